@@ -1,0 +1,32 @@
+"""What can go wrong: errors that carry their facts; `str()` of each is a sentence for a person."""
+
+
+class MeridianError(Exception):
+    """The one root: whatever Meridian refuses to do, it refuses with a subclass of this."""
+
+
+class BadValue(MeridianError):
+    """A piece of crontab text is not what its place asks for.
+
+    `offset` is where in that piece the offending text starts (0-based), `code` a stable word for
+    machines, `hint` what to write instead ("" where there is nothing to suggest).
+    """
+
+    def __init__(self, code: str, message: str, *, offset: int = 0, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.offset = offset
+        self.hint = hint
+
+
+class SourceRefused(MeridianError):
+    """A crontab file can't be trusted or can't be read."""
+
+
+class JournalError(MeridianError):
+    """The journal can't be opened, or was written by a newer Meridian."""
+
+
+class NotifyError(MeridianError):
+    """No notifier took the message."""

@@ -1,0 +1,286 @@
+"""The nouns that pass between the stages: all frozen, no behaviour beyond their own arithmetic.
+
+Instants are aware datetimes in UTC; durations are seconds unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+# --- what a crontab says -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """The five fields of a schedule as sets, its dialect already settled.
+
+    `weekdays` are 0-6 from Sunday; `nth_weekdays` holds (weekday, n) for `fri#2` and (weekday, -1)
+    for `friL`. `days_rule` is crontab(5)'s: "or" unless the text of either day field starts with
+    `*`. `every_hour` and `elapsed` are what clock changes ask of the text: the hour field is
+    exactly `*`; the minute or hour field starts with `*`.
+    """
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    days_rule: Literal["and", "or"]
+    last_day: bool = False
+    nth_weekdays: frozenset[tuple[int, int]] = frozenset()
+    every_hour: bool = False
+    elapsed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """`@every`: a true interval in whole minutes, counted from the last scheduled instant."""
+
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reboot:
+    """`@reboot`: once per boot of the machine."""
+
+
+Schedule = Expression | Every | Reboot
+
+
+class Overlap(StrEnum):
+    """What a new run does while an earlier one of the same job still runs."""
+
+    SKIP = "skip"
+    ALLOW = "allow"
+    QUEUE = "queue"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a failed attempt is followed by another.
+
+    Wait n is min(max_delay, delay x factor^(n-1)), then plus or minus the fraction `jitter`.
+    `within` bounds the last retry's start, counted from the first start; None is the job's next
+    instant. `on` is what is retried (exit codes, "signal", "timeout", "start"; None: every
+    failure), `never_on` what is not.
+    """
+
+    retries: int = 3
+    delay: float = 30.0
+    factor: float = 2.0
+    max_delay: float = 600.0
+    jitter: float = 0.1
+    within: float | None = None
+    on: frozenset[int | str] | None = None
+    never_on: frozenset[int | str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of an entry that act; equal ones are one shared object."""
+
+    retry: RetryPolicy = RetryPolicy()
+    success: frozenset[int] = frozenset({0})
+    timeout: float | None = None
+    kill_after: float = 10.0
+    overlap: Overlap = Overlap.SKIP
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Marks in front of a schedule or command: cronie's `-`, OpenBSD's `-n -q -s`."""
+
+    no_log: bool = False
+    mail_on_failure: bool = False
+    quiet: bool = False
+    single: bool = False
+
+
+Environment = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One job line: when, where in the world, what, and under which settings.
+
+    `command` is what the shell gets (text before the first unescaped `%`), `stdin` what it reads
+    (None without a `%`), `environment` the crontab's own assignments in force, `user` the system
+    form's column. Where it was written does not make two entries differ.
+    """
+
+    job: str
+    schedule: Schedule
+    schedule_text: str
+    zone: ZoneInfo
+    command: str
+    stdin: str | None = None
+    environment: Environment = ()
+    settings: Settings = Settings()
+    flags: Flags = Flags()
+    user: str | None = None
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+
+
+class Severity(StrEnum):
+    """Whether a problem refuses something (error) or only deserves a look (warning)."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong at one place; `line` and `column` count from 1, 0 where there is no line."""
+
+    file: str
+    line: int
+    column: int
+    severity: Severity
+    code: str
+    message: str
+    hint: str = ""
+    text: str = ""  # the whole offending line, for the caret
+
+
+@dataclass(frozen=True, slots=True)
+class Crontab:
+    """One file, read: its lines, what runs, what is wrong, and which job lines were refused."""
+
+    file: str
+    lines: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+    refused: frozenset[int] = frozenset()  # line numbers of job lines that became no entry
+
+
+# --- what happens ------------------------------------------------------------------------------
+
+
+class Reason(StrEnum):
+    """Why a run did not start, or is not tried again."""
+
+    OVERLAP = "overlap"
+    REPLACED = "replaced"
+    SUPERSEDED = "superseded"
+    MISSED = "missed"
+    STOPPED = "daemon stopped"
+    REMOVED = "no longer in a crontab"
+    EXHAUSTED = "no attempts left"
+    NOT_RETRIED = "this ending is not retried"
+    WINDOW = "retry window over"
+
+
+class State(StrEnum):
+    """Where a run stands; the words every task queue knows."""
+
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One entry at one scheduled instant; `number` is the journal's, the key is (job, instant)."""
+
+    number: int
+    job: str
+    instant: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One process of a run, numbered from 1."""
+
+    run: Run
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The process ended by itself with this exit code."""
+
+    code: int
+
+    def __str__(self) -> str:
+        return f"exit {self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """A signal ended the process."""
+
+    signal: int
+
+    def __str__(self) -> str:
+        return f"signal {self.signal}"
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The daemon ended it because CRON_TIMEOUT was over."""
+
+    def __str__(self) -> str:
+        return "timed out"
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """There never was a process."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return f"not started: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The daemon died meanwhile, so nobody saw how it ended."""
+
+    def __str__(self) -> str:
+        return "lost"
+
+
+Outcome = Exited | Signalled | TimedOut | NotStarted | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How and when an attempt ended and what it used; None where nobody could tell."""
+
+    outcome: Outcome
+    ended: datetime
+    cpu_s: float | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The run succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Another attempt follows, not before `at`."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The run failed for good."""
+
+    reason: Reason
+
+
+Decision = Done | RetryAt | GiveUp
