@@ -1,0 +1,219 @@
+"""When an expression is due: expression, zone and UTC minute in; yes or no, or the next, out.
+
+The rule of local clock changes is `walls` and `applies`, and stands in the README's table of rules.
+It is Debian's rule for shifts under three hours (cron(8)), with its hole closed: an entry is made
+up for after a gap unless its hour field is exactly `*`.
+"""
+
+from __future__ import annotations
+
+import calendar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from croniter import CroniterBadDateError, croniter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
+
+    from scheduler.model import Expression
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+LONGEST_SHIFT = timedelta(
+    hours=3
+)  # a longer shift dropped or repeated whole days: not ours to mend
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """One minute as a wall clock in some zone shows it (`time` is naive).
+
+    `skipped`: a clock change jumped over it, so no clock showed it. `repeated`: the clock was set
+    back and shows it for the second time.
+    """
+
+    time: datetime
+    skipped: bool = False
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A coming instant (UTC) and, where a clock change has a hand in it, a note in words."""
+
+    at: datetime
+    note: str = ""
+
+
+def walls(zone: ZoneInfo, minute: datetime) -> tuple[Wall, ...]:
+    """Return the wall-clock minutes that this UTC minute answers for, the shown one last.
+
+    There is one, except right after a gap: then the skipped minutes come with it.
+    """
+    local = minute.astimezone(zone)
+    shown = _wall(local)
+    expected = _wall((minute - MINUTE).astimezone(zone)) + MINUTE
+    if shown == expected:
+        return (Wall(shown, repeated=_is_repeated(local)),)
+    gap = shown - expected
+    if not timedelta(0) < gap < LONGEST_SHIFT:
+        return (Wall(shown, repeated=_is_repeated(local)),)
+    skipped = (Wall(expected + n * MINUTE, skipped=True) for n in range(gap // MINUTE))
+    return (*skipped, Wall(shown))
+
+
+def applies(expression: Expression, wall: Wall) -> bool:
+    """Say whether the expression asks for this wall-clock minute, clock changes considered."""
+    if wall.skipped and expression.every_hour:
+        return False  # it runs that hour anyway, at the same minute of the next shown hour
+    if wall.repeated and not expression.elapsed:
+        return False  # it had its run in the first pass
+    time = wall.time
+    return (
+        time.minute in expression.minutes
+        and time.hour in expression.hours
+        and matches_day(expression, time)
+    )
+
+
+def matches_day(expression: Expression, day: datetime) -> bool:
+    """Say whether the expression names this date, by crontab(5)'s rule for the two day fields."""
+    if day.month not in expression.months:
+        return False
+    length = calendar.monthrange(day.year, day.month)[1]
+    weekday = day.isoweekday() % 7
+    by_day = day.day in expression.days or (expression.last_day and day.day == length)
+    by_weekday = (
+        weekday in expression.weekdays
+        or (weekday, (day.day + 6) // 7) in expression.nth_weekdays
+        or (day.day + 7 > length and (weekday, -1) in expression.nth_weekdays)
+    )
+    return (by_day and by_weekday) if expression.days_rule == "and" else (by_day or by_weekday)
+
+
+def is_due(expression: Expression, zone: ZoneInfo, minute: datetime) -> bool:
+    """Say whether the expression is due at this UTC minute in this zone."""
+    return any(applies(expression, wall) for wall in walls(zone, minute))
+
+
+def following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterator[Coming]:
+    """Yield the instants strictly later than `after`, in order; it ends only with the calendar.
+
+    croniter jumps along the wall clock, a zone's own clock changes are stepped onto one by one,
+    and `is_due` has the last word, so that this search and the tick cannot disagree.
+    """
+    minute = after.astimezone(UTC).replace(second=0, microsecond=0)
+    search = _WallSearch(expression)
+    while True:
+        shown = minute.astimezone(zone)
+        wall = search.after(_wall(shown))
+        if wall is None:
+            return
+        candidate = minute + (wall - _wall(shown))
+        minute = _first_change(zone, minute, candidate) or candidate
+        if is_due(expression, zone, minute):
+            yield Coming(minute, _note(expression, zone, minute))
+
+
+class _WallSearch:
+    """croniter on naive wall time, for an expression whose dialect our parser has settled.
+
+    It may answer more than the expression asks (never less): where the day fields hold what
+    croniter does not mix (`L` or `#` beside plain values), it is given every day, and days are
+    sifted here.
+    """
+
+    def __init__(self, expression: Expression) -> None:
+        self._expression = expression
+        text, day_or = _settled(expression)
+        self._croniter = croniter(text, datetime(2000, 1, 1), day_or=day_or)  # noqa: DTZ001 (naive wall time is the point)
+
+    def after(self, wall: datetime) -> datetime | None:
+        while True:
+            self._croniter.set_current(wall, force=True)
+            try:
+                found: datetime = self._croniter.get_next(datetime)
+            except (CroniterBadDateError, OverflowError, ValueError):
+                return None
+            if matches_day(self._expression, found):
+                return found
+            wall = found.replace(hour=23, minute=59)
+
+
+def _settled(expression: Expression) -> tuple[str, bool]:
+    """Write the expression in the part of croniter's dialect that means one thing only."""
+    days = _listed(expression.days, 1, 31)
+    weekdays = _listed(expression.weekdays, 0, 6)
+    special = expression.last_day or bool(expression.nth_weekdays)
+    either = expression.days_rule == "or"
+    if special or (either and "*" in (days, weekdays)):
+        days = weekdays = "*"
+    fields = (
+        _listed(expression.minutes, 0, 59),
+        _listed(expression.hours, 0, 23),
+        days,
+        _listed(expression.months, 1, 12),
+        weekdays,
+    )
+    return " ".join(fields), either
+
+
+def _listed(values: frozenset[int], low: int, high: int) -> str:
+    if len(values) == high - low + 1:
+        return "*"
+    return ",".join(str(value) for value in sorted(values))
+
+
+def _wall(local: datetime) -> datetime:
+    return local.replace(tzinfo=None, second=0, microsecond=0, fold=0)
+
+
+def _is_repeated(local: datetime) -> bool:
+    """Say whether a clock set back by less than three hours shows this time a second time."""
+    if not local.fold:
+        return False
+    first, second = local.replace(fold=0).utcoffset(), local.utcoffset()
+    return first is not None and second is not None and first - second < LONGEST_SHIFT
+
+
+def _first_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
+    """Return the first minute in (start, end] that stands under another UTC offset than `start`.
+
+    Looks once a day, then halves the day: no zone changes its clock and back within one.
+    """
+    if zone.utcoffset(None) is not None:
+        return None  # an offset that never changes
+    offset = start.astimezone(zone).utcoffset()
+    before = start
+    while before < end:
+        after = min(before + DAY, end)
+        if after.astimezone(zone).utcoffset() != offset:
+            return _halve(zone, before, after, offset)
+        before = after
+    return None
+
+
+def _halve(zone: ZoneInfo, before: datetime, after: datetime, offset: timedelta | None) -> datetime:
+    while after - before > MINUTE:
+        middle = before + (after - before) // MINUTE // 2 * MINUTE
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _note(expression: Expression, zone: ZoneInfo, minute: datetime) -> str:
+    shown = walls(zone, minute)
+    wall = shown[-1]
+    if wall.repeated:
+        return f"the clock goes back: the second {wall.time:%H:%M}"
+    missed = [each.time for each in shown if each.skipped and applies(expression, each)]
+    if not missed:
+        return ""
+    also = ", with its own run" if applies(expression, wall) else ""
+    times = f"{missed[0]:%H:%M}" + (f" and {len(missed) - 1} more" if missed[1:] else "")
+    return f"the clock goes forward: stands for {times}{also}"

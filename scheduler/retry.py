@@ -1,0 +1,84 @@
+"""What follows an attempt: its outcome and the retry policy in, a decision out."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from scheduler.model import (
+    Decision,
+    Done,
+    Exited,
+    GiveUp,
+    Lost,
+    NotStarted,
+    Outcome,
+    Reason,
+    RetryAt,
+    RetryPolicy,
+    Settings,
+    Signalled,
+    TimedOut,
+)
+
+
+def wait(policy: RetryPolicy, number: int, spread: float) -> float:
+    """Return the seconds before retry `number` (from 1); `spread` in [-1, 1] places the jitter."""
+    try:
+        grown = policy.delay * policy.factor ** (number - 1)
+    except OverflowError:
+        grown = policy.max_delay
+    return min(policy.max_delay, grown) * (1 + policy.jitter * spread)
+
+
+def decide(
+    settings: Settings,
+    attempt: int,
+    outcome: Outcome,
+    *,
+    ended: datetime,
+    first_start: datetime,
+    next_instant: datetime | None,
+    spread: float,
+) -> Decision:
+    """Return what follows attempt number `attempt` (from 1) of a run that ended with `outcome`.
+
+    A retry never starts at or after the job's next instant, whatever the policy allows.
+    """
+    policy = settings.retry
+    if isinstance(outcome, Exited) and outcome.code in settings.success:
+        return Done()
+    if not _is_retried(policy, outcome):
+        return GiveUp(Reason.NOT_RETRIED)
+    if attempt > policy.retries:
+        return GiveUp(Reason.EXHAUSTED)
+    at = ended + timedelta(seconds=wait(policy, attempt, spread))
+    if policy.within is not None and at > first_start + timedelta(seconds=policy.within):
+        return GiveUp(Reason.WINDOW)
+    if next_instant is not None and at >= next_instant:
+        return GiveUp(Reason.SUPERSEDED)
+    return RetryAt(at)
+
+
+def _is_retried(policy: RetryPolicy, outcome: Outcome) -> bool:
+    kind = _kind(outcome)
+    if kind is None:
+        return True  # lost says nothing about the job, so no list of endings is asked
+    return kind not in policy.never_on and (policy.on is None or kind in policy.on)
+
+
+def _kind(outcome: Outcome) -> int | str | None:
+    """Return the word by which CRON_RETRY_ON and CRON_NO_RETRY_ON call this outcome."""
+    match outcome:
+        case Exited(code):
+            return code
+        case Signalled():
+            return "signal"
+        case TimedOut():
+            return "timeout"
+        case NotStarted():
+            return "start"
+        case Lost():
+            return None
+        case _:
+            assert_never(outcome)
