@@ -1,0 +1,122 @@
+"""The five fields and their values: what a text leaves open comes in, sets of numbers go out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """What one of the five fields may hold: its values, their names, and its step in `@every`."""
+
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+    unit: str = ""
+
+    @property
+    def size(self) -> int:
+        """How many different values there are."""
+        return self.high - self.low + 1
+
+    @property
+    def top(self) -> int:
+        """The largest number that may be written: 7 is one more Sunday."""
+        return 7 if self is WEEKDAY else self.high
+
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+MINUTE = Field("minute", 0, 59, unit="m")
+HOUR = Field("hour", 0, 23, unit="h")
+DAY = Field("day", 1, 31, unit="d")
+MONTH = Field("month", 1, 12, names=_MONTHS)
+WEEKDAY = Field("weekday", 0, 6, names=_WEEKDAYS, unit="d")
+FIELDS = (MINUTE, HOUR, DAY, MONTH, WEEKDAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A choice left to a hash: one value of low to high, or each `step`-th from a hashed start.
+
+    `~` is hashed with the salt and its own text; `H` (`text` is "") with the job alone, so that
+    it moves for nothing but a new name.
+    """
+
+    field: Field
+    low: int
+    high: int
+    step: int | None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What a field's text names, as far as it can be known without the job's name."""
+
+    plain: frozenset[int] = frozenset()
+    nth: frozenset[tuple[int, int]] = frozenset()
+    last: bool = False
+    picks: tuple[Pick, ...] = ()
+
+
+def settle(values: Values, *, job: str, salt: str, longest: int = 31) -> frozenset[int]:
+    """Return the values with every pick made for this job; `longest` is the last day there is."""
+    if not values.picks:
+        return values.plain
+    chosen = [_chosen(pick, job, salt, longest) for pick in values.picks]
+    return share(values.plain.union(*chosen))
+
+
+@lru_cache(maxsize=8192)
+def share(values: frozenset[int]) -> frozenset[int]:
+    """Return one object for all equal sets, so that a large crontab stays small."""
+    return values
+
+
+def shortened(text: str) -> str:
+    """Return `text` in quotes, cut where it is too long to be read in a message."""
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
+
+
+def runs(values: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the sorted values as (first, last) of each unbroken run."""
+    found: list[tuple[int, int]] = []
+    for value in sorted(values):
+        if found and found[-1][1] == value - 1:
+            found[-1] = (found[-1][0], value)
+        else:
+            found.append((value, value))
+    return found
+
+
+def folded(field: Field, values: range) -> frozenset[int]:
+    """Return the values as a set, 7 having become the Sunday that it is."""
+    return frozenset(value % 7 for value in values) if field is WEEKDAY else frozenset(values)
+
+
+def _chosen(pick: Pick, job: str, salt: str, longest: int) -> frozenset[int]:
+    high = pick.high
+    if pick.field is DAY and pick.low <= longest:
+        high = min(high, longest)  # whether the line is accepted must not hang on the draw
+    span = high - pick.low + 1
+    # OpenBSD's rule for `~/s`: a start below the step, and never beyond the range.
+    choices = span if pick.step is None else min(pick.step, span)
+    start = pick.low + _hash(pick, job, salt) % choices
+    return folded(pick.field, range(start, high + 1, pick.step or span))
+
+
+def _hash(pick: Pick, job: str, salt: str) -> int:
+    name = pick.field.name
+    parts = ("~", salt, job, name, pick.text) if pick.text else ("H", job, name)
+    # Python's own hash() differs in every process; this one outlives the machine.
+    key = "\0".join(parts).encode(errors="surrogatepass")
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big")
