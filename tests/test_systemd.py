@@ -1,0 +1,104 @@
+"""systemd hears READY, RELOADING, STOPPING and STATUS, and nobody minds when it is not there."""
+
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from scheduler import systemd
+
+ADDRESSES = ["a path", "an abstract name"] if sys.platform == "linux" else ["a path"]
+
+
+@pytest.fixture(params=ADDRESSES)
+def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[socket.socket]:
+    """systemd's end: a datagram socket at either kind of address."""
+    path = str(tmp_path / "notify") if request.param == "a path" else f"\0meridian-{uuid.uuid4()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(path)
+        sock.settimeout(5)
+        yield sock
+
+
+def environ(listener: socket.socket) -> dict[str, str]:
+    name = listener.getsockname()
+    return {"NOTIFY_SOCKET": "@" + name[1:].decode() if isinstance(name, bytes) else name}
+
+
+def test_a_state_arrives_as_one_datagram(listener: socket.socket) -> None:
+    systemd.tell("READY=1\nMAINPID=7", environ=environ(listener))
+    assert listener.recv(4096) == b"READY=1\nMAINPID=7"
+
+
+def test_each_word_says_what_the_protocol_asks_for(listener: socket.socket) -> None:
+    where = environ(listener)
+    systemd.ready("12 entries", environ=where)
+    systemd.reloading(1234567, environ=where)
+    systemd.status("next: backup at 02:30", environ=where)
+    systemd.stopping(environ=where)
+    assert [listener.recv(4096) for _ in range(4)] == [
+        b"READY=1\nSTATUS=12 entries",
+        b"RELOADING=1\nMONOTONIC_USEC=1234567",
+        b"STATUS=next: backup at 02:30",
+        b"STOPPING=1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sent", "why"),
+    [
+        ("a\nSTOPPING=1", b"STATUS=a STOPPING=1", "a line of its own would be obeyed"),
+        ("a\r\x0b\u2028b", b"STATUS=a b", "whatever ends lines"),
+        ("café", b"STATUS=caf\xc3\xa9", "UTF-8"),
+        ("caf\udce9", b"STATUS=caf?", "a byte that was no UTF-8"),
+        ("", b"STATUS=", "nothing to say clears the line"),
+    ],
+)
+def test_a_status_is_one_line(text: str, sent: bytes, why: str, listener: socket.socket) -> None:
+    systemd.status(text, environ=environ(listener))
+    assert listener.recv(4096) == sent, why
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param({}, id="not started by systemd"),
+        pytest.param({"NOTIFY_SOCKET": ""}, id="switched off"),
+        pytest.param({"NOTIFY_SOCKET": "/nonexistent/notify"}, id="systemd is gone"),
+        pytest.param({"NOTIFY_SOCKET": "@meridian-nobody-listens"}, id="so is its abstract twin"),
+        pytest.param({"NOTIFY_SOCKET": "/" + "x" * 500}, id="longer than an address can be"),
+        pytest.param({"NOTIFY_SOCKET": "relative"}, id="not an address of the protocol"),
+        pytest.param(
+            {"NOTIFY_SOCKET": "vsock:2:1234"}, id="a virtual machine's host, which is not spoken"
+        ),
+        pytest.param({"NOTIFY_SOCKET": "/dev/null"}, id="not a socket"),
+    ],
+)
+def test_nobody_to_tell_is_no_trouble(where: dict[str, str]) -> None:
+    systemd.tell("READY=1", environ=where)  # raises nothing
+
+
+def test_a_listener_that_never_reads_holds_the_daemon_for_a_moment_only(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "PATIENCE_S", 0.01)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as chatter:
+        chatter.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                chatter.sendto(b"STATUS=busy", listener.getsockname())
+    systemd.tell("READY=1", environ=environ(listener))
+    assert listener.recv(4096) == b"STATUS=busy"
+
+
+def test_the_daemon_s_own_environment_is_asked_by_default(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, "NOTIFY_SOCKET", environ(listener)["NOTIFY_SOCKET"])
+    systemd.stopping()
+    assert listener.recv(4096) == b"STOPPING=1"
