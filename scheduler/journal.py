@@ -1,0 +1,297 @@
+"""The daemon's memory, one SQLite file: runs, attempts, endings come in, their history goes out.
+
+The tables and their rules stand in `sql/`; every time is an argument.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
+
+from scheduler import record, sql
+from scheduler.errors import JournalError
+from scheduler.model import Attempt, Run
+from scheduler.record import AttemptRow, OpenRun, RunRow, outcome_from, seconds, when, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+    from scheduler.model import Ending, Reason, State
+
+    Value = str | int | float | None
+
+__all__ = ["AttemptRow", "Journal", "OpenRun", "RunRow", "outcome_from"]
+
+LOCK_PATIENCE = 5.0  # how long a statement waits while another program holds the file
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class Journal:
+    """One open journal; each method commits by itself unless a transaction is open.
+
+    Whatever the database refuses (disk full, locked, read-only, damaged) is a JournalError.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        name: str,
+        scripts: dict[int, str],
+        *,
+        readonly: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._name = name
+        self._sql = sql.statements()
+        try:
+            self._prepare(scripts, readonly=readonly)
+        except BaseException:
+            connection.close()
+            raise
+
+    @classmethod
+    def open(
+        cls, path: Path, *, readonly: bool = False, migrations: Traversable | None = None
+    ) -> Journal:
+        """Open the journal at `path`, brought up to date, or only to read what is there.
+
+        The folder must exist. Raises JournalError for a file that is missing (`readonly`),
+        damaged, or written by a newer Meridian. `migrations` is a folder of `0001_name.sql` files.
+        """
+        connection = _connect(path, readonly=readonly)
+        return cls(connection, f"the journal {path}", sql.migrations(migrations), readonly=readonly)
+
+    @classmethod
+    def in_memory(cls) -> Journal:
+        """Open an empty journal that is gone when it is closed."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        return cls(connection, "the journal in memory", sql.migrations())
+
+    def close(self) -> None:
+        """Let go of the file; the journal can't be used after."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make what is done inside one commit, or nothing at all when an error leaves it.
+
+        Raises JournalError inside another transaction.
+        """
+        self._do("begin")
+        try:
+            yield
+            self._do("commit")
+        except BaseException:
+            with suppress(JournalError):  # SQLite itself may have rolled back: the disk was full
+                self._do("rollback")
+            raise
+
+    # --- runs ------------------------------------------------------------------------------
+
+    def claim(self, job: str, instant: datetime, zone: str) -> Run | None:
+        """Journal a new run, state scheduled; None if this key has been before."""
+        cursor = self._do("claim", job=job, instant=whole(instant), zone=zone)
+        if cursor.rowcount != 1 or cursor.lastrowid is None:
+            return None
+        return Run(cursor.lastrowid, job, instant)
+
+    def skip(
+        self,
+        job: str,
+        instant: datetime,
+        zone: str,
+        reason: Reason,
+        *,
+        until: datetime | None = None,
+    ) -> bool:
+        """Journal an instant (or all of them up to `until`) as not run; False if the key exists."""
+        last = None if until is None else whole(until)
+        cursor = self._do(
+            "skip", job=job, instant=whole(instant), zone=zone, reason=reason.value, until=last
+        )
+        return cursor.rowcount == 1
+
+    def claim_attempt(self, run: Run, number: int, output: str) -> Attempt | None:
+        """Journal an attempt before its process exists, and the run as running.
+
+        None if that attempt has been before or the run is over. `output` is the path of its file,
+        relative to the state folder.
+        """
+        with self._together():
+            claimed = self._do("claim_attempt", run=run.number, attempt=number, output=output)
+            if claimed.rowcount != 1:
+                return None
+            self._change("running", run=run.number)
+        return Attempt(run, number)
+
+    def started(self, attempt: Attempt, at: datetime, pid: int, pid_started: int | None) -> None:
+        """Journal the attempt's process; `pid_started` tells it from a later one of that number."""
+        self._change(
+            "started",
+            run=attempt.run.number,
+            attempt=attempt.number,
+            started=seconds(at),
+            pid=pid,
+            pid_started=pid_started,
+        )
+
+    def ended(self, attempt: Attempt, ending: Ending) -> None:
+        """Journal how the attempt ended; what follows for its run is told by retry or finish."""
+        self._change(
+            "ended",
+            run=attempt.run.number,
+            attempt=attempt.number,
+            ended=seconds(ending.ended),
+            outcome=record.storable(str(ending.outcome)),
+            cpu_s=ending.cpu_s,
+            memory_bytes=ending.memory_bytes,
+        )
+
+    def retry(self, run: Run, due: datetime) -> None:
+        """Let the run wait for its next attempt, which may not start before `due`."""
+        self._change("retry", run=run.number, due=seconds(due))
+
+    def finish(self, run: Run, state: State, reason: Reason | None = None) -> None:
+        """Journal that the run is over."""
+        why = None if reason is None else reason.value
+        self._change("finish", run=run.number, state=state.value, reason=why)
+
+    # --- memory across restarts --------------------------------------------------------------
+
+    def unfinished(self) -> list[OpenRun]:
+        """Return every run in state scheduled or running, oldest first."""
+        rows = record.runs(self._rows("unfinished"))
+        return [OpenRun(row.run, row.state, row.due, row.attempts) for row in rows]
+
+    def last_tick(self) -> datetime | None:
+        """Return the last minute handled; None before the first."""
+        return self._instant("last_tick")
+
+    def set_last_tick(self, minute: datetime) -> None:
+        """Remember that this minute has been handled."""
+        self._do("set_last_tick", minute=whole(minute))
+
+    def anchor(self, job: str, interval_minutes: int) -> datetime | None:
+        """Return from where an `@every` job counts; None if it has not counted this interval."""
+        return self._instant("anchor", job=job, interval_minutes=interval_minutes)
+
+    def set_anchor(self, job: str, interval_minutes: int, at: datetime) -> None:
+        """Let an `@every` job count from here, in place of what it counted before."""
+        self._do("set_anchor", job=job, interval_minutes=interval_minutes, instant=whole(at))
+
+    def last_instant(self, job: str) -> datetime | None:
+        """Return the newest instant of the job that is accounted for, run or skipped."""
+        return self._instant("last_instant", job=job)
+
+    def booted(self, job: str, boot_id: str) -> bool:
+        """Tell whether the job has had its `@reboot` run for this boot."""
+        return bool(self._rows("booted", job=job, boot_id=boot_id))
+
+    def set_booted(self, job: str, boot_id: str) -> None:
+        """Remember that the job has had its `@reboot` run for this boot."""
+        self._do("set_booted", job=job, boot_id=boot_id)
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def history(self, job: str | None = None, *, limit: int | None = None) -> list[RunRow]:
+        """Return the newest `limit` runs (None: all), of one job or of all, newest last."""
+        most = -1 if limit is None else limit
+        if job is None:
+            return record.runs(self._rows("history", limit=most))
+        return record.runs(self._rows("history_of_job", job=job, limit=most))
+
+    def run(self, number: int) -> RunRow | None:
+        """Return the run of this number."""
+        return next(iter(record.runs(self._rows("run", run=number))), None)
+
+    def latest(self, job: str) -> RunRow | None:
+        """Return the newest run of the job that has an attempt."""
+        return next(iter(record.runs(self._rows("latest", job=job))), None)
+
+    # --- the database ------------------------------------------------------------------------
+
+    def _do(self, name: str, **values: Value) -> sqlite3.Cursor:
+        return self._execute(self._sql[name], values)
+
+    def _execute(self, statement: str, values: Mapping[str, Value]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, values)
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise _refusal(self._name, error) from error
+
+    def _change(self, name: str, *, run: int, **values: Value) -> None:
+        if self._do(name, run=run, **values).rowcount != 1:
+            raise JournalError(f"{self._name} has no such run or attempt: run {run}, {name}")
+
+    def _together(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._connection.in_transaction else self.transaction()
+
+    def _rows(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
+        cursor = self._do(name, **values)
+        try:
+            return cursor.fetchall()
+        except sqlite3.Error as error:
+            raise _refusal(self._name, error) from error
+
+    def _instant(self, name: str, **values: Value) -> datetime | None:
+        rows = self._rows(name, **values)
+        return when(rows[0][0]) if rows else None
+
+    def _prepare(self, scripts: dict[int, str], *, readonly: bool) -> None:
+        if why := sql.refusal(self._version(), max(scripts), readonly=readonly):
+            raise JournalError(f"{self._name} {why}")
+        if readonly:
+            return
+        self._pragma("journal_mode = WAL")
+        self._pragma("synchronous = FULL")
+        for number, script in scripts.items():
+            if self._version() < number:
+                self._migrate(number, script)
+        self._pragma("foreign_keys = ON")  # last: a migration may rebuild tables
+
+    def _version(self) -> int:
+        version: int = self._rows("version")[0][0]
+        return version
+
+    def _migrate(self, number: int, script: str) -> None:
+        with self.transaction():
+            if self._version() < number:  # another process may have been first
+                for statement in sql.each(script):
+                    self._execute(statement, {})
+                self._pragma(f"user_version = {number}")
+
+    def _pragma(self, setting: str) -> None:
+        self._execute(f"PRAGMA {setting}", {})
+
+
+def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    try:
+        if not readonly:
+            _own(path)
+        elif not path.exists():
+            raise JournalError(f"nothing has run yet: there is no journal {path}")
+        uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_PATIENCE)
+    except (OSError, sqlite3.Error) as error:
+        raise _refusal(f"the journal {path}", error) from error
+
+
+def _own(path: Path) -> None:
+    """Make the file if there is none, and its user's alone; SQLite gives its other files that too.
+
+    It is never opened and closed here: that would drop the locks this process may have on it.
+    """
+    with suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
+    path.chmod(0o600)
+
+
+def _refusal(name: str, error: Exception) -> JournalError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the family of the error
+    if code in DAMAGED:
+        return JournalError(f"{name} is damaged ({error}); move it away to begin a new one")
+    return JournalError(f"{name}: {error}")

@@ -1,0 +1,140 @@
+"""What the journal tells: rows of its `record` view come in, runs with their attempts go out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from scheduler.errors import JournalError
+from scheduler.model import (
+    Exited,
+    Lost,
+    NotStarted,
+    Outcome,
+    Reason,
+    Run,
+    Signalled,
+    State,
+    TimedOut,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+NOT_STARTED = "not started: "
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt as journalled; None is what has not happened or could not be told."""
+
+    number: int
+    started: datetime | None
+    ended: datetime | None
+    outcome: Outcome | None
+    cpu_s: float | None
+    memory_bytes: int | None
+    pid: int | None
+    pid_started: int | None
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as journalled; with `until` it stands for all the job's instants up to that one."""
+
+    run: Run
+    state: State
+    reason: Reason | None
+    until: datetime | None
+    due: datetime | None
+    zone: str
+    attempts: tuple[AttemptRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that is not over; `due` is when its next attempt may start, None for at once."""
+
+    run: Run
+    state: State
+    due: datetime | None
+    attempts: tuple[AttemptRow, ...]
+
+
+def whole(instant: datetime) -> int:
+    """Return the whole Unix seconds of an instant; TypeError for a datetime without a zone."""
+    return (instant - EPOCH) // SECOND
+
+
+def seconds(at: datetime) -> float:
+    """Return Unix seconds with their fraction; TypeError for a datetime without a zone."""
+    return (at - EPOCH).total_seconds()
+
+
+def when(unix: float | None) -> datetime | None:
+    """Return the UTC datetime of Unix seconds, exact to the microsecond."""
+    return None if unix is None else EPOCH + timedelta(seconds=unix)
+
+
+def storable(text: str) -> str:
+    """Return the same text, with bytes of a file name that are no UTF-8 written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def outcome_from(text: str) -> Outcome:
+    """Return the outcome whose `str()` is this text; JournalError if there is none."""
+    outcome = _outcome(text)
+    if outcome is None or str(outcome) != text:
+        raise JournalError(f"the journal holds an outcome that nobody knows: {text!r}")
+    return outcome
+
+
+def _outcome(text: str) -> Outcome | None:
+    if text.startswith(NOT_STARTED):
+        return NotStarted(text.removeprefix(NOT_STARTED))
+    match text.split(" "):
+        case ["exit", code] if code.isdecimal():
+            return Exited(int(code))
+        case ["signal", signal] if signal.isdecimal():
+            return Signalled(int(signal))
+        case ["timed", "out"]:
+            return TimedOut()
+        case ["lost"]:
+            return Lost()
+        case _:
+            return None
+
+
+def runs(rows: Iterable[tuple[Any, ...]]) -> list[RunRow]:
+    """Return runs from rows of the view, a run's together; JournalError for unknown words."""
+    return [_run(list(group)) for _, group in groupby(rows, key=itemgetter(0))]
+
+
+def _run(rows: list[tuple[Any, ...]]) -> RunRow:
+    number, job, instant, zone, state, reason, until, due = rows[0][:8]
+    try:
+        known = None if reason is None else Reason(reason)
+    except ValueError as error:
+        raise JournalError(f"the journal holds a reason that nobody knows: {reason!r}") from error
+    return RunRow(
+        run=Run(number, job, EPOCH + timedelta(seconds=instant)),
+        state=State(state),
+        reason=known,
+        until=when(until),
+        due=when(due),
+        zone=zone,
+        attempts=tuple(_attempt(*row[8:]) for row in rows if row[8] is not None),
+    )
+
+
+def _attempt(
+    number: int, started: float | None, ended: float | None, outcome: str | None, *rest: Any
+) -> AttemptRow:
+    told = None if outcome is None else outcome_from(outcome)
+    return AttemptRow(number, when(started), when(ended), told, *rest)

@@ -1,0 +1,144 @@
+-- name: begin
+-- Takes the write lock at once, so that nothing is read which another writer may change.
+BEGIN IMMEDIATE;
+
+-- name: commit
+-- On disk when it returns.
+COMMIT;
+
+-- name: rollback
+-- As if the transaction had never been.
+ROLLBACK;
+
+-- name: version
+-- The number of the last migration applied, 0 for an empty database.
+PRAGMA user_version;
+
+-- name: claim
+-- A run of its own for this key, or no row when the key is taken.
+INSERT INTO run (job, instant, zone, state)
+VALUES (:job, :instant, :zone, 'scheduled')
+ON CONFLICT (instant, job) DO NOTHING;
+
+-- name: skip
+-- An instant that is not run, or a stretch of them, or no row when the key is taken.
+INSERT INTO run (job, instant, zone, state, reason, until)
+VALUES (:job, :instant, :zone, 'skipped', :reason, :until)
+ON CONFLICT (instant, job) DO NOTHING;
+
+-- name: claim_attempt
+-- An attempt of an open run, or no row when it exists or the run is over.
+INSERT INTO attempt (run, attempt, output)
+SELECT number, :attempt, :output FROM run
+WHERE number = :run AND state IN ('scheduled', 'running')
+ON CONFLICT (run, attempt) DO NOTHING;
+
+-- name: running
+-- The run has an attempt under way.
+UPDATE run SET state = 'running', due = NULL WHERE number = :run;
+
+-- name: started
+-- The attempt has a process.
+UPDATE attempt SET started = :started, pid = :pid, pid_started = :pid_started
+WHERE run = :run AND attempt = :attempt;
+
+-- name: ended
+-- The attempt's end was seen, or nobody will ever see it.
+UPDATE attempt
+SET ended = :ended, outcome = :outcome, cpu_s = :cpu_s, memory_bytes = :memory_bytes
+WHERE run = :run AND attempt = :attempt;
+
+-- name: retry
+-- The run waits for its next attempt.
+UPDATE run SET state = 'scheduled', reason = NULL, due = :due WHERE number = :run;
+
+-- name: finish
+-- The run is over.
+UPDATE run SET state = :state, reason = :reason, due = NULL WHERE number = :run;
+
+-- name: unfinished
+-- Every run that is not over, oldest first.
+SELECT * FROM record
+WHERE number IN (
+    SELECT number FROM run INDEXED BY run_open WHERE state IN ('scheduled', 'running')
+)
+ORDER BY instant, job, attempt;
+
+-- name: history
+-- The newest runs of all jobs, in the order of their instants; a negative limit is none.
+SELECT * FROM record
+WHERE number IN (SELECT number FROM run ORDER BY instant DESC, job DESC LIMIT :limit)
+ORDER BY instant, job, attempt;
+
+-- name: history_of_job
+-- The newest runs of one job, in the order of their instants; a negative limit is none.
+SELECT * FROM record
+WHERE number IN (
+    SELECT number FROM (
+        SELECT number, instant FROM run
+        WHERE job = :job AND state IN ('scheduled', 'running')
+        UNION ALL
+        SELECT number, instant FROM run
+        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+        ORDER BY instant DESC LIMIT :limit
+    )
+)
+ORDER BY instant, attempt;
+
+-- name: run
+-- One run by its number.
+SELECT * FROM record WHERE number = :run ORDER BY attempt;
+
+-- name: latest
+-- The newest run of a job that came as far as an attempt.
+SELECT * FROM record
+WHERE number IN (
+    SELECT number FROM (
+        SELECT number, instant FROM run
+        WHERE job = :job AND state IN ('scheduled', 'running')
+        AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
+        UNION ALL
+        SELECT number, instant FROM run
+        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+        AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
+        ORDER BY instant DESC LIMIT 1
+    )
+)
+ORDER BY attempt;
+
+-- name: last_instant
+-- The newest instant of a job that is accounted for, run or not.
+SELECT coalesce(until, instant), instant FROM run
+WHERE job = :job AND state IN ('scheduled', 'running')
+UNION ALL
+SELECT coalesce(until, instant), instant FROM run
+WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+ORDER BY instant DESC LIMIT 1;
+
+-- name: last_tick
+-- The last minute handled.
+SELECT minute FROM tick WHERE one = 1;
+
+-- name: set_last_tick
+-- This minute has been handled.
+INSERT INTO tick (one, minute) VALUES (1, :minute)
+ON CONFLICT (one) DO UPDATE SET minute = excluded.minute;
+
+-- name: anchor
+-- From where a job counts this interval; no row when it last counted another.
+SELECT instant FROM anchor WHERE job = :job AND interval_minutes = :interval_minutes;
+
+-- name: set_anchor
+-- The job counts this interval from here.
+INSERT INTO anchor (job, interval_minutes, instant) VALUES (:job, :interval_minutes, :instant)
+ON CONFLICT (job) DO UPDATE
+SET interval_minutes = excluded.interval_minutes, instant = excluded.instant;
+
+-- name: booted
+-- Whether a job has run for this boot.
+SELECT 1 FROM boot WHERE job = :job AND boot_id = :boot_id;
+
+-- name: set_booted
+-- The job has run for this boot.
+INSERT INTO boot (job, boot_id) VALUES (:job, :boot_id)
+ON CONFLICT (job) DO UPDATE SET boot_id = excluded.boot_id;
