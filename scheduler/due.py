@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from croniter import CroniterBadDateError, croniter
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
-LONGEST_SHIFT = timedelta(
-    hours=3
-)  # a longer shift dropped or repeated whole days: not ours to mend
+LONGEST_SHIFT = timedelta(hours=3)  # from here on a shift is a new time, not ours to mend
+RAREST = 50  # years: a leap day on one weekday, across 2100, comes after 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +99,15 @@ def is_due(expression: Expression, zone: ZoneInfo, minute: datetime) -> bool:
 
 
 def following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterator[Coming]:
-    """Yield the instants strictly later than `after`, in order; it ends only with the calendar.
+    """Yield the instants strictly later than `after`, in order.
 
+    It ends with the calendar, or where nothing comes for fifty years (then nothing ever does).
     croniter jumps along the wall clock, a zone's own clock changes are stepped onto one by one,
     and `is_due` has the last word, so that this search and the tick cannot disagree.
     """
     minute = after.astimezone(UTC).replace(second=0, microsecond=0)
     search = _WallSearch(expression)
-    while True:
+    while minute.year < MAXYEAR:  # within it, arithmetic may leave the calendar
         shown = minute.astimezone(zone)
         wall = search.after(_wall(shown))
         if wall is None:
@@ -132,11 +132,14 @@ class _WallSearch:
         self._croniter = croniter(text, datetime(2000, 1, 1), day_or=day_or)  # noqa: DTZ001 (naive wall time is the point)
 
     def after(self, wall: datetime) -> datetime | None:
+        last = min(wall.year + RAREST, MAXYEAR - 1)
         while True:
             self._croniter.set_current(wall, force=True)
             try:
                 found: datetime = self._croniter.get_next(datetime)
             except (CroniterBadDateError, OverflowError, ValueError):
+                return None
+            if found.year > last:
                 return None
             if matches_day(self._expression, found):
                 return found
