@@ -1,0 +1,243 @@
+"""Zones whose clocks change, forward and back, and when expressions are due around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+
+class Change(NamedTuple):
+    """A zone's clock change and the stretch around it that the rows below look at."""
+
+    start: str
+    end: str
+    day: str  # expected times stand on this day, unless they name another
+
+
+class Pair(NamedTuple):
+    """A zone with its two changes, and rows: expression | forward | back | why."""
+
+    zone: str
+    forward: Change
+    back: Change
+    rows: str
+
+
+PAIRS = (
+    Pair(
+        "Europe/Berlin",  # 01:59+01 -> 03:00+02, and 02:59+02 -> 02:00+01
+        Change("2027-03-28T00:00+01:00", "2027-03-28T06:00+02:00", "28"),
+        Change("2027-10-31T00:00+02:00", "2027-10-31T06:00+01:00", "31"),
+        """
+        30 2 * * *      | 03:00+02                                              | 02:30+02                                                     | skipped: made up for right after; repeated: first time only
+        0 2 * * *       | 03:00+02                                              | 02:00+02                                                     | the first skipped minute, the first repeated one
+        59 2 * * *      | 03:00+02                                              | 02:59+02                                                     | the last skipped minute, the last before the repetition
+        59 1 * * *      | 01:59+01                                              | 01:59+02                                                     | the last minute before either is an ordinary one
+        0 3 * * *       | 03:00+02                                              | 03:00+01                                                     | the first minute after either is an ordinary one
+        0 2,3 * * *     | 03:00+02                                              | 02:00+02 03:00+01                                            | its own run and the one made up for are one instant
+        30 2,3 * * *    | 03:00+02 03:30+02                                     | 02:30+02 03:30+01                                            | what is made up for does not stand in for 03:30
+        0,30 2 * * *    | 03:00+02                                              | 02:00+02 02:30+02                                            | two skipped minutes are made up for once
+        0-59/30 2 * * * | 03:00+02                                              | 02:00+02 02:30+02                                            | a step from a written range follows the wall clock
+        */30 2 * * *    | 03:00+02                                              | 02:00+02 02:30+02 02:00+01 02:30+01                          | the hole in Debian's rule, closed; the star repeats
+        0 */2 * * *     | 00:00+01 03:00+02 04:00+02                            | 00:00+02 02:00+02 02:00+01 04:00+01                          | 02:00 is not lost; every two hours follows elapsed time
+        0 0/2 * * *     | 00:00+01 03:00+02 04:00+02                            | 00:00+02 02:00+02 04:00+01                                   | the same hours without a star: the wall clock's
+        0 */3 * * *     | 00:00+01 03:00+02                                     | 00:00+02 03:00+01                                            | names no changed hour
+        15 * * * *      | 00:15+01 01:15+01 03:15+02 04:15+02 05:15+02          | 00:15+02 01:15+02 02:15+02 02:15+01 03:15+01 04:15+01 05:15+01 | hourly: nothing to make up for; both hours
+        15 0-23 * * *   | 00:15+01 01:15+01 03:00+02 03:15+02 04:15+02 05:15+02 | 00:15+02 01:15+02 02:15+02 03:15+01 04:15+01 05:15+01        | hours written out are the wall clock's
+        15 */1 * * *    | 00:15+01 01:15+01 03:00+02 03:15+02 04:15+02 05:15+02 | 00:15+02 01:15+02 02:15+02 02:15+01 03:15+01 04:15+01 05:15+01 | starts with a star, but is not exactly one
+        15 *,2 * * *    | 00:15+01 01:15+01 03:00+02 03:15+02 04:15+02 05:15+02 | 00:15+02 01:15+02 02:15+02 02:15+01 03:15+01 04:15+01 05:15+01 | nor is a list that begins with one
+        30 2 28 3 *     | 03:00+02                                              |                                                              | skipped minutes keep their date
+        30 2 27,29 3 *  |                                                       |                                                              | other dates have no part in it
+        30 2 31 10 *    |                                                       | 02:30+02                                                     | repeated minutes keep theirs
+        30 2 * * sun    | 03:00+02                                              | 02:30+02                                                     | and their weekday
+        30 2 * * mon    |                                                       |                                                              | which is not Monday
+        30 2 * * 0L     | 03:00+02                                              | 02:30+02                                                     | it is the month's last Sunday
+        30 2 L * *      |                                                       | 02:30+02                                                     | the last day of October, not of March
+        """,
+    ),
+    Pair(
+        "America/New_York",  # 01:59-05 -> 03:00-04, and 01:59-04 -> 01:00-05
+        Change("2027-03-14T00:00-05:00", "2027-03-14T05:00-04:00", "14"),
+        Change("2027-11-07T00:00-04:00", "2027-11-07T05:00-05:00", "07"),
+        """
+        30 2 * * *   | 03:00-04                            | 02:30-05                                              | skipped in spring, ordinary in autumn
+        30 1 * * *   | 01:30-05                            | 01:30-04                                              | ordinary in spring, repeated in autumn
+        0 2 * * *    | 03:00-04                            | 02:00-05                                              | the end of the repetition comes once
+        */30 1 * * * | 01:00-05 01:30-05                   | 01:00-04 01:30-04 01:00-05 01:30-05                   | minute with a star
+        0 1-3 * * *  | 01:00-05 03:00-04                   | 01:00-04 02:00-05 03:00-05                            | 02:00 and 03:00 are one instant
+        30 * * * *   | 00:30-05 01:30-05 03:30-04 04:30-04 | 00:30-04 01:30-04 01:30-05 02:30-05 03:30-05 04:30-05 | every sixty minutes, whatever the clock shows
+        """,
+    ),
+    Pair(
+        "Australia/Lord_Howe",  # half an hour: 01:59+10:30 -> 02:30+11, and 01:59+11 -> 01:30+10:30
+        Change("2027-10-03T00:00+10:30", "2027-10-03T04:00+11:00", "03"),
+        Change("2027-04-04T00:00+11:00", "2027-04-04T04:00+10:30", "04"),
+        """
+        0 2 * * *    | 02:30+11                                        | 02:00+10:30                                                 | skipped; in autumn 02:00 comes once, late
+        15 2 * * *   | 02:30+11                                        | 02:15+10:30                                                 | skipped; ordinary
+        29 2 * * *   | 02:30+11                                        | 02:29+10:30                                                 | the last skipped minute
+        30 2 * * *   | 02:30+11                                        | 02:30+10:30                                                 | the first minute after the gap is ordinary
+        15 1 * * *   | 01:15+10:30                                     | 01:15+11                                                    | the repetition begins at 01:30
+        45 1 * * *   | 01:45+10:30                                     | 01:45+11                                                    | repeated: first time only
+        */15 1 * * * | 01:00+10:30 01:15+10:30 01:30+10:30 01:45+10:30 | 01:00+11 01:15+11 01:30+11 01:45+11 01:30+10:30 01:45+10:30 | half of the hour is repeated
+        */15 2 * * * | 02:30+11 02:45+11                               | 02:00+10:30 02:15+10:30 02:30+10:30 02:45+10:30             | made up for and its own: one instant
+        0 1-3 * * *  | 01:00+10:30 02:30+11 03:00+11                   | 01:00+11 02:00+10:30 03:00+10:30                            | none of the three is lost
+        0 */2 * * *  | 00:00+10:30 02:30+11                            | 00:00+11 02:00+10:30                                        | two hours by the clock
+        45 * * * *   | 00:45+10:30 01:45+10:30 02:45+11 03:45+11       | 00:45+11 01:45+11 01:45+10:30 02:45+10:30 03:45+10:30       | hourly: runs in each half hour that shows it
+        15 * * * *   | 00:15+10:30 01:15+10:30 03:15+11                | 00:15+11 01:15+11 02:15+10:30 03:15+10:30                   | hourly: the skipped half hour is not made up for
+        """,
+    ),
+    Pair(
+        "Antarctica/Troll",  # two hours: 00:59+00 -> 03:00+02, and 02:59+02 -> 01:00+00
+        Change("2027-03-28T00:00+00:00", "2027-03-28T05:00+02:00", "28"),
+        Change("2027-10-31T00:00+02:00", "2027-10-31T05:00+00:00", "31"),
+        """
+        30 1 * * *   | 03:00+02                   | 01:30+02                                                     | the first of the two hours
+        30 2 * * *   | 03:00+02                   | 02:30+02                                                     | the second
+        30 1,2 * * * | 03:00+02                   | 01:30+02 02:30+02                                            | both are made up for in one run
+        0 1-3 * * *  | 03:00+02                   | 01:00+02 02:00+02 03:00+00                                   | and so is 03:00 itself
+        */30 2 * * * | 03:00+02                   | 02:00+02 02:30+02 02:00+00 02:30+00                          | minute with a star
+        0 */2 * * *  | 00:00+00 03:00+02 04:00+02 | 00:00+02 02:00+02 02:00+00 04:00+00                          | hour with a star
+        0 * * * *    | 00:00+00 03:00+02 04:00+02 | 00:00+02 01:00+02 02:00+02 01:00+00 02:00+00 03:00+00 04:00+00 | every sixty minutes
+        """,
+    ),
+    Pair(
+        "Asia/Beirut",  # at midnight: 27T23:59+02 -> 28T01:00+03, and 30T23:59+03 -> 30T23:00+02
+        Change("2027-03-27T22:00+02:00", "2027-03-28T03:00+03:00", "28"),
+        Change("2027-10-30T22:00+03:00", "2027-10-31T03:00+02:00", "30"),
+        """
+        @daily        | 01:00+03                                  | 31T00:00+02                                                  | a midnight that is skipped, one that comes late
+        30 0 * * *    | 01:00+03                                  | 31T00:30+02                                                  | later in the skipped hour
+        30 23 * * *   | 27T23:30+02                               | 23:30+03                                                     | repeated before midnight, so on the old date
+        */30 23 * * * | 27T23:00+02 27T23:30+02                   | 23:00+03 23:30+03 23:00+02 23:30+02                          | minute with a star
+        0 0 28 3 *    | 01:00+03                                  |                                                              | the skipped midnight began the 28th
+        0 0 27 3 *    |                                           |                                                              | and not the 27th
+        0 0 * * sun   | 01:00+03                                  | 31T00:00+02                                                  | both new days are Sundays
+        30 23 * * sat | 27T23:30+02                               | 23:30+03                                                     | both old ones Saturdays
+        0 0 L * *     |                                           | 31T00:00+02                                                  | October's last day begins once
+        0 * * * *     | 27T22:00+02 27T23:00+02 01:00+03 02:00+03 | 22:00+03 23:00+03 23:00+02 31T00:00+02 31T01:00+02 31T02:00+02 | every sixty minutes
+        """,
+    ),
+    Pair(
+        "Africa/Cairo",  # at midnight: 29T23:59+02 -> 30T01:00+03, and 28T23:59+03 -> 28T23:00+02
+        Change("2027-04-29T22:00+02:00", "2027-04-30T03:00+03:00", "30"),
+        Change("2027-10-28T22:00+03:00", "2027-10-29T03:00+02:00", "28"),
+        """
+        @daily        | 01:00+03    | 29T00:00+02 | the daily job runs once on both days
+        30 0 * * fri  | 01:00+03    | 29T00:30+02 | both new days are Fridays
+        59 23 * * thu | 29T23:59+02 | 23:59+03    | the last minute of a repeated hour
+        0 0 L * *     | 01:00+03    |             | April's last day begins with a gap
+        0 0 1 * *     |             |             | which does not make it the 1st
+        """,
+    ),
+    Pair(
+        "Europe/Dublin",  # its winter is the exception: 00:59+00 -> 02:00+01, and 01:59+01 -> 01:00+00
+        Change("2027-03-28T00:00+00:00", "2027-03-28T04:00+01:00", "28"),
+        Change("2027-10-31T00:00+01:00", "2027-10-31T04:00+00:00", "31"),
+        """
+        30 1 * * *   | 02:00+01                   | 01:30+01                                     | clocks count, not which of the two is called summer time
+        */30 1 * * * | 02:00+01                   | 01:00+01 01:30+01 01:00+00 01:30+00          | minute with a star
+        0 1,2 * * *  | 02:00+01                   | 01:00+01 02:00+00                            | once for both
+        30 * * * *   | 00:30+00 02:30+01 03:30+01 | 00:30+01 01:30+01 01:30+00 02:30+00 03:30+00 | every sixty minutes
+        """,
+    ),
+    Pair(
+        "Asia/Pyongyang",  # new standard time: 04T23:29+08:30 -> 05T00:00+09, and 14T23:59+09 -> 14T23:30+08:30
+        Change("2018-05-04T23:00+08:30", "2018-05-05T02:00+09:00", "05"),
+        Change("2015-08-14T23:00+09:00", "2015-08-15T02:00+08:30", "14"),
+        """
+        45 23 * * *   | 00:00+09                               | 23:45+09                               | the rule asks for a shift, not for summer time
+        45 23 4 5 *   | 00:00+09                               |                                        | the skipped minutes were of the 4th
+        45 23 5 5 *   |                                        |                                        | not of the 5th
+        @daily        | 00:00+09                               | 15T00:00+08:30                         | an ordinary midnight
+        0 0,1 * * *   | 00:00+09 01:00+09                      | 15T00:00+08:30 15T01:00+08:30          | with an ordinary hour after it
+        */20 23 * * * | 04T23:00+08:30 04T23:20+08:30 00:00+09 | 23:00+09 23:20+09 23:40+09 23:40+08:30 | half of the hour is repeated
+        """,
+    ),
+    Pair(
+        "Antarctica/Casey",  # three hours: 01:59+08 -> 05:00+11, and 05T01:59+11 -> 04T23:00+08
+        Change("2009-10-18T00:00+08:00", "2009-10-18T07:00+11:00", "18"),
+        Change("2010-03-04T22:00+11:00", "2010-03-05T04:00+08:00", "05"),
+        """
+        0 3 * * *   |                   | 03:00+08                | three hours are no longer under three: nothing is made up for
+        0 3,5 * * * | 05:00+11          | 03:00+08                | the first minute after is only itself
+        0 1 * * *   | 01:00+08          | 01:00+11 01:00+08       | and what is shown again happens again
+        0 23 * * *  |                   | 04T23:00+11 04T23:00+08 | on the evening before as well
+        0 */6 * * * | 00:00+08 06:00+11 | 00:00+11 00:00+08       | star or not
+        """,
+    ),
+    Pair(
+        "Pacific/Apia",  # 29T23:59-10 -> 31T00:00+14 across the date line, and 03:59+14 -> 03:00+13
+        Change("2011-12-29T22:00-10:00", "2011-12-31T04:00+14:00", "31"),
+        Change("2012-04-01T01:00+14:00", "2012-04-01T06:00+13:00", "01"),
+        """
+        @daily        | 00:00+14                                                    |                                                       | the 30th had no midnight, the 31st has its own
+        0 12 30 12 *  |                                                             |                                                       | there was no 30 December
+        0 12 * * fri  |                                                             |                                                       | and no Friday
+        0 12 L * *    |                                                             |                                                       | nor is noon made up for
+        30 3 * * *    | 03:30+14                                                    | 03:30+14                                              | once on Saturday; repeated: first time only
+        */30 3 * * *  | 03:00+14 03:30+14                                           | 03:00+14 03:30+14 03:00+13 03:30+13                   | minute with a star
+        0 22-23 * * * | 29T22:00-10 29T23:00-10                                     |                                                       | Thursday evening comes once
+        0 * * * *     | 29T22:00-10 29T23:00-10 00:00+14 01:00+14 02:00+14 03:00+14 | 01:00+14 02:00+14 03:00+14 03:00+13 04:00+13 05:00+13 | every sixty minutes
+        """,
+    ),
+    Pair(
+        "UTC",  # never changes, whatever Berlin does in these nights
+        Change("2027-03-28T00:00+00:00", "2027-03-28T04:00+00:00", "28"),
+        Change("2027-10-31T00:00+00:00", "2027-10-31T04:00+00:00", "31"),
+        """
+        30 2 * * *   | 02:30+00                            | 02:30+00                            | an ordinary minute
+        */30 2 * * * | 02:00+00 02:30+00                   | 02:00+00 02:30+00                   | two of them
+        0 */2 * * *  | 00:00+00 02:00+00                   | 00:00+00 02:00+00                   | nothing moves
+        15 * * * *   | 00:15+00 01:15+00 02:15+00 03:15+00 | 00:15+00 01:15+00 02:15+00 03:15+00 | ever
+        """,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row in one direction: what is asked for between two instants, the times expected."""
+
+    direction: str
+    text: str
+    zone: ZoneInfo
+    start: datetime
+    end: datetime
+    day: str
+    expected: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.zone} {self.direction}: {self.text}: {self.why}"
+
+    def show(self, at: datetime) -> str:
+        """Write an instant as the tables do: `03:00+02`, or `27T23:30+02` on another day."""
+        local = at.astimezone(self.zone)
+        day = "" if f"{local:%d}" == self.day else f"{local:%dT}"
+        return f"{day}{local:%H:%M}{local.isoformat()[-6:].removesuffix(':00')}"
+
+
+def _case(pair: Pair, row: str, direction: str) -> Case:
+    text, forward, back, why = (cell.strip() for cell in row.split("|"))
+    change, expected = (pair.forward, forward) if direction == "forward" else (pair.back, back)
+    return Case(
+        direction,
+        text,
+        ZoneInfo(pair.zone),
+        datetime.fromisoformat(change.start).astimezone(UTC),
+        datetime.fromisoformat(change.end).astimezone(UTC),
+        change.day,
+        expected,
+        why,
+    )
+
+
+CASES = [
+    _case(pair, row, direction)
+    for pair in PAIRS
+    for row in pair.rows.strip().splitlines()
+    for direction in ("forward", "back")
+]

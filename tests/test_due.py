@@ -1,0 +1,309 @@
+"""When an expression is due, above all where a zone's clock changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise, takewhile
+from zoneinfo import ZoneInfo
+
+import pytest
+import reference
+from clock_changes import CASES, Case
+from croniter import croniter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler.due import Coming, following, is_due
+from scheduler.errors import BadValue
+from scheduler.expression import parse
+from scheduler.model import Expression
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+UTC_ZONE = ZoneInfo("UTC")
+BERLIN = ZoneInfo("Europe/Berlin")
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def expression(text: str) -> Expression:
+    schedule = parse(text)
+    assert isinstance(schedule, Expression)
+    return schedule
+
+
+def comes(text: str) -> bool:
+    """Say whether the parser lets it through: it knows dates that never come, the drawing not."""
+    try:
+        parse(text)
+    except BadValue as error:
+        return error.code != "never-fires"
+    return True
+
+
+def is_the_same_in_croniter(text: str) -> bool:
+    """Say whether it has no day field that names every value without a star: a star to croniter."""
+    asked = expression(text)
+    _, _, days, _, weekdays = text.split()
+    return (len(asked.days) < 31 or days[0] == "*") and (
+        len(asked.weekdays) < 7 or weekdays[0] == "*"
+    )
+
+
+EXPRESSIONS = reference.expressions().filter(comes)
+TIMES = reference.expressions(every_day=True)
+PLAIN = reference.expressions(special=False).filter(comes).filter(is_the_same_in_croniter)
+
+
+def due(asked: Expression, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
+    minutes = [start + n * MINUTE for n in range((end - start) // MINUTE)]
+    return [minute for minute in minutes if is_due(asked, zone, minute)]
+
+
+def coming(asked: Expression, zone: ZoneInfo, start: datetime, end: datetime) -> list[Coming]:
+    """Return what `following` finds in [start, end)."""
+    return list(takewhile(lambda each: each.at < end, following(asked, zone, start - MINUTE)))
+
+
+def instants(found: list[Coming]) -> list[datetime]:
+    return [each.at for each in found]
+
+
+def dates(text: str, year: int, count: int) -> str:
+    found = following(expression(text), UTC_ZONE, datetime(year, 1, 1, tzinfo=UTC) - MINUTE)
+    return " ".join(f"{each.at:%Y-%m-%d}" for each in islice(found, count))
+
+
+# --- clock changes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_it_is_due_around_a_clock_change_as_the_table_says(case: Case) -> None:
+    found = due(expression(case.text), case.zone, case.start, case.end)
+    assert " ".join(map(case.show, found)) == case.expected, case.why
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_search_finds_around_a_clock_change_what_the_table_says(case: Case) -> None:
+    found = coming(expression(case.text), case.zone, case.start, case.end)
+    assert " ".join(case.show(each.at) for each in found) == case.expected, case.why
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if not c.text.startswith("@")], ids=str)
+def test_the_brute_force_reference_agrees_with_the_table(case: Case) -> None:
+    minutes = (case.end - case.start) // MINUTE
+    found = reference.due_minutes(case.text, case.zone, case.start, minutes)
+    assert " ".join(map(case.show, found)) == case.expected, case.why
+
+
+@pytest.mark.parametrize(("name", "changed"), [(n, at) for n in reference.CHANGES for at in reference.CHANGES[n]])  # fmt: skip
+def test_the_clock_changes_of_the_properties_are_real(name: str, changed: datetime) -> None:
+    zone = ZoneInfo(name)
+    offsets = {(changed + n * MINUTE).astimezone(zone).utcoffset() for n in (-1, 0)}
+    assert len(offsets) == (1 if name == "UTC" else 2)
+
+
+@settings(max_examples=150, deadline=None)
+@given(EXPRESSIONS, reference.changes(), st.integers(-8, 3))
+def test_random_expressions_are_due_when_brute_force_says_so(
+    text: str, change: tuple[ZoneInfo, datetime], hours: int
+) -> None:
+    zone, changed = change
+    start = changed + hours * HOUR
+    asked = expression(text)
+    found = due(asked, zone, start, start + 6 * HOUR)
+    assert found == reference.due_minutes(text, zone, start, 6 * 60)
+
+
+@settings(max_examples=100, deadline=None)
+@given(TIMES, reference.changes())
+def test_random_times_of_every_day_are_due_when_brute_force_says_so(
+    text: str, change: tuple[ZoneInfo, datetime]
+) -> None:
+    zone, changed = change
+    start = changed - 3 * HOUR
+    found = due(expression(text), zone, start, start + 7 * HOUR)
+    assert found == reference.due_minutes(text, zone, start, 7 * 60)
+
+
+# --- the days ------------------------------------------------------------------------------------
+
+DAYS = [  # expression, from, the first dates, why
+    ("0 0 13 * 5", 2027, "2027-01-01 2027-01-08 2027-01-13 2027-01-15", "two plain day fields: either"),
+    ("0 0 13 * *", 2027, "2027-01-13 2027-02-13 2027-03-13", "a weekday that starts with a star: both"),
+    ("0 0 * * 5", 2027, "2027-01-01 2027-01-08 2027-01-15", "a day that starts with a star: both"),
+    ("0 0 */2 * 1", 2027, "2027-01-11 2027-01-25 2027-02-01", "*/2 starts with one too: odd Mondays"),
+    ("0 0 1-31/2 * 1", 2027, "2027-01-01 2027-01-03 2027-01-04", "the same days without it: either"),
+    ("0 0 13 * */2", 2027, "2027-02-13 2027-03-13 2027-04-13", "*/2 in the weekdays: both"),
+    ("0 0 1,* * 1", 2027, "2027-01-01 2027-01-02 2027-01-03", "a star that is not in front: either"),
+    ("0 0 *,1 * 1", 2027, "2027-01-04 2027-01-11 2027-01-18", "one that is: both"),
+    ("0 0 1-31 * 1", 2027, "2027-01-01 2027-01-02 2027-01-03", "every day without a star: either"),
+    ("0 0 13 * 0-6", 2027, "2027-01-01 2027-01-02 2027-01-03", "every weekday without a star: either"),
+    ("0 0 * * 7", 2027, "2027-01-03 2027-01-10 2027-01-17", "7 is Sunday"),
+    ("0 0 * * 5-7", 2027, "2027-01-01 2027-01-02 2027-01-03 2027-01-08", "at the end of a range too"),
+    ("0 0 L * *", 2027, "2027-01-31 2027-02-28 2027-03-31 2027-04-30", "the last day of each month"),
+    ("0 0 L 2 *", 2026, "2026-02-28 2027-02-28 2028-02-29", "in a leap year as well"),
+    ("0 0 15,L 2 *", 2027, "2027-02-15 2027-02-28 2028-02-15 2028-02-29", "beside a plain day"),
+    ("0 0 L * 1", 2027, "2027-01-04 2027-01-11 2027-01-18 2027-01-25 2027-01-31", "or a weekday"),
+    ("0 0 L * */7", 2027, "2027-01-31 2027-02-28 2027-10-31", "last days that are Sundays"),
+    ("0 0 * * fri#2", 2027, "2027-01-08 2027-02-12 2027-03-12", "the second Friday"),
+    ("0 0 * * fri#1", 2027, "2027-01-01 2027-02-05 2027-03-05", "the first may be the 1st"),
+    ("0 0 * * fri#5", 2027, "2027-01-29 2027-04-30 2027-07-30", "not every month has a fifth"),
+    ("0 0 * * friL", 2027, "2027-01-29 2027-02-26 2027-03-26", "every month has a last"),
+    ("0 0 * * L5", 2027, "2027-01-29 2027-02-26 2027-03-26", "written the other way"),
+    ("0 0 * * mon,friL", 2027, "2027-01-04 2027-01-11 2027-01-18 2027-01-25 2027-01-29", "in a list"),
+    ("0 0 13 * fri#2", 2027, "2027-01-08 2027-01-13 2027-02-12 2027-02-13", "either, as for plain weekdays"),
+    ("0 0 */13 * fri#2", 2027, "2027-05-14 2028-01-14 2028-04-14", "both: the second Friday is a 14th"),
+    ("0 0 29 2 *", 2027, "2028-02-29 2032-02-29 2036-02-29", "leap days"),
+    ("0 0 29 2 *", 2097, "2104-02-29 2108-02-29", "2100 is not a leap year"),
+    ("0 0 * 2 fri#5", 2027, "2036-02-29 2064-02-29", "a leap day that is a Friday"),
+    ("0 0 29 2 */7", 2027, "2032-02-29 2060-02-29 2088-02-29 2128-02-29", "a Sunday, across 2100"),
+    ("0 0 31 * *", 2027, "2027-01-31 2027-03-31 2027-05-31", "months without a 31st are passed over"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "year", "expected", "why"), DAYS)
+def test_the_two_day_fields_name_these_dates(text: str, year: int, expected: str, why: str) -> None:
+    assert dates(text, year, len(expected.split())) == expected, why
+
+
+@pytest.mark.parametrize(("text", "year", "expected", "why"), DAYS)
+def test_brute_force_names_the_same_dates(text: str, year: int, expected: str, why: str) -> None:
+    found = islice(reference.dates(text, year), len(expected.split()))
+    assert " ".join(map(str, found)) == expected, why
+
+
+# --- the search ----------------------------------------------------------------------------------
+
+moments = st.datetimes(datetime(2000, 1, 1), datetime(2037, 12, 1), timezones=st.just(UTC))
+
+
+@settings(max_examples=60, deadline=None)
+@given(EXPRESSIONS, reference.changes(), st.integers(-30, 5))
+def test_the_search_finds_the_minutes_that_are_due_around_a_clock_change(
+    text: str, change: tuple[ZoneInfo, datetime], hours: int
+) -> None:
+    zone, changed = change
+    start = changed + hours * HOUR
+    asked = expression(text)
+    end = start + 12 * HOUR
+    assert instants(coming(asked, zone, start, end)) == due(asked, zone, start, end)
+
+
+@settings(max_examples=60, deadline=None)
+@given(EXPRESSIONS, st.sampled_from(sorted(reference.CHANGES)), moments)
+def test_the_search_finds_the_minutes_that_are_due_on_any_day(
+    text: str, name: str, moment: datetime
+) -> None:
+    zone, asked = ZoneInfo(name), expression(text)
+    first = next(following(asked, zone, moment)).at
+    start, end = first - 6 * HOUR, first + 6 * HOUR
+    assert instants(coming(asked, zone, start, end)) == due(asked, zone, start, end)
+
+
+@settings(max_examples=100, deadline=None)
+@given(EXPRESSIONS, st.sampled_from(sorted(reference.CHANGES)), moments)
+def test_what_the_search_finds_is_later_in_order_and_due(
+    text: str, name: str, moment: datetime
+) -> None:
+    zone, asked = ZoneInfo(name), expression(text)
+    found = [moment, *(each.at for each in islice(following(asked, zone, moment), 8))]
+    assert all(one < other for one, other in pairwise(found))
+    assert all(is_due(asked, zone, at) and at == at.replace(second=0) for at in found[1:])
+
+
+@settings(max_examples=60, deadline=None)
+@given(EXPRESSIONS, reference.changes(), st.integers(-60, 60))
+def test_the_search_goes_on_from_anywhere_as_if_it_had_begun_earlier(
+    text: str, change: tuple[ZoneInfo, datetime], minutes: int
+) -> None:
+    zone, changed = change
+    asked, later = expression(text), changed + minutes * MINUTE
+    end = later + 2 * HOUR
+    early = coming(asked, zone, changed - 2 * HOUR, end)
+    assert [each for each in early if each.at > later] == coming(asked, zone, later + MINUTE, end)
+
+
+@settings(max_examples=100, deadline=None)
+@given(PLAIN, moments)
+def test_the_search_and_croniters_agree_on_random_years(text: str, moment: datetime) -> None:
+    other = croniter(text, moment, implement_cron_bug=True)  # its name for the rule of the star
+    found = instants(list(islice(following(expression(text), UTC_ZONE, moment), 10)))
+    assert found == [other.get_next(datetime) for _ in range(10)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(PLAIN, moments)
+def test_the_tick_and_croniters_search_agree_on_random_years(text: str, moment: datetime) -> None:
+    other = croniter(text, moment, implement_cron_bug=True)
+    start = other.get_next(datetime)
+    end = start + 6 * HOUR
+    found = [start, *takewhile(lambda at: at < end, iter(lambda: other.get_next(datetime), None))]
+    assert due(expression(text), UTC_ZONE, start, end) == found
+
+
+def test_the_search_begins_after_the_moment_itself() -> None:
+    asked = expression("0 12 * * *")
+    noon = datetime(2027, 6, 1, 12, tzinfo=UTC)
+    assert next(following(asked, UTC_ZONE, noon)).at == noon + 24 * HOUR
+    assert next(following(asked, UTC_ZONE, noon - timedelta(microseconds=1))).at == noon
+    assert next(following(asked, UTC_ZONE, noon + timedelta(seconds=59))).at == noon + 24 * HOUR
+
+
+def test_the_search_takes_a_moment_in_any_zone_and_answers_in_utc() -> None:
+    moment = datetime(2027, 6, 1, 12, tzinfo=NEW_YORK)
+    found = next(following(expression("0 9 * * *"), BERLIN, moment)).at
+    assert (found, found.tzinfo) == (datetime(2027, 6, 2, 7, tzinfo=UTC), UTC)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        replace(expression("0 0 1 2 *"), days=frozenset({30})),
+        replace(
+            expression("0 0 1 2 *"), weekdays=frozenset(), nth_weekdays=frozenset({(1, 5)})
+        ),  # no 1st is a fifth Monday
+    ],
+    ids=["no such date", "no such weekday"],
+)
+def test_the_search_ends_where_nothing_ever_comes(asked: Expression) -> None:
+    assert list(following(asked, BERLIN, datetime(2027, 1, 1, tzinfo=UTC))) == []
+
+
+@pytest.mark.parametrize("name", ["UTC", "Asia/Tokyo", "America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("text", ["30 23 * * *", "0 0,12 * * *", "0 0 1 1 *", "0 0 L 12 *"])
+def test_the_search_ends_with_the_calendar(text: str, name: str) -> None:
+    moment = datetime(9998, 12, 1, tzinfo=UTC)
+    found = list(following(expression(text), ZoneInfo(name), moment))
+    assert all(each.at.year in {9998, 9999} for each in found)
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    assert list(following(expression(text), ZoneInfo(name), last)) == []
+
+
+# --- the notes -----------------------------------------------------------------------------------
+
+NOTES = [  # expression, zone, after (UTC), the note, why
+    ("30 2 * * *", "Europe/Berlin", "2027-03-27T12:00", "the clock goes forward: stands for 02:30", "one skipped minute"),
+    ("0,30 2 * * *", "Europe/Berlin", "2027-03-27T12:00", "the clock goes forward: stands for 02:00 and 1 more", "two of them"),
+    ("* 2 * * *", "Europe/Berlin", "2027-03-28T00:00", "the clock goes forward: stands for 02:00 and 59 more", "all of them"),
+    ("0 2,3 * * *", "Europe/Berlin", "2027-03-27T12:00", "the clock goes forward: stands for 02:00, with its own run", "and 03:00 itself"),
+    ("0 3 * * *", "Europe/Berlin", "2027-03-27T12:00", "", "only itself"),
+    ("0 * * * *", "Europe/Berlin", "2027-03-28T00:30", "", "hourly jobs go on in step"),
+    ("30 2 * * *", "Europe/Berlin", "2027-03-28T12:00", "", "the next day is as ever"),
+    ("30 2 * * *", "Europe/Berlin", "2027-10-30T12:00", "", "the first time is the usual one"),
+    ("30 * * * *", "Europe/Berlin", "2027-10-31T00:40", "the clock goes back: the second 02:30", "the second one is not"),
+    ("0 3 * * *", "Europe/Berlin", "2027-10-30T12:00", "", "03:00 comes once"),
+    ("@daily", "Asia/Beirut", "2027-03-27T12:00", "the clock goes forward: stands for 00:00", "a skipped midnight"),
+    ("15 2 * * *", "Australia/Lord_Howe", "2027-10-02T12:00", "the clock goes forward: stands for 02:15", "half an hour"),
+    ("45 * * * *", "Australia/Lord_Howe", "2027-04-03T14:50", "the clock goes back: the second 01:45", "half an hour"),
+    ("@daily", "Pacific/Apia", "2011-12-29T12:00", "", "a dropped day is nothing to stand for"),
+    ("0 1 * * *", "Antarctica/Casey", "2010-03-04T15:00", "", "nor is a shift of three hours"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "after", "note", "why"), NOTES)
+def test_a_note_says_what_a_clock_change_did(
+    text: str, name: str, after: str, note: str, why: str
+) -> None:
+    moment = datetime.fromisoformat(after).replace(tzinfo=UTC)
+    assert next(following(expression(text), ZoneInfo(name), moment)).note == note, why
