@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
 
-from scheduler import duration, items
+from scheduler import canonical, duration, items
 from scheduler.errors import BadValue
 from scheduler.fields import (
     FIELDS,
@@ -39,6 +39,32 @@ def parse(text: str, *, job: str = "", salt: str = "") -> Schedule:
     """
     read = _read_once(text) if len(text) <= 200 else _read(text)
     return _settle(read, job, salt) if isinstance(read, _Draft) else read
+
+
+def field_sets(expression: Expression) -> dict[str, object]:
+    """Return the fields as sorted lists for JSON, and `days`, the rule that joins the day fields.
+
+    `day` may end with "L", `weekday` (0-6 from Sunday) with texts such as "5#2" and "5L".
+    """
+    return {
+        "minute": sorted(expression.minutes),
+        "hour": sorted(expression.hours),
+        "day": [*sorted(expression.days), *canonical.last_texts(expression)],
+        "month": sorted(expression.months),
+        "weekday": [*sorted(expression.weekdays), *canonical.nth_texts(expression)],
+        "days": expression.days_rule,
+    }
+
+
+def to_text(schedule: Schedule) -> str:
+    """Return one canonical text for all equal schedules; `parse` makes the same schedule of it."""
+    match schedule:
+        case Every(minutes):
+            return f"@every {duration.to_text(minutes * 60)}"
+        case Reboot():
+            return "@reboot"
+        case Expression():
+            return canonical.five_fields(schedule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +148,8 @@ def _settle(draft: _Draft, job: str, salt: str) -> Expression:
 
 
 _shared = lru_cache(maxsize=65536)(Expression)
+_shared_every = lru_cache(maxsize=4096)(Every)
+_REBOOT = Reboot()
 
 
 # --- nicknames -----------------------------------------------------------------------------------
@@ -137,7 +165,7 @@ def _nickname(words: list[tuple[str, int]]) -> Schedule | _Draft:
             "too-many-fields", f"{shortened(name)} stands for all fields", offset=others[0][1]
         )
     if lowered == "@reboot":
-        return Reboot()
+        return _REBOOT
     if lowered in _NICKNAMES:
         return _read_once(_NICKNAMES[lowered])
     known = [*_NICKNAMES, "@reboot", "@every"]
@@ -165,11 +193,11 @@ def _every(words: list[tuple[str, int]], offset: int) -> Every:
             offset=start,
             hint=_every_hint(text, int(minutes)),
         )
-    return Every(int(minutes))
+    return _shared_every(int(minutes))
 
 
 def _every_hint(text: str, minutes: int) -> str:
-    if text.isdigit():  # the bare number is seconds, which was hardly meant
+    if text.strip("0").isdigit():  # the bare number is seconds, which was hardly meant
         return f"write @every {text}m"
     return f"write @every {duration.to_text(max(minutes, 1) * 60)}"
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from calendar import monthrange
+
 import pytest
+from croniter import croniter
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from scheduler import expression
 from scheduler.errors import BadValue
-from scheduler.fields import DAY, HOUR, MINUTE, MONTH, WEEKDAY, Field
+from scheduler.fields import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEKDAY, Field
 from scheduler.model import Every, Expression, Reboot
 
 
@@ -18,7 +24,7 @@ def five_fields(text: str, *, job: str = "job", salt: str = "salt") -> Expressio
 
 def alone(field: Field, text: str, *, job: str = "job", salt: str = "salt") -> frozenset[int]:
     """Return what `text` means in `field`, every other field being `*`."""
-    words = [text if other is field else "*" for other in (MINUTE, HOUR, DAY, MONTH, WEEKDAY)]
+    words = [text if other is field else "*" for other in FIELDS]
     schedule = five_fields(" ".join(words), job=job, salt=salt)
     return {
         MINUTE: schedule.minutes,
@@ -83,12 +89,529 @@ def test_a_field_names_its_values(field: Field, text: str, values: range | set[i
     assert alone(field, text) == set(values)
 
 
-def test_a_schedule_without_fields_is_an_interval_or_a_boot() -> None:
-    assert expression.parse("@every 90m") == Every(90)
-    assert expression.parse("@reboot") == Reboot()
+@pytest.mark.parametrize(
+    ("text", "days", "last_day", "weekdays", "nth"),
+    [
+        ("0 0 L * *", set(), True, set(range(7)), set()),
+        ("0 0 15,L * *", {15}, True, set(range(7)), set()),
+        ("0 0 l * *", set(), True, set(range(7)), set()),
+        ("0 0 1 * fri#2", {1}, False, set(), {(5, 2)}),
+        ("0 0 1 * 0#5", {1}, False, set(), {(0, 5)}),
+        ("0 0 1 * 7#1", {1}, False, set(), {(0, 1)}),  # 7 is Sunday here too
+        ("0 0 1 * L5", {1}, False, set(), {(5, -1)}),
+        ("0 0 1 * 5L", {1}, False, set(), {(5, -1)}),
+        ("0 0 1 * friL", {1}, False, set(), {(5, -1)}),
+        ("0 0 1 * FRIL,Lsun,7L", {1}, False, set(), {(5, -1), (0, -1)}),
+        ("0 0 1 * mon,fri#2,L5", {1}, False, {1}, {(5, 2), (5, -1)}),
+    ],
+)
+def test_days_can_be_counted_within_the_month(
+    text: str, days: set[int], last_day: bool, weekdays: set[int], nth: set[tuple[int, int]]
+) -> None:
+    schedule = five_fields(text)
+    assert schedule.days == days
+    assert schedule.last_day == last_day
+    assert schedule.weekdays == weekdays
+    assert schedule.nth_weekdays == nth
 
 
-@pytest.mark.parametrize("text", ["", "* * * *", "60 * * * *", "@sometimes", "@every x"])
-def test_a_text_that_is_no_schedule_is_refused(text: str) -> None:
-    with pytest.raises(BadValue):
+@pytest.mark.parametrize(
+    ("text", "days_rule"),
+    [
+        ("0 0 * * *", "and"),
+        ("0 0 13 * *", "and"),
+        ("0 0 * * 5", "and"),
+        ("0 0 13 * 5", "or"),
+        ("0 0 */2 * 5", "and"),  # the text starts with a star: crontab(5)'s own rule
+        ("0 0 13 * */2", "and"),
+        ("0 0 *,5 * 5", "and"),
+        ("0 0 5,* * 5", "or"),  # a star that comes second is none
+        ("0 0 1-31 * 5", "or"),
+        ("0 0 13 * 0-6", "or"),
+        ("0 0 H * 5", "or"),
+        ("0 0 ~ * 5", "or"),
+        ("0 0 L * 5", "or"),
+        ("0 0 1/2 * 5", "or"),
+    ],
+)
+def test_both_day_fields_must_match_if_either_text_starts_with_a_star(
+    text: str, days_rule: str
+) -> None:
+    assert five_fields(text).days_rule == days_rule
+
+
+@pytest.mark.parametrize(
+    ("text", "every_hour", "elapsed"),
+    [
+        ("* * * * *", True, True),
+        ("5 * * * *", True, True),
+        ("H * * * *", True, True),
+        ("5 */1 * * *", False, True),  # each hour, but not exactly `*`
+        ("5 *,3 * * *", False, True),
+        ("5 0-23 * * *", False, False),
+        ("*/30 2 * * *", False, True),
+        ("0,30 2 * * *", False, False),
+        ("H/15 2 * * *", False, False),
+        ("30 2 * * *", False, False),
+        ("@hourly", True, True),
+        ("@daily", False, False),
+    ],
+)
+def test_what_clock_changes_do_hangs_on_the_text_of_minute_and_hour(
+    text: str, every_hour: bool, elapsed: bool
+) -> None:
+    schedule = five_fields(text)
+    assert (schedule.every_hour, schedule.elapsed) == (every_hour, elapsed)
+
+
+# --- nicknames -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("nickname", "text"),
+    [
+        ("@yearly", "0 0 1 1 *"),
+        ("@annually", "0 0 1 1 *"),
+        ("@monthly", "0 0 1 * *"),
+        ("@weekly", "0 0 * * 0"),
+        ("@daily", "0 0 * * *"),
+        ("@midnight", "0 0 * * *"),
+        ("@hourly", "0 * * * *"),
+        ("@Hourly", "0 * * * *"),
+        (" @DAILY\t", "0 0 * * *"),
+    ],
+)
+def test_a_nickname_is_the_very_object_of_its_five_fields(nickname: str, text: str) -> None:
+    assert expression.parse(nickname) is expression.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "schedule"),
+    [
+        ("@reboot", Reboot()),
+        ("@REBOOT", Reboot()),
+        ("@every 90m", Every(90)),
+        ("@every 2d", Every(2880)),
+        ("@every 1h30m", Every(90)),
+        ("@every 120", Every(2)),  # a bare number is seconds
+        ("@every 60s", Every(1)),
+        ("@Every \t 1m ", Every(1)),
+    ],
+)
+def test_a_schedule_without_fields_is_an_interval_or_a_boot(
+    text: str, schedule: Every | Reboot
+) -> None:
+    assert expression.parse(text) == schedule
+
+
+# --- picks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "possible"),
+    [
+        (MINUTE, "~", range(60)),
+        (MINUTE, "10~20", range(10, 21)),
+        (MINUTE, "50~", range(50, 60)),
+        (MINUTE, "~5", range(6)),
+        (MINUTE, "7~7", {7}),
+        (MINUTE, "H", range(60)),
+        (MINUTE, "h", range(60)),
+        (MINUTE, "H(0-5)", range(6)),
+        (HOUR, "~", range(24)),
+        (DAY, "~", range(1, 32)),
+        (DAY, "H", range(1, 29)),  # a day that every month has
+        (DAY, "H(25-31)", range(25, 32)),
+        (MONTH, "jan~mar", {1, 2, 3}),
+        (MONTH, "H", range(1, 13)),
+        (WEEKDAY, "~", range(7)),
+        (WEEKDAY, "5~", {5, 6, 0}),  # cron's week ends on day 7
+        (WEEKDAY, "fri~sun", {5, 6, 0}),
+        (WEEKDAY, "H(mon-fri)", {1, 2, 3, 4, 5}),
+    ],
+)
+def test_a_pick_is_one_value_of_its_range_and_reaches_all(
+    field: Field, text: str, possible: range | set[int]
+) -> None:
+    picks = [alone(field, text, job=f"job-{number}") for number in range(600)]
+    assert all(len(pick) == 1 for pick in picks)
+    assert frozenset().union(*picks) == set(possible)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "starts", "step", "high"),
+    [
+        (MINUTE, "~/20", range(20), 20, 59),  # OpenBSD: a fixed step from a random start
+        (MINUTE, "10~29/5", range(10, 15), 5, 29),
+        (MINUTE, "10~12/30", range(10, 13), 30, 12),  # the start stays in the range
+        (MINUTE, "H/15", range(15), 15, 59),
+        (MINUTE, "H(0-29)/10", range(10), 10, 29),
+        (HOUR, "H/6", range(6), 6, 23),
+        (DAY, "H/14", range(1, 15), 14, 28),
+    ],
+)
+def test_a_pick_with_a_step_moves_only_its_start(
+    field: Field, text: str, starts: range, step: int, high: int
+) -> None:
+    picks = {alone(field, text, job=f"job-{number}") for number in range(400)}
+    assert picks == {frozenset(range(start, high + 1, step)) for start in starts}
+
+
+def test_a_random_range_mixes_with_other_items() -> None:
+    for number in range(20):
+        values = alone(MINUTE, "5,30~39,50-51", job=f"job-{number}")
+        assert values >= {5, 50, 51}
+        assert len(values) == 4
+
+
+def test_picks_are_the_same_in_every_process_and_version() -> None:
+    # Were these to change, every H and ~ in the world would move on an upgrade.
+    assert alone(MINUTE, "H", job="report") == {32}
+    assert alone(MINUTE, "~", job="backup", salt="host") == {51}
+
+
+@given(st.text(), st.text(), st.text())
+def test_h_hangs_on_the_job_and_the_field_alone(job: str, salt: str, other_salt: str) -> None:
+    first = expression.parse("H H H(1-9) * *", job=job, salt=salt)
+    assert first is expression.parse("H H H(1-9) * *", job=job, salt=other_salt)
+
+
+def test_a_random_range_hangs_on_salt_job_field_and_item() -> None:
+    assert len({alone(MINUTE, "~", salt=f"host-{n}") for n in range(50)}) > 20
+    assert len({alone(MINUTE, "~", job=f"job-{n}") for n in range(50)}) > 20
+    assert len({min(alone(MINUTE, f"0~{n}")) for n in range(30, 60)}) > 10
+    both = [five_fields("~ 0~23 * * *", job=f"{n}") for n in range(50)]
+    assert len({(min(e.minutes), min(e.hours)) for e in both}) > 40
+
+
+def test_no_draw_decides_whether_a_line_is_accepted() -> None:
+    for number in range(200):
+        schedule = five_fields("0 0 ~ feb *", job=f"job-{number}")
+        assert max(schedule.days) <= 29
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "offset", "hint"),
+    [
+        # Too much or too little
+        ("", "too-few-fields", 0, "nickname"),
+        ("   ", "too-few-fields", 0, "nickname"),
+        ("0 0 * *", "too-few-fields", 0, "nickname"),
+        ("0 30 7 * * 1-5", "seconds-field", 0, "leave out the seconds"),
+        ("0 30 7 * * 1-5 2027", "too-many-fields", 11, ""),
+        # Ranges that end before they begin
+        ("0 22-2 * * *", "reversed-range", 2, "write 22-23,0-2"),
+        ("0 23-0 * * *", "reversed-range", 2, "write 23,0"),
+        ("0 22-3/2 * * *", "reversed-range", 2, "write 22,0,2"),
+        ("7-2 * * * *", "reversed-range", 0, "write 7-59,0-2"),
+        ("0 0 28-3 * *", "reversed-range", 4, "write 28-31,1-3"),
+        ("0 0 * nov-feb *", "reversed-range", 6, "write nov-dec,jan-feb"),
+        ("0 0 * * sat-mon", "reversed-range", 8, "write sat-sun,mon"),
+        ("0 0 * * 6-2", "reversed-range", 8, "write 6-7,1-2"),
+        ("0 0 * * fri-mon/2", "reversed-range", 8, "write fri,sun"),
+        ("0 0 * * 7-2", "reversed-range", 8, "write the Sunday as 0"),
+        (
+            "5-0 * * * *",
+            "reversed-range",
+            0,
+            "write 5-59,0",
+        ),  # ends on Sunday in the weekday field only
+        ("50~10 * * * *", "reversed-range", 0, "smaller one first"),
+        ("H(5-0) * * * *", "reversed-range", 0, "smaller one first"),
+        # Steps
+        ("*/90 * * * *", "step-too-long", 0, "write @every 90m"),
+        ("*/61 * * * *", "step-too-long", 0, "write @every 61m"),
+        ("0 */36 * * *", "step-too-long", 2, "write @every 36h"),
+        ("0 0 */45 * *", "step-too-long", 4, "write @every 45d"),
+        ("0 0 * * */14", "step-too-long", 8, "write @every 14d"),
+        ("0 0 1 */18 *", "step-too-long", 6, "write the month itself"),
+        ("5/90 * * * *", "step-too-long", 0, "write @every 90m"),
+        ("H/90 * * * *", "step-too-long", 0, "write @every 90m"),
+        ("~/90 * * * *", "step-too-long", 0, "write @every 90m"),
+        ("*/4294967301 * * * *", "step-too-long", 0, ""),
+        ("*/0 * * * *", "step-zero", 0, "1 or more"),
+        ("*/000 * * * *", "step-zero", 0, "1 or more"),
+        ("*/ * * * *", "not-a-number", 0, ""),
+        ("*/-5 * * * *", "not-a-number", 0, ""),
+        ("*/mon * * * *", "not-a-number", 0, ""),
+        ("*/5/2 * * * *", "junk-after-value", 0, ""),
+        # Lists
+        ("1,,2 * * * *", "empty-item", 2, ""),
+        (",1 * * * *", "empty-item", 0, ""),
+        ("1, * * * *", "empty-item", 2, ""),
+        (",,, * * * *", "empty-item", 0, ""),
+        # Numbers
+        ("60 * * * *", "out-of-range", 0, ""),
+        ("1,2,99 * * * *", "out-of-range", 4, ""),
+        ("0 24 * * *", "out-of-range", 2, ""),
+        ("0 0 0 * *", "out-of-range", 4, ""),
+        ("0 0 32 * *", "out-of-range", 4, ""),
+        ("0 0 * 13 *", "out-of-range", 6, ""),
+        ("0 0 * * 8", "out-of-range", 8, ""),
+        ("4294967301 * * * *", "out-of-range", 0, ""),  # never wrapped to 5
+        ("9" * 5000 + " * * * *", "out-of-range", 0, ""),
+        ("0 0 * * mon#0", "out-of-range", 8, "mon#1 to mon#5"),
+        ("0 0 * * mon#6", "out-of-range", 8, "monL"),
+        ("0 0 * * 9L", "out-of-range", 8, ""),
+        ("-5 * * * *", "not-a-number", 0, ""),
+        ("+5 * * * *", "not-a-number", 0, ""),
+        ("٣ * * * *", "not-a-number", 0, "ASCII"),  # int() would have read it
+        ("1² * * * *", "junk-after-value", 0, "ASCII"),
+        ("1.5 * * * *", "junk-after-value", 0, ""),
+        ("1-2-3 * * * *", "junk-after-value", 0, ""),
+        ("1- * * * *", "junk-after-value", 0, ""),
+        ("** * * * *", "junk-after-value", 0, ""),
+        ("*5 * * * *", "junk-after-value", 0, ""),
+        ("1\n * * * *", "junk-after-value", 0, ""),
+        ("H(0-5 * * * *", "junk-after-value", 0, ""),
+        ("0 0 * * mon#1x", "junk-after-value", 8, ""),
+        ("0 0 * * mon-fri#2", "junk-after-value", 8, ""),
+        ("0 0 fri#2 * *", "junk-after-value", 4, "weekday field"),
+        ("0 0 15W * *", "junk-after-value", 4, ""),
+        ("0 0 ? * *", "question-mark", 4, "write *"),
+        # Names
+        ("0 0 * * jan", "bad-name", 8, "month field"),
+        ("0 0 * tue *", "bad-name", 6, "weekday field"),
+        ("0 0 * * monday", "bad-name", 8, "write mon"),
+        ("0 0 * june *", "bad-name", 6, "write jun"),
+        ("0 0 * * xyz", "bad-name", 8, "sun to sat"),
+        ("noon * * * *", "bad-name", 0, "write 0-59"),
+        ("L * * * *", "bad-name", 0, "day field"),
+        ("0 0 * * L", "bad-name", 8, "satL"),
+        ("0 0 * * 1,5,ſun", "not-a-number", 12, "ASCII"),  # a long s folds to an s elsewhere
+        # Dates that never come
+        ("0 0 31 2 *", "never-fires", 4, "write L"),
+        ("0 0 30,31 feb *", "never-fires", 4, "write L"),
+        ("0 0 31 apr,jun,sep,nov *", "never-fires", 4, "write L"),
+        ("0 0 31 2 */2", "never-fires", 4, "write L"),
+        ("0 0 */15 * mon#2", "never-fires", 4, "without a *"),  # days 1, 16, 31; never 8-14
+        ("0 0 */31 * friL", "never-fires", 4, "without a *"),
+        # Nicknames
+        ("@dayly", "bad-nickname", 0, "write @daily"),
+        (" @5", "bad-nickname", 1, "known are @yearly"),
+        ("@", "bad-nickname", 0, "known are"),
+        ("@daily x", "too-many-fields", 7, ""),
+        ("@every", "too-few-fields", 0, "@every 90m"),
+        ("@every 90s", "not-whole-minutes", 7, "write @every 1m"),
+        ("@every 30s", "not-whole-minutes", 7, "write @every 1m"),
+        ("@every 90", "not-whole-minutes", 7, "write @every 90m"),
+        ("@every 0", "not-whole-minutes", 7, "write @every 1m"),
+        ("@every  soon", "bad-duration", 8, "1h30m"),
+        ("@every 99999d", "duration-too-long", 7, ""),
+        ("@every 1h 30m", "too-many-fields", 10, ""),
+    ],
+)
+def test_what_never_does_what_was_meant_is_refused_with_what_to_write(
+    text: str, code: str, offset: int, hint: str
+) -> None:
+    with pytest.raises(BadValue) as caught:
         expression.parse(text)
+    assert (caught.value.code, caught.value.offset) == (code, offset)
+    assert hint in caught.value.hint
+    assert bool(hint) <= bool(caught.value.hint)
+    assert len(caught.value.message) < 200
+
+
+def test_an_error_is_placed_anew_in_each_text() -> None:
+    for blanks in ("", "  ", "\t\t\t", ""):
+        with pytest.raises(BadValue) as caught:
+            expression.parse(f"{blanks}0 \t 99 * * *")
+        assert caught.value.offset == len(blanks) + 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 0 29 2 *",  # in leap years
+        "0 0 31 2 1",  # on Mondays
+        "0 0 L 2 *",
+        "0 0 31 1,2 *",
+        "0 0 * 2 mon#5",  # once in 28 years
+        "0 0 */7 * fri#2",  # day 8 is a second Friday at times
+        "0 0 15 * fri#2",  # either may match
+        "0 0 */31,29 2 */7",
+    ],
+)
+def test_a_date_that_comes_once_in_a_while_is_accepted(text: str) -> None:
+    five_fields(text)
+
+
+# One year of each kind: common and leap, beginning on each weekday.
+KINDS_OF_YEAR = (*range(2001, 2007), 2009, *range(2000, 2028, 4))
+
+
+@given(
+    st.sets(st.integers(1, 31), max_size=3),
+    st.booleans(),
+    st.sets(st.integers(1, 12), min_size=1, max_size=3),
+    st.sets(st.sampled_from(["1#1", "0#2", "5#3", "3#4", "6#5", "5L", "0L"]), max_size=2),
+)
+def test_never_means_on_no_day_of_any_kind_of_year(
+    days: set[int], last: bool, months: set[int], nth: set[str]
+) -> None:
+    day = ",".join(["*/31", *map(str, days), *(["L"] if last else [])])
+    weekday = ",".join(nth) or "*"
+    text = f"0 0 {day} {','.join(map(str, months))} {weekday}"
+    wanted = {1, *days}
+    comes = any(
+        (date.day in wanted or (last and date.day == length))
+        and (not nth or nth & names_of(date, length))
+        for year in KINDS_OF_YEAR
+        for month in months
+        for length in [monthrange(year, month)[1]]
+        for date in (dt.date(year, month, number) for number in range(1, length + 1))
+    )
+    assert comes == is_accepted(text)
+
+
+def names_of(date: dt.date, length: int) -> set[str]:
+    weekday = date.isoweekday() % 7
+    last = {f"{weekday}L"} if date.day > length - 7 else set()
+    return {f"{weekday}#{(date.day + 6) // 7}"} | last
+
+
+def is_accepted(text: str) -> bool:
+    try:
+        expression.parse(text)
+    except BadValue as error:
+        return error.code != "never-fires"
+    return True
+
+
+# --- back to text, and to JSON -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("30 7 * * 1-5", "30 7 * * 1-5"),
+        ("@weekly", "0 0 * * 0"),
+        ("*/5 * * jan-mar MON-fri", "*/5 * * 1-3 1-5"),
+        ("0,15,30,45 9 * * *", "0-45/15 9 * * *"),  # no star, so clock changes treat it as fixed
+        ("*/15 9 * * *", "*/15 9 * * *"),
+        ("0-59 0-23 1-31 1-12 0-6", "0-59 0-23 1-31 * 0-6"),
+        ("5 */1 * * *", "5 */1 * * *"),
+        ("0 0 *,13 * 5", "0 0 * * 5"),
+        ("0 0 13 * */7", "0 0 13 * */7"),
+        ("*/60,7 3 * * *", "*/60,7 3 * * *"),
+        ("0 0 15,L * 5L,fri#2,1", "0 0 15,L * 1,5#2,5L"),
+        ("0 0 *,L * *", "0 0 *,L * *"),
+        ("0 0 * * 5-0", "0 0 * * 0,5-6"),
+        ("@every 90m", "@every 1h30m"),
+        ("@reboot", "@reboot"),
+    ],
+)
+def test_a_schedule_is_printed_in_one_canonical_way(text: str, canonical: str) -> None:
+    assert expression.to_text(expression.parse(text)) == canonical
+
+
+def test_json_has_sorted_lists_and_the_day_rule() -> None:
+    assert expression.field_sets(five_fields("30,0 7 15,L 12,1 mon,fri#2,friL,7")) == {
+        "minute": [0, 30],
+        "hour": [7],
+        "day": [15, "L"],
+        "month": [1, 12],
+        "weekday": [0, 1, "5#2", "5L"],
+        "days": "or",
+    }
+
+
+# --- properties ----------------------------------------------------------------------------------
+
+
+def plain_items(low: int, high: int) -> st.SearchStrategy[str]:
+    """Return items that croniter reads as cron does (`5-5` it does not)."""
+    number = st.integers(low, high)
+    ends = st.tuples(number, number).filter(lambda pair: pair[0] < pair[1])
+    step = st.integers(1, high - low + 1)
+    return st.one_of(
+        st.just("*"),
+        number.map(str),
+        step.map("*/{}".format),
+        ends.map(lambda pair: f"{pair[0]}-{pair[1]}"),
+        st.tuples(ends, step).map(lambda both: f"{both[0][0]}-{both[0][1]}/{both[1]}"),
+    )
+
+
+def listed(item: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.lists(item, min_size=1, max_size=3).map(",".join)
+
+
+PLAIN_FIELDS = [
+    listed(plain_items(low, high)) for low, high in [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)]
+]
+EXTRA_FIELDS = [
+    PLAIN_FIELDS[0] | st.sampled_from(["H", "~", "H/7", "5/9", "*/60,8", "*,3"]),
+    PLAIN_FIELDS[1] | st.sampled_from(["H", "~", "*/24,7", "*/1", "~4"]),
+    PLAIN_FIELDS[2] | st.sampled_from(["L", "15,L", "*,L", "*/31", "H", "~"]),
+    PLAIN_FIELDS[3],
+    PLAIN_FIELDS[4] | st.sampled_from(["5#2", "5L,1", "7", "*/7,3", "fri-sun", "*,0L", "~"]),
+]
+
+
+@settings(max_examples=200)
+@given(st.tuples(*PLAIN_FIELDS).map(" ".join))
+def test_plain_fields_mean_what_croniter_expands_them_to(text: str) -> None:
+    assume(is_accepted(text))
+    schedule = five_fields(text)
+    ours = (schedule.minutes, schedule.hours, schedule.days, schedule.months, schedule.weekdays)
+    theirs = croniter(text).expanded
+    for field, values, expanded in zip(FIELDS, ours, theirs, strict=True):
+        full = set(range(field.low, field.high + 1))
+        assert values == (full if "*" in expanded else {int(value) for value in expanded})
+
+
+@settings(max_examples=200)
+@given(st.tuples(*EXTRA_FIELDS).map(" ".join), st.text(max_size=5))
+def test_printed_and_parsed_again_it_is_the_same_object(text: str, job: str) -> None:
+    assume(is_accepted(text))
+    schedule = expression.parse(text, job=job)
+    assert expression.parse(expression.to_text(schedule)) is schedule
+
+
+@given(st.integers(1, 5_000_000))
+def test_an_interval_is_printed_and_parsed_again(minutes: int) -> None:
+    assert expression.parse(expression.to_text(Every(minutes))) == Every(minutes)
+
+
+ALMOST = st.text(alphabet="0123456789*/-,~#LHhl()@? \tmonfrija.", max_size=20)
+
+
+@settings(max_examples=300)
+@given(ALMOST | st.text(max_size=20) | st.lists(ALMOST, min_size=5, max_size=5).map(" ".join))
+def test_no_text_is_more_than_refused(text: str) -> None:
+    try:
+        schedule = expression.parse(text, job=text, salt=text)
+    except BadValue as error:
+        offset = error.offset
+    else:
+        offset = 0
+        assert expression.parse(expression.to_text(schedule)) == schedule
+    assert 0 <= offset <= len(text)
+
+
+def test_a_megabyte_of_text_is_judged_in_no_time() -> None:
+    with pytest.raises(BadValue):
+        expression.parse("1," * 250_000 + " * * * *")
+    with pytest.raises(BadValue):
+        expression.parse("1" * 1_000_000 + " * * * *")
+    with pytest.raises(BadValue):
+        expression.parse("* " * 250_000)
+
+
+# --- sharing -------------------------------------------------------------------------------------
+
+
+def test_equal_expressions_are_one_object() -> None:
+    assert expression.parse("0 7 * * 1-5") is expression.parse("00  07\t* * mon-FRI", job="other")
+    assert expression.parse("@every 60m") is expression.parse("@every 1h")
+    assert expression.parse("@reboot") is expression.parse("@Reboot")
+
+
+def test_equal_fields_are_one_set() -> None:
+    first, second = five_fields("0 7 * * 1-5"), five_fields("1 8 * * mon-fri")
+    assert first.weekdays is second.weekdays
+    assert first.days is second.days
