@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 
 from scheduler.errors import BadValue
+from scheduler.fields import shortened
 
 LONGEST_DAYS = 3650  # ten years: what lies beyond is a slip of the keyboard, not a plan
 
@@ -25,7 +26,7 @@ def parse(text: str) -> float:
     if seconds > LONGEST_DAYS * 86400:
         raise BadValue(
             "duration-too-long",
-            f"a duration of {_shortened(text)} is over {LONGEST_DAYS} days",
+            f"a duration of {shortened(text)} is over {LONGEST_DAYS} days",
         )
     return float(seconds)
 
@@ -51,7 +52,7 @@ def _seconds(text: str) -> Decimal:
         return Decimal(text)
     found = _UNITS.fullmatch(text)
     if not text or found is None:
-        raise BadValue("bad-duration", f"{_shortened(text)} is not a duration", hint=_hint(text))
+        raise BadValue("bad-duration", f"{shortened(text)} is not a duration", hint=_hint(text))
     counts = zip(found.groups(), _SECONDS.values(), strict=True)
     return sum((Decimal(count) * unit for count, unit in counts if count), start=Decimal())
 
@@ -61,7 +62,3 @@ def _hint(text: str) -> str:
     if text != lowered and (_UNITS.fullmatch(lowered) and lowered):
         return f"write {lowered}"
     return "write it as in 90s, 10m, 2h, 1d or 1h30m"
-
-
-def _shortened(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")
