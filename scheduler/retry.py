@@ -26,8 +26,8 @@ def wait(policy: RetryPolicy, number: int, spread: float) -> float:
     """Return the seconds before retry `number` (from 1); `spread` in [-1, 1] places the jitter."""
     try:
         grown = policy.delay * policy.factor ** (number - 1)
-    except OverflowError:
-        grown = policy.max_delay
+    except OverflowError:  # beyond every limit, unless it grows from nothing
+        grown = policy.max_delay if policy.delay else 0.0
     return min(policy.max_delay, grown) * (1 + policy.jitter * spread)
 
 
