@@ -1,0 +1,63 @@
+"""Text and variable names in, what may be shown of them out: no secrets, no control characters."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scheduler.model import Environment
+
+MASK = "***"
+
+# PASS covers PGPASSWORD, SSHPASS and BORG_PASSPHRASE; the short words count only as a whole part
+# of the name, and PWD only behind another part: PWD itself is a folder.
+_SECRET = re.compile(
+    r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|COOKIE|KEY"
+    r"|(?<![A-Z])(?:DSN|AUTH|PAT|PIN)(?![A-Z])"
+    r"|[A-Z0-9]_?PWD(?![A-Z])",
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")  # SGR of ECMA-48
+_NOT_SECRET = frozenset({"OLDPWD"})
+
+
+def is_secret(name: str) -> bool:
+    """Say whether the value of a variable of this name is not to be printed, logged or mailed."""
+    upper = name.upper()
+    return upper not in _NOT_SECRET and _SECRET.search(upper) is not None
+
+
+def masked(environment: Environment) -> dict[str, str]:
+    """Return the variables, secret values as `***`; of a name set twice the last value."""
+    return {name: MASK if is_secret(name) else value for name, value in environment}
+
+
+def clean(text: str) -> str:
+    r"""Return one line that is safe to show: what is not printable is written as an escape.
+
+    Undecodable bytes (Python's surrogates) come out as `\xff`, direction marks as `\u202e`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def screened(text: str) -> str:
+    """Return a job's output as a terminal may show it: lines, tabs and blanks, but no commands.
+
+    Colours are dropped, everything else that steers a terminal is written as an escape.
+    """
+    text = _COLOUR.sub("", text).replace("\r\n", "\n")
+    return "".join(char if _is_harmless(char) else _escape(char) for char in text)
+
+
+def _is_harmless(char: str) -> bool:
+    return char in "\n\t" or char.isprintable() or unicodedata.category(char) == "Zs"
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")

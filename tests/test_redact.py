@@ -1,0 +1,82 @@
+"""What may be shown: no secrets, nothing that steers a terminal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduler.redact import clean, is_secret, masked, screened
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PASSWORD",
+        "PGPASSWORD",
+        "SSHPASS",
+        "BORG_PASSPHRASE",
+        "MYSQL_PWD",
+        "DB_PASSWD",
+        "client_secret",
+        "GITHUB_TOKEN",
+        "API_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "Apikey",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "SENTRY_DSN",
+        "REDISCLI_AUTH",
+        "GH_PAT",
+        "SESSION_COOKIE",
+    ],
+)
+def test_these_names_look_secret(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PATH", "PWD", "OLDPWD", "HOME", "MAILTO", "AUTHOR", "PINGS", "LANG", "SHELL", "DSNAP", ""],
+)
+def test_these_do_not(name: str) -> None:
+    assert not is_secret(name)
+
+
+def test_a_secret_value_is_masked_and_the_last_of_a_name_wins() -> None:
+    environment = (("A", "1"), ("API_KEY", "x"), ("A", "2"))
+    assert masked(environment) == {"A": "2", "API_KEY": "***"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("echo grüß 日本", "echo grüß 日本"),  # letters are letters
+        ("a\tb\nc", "a\\tb\\nc"),  # one line stays one line
+        ("\x1b[31mred", "\\x1b[31mred"),  # no colours, no titles, no cursor moves
+        ("\x9b31m", "\\x9b31m"),  # the same in eight bits
+        ("a\u202eb", "a\\u202eb"),  # nothing that turns the reading direction
+        ("a\udcffb", "a\\xffb"),  # a byte that is no UTF-8
+        ("a\xa0b", "a\\xa0b"),  # a blank that is none
+    ],
+)
+def test_what_is_not_printable_is_written_as_an_escape(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@given(st.text())
+def test_whatever_comes_in_what_comes_out_is_printable_and_encodable(text: str) -> None:
+    assert clean(text).isprintable()
+    clean(text).encode()
+
+
+@given(st.binary())
+def test_output_keeps_lines_and_blanks_and_nothing_else_that_steers(data: bytes) -> None:
+    shown = screened(data.decode("utf-8", "surrogateescape"))
+    assert all(char in "\n\t" or char.isspace() or char.isprintable() for char in shown)
+    assert not set(shown) & {"\x1b", "\x9b", "\r", "\x07", "\x08"}
+
+
+def test_colours_of_an_output_are_dropped_and_its_line_ends_are_lines() -> None:
+    assert screened("\x1b[1;31mred\x1b[0m\r\n\tnext\xa0\x1b]0;title\x07") == (
+        "red\n\tnext\xa0\\x1b]0;title\\x07"
+    )
