@@ -1,0 +1,113 @@
+"""The machine's environment in, where Meridian's files live and which zone is local out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import tzlocal
+from platformdirs import PlatformDirs
+from platformdirs.macos import MacOS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from platformdirs.api import PlatformDirsABC
+
+_MACHINE_ID = Path("/etc/machine-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the crontabs, the state and the sockets of one user (or of root) are.
+
+    `crontab` is the file that edit, install and remove work on; `folder`, root's only, holds it
+    and other crontabs in system form.
+    """
+
+    crontab: Path
+    folder: Path | None
+    state: Path
+    runtime: Path
+
+    @property
+    def versions(self) -> Path:
+        """Where the old texts of edited crontabs are kept."""
+        return self.state / "versions"
+
+    @property
+    def journal(self) -> Path:
+        """The database file."""
+        return self.state / "journal.db"
+
+
+def places(
+    environ: Mapping[str, str],
+    uid: int,
+    *,
+    state: Path | None = None,
+    user: PlatformDirsABC | None = None,
+) -> Places:
+    """Return the places of this user; root's when `uid` is 0.
+
+    systemd's CONFIGURATION_DIRECTORY, STATE_DIRECTORY and RUNTIME_DIRECTORY win (the first of a
+    list), a given `state` folder wins over those and takes the sockets in too, so that daemons
+    with states of their own do not meet. `user` are the user's folders, the system's by default.
+    """
+    dirs = user or PlatformDirs("meridian", appauthor=False)
+    config, default_state, runtime = _roots() if uid == 0 else _users(dirs, environ)
+    config = _first(environ, "CONFIGURATION_DIRECTORY") or config
+    default_state = _first(environ, "STATE_DIRECTORY") or default_state
+    runtime = _first(environ, "RUNTIME_DIRECTORY") or runtime or default_state
+    folder = config / "crontabs" if uid == 0 else None
+    return Places(
+        crontab=(folder or config) / "crontab",
+        folder=folder,
+        state=state or default_state,
+        runtime=state or runtime,
+    )
+
+
+def _roots() -> tuple[Path, Path, Path | None]:
+    return Path("/etc/meridian"), Path("/var/lib/meridian"), Path("/run/meridian")
+
+
+def _users(dirs: PlatformDirsABC, environ: Mapping[str, str]) -> tuple[Path, Path, Path | None]:
+    # Without XDG_RUNTIME_DIR the library's answer is a shared temporary folder, and a warning.
+    known = isinstance(dirs, MacOS) or environ.get("XDG_RUNTIME_DIR")
+    return dirs.user_config_path, dirs.user_state_path, dirs.user_runtime_path if known else None
+
+
+def _first(environ: Mapping[str, str], name: str) -> Path | None:
+    first = environ.get(name, "").split(":")[0]
+    return Path(first) if first else None
+
+
+def machine_zone() -> tuple[ZoneInfo, str | None]:
+    """Return the machine's zone by its IANA name, TZ first.
+
+    Where it is unknown: UTC, and a sentence saying why.
+    """
+    wanted = os.environ.get("TZ", "").removeprefix(":")
+    try:
+        if wanted and not wanted.startswith("/"):
+            return ZoneInfo(wanted), None
+        if name := tzlocal.get_localzone_name():
+            return ZoneInfo(name), None
+    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        pass
+    why = f"TZ={wanted} is not the name of a time zone" if wanted else "the machine names no zone"
+    return ZoneInfo("UTC"), f"{why}, so UTC is taken; set TZ to a name like Europe/Berlin"
+
+
+def salt() -> str:
+    """Return a stable hash of this machine (machine-id, else its name), for `~` in schedules."""
+    try:
+        machine = _MACHINE_ID.read_bytes().strip()
+    except OSError:
+        machine = b""
+    return hashlib.sha256(machine or os.uname().nodename.encode()).hexdigest()[:16]

@@ -1,0 +1,132 @@
+"""Where things live, for root, for a user, under systemd; and which zone is local."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import tzlocal
+from platformdirs.macos import MacOS
+
+from scheduler import places as module
+from scheduler.places import machine_zone, places, salt
+
+USER = 1000
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("CONFIG_HOME", "STATE_HOME", "RUNTIME_DIR"):
+        monkeypatch.delenv(f"XDG_{name}", raising=False)
+    return tmp_path
+
+
+def test_a_user_has_one_crontab_in_the_configuration_folder(home: Path) -> None:
+    found = places({}, USER)
+    assert found.crontab == home / ".config/meridian/crontab"
+    assert found.folder is None
+
+
+def test_a_users_state_is_in_the_state_folder(home: Path) -> None:
+    found = places({}, USER)
+    assert found.state == home / ".local/state/meridian"
+    assert found.versions == found.state / "versions"
+    assert found.journal.parent == found.state
+
+
+def test_a_users_socket_is_in_the_runtime_folder(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    run = home / "run"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
+    assert places({"XDG_RUNTIME_DIR": str(run)}, USER).runtime == run / "meridian"
+
+
+def test_without_a_runtime_folder_it_is_with_the_state_not_in_a_shared_one(home: Path) -> None:
+    assert places({}, USER).runtime == home / ".local/state/meridian"
+
+
+def test_macos_has_places_of_its_own(home: Path) -> None:
+    found = places({}, USER, user=MacOS("meridian", appauthor=False))
+    assert found.crontab == home / "Library/Application Support/meridian/crontab"
+    assert found.runtime.is_relative_to(home / "Library/Caches")
+
+
+def test_root_has_a_folder_of_crontabs() -> None:
+    found = places({}, 0)
+    assert found.folder == Path("/etc/meridian/crontabs")
+    assert found.crontab == Path("/etc/meridian/crontabs/crontab")
+    assert (found.state, found.runtime) == (Path("/var/lib/meridian"), Path("/run/meridian"))
+
+
+@pytest.mark.parametrize("uid", [0, USER])
+def test_systemds_folders_win_and_the_first_of_a_list_counts(uid: int) -> None:
+    environ = {
+        "CONFIGURATION_DIRECTORY": "/c:/c2",
+        "STATE_DIRECTORY": "/s",
+        "RUNTIME_DIRECTORY": "/r:/r2",
+    }
+    found = places(environ, uid)
+    assert found.crontab == Path("/c/crontabs/crontab" if uid == 0 else "/c/crontab")
+    assert (found.state, found.runtime) == (Path("/s"), Path("/r"))
+
+
+@pytest.mark.parametrize("uid", [0, USER])
+def test_a_state_folder_of_ones_own_wins_over_all_and_holds_the_socket(uid: int) -> None:
+    environ = {"STATE_DIRECTORY": "/s", "RUNTIME_DIRECTORY": "/r"}
+    found = places(environ, uid, state=Path("/mine"))
+    assert (found.state, found.runtime) == (Path("/mine"), Path("/mine"))
+
+
+@pytest.mark.parametrize("name", ["Asia/Tokyo", ":Asia/Tokyo"])
+def test_the_local_zone_is_the_one_that_tz_names(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("TZ", name)
+    assert machine_zone() == (ZoneInfo("Asia/Tokyo"), None)
+
+
+def test_without_tz_it_is_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: "America/Lima")
+    assert machine_zone() == (ZoneInfo("America/Lima"), None)
+
+
+@pytest.mark.parametrize("wrong", ["Mars/Olympus", "<+03>-3", "../etc/passwd"])
+def test_a_tz_that_names_no_zone_is_utc_and_said_so(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setenv("TZ", wrong)
+    zone, problem = machine_zone()
+    assert zone == ZoneInfo("UTC")
+    assert problem is not None
+    assert wrong in problem
+
+
+def test_a_machine_without_a_zone_is_utc_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: None)
+    zone, problem = machine_zone()
+    assert zone == ZoneInfo("UTC")
+    assert problem is not None
+
+
+def test_the_salt_is_the_machines_and_stays_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine_id = tmp_path / "machine-id"
+    machine_id.write_text("one\n")
+    monkeypatch.setattr(module, "_MACHINE_ID", machine_id)
+    first = salt()
+    assert first == salt()
+    machine_id.write_text("another\n")
+    assert salt() != first
+
+
+def test_a_machine_without_an_id_is_known_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "_MACHINE_ID", tmp_path / "none")
+    assert salt() == salt() != ""
