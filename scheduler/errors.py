@@ -21,7 +21,17 @@ class BadValue(MeridianError):
 
 
 class SourceRefused(MeridianError):
-    """A crontab file can't be trusted or can't be read."""
+    """A crontab file can't be trusted, read or saved.
+
+    `code` is a stable word for machines, `hint` what to do about it.
+    """
+
+    def __init__(self, file: str, code: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{file}: {message}" + (f"; {hint}" if hint else ""))
+        self.file = file
+        self.code = code
+        self.message = message
+        self.hint = hint
 
 
 class JournalError(MeridianError):

@@ -1,0 +1,107 @@
+"""A crontab's new text in, the file replaced as one step and its old text kept out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scheduler.errors import SourceRefused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MOST_VERSIONS = 50
+
+_PRIVATE_FOLDER = 0o700
+
+
+def save(path: Path, data: bytes) -> None:
+    """Replace (or create) the file: after a crash it holds the old text or the new, never a mix.
+
+    Readable and writable by its owner alone. Raises SourceRefused, the file untouched.
+    """
+    try:
+        path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        _replace(path, data)
+    except OSError as error:
+        raise SourceRefused(
+            str(path), "not-saved", f"it can't be saved: {error.strerror}", "it is as it was"
+        ) from error
+
+
+def keep(path: Path, versions: Path, now: datetime) -> Path | None:
+    """Copy the file among the old versions, named by the UTC second; None if there is no file.
+
+    Never overwrites an earlier version; only the newest `MOST_VERSIONS` stay. Raises
+    SourceRefused.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        versions.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        kept = _new_version(versions, f"{path.name}.{now:%Y%m%dT%H%M%SZ}", data)
+        _prune(versions, path.name, kept)
+    except OSError as error:
+        raise SourceRefused(
+            str(path),
+            "not-saved",
+            f"its old version can't be kept in {versions}: {error.strerror}",
+            "it is as it was",
+        ) from error
+    return kept
+
+
+def remove(path: Path) -> None:
+    """Delete the file. Raises SourceRefused."""
+    try:
+        path.unlink()
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise SourceRefused(
+            str(path), "not-removed", f"it can't be removed: {error.strerror}"
+        ) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:  # mkstemp made it 0600
+            stream.write(data)
+            stream.flush()
+            os.fsync(descriptor)
+        Path(temporary).replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _new_version(versions: Path, name: str, data: bytes) -> Path:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    for number in range(1000):  # versions of one second; sorted by name is sorted by age
+        kept = versions / (f"{name}-{number:03}" if number else name)
+        with contextlib.suppress(FileExistsError):
+            with os.fdopen(os.open(kept, flags, 0o600), "wb") as stream:
+                stream.write(data)
+            return kept
+    raise FileExistsError(0, "too many versions in one second")
+
+
+def _prune(versions: Path, name: str, kept: Path) -> None:
+    old = sorted(path for path in versions.glob(f"{name}.*Z*") if path != kept)
+    for path in old[: max(0, len(old) + 1 - MOST_VERSIONS)]:
+        path.unlink(missing_ok=True)
