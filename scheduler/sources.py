@@ -1,0 +1,228 @@
+"""Paths in, crontabs out: read with care for who can write them, parsed, made unique."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, BinaryIO
+
+from scheduler import crontab
+from scheduler.errors import SourceRefused
+from scheduler.lines import hidden
+from scheduler.model import Crontab, Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from scheduler.model import Entry
+
+MOST_BYTES = 16 * 1024 * 1024
+
+_LEFTOVERS = (".rpmsave", ".rpmorig", ".rpmnew", ".swp", ".bak", ".orig", ".tmp")
+
+Stamp = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are read: by whom, with which zone and salt, in which form, how strictly.
+
+    `named` files come from the command line, others from the user's places. Entries for users
+    other than `user` are refused if `refuse_others`, else only remarked on.
+    """
+
+    uid: int
+    user: str
+    zone: ZoneInfo
+    salt: str = ""
+    named: bool = False
+    system: bool = False
+    refuse_others: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a file holds, and what is doubtful about the file (code and sentence)."""
+
+    data: bytes
+    warnings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All crontabs together; `failed` names the files that are there but could not be read."""
+
+    crontabs: tuple[Crontab, ...]
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+    failed: frozenset[str] = frozenset()
+
+
+def within(folder: Path) -> tuple[Path, ...]:
+    """Return the crontabs of a folder, sorted: its files but hidden ones and leftovers.
+
+    Links and unreadable files are among them, so that reading names what is wrong; a folder that
+    is not there holds nothing.
+    """
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:
+        return ()
+    return tuple(path for path in found if _is_crontab(path.name) and not path.is_dir())
+
+
+def _is_crontab(name: str) -> bool:
+    leftover = name.endswith(("~", *_LEFTOVERS)) or ".dpkg-" in name or ".ucf-" in name
+    return not (leftover or name.startswith((".", "#")))
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Return what differs when a file (or one of a folder's crontabs) does; None if missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        return tuple((child.name, stamp(child)) for child in within(path))
+    changes = (status.st_mtime_ns, status.st_ctime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, *changes)
+
+
+def read(file: str, *, named: bool, uid: int) -> Text:
+    """Return the bytes of one crontab that this user can trust.
+
+    Raises SourceRefused. A FIFO or device can't hang it, a huge file can't fill the memory.
+    """
+    follow = 0 if named else os.O_NOFOLLOW
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follow)
+        try:
+            warnings = _distrust(file, os.fstat(descriptor), named=named, uid=uid)
+            with os.fdopen(descriptor, "rb", closefd=False) as stream:
+                return Text(read_stream(file, stream), warnings)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise _refusal(file, error) from error
+
+
+def read_stream(file: str, stream: BinaryIO) -> bytes:
+    """Return what a stream holds; SourceRefused if it is more than any crontab."""
+    data = stream.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        size = f"it is larger than {MOST_BYTES // 1024**2} MiB"
+        raise SourceRefused(file, "too-large", size, "is it a crontab at all?")
+    return data
+
+
+def _refusal(file: str, error: OSError | ValueError) -> SourceRefused:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.ENOENT:
+        return SourceRefused(file, "missing", "there is no such file")
+    if number == errno.ELOOP:
+        hint = "put the file itself there, or name it on the command line"
+        return SourceRefused(file, "not-regular", "it is a symbolic link", hint)
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return SourceRefused(file, "unreadable", f"it can't be read: {why}")
+
+
+def _distrust(
+    file: str, status: os.stat_result, *, named: bool, uid: int
+) -> tuple[tuple[str, str], ...]:
+    if not stat.S_ISREG(status.st_mode):
+        hint = "name the files in it" if stat.S_ISDIR(status.st_mode) else "copy it into a file"
+        raise SourceRefused(file, "not-regular", f"it is {_kind(status.st_mode)}", hint)
+    if status.st_mode & stat.S_IWOTH:
+        raise SourceRefused(file, "not-trusted", "everybody can write it", f"chmod o-w {file}")
+    group = bool(status.st_mode & stat.S_IWGRP)
+    if named:
+        return (("group-writable", f"its group can write it; chmod g-w {file}"),) if group else ()
+    if group:
+        raise SourceRefused(file, "not-trusted", "its group can write it", f"chmod g-w {file}")
+    if status.st_uid not in (0, uid):
+        owner = f"it belongs to user {status.st_uid}, not to user {uid} or root"
+        raise SourceRefused(file, "not-trusted", owner, f"chown {uid} {file}")
+    return ()
+
+
+def _kind(mode: int) -> str:
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
+    return next((word for test, word in kinds if test(mode)), "a device")
+
+
+def load(
+    files: Sequence[str], how: Reading, *, drafts: Mapping[str, bytes] = MappingProxyType({})
+) -> Loaded:
+    """Read, parse and join crontabs: the one way from paths to entries.
+
+    `drafts` are texts that stand for files of these names, as they would be once saved.
+
+    What can't be read is a crontab of no lines and one problem, never an exception. A missing file
+    fails only if it was named: in the places, no crontab means no jobs.
+    """
+    read_ones = [_load_one(file, how, drafts) for file in files]
+    unique = crontab.unique([table for table, _ in read_ones])
+    return Loaded(
+        crontabs=unique,
+        entries=tuple(entry for table in unique for entry in table.entries),
+        problems=tuple(problem for table in unique for problem in table.problems),
+        failed=frozenset(table.file for table, failed in read_ones if failed),
+    )
+
+
+def _load_one(file: str, how: Reading, drafts: Mapping[str, bytes]) -> tuple[Crontab, bool]:
+    try:
+        if file in drafts:
+            return _parsed(file, Text(drafts[file]), how), False
+        return _parsed(file, read(file, named=how.named, uid=how.uid), how), False
+    except SourceRefused as refused:
+        failed = how.named or refused.code != "missing"
+        severity = Severity.ERROR if failed else Severity.WARNING
+        why = Problem(file, 0, 0, severity, refused.code, refused.message, refused.hint)
+        return Crontab(file, (), (), (why,)), failed
+
+
+def _parsed(file: str, text: Text, how: Reading) -> Crontab:
+    table = crontab.parse(text.data, file=file, zone=how.zone, system=how.system, salt=how.salt)
+    doubts = tuple(
+        Problem(file, 0, 0, Severity.WARNING, code, sentence) for code, sentence in text.warnings
+    )
+    table = replace(table, problems=(*doubts, *table.problems))
+    others = tuple(e for e in table.entries if e.user not in (None, how.user))
+    return _without(table, others, how) if others else table
+
+
+def _without(table: Crontab, others: Sequence[Entry], how: Reading) -> Crontab:
+    """Add a problem for each entry of another user, and drop those entries if need be."""
+    refused = frozenset(entry.line for entry in others)
+    remarks = (_other_user(table, entry, how) for entry in others)
+    table = replace(table, problems=_in_order((*table.problems, *remarks)))
+    if not how.refuse_others:
+        return table
+    return replace(
+        table,
+        entries=tuple(entry for entry in table.entries if entry.line not in refused),
+        refused=table.refused | refused,
+    )
+
+
+def _other_user(table: Crontab, entry: Entry, how: Reading) -> Problem:
+    text = table.lines[entry.line - 1]
+    user = str(entry.user)
+    schedule = max(text.find(entry.schedule_text), 0)
+    column = text.find(user, schedule + len(entry.schedule_text)) + 1
+    severity = Severity.ERROR if how.refuse_others else Severity.WARNING
+    message = f"running as another user ({user}) is not supported yet"
+    hint = f"this daemon runs as {how.user}"
+    return Problem(
+        table.file, entry.line, column, severity, "not-supported-yet", message, hint, hidden(text)
+    )
+
+
+def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))

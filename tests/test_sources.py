@@ -1,0 +1,287 @@
+"""From paths to crontabs: what is read, what is refused and why, what has changed."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from scheduler.errors import SourceRefused
+from scheduler.model import Severity
+from scheduler.sources import Reading, load, read, read_stream, stamp, within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ME = os.geteuid()
+STRANGER = ME + 4242
+HOW = Reading(uid=ME, user="alice", zone=ZoneInfo("UTC"))
+
+
+@pytest.fixture
+def crontab(tmp_path: Path) -> Path:
+    path = tmp_path / "crontab"
+    path.write_bytes(b"0 9 * * * echo hi\n")
+    path.chmod(0o600)
+    return path
+
+
+# --- what is read --------------------------------------------------------------------------------
+
+
+def test_the_bytes_come_as_they_are(crontab: Path) -> None:
+    crontab.write_bytes(b"\xef\xbb\xbf\xff\0\r\n")
+    assert read(str(crontab), named=False, uid=ME).data == b"\xef\xbb\xbf\xff\0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("mode", "named", "code"),
+    [
+        (0o600, False, None),
+        (0o644, False, None),  # who may read it is its owner's affair
+        (0o664, False, "not-trusted"),  # a group can put jobs there
+        (0o646, False, "not-trusted"),
+        (0o666, False, "not-trusted"),
+        (0o664, True, None),  # a checkout with umask 002 must still run
+        (0o666, True, "not-trusted"),
+    ],
+)
+def test_who_else_can_write_it_decides(
+    crontab: Path, mode: int, named: bool, code: str | None
+) -> None:
+    crontab.chmod(mode)
+    if code is None:
+        assert read(str(crontab), named=named, uid=ME).data
+        return
+    with pytest.raises(SourceRefused) as refused:
+        read(str(crontab), named=named, uid=ME)
+    assert refused.value.code == code
+    assert "chmod" in str(refused.value)
+
+
+def test_a_named_file_of_a_group_is_warned_about(crontab: Path) -> None:
+    crontab.chmod(0o664)
+    ((code, sentence),) = read(str(crontab), named=True, uid=ME).warnings
+    assert code == "group-writable"
+    assert "its group can write it" in sentence
+
+
+def test_a_file_of_another_user_is_refused_in_the_places(crontab: Path) -> None:
+    if crontab.stat().st_uid == 0:
+        os.chown(crontab, STRANGER, -1)
+        uid = ME
+    else:
+        uid = STRANGER
+    with pytest.raises(SourceRefused, match="it belongs to user"):
+        read(str(crontab), named=False, uid=uid)
+
+
+def test_but_not_when_it_is_named(crontab: Path) -> None:
+    assert read(str(crontab), named=True, uid=STRANGER).data
+
+
+@pytest.mark.skipif(ME != 0, reason="only root can make a file of root's")
+def test_a_file_of_root_is_trusted_by_every_user(crontab: Path) -> None:
+    assert read(str(crontab), named=False, uid=STRANGER).data
+
+
+def test_a_link_is_refused_in_the_places_and_followed_when_named(
+    crontab: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(crontab)
+    assert read(str(link), named=True, uid=ME).data
+    with pytest.raises(SourceRefused, match="symbolic link; put the file itself there"):
+        read(str(link), named=False, uid=ME)
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (_fifo, "it is a FIFO"),  # and reading it does not hang
+        (Path.mkdir, "it is a folder; name the files in it"),
+        (_socket, "can't be read"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is a device"),  # nor fill the memory
+        (lambda path: path.symlink_to(path), "symbolic link"),
+        (lambda _: None, "there is no such file"),
+    ],
+)
+def test_what_is_no_regular_file_is_refused(
+    tmp_path: Path, make: Callable[[Path], object], words: str
+) -> None:
+    path = tmp_path / "odd"
+    make(path)
+    with pytest.raises(SourceRefused, match=words):
+        read(str(path), named=True, uid=ME)
+
+
+def test_a_name_with_a_nul_is_refused() -> None:
+    with pytest.raises(SourceRefused, match="can't be read"):
+        read("a\0b", named=True, uid=ME)
+
+
+@pytest.mark.skipif(ME == 0, reason="root can read everything")
+def test_a_file_that_may_not_be_read_is_refused(crontab: Path) -> None:
+    crontab.chmod(0)
+    with pytest.raises(SourceRefused, match="Permission denied"):
+        read(str(crontab), named=True, uid=ME)
+
+
+def test_a_huge_file_is_refused_before_it_is_read_whole(crontab: Path) -> None:
+    os.truncate(crontab, 1 << 40)  # a hole, that takes no space
+    with pytest.raises(SourceRefused, match="larger than 16 MiB"):
+        read(str(crontab), named=True, uid=ME)
+
+
+def test_a_stream_is_read_to_its_end_or_refused(crontab: Path) -> None:
+    with crontab.open("rb") as stream:
+        assert read_stream("-", stream) == b"0 9 * * * echo hi\n"
+    with Path("/dev/zero").open("rb") as stream, pytest.raises(SourceRefused):
+        read_stream("-", stream)
+
+
+# --- folders and changes -------------------------------------------------------------------------
+
+
+def test_a_folders_crontabs_are_its_files_sorted_without_leftovers(tmp_path: Path) -> None:
+    for name in ("b", "a.crontab", ".hidden", "b~", "b.rpmsave", "b.dpkg-old", "#b#", ".b.swp"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    assert [path.name for path in within(tmp_path)] == ["a.crontab", "b"]
+
+
+def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+    assert within(tmp_path / "none") == ()
+
+
+def test_a_stamp_stays_while_nothing_changes(crontab: Path) -> None:
+    assert stamp(crontab) == stamp(crontab) is not None
+
+
+def _append(path: Path) -> None:
+    with path.open("a") as stream:
+        stream.write("#")
+
+
+def _swap(path: Path) -> None:
+    status = path.stat()
+    new = path.with_name("new")
+    new.write_bytes(path.read_bytes())
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    new.replace(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _append,
+        _swap,  # same size and time, another file
+        Path.unlink,
+        lambda path: path.chmod(0o666),  # it may be trusted no longer
+    ],
+)
+def test_a_stamp_tells_every_change(crontab: Path, change: Callable[[Path], object]) -> None:
+    before, before_folder = stamp(crontab), stamp(crontab.parent)
+    change(crontab)
+    assert stamp(crontab) != before
+    assert stamp(crontab.parent) != before_folder
+
+
+def test_what_is_missing_has_no_stamp(tmp_path: Path) -> None:
+    assert stamp(tmp_path / "none") is None
+
+
+# --- loading -------------------------------------------------------------------------------------
+
+
+def test_entries_and_problems_of_all_files_come_together(crontab: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("61 * * * * no\n5 5 * * * yes\n")
+    other.chmod(0o600)
+    loaded = load((str(crontab), str(other)), replace(HOW, named=True))
+    assert [entry.command for entry in loaded.entries] == ["echo hi", "yes"]
+    assert [(problem.file, problem.line) for problem in loaded.problems] == [(str(other), 1)]
+    assert loaded.failed == frozenset()
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_and_the_others_load(
+    crontab: Path, tmp_path: Path
+) -> None:
+    loaded = load((str(tmp_path), str(crontab)), HOW)
+    assert [entry.command for entry in loaded.entries] == ["echo hi"]
+    (problem,) = loaded.problems
+    assert (problem.code, problem.line, problem.severity) == ("not-regular", 0, Severity.ERROR)
+    assert loaded.failed == {str(tmp_path)}
+    assert [table.file for table in loaded.crontabs] == [str(tmp_path), str(crontab)]
+
+
+@pytest.mark.parametrize(("named", "severity"), [(True, Severity.ERROR), (False, Severity.WARNING)])
+def test_a_missing_file_fails_only_if_it_was_named(
+    tmp_path: Path, named: bool, severity: Severity
+) -> None:
+    path = str(tmp_path / "none")
+    loaded = load((path,), replace(HOW, named=named))
+    (problem,) = loaded.problems
+    assert (problem.code, problem.severity) == ("missing", severity)
+    assert loaded.failed == ({path} if named else frozenset())
+
+
+def test_a_draft_stands_for_the_file(crontab: Path) -> None:
+    loaded = load((str(crontab),), HOW, drafts={str(crontab): b"1 1 * * * draft\n"})
+    assert [entry.command for entry in loaded.entries] == ["draft"]
+
+
+def test_a_doubtful_file_is_read_and_remarked_on(crontab: Path) -> None:
+    crontab.chmod(0o664)
+    loaded = load((str(crontab),), replace(HOW, named=True))
+    assert [problem.code for problem in loaded.problems] == ["group-writable"]
+    assert len(loaded.entries) == 1
+
+
+def test_a_name_used_in_two_files_is_refused_in_the_second(tmp_path: Path) -> None:
+    files = []
+    for name in ("a", "b"):
+        path = tmp_path / name
+        path.write_text("CRON_NAME=one\n1 1 * * * x\n")
+        path.chmod(0o600)
+        files.append(str(path))
+    loaded = load(files, replace(HOW, named=True))
+    assert [entry.file for entry in loaded.entries] == [files[0]]
+    assert [problem.file for problem in loaded.problems] == [files[1]]
+
+
+# --- other users ---------------------------------------------------------------------------------
+
+SYSTEM = b"0 1 * * * alice mine\nAPI_KEY=hush\n0 2\t* * * www-data  theirs\n61 * * * * x y\n"
+
+
+def test_entries_of_other_users_are_refused_by_the_daemon(crontab: Path) -> None:
+    how = replace(HOW, system=True, refuse_others=True)
+    loaded = load((str(crontab),), how, drafts={str(crontab): SYSTEM})
+    assert [entry.command for entry in loaded.entries] == ["mine"]
+    problem = next(each for each in loaded.problems if each.line == 3)
+    assert (problem.code, problem.severity) == ("not-supported-yet", Severity.ERROR)
+    assert "www-data" in problem.message
+    assert problem.text[problem.column - 1 :].startswith("www-data")
+    assert loaded.crontabs[0].refused == {3, 4}
+
+
+def test_elsewhere_they_are_read_and_remarked_on(crontab: Path) -> None:
+    loaded = load((str(crontab),), replace(HOW, system=True), drafts={str(crontab): SYSTEM})
+    assert [entry.user for entry in loaded.entries] == ["alice", "www-data"]
+    found = [(problem.line, problem.severity) for problem in loaded.problems]
+    assert found == [(3, Severity.WARNING), (4, Severity.ERROR)]
