@@ -1,0 +1,242 @@
+"""What is due at a minute, of many entries, and how little is looked at to find it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler import timetable
+from scheduler.due import Wall, applies, is_due, walls
+from scheduler.errors import BadValue
+from scheduler.expression import parse
+from scheduler.model import Entry, Expression
+from scheduler.timetable import Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+NOON = datetime(2027, 6, 1, 12, 0, tzinfo=UTC)
+UTC_ZONE = ZoneInfo("UTC")
+ZONES = [ZoneInfo(name) for name in reference.CHANGES]
+
+
+def entry(schedule: str, zone: ZoneInfo = UTC_ZONE, job: str = "job") -> Entry:
+    return Entry(job, parse(schedule, job=job), schedule, zone, "true")
+
+
+def jobs(found: Iterable[Entry]) -> list[str]:
+    return sorted(each.job for each in found)
+
+
+# --- expressions ---------------------------------------------------------------------------------
+
+
+def comes(text: str) -> bool:
+    try:
+        parse(text)
+    except BadValue:
+        return False
+    return True
+
+
+texts = st.one_of(reference.expressions(every_day=True), reference.expressions().filter(comes))
+zoned = st.tuples(texts, st.sampled_from(ZONES))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(zoned, max_size=12), reference.changes(), st.integers(-3, 3))
+def test_the_due_entries_are_those_that_is_due_picks_one_by_one(
+    drawn: Sequence[tuple[str, ZoneInfo]], change: tuple[ZoneInfo, datetime], hours: int
+) -> None:
+    entries = [entry(text, zone, str(n)) for n, (text, zone) in enumerate(drawn)]
+    table = Timetable(entries, {})
+    start = change[1] + hours * HOUR
+    for minute in (start + n * MINUTE for n in range(-2, 62)):
+        one_by_one = [
+            each
+            for each in entries
+            if isinstance(each.schedule, Expression) and is_due(each.schedule, each.zone, minute)
+        ]
+        assert jobs(table.due(minute)) == jobs(one_by_one)
+
+
+@settings(max_examples=30, deadline=None)
+@given(reference.changes())
+def test_entries_with_equal_schedules_are_all_due(change: tuple[ZoneInfo, datetime]) -> None:
+    zone, changed = change
+    table = Timetable([entry("*/7 2,3 * * *", zone, str(n)) for n in range(5)], {})
+    found = [len(table.due(changed + n * MINUTE)) for n in range(-90, 90)]
+    assert set(found) <= {0, 5}
+
+
+def test_an_entry_that_a_gap_makes_due_many_times_over_is_due_once() -> None:
+    table = Timetable([entry("0,10,20 2,3 * * *", ZoneInfo("Europe/Berlin"))], {})
+    assert jobs(table.due(datetime(2027, 3, 28, 1, 0, tzinfo=UTC))) == ["job"]
+
+
+def test_one_minute_is_judged_in_the_zone_of_each_entry() -> None:
+    """Nine in the morning is another instant in each of five zones."""
+    zones = ["Asia/Tokyo", "Asia/Kolkata", "Europe/Berlin", "America/New_York", "UTC"]
+    table = Timetable([entry("0 9 * * *", ZoneInfo(name), name) for name in zones], {})
+    midnight = datetime(2027, 6, 1, tzinfo=UTC)
+    found = [(f"{at:%H:%M}", *jobs(due)) for at, due in table.upcoming(midnight - MINUTE)]
+    assert found == [
+        ("00:00", "Asia/Tokyo"),
+        ("03:30", "Asia/Kolkata"),
+        ("07:00", "Europe/Berlin"),
+        ("09:00", "UTC"),
+        ("13:00", "America/New_York"),
+    ]
+
+
+def test_the_order_of_the_crontab_is_kept_among_equal_schedules() -> None:
+    entries = [entry("0 12 * * *", job=job) for job in ("b", "c", "a")]
+    assert [each.job for each in Timetable(entries, {}).due(NOON)] == ["b", "c", "a"]
+
+
+def test_nothing_is_due_without_entries() -> None:
+    assert Timetable([], {}).due(NOON) == []
+
+
+# --- intervals and boots -------------------------------------------------------------------------
+
+INTERVALS = [  # schedule, minutes since the anchor, whether it is due, why
+    ("@every 90m", 0, False, "the anchor itself was handled: it counts strictly after it"),
+    ("@every 90m", 89, False, "not yet"),
+    ("@every 90m", 90, True, "one interval"),
+    ("@every 90m", 91, False, "and only at its minute"),
+    ("@every 90m", 180, True, "two"),
+    ("@every 90m", 90 * 10_000, True, "ten thousand, though the anchor was never moved"),
+    ("@every 90m", -90, False, "a clock that was set back: not before the anchor"),
+    ("@every 1m", 0, False, "every minute, but the anchor's own"),
+    ("@every 1m", 1, True, "every minute"),
+    ("@every 2d", 2 * 24 * 60, True, "days are 24 hours"),
+    ("@every 2d", 24 * 60, False, "and two of them are two"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schedule", "minutes", "is_expected", "why"), INTERVALS)
+def test_an_interval_counts_from_its_anchor(
+    schedule: str, minutes: int, is_expected: bool, why: str
+) -> None:
+    table = Timetable([entry(schedule)], {"job": NOON})
+    assert bool(table.due(NOON + minutes * MINUTE)) == is_expected, why
+
+
+def test_intervals_of_one_length_keep_their_own_anchors() -> None:
+    table = Timetable(
+        [entry("@every 1h", job="full"), entry("@every 1h", job="past")],
+        {"full": NOON, "past": NOON + 15 * MINUTE},
+    )
+    assert jobs(table.due(NOON + 60 * MINUTE)) == ["full"]
+    assert jobs(table.due(NOON + 75 * MINUTE)) == ["past"]
+
+
+def test_one_phase_may_have_several_anchors() -> None:
+    table = Timetable(
+        [entry("@every 1h", job="old"), entry("@every 1h", job="new")],
+        {"old": NOON - 5 * HOUR, "new": NOON},
+    )
+    assert jobs(table.due(NOON)) == ["old"]
+    assert jobs(table.due(NOON + HOUR)) == ["new", "old"]
+
+
+def test_an_interval_follows_elapsed_time_across_a_clock_change() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    anchor = datetime(2027, 3, 28, 0, 0, tzinfo=UTC)
+    table = Timetable([entry("@every 90m", zone)], {"job": anchor})
+    found = [at for at, _ in islice(table.upcoming(anchor), 4)]
+    assert found == [anchor + n * 90 * MINUTE for n in range(1, 5)]
+
+
+def test_a_boot_is_no_minute() -> None:
+    at_boot, other = entry("@reboot", job="boot"), entry("* * * * *")
+    table = Timetable([at_boot, other], {})
+    assert table.at_reboot == (at_boot,)
+    assert all(table.due(NOON + n * MINUTE) == [other] for n in range(100))
+
+
+# --- what comes ----------------------------------------------------------------------------------
+
+
+def test_upcoming_is_the_next_day_minute_by_minute() -> None:
+    entries = [entry("0 */6 * * *", job="six"), entry("0 12,18 * * *", job="two")]
+    table = Timetable(entries, {})
+    found = [(f"{at:%dT%H:%M}", jobs(due)) for at, due in table.upcoming(NOON)]
+    assert found == [
+        ("01T18:00", ["six", "two"]),
+        ("02T00:00", ["six"]),
+        ("02T06:00", ["six"]),
+        ("02T12:00", ["six", "two"]),
+    ]
+
+
+def test_upcoming_ends_after_a_day_with_nothing_due() -> None:
+    assert list(Timetable([entry("0 0 29 2 *")], {}).upcoming(NOON)) == []
+
+
+# --- what it costs -------------------------------------------------------------------------------
+
+
+class Looks:
+    """Counts the two things that cost: judging an expression, asking a zone for its clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.judged: list[Expression] = []
+        self.asked: list[ZoneInfo] = []
+        monkeypatch.setattr(timetable, "applies", self._applies)
+        monkeypatch.setattr(timetable, "walls", self._walls)
+
+    def _applies(self, expression: Expression, wall: Wall) -> bool:
+        self.judged.append(expression)
+        return applies(expression, wall)
+
+    def _walls(self, zone: ZoneInfo, minute: datetime) -> tuple[Wall, ...]:
+        self.asked.append(zone)
+        return walls(zone, minute)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    return Looks(monkeypatch)
+
+
+def test_entries_of_other_minutes_are_never_touched(looks: Looks) -> None:
+    elsewhere = [entry(f"{n % 59 + 1} {n % 24} * * *", job=str(n)) for n in range(2000)]
+    table = Timetable([*elsewhere, entry("0 12 * * *")], {})
+    assert jobs(table.due(NOON)) == ["job"]
+    assert looks.judged == [parse("0 12 * * *")]
+
+
+def test_a_minute_at_which_nothing_is_due_judges_nothing(looks: Looks) -> None:
+    table = Timetable([entry(f"{n % 30} * * * *", job=str(n)) for n in range(2000)], {})
+    assert table.due(NOON + 45 * MINUTE) == []
+    assert looks.judged == []
+
+
+def test_equal_expressions_are_judged_once(looks: Looks) -> None:
+    table = Timetable([entry("0 12 * * *", job=str(n)) for n in range(2000)], {})
+    assert len(table.due(NOON)) == 2000
+    assert len(looks.judged) == 1
+
+
+def test_each_zone_is_asked_once_however_many_entries_it_has(looks: Looks) -> None:
+    entries = [entry("0 12 * * *", ZONES[n % len(ZONES)], str(n)) for n in range(2000)]
+    Timetable(entries, {}).due(NOON)
+    assert sorted(map(str, looks.asked)) == sorted(map(str, ZONES))
+
+
+def test_intervals_ask_no_zone(looks: Looks) -> None:
+    entries = [entry(f"@every {n % 50 + 1}m", job=str(n)) for n in range(2000)]
+    table = Timetable(entries, {str(n): NOON for n in range(2000)})
+    assert len(table.due(NOON + MINUTE)) == 40
+    assert (looks.asked, looks.judged) == ([], [])
