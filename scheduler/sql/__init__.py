@@ -35,8 +35,8 @@ def migrations(folder: Traversable | None = None) -> dict[int, str]:
 def each(script: str) -> Iterator[str]:
     """Yield the statements of a script: sqlite3's own way would commit the open transaction."""
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for part in re.split("(?<=;)", script):  # also inside a text, a comment or a trigger
+        statement += part
         if complete_statement(statement):
             yield statement
             statement = ""

@@ -1,0 +1,565 @@
+"""The journal: what is claimed once, what it remembers, what it tells, and what that costs."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler import sql
+from scheduler.errors import JournalError
+from scheduler.journal import AttemptRow, Journal, OpenRun
+from scheduler.model import (
+    Attempt,
+    Ending,
+    Exited,
+    Lost,
+    NotStarted,
+    Reason,
+    Run,
+    Signalled,
+    State,
+    TimedOut,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scheduler.model import Outcome
+
+NOON = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def journal() -> Iterator[Journal]:
+    journal = Journal.in_memory()
+    yield journal
+    journal.close()
+
+
+def claimed(journal: Journal, job: str = "backup", instant: datetime = NOON) -> Run:
+    run = journal.claim(job, instant, "Europe/Berlin")
+    assert run is not None
+    return run
+
+
+def attempted(journal: Journal, run: Run, number: int = 1) -> Attempt:
+    attempt = journal.claim_attempt(run, number, f"output/{run.number}.{number}")
+    assert attempt is not None
+    return attempt
+
+
+def finished(journal: Journal, job: str, instant: datetime) -> Run:
+    run = claimed(journal, job, instant)
+    attempt = attempted(journal, run)
+    journal.started(attempt, instant, 41, 9)
+    journal.ended(attempt, Ending(Exited(0), instant + MINUTE))
+    journal.finish(run, State.SUCCEEDED)
+    return run
+
+
+# --- the key of a run -------------------------------------------------------------------------
+
+
+def test_a_key_is_claimed_once(journal: Journal) -> None:
+    assert claimed(journal) == Run(1, "backup", NOON)
+    assert journal.claim("backup", NOON, "Europe/Berlin") is None
+
+
+def test_a_key_stays_taken_when_its_run_is_over(journal: Journal) -> None:
+    journal.finish(claimed(journal), State.SUCCEEDED)
+    assert journal.claim("backup", NOON, "Europe/Berlin") is None
+
+
+def test_a_key_is_the_instant_not_the_zone(journal: Journal) -> None:
+    claimed(journal)
+    assert journal.claim("backup", NOON, "Asia/Tokyo") is None
+
+
+def test_another_job_or_another_minute_is_another_key(journal: Journal) -> None:
+    runs = [
+        claimed(journal),
+        claimed(journal, "report"),
+        claimed(journal, "backup", NOON + MINUTE),
+    ]
+    assert [run.number for run in runs] == [1, 2, 3]
+
+
+def test_a_skipped_instant_is_never_claimed(journal: Journal) -> None:
+    assert journal.skip("backup", NOON, "UTC", Reason.OVERLAP)
+    assert journal.claim("backup", NOON, "UTC") is None
+
+
+def test_a_claimed_instant_is_never_skipped(journal: Journal) -> None:
+    run = claimed(journal)
+    assert not journal.skip("backup", NOON, "UTC", Reason.OVERLAP)
+    assert journal.history()[0].state is State.SCHEDULED
+    assert journal.run(run.number) is not None
+
+
+def test_a_run_number_is_not_given_again_after_a_deletion(journal: Journal) -> None:
+    first = finished(journal, "backup", NOON)
+    journal._connection.execute("DELETE FROM run")
+    assert claimed(journal, "backup", NOON + MINUTE).number > first.number
+    assert journal._connection.execute("SELECT count(*) FROM attempt").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        "'; DROP TABLE run; --",
+        'say "hello" \\',
+        "日本語 \N{PILE OF POO}",
+        "a\x00b",
+        "a\x1b[31mb\r\n",
+        "%s ? :job",
+        "",
+    ],
+)
+def test_any_text_is_a_job_name(journal: Journal, job: str) -> None:
+    run = finished(journal, job, NOON)
+    assert journal.claim(job, NOON, "UTC") is None
+    assert journal.history(job)[0].run == run
+    assert journal.history(job + "x") == []
+
+
+def test_a_name_that_is_no_text_is_refused(journal: Journal) -> None:
+    with pytest.raises(JournalError, match="surrogates"):
+        journal.claim("caf\udce9", NOON, "UTC")
+
+
+# --- attempts ---------------------------------------------------------------------------------
+
+
+def test_claiming_an_attempt_sets_the_run_running(journal: Journal) -> None:
+    run = claimed(journal)
+    assert attempted(journal, run) == Attempt(run, 1)
+    row = journal.run(run.number)
+    assert row is not None
+    assert row.state is State.RUNNING
+    assert row.attempts == (AttemptRow(1, None, None, None, None, None, None, None, "output/1.1"),)
+
+
+def test_an_attempt_is_claimed_once(journal: Journal) -> None:
+    run = claimed(journal)
+    attempted(journal, run)
+    assert journal.claim_attempt(run, 1, "output/other") is None
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED])
+def test_a_run_that_is_over_gets_no_attempt(journal: Journal, state: State) -> None:
+    run = claimed(journal)
+    journal.finish(run, state)
+    assert journal.claim_attempt(run, 1, "output/1.1") is None
+
+
+def test_a_run_that_never_was_gets_no_attempt(journal: Journal) -> None:
+    assert journal.claim_attempt(Run(99, "backup", NOON), 1, "output/99.1") is None
+
+
+def test_what_an_attempt_was_comes_back_as_it_went_in(journal: Journal) -> None:
+    attempt = attempted(journal, claimed(journal))
+    started, ended = NOON + timedelta(microseconds=1234), NOON + timedelta(seconds=7.5)
+    journal.started(attempt, started, 4711, 123_456_789)
+    journal.ended(attempt, Ending(Signalled(9), ended, cpu_s=0.125, memory_bytes=2**40))
+    (row,) = journal.history()
+    assert row.attempts == (
+        AttemptRow(1, started, ended, Signalled(9), 0.125, 2**40, 4711, 123_456_789, "output/1.1"),
+    )
+
+
+@pytest.mark.parametrize(
+    "outcome", [Exited(3), Signalled(15), TimedOut(), NotStarted("no such folder: /x"), Lost()]
+)
+def test_every_outcome_is_kept(journal: Journal, outcome: Outcome) -> None:
+    journal.ended(attempted(journal, claimed(journal)), Ending(outcome, NOON))
+    assert journal.history()[0].attempts[0].outcome == outcome
+
+
+def test_why_nothing_started_is_kept_even_when_it_is_no_text(journal: Journal) -> None:
+    journal.ended(attempted(journal, claimed(journal)), Ending(NotStarted("caf\udce9"), NOON))
+    assert journal.history()[0].attempts[0].outcome == NotStarted(r"caf\udce9")
+
+
+def test_a_retry_waits_on_disk_with_its_due_time(journal: Journal) -> None:
+    run = claimed(journal)
+    attempt = attempted(journal, run)
+    due = NOON + timedelta(seconds=31.416)
+    journal.ended(attempt, Ending(Exited(1), NOON))
+    journal.retry(run, due)
+    (row,) = journal.unfinished()
+    assert (row.state, row.due) == (State.SCHEDULED, due)
+
+
+def test_the_due_time_is_gone_when_the_retry_is_claimed(journal: Journal) -> None:
+    run = claimed(journal)
+    attempted(journal, run)
+    journal.retry(run, NOON + MINUTE)
+    attempted(journal, run, 2)
+    (row,) = journal.unfinished()
+    assert (row.state, row.due) == (State.RUNNING, None)
+    assert [attempt.number for attempt in row.attempts] == [1, 2]
+
+
+def test_the_due_time_is_gone_when_the_waiting_run_is_given_up(journal: Journal) -> None:
+    run = claimed(journal)
+    journal.retry(run, NOON + MINUTE)
+    journal.finish(run, State.FAILED, Reason.SUPERSEDED)
+    (row,) = journal.history()
+    assert (row.state, row.reason, row.due) == (State.FAILED, Reason.SUPERSEDED, None)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_is_kept(journal: Journal, reason: Reason) -> None:
+    journal.skip("backup", NOON, "UTC", reason)
+    assert journal.history()[0].reason is reason
+
+
+def test_what_never_was_can_not_change(journal: Journal) -> None:
+    nothing = Attempt(Run(99, "backup", NOON), 1)
+    for change in (
+        lambda: journal.started(nothing, NOON, 1, None),
+        lambda: journal.ended(nothing, Ending(Lost(), NOON)),
+        lambda: journal.retry(nothing.run, NOON),
+        lambda: journal.finish(nothing.run, State.FAILED),
+    ):
+        with pytest.raises(JournalError, match="run 99"):
+            change()
+
+
+# --- transactions -----------------------------------------------------------------------------
+
+
+class Spoilt(Exception):
+    """Something went wrong between the begin and the end."""
+
+
+def spoil(journal: Journal) -> None:
+    with journal.transaction():
+        attempted(journal, claimed(journal))
+        journal.set_last_tick(NOON)
+        raise Spoilt
+
+
+def nest(journal: Journal) -> None:
+    with journal.transaction():
+        claimed(journal)
+        with journal.transaction():
+            claimed(journal, "report")
+
+
+def test_an_error_undoes_its_whole_transaction(journal: Journal) -> None:
+    with pytest.raises(Spoilt):
+        spoil(journal)
+    assert journal.history() == []
+    assert journal.last_tick() is None
+
+
+def test_what_an_undone_transaction_claimed_is_free_again(journal: Journal) -> None:
+    with pytest.raises(Spoilt):
+        spoil(journal)
+    assert claimed(journal).job == "backup"
+
+
+def test_a_transaction_in_a_transaction_is_an_error_that_undoes_both(journal: Journal) -> None:
+    with pytest.raises(JournalError, match="within a transaction"):
+        nest(journal)
+    assert journal.history() == []
+
+
+def test_a_refused_claim_does_not_end_its_transaction(journal: Journal) -> None:
+    claimed(journal)
+    with journal.transaction():
+        assert journal.claim("backup", NOON, "UTC") is None
+        claimed(journal, "report")
+    assert [row.run.job for row in journal.history()] == ["backup", "report"]
+
+
+# --- what only the database can refuse ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO run (job, instant, zone, state) VALUES ('a', 1, 'UTC', 'done')",  # no such state
+        "INSERT INTO run (job, instant, zone, state) VALUES ('a', 1.5, 'UTC', 'running')",  # no whole second
+        "INSERT INTO run (job, instant, zone, state) VALUES ('a', '2027-03-01', 'UTC', 'running')",
+        "INSERT INTO run (job, instant, zone, state) VALUES ('a', 1, 'UTC', 'skipped')",  # and no reason
+        "INSERT INTO run (job, instant, zone, state, due) VALUES ('a', 1, 'UTC', 'running', 2)",  # waits and runs
+        "INSERT INTO run (job, instant, zone, state, reason, until) VALUES ('a', 2, 'UTC', 'skipped', 'missed', 1)",
+        "INSERT INTO run (job, instant, zone, state, until) VALUES ('a', 1, 'UTC', 'failed', 2)",  # several failed?
+        "INSERT INTO run (job, instant, zone, state) VALUES ('backup', 1803902400, 'UTC', 'failed')",  # taken
+        "INSERT INTO attempt (run, attempt, output) VALUES (99, 1, 'x')",  # of no run
+        "INSERT INTO attempt (run, attempt, output) VALUES (1, 0, 'x')",  # they count from 1
+        "INSERT INTO attempt (run, attempt, output) VALUES (1, 1, 'x')",  # taken
+        "INSERT INTO attempt (run, attempt, output, outcome) VALUES (1, 2, 'x', 'lost')",  # ended when?
+        "INSERT INTO attempt (run, attempt, output, started) VALUES (1, 2, 'x', 1.0)",  # as which process?
+        "INSERT INTO tick (one, minute) VALUES (2, 60)",  # there is one last minute
+    ],
+)
+def test_the_database_says_no(journal: Journal, statement: str) -> None:
+    attempted(journal, claimed(journal))
+    with pytest.raises(JournalError, match="constraint failed"):
+        journal._execute(statement, {})
+
+
+# --- memory across restarts -------------------------------------------------------------------
+
+
+def test_nothing_is_unfinished_at_first(journal: Journal) -> None:
+    assert journal.unfinished() == []
+
+
+def test_unfinished_runs_come_oldest_first_whenever_they_were_claimed(journal: Journal) -> None:
+    late = claimed(journal, "late", NOON + MINUTE)
+    early = claimed(journal, "early", NOON)
+    attempted(journal, early)
+    finished(journal, "over", NOON)
+    journal.skip("skipped", NOON, "UTC", Reason.MISSED)
+    rows = journal.unfinished()
+    assert [row.run for row in rows] == [early, late]
+    assert rows[1] == OpenRun(late, State.SCHEDULED, None, ())
+    assert len(rows[0].attempts) == 1
+
+
+def test_the_last_tick_is_the_one_set_last(journal: Journal) -> None:
+    assert journal.last_tick() is None
+    journal.set_last_tick(NOON)
+    journal.set_last_tick(NOON + MINUTE)
+    assert journal.last_tick() == NOON + MINUTE
+
+
+def test_the_last_tick_may_go_back(journal: Journal) -> None:
+    journal.set_last_tick(NOON)
+    journal.set_last_tick(NOON - 300 * MINUTE)
+    assert journal.last_tick() == NOON - 300 * MINUTE
+
+
+def test_an_anchor_holds_for_its_job_and_interval(journal: Journal) -> None:
+    journal.set_anchor("backup", 90, NOON)
+    assert journal.anchor("backup", 90) == NOON
+    assert journal.anchor("backup", 60) is None
+    assert journal.anchor("report", 90) is None
+
+
+def test_a_new_interval_replaces_the_old_anchor(journal: Journal) -> None:
+    journal.set_anchor("backup", 90, NOON)
+    journal.set_anchor("backup", 60, NOON + MINUTE)
+    assert journal.anchor("backup", 60) == NOON + MINUTE
+    assert journal.anchor("backup", 90) is None
+
+
+def test_the_last_instant_is_the_newest_run_or_skipped(journal: Journal) -> None:
+    assert journal.last_instant("backup") is None
+    finished(journal, "backup", NOON)
+    assert journal.last_instant("backup") == NOON
+    journal.skip("backup", NOON + 2 * MINUTE, "UTC", Reason.OVERLAP)
+    assert journal.last_instant("backup") == NOON + 2 * MINUTE
+    claimed(journal, "backup", NOON + 3 * MINUTE)
+    claimed(journal, "backup", NOON + MINUTE)  # made up for later
+    assert journal.last_instant("backup") == NOON + 3 * MINUTE
+    assert journal.last_instant("report") is None
+
+
+def test_the_last_instant_of_a_skipped_stretch_is_its_end(journal: Journal) -> None:
+    journal.skip("backup", NOON, "UTC", Reason.MISSED, until=NOON + 9 * MINUTE)
+    assert journal.last_instant("backup") == NOON + 9 * MINUTE
+
+
+def test_a_boot_is_remembered_by_job(journal: Journal) -> None:
+    assert not journal.booted("backup", "one")
+    journal.set_booted("backup", "one")
+    assert journal.booted("backup", "one")
+    assert not journal.booted("report", "one")
+
+
+def test_the_next_boot_is_another(journal: Journal) -> None:
+    journal.set_booted("backup", "one")
+    journal.set_booted("backup", "two")
+    assert journal.booted("backup", "two")
+    assert not journal.booted("backup", "one")
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def test_history_is_in_the_order_of_the_instants(journal: Journal) -> None:
+    for minutes in (3, 1, 2):  # 1 and 2 were made up for
+        finished(journal, "backup", NOON + minutes * MINUTE)
+    expected = [NOON + minutes * MINUTE for minutes in (1, 2, 3)]
+    assert [row.run.instant for row in journal.history()] == expected
+    assert [row.run.instant for row in journal.history("backup")] == expected
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3, 4, 99, None])
+def test_a_limit_keeps_the_newest(journal: Journal, limit: int | None) -> None:
+    instants = [NOON + minutes * MINUTE for minutes in range(4)]
+    for instant in instants:
+        run = finished(journal, "backup", instant)
+        journal._connection.execute(  # several attempts do not count as several runs
+            "INSERT INTO attempt (run, attempt, output) VALUES (?, 2, 'x')", (run.number,)
+        )
+    kept = instants if limit is None else instants[len(instants) - min(limit, 4) :]
+    assert [row.run.instant for row in journal.history(limit=limit)] == kept
+    assert [row.run.instant for row in journal.history("backup", limit=limit)] == kept
+
+
+def test_history_of_a_job_is_of_that_job_open_or_over(journal: Journal) -> None:
+    finished(journal, "backup", NOON)
+    finished(journal, "report", NOON)
+    claimed(journal, "backup", NOON + MINUTE)
+    journal.skip("backup", NOON + 2 * MINUTE, "UTC", Reason.OVERLAP)
+    states = [row.state for row in journal.history("backup")]
+    assert states == [State.SUCCEEDED, State.SCHEDULED, State.SKIPPED]
+    assert len(journal.history()) == 4
+
+
+def test_a_skipped_stretch_is_one_row(journal: Journal) -> None:
+    journal.skip("backup", NOON, "Asia/Tokyo", Reason.MISSED, until=NOON + 9 * MINUTE)
+    (row,) = journal.history()
+    assert (row.state, row.reason, row.zone) == (State.SKIPPED, Reason.MISSED, "Asia/Tokyo")
+    assert (row.run.instant, row.until) == (NOON, NOON + 9 * MINUTE)
+    assert row.attempts == ()
+
+
+def test_a_run_is_found_by_its_number(journal: Journal) -> None:
+    run = finished(journal, "backup", NOON)
+    row = journal.run(run.number)
+    assert row is not None
+    assert row.run == run
+    assert journal.run(run.number + 1) is None
+
+
+def test_the_latest_is_the_newest_run_that_came_to_an_attempt(journal: Journal) -> None:
+    assert journal.latest("backup") is None
+    run = finished(journal, "backup", NOON)
+    journal.skip("backup", NOON + MINUTE, "UTC", Reason.OVERLAP)
+    claimed(journal, "backup", NOON + 2 * MINUTE)
+    row = journal.latest("backup")
+    assert row is not None
+    assert row.run == run
+    running = claimed(journal, "backup", NOON + 3 * MINUTE)
+    attempted(journal, running)
+    row = journal.latest("backup")
+    assert row is not None
+    assert row.run == running
+
+
+KEYS = st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.sampled_from(["run", "skip", "end"]))
+
+
+@given(st.lists(KEYS, max_size=20), st.integers(0, 8))
+@settings(max_examples=60)
+def test_history_is_what_was_put_in_once_a_key(
+    steps: list[tuple[str, int, str]], limit: int
+) -> None:
+    journal = Journal.in_memory()
+    first: dict[tuple[int, str], str] = {}
+    for job, minute, step in steps:
+        instant, new = NOON + minute * MINUTE, (minute, job) not in first
+        first.setdefault((minute, job), step)
+        if step == "skip":
+            assert journal.skip(job, instant, "UTC", Reason.OVERLAP) is new
+        else:
+            run = journal.claim(job, instant, "UTC")
+            assert (run is not None) is new
+            if run is not None and step == "end":
+                journal.finish(run, State.FAILED)
+    kept = sorted(first)
+    told = [(round((row.run.instant - NOON) / MINUTE), row.run.job) for row in journal.history()]
+    newest = [row.run.job for row in journal.history(limit=limit)]
+    of_a = [row.run.instant for row in journal.history("a", limit=limit)]
+    journal.close()
+    assert told == kept
+    assert newest == [job for _, job in kept][len(kept) - min(limit, len(kept)) :]
+    minutes_of_a = [minute for minute, job in kept if job == "a"]
+    assert of_a == [
+        NOON + minute * MINUTE
+        for minute in minutes_of_a[len(minutes_of_a) - min(limit, len(minutes_of_a)) :]
+    ]
+
+
+# --- the sql ----------------------------------------------------------------------------------
+
+
+def test_each_statement_has_a_sentence_and_is_one_statement() -> None:
+    for name, statement in sql.statements().items():
+        assert re.match(r"-- \S.*[.]\n", statement), name
+        assert len([part for part in sql.each(statement) if part.strip()]) == 1, name
+
+
+def test_each_statement_of_the_file_is_found() -> None:
+    text = sql.files("scheduler.sql").joinpath("statements.sql").read_text()
+    assert text.count("-- name:") == len(sql.statements())
+    assert text.count(";\n") == len(sql.statements())
+
+
+def test_each_statement_is_used(journal: Journal) -> None:
+    source = sql.files("scheduler").joinpath("journal.py").read_text()
+    assert [name for name in journal._sql if f'"{name}"' not in source] == []
+
+
+def test_the_migrations_count_from_one_without_a_gap() -> None:
+    assert list(sql.migrations()) == list(range(1, len(sql.migrations()) + 1))
+
+
+@pytest.mark.parametrize("text", [*sql.statements().values(), *sql.migrations().values()])
+def test_no_sql_reads_a_clock(text: str) -> None:
+    code = re.sub(r"--.*", "", text).lower()
+    assert not re.search(
+        r"current_|strftime|julianday|unixepoch|'now'|\b(date|time|datetime) ?\(", code
+    )
+
+
+def test_no_statement_walks_through_a_table(journal: Journal) -> None:
+    for name, statement in sql.statements().items():
+        if name in {"begin", "commit", "rollback", "version"}:
+            continue
+        values = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+        plan = journal._connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        for *_, step in plan:
+            assert not re.match(r"SCAN (run|attempt)\b(?!.*INDEX)", step), (name, step)
+
+
+def test_unfinished_reads_only_the_index_of_open_runs(journal: Journal) -> None:
+    plan = journal._connection.execute(f"EXPLAIN QUERY PLAN {sql.statements()['unfinished']}")
+    assert any("INDEX run_open" in step for *_, step in plan)
+
+
+@pytest.mark.parametrize("name", ["history_of_job", "latest", "last_instant"])
+def test_what_is_newest_is_found_from_the_end(journal: Journal, name: str) -> None:
+    values = {"job": "backup", "limit": 1}
+    plan = journal._connection.execute(f"EXPLAIN QUERY PLAN {sql.statements()[name]}", values)
+    steps = [step for *_, step in plan]
+    assert "MERGE (UNION ALL)" in steps  # both halves in order: neither is read to its end
+    assert any("INDEX run_open (job=?)" in step for step in steps)
+    assert any("INDEX run_over (job=?)" in step for step in steps)
+
+
+def test_the_cost_of_claiming_does_not_grow_with_the_table(journal: Journal) -> None:
+    def steps(minute: int) -> int:
+        ticks = 0
+
+        def count() -> int:
+            nonlocal ticks
+            ticks += 1
+            return 0
+
+        journal._connection.set_progress_handler(count, 1)
+        run = claimed(journal, "backup", NOON + minute * MINUTE)
+        attempted(journal, run)
+        journal._connection.set_progress_handler(None, 1)
+        journal.finish(run, State.SUCCEEDED)
+        return ticks
+
+    steps(0)
+    early = steps(1)
+    with journal.transaction():
+        for minute in range(2, 3000):
+            finished(journal, "backup", NOON + minute * MINUTE)
+    assert steps(3000) == early  # of the database's own machine

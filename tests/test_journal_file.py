@@ -1,0 +1,370 @@
+"""The journal's file: who may read it, versions of it, and what happens when it can't be used."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scheduler import journal as journal_module
+from scheduler import sql
+from scheduler.errors import JournalError
+from scheduler.journal import Journal
+from scheduler.model import Reason, Run, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOON = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    journal = Journal.open(path)
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def migrations(tmp_path: Path) -> Path:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_first.sql").write_text(sql.migrations()[1])
+    return folder
+
+
+def pragma(journal: Journal, name: str) -> object:
+    return journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def tables(path: Path) -> set[str]:
+    connection = sqlite3.connect(path)
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    connection.close()
+    return names
+
+
+# --- opening ----------------------------------------------------------------------------------
+
+
+def test_the_file_is_its_users_alone(journal: Journal, path: Path) -> None:
+    journal.set_last_tick(NOON)
+    files = sorted(path.parent.iterdir())
+    assert [file.name for file in files] == ["journal.db", "journal.db-shm", "journal.db-wal"]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(path: Path) -> None:
+    path.touch(mode=0o644)
+    Journal.open(path).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_commits_are_on_disk_and_readers_never_wait(journal: Journal) -> None:
+    assert pragma(journal, "journal_mode") == "wal"
+    assert pragma(journal, "synchronous") == 2  # FULL
+    assert pragma(journal, "foreign_keys") == 1
+    assert pragma(journal, "busy_timeout") == 5000
+
+
+def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
+    first = Journal.open(path)
+    run = first.claim("backup", NOON, "UTC")
+    first.close()
+    second = Journal.open(path)
+    assert [row.run for row in second.unfinished()] == [run]
+    second.close()
+
+
+def test_what_was_claimed_is_there_after_a_kill(path: Path) -> None:
+    writer = (
+        "import os, signal, sys, pathlib, datetime\n"
+        "from scheduler.journal import Journal\n"
+        "journal = Journal.open(pathlib.Path(sys.argv[1]))\n"
+        "noon = datetime.datetime(2027, 3, 1, 12, tzinfo=datetime.UTC)\n"
+        "run = journal.claim('backup', noon, 'UTC')\n"
+        "journal.claim_attempt(run, 1, 'output/1.1')\n"
+        "journal._do('begin')\n"
+        "journal.claim('never committed', noon, 'UTC')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", writer, str(path)], check=False, timeout=30)
+    assert killed.returncode == -9
+    journal = Journal.open(path)
+    (row,) = journal.unfinished()
+    journal.close()
+    assert (row.run, row.state) == (Run(1, "backup", NOON), State.RUNNING)
+    assert [attempt.number for attempt in row.attempts] == [1]
+
+
+@pytest.mark.parametrize("name", ["a b?c#d%41.db", "日本.db", "q'uo\"te.db"])
+def test_any_path_is_opened_as_it_is_written(tmp_path: Path, name: str) -> None:
+    Journal.open(tmp_path / name).close()
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("missing/journal.db", "No such file or directory"),
+        (".", "unable to open database file"),
+        ("file/journal.db", "Not a directory"),
+    ],
+)
+def test_a_place_that_holds_no_file_is_refused_with_its_reason(
+    tmp_path: Path, place: str, why: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match=why) as refused:
+        Journal.open(tmp_path / place)
+    assert refused.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_file_that_is_no_journal_is_called_damaged(path: Path, *, readonly: bool) -> None:
+    path.write_bytes(b"30 7 * * * report --daily\n" * 100)
+    with pytest.raises(JournalError, match=r"damaged .*move it away"):
+        Journal.open(path, readonly=readonly)
+
+
+def test_a_damaged_page_is_told_when_it_is_met(path: Path) -> None:
+    journal = Journal.open(path)
+    with journal.transaction():
+        for minute in range(500):
+            journal.claim("backup", NOON + minute * MINUTE, "UTC")
+    journal.close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    with pytest.raises(JournalError, match="damaged"):
+        scribbled(path)
+
+
+def scribbled(path: Path) -> None:
+    journal = Journal.open(path)
+    try:
+        journal.history()
+    finally:
+        journal.close()
+
+
+# --- reading beside a writer ------------------------------------------------------------------
+
+
+def test_a_reader_without_a_journal_hears_that_nothing_has_run(path: Path) -> None:
+    with pytest.raises(JournalError, match="nothing has run yet"):
+        Journal.open(path, readonly=True)
+    assert not path.exists()
+
+
+def test_a_reader_of_an_empty_file_hears_that_nothing_has_run(path: Path) -> None:
+    path.touch()
+    with pytest.raises(JournalError, match="nothing has run yet"):
+        Journal.open(path, readonly=True)
+
+
+def test_a_reader_sees_what_is_committed_while_a_writer_is_at_work(
+    journal: Journal, path: Path
+) -> None:
+    run = journal.claim("backup", NOON, "UTC")
+    reader = Journal.open(path, readonly=True)
+    with journal.transaction():
+        journal.claim("report", NOON, "UTC")
+        assert [row.run for row in reader.history()] == [run]
+    assert [row.run.job for row in reader.history()] == ["backup", "report"]
+    reader.close()
+
+
+def test_a_reader_reads_when_no_daemon_runs(path: Path) -> None:
+    writer = Journal.open(path)
+    writer.claim("backup", NOON, "UTC")
+    writer.close()
+    reader = Journal.open(path, readonly=True)
+    assert len(reader.history("backup")) == 1
+    reader.close()
+
+
+def test_a_reader_can_not_write(journal: Journal, path: Path) -> None:
+    run = journal.claim("backup", NOON, "UTC")
+    assert run is not None
+    reader = Journal.open(path, readonly=True)
+    for write in (
+        lambda: reader.claim("report", NOON, "UTC"),
+        lambda: reader.claim_attempt(run, 1, "output/1.1"),
+        lambda: reader.set_last_tick(NOON),
+    ):
+        with pytest.raises(JournalError, match="readonly"):
+            write()
+    reader.close()
+
+
+# --- when the database can't ------------------------------------------------------------------
+
+
+def test_two_writers_claim_a_key_once(journal: Journal, path: Path) -> None:
+    other = Journal.open(path)
+    claims = [writer.claim("backup", NOON, "UTC") for writer in (journal, other, journal)]
+    assert claims == [Run(1, "backup", NOON), None, None]
+    other.close()
+
+
+def test_a_lock_that_is_not_let_go_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "LOCK_PATIENCE", 0.0)
+    journal, other = Journal.open(path), Journal.open(path)
+    with other.transaction():
+        with pytest.raises(JournalError, match="database is locked") as refused:
+            journal.claim("backup", NOON, "UTC")
+        assert isinstance(refused.value.__cause__, sqlite3.OperationalError)
+    assert journal.claim("backup", NOON, "UTC") is not None  # and it works again after
+    journal.close()
+    other.close()
+
+
+def fill(journal: Journal) -> None:
+    with journal.transaction():
+        for minute in range(1, 10_000):
+            journal.skip("backup", NOON + minute * MINUTE, "UTC", Reason.MISSED)
+
+
+def test_a_full_disk_undoes_the_transaction_and_is_told(journal: Journal) -> None:
+    first = journal.claim("backup", NOON, "UTC")
+    journal._connection.execute(f"PRAGMA max_page_count = {pragma(journal, 'page_count')}")
+    with pytest.raises(JournalError, match="disk is full"):
+        fill(journal)
+    assert [row.run for row in journal.history()] == [first]
+    journal._connection.execute("PRAGMA max_page_count = 100000")
+    assert journal.claim("backup", NOON + MINUTE, "UTC") is not None
+
+
+def test_an_error_that_comes_while_rows_are_read_is_told(journal: Journal) -> None:
+    for minute in range(50):
+        journal.claim("backup", NOON + minute * MINUTE, "UTC")
+    steps = 0
+
+    def step() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps == last
+
+    last = 0
+    journal._connection.set_progress_handler(step, 1)
+    journal.history()
+    last, steps = steps - 10, 0  # interrupted near the end: the first rows are already out
+    with pytest.raises(JournalError, match="interrupted"):
+        journal.history()
+
+
+def test_a_closed_journal_says_so(path: Path) -> None:
+    journal = Journal.open(path)
+    journal.close()
+    with pytest.raises(JournalError, match="closed"):
+        journal.last_tick()
+
+
+# --- versions ---------------------------------------------------------------------------------
+
+
+def test_an_upgrade_keeps_the_rows(path: Path, migrations: Path) -> None:
+    old = Journal.open(path, migrations=migrations)
+    run = old.claim("backup", NOON, "UTC")
+    old.close()
+    (migrations / "0002_jump.sql").write_text(
+        "-- Two statements; the first has a semicolon in this comment.\n"
+        "CREATE TABLE jump (at INTEGER PRIMARY KEY, size REAL NOT NULL);\n"
+        "CREATE TRIGGER no_jump BEFORE DELETE ON jump BEGIN\n"
+        "    SELECT raise(ABORT, 'kept');\n"
+        "END;\n"
+        "INSERT INTO jump SELECT instant, 0 FROM run\n"
+    )
+    (migrations / "notes.txt").write_text("not a migration")
+    new = Journal.open(path, migrations=migrations)
+    assert pragma(new, "user_version") == 2
+    assert [row.run for row in new.history()] == [run]
+    new.close()
+    assert {"jump", "no_jump", "run"} <= tables(path)
+
+
+def test_a_migration_is_applied_once(path: Path, migrations: Path) -> None:
+    (migrations / "0002_mark.sql").write_text("INSERT INTO boot VALUES ('marked', 'once');")
+    for _ in range(3):
+        Journal.open(path, migrations=migrations).close()
+    journal = Journal.open(path, migrations=migrations)
+    assert journal.booted("marked", "once")
+    journal.close()
+
+
+def test_a_migration_that_another_process_applied_meanwhile_is_left_out(journal: Journal) -> None:
+    journal._migrate(1, "not even sql")
+    assert pragma(journal, "user_version") == 1
+
+
+def test_a_migration_that_fails_leaves_the_old_version(path: Path, migrations: Path) -> None:
+    old = Journal.open(path, migrations=migrations)
+    run = old.claim("backup", NOON, "UTC")
+    old.close()
+    bad = migrations / "0002_bad.sql"
+    bad.write_text("CREATE TABLE half (a);\nDELETE FROM run;\nINSERT INTO nowhere VALUES (1);\n")
+    with pytest.raises(JournalError, match="no such table: nowhere"):
+        Journal.open(path, migrations=migrations)
+    bad.unlink()
+    assert "half" not in tables(path)
+    journal = Journal.open(path, migrations=migrations)
+    assert pragma(journal, "user_version") == 1
+    assert [row.run for row in journal.history()] == [run]
+    journal.close()
+
+
+def test_the_migrations_before_a_failed_one_hold(path: Path, migrations: Path) -> None:
+    (migrations / "0002_good.sql").write_text("CREATE TABLE good (a);")
+    (migrations / "0003_bad.sql").write_text("CREATE TABLE bad (a); nonsense;")
+    with pytest.raises(JournalError, match="nonsense"):
+        Journal.open(path, migrations=migrations)
+    assert "good" in tables(path)
+    assert "bad" not in tables(path)
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_newer_version_is_refused_with_both_numbers_and_left_as_it_is(
+    path: Path, *, readonly: bool
+) -> None:
+    newest = max(sql.migrations())
+    journal = Journal.open(path)
+    journal._connection.execute(f"PRAGMA user_version = {newest + 6}")
+    journal.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=rf"newer.* version {newest + 6},.* up to {newest}"):
+        Journal.open(path, readonly=readonly)
+    assert path.read_bytes() == before
+
+
+def test_a_reader_of_an_older_version_hears_who_will_upgrade_it(
+    path: Path, migrations: Path
+) -> None:
+    Journal.open(path, migrations=migrations).close()
+    (migrations / "0002_more.sql").write_text("CREATE TABLE more (a);")
+    with pytest.raises(JournalError, match=r"version 1 .* version 2: the daemon"):
+        Journal.open(path, readonly=True, migrations=migrations)
+
+
+def descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_no_descriptor_stays_open_after_a_refusal(path: Path) -> None:
+    path.write_bytes(b"no journal" * 1000)
+    before = descriptors()
+    for _ in range(20):
+        with pytest.raises(JournalError):
+            Journal.open(path)
+    assert descriptors() == before
