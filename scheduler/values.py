@@ -1,0 +1,233 @@
+"""The text of one setting's value in, what it means out; anything else is a BadValue."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
+from math import isfinite
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from scheduler import duration
+from scheduler.errors import BadValue
+from scheduler.fields import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ENDINGS = ("signal", "timeout", "start")  # what a list of endings names beside exit codes
+
+# Real files of the zone folder that are no place: the machine's own zone, POSIX's, and none yet.
+_NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})
+_CODES = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
+_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
+_SIZE = re.compile(r"([0-9]{1,9})([KMGT]?)(?:i?B)?")
+_POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?::[1-9][0-9]{0,5})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PIECE = re.compile(r"[^,\s]+")
+
+
+def zone(text: str) -> ZoneInfo:
+    """Return the zone of this IANA name, spelt exactly; raises BadValue (`unknown-zone`)."""
+    if text in _NOT_ZONES or not _is_zone(text):
+        raise BadValue("unknown-zone", f"there is no time zone {shortened(text)}", hint=_near(text))
+    return ZoneInfo(text)
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `low` to `high` (`bad-number`)."""
+
+    def read(text: str) -> int:
+        if not _WHOLE.fullmatch(text) or not low <= int(text) <= high:
+            raise _no_number(text, f"a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Return a reader of decimal numbers from `low` to `high` (`bad-number`)."""
+
+    def read(text: str) -> float:
+        value = float(text) if _NUMBER.fullmatch(text) else float("nan")
+        if not isfinite(value) or not low <= value <= high:
+            raise _no_number(text, f"a number from {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """Return a duration in seconds; nought is one."""
+    return duration.parse(text)
+
+
+def positive_seconds(text: str) -> float:
+    """Return a duration in seconds, longer than nought (`bad-duration`)."""
+    value = duration.parse(text)
+    if not value:
+        hint = "leave the value empty for no limit"
+        raise BadValue("bad-duration", f"{shortened(text)} leaves no time at all", hint=hint)
+    return value
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """Return a reader of one of the words `allowed` (`bad-choice`)."""
+
+    def read(text: str) -> str:
+        if text not in allowed:
+            hint = f"one of {', '.join(allowed)}"
+            raise BadValue("bad-choice", f"{shortened(text)} is none of the choices", hint=hint)
+        return text
+
+    return read
+
+
+def codes(text: str) -> frozenset[int]:
+    """Return the exit codes of a list such as `0,2-4` (`bad-codes`)."""
+    return frozenset(code for at, item in _pieces(text) for code in _range(at, item))
+
+
+def endings(text: str) -> frozenset[int | str]:
+    """Return a list of exit codes, ranges of them, `signal`, `timeout` and `start`."""
+    found: set[int | str] = set()
+    for at, item in _pieces(text):
+        found.update((item,) if item in ENDINGS else _range(at, item, ENDINGS))
+    return frozenset(found)
+
+
+def size(text: str) -> int:
+    """Return the bytes of `512M`, `2G` (`bad-size`); units are powers of 1024."""
+    found = _SIZE.fullmatch(text)
+    if not found or not int(found[1]):
+        raise BadValue("bad-size", f"{shortened(text)} is not a size", hint="such as 512M or 2G")
+    return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
+
+
+def pool(text: str) -> str:
+    """Return `name` or `name:limit` as it stands (`bad-pool`)."""
+    if not _POOL.fullmatch(text):
+        raise BadValue("bad-pool", f"{shortened(text)} is not a pool", hint="name, or name:limit")
+    return text
+
+
+def address(text: str) -> str:
+    """Return a URL of http or https as it stands (`bad-url`)."""
+    try:
+        parts = urlsplit(text)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in text
+    except ValueError:
+        fine = False
+    if not fine:
+        raise BadValue("bad-url", f"{shortened(text)} is not a URL", hint="http://… or https://…")
+    return text
+
+
+def day(text: str) -> date:
+    """Return the date of `2027-03-28` (`bad-date`)."""
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise BadValue("bad-date", f"{shortened(text)} is not a date", hint="such as 2027-03-28")
+
+
+def days_off(text: str) -> tuple[str, ...]:
+    """Return the dates, ranges (`2027-12-24..2027-12-31`) and calendar files of a list."""
+    found = tuple(item for _, item in _pieces(text))
+    for at, item in _pieces(text):
+        if "/" not in item and not item.endswith(".ics"):
+            _check_range(at, item)
+    return found
+
+
+def anything(text: str) -> str:
+    """Return the text itself: a command is judged by the shell that runs it."""
+    return text
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def listed(found: Iterable[int | str]) -> str:
+    """Return the text that `codes` and `endings` read as these."""
+    return ",".join(str(one) for one in sorted(found, key=lambda one: (isinstance(one, str), one)))
+
+
+# --- the pieces ----------------------------------------------------------------------------------
+
+
+def _pieces(text: str) -> list[tuple[int, str]]:
+    found = [(piece.start(), piece[0]) for piece in _PIECE.finditer(text)]
+    if len(found) != len(re.findall(r"\s*,\s*|\s+", text.strip())) + 1:
+        raise BadValue("empty-item", "an item of the list is empty", hint="leave out the comma")
+    return found
+
+
+def _range(at: int, item: str, words: tuple[str, ...] = ()) -> range:
+    found = _CODES.fullmatch(item)
+    low = int(found[1]) if found else 256
+    high = int(found[2] or low) if found else 256
+    if high > 255 or low > high:
+        hint = ", ".join(("exit codes 0-255 and ranges such as 2-4", *words))
+        raise BadValue("bad-codes", f"{shortened(item)} is not an exit code", offset=at, hint=hint)
+    return range(low, high + 1)
+
+
+def _check_range(at: int, item: str) -> None:
+    first, _, last = item.partition("..")
+    try:
+        backwards = day(first) > day(last or first)
+    except BadValue as bad:
+        bad.offset += at
+        raise
+    if backwards:
+        raise BadValue("bad-date", f"{item} ends before it starts", offset=at)
+
+
+def _no_number(text: str, wanted: str) -> BadValue:
+    return BadValue("bad-number", f"{shortened(text)} is not {wanted}")
+
+
+# --- zones ---------------------------------------------------------------------------------------
+
+
+@cache
+def _packaged() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
+
+
+_available = cache(available_timezones)  # walks the folders: 20 ms, so only where it is needed
+
+
+def _is_zone(text: str) -> bool:
+    # Asked by name, not by opening a file: a disk that ignores case would open europe/berlin.
+    return text in _packaged() or text in _available()
+
+
+def _near(text: str) -> str:
+    wanted = _city(text[:60].replace(" ", "_"))
+    # Only cities of the same letter are compared: a file may have many bad zones.
+    near = get_close_matches(wanted, _cities().get(wanted[:1], {}), n=1, cutoff=0.8)
+    if near:
+        return f"did you mean {_cities()[wanted[:1]][near[0]]}?"
+    return "an IANA name such as Europe/Berlin"
+
+
+@cache
+def _cities() -> dict[str, dict[str, str]]:
+    cities: dict[str, dict[str, str]] = {}
+    for name in sorted(_available() - _NOT_ZONES, key=lambda name: (-name.count("/"), name)):
+        city = _city(name)
+        cities.setdefault(city[:1], {}).setdefault(city, name)
+    return cities
+
+
+def _city(name: str) -> str:
+    return name.rpartition("/")[2].lower()
