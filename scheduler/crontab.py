@@ -1,0 +1,291 @@
+"""A crontab's bytes in, its entries and everything wrong with it out; no bytes make it fail.
+
+Lines are read as cronie reads them, with the settings and schedules that Meridian adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from scheduler import action, expression, lines, naming, remarks, settings
+from scheduler.errors import BadValue
+from scheduler.model import Crontab, Entry, Flags, Overlap
+from scheduler.scope import REFUSED, Scope
+from scheduler.writing import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from zoneinfo import ZoneInfo
+
+    from scheduler.action import Action
+    from scheduler.lines import Assigned, Job
+    from scheduler.model import Problem, Schedule
+    from scheduler.remarks import Remark
+
+__all__ = ["parse", "unique", "write"]
+
+_NO_FLAGS = Flags()
+
+
+def parse(
+    data: bytes, *, file: str, zone: ZoneInfo, system: bool = False, salt: str = ""
+) -> Crontab:
+    """Read one file; `zone` is for entries without CRON_TZ, `system` adds the user column.
+
+    Never raises: whatever is wrong is a Problem, and a bad line takes no good one down. `salt`
+    moves the picks of `~`; those of `H` follow the job's name.
+    """
+    return _Reader(file, zone, system=system, salt=salt).read(lines.split(data))
+
+
+def unique(crontabs: Sequence[Crontab]) -> tuple[Crontab, ...]:
+    """Make the jobs' names differ over all files, whatever their case.
+
+    A derived name that is taken gets a number; a CRON_NAME that is taken refuses its entry.
+    """
+    names = naming.Names()
+    return tuple(_unique(crontab, names) for crontab in crontabs)
+
+
+class _Reader:
+    """The place in one file, and what has been found above it."""
+
+    def __init__(self, file: str, zone: ZoneInfo, *, system: bool, salt: str) -> None:
+        self._file = file
+        self._zone = zone
+        self._system = system
+        self._salt = salt
+        self._scope = Scope()
+        self._names = naming.Names()
+        self._entries: list[Entry] = []
+        self._problems: list[Problem] = []
+        self._refused: set[int] = set()
+        self._strings: dict[str, str] = {}
+        self._number = 0
+        self._line = ""
+
+    def read(self, text: tuple[str, ...]) -> Crontab:
+        for self._number, self._line in enumerate(text, 1):
+            self._read_line()
+        return Crontab(
+            file=self._file,
+            lines=text,
+            entries=tuple(self._entries),
+            problems=_in_order(self._problems),
+            refused=frozenset(self._refused),
+        )
+
+    def _read_line(self) -> None:
+        line = self._line
+        start = lines.start(line)
+        if "\0" in line:
+            self._refuse_nul(start)
+        elif start == len(line) or line[start] == "#":
+            pass
+        elif "=" in line and (assigned := lines.assigned_name(line)):
+            self._assignment(*assigned, start)
+        else:
+            self._job(start, self._scope)
+
+    def _refuse_nul(self, start: int) -> None:
+        nul = self._line.index("\0")
+        hint = "save the file as plain UTF-8 text"
+        self._note(BadValue("nul", "a NUL byte", offset=nul, hint=hint))
+        assigned = lines.assigned_name(self._line)
+        if self._line[start] == "#":
+            return
+        if assigned is None or lines.prefixes(self._line, start):
+            self._refused.add(self._number)
+        elif assigned[0] in settings.TABLE:
+            self._scope.set(assigned[0], REFUSED)
+
+    # --- assignments -----------------------------------------------------------------------------
+
+    def _assignment(self, name: str, begin: int, start: int) -> None:
+        front = lines.prefixes(self._line, start) if name.startswith(settings.PREFIX) else None
+        if front:
+            scope = self._scope.copy()
+            for assigned in front[0]:
+                self._assign(scope, assigned)
+            self._job(front[1], scope)
+            return
+        try:
+            value, value_at = lines.assigned_value(self._line, begin)
+        except BadValue as bad:
+            self._note(bad)
+            if name in settings.TABLE:
+                self._scope.set(name, REFUSED)
+            return
+        self._assign(self._scope, lines.Assigned(name, value, start, value_at))
+
+    def _assign(self, scope: Scope, assigned: Assigned) -> None:
+        if assigned.name in settings.TABLE:
+            scope.set(assigned.name, self._setting(assigned))
+            return
+        try:
+            _refuse_variable(assigned)
+        except BadValue as bad:
+            self._note(bad)
+            return
+        self._note(*remarks.on_variable(assigned))
+        if assigned.name not in remarks.IGNORED:
+            scope.set_variable(assigned.name, assigned.value)
+
+    def _setting(self, assigned: Assigned) -> Any:
+        """Return the setting's value, None for an empty one, REFUSED for a bad one."""
+        if not assigned.value:
+            return None
+        try:
+            return settings.read(assigned.name, assigned.value)
+        except BadValue as bad:
+            self._note(_placed(bad, assigned))
+            return REFUSED
+
+    # --- job lines -------------------------------------------------------------------------------
+
+    def _job(self, start: int, scope: Scope) -> None:
+        try:
+            entry = self._entry(start, scope)
+        except BadValue as bad:
+            self._note(bad)
+            self._refused.add(self._number)
+            return
+        if scope.refuses:
+            self._refused.add(self._number)
+            return
+        self._names.take(entry.job, self._file, self._number)
+        self._entries.append(entry)
+
+    def _entry(self, start: int, scope: Scope) -> Entry:
+        no_log = self._line[start] == "-"
+        if no_log and not self._system:
+            hint = "only the system form may start with it; here write -q before the command"
+            raise BadValue("dash", "a - in front of the minute", offset=start, hint=hint)
+        job = lines.job(self._line, start + no_log)
+        does = action.read(job, system=self._system)
+        if no_log or does.flags or does.user is None or does.stdin is not None:
+            self._note(*remarks.on_action(does, no_log=no_log, dash_at=start))
+        _refuse_two_overlaps(does, scope)
+        name = self._name(job, does, scope)
+        return Entry(
+            job=name,
+            schedule=self._schedule(job, name),
+            schedule_text=self._shared(job.schedule),
+            zone=scope.get(settings.ZONE) or self._zone,
+            command=self._shared(does.command),
+            stdin=does.stdin,
+            environment=scope.environment(),
+            settings=scope.settings(),
+            flags=_flags(no_log, does.flags) if no_log or does.flags else _NO_FLAGS,
+            user=does.user and self._shared(does.user),
+            file=self._file,
+            line=self._number,
+        )
+
+    def _name(self, job: Job, does: Action, scope: Scope) -> str:
+        chosen: str | None = scope.get(settings.NAME)
+        if chosen is None:
+            zone = scope.get(settings.ZONE)
+            key = zone.key if zone else ""
+            name = naming.derived(
+                job.schedule, does.command, stdin=does.stdin, zone=key, user=does.user
+            )
+            return self._names.numbered(name)
+        if place := self._names.place(chosen):
+            raise _second_use(chosen, f"line {place[1]}", job.schedule_at)
+        return chosen
+
+    def _schedule(self, job: Job, name: str) -> Schedule:
+        try:
+            return expression.parse(job.schedule, job=name, salt=self._salt)
+        except BadValue as bad:
+            bad.offset = lines.schedule_offset(self._line, job.schedule_at, bad.offset)
+            raise
+
+    def _shared(self, text: str) -> str:
+        return self._strings.setdefault(text, text)
+
+    # --- problems --------------------------------------------------------------------------------
+
+    def _note(self, *found: BadValue | Remark) -> None:
+        for one in found:
+            self._problems.append(remarks.problem(self._file, self._number, self._line, one))
+
+
+@lru_cache(maxsize=16)
+def _flags(no_log: bool, letters: str) -> Flags:  # noqa: FBT001  # the cache wants it by position
+    return Flags(
+        no_log=no_log, mail_on_failure="n" in letters, quiet="q" in letters, single="s" in letters
+    )
+
+
+def _refuse_variable(assigned: Assigned) -> None:
+    if not assigned.name:
+        hint = "write NAME=value"
+        raise BadValue("missing-name", "no name in front of =", offset=assigned.name_at, hint=hint)
+    action.refuse_long("variable", f"{assigned.name}={assigned.value}", assigned.value_at)
+
+
+def _refuse_two_overlaps(does: Action, scope: Scope) -> None:
+    overlap = scope.get(settings.OVERLAP)
+    if "s" in does.flags and overlap not in (None, Overlap.SKIP):
+        message = f"-s is {settings.OVERLAP}=skip, and {settings.OVERLAP}={overlap} is in force"
+        raise BadValue("contradiction", message, offset=does.flags_at, hint="leave one of them out")
+
+
+def _placed(bad: BadValue, assigned: Assigned) -> BadValue:
+    """Return the error with its offset in the line, and a hint if a schedule follows the value."""
+    bad.offset += assigned.value_at
+    rest = assigned.value[len(lines.word(assigned.value)[0]) :]
+    if rest and lines.looks_like_job(rest.lstrip(lines.BLANKS), command=False):
+        bad.hint = (
+            f"in front of a schedule: {assigned.name}=value, no blanks round =, and a command"
+        )
+    return bad
+
+
+def _second_use(name: str, place: str, offset: int) -> BadValue:
+    return BadValue(
+        "duplicate-name",
+        f"{name} already names the entry on {place}",
+        offset=offset,
+        hint=f"{settings.NAME} in front of the schedule names that entry alone",
+    )
+
+
+def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+
+
+# --- several files -------------------------------------------------------------------------------
+
+
+def _unique(crontab: Crontab, names: naming.Names) -> Crontab:
+    entries: list[Entry] = []
+    problems = list(crontab.problems)
+    for entry in crontab.entries:
+        place = names.place(entry.job)
+        if place and not naming.was_derived(entry):
+            problems.append(_named_twice(crontab, entry, f"line {place[1]} of {place[0]}"))
+            continue
+        unique = replace(entry, job=names.numbered(naming.base(entry))) if place else entry
+        names.take(unique.job, entry.file, entry.line)
+        entries.append(unique)
+    if len(problems) == len(crontab.problems):
+        return replace(crontab, entries=tuple(entries))
+    refused = {entry.line for entry in crontab.entries} - {entry.line for entry in entries}
+    return replace(
+        crontab,
+        entries=tuple(entries),
+        problems=_in_order(problems),
+        refused=crontab.refused | refused,
+    )
+
+
+def _named_twice(crontab: Crontab, entry: Entry, place: str) -> Problem:
+    line = crontab.lines[entry.line - 1]
+    offset = max(line.find(settings.NAME), 0)
+    bad = _second_use(entry.job, place, offset)
+    return remarks.problem(crontab.file, entry.line, line, bad)
