@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.due import applies, walls
+from scheduler.due import applies, following, walls
 from scheduler.model import Entry, Every, Expression, Reboot
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Timetable:
 
     def __init__(self, entries: Iterable[Entry], anchors: Mapping[str, datetime]) -> None:
         self.entries = tuple(entries)
+        self._anchors = anchors
         self.at_reboot = tuple(e for e in self.entries if isinstance(e.schedule, Reboot))
         self._zones: dict[ZoneInfo, dict[int, list[_Pattern]]] = {}
         self._intervals: dict[int, dict[int, list[tuple[datetime, Entry]]]] = {}
@@ -71,6 +72,19 @@ class Timetable:
         for interval, phases in self._intervals.items():
             found.extend(e for anchor, e in phases.get(number % interval, ()) if anchor < minute)
         return found
+
+    def next_instant(self, entry: Entry, after: datetime) -> datetime | None:
+        """Return the entry's first instant strictly later than `after`; None if there is none."""
+        match entry.schedule:
+            case Expression() as expression:
+                coming = next(following(expression, entry.zone, after), None)
+                return None if coming is None else coming.at
+            case Every(minutes=interval):
+                anchor = self._anchors[entry.job]
+                steps = max(0, (after - anchor) // (interval * MINUTE))
+                return anchor + (steps + 1) * interval * MINUTE
+            case Reboot():
+                return None
 
     def upcoming(self, after: datetime) -> Iterator[tuple[datetime, list[Entry]]]:
         """Yield the minutes of the next day at which something is due, with what is."""

@@ -1,0 +1,149 @@
+"""The daemon's door: `run` puts the real clock, journal and processes together, and starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scheduler import sources
+from scheduler.cli import given
+from scheduler.clock import RealClock, boot_id
+from scheduler.daemon import Daemon
+from scheduler.errors import MeridianError, SourceRefused
+from scheduler.journal import Journal
+from scheduler.log import Format, Log, open_log
+from scheduler.places import Places
+from scheduler.process import RealSpawner, default_signals
+from scheduler.roster import Roster
+from scheduler.runs import Runs
+from scheduler.sources import Loaded, Reading, Stamp
+
+app = typer.Typer()
+
+
+class LogFormat(StrEnum):
+    """For whom the log is."""
+
+    AUTO = "auto"
+    HUMAN = "human"
+    SYSTEMD = "systemd"
+    JSON = "json"
+
+
+_FORMATS: dict[LogFormat, Format] = {
+    LogFormat.HUMAN: "human",
+    LogFormat.SYSTEMD: "systemd",
+    LogFormat.JSON: "json",
+}
+
+
+@app.command(epilog="Example:  meridian run crontabs/demo.crontab --state .state")
+def run(
+    files: given.Files = None,
+    state: given.State = None,
+    system_format: given.SystemForm = False,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(help="For a person, for systemd's journal, for machines; auto finds out."),
+    ] = LogFormat.AUTO,
+    grace: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="How long a stop waits for running jobs."),
+    ] = 10.0,
+) -> None:
+    """Run the daemon in the foreground: your crontab, or the files you name.
+
+    SIGTERM or Ctrl-C ends it: no new runs, up to --grace seconds for those that run, then
+    SIGTERM to them; a second one hurries. SIGHUP reads the crontabs again; so does a changed
+    file, before the next minute.
+    """
+    if given.STDIN in (files or ()):
+        raise typer.BadParameter("the daemon reads files again when they change; - is none")
+    default_signals()
+    places = given.here(state)
+    log = open_log(_format(log_format))
+    library = _library(files, places, system=system_format)
+    _make_private(places.state)
+    with closing(Journal.open(places.journal)) as journal:
+        asyncio.run(_serve(library, journal, places, log, grace))
+
+
+async def _serve(library: _Files, journal: Journal, places: Places, log: Log, grace: float) -> None:
+    clock = RealClock()
+    user = pwd.getpwuid(os.geteuid())
+    runs = Runs(
+        clock=clock,
+        journal=journal,
+        spawner=RealSpawner(os.environ, home=user.pw_dir, user=user.pw_name),
+        state=places.state,
+        log=log,
+        spread=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
+    )
+    roster = Roster(library, journal, log, boot_id())
+    daemon = Daemon(clock=clock, journal=journal, roster=roster, runs=runs, log=log, grace=grace)
+    daemon.listen(asyncio.get_running_loop())
+    log.info("meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}")
+    await daemon.run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The crontabs that the daemon goes by: those named, or whatever is in its places."""
+
+    named: tuple[str, ...]
+    places: Places
+    how: Reading
+
+    def stamps(self) -> Mapping[str, Stamp]:
+        """See `Library`."""
+        found = {file: sources.stamp(Path(file)) for file in self._paths()}
+        return {file: stamp for file, stamp in found.items() if stamp is not None}
+
+    def load(self) -> Loaded:
+        """See `Library`."""
+        return sources.load(self._paths(), self.how)
+
+    def _paths(self) -> tuple[str, ...]:
+        return self.named or given.own_files(self.places)
+
+
+def _library(files: Sequence[str] | None, places: Places, *, system: bool) -> _Files:
+    named = tuple(dict.fromkeys(files or ()))
+    own_folder = not named and places.folder is not None
+    how = given.how(
+        given.own_zone(), named=bool(named), system=system or own_folder, refuse_others=True
+    )
+    for file in named:
+        if not Path(file).exists():
+            raise SourceRefused(file, "missing", "there is no such file")
+    return _Files(named, places, how)
+
+
+def _format(wanted: LogFormat) -> Format:
+    """Return the format; JOURNAL_STREAM (systemd.exec(5)) names what goes to journald."""
+    if wanted is not LogFormat.AUTO:
+        return _FORMATS[wanted]
+    status = os.fstat(sys.stderr.fileno())
+    is_journal = os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+    return "systemd" if is_journal else "human"
+
+
+def _make_private(folder: Path) -> None:
+    """Make the state folder its user's alone: outputs and commands may hold secrets."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        message = f"can't make the state folder {folder}: {error.strerror}; name one with --state"
+        raise MeridianError(message) from error

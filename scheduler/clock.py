@@ -1,0 +1,124 @@
+"""The only module that reads a clock or sleeps: instants and waits out, nothing in but when."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+_CLOCK_REALTIME = 0
+_TFD_NONBLOCK_CLOEXEC = 0o2004000
+_TFD_TIMER_ABSTIME_CANCEL_ON_SET = 3
+_SHORT = 0.05  # a sleep this short wakes within 0.1 ms; long timeouts get slack from the kernel
+
+
+class Clock(Protocol):
+    """What the daemon asks of time; a virtual clock that answers the same takes its place."""
+
+    def now(self) -> datetime:
+        """Return the instant, in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that no setting of the clock moves."""
+
+    async def wait(self, until: datetime, wake: asyncio.Event) -> None:
+        """Return at `until`, or earlier: when `wake` is set, when the clock was set, or at will."""
+
+
+class RealClock:
+    """The machine's clocks.
+
+    Waits by an absolute timer of the kernel where there is one (Linux: timerfd_create(2)), which
+    fires on the instant and when the clock is set; elsewhere by ever shorter sleeps.
+    """
+
+    def __init__(self) -> None:
+        self._timer: _Timer | None = None
+        with contextlib.suppress(AttributeError, OSError):
+            self._timer = _Timer()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def wait(self, until: datetime, wake: asyncio.Event) -> None:
+        if self._timer is not None:
+            await self._timer.wait(until.timestamp(), wake)
+        else:
+            await _wait_in_steps((until - self.now()).total_seconds(), wake)
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+class _Itimerspec(ctypes.Structure):
+    _fields_ = (("interval", _Timespec), ("value", _Timespec))
+
+
+class _Timer:
+    """A timerfd on the real-time clock, watched by the event loop.
+
+    Python has these calls from 3.13 on only. Raises AttributeError where the system has none.
+    """
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._settime = libc.timerfd_settime
+        self._fd: int = libc.timerfd_create(_CLOCK_REALTIME, _TFD_NONBLOCK_CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+
+    async def wait(self, until: float, wake: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        whole = int(until)
+        spec = _Itimerspec(_Timespec(0, 0), _Timespec(whole, max(1, int((until - whole) * 1e9))))
+        if self._settime(self._fd, _TFD_TIMER_ABSTIME_CANCEL_ON_SET, ctypes.byref(spec), None):
+            raise OSError(ctypes.get_errno(), "timerfd_settime")
+        loop.add_reader(self._fd, self._ring, wake)
+        try:
+            await wake.wait()
+        finally:
+            loop.remove_reader(self._fd)
+
+    def _ring(self, wake: asyncio.Event) -> None:
+        with contextlib.suppress(OSError):  # ECANCELED: the clock was set; time to look again
+            os.read(self._fd, 8)
+        wake.set()
+
+
+async def _wait_in_steps(seconds: float, wake: asyncio.Event) -> None:
+    if seconds <= _SHORT:
+        time.sleep(max(0.0, seconds))
+        await asyncio.sleep(0)
+        return
+    with contextlib.suppress(TimeoutError):
+        # Slack grows with the timeout, up to 1/1000 of it: so stop short and come again.
+        await asyncio.wait_for(wake.wait(), seconds * 0.99 - _SHORT / 2)
+
+
+def boot_id() -> str | None:
+    """Return what names this boot of the machine; None where the system does not tell."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return _boot_session_of_macos()
+
+
+def _boot_session_of_macos() -> str | None:
+    """Return kern.bootsessionuuid (sysctl(3)); written from its manual, never seen on a Mac."""
+    text = ctypes.create_string_buffer(64)
+    size = ctypes.c_size_t(len(text))
+    try:
+        call = ctypes.CDLL(None).sysctlbyname
+    except AttributeError:
+        return None
+    if call(b"kern.bootsessionuuid", text, ctypes.byref(size), None, 0):
+        return None
+    return text.value.decode("ascii")

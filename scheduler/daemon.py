@@ -1,0 +1,227 @@
+"""The daemon: crontabs, a clock, a journal and a spawner in; every due run started, on one loop.
+
+It owns all state that changes, on one thread. Signal handlers only leave a note; the loop heeds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from scheduler import systemd, tick
+from scheduler.errors import JournalError
+from scheduler.report import counted
+from scheduler.tick import Movement, Owed, minute_of
+from scheduler.wording import of_instant, of_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scheduler.clock import Clock
+    from scheduler.journal import Journal
+    from scheduler.log import Log
+    from scheduler.model import Entry
+    from scheduler.roster import Roster
+    from scheduler.runs import Runs
+
+MINUTE = timedelta(minutes=1)
+# How long before a minute it is prepared: time to look at the crontabs, commit the claims, and
+# for each due entry to work out its start.
+_LEAD = timedelta(seconds=0.25)
+_LEAD_EACH = timedelta(seconds=0.0005)
+_SHOWN = 8  # coming jobs told at the start and after a reload
+_NAMED = 5  # jobs named in the line about the next minute
+
+
+class Daemon:
+    """See DESIGN, the life of a run; `run` is the whole of it."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        roster: Roster,
+        runs: Runs,
+        log: Log,
+        grace: float = 10.0,
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._roster = roster
+        self._runs = runs
+        self._log = log
+        self._grace = grace
+        self._wake = asyncio.Event()
+        self._last: datetime | None = None  # the last minute handled
+        self._planned: datetime | None = None  # the minute that is prepared and not yet there
+        self._coming: list[Entry] = []  # what is due in the minute after the last
+        self._reload_asked = False
+        self._stops_asked = 0
+        self._stops_heeded = 0
+        self._end_at: float | None = None  # when waiting for jobs is over, on the monotonic clock
+
+    async def run(self) -> None:
+        """Run until a signal asks to stop and the last job has ended."""
+        self._open()
+        while not self._is_over():
+            await self._clock.wait(self._next_wake(), self._wake)
+            self._wake.clear()
+            for stage in (self._runs.settle, self._heed, self._runs.enforce, self._keep_time):
+                try:
+                    stage()
+                except JournalError as error:
+                    self._log.error("journal", say=str(error), error=str(error))
+        self._log.info("stopped", say="nothing is running")
+
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take the daemon's signals: each handler only leaves a note and wakes the loop."""
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        loop.add_signal_handler(signal.SIGCHLD, self._wake.set)
+
+    def stop(self) -> None:
+        """Ask for the end; asked again, it hurries: first SIGTERM to the jobs, then SIGKILL."""
+        self._stops_asked += 1
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Ask for the crontabs to be read again; no running job is touched."""
+        self._reload_asked = True
+        self._wake.set()
+
+    # --- the loop's parts ------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """Read the crontabs and settle what the last daemon left, before the first minute."""
+        self._last = self._journal.last_tick()
+        self._read()
+        self._runs.resume(self._journal.unfinished())
+        self._runs.at_reboot(self._roster.unbooted(), minute_of(self._clock.now()))
+
+    def _is_over(self) -> bool:
+        return self._stops_heeded > 0 and not self._runs.busy()
+
+    def _next_wake(self) -> datetime:
+        """Return when there is something to do next; a look at the clock is due every minute."""
+        now = self._clock.now()
+        wakes = [now + MINUTE, self._runs.next_wake()]
+        if self._end_at is not None:
+            wakes.append(now + timedelta(seconds=self._end_at - self._clock.monotonic()))
+        if not self._stops_heeded:
+            wakes.append(self._planned or self._plan_time())
+        return min(wake for wake in wakes if wake is not None)
+
+    def _heed(self) -> None:
+        """Do what a signal asked for."""
+        if self._reload_asked and not self._stops_heeded:
+            self._reload_asked = False
+            self._read()
+        if self._stops_asked > self._stops_heeded:
+            self._hurry()
+        if self._end_at is not None and self._clock.monotonic() >= self._end_at:
+            self._end_at = None
+            self._runs.end_all()
+
+    def _hurry(self) -> None:
+        """Take the next step towards the end."""
+        first = not self._stops_heeded
+        self._stops_heeded = self._stops_asked
+        if not first:
+            self._end_at = None
+            self._runs.end_all()
+            return
+        systemd.stopping()
+        running = self._runs.busy()
+        self._end_at = self._clock.monotonic() + self._grace
+        jobs = f"{counted(running, 'job')} running"
+        wait = f"; up to {of_seconds(self._grace)} to end by themselves" if running else ""
+        self._log.info("stopping", running=running, say=f"no new runs, {jobs}{wait}")
+        self._runs.cancel()
+
+    def _keep_time(self) -> None:
+        """Handle every minute that is owed, in order, and prepare the next shortly before it."""
+        if self._stops_heeded:
+            return
+        now = self._clock.now()
+        if self._planned is not None and not now < self._planned <= now + MINUTE:
+            self._fire(self._planned)  # it has come, or the clock was set back under its feet
+        owed = tick.owed(self._last, now)
+        self._tell_movement(owed, now)
+        for minute in owed.minutes:
+            self._plan(minute, self._roster.timetable.due(minute))
+            self._fire(minute)
+        self._runs.start_retries()
+        self._runs.start()
+        if self._planned is None and self._clock.now() >= self._plan_time():
+            if self._roster.changed():
+                self._read()
+            self._plan(self._next_minute(), self._coming)
+
+    def _next_minute(self) -> datetime:
+        last = self._last
+        return minute_of(self._clock.now()) if last is None else last + MINUTE
+
+    def _plan_time(self) -> datetime:
+        return self._next_minute() - _LEAD - _LEAD_EACH * len(self._coming)
+
+    def _plan(self, minute: datetime, due: list[Entry]) -> None:
+        self._planned = minute
+        self._runs.plan(due, minute)
+
+    def _fire(self, minute: datetime) -> None:
+        had_runs = bool(self._coming)
+        self._planned, self._last = None, minute
+        try:
+            self._runs.fire(minute)
+        finally:
+            self._coming = self._roster.timetable.due(self._next_minute())
+        if had_runs:
+            self._tell_next()
+
+    def _read(self) -> None:
+        """Read the crontabs, and go by them."""
+        self._roster.read(minute_of(self._clock.now()))
+        self._runs.follow(self._roster.entries, self._roster.timetable.next_instant)
+        self._coming = self._roster.timetable.due(self._next_minute())
+        systemd.ready(self._roster.summary())
+        self._tell_coming()
+
+    # --- what a person is told -------------------------------------------------------------
+
+    def _tell_movement(self, owed: Owed, now: datetime) -> None:
+        if owed.movement in (Movement.GAP, Movement.RESET):
+            say = f"the clock moved: {owed.missed} minutes are not made up for"
+            last = None if self._last is None else self._last.isoformat()
+            self._log.warning("jump", last=last, now=now.isoformat(), say=say)
+
+    def _tell_coming(self) -> None:
+        """Tell a person each of the next few jobs, soonest first; it costs a search of a day."""
+        told: set[str] = set()
+        for minute, entries in self._upcoming():
+            for entry in entries:
+                if entry.job not in told and len(told) < _SHOWN:
+                    told.add(entry.job)
+                    say = f"{of_instant(minute, entry.zone)}, {self._until(minute)}"
+                    self._log.info("next", job=entry.job, say=say)
+            if len(told) >= min(_SHOWN, len(self._roster.entries)):
+                return
+
+    def _tell_next(self) -> None:
+        """Tell a person which jobs are due next, in one line."""
+        for minute, entries in islice(self._upcoming(), 1):
+            jobs = ", ".join(entry.job for entry in entries[:_NAMED])
+            more = f" and {len(entries) - _NAMED} more" if len(entries) > _NAMED else ""
+            self._log.info("next", say=f"{self._until(minute)}: {jobs}{more}")
+
+    def _upcoming(self) -> Iterator[tuple[datetime, list[Entry]]]:
+        if self._log.is_for_person:
+            yield from self._roster.timetable.upcoming(self._next_minute() - MINUTE)
+
+    def _until(self, minute: datetime) -> str:
+        wait = (minute - self._clock.now()).total_seconds()
+        return f"in {of_seconds(wait)}" if wait > 0 else "now"

@@ -1,0 +1,98 @@
+"""The starts of a minute: claimed attempts in, processes (or why there are none) out, fast."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from scheduler.model import NotStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from scheduler.clock import Clock
+    from scheduler.model import Attempt, Entry
+    from scheduler.process import Launch, Spawner
+
+_AHEAD = 200  # launches made ready before the minute: each holds a descriptor until it starts
+_SLICE = 1.0  # seconds of starting without a look at anything else
+
+
+@dataclass(slots=True)
+class Start:
+    """A claimed attempt about to be started; its launch is prepared early where there is room."""
+
+    entry: Entry
+    attempt: Attempt
+    first_start: datetime | None = None
+    launch: Launch | NotStarted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What became of a start, and when: a pid, or why there is none."""
+
+    start: Start
+    at: datetime
+    result: int | NotStarted
+
+
+def output_of(attempt: Attempt) -> str:
+    """Return the path of the attempt's output file, relative to the state folder."""
+    return f"outputs/{attempt.run.job}/{attempt.run.number}.{attempt.number}.log"
+
+
+class Launches:
+    """The queue between a claim and its process."""
+
+    def __init__(self, clock: Clock, spawner: Spawner, state: Path) -> None:
+        self._clock = clock
+        self._spawner = spawner
+        self._state = state
+        self._queue: deque[Start] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def add(self, start: Start) -> None:
+        """Queue a claimed attempt."""
+        self._queue.append(start)
+
+    def prepare(self) -> None:
+        """Do for the next starts whatever can be done before their minute."""
+        for start in islice(self._queue, _AHEAD):
+            self._prepare(start)
+
+    def take(self, other: Launches) -> None:
+        """Put everything that another queue holds at the end of this one."""
+        self._queue.extend(other._queue)
+        other._queue.clear()
+
+    def begin(self) -> list[Started]:
+        """Start what is queued, for one slice of time; what is left waits for the next call."""
+        done: list[Started] = []
+        until = self._clock.monotonic() + _SLICE
+        while self._queue and (not done or self._clock.monotonic() < until):
+            start = self._queue.popleft()
+            launch = self._prepare(start)
+            result = launch if isinstance(launch, NotStarted) else self._spawner.start(launch)
+            done.append(Started(start, self._clock.now(), result))
+        return done
+
+    def cancel(self) -> Iterator[Attempt]:
+        """Empty the queue, and yield the attempts that are not going to be started."""
+        while self._queue:
+            start = self._queue.popleft()
+            if start.launch is not None and not isinstance(start.launch, NotStarted):
+                self._spawner.discard(start.launch)
+            yield start.attempt
+
+    def _prepare(self, start: Start) -> Launch | NotStarted:
+        if start.launch is None:
+            path = self._state / output_of(start.attempt)
+            start.launch = self._spawner.prepare(start.entry, start.attempt, path)
+        return start.launch

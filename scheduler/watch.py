@@ -1,0 +1,135 @@
+"""The attempts that have a process: started ones in, signals to those over their time out."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scheduler.model import Reason, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from scheduler.clock import Clock
+    from scheduler.model import Attempt, Entry
+    from scheduler.process import Spawner
+
+_LOOK = 15.0  # seconds between looks at processes that are not our children
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt with a process.
+
+    `fate` is what the daemon itself decided to end it for; `signal_at` is on the monotonic clock,
+    since no setting of the clock may end a job; `adopted` is the start time of a process that an
+    earlier daemon started, so that its end has to be looked for.
+    """
+
+    entry: Entry
+    attempt: Attempt
+    pid: int
+    started: datetime
+    first_start: datetime
+    fate: TimedOut | Reason | None = None
+    next_signal: signal.Signals = signal.SIGTERM
+    signal_at: float | None = None
+    adopted: int | None = None
+
+
+class Watch:
+    """Who runs, by pid and by job, and when which signal is due."""
+
+    def __init__(self, clock: Clock, spawner: Spawner) -> None:
+        self._clock = clock
+        self._spawner = spawner
+        self._running: dict[int, Running] = {}
+        self._jobs: dict[str, set[int]] = {}
+        self._stragglers: dict[int, float] = {}  # groups whose leader is gone; when to kill them
+        self._adopted: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def add(self, running: Running) -> None:
+        """Watch an attempt; its CRON_TIMEOUT counts from now."""
+        timeout = running.entry.settings.timeout
+        if timeout is not None:
+            running.signal_at = self._clock.monotonic() + timeout
+        self._running[running.pid] = running
+        self._jobs.setdefault(running.entry.job, set()).add(running.pid)
+        if running.adopted is not None:
+            self._adopted.add(running.pid)
+
+    def runs(self, job: str) -> bool:
+        """Say whether an attempt of this job has a process."""
+        return job in self._jobs
+
+    def remove(self, pid: int) -> Running:
+        """Stop watching an attempt whose process is gone; what it left behind stays marked.
+
+        Only who was being ended leaves stragglers: they get the rest of CRON_KILL_AFTER, then
+        SIGKILL. A job that ended by itself may leave a daemon behind, as under any cron.
+        """
+        running = self._running.pop(pid)
+        self._adopted.discard(pid)
+        pids = self._jobs[running.entry.job]
+        pids.discard(pid)
+        if not pids:
+            del self._jobs[running.entry.job]
+        if running.fate is not None and self._spawner.signal(pid, 0):
+            self._stragglers[pid] = running.signal_at or self._clock.monotonic()
+        return running
+
+    def vanished(self) -> Iterator[Running]:
+        """Yield the adopted attempts whose process is gone."""
+        for pid in list(self._adopted):
+            running = self._running[pid]
+            if self._spawner.started_at(pid) != running.adopted:
+                yield self.remove(pid)
+
+    def enforce(self) -> None:
+        """Send the signals that are due."""
+        now = self._clock.monotonic()
+        for running in self._running.values():
+            if running.signal_at is not None and running.signal_at <= now:
+                running.fate = running.fate or TimedOut()
+                self._signal(running)
+        for pid in [pid for pid, at in self._stragglers.items() if at <= now]:
+            del self._stragglers[pid]
+            self._spawner.signal(pid, signal.SIGKILL)
+
+    def replace(self, job: str) -> None:
+        """Begin to end the job's attempts, to make room for a new run."""
+        for pid in self._jobs.get(job, ()):
+            if self._running[pid].fate is None:
+                self._running[pid].fate = Reason.REPLACED
+                self._signal(self._running[pid])
+
+    def end_all(self) -> None:
+        """Send every attempt its next signal: SIGTERM first, SIGKILL after that."""
+        for running in self._running.values():
+            running.fate = running.fate or Reason.STOPPED
+            self._signal(running)
+        for pid in self._stragglers:
+            self._spawner.signal(pid, signal.SIGKILL)
+
+    def next_signal(self) -> float | None:
+        """Return in how many seconds there is something to do here; None if nothing is due."""
+        due = [r.signal_at for r in self._running.values() if r.signal_at is not None]
+        due += self._stragglers.values()
+        wait = min(due, default=None)
+        seconds = None if wait is None else max(0.0, wait - self._clock.monotonic())
+        if not self._adopted:
+            return seconds
+        return _LOOK if seconds is None else min(seconds, _LOOK)
+
+    def _signal(self, running: Running) -> None:
+        self._spawner.signal(running.pid, running.next_signal)
+        if running.next_signal is signal.SIGTERM:
+            running.next_signal = signal.SIGKILL
+            running.signal_at = self._clock.monotonic() + running.entry.settings.kill_after
+        else:
+            running.signal_at = None
