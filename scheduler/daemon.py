@@ -154,7 +154,7 @@ class Daemon:
         self._tell_movement(owed, now)
         for minute in owed.minutes:
             self._plan(minute, self._roster.timetable.due(minute))
-            self._fire(minute)
+            self._fire(minute, late=owed.movement is Movement.LATE)
         self._runs.start_retries()
         self._runs.start()
         if self._planned is None and self._clock.now() >= self._plan_time():
@@ -173,11 +173,11 @@ class Daemon:
         self._planned = minute
         self._runs.plan(due, minute)
 
-    def _fire(self, minute: datetime) -> None:
+    def _fire(self, minute: datetime, *, late: bool = False) -> None:
         had_runs = bool(self._coming)
         self._planned, self._last = None, minute
         try:
-            self._runs.fire(minute)
+            self._runs.fire(minute, late=late)
         finally:
             self._coming = self._roster.timetable.due(self._next_minute())
         if had_runs:

@@ -70,7 +70,7 @@ class Runs:
         self._entries: Mapping[str, Entry] = {}
         self._next_instant: NextInstant = lambda _entry, _after: None
         self._held: list[Entry] = []  # due at the planned minute, but their job is busy
-        self._waiting: dict[str, Run] = {}
+        self._waiting: dict[str, list[Run]] = {}  # by job, in the order of their instants
         self._retries = Retries()
         self._endings: list[tuple[Running, Ending]] = []  # seen, and not yet in the journal
 
@@ -90,7 +90,7 @@ class Runs:
             return
         with self._journal.transaction():
             for job in waiting:
-                self._finish(self._waiting.pop(job), State.SKIPPED, Reason.REMOVED)
+                self._drop_waiting(job, Reason.REMOVED)
             for job in retried:
                 self._drop_retries(job, Reason.REMOVED)
 
@@ -104,14 +104,18 @@ class Runs:
                     self._begin(entry, self._claim(entry, instant), queue=self._planned)
         self._planned.prepare()
 
-    def fire(self, instant: datetime) -> None:
-        """Start what was planned for `instant`, then see who may start beside an earlier run."""
+    def fire(self, instant: datetime, *, late: bool = False) -> None:
+        """Start what was planned for `instant`, then see who may start beside an earlier run.
+
+        A `late` minute is run as if in time: a run then waits for the one before it, since it is
+        only the hurry that makes them meet.
+        """
         self._launches.take(self._planned)
         self.start()
         held, self._held = self._held, []
         with self._journal.transaction():
             for entry in held:
-                self._admit(entry, instant)
+                self._admit(entry, instant, late=late)
             self._journal.set_last_tick(instant)
         self.start()
 
@@ -184,9 +188,8 @@ class Runs:
             for attempt in self._launches.cancel():
                 self._journal.ended(attempt, Ending(why, self._clock.now()))
                 self._finish(attempt.run, State.SKIPPED, Reason.STOPPED)
-            for run in self._waiting.values():
-                self._finish(run, State.SKIPPED, Reason.STOPPED)
-        self._waiting.clear()
+            for job in list(self._waiting):
+                self._drop_waiting(job, Reason.STOPPED)
 
     def end_all(self) -> None:
         """Send every running attempt its next signal: SIGTERM, and SIGKILL when asked again."""
@@ -256,27 +259,33 @@ class Runs:
         if attempt is not None:
             (self._launches if queue is None else queue).add(Start(entry, attempt, first_start))
 
-    def _admit(self, entry: Entry, instant: datetime) -> None:
+    def _admit(self, entry: Entry, instant: datetime, *, late: bool) -> None:
         """Let a due entry in beside what its job still has going, as its CRON_OVERLAP says."""
         self._drop_retries(entry.job, Reason.SUPERSEDED)
         overlap = entry.settings.overlap
-        waiting = self._waiting.get(entry.job)
         if not self._watch.runs(entry.job) or overlap is Overlap.ALLOW:
             self._begin(entry, self._claim(entry, instant))
-        elif overlap is Overlap.SKIP or (overlap is Overlap.QUEUE and waiting is not None):
+        elif not late and self._is_full(entry):
             if self._journal.skip(entry.job, instant, entry.zone.key, Reason.OVERLAP):
                 self._log.info("skipped", job=entry.job, reason=Reason.OVERLAP.value)
         elif run := self._claim(entry, instant):
-            if waiting is not None:
-                self._finish(waiting, State.SKIPPED, Reason.REPLACED)
-            self._waiting[entry.job] = run
-            if overlap is Overlap.REPLACE:
+            if overlap is Overlap.REPLACE and not late:
+                self._drop_waiting(entry.job, Reason.REPLACED)
                 self._watch.replace(entry.job)
+            self._waiting.setdefault(entry.job, []).append(run)
+
+    def _is_full(self, entry: Entry) -> bool:
+        """Say whether a busy job lets no further run wait."""
+        overlap = entry.settings.overlap
+        return overlap is Overlap.SKIP or (overlap is Overlap.QUEUE and entry.job in self._waiting)
 
     def _let_in(self) -> None:
-        """Begin the waiting runs whose job has nothing running any more."""
+        """Begin the next waiting run of each job that has nothing running any more."""
         for job in [job for job in self._waiting if not self._watch.runs(job)]:
-            self._begin(self._entries[job], self._waiting.pop(job))
+            runs = self._waiting[job]
+            self._begin(self._entries[job], runs.pop(0))
+            if not runs:
+                del self._waiting[job]
 
     def _take_in(self, started: Started) -> None:
         """Journal what became of a start, and watch it."""
@@ -331,6 +340,10 @@ class Runs:
         self._journal.finish(run, state, reason)
         message = "skipped" if state is State.SKIPPED else "failed"
         self._log.info(message, job=run.job, run=run.number, reason=reason.value)
+
+    def _drop_waiting(self, job: str, reason: Reason) -> None:
+        for run in self._waiting.pop(job, ()):
+            self._finish(run, State.SKIPPED, reason)
 
     def _drop_retries(self, job: str, reason: Reason) -> None:
         for pending in self._retries.drop(job):
