@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from scheduler.errors import BadValue
@@ -139,6 +140,7 @@ def looks_like_job(line: str, at: int = 0, *, command: bool = True) -> bool:
     return certain >= 3 and all(_FIELD.fullmatch(word) for word in words)
 
 
+@lru_cache(maxsize=1)  # a line may have many problems
 def hidden(line: str) -> str:
     """Return the line as it may be shown: values of variables with secret names are stars.
 
