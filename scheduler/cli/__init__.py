@@ -1,0 +1,71 @@
+"""The command line: arguments in, text or JSON and an exit status out.
+
+0 is done, 1 a problem found, 2 wrong usage, 130 stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from io import TextIOWrapper
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from scheduler.cli.editing import app as editing
+from scheduler.cli.notifying import app as notifying
+from scheduler.cli.past import app as past
+from scheduler.cli.reading import app as reading
+from scheduler.cli.running import app as running
+from scheduler.cli.show import complain
+from scheduler.errors import MeridianError
+
+
+class Commands(TyperGroup):
+    """The one place where an error becomes a line for a person."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what Meridian refuses is said in one line, exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except MeridianError as error:
+            complain(str(error))
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example:  meridian run crontabs/demo.crontab",
+)
+
+for theme in (running, reading, editing, past, notifying):
+    app.add_typer(theme)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"meridian {version('meridian')}")
+        raise typer.Exit
+
+
+@app.callback()
+def meridian(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say which version."),
+    ] = False,
+) -> None:
+    """Run commands on time: a cron daemon with time zones, retries and a memory."""
+
+
+def main() -> None:
+    """Run the command line on this process's arguments and end with its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A crontab may hold any bytes, and a terminal may know few letters.
+            stream.reconfigure(errors="backslashreplace")
+    app(prog_name="meridian")

@@ -1,0 +1,56 @@
+"""Entries in, their coming runs out: lazily, in the order of time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scheduler import due
+from scheduler.model import Entry, Every, Expression, Reboot
+
+# From where an @every job of so many minutes counts; None if it has not begun.
+Anchor = Callable[[str, int], datetime | None]
+
+INSTANT = timedelta.resolution
+NO_ANCHOR = "counted from the daemon's first start"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One coming run of an entry, and what there is to say about its time."""
+
+    at: datetime
+    entry: Entry
+    note: str = ""
+
+
+def coming(entries: Iterable[Entry], since: datetime, anchor: Anchor) -> Iterator[Due]:
+    """Yield all runs at `since` (UTC) or later; those of one instant in the entries' order.
+
+    `@reboot` entries have no instants and are left out.
+    """
+    streams = [_of(entry, since, anchor) for entry in entries]
+    return heapq.merge(*streams, key=lambda run: run.at)
+
+
+def _of(entry: Entry, since: datetime, anchor: Anchor) -> Iterator[Due]:
+    match entry.schedule:
+        case Expression() as expression:
+            for run in due.following(expression, entry.zone, since - INSTANT):
+                yield Due(run.at, entry, run.note)
+        case Every(minutes):
+            yield from _every(entry, since, minutes, anchor(entry.job, minutes))
+        case Reboot():
+            return
+
+
+def _every(entry: Entry, since: datetime, minutes: int, start: datetime | None) -> Iterator[Due]:
+    note = "" if start else NO_ANCHOR
+    at = start or since.replace(second=0, microsecond=0)
+    step = timedelta(minutes=minutes)
+    at += step * max(1, -((at - since) // step))  # rounded up: at `since` is not too early
+    while True:
+        yield Due(at, entry, note)
+        at += step

@@ -1,0 +1,268 @@
+"""A new text of the user's crontab in, checked and saved, or refused, out: `edit` and its kin."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scheduler import report, sources, versions
+from scheduler.cli import given, show
+from scheduler.cli.coming import coming
+from scheduler.clock import RealClock
+from scheduler.errors import MeridianError, SourceRefused
+from scheduler.model import Crontab, Severity
+from scheduler.places import Places
+from scheduler.sources import Stamp
+
+app = typer.Typer()
+
+COMING = 3
+EDITORS = ("sensible-editor", "nano", "vi")
+
+STARTER = """\
+# Minute, hour, day of the month, month, day of the week{user}, and the command:
+#
+#     30 7 * * 1-5    {root}echo "weekdays at 7:30"
+#     */20 9-17 * * * {root}meridian notify "Take a break"
+#     @every 90m      {root}echo "every hour and a half"
+#
+# Settings on lines of their own hold for all entries below them:
+#
+#     CRON_TZ=Europe/Berlin
+#     CRON_RETRIES=5
+#
+# `meridian explain "30 7 * * 1-5"` says what a schedule means.
+
+"""
+
+
+class NotEdited(MeridianError):
+    """The crontab is as it was, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The crontab as it was when editing began; None where there was none."""
+
+    path: Path
+    data: bytes | None
+    stamp: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A text, and what the crontab would be once it is saved."""
+
+    data: bytes
+    table: Crontab
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether some line of it is refused."""
+        return any(problem.severity is Severity.ERROR for problem in self.table.problems)
+
+
+@app.command(epilog="Example:  EDITOR=nano meridian edit")
+def edit(state: given.State = None) -> None:
+    """Edit your crontab with $VISUAL or $EDITOR; it is checked before it is saved.
+
+    The old text is kept. Nothing is lost when it is not saved: the edited copy stays.
+    """
+    places = given.here(state)
+    editor = _editor()
+    base = _base(places.crontab)
+    original = _starter(places) if base.data is None else base.data
+    draft = _draft(original)
+    edited = _edited(editor, places, draft, original)
+    if edited is None:
+        draft.unlink(missing_ok=True)
+        show.say(f"Nothing changed in {base.path}")
+        return
+    if sources.stamp(base.path) != base.stamp:
+        raise NotEdited(
+            f"{base.path} was changed by somebody else meanwhile, so it is not overwritten; "
+            f"your text is kept in {draft}"
+        )
+    with _kept(draft):
+        _save(places, edited)
+    draft.unlink(missing_ok=True)
+
+
+def _base(path: Path) -> Base:
+    stamp = sources.stamp(path)
+    if not path.exists() and not path.is_symlink():
+        return Base(path, None, stamp)
+    return Base(path, sources.read(str(path), named=False, uid=os.geteuid()).data, stamp)
+
+
+def _starter(places: Places) -> bytes:
+    by_root = places.folder is not None
+    user, root = (", the user", "root  ") if by_root else ("", "")
+    return STARTER.format(user=user, root=root).encode()
+
+
+def _draft(data: bytes) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix="meridian-", suffix=".crontab")  # mode 0600
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+    return Path(name)
+
+
+def _edited(editor: Sequence[str], places: Places, draft: Path, original: bytes) -> Checked | None:
+    """Edit until the text has no errors; None if it is what it was, NotEdited if given up."""
+    while True:
+        _open(editor, draft, original)
+        try:
+            data = draft.read_bytes()
+        except OSError as error:
+            raise NotEdited(f"The edited copy {draft} is gone, so nothing is changed") from error
+        if data == original:
+            return None
+        checked = _checked(places, data)
+        if not checked.has_errors:
+            return checked
+        if not _again():
+            raise NotEdited(f"Nothing is changed; your text is kept in {draft}")
+
+
+def _again() -> bool:
+    try:
+        return typer.confirm("Edit again?", default=True)
+    except typer.Abort:  # nobody there to ask
+        typer.echo()
+        return False
+
+
+def _open(editor: Sequence[str], draft: Path, original: bytes) -> None:
+    try:
+        with _ctrl_c_is_the_editors():
+            status = subprocess.call([*editor, str(draft)])
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise NotEdited(f"The editor {editor[0]} can't be started: {error.strerror}") from error
+    if status == 0:
+        return
+    ending = f"ended with status {status}" if status > 0 else f"was killed by signal {-status}"
+    if draft.exists() and draft.read_bytes() != original:
+        kept = f"; your text is kept in {draft}"
+    else:
+        draft.unlink(missing_ok=True)
+        kept = ""
+    raise NotEdited(f"The editor {editor[0]} {ending}, so nothing is changed{kept}")
+
+
+def _editor() -> list[str]:
+    for name in ("VISUAL", "EDITOR"):
+        try:
+            if words := shlex.split(os.environ.get(name, "")):
+                return words
+        except ValueError as error:
+            raise NotEdited(f"{name} can't be understood: {error}") from error
+    for editor in EDITORS:
+        if shutil.which(editor):
+            return [editor]
+    raise NotEdited("There is no editor here; name one in EDITOR")
+
+
+@contextlib.contextmanager
+def _ctrl_c_is_the_editors() -> Iterator[None]:
+    """Leave Ctrl-C and its kin to the editor, which shares the terminal.
+
+    A handler that does nothing, not SIG_IGN: the editor would inherit that.
+    """
+    numbers = (signal.SIGINT, signal.SIGQUIT)
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _kept(draft: Path) -> Iterator[None]:
+    try:
+        yield
+    except SourceRefused as refused:
+        raise NotEdited(f"{refused}; your text is kept in {draft}") from refused
+
+
+@app.command(epilog="Example:  meridian install crontabs/housekeeping.crontab")
+def install(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A crontab; `-` is standard input.")],
+    state: given.State = None,
+) -> None:
+    """Put a file in the place of your crontab, if it has no errors; the old text is kept."""
+    places = given.here(state)
+    _base(places.crontab)  # refuses to replace what can't be trusted
+    if file == given.STDIN:
+        data = sources.read_stream(file, sys.stdin.buffer)
+    else:
+        text = sources.read(file, named=True, uid=os.geteuid())
+        data = text.data
+        for _, sentence in text.warnings:
+            show.remark(f"{file}: {sentence}")
+    checked = _checked(places, data)
+    if checked.has_errors:
+        raise NotEdited(f"Nothing is changed: {file} has errors")
+    _save(places, checked)
+
+
+@app.command(epilog="Example:  meridian remove --yes")
+def remove(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    state: given.State = None,
+) -> None:
+    """Remove your crontab; its text is kept."""
+    places = given.here(state)
+    path = places.crontab
+    if not path.is_file():
+        raise NotEdited(f"There is no crontab {path}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("nobody is there to ask: say --yes", param_hint="--yes")
+        if not typer.confirm(f"Remove {path}?"):
+            raise NotEdited("Nothing is changed")
+    kept = versions.keep(path, places.versions, RealClock().now())
+    versions.remove(path)
+    show.say(f"Removed {path}; its text is kept in {kept}")
+    show.say("A running daemon lets go of its jobs before the next minute.")
+
+
+def _checked(places: Places, data: bytes) -> Checked:
+    """Judge the text as it would be once saved, and show what is wrong with it."""
+    path = str(places.crontab)
+    files = dict.fromkeys((*given.own_files(places), path))
+    by_root = places.folder is not None
+    how = given.how(given.own_zone(), named=False, system=by_root)
+    loaded = sources.load(tuple(files), how, drafts={path: data})
+    table = next(table for table in loaded.crontabs if table.file == path)
+    show.problems(table.problems)
+    return Checked(data, table)
+
+
+def _save(places: Places, checked: Checked) -> None:
+    table = checked.table
+    now = RealClock().now()
+    kept = versions.keep(places.crontab, places.versions, now)
+    versions.save(places.crontab, checked.data)
+    show.say(f"Saved {places.crontab}: {report.summary(len(table.entries), table.problems)}")
+    if kept is not None:
+        show.say(f"The old text is kept in {kept}")
+    for run in islice(coming(table.entries, now, lambda *_: None), COMING):
+        at = show.wall(run.at.astimezone(run.entry.zone))
+        show.say(f"  {at} {run.entry.zone.key}  {run.entry.job}")
+    show.say("A running daemon reads it before the next minute.")

@@ -1,0 +1,140 @@
+"""What was given on the command line in, the files, places, zones and instants it means out."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
+
+import typer
+from dateutil import parser, tz
+
+from scheduler import places as machine
+from scheduler import sources
+from scheduler.cli.show import remark
+from scheduler.errors import SourceRefused
+from scheduler.places import Places
+from scheduler.sources import Loaded, Reading
+
+STDIN = "-"
+
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE",
+        help="Crontabs; `-` is standard input. Without any: your own.",
+        show_default=False,
+    ),
+]
+SystemForm = Annotated[
+    bool, typer.Option("--system-format", help="Lines have a user column, as in /etc/crontab.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+State = Annotated[
+    Path | None,
+    typer.Option("--state", metavar="DIR", help="The state folder, if not the usual one."),
+]
+
+
+def here(state: Path | None = None) -> Places:
+    """Return the places of the user who asks."""
+    return machine.places(os.environ, os.geteuid(), state=state and state.absolute())
+
+
+def own_zone() -> ZoneInfo:
+    """Return the machine's zone; that it is unknown is said on standard error."""
+    zone, problem = machine.machine_zone()
+    if problem:
+        remark(f"warning: {problem}")
+    return zone
+
+
+def how(zone: ZoneInfo, *, named: bool, system: bool, refuse_others: bool = False) -> Reading:
+    """Return how this process reads crontabs."""
+    uid = os.geteuid()
+    return Reading(
+        uid=uid,
+        user=_user(uid),
+        zone=zone,
+        salt=machine.salt(),
+        named=named,
+        system=system,
+        refuse_others=refuse_others,
+    )
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def own_files(places: Places) -> tuple[str, ...]:
+    """Return the crontabs in the user's places, whether they are there or not."""
+    found = (places.crontab,) if places.folder is None else sources.within(places.folder)
+    return tuple(map(str, found))
+
+
+def load(files: Sequence[str] | None, zone: ZoneInfo, *, system: bool) -> Loaded:
+    """Read the named crontabs, or the user's own; SourceRefused if there are none of these."""
+    if files:
+        drafts = {STDIN: sources.read_stream(STDIN, sys.stdin.buffer)} if STDIN in files else {}
+        named = tuple(dict.fromkeys(files))
+        return sources.load(named, how(zone, named=True, system=system), drafts=drafts)
+    places = here()
+    own = own_files(places)
+    if not any(Path(file).exists() for file in own):
+        where = str(places.folder or places.crontab)
+        hint = "meridian edit begins one, or name a file"
+        raise SourceRefused(where, "missing", "there is no crontab here yet", hint)
+    by_root = places.folder is not None
+    return sources.load(own, how(zone, named=False, system=system or by_root))
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return the zone of this name; wrong usage if there is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        near = get_close_matches(name, available_timezones(), n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise typer.BadParameter(f"there is no time zone {name!r}{hint}") from error
+
+
+def instant(text: str, now: datetime, zone: ZoneInfo) -> datetime:
+    """Return the instant that a person typed, in UTC; wrong usage if nobody could tell.
+
+    `now`, or a date, a time or both in any usual form; what is left out is today's midnight, and
+    without an offset it is a time of `zone` (in a gap: shifted behind it; twice: the first).
+    """
+    if text.strip().lower() == "now":
+        return now
+    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    try:
+        typed = parser.parse(text, default=midnight, tzinfos=_offset)
+    except (ValueError, OverflowError) as error:
+        said = str(error).split(":")[0].lower()
+        raise typer.BadParameter(
+            f"{text!r} is no time ({said}); write 2027-03-28 09:00, 09:00 or now"
+        ) from error
+    if typed.tzinfo is None:
+        typed = tz.resolve_imaginary(typed.replace(tzinfo=zone))
+    return typed.astimezone(UTC)
+
+
+def _offset(name: str | None, seconds: int | None) -> tzinfo | None:
+    if seconds is not None:
+        return timezone(timedelta(seconds=seconds))
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"unknown time zone {name}") from error

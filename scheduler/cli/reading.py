@@ -1,0 +1,224 @@
+"""Crontabs in, what they say out: `check`, `list`, `next`, `explain`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from scheduler import expression, report
+from scheduler.cli import given, rows, show
+from scheduler.cli.coming import Anchor, Due, coming
+from scheduler.clock import RealClock
+from scheduler.errors import BadValue, JournalError
+from scheduler.explain import explain as in_words
+from scheduler.journal import Journal
+from scheduler.model import Entry, Problem, Reboot, Severity
+from scheduler.sources import Loaded
+
+app = typer.Typer()
+
+USUAL_NUMBER = 10
+EXPLAINED = 5
+MENTIONED = 5
+
+_DRAWN = re.compile(r"(?<![a-z])h(?![a-z])|~", re.IGNORECASE)
+
+
+@app.command(epilog="Example:  meridian check crontabs/*.crontab")
+def check(
+    files: given.Files = None, system: given.SystemForm = False, json: given.Json = False
+) -> None:
+    """Say every problem of the crontabs, with the line, a caret and a hint.
+
+    The exit status is 1 if a line is refused; warnings alone leave it 0.
+    """
+    loaded = given.load(files, given.own_zone(), system=system)
+    if json:
+        for problem in loaded.problems:
+            show.row(rows.of_problem(problem))
+    else:
+        show.problems(loaded.problems)
+        show.say(report.summary(len(loaded.entries), loaded.problems))
+    _end(loaded)
+
+
+@app.command("list", epilog="Example:  meridian list --json crontabs/world.crontab")
+def list_entries(
+    files: given.Files = None, system: given.SystemForm = False, json: given.Json = False
+) -> None:
+    """List the entries: job, schedule, zone, command and next run.
+
+    Values of variables whose names look secret are shown as ***.
+    """
+    zone = given.own_zone()
+    loaded = given.load(files, zone, system=system)
+    if json:
+        for entry in loaded.entries:
+            show.row(rows.of_entry(entry))
+    elif loaded.entries:
+        with _anchors(None) as anchor:
+            now = RealClock().now()
+            lines = [_listed(entry, now, zone, anchor) for entry in loaded.entries]
+        show.table(("JOB", "SCHEDULE", "ZONE", "COMMAND", "NEXT, HERE"), lines)
+    _mention(loaded)
+    _end(loaded)
+
+
+def _listed(entry: Entry, now: datetime, zone: ZoneInfo, anchor: Anchor) -> tuple[str, ...]:
+    run = next(coming((entry,), now, anchor), None)
+    if run is not None:
+        following = show.wall(run.at.astimezone(zone))
+    else:
+        following = "at the next boot" if isinstance(entry.schedule, Reboot) else "never"
+    return (entry.job, entry.schedule_text, entry.zone.key, entry.command, following)
+
+
+@app.command("next", epilog="Example:  meridian next --from 2027-03-28 --until 2027-03-29")
+def next_runs(
+    files: given.Files = None,
+    since: Annotated[
+        str, typer.Option("--from", metavar="T", help="Runs at T or later; a date, a time, now.")
+    ] = "now",
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="T", help="Runs before T only.")
+    ] = None,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "-n", metavar="N", min=0, help="At most N runs in all; 10, or with --until no limit."
+        ),
+    ] = None,
+    system: given.SystemForm = False,
+    state: given.State = None,
+    json: given.Json = False,
+) -> None:
+    """Say the coming runs of all entries, each in its own zone and in yours.
+
+    Times without an offset are times of this machine's zone.
+    """
+    zone = given.own_zone()
+    now = RealClock().now()
+    start = given.instant(since, now, zone)
+    end = None if until is None else given.instant(until, now, zone)
+    loaded = given.load(files, zone, system=system)
+    most = number if number is not None or end else USUAL_NUMBER
+    with _anchors(state) as anchor:
+        runs = coming(loaded.entries, start, anchor)
+        inside = takewhile(lambda run: end is None or run.at < end, runs)
+        _print_runs(islice(inside, most), zone, json=json)
+    _mention_reboot(loaded.entries)
+    _mention(loaded)
+    _end(loaded)
+
+
+@contextmanager
+def _anchors(state: Path | None) -> Iterator[Anchor]:
+    """Yield where `@every` entries count from: the journal knows, if there is one."""
+    try:
+        journal = Journal.open(given.here(state).journal, readonly=True)
+    except JournalError:
+        yield _no_anchor
+        return
+    with closing(journal):
+        yield lambda job, minutes: journal.anchor(job, minutes) or journal.last_instant(job)
+
+
+def _no_anchor(_job: str, _minutes: int) -> datetime | None:
+    return None
+
+
+def _print_runs(runs: Iterator[Due], zone: ZoneInfo, *, json: bool) -> None:
+    if json:
+        for run in runs:
+            show.row(rows.of_due(run))
+        return
+    lines = [_coming(run, zone) for run in runs]
+    if lines:
+        show.table(("IN ITS ZONE", "ZONE", "HERE", "JOB", "NOTE"), lines)
+    else:
+        show.remark("Nothing runs in that time.")
+
+
+def _coming(run: Due, zone: ZoneInfo) -> tuple[str, ...]:
+    local, here = (show.wall(run.at.astimezone(each)) for each in (run.entry.zone, zone))
+    return (local, run.entry.zone.key, here, run.entry.job, run.note)
+
+
+def _mention_reboot(entries: Sequence[Entry]) -> None:
+    names = [entry.job for entry in entries if isinstance(entry.schedule, Reboot)]
+    if names:
+        show.remark(f"At the next boot: {', '.join(names)}")
+
+
+@app.command(epilog='Example:  meridian explain "30 7 * * 1-5" --tz Europe/Berlin')
+def explain(
+    fields: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXPRESSION", help="A schedule, quoted or as five arguments; or @every 90m."
+        ),
+    ],
+    zone_name: Annotated[
+        str | None, typer.Option("--tz", metavar="ZONE", help="A zone, if not this machine's.")
+    ] = None,
+    json: given.Json = False,
+) -> None:
+    """Say in words what a schedule means, with its next runs."""
+    text = " ".join(fields)
+    zone = given.zone_named(zone_name) if zone_name else given.own_zone()
+    try:
+        schedule = expression.parse(text, job="explain")
+    except BadValue as error:
+        show.problems((_refusal(text, error),), err=True)
+        raise typer.Exit(1) from error
+    if _DRAWN.search(text):
+        show.remark("H and ~ are drawn for each job; this is what one job may get")
+    entry = Entry("", schedule, text, zone, "")
+    runs = list(islice(coming((entry,), RealClock().now(), _no_anchor), EXPLAINED))
+    if json:
+        show.row(_explained(entry, runs))
+        return
+    show.say(in_words(schedule))
+    show.say(f"zone {zone.key}", style="dim")
+    if runs:
+        lines = [(show.wall(run.at.astimezone(zone)), show.utc(run.at), run.note) for run in runs]
+        show.table(("NEXT", "UTC", "NOTE"), lines)
+
+
+def _refusal(text: str, error: BadValue) -> Problem:
+    at = error.offset + 1
+    message = (Severity.ERROR, error.code, error.message, error.hint)
+    return Problem("expression", 0, at, *message, text=text)
+
+
+def _mention(loaded: Loaded) -> None:
+    """Say on standard error what is refused, so that nobody takes a part for the whole."""
+    refused = [each for each in loaded.problems if each.severity is Severity.ERROR]
+    for problem in refused[:MENTIONED]:
+        show.complain(report.headline(problem))
+    if len(refused) > MENTIONED:
+        show.remark(f"and {len(refused) - MENTIONED} more; meridian check shows them all")
+
+
+def _end(loaded: Loaded) -> None:
+    if any(problem.severity is Severity.ERROR for problem in loaded.problems):
+        raise typer.Exit(1)
+
+
+def _explained(entry: Entry, runs: Sequence[Due]) -> rows.Row:
+    keys = ("at", "local", "note")
+    return {
+        "expression": entry.schedule_text,
+        "words": in_words(entry.schedule),
+        "zone": entry.zone.key,
+        "fields": rows.of_schedule(entry.schedule),
+        "next": [{key: rows.of_due(run)[key] for key in keys} for run in runs],
+    }

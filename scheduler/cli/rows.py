@@ -1,0 +1,122 @@
+"""The nouns in, the JSON objects of the command line out, their keys as the README lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scheduler import expression
+from scheduler.cli.show import utc
+from scheduler.model import Expression
+from scheduler.redact import masked
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scheduler.cli.coming import Due
+    from scheduler.model import Entry, Problem, Schedule, Settings
+    from scheduler.record import AttemptRow, RunRow
+
+Row = dict[str, object]
+
+
+def of_problem(problem: Problem) -> Row:
+    """Return the row of `check --json`."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "severity": problem.severity.value,
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def of_entry(entry: Entry) -> Row:
+    """Return the row of `list --json`; values of secret variables are `***`."""
+    return {
+        "file": entry.file,
+        "line": entry.line,
+        "job": entry.job,
+        "schedule": entry.schedule_text,
+        "fields": of_schedule(entry.schedule),
+        "zone": entry.zone.key,
+        "user": entry.user,
+        "command": entry.command,
+        "stdin": entry.stdin,
+        "environment": masked(entry.environment),
+        "settings": of_settings(entry.settings),
+    }
+
+
+def of_schedule(schedule: Schedule) -> Row | None:
+    """Return the five fields as sorted sets; None where there are none (`@reboot`, `@every`)."""
+    return expression.field_sets(schedule) if isinstance(schedule, Expression) else None
+
+
+def of_settings(settings: Settings) -> Row:
+    """Return settings by their names in a crontab without `CRON_`; durations are seconds."""
+    retry = settings.retry
+    return {
+        "retries": retry.retries,
+        "retry_delay": retry.delay,
+        "retry_factor": retry.factor,
+        "retry_max_delay": retry.max_delay,
+        "retry_jitter": retry.jitter,
+        "retry_within": retry.within,
+        "retry_on": None if retry.on is None else _endings(retry.on),
+        "no_retry_on": _endings(retry.never_on),
+        "success": sorted(settings.success),
+        "timeout": settings.timeout,
+        "kill_after": settings.kill_after,
+        "overlap": settings.overlap.value,
+    }
+
+
+def _endings(endings: frozenset[int | str]) -> list[int | str]:
+    return sorted(endings, key=lambda ending: (isinstance(ending, str), ending))
+
+
+def of_due(due: Due) -> Row:
+    """Return the row of `next --json`."""
+    entry = due.entry
+    return {
+        "at": utc(due.at),
+        "local": due.at.astimezone(entry.zone).isoformat(timespec="seconds"),
+        "zone": entry.zone.key,
+        "job": entry.job,
+        "file": entry.file,
+        "line": entry.line,
+        "note": due.note,
+    }
+
+
+def of_run(run: RunRow) -> Row:
+    """Return the row of `history --json`; `until` is there where it stands for several."""
+    row: Row = {
+        "run": run.run.number,
+        "job": run.run.job,
+        "at": utc(run.run.instant),
+        "state": run.state.value,
+        "reason": None if run.reason is None else run.reason.value,
+        "attempts": [of_attempt(attempt) for attempt in run.attempts],
+    }
+    if run.until is not None:
+        row["until"] = utc(run.until)
+    return row
+
+
+def of_attempt(attempt: AttemptRow) -> Row:
+    """Return an attempt of a history row; null is what has not happened or nobody could tell."""
+    return {
+        "attempt": attempt.number,
+        "started": _maybe(attempt.started),
+        "ended": _maybe(attempt.ended),
+        "outcome": None if attempt.outcome is None else str(attempt.outcome),
+        "cpu_s": attempt.cpu_s,
+        "memory_bytes": attempt.memory_bytes,
+    }
+
+
+def _maybe(at: datetime | None) -> str | None:
+    return None if at is None else utc(at)

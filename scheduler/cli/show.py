@@ -1,0 +1,105 @@
+"""Rows, problems and sentences in, what the terminal, a pipe or a JSON reader gets out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import typer
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+
+from scheduler import report
+from scheduler.model import Problem, Severity
+from scheduler.redact import clean
+
+GAP = "  "
+NARROWEST = 12  # cells that a column keeps however narrow the terminal is
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
+
+
+def console(*, err: bool = False) -> Console:
+    """Return where to print: colour only on a terminal and without NO_COLOR, nothing wrapped."""
+    return Console(stderr=err, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def say(text: str, *, style: str | None = None) -> None:
+    """Print a line on standard output."""
+    console().print(clean(text), style=style)
+
+
+def remark(text: str) -> None:
+    """Print a line that is not the answer: on standard error."""
+    console(err=True).print(clean(text), style="dim")
+
+
+def complain(text: str) -> None:
+    """Print why it was not done: on standard error."""
+    console(err=True).print(clean(text), style="bold red")
+
+
+def row(values: Mapping[str, object]) -> None:
+    """Print one JSON object as one line."""
+    typer.echo(json.dumps(values))
+
+
+def utc(at: datetime) -> str:
+    """Return the instant as `2027-03-28T01:00:00Z`."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def wall(local: datetime) -> str:
+    """Return a local time as a person reads it, `Sun 2027-03-28 03:00`."""
+    return f"{local:%a %Y-%m-%d %H:%M}"
+
+
+def problems(found: Iterable[Problem], *, err: bool = False) -> None:
+    """Print each problem with its line, caret and hint."""
+    target = console(err=err)
+    for problem in found:
+        headline, *rest = report.lines(problem)
+        target.print(headline, style=STYLES[problem.severity])
+        for line in rest:
+            target.print(line)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns; on a terminal they are cut to fit, elsewhere they are whole."""
+    target = console()
+    width = target.width if target.is_terminal else None
+    cells = [[clean(cell) for cell in cells] for cells in rows]
+    widths = _widths([list(header), *cells], width)
+    target.print(_joined(header, widths), style="bold")
+    for line in cells:
+        target.print(_joined(line, widths))
+
+
+def _widths(rows: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    """Return what each column needs; when that is too much, the widest give way first."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    if width is None:
+        return widths
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    while excess > 0 and max(widths) > NARROWEST:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+        excess -= 1
+    return widths
+
+
+def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return GAP.join(map(_fitted, cells, widths)).rstrip()
+
+
+def _fitted(cell: str, width: int) -> str:
+    if cell_len(cell) <= width:
+        return set_cell_size(cell, width)
+    return set_cell_size(cell, width - 1) + "…"
+
+
+def is_terminal() -> bool:
+    """Say whether standard output is a person's screen."""
+    return sys.stdout.isatty()

@@ -1,0 +1,173 @@
+"""The command line as a whole: help, exit statuses, pipes, terminals."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+from rich.text import Text
+
+from scheduler.cli import app
+
+if TYPE_CHECKING:
+    from conftest import Person
+
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has them
+
+
+def test_these_are_the_commands() -> None:
+    reading = {"check", "list", "next", "explain", "history", "logs"}
+    assert set(COMMANDS) >= reading | {"run", "edit", "install", "remove", "notify"}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help_with_an_example_that_it_understands(
+    person: Person, name: str
+) -> None:
+    result = person.types(name, "--help")
+    assert result.exit_code == 0
+    found = re.search(r"Example:  (?:EDITOR=\w+ )?meridian (.+)", result.stdout)
+    assert found, result.stdout
+    command, *words = shlex.split(found[1])
+    assert command == name
+    with COMMANDS[name].make_context(name, words):
+        pass
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_says_what_it_does_and_what_its_options_are_for(name: str) -> None:
+    assert COMMANDS[name].help
+    assert all(parameter.help for parameter in COMMANDS[name].params)
+
+
+def test_without_a_command_it_shows_them(person: Person) -> None:
+    result = person.types()
+    assert "check" in result.output
+    assert result.exit_code == 2
+
+
+def test_the_version_is_the_projects(person: Person) -> None:
+    assert re.fullmatch(r"meridian \d+\.\d+\.\d+\n", person.types("--version").stdout)
+
+
+@pytest.mark.parametrize(
+    "words", [("chekc",), ("check", "--bogus"), ("history", "-n", "0"), ("logs",), ("explain",)]
+)
+def test_wrong_usage_is_status_two(person: Person, words: tuple[str, ...]) -> None:
+    result = person.types(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr
+
+
+def test_python_m_scheduler_is_meridian(person: Person) -> None:
+    process = person.starts("--help")
+    out, _ = process.communicate(timeout=30)
+    assert b"Usage: meridian" in out
+    assert process.returncode == 0
+
+
+def test_a_reader_who_goes_away_is_no_accident(person: Person) -> None:
+    file = person.file("* * * * * x\n")
+    process = person.starts("next", "--json", "-n", "100000", file)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait(timeout=30)
+
+
+def test_ctrl_c_is_status_130_and_no_traceback(person: Person) -> None:
+    file = person.file("* * * * * x\n")
+    process = person.starts("next", "--json", "-n", "100000000", file)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def on_a_terminal(person: Person, *words: str) -> str:
+    screen, terminal = os.openpty()
+    process = person.starts(*words, stdout=terminal, stdin=subprocess.DEVNULL)
+    os.close(terminal)
+    shown = b""
+    try:
+        while piece := os.read(screen, 4096):
+            shown += piece
+    except OSError:  # Linux's way to say that nobody writes any more
+        pass
+    os.close(screen)
+    process.communicate(timeout=30)
+    return shown.decode()
+
+
+def test_colour_is_for_terminals_and_only_where_it_is_wanted(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = person.file("0 61 * * * x\n")
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b[" in on_a_terminal(person, "check", file)
+    assert "\x1b[" not in person.types("check", file).output
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" not in on_a_terminal(person, "check", file)
+
+
+def test_a_table_fits_the_terminal_and_is_whole_in_a_pipe(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = "echo " + "long " * 40 + "end"
+    file = person.file(f"0 9 * * * {command}\n")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert command in person.types("list", file).stdout
+    shown = on_a_terminal(person, "list", file).replace("\r\n", "\n")
+    lines = Text.from_ansi(shown).plain.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert "…" in lines[1]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_knows_few_letters_is_no_accident(
+    person: Person, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    process = person.starts("list", person.file("0 9 * * * echo 日本\n"))
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, b"")
+    assert b"\\u65e5" in out
+
+
+def test_notify_says_which_way_it_went(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    title = '"; do shell script "id'
+    shown = ""
+    screen, terminal = os.openpty()
+    process = person.starts(
+        "notify", title, "text", stdout=terminal, stderr=terminal, start_new_session=True
+    )
+    os.close(terminal)
+    try:
+        while piece := os.read(screen, 4096):
+            shown += piece.decode()
+    except OSError:
+        pass
+    os.close(screen)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert title in shown
+    assert "shown by terminal" in shown
+
+
+def test_notify_refuses_an_empty_title(person: Person) -> None:
+    result = person.types("notify", "")
+    assert result.exit_code == 1
+    assert "needs a title" in result.stderr

@@ -1,0 +1,311 @@
+"""check, list, next and explain: what they print, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scheduler.journal import Journal
+
+if TYPE_CHECKING:
+    from conftest import Person
+    from typer.testing import Result
+
+GOOD = "CRON_TZ=Asia/Tokyo\n0 9 * * 1-5 echo open\n"
+BAD = "0 61 * * * echo one\n0 9 * * * echo two\nCRON_RETRY=3\n0 10 * * * echo three\n"
+
+
+def rows(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+# --- check ---------------------------------------------------------------------------------------
+
+
+def test_check_of_a_good_file_says_how_much_it_is(person: Person) -> None:
+    result = person.types("check", person.file(GOOD))
+    assert (result.stdout, result.exit_code) == ("1 entry, no problems\n", 0)
+
+
+def test_check_says_every_problem_with_line_caret_and_hint(person: Person) -> None:
+    file = person.file(BAD)
+    result = person.types("check", file)
+    lines = result.stdout.splitlines()
+    assert re.fullmatch(rf"{re.escape(file)}:1:3: [a-z-]+ .*61.*", lines[0])
+    assert lines[1:3] == ["    0 61 * * * echo one", "      ^"]
+    assert any(line.startswith(f"{file}:3:1: ") and line.endswith("(warning)") for line in lines)
+    assert lines[-1] == "2 entries, 2 problems (1 error, 1 warning)"
+    assert result.exit_code == 1
+
+
+def test_warnings_alone_leave_the_status_zero(person: Person) -> None:
+    result = person.types("check", person.file("MAILTO=me\n0 9 * * * x\n"))
+    assert "(warning)" in result.stdout
+    assert result.exit_code == 0
+
+
+def test_check_for_programs_has_one_object_a_problem(person: Person) -> None:
+    file = person.file(BAD)
+    result = person.types("check", "--json", file)
+    error, warning = rows(result)
+    assert list(error) == ["file", "line", "column", "severity", "code", "message", "hint"]
+    assert (error["file"], error["line"], error["column"]) == (file, 1, 3)
+    assert (error["severity"], warning["severity"]) == ("error", "warning")
+    assert result.exit_code == 1
+
+
+def test_check_reads_standard_input(person: Person) -> None:
+    result = person.types("check", "-", stdin="0 61 * * * x\n")
+    assert result.stdout.startswith("-:1:3: ")
+
+
+def test_check_without_a_file_reads_ones_own(person: Person) -> None:
+    person.has(person.line("0 61 * * *", "x"))
+    assert person.types("check").stdout.startswith(f"{person.crontab}:1:3: ")
+
+
+def test_where_there_is_no_crontab_yet_it_says_how_to_begin_one(person: Person) -> None:
+    result = person.types("check")
+    assert result.exit_code == 1
+    assert "meridian edit begins one" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(person: Person) -> None:
+    result = person.types("check", "/nonexistent", person.file(BAD))
+    assert result.stdout.startswith("/nonexistent: missing there is no such file\n")
+    assert "2 entries, 3 problems" in result.stdout
+
+
+def test_the_system_form_has_a_user_column(person: Person) -> None:
+    file = person.file("0 9 * * * www-data echo hi\n")
+    result = person.types("check", "--system-format", file)
+    assert result.stdout.splitlines()[0].startswith(f"{file}:1:11: not-supported-yet ")
+    assert result.exit_code == 0
+    (entry,) = rows(person.types("list", "--system-format", "--json", file))
+    assert (entry["user"], entry["command"]) == ("www-data", "echo hi")
+
+
+def test_nothing_of_a_crontab_steers_the_terminal(person: Person) -> None:
+    file = person.file(b"0 9 * * * echo \x1b]0;owned\x07 \xff\n0 61 * * * \x1b[2J\n")
+    for command in ("check", "list", "next"):
+        result = person.types(command, file)
+        assert "\x1b" not in result.output
+        assert "\x07" not in result.output
+
+
+# --- list ----------------------------------------------------------------------------------------
+
+
+def test_list_shows_job_schedule_zone_command_and_next_run(person: Person) -> None:
+    header, entry = person.types("list", person.file(GOOD)).stdout.splitlines()
+    assert header.split("  ")[0] == "JOB"
+    assert re.search(
+        r"0 9 \* \* 1-5 +Asia/Tokyo +echo open +\w{3} \d{4}-\d\d-\d\d 0[12]:00$", entry
+    )
+
+
+def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
+    text = "API_KEY=hush\nLANG=C\nCRON_NAME=open\nCRON_TZ=Asia/Tokyo\nCRON_TIMEOUT=1h\n"
+    file = person.file(f"{text}0 9 * * 1-5 cat%one%two\n")
+    (entry,) = rows(person.types("list", "--json", file))
+    fields = entry.pop("fields")
+    settings = entry.pop("settings")
+    assert entry == {
+        "file": file,
+        "line": 6,
+        "job": "open",
+        "schedule": "0 9 * * 1-5",
+        "zone": "Asia/Tokyo",
+        "user": None,
+        "command": "cat",
+        "stdin": "one\ntwo\n",
+        "environment": {"API_KEY": "***", "LANG": "C"},
+    }
+    assert list(fields) == ["minute", "hour", "day", "month", "weekday", "days"]
+    assert (fields["hour"], fields["weekday"], fields["days"]) == ([9], [1, 2, 3, 4, 5], "and")
+    assert (settings["timeout"], settings["retries"], settings["overlap"]) == (3600, 3, "skip")
+
+
+@pytest.mark.parametrize("schedule", ["@reboot", "@every 90m"])
+def test_a_schedule_without_fields_has_null(person: Person, schedule: str) -> None:
+    (entry,) = rows(person.types("list", "--json", person.file(f"{schedule} x\n")))
+    assert entry["fields"] is None
+
+
+def test_list_shows_the_good_and_says_what_is_refused(person: Person) -> None:
+    file = person.file(BAD)
+    result = person.types("list", "--json", file)
+    assert [entry["command"] for entry in rows(result)] == ["echo two", "echo three"]
+    assert result.stderr.startswith(f"{file}:1:3: ")
+    assert result.exit_code == 1
+
+
+def test_many_refused_lines_are_counted(person: Person) -> None:
+    result = person.types("list", person.file("0 61 * * * x\n" * 9))
+    assert "and 4 more; meridian check shows them all" in result.stderr
+
+
+# --- next ----------------------------------------------------------------------------------------
+
+SPRING = ("--from", "2027-03-27 12:00", "--until", "2027-03-30")
+
+
+def test_next_merges_entries_in_the_order_of_time(person: Person) -> None:
+    file = person.file("CRON_NAME=a\n0 6,18 * * * x\nCRON_NAME=b\n0 12 * * * y\n")
+    found = rows(person.types("next", "--json", "--from", "2027-01-01", "-n", "4", file))
+    assert [(row["at"], row["job"]) for row in found] == [
+        ("2027-01-01T05:00:00Z", "a"),
+        ("2027-01-01T11:00:00Z", "b"),
+        ("2027-01-01T17:00:00Z", "a"),
+        ("2027-01-02T05:00:00Z", "a"),
+    ]
+
+
+def test_next_for_programs_has_both_times_and_says_what_a_clock_change_did(person: Person) -> None:
+    file = person.file("CRON_NAME=night\n30 2 * * * x\n")
+    found = rows(person.types("next", "--json", *SPRING, file))
+    assert [row["local"] for row in found] == [
+        "2027-03-28T03:00:00+02:00",
+        "2027-03-29T02:30:00+02:00",
+    ]
+    first = found[0]
+    assert first.pop("note")
+    assert first == {
+        "at": "2027-03-28T01:00:00Z",
+        "local": "2027-03-28T03:00:00+02:00",
+        "zone": "Europe/Berlin",
+        "job": "night",
+        "file": file,
+        "line": 2,
+    }
+    assert found[1]["note"] == ""
+
+
+def test_next_shows_each_run_in_its_zone_and_in_ones_own(person: Person) -> None:
+    words = ("next", "--from", "2027-01-04", "-n", "1", person.file(GOOD))
+    _, run = person.types(*words).stdout.splitlines()
+    assert run.startswith("Mon 2027-01-04 09:00  Asia/Tokyo  Mon 2027-01-04 01:00")
+
+
+def test_from_is_inside_and_until_is_not(person: Person) -> None:
+    file = person.file("0 * * * * x\n")
+    found = rows(
+        person.types(
+            "next", "--json", "--from", "2027-01-01 09:00", "--until", "11:00 2027-01-01", file
+        )
+    )
+    assert [row["local"][11:16] for row in found] == ["09:00", "10:00"]
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ((), 10),  # as many as a person wants to see
+        (("-n", "25"), 25),
+        (("-n", "0"), 0),
+        (("--until", "2027-01-01 01:00"), 60),  # all of a time that was asked for
+        (("--until", "2027-01-01 01:00", "-n", "7"), 7),
+    ],
+)
+def test_how_many_runs_next_shows(person: Person, options: tuple[str, ...], count: int) -> None:
+    file = person.file("* * * * * x\n")
+    words = ("next", "--json", "--from", "2027-01-01", *options, file)
+    assert len(rows(person.types(*words))) == count
+
+
+@pytest.mark.parametrize(
+    ("typed", "at"),
+    [
+        ("2027-03-28T01:00:00Z", "2027-03-28T01:00:00Z"),
+        ("2027-03-28 03:00 +0200", "2027-03-28T01:00:00Z"),
+        ("28 March 2027 3am", "2027-03-28T01:00:00Z"),  # as people write
+        ("2027-03-28 02:30", "2027-03-28T01:30:00Z"),  # in the gap: an hour on
+        ("2027-10-31 02:30", "2027-10-31T00:30:00Z"),  # twice: the first
+        ("2027-01-01 09:00 JST", None),  # whose JST?
+        ("2027-01-01 09:00 EST", "2027-01-01T14:00:00Z"),  # a zone of the database
+        ("the day after", None),
+        ("2027-13-01", None),
+        ("9" * 30, None),
+        ("", None),
+    ],
+)
+def test_times_are_read_as_people_type_them(person: Person, typed: str, at: str | None) -> None:
+    file = person.file("* * * * * x\n")
+    result = person.types("next", "--json", "-n", "1", "--from", typed, file)
+    if at is None:
+        assert result.exit_code == 2
+        assert "is no time" in result.stderr
+    else:
+        assert rows(result)[0]["at"] == at
+
+
+def test_an_interval_counts_from_where_the_journal_says(person: Person) -> None:
+    file = person.file("CRON_NAME=a\n@every 90m x\n")
+    words = ("next", "--json", "--from", "2027-01-01T12:00Z", "-n", "2", file)
+    fresh = rows(person.types(*words))
+    assert [row["at"] for row in fresh] == ["2027-01-01T13:30:00Z", "2027-01-01T15:00:00Z"]
+    assert "first start" in fresh[0]["note"]
+    person.state.mkdir()
+    journal = Journal.open(person.state / "journal.db")
+    journal.set_anchor("a", 90, datetime(2027, 1, 1, 10, 10, tzinfo=UTC))
+    journal.close()
+    known = rows(person.types(*words))
+    assert [row["at"] for row in known] == ["2027-01-01T13:10:00Z", "2027-01-01T14:40:00Z"]
+    assert known[0]["note"] == ""
+    on_time = person.types("next", "--json", "--from", "2027-01-01T13:10Z", "-n", "1", file)
+    assert rows(on_time)[0]["at"] == "2027-01-01T13:10:00Z"
+
+
+def test_what_runs_at_boot_is_mentioned_beside(person: Person) -> None:
+    result = person.types("next", person.file("CRON_NAME=up\n@reboot x\n"))
+    assert "At the next boot: up" in result.stderr
+    assert "Nothing runs" in result.stderr
+    assert result.exit_code == 0
+
+
+# --- explain -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("30 7 * * 1-5",), ("30", "7", "*", "*", "1-5")])
+def test_explain_takes_one_argument_or_five(person: Person, words: tuple[str, ...]) -> None:
+    result = person.types("explain", *words, "--tz", "Asia/Tokyo")
+    assert "07:30" in result.stdout
+    assert "zone Asia/Tokyo" in result.stdout
+    assert len(re.findall(r"\d{4}-\d\d-\d\d 07:30", result.stdout)) == 5
+
+
+def test_explain_for_programs(person: Person) -> None:
+    (row,) = rows(person.types("explain", "--json", "0 0 1,15 * fri"))
+    assert list(row) == ["expression", "words", "zone", "fields", "next"]
+    assert row["zone"] == "Europe/Berlin"
+    assert row["fields"]["days"] == "or"
+    assert len(row["next"]) == 5
+
+
+def test_explain_of_no_schedule_shows_where_it_is_wrong(person: Person) -> None:
+    result = person.types("explain", "30 25 * * *")
+    assert result.exit_code == 1
+    assert "    30 25 * * *\n       ^\n" in result.stderr
+    assert result.stdout == ""
+
+
+def test_explain_of_an_unknown_zone_suggests_one(person: Person) -> None:
+    result = person.types("explain", "0 0 * * *", "--tz", "Europe/Berln")
+    assert result.exit_code == 2
+    assert "Europe/Berlin" in result.stderr
+
+
+@pytest.mark.parametrize(("text", "drawn"), [("H * * * *", True), ("0 0 * * thu", False)])
+def test_explain_owns_up_where_each_job_gets_its_own(
+    person: Person, text: str, drawn: bool
+) -> None:
+    assert ("drawn for each job" in person.types("explain", text).stderr) == drawn
+
+
+def test_explain_of_reboot_has_no_times(person: Person) -> None:
+    assert "NEXT" not in person.types("explain", "@reboot").stdout
