@@ -1,0 +1,200 @@
+"""history and logs: what the journal tells, to people and to programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scheduler.journal import Journal
+from scheduler.model import Ending, Exited, Reason, Signalled, State
+
+if TYPE_CHECKING:
+    from conftest import Person
+    from typer.testing import Result
+
+NINE = datetime(2027, 3, 29, 7, 0, tzinfo=UTC)  # 09:00 in Berlin
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def past(person: Person) -> Person:
+    """Someone whose `report` failed once and then succeeded, and whose `backup` was skipped."""
+    outputs = person.state / "outputs"
+    outputs.mkdir(parents=True)
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        run = journal.claim("report", NINE, "Europe/Berlin")
+        assert run is not None
+        for number, outcome in ((1, Exited(3)), (2, Exited(0))):
+            attempt = journal.claim_attempt(run, number, f"outputs/report.{number}")
+            assert attempt is not None
+            began = NINE + 30 * number * SECOND
+            journal.started(attempt, began, 4242, 1)
+            journal.ended(attempt, Ending(outcome, began + 1.5 * SECOND, 0.25, 1 << 20))
+        journal.finish(run, State.SUCCEEDED)
+        journal.skip("backup", NINE, "Asia/Tokyo", Reason.MISSED, until=NINE + 3600 * SECOND)
+        journal.claim("later", NINE + 60 * SECOND, "Europe/Berlin")
+    (outputs / "report.1").write_bytes(b"first\n")
+    (outputs / "report.2").write_bytes(b"\x1b[31mred\x1b[0m \x1b]0;title\x07\n\xff\xfe end")
+    return person
+
+
+def rows(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+# --- history -------------------------------------------------------------------------------------
+
+
+def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) -> None:
+    (row,) = rows(past.types("history", "--json", "report"))
+    assert row == {
+        "run": 1,
+        "job": "report",
+        "at": "2027-03-29T07:00:00Z",
+        "state": "succeeded",
+        "reason": None,
+        "attempts": [
+            {
+                "attempt": 1,
+                "started": "2027-03-29T07:00:30Z",
+                "ended": "2027-03-29T07:00:31Z",
+                "outcome": "exit 3",
+                "cpu_s": 0.25,
+                "memory_bytes": 1048576,
+            },
+            {
+                "attempt": 2,
+                "started": "2027-03-29T07:01:00Z",
+                "ended": "2027-03-29T07:01:01Z",
+                "outcome": "exit 0",
+                "cpu_s": 0.25,
+                "memory_bytes": 1048576,
+            },
+        ],
+    }
+
+
+def test_one_line_may_stand_for_several_instants(past: Person) -> None:
+    (row,) = rows(past.types("history", "--json", "backup"))
+    assert (row["state"], row["reason"], row["attempts"]) == ("skipped", "missed", [])
+    assert (row["at"], row["until"]) == ("2027-03-29T07:00:00Z", "2027-03-29T08:00:00Z")
+
+
+def test_history_for_people_names_the_zone_and_how_it_ended(past: Person) -> None:
+    lines = past.types("history").stdout.splitlines()
+    report = next(line for line in lines if "report" in line)
+    assert "Mon 2027-03-29 09:00 Europe/Berlin" in report
+    assert report.split()[-5:] == ["2", "1.5", "s", "exit", "0"]
+    backup = next(line for line in lines if "backup" in line)
+    assert "16:00 to Mon 2027-03-29 17:00 Asia/Tokyo" in backup
+    assert backup.endswith("missed")
+
+
+def test_the_newest_come_last_and_n_limits_them(past: Person) -> None:
+    assert [row["job"] for row in rows(past.types("history", "--json", "-n", "1"))] == ["later"]
+    assert rows(past.types("history", "--json"))[-1]["job"] == "later"
+
+
+def test_history_works_while_another_process_writes(past: Person) -> None:
+    with closing(Journal.open(past.state / "journal.db")) as journal, journal.transaction():
+        journal.claim("unfinished", NINE, "UTC")
+        jobs = {row["job"] for row in rows(past.types("history", "--json"))}
+    assert jobs == {"report", "backup", "later"}
+
+
+def test_a_job_that_nobody_knows_is_refused_with_names_like_it(past: Person) -> None:
+    result = past.types("history", "reprot")
+    assert result.exit_code == 1
+    assert "There is no job 'reprot'; did you mean report?" in result.stderr
+
+
+def test_a_job_that_has_not_run_yet_is_no_error(past: Person) -> None:
+    past.has("CRON_NAME=fresh\n" + past.line("0 9 * * *", "x"))
+    result = past.types("history", "fresh")
+    assert (result.stdout, result.exit_code) == ("", 0)
+    assert "Nothing has run yet" in result.stderr
+    assert past.types("logs", "fresh").exit_code == 1
+
+
+def test_without_a_journal_it_says_so(person: Person) -> None:
+    result = person.types("history")
+    assert result.exit_code == 1
+    assert "nothing has run yet" in result.stderr.lower()
+
+
+def test_another_state_folder_has_another_history(past: Person) -> None:
+    result = past.types("history", "--state", str(past.home / "elsewhere"))
+    assert result.exit_code == 1
+    assert "elsewhere" in result.stderr
+
+
+# --- logs ----------------------------------------------------------------------------------------
+
+
+def test_logs_of_a_job_are_its_newest_attempt_byte_for_byte(past: Person) -> None:
+    result = past.types("logs", "report")
+    assert result.stdout_bytes == b"\x1b[31mred\x1b[0m \x1b]0;title\x07\n\xff\xfe end"
+    assert "report, run 1 of Mon 2027-03-29 09:00 Europe/Berlin, attempt 2: exit 0" in result.stderr
+
+
+@pytest.mark.parametrize("which", ["report", "1"])
+def test_logs_of_an_earlier_attempt(past: Person, which: str) -> None:
+    assert past.types("logs", which, "--attempt", "1").stdout == "first\n"
+
+
+def test_on_a_terminal_no_output_steers_it(past: Person) -> None:
+    screen, terminal = pty.openpty()
+    process = past.starts("logs", "report", stdout=terminal)
+    os.close(terminal)
+    process.communicate(timeout=30)
+    shown = os.read(screen, 1000)
+    os.close(screen)
+    assert shown == b"red \\x1b]0;title\\x07\r\n\\xff\\xfe end"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("99",), "There is no run 99"),
+        (("reprot",), "did you mean report?"),
+        (("backup",), "has not run yet"),
+        (("report", "--attempt", "3"), "has no attempt 3, only 2"),
+        (("2",), "Run 2 of backup has no attempts: skipped"),
+    ],
+)
+def test_logs_that_are_not_there(past: Person, words: tuple[str, ...], said: str) -> None:
+    past.has("CRON_NAME=backup\n" + past.line("0 9 * * *", "x"))
+    result = past.types("logs", *words)
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_an_output_that_is_not_kept_any_more_is_said_to_be_gone(past: Person) -> None:
+    (past.state / "outputs/report.2").unlink()
+    result = past.types("logs", "report")
+    assert result.exit_code == 1
+    assert "not kept any more" in result.stderr
+
+
+def test_a_run_under_way_shows_what_it_has_written_so_far(past: Person) -> None:
+    with closing(Journal.open(past.state / "journal.db")) as journal:
+        run = journal.claim("report", NINE + 3600 * SECOND, "Mars/Olympus")
+        assert run is not None
+        attempt = journal.claim_attempt(run, 1, "outputs/now")
+        assert attempt is not None
+        journal.started(attempt, NINE, 4242, None)
+        (past.state / "outputs/now").write_text("so far")
+        result = past.types("logs", "report")
+        assert result.stdout == "so far"
+        assert "attempt 1: running" in result.stderr
+        journal.ended(attempt, Ending(Signalled(9), NINE + 3725 * SECOND))
+        journal.retry(run, NINE + 3755 * SECOND)
+    line = past.types("history", "report", "-n", "1").stdout.splitlines()[1]
+    assert "1:02:05" in line
+    assert line.endswith("signal 9, next attempt at 08:02:35")  # in UTC, the zone being unknown
