@@ -1,0 +1,292 @@
+"""Stand-ins for the machine: a clock that nobody has to wait for, and jobs that follow a script.
+
+    clock = FakeClock(utc(2027, 3, 28, 0, 30))
+    spawner = FakeSpawner(clock, {"backup": [Act(lasts=90, outcome=Exited(1)), Act()]})
+    clock.at(utc(2027, 3, 28, 2), daemon.stop)
+    asyncio.run(daemon.run())
+    assert spawner.starts("backup") == [(utc(...), 1), (utc(...), 2)]
+
+Time passes in `FakeClock.wait` alone, so a test that waits for a year ends at once. Whatever is
+scripted (`at` an instant, `after` some seconds) happens there too, in order, and each happening
+ends the wait, as a signal would. A script has to end what it starts: a wait that is not over by
+`limit`, or a thousand waits without progress, fail the test instead of hanging it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import signal
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Literal
+
+from scheduler.model import Exited, NotStarted, Signalled
+from scheduler.process import Ended, Launch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from scheduler.clock import Clock
+    from scheduler.model import Attempt, Entry
+    from scheduler.process import Spawner
+
+_WELL = Exited(0)
+_TERMINATED = Signalled(int(signal.SIGTERM))
+_PATIENCE = 1000  # waits in a row in which neither time nor the script moves
+
+
+def utc(*parts: int) -> datetime:
+    """The instant of these parts: year, month, day, hour, minute, second, microsecond."""
+    year, month, day, *rest = parts
+    return datetime(year, month, day, *rest, tzinfo=UTC)  # type: ignore[misc,arg-type]  # at most four more
+
+
+class FakeClock:
+    """A wall clock and a monotonic clock that only move when told to, or when waited on."""
+
+    def __init__(self, start: datetime, *, limit: timedelta = timedelta(days=3660)) -> None:
+        self._now = start
+        self._limit = start + limit
+        self._elapsed = timedelta(0)
+        self._tickets = count()  # of two happenings at one time, the first scripted comes first
+        self._at: list[tuple[datetime, int, Callable[[], object]]] = []
+        self._after: list[tuple[timedelta, int, Callable[[], object]]] = []
+        self._was_set = False
+        self._happened = 0
+        self._idle = 0
+        self._seen = (self._now, self._elapsed, self._happened)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._elapsed.total_seconds()
+
+    def at(self, instant: datetime, happening: Callable[[], object]) -> None:
+        """Let it happen in the wait during which the wall clock comes to `instant`, or jumps over it."""
+        heapq.heappush(self._at, (instant, next(self._tickets), happening))
+
+    def after(self, seconds: float, happening: Callable[[], object]) -> None:
+        """Let it happen in the wait during which so many seconds have gone by."""
+        due = self._elapsed + timedelta(seconds=seconds)
+        heapq.heappush(self._after, (due, next(self._tickets), happening))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass outside a wait: work that takes long, or a machine that sleeps."""
+        self._move(timedelta(seconds=seconds))
+
+    def set(self, instant: datetime) -> None:
+        """Set the wall clock, as its owner or NTP does; the wait that this happens in is over."""
+        self._now = instant
+        self._was_set = True
+
+    async def wait(self, until: datetime, wake: asyncio.Event) -> None:
+        await asyncio.sleep(0)
+        happened = self._happened
+        self._happen()
+        while not (wake.is_set() or self._was_set or self._happened > happened):
+            if self._now >= until:
+                break
+            self._move(min(until - self._now, self._until_next()))
+            assert self._now <= self._limit, f"nothing ended this test by {self._limit}"
+            self._happen()
+        self._was_set = False
+        self._lose_patience(until, wake)
+
+    def _move(self, step: timedelta) -> None:
+        self._now += step
+        self._elapsed += step
+
+    def _until_next(self) -> timedelta:
+        """Return how far the next happening is, which lies ahead."""
+        steps = [due - self._now for due, *_ in self._at[:1]]
+        steps += [due - self._elapsed for due, *_ in self._after[:1]]
+        return min(steps, default=timedelta.max)
+
+    def _happen(self) -> None:
+        """Do what is due; a happening may script another that is due at once."""
+        while self._at and self._at[0][0] <= self._now:
+            self._happened += 1
+            heapq.heappop(self._at)[2]()
+        while self._after and self._after[0][0] <= self._elapsed:
+            self._happened += 1
+            heapq.heappop(self._after)[2]()
+
+    def _lose_patience(self, until: datetime, wake: asyncio.Event) -> None:
+        state = (self._now, self._elapsed, self._happened)
+        self._idle = self._idle + 1 if state == self._seen and not wake.is_set() else 0
+        self._seen = state
+        assert self._idle < _PATIENCE, f"{_PATIENCE} waits until {until}, and it is {self._now}"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What one attempt does.
+
+    `outcome` NotStarted is told by `start`, or by `prepare` if `is_early`. `on_term` is its ending
+    `term_takes` seconds after SIGTERM, None if it ignores that. `leaves` a grandchild in its group
+    when it ends, which heeds SIGTERM unless `is_stubborn`, and SIGKILL.
+    """
+
+    lasts: float = 0.0
+    outcome: Exited | Signalled | NotStarted = _WELL
+    on_term: Exited | Signalled | None = _TERMINATED
+    term_takes: float = 0.0
+    leaves: bool = False
+    is_stubborn: bool = False
+    is_early: bool = False
+    cpu_s: float = 0.0
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """One call of `start`; `pid` is None where there came no process of it."""
+
+    entry: Entry
+    attempt: Attempt
+    at: datetime
+    pid: int | None
+
+
+@dataclass(slots=True)
+class _Group:
+    """The processes of an attempt; a leader that ended and was not asked for yet is a zombie."""
+
+    act: Act
+    started: int
+    leader: Literal["child", "zombie", "orphan", "gone"]
+    grandchild: bool
+
+
+@dataclass(slots=True)
+class FakeSpawner:
+    """Jobs by script: of each job its attempts' acts; the last one stands for all that follow.
+
+    A job without a script is `Act()`: it succeeds at once. What happened is in `launched` and in
+    `signals` (when, pid, signal; 0 is left out); `descriptors` are those of output files still open.
+    """
+
+    clock: FakeClock
+    acts: Mapping[str, Sequence[Act]] = field(default_factory=dict)
+    start_takes: float = 0.0
+    launched: list[Launched] = field(default_factory=list)
+    signals: list[tuple[datetime, int, int]] = field(default_factory=list)
+    descriptors: set[int] = field(default_factory=set)
+    _entries: dict[int, Entry] = field(default_factory=dict)
+    _groups: dict[int, _Group] = field(default_factory=dict)
+    _endings: list[Ended] = field(default_factory=list)
+    _numbers: count[int] = field(default_factory=lambda: count(1000))
+
+    # --- what a test asks ------------------------------------------------------------------
+
+    def starts(self, job: str) -> list[tuple[datetime, int]]:
+        """When which attempts of a job got a process."""
+        return [
+            (each.at, each.attempt.number)
+            for each in self.launched
+            if each.entry.job == job and each.pid is not None
+        ]
+
+    def crash(self) -> None:
+        """The daemon is killed: what runs goes on as nobody's child, what ended is forgotten.
+
+        The next daemon may use the same spawner.
+        """
+        self.descriptors.clear()
+        self.ended()
+        for group in self._groups.values():
+            if group.leader == "child":
+                group.leader = "orphan"
+
+    # --- what the daemon asks --------------------------------------------------------------
+
+    def prepare(self, entry: Entry, attempt: Attempt, output: Path) -> Launch | NotStarted:
+        act = self._act(attempt)
+        if isinstance(act.outcome, NotStarted) and act.is_early:
+            return act.outcome
+        descriptor = next(self._numbers)
+        self.descriptors.add(descriptor)
+        self._entries[descriptor] = entry
+        return Launch(
+            attempt,
+            shell=("/bin/sh", "-c", entry.command),
+            direct=None,
+            environment={"output": str(output)},
+            directory="/",
+            stdin=entry.stdin,
+            output=descriptor,
+        )
+
+    def start(self, launch: Launch) -> int | NotStarted:
+        self.discard(launch)
+        self.clock.advance(self.start_takes)
+        act = self._act(launch.attempt)
+        pid = None if isinstance(act.outcome, NotStarted) else next(self._numbers)
+        entry = self._entries.pop(launch.output)
+        self.launched.append(Launched(entry, launch.attempt, self.clock.now(), pid))
+        if isinstance(act.outcome, NotStarted):
+            return act.outcome
+        assert pid is not None
+        self._groups[pid] = _Group(act, next(self._numbers), "child", act.leaves)
+        self._end_after(act.lasts, pid, act.outcome)
+        return pid
+
+    def discard(self, launch: Launch) -> None:
+        self.descriptors.remove(launch.output)
+
+    def ended(self) -> list[Ended]:
+        found, self._endings = self._endings, []
+        for each in found:
+            self._groups[each.pid].leader = "gone"
+        return found
+
+    def signal(self, pid: int, number: int) -> bool:
+        group = self._groups.get(pid)
+        if group is None or (group.leader == "gone" and not group.grandchild):
+            return False
+        if number:
+            self.signals.append((self.clock.now(), pid, number))
+            self._obey(pid, group, number)
+        return True
+
+    def started_at(self, pid: int) -> int | None:
+        group = self._groups.get(pid)
+        return None if group is None or group.leader == "gone" else group.started
+
+    # --- the script ------------------------------------------------------------------------
+
+    def _act(self, attempt: Attempt) -> Act:
+        acts = self.acts.get(attempt.run.job) or (Act(),)
+        return acts[min(attempt.number, len(acts)) - 1]
+
+    def _obey(self, pid: int, group: _Group, number: int) -> None:
+        act = group.act
+        if number == signal.SIGKILL:
+            group.grandchild = False
+            self._end_after(0, pid, Signalled(int(number)))
+        elif number == signal.SIGTERM:
+            group.grandchild = group.grandchild and act.is_stubborn
+            if act.on_term is not None:
+                self._end_after(act.term_takes, pid, act.on_term)
+
+    def _end_after(self, seconds: float, pid: int, outcome: Exited | Signalled) -> None:
+        self.clock.after(seconds, lambda: self._end(pid, outcome))
+
+    def _end(self, pid: int, outcome: Exited | Signalled) -> None:
+        """End the process, unless it has ended some other way before."""
+        group = self._groups[pid]
+        if group.leader == "child":
+            group.leader = "zombie"
+            self._endings.append(Ended(pid, outcome, group.act.cpu_s, group.act.memory_bytes))
+        elif group.leader == "orphan":
+            group.leader = "gone"
+
+
+if TYPE_CHECKING:
+
+    def _they_satisfy_the_protocols(clock: FakeClock) -> tuple[Clock, Spawner]:
+        return clock, FakeSpawner(clock)
