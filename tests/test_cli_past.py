@@ -35,7 +35,7 @@ def past(person: Person) -> Person:
             assert attempt is not None
             began = NINE + 30 * number * SECOND
             journal.started(attempt, began, 4242, 1)
-            journal.ended(attempt, Ending(outcome, began + 1.5 * SECOND, 0.25, 1 << 20))
+            journal.ended(attempt, Ending(outcome, began + 1.5 * SECOND, 0.1 + 0.15000000001, 1 << 20))
         journal.finish(run, State.SUCCEEDED)
         journal.skip("backup", NINE, "Asia/Tokyo", Reason.MISSED, until=NINE + 3600 * SECOND)
         journal.claim("later", NINE + 60 * SECOND, "Europe/Berlin")
@@ -196,5 +196,5 @@ def test_a_run_under_way_shows_what_it_has_written_so_far(past: Person) -> None:
         journal.ended(attempt, Ending(Signalled(9), NINE + 3725 * SECOND))
         journal.retry(run, NINE + 3755 * SECOND)
     line = past.types("history", "report", "-n", "1").stdout.splitlines()[1]
-    assert "1:02:05" in line
+    assert "1 h 2 min" in line
     assert line.endswith("signal 9, next attempt at 08:02:35")  # in UTC, the zone being unknown

@@ -19,6 +19,7 @@ from scheduler.cli import given, rows, show
 from scheduler.errors import MeridianError
 from scheduler.journal import AttemptRow, Journal, RunRow
 from scheduler.redact import screened
+from scheduler.wording import of_seconds
 
 app = typer.Typer()
 
@@ -107,11 +108,7 @@ def _local(at: datetime, zone: str) -> datetime:
 def _took(attempt: AttemptRow | None) -> str:
     if attempt is None or attempt.started is None or attempt.ended is None:
         return ""
-    seconds = (attempt.ended - attempt.started).total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+    return of_seconds(max(0.0, (attempt.ended - attempt.started).total_seconds()))
 
 
 @app.command(epilog="Example:  meridian logs nightly-backup")
