@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import traceback
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from scheduler.tick import Movement, Owed, minute_of
 from scheduler.wording import of_instant, of_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from scheduler.clock import Clock
     from scheduler.journal import Journal
@@ -32,6 +33,7 @@ MINUTE = timedelta(minutes=1)
 # for each due entry to work out its start.
 _LEAD = timedelta(seconds=0.25)
 _LEAD_EACH = timedelta(seconds=0.0005)
+_PAUSE = timedelta(seconds=1)
 _SHOWN = 8  # coming jobs told at the start and after a reload
 _NAMED = 5  # jobs named in the line about the next minute
 
@@ -62,6 +64,7 @@ class Daemon:
         self._reload_asked = False
         self._stops_asked = 0
         self._stops_heeded = 0
+        self._stumbled_at: datetime | None = None  # when a part of the loop last went wrong
         self._end_at: float | None = None  # when waiting for jobs is over, on the monotonic clock
 
     async def run(self) -> None:
@@ -71,10 +74,7 @@ class Daemon:
             await self._clock.wait(self._next_wake(), self._wake)
             self._wake.clear()
             for stage in (self._runs.settle, self._heed, self._runs.enforce, self._keep_time):
-                try:
-                    stage()
-                except JournalError as error:
-                    self._log.error("journal", say=str(error), error=str(error))
+                self._try(stage)
         self._log.info("stopped", say="nothing is running")
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -96,6 +96,18 @@ class Daemon:
 
     # --- the loop's parts ------------------------------------------------------------------
 
+    def _try(self, stage: Callable[[], None]) -> None:
+        """Run one part of the loop; nothing that goes wrong in it may end the others."""
+        try:
+            stage()
+        except JournalError as error:
+            self._stumbled_at = self._clock.now()
+            self._log.error("journal", error=str(error), say=str(error))
+        except Exception as error:  # noqa: BLE001 (a bug in one run must not stop every other job)
+            self._stumbled_at = self._clock.now()
+            trace = "".join(traceback.format_exception(error))
+            self._log.error("bug", error=repr(error), trace=trace, say=trace)
+
     def _open(self) -> None:
         """Read the crontabs and settle what the last daemon left, before the first minute."""
         self._last = self._journal.last_tick()
@@ -114,7 +126,9 @@ class Daemon:
             wakes.append(now + timedelta(seconds=self._end_at - self._clock.monotonic()))
         if not self._stops_heeded:
             wakes.append(self._planned or self._plan_time())
-        return min(wake for wake in wakes if wake is not None)
+        wake = min(wake for wake in wakes if wake is not None)
+        # What went wrong may go wrong again at once: not more often than once a second.
+        return wake if self._stumbled_at is None else max(wake, self._stumbled_at + _PAUSE)
 
     def _heed(self) -> None:
         """Do what a signal asked for."""

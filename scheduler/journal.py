@@ -99,6 +99,10 @@ class Journal:
             return None
         return Run(cursor.lastrowid, job, instant)
 
+    def release(self, run: Run) -> bool:
+        """Take back a claim whose process never was, so that it can be made again; False if not."""
+        return self._do("release", run=run.number).rowcount == 1
+
     def skip(
         self,
         job: str,

@@ -121,12 +121,15 @@ class Runs:
 
     def start(self) -> None:
         """Start what is ready; journal and log it after the burst."""
-        burst = self._launches.begin()
+        burst = [(started, _running(started)) for started in self._launches.begin()]
+        for started, running in burst:
+            if not isinstance(started.result, NotStarted):
+                self._watch.add(running)
         if not burst:
             return
         with self._journal.transaction():
-            for started in burst:
-                self._take_in(started)
+            for started, running in burst:
+                self._take_in(started, running)
 
     def start_retries(self) -> None:
         """Start the retries whose time has come."""
@@ -179,12 +182,17 @@ class Runs:
     # --- stopping and starting again -------------------------------------------------------
 
     def cancel(self) -> None:
-        """Let go of everything that has no process yet; retries stay due on disk."""
+        """Let go of everything that has no process yet; retries stay due on disk.
+
+        What is planned for a minute that has not come is released: that minute is still owed, and
+        a daemon that starts again in time runs it.
+        """
         self._held.clear()
         self._retries.clear()
-        self._launches.take(self._planned)
         why = NotStarted(Reason.STOPPED.value)
         with self._journal.transaction():
+            for attempt in self._planned.cancel():
+                self._journal.release(attempt.run)
             for attempt in self._launches.cancel():
                 self._journal.ended(attempt, Ending(why, self._clock.now()))
                 self._finish(attempt.run, State.SKIPPED, Reason.STOPPED)
@@ -287,18 +295,14 @@ class Runs:
             if not runs:
                 del self._waiting[job]
 
-    def _take_in(self, started: Started) -> None:
-        """Journal what became of a start, and watch it."""
-        start, result = started.start, started.result
-        pid = 0 if isinstance(result, NotStarted) else result
-        first_start = start.first_start or started.at
-        running = Running(start.entry, start.attempt, pid, started.at, first_start)
-        if isinstance(result, NotStarted):
-            self._close(running, Ending(result, started.at))
+    def _take_in(self, started: Started, running: Running) -> None:
+        """Journal what became of a start."""
+        if isinstance(started.result, NotStarted):
+            self._close(running, Ending(started.result, started.at))
             return
-        self._watch.add(running)
-        self._journal.started(start.attempt, started.at, pid, self._spawner.started_at(pid))
-        self._log.info("started", **wording.start_facts(start.entry, start.attempt, pid))
+        attempt, pid = running.attempt, running.pid
+        self._journal.started(attempt, started.at, pid, self._spawner.started_at(pid))
+        self._log.info("started", **wording.start_facts(running.entry, attempt, pid))
 
     def _close(self, running: Running, ending: Ending) -> None:
         """Journal an ending and what follows it."""
@@ -331,9 +335,13 @@ class Runs:
             ending.outcome,
             ended=ending.ended,
             first_start=running.first_start,
-            next_instant=self._next_instant(entry, ending.ended),
+            next_instant=self._next_start(entry, ending.ended),
             spread=self._spread(),
         )
+
+    def _next_start(self, entry: Entry, after: datetime) -> datetime | None:
+        """Return when the job's next run starts: at once if one waits, else at its next instant."""
+        return after if entry.job in self._waiting else self._next_instant(entry, after)
 
     def _finish(self, run: Run, state: State, reason: Reason) -> None:
         """Close a run that has no process."""
@@ -348,6 +356,13 @@ class Runs:
     def _drop_retries(self, job: str, reason: Reason) -> None:
         for pending in self._retries.drop(job):
             self._finish(pending.run, State.FAILED, reason)
+
+
+def _running(started: Started) -> Running:
+    start = started.start
+    pid = 0 if isinstance(started.result, NotStarted) else started.result
+    first_start = start.first_start or started.at
+    return Running(start.entry, start.attempt, pid, started.at, first_start)
 
 
 def _ending(running: Running, ended: Ended, now: datetime) -> Ending:

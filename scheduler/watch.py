@@ -51,7 +51,8 @@ class Watch:
         self._adopted: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._running)
+        """Return how many process groups there still is something to do about."""
+        return len(self._running) + len(self._stragglers)
 
     def add(self, running: Running) -> None:
         """Watch an attempt; its CRON_TIMEOUT counts from now."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import pwd
 import random
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -75,7 +76,7 @@ def run(
     log = open_log(_format(log_format))
     library = _library(files, places, system=system_format)
     _make_private(places.state)
-    with closing(Journal.open(places.journal)) as journal:
+    with _alone(places.state), closing(Journal.open(places.journal)) as journal:
         asyncio.run(_serve(library, journal, places, log, grace))
 
 
@@ -147,3 +148,24 @@ def _make_private(folder: Path) -> None:
     except OSError as error:
         message = f"can't make the state folder {folder}: {error.strerror}; name one with --state"
         raise MeridianError(message) from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the state folder for this daemon; refuse if another one has it."""
+    path = folder / "lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise MeridianError(f"can't open {path}: {error.strerror}") from error
+    with os.fdopen(descriptor, "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = lock.read(20).strip() or "unknown"
+            message = f"another daemon (pid {holder}) has the state folder {folder}"
+            raise MeridianError(f"{message}; stop it, or name another with --state") from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield

@@ -20,6 +20,12 @@ INSERT INTO run (job, instant, zone, state)
 VALUES (:job, :instant, :zone, 'scheduled')
 ON CONFLICT (instant, job) DO NOTHING;
 
+-- name: release
+-- A claim is taken back as if it had never been; what has started stays.
+DELETE FROM run
+WHERE number = :run
+AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number AND started IS NOT NULL);
+
 -- name: skip
 -- An instant that is not run, or a stretch of them, or no row when the key is taken.
 INSERT INTO run (job, instant, zone, state, reason, until)
