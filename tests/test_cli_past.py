@@ -35,7 +35,9 @@ def past(person: Person) -> Person:
             assert attempt is not None
             began = NINE + 30 * number * SECOND
             journal.started(attempt, began, 4242, 1)
-            journal.ended(attempt, Ending(outcome, began + 1.5 * SECOND, 0.1 + 0.15000000001, 1 << 20))
+            journal.ended(
+                attempt, Ending(outcome, began + 1.5 * SECOND, 0.1 + 0.15000000001, 1 << 20)
+            )
         journal.finish(run, State.SUCCEEDED)
         journal.skip("backup", NINE, "Asia/Tokyo", Reason.MISSED, until=NINE + 3600 * SECOND)
         journal.claim("later", NINE + 60 * SECOND, "Europe/Berlin")
