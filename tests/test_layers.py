@@ -32,7 +32,7 @@ LAYERS = {
         *("clock", "journal", "log", "notify", "places", "process", "sources", "sql"),
         *("systemd", "versions"),
     },
-    "wiring": {"daemon", "launches", "roster", "runs", "watch"},
+    "wiring": {"daemon", "launches", "retries", "roster", "runs", "watch"},
     "doors": {"__main__", "cli"},
 }
 ORDER = list(LAYERS)
