@@ -150,6 +150,7 @@ DAYS = [  # expression, from, the first dates, why
     ("0 0 * * fri#1", 2027, "2027-01-01 2027-02-05 2027-03-05", "the first may be the 1st"),
     ("0 0 * * fri#5", 2027, "2027-01-29 2027-04-30 2027-07-30", "not every month has a fifth"),
     ("0 0 * * friL", 2027, "2027-01-29 2027-02-26 2027-03-26", "every month has a last"),
+    ("0 0 * * sunL", 2027, "2027-01-31 2027-02-28 2027-03-28", "which may be the last day"),
     ("0 0 * * L5", 2027, "2027-01-29 2027-02-26 2027-03-26", "written the other way"),
     ("0 0 * * mon,friL", 2027, "2027-01-04 2027-01-11 2027-01-18 2027-01-25 2027-01-29", "in a list"),
     ("0 0 13 * fri#2", 2027, "2027-01-08 2027-01-13 2027-02-12 2027-02-13", "either, as for plain weekdays"),

@@ -180,6 +180,45 @@ def test_upcoming_is_the_next_day_minute_by_minute() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "minutes", "expected", "why"),
+    [
+        ("0 13 * * *", 0, 60, "an hour later"),
+        ("0 12 * * *", 0, 24 * 60, "strictly later: tomorrow"),
+        ("@every 90m", 0, 90, "an interval after its anchor"),
+        ("@every 90m", 89, 90, "still the first"),
+        ("@every 90m", 90, 180, "strictly later: the second"),
+        ("@every 90m", -1000, 90, "never before its anchor, nor at it"),
+        ("@reboot", 0, None, "nobody knows"),
+    ],
+)
+def test_a_retry_can_ask_for_the_next_instant_of_its_entry(
+    schedule: str, minutes: int, expected: int | None, why: str
+) -> None:
+    each = entry(schedule)
+    found = Timetable([each], {"job": NOON}).next_instant(each, NOON + minutes * MINUTE)
+    assert found == (None if expected is None else NOON + expected * MINUTE), why
+
+
+schedules = st.one_of(
+    st.sampled_from(["@every 1m", "@every 7m", "@every 90m"]), reference.expressions(every_day=True)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(schedules, reference.changes(), st.integers(-90, 90))
+def test_the_next_instant_is_the_next_minute_at_which_the_entry_is_due(
+    schedule: str, change: tuple[ZoneInfo, datetime], minutes: int
+) -> None:
+    zone, changed = change
+    each = entry(schedule, zone)
+    table = Timetable([each], {"job": changed})
+    after = changed + minutes * MINUTE
+    first = next((at for at, _ in table.upcoming(after)), None)
+    found = table.next_instant(each, after)
+    assert found == first if first else found is None or found > after + 24 * HOUR
+
+
 def test_upcoming_ends_after_a_day_with_nothing_due() -> None:
     assert list(Timetable([entry("0 0 29 2 *")], {}).upcoming(NOON)) == []
 
