@@ -31,6 +31,11 @@ def wait(policy: RetryPolicy, number: int, spread: float) -> float:
     return min(policy.max_delay, grown) * (1 + policy.jitter * spread)
 
 
+def succeeded(settings: Settings, outcome: Outcome) -> bool:
+    """Say whether this ending is what CRON_SUCCESS calls success."""
+    return isinstance(outcome, Exited) and outcome.code in settings.success
+
+
 def decide(
     settings: Settings,
     attempt: int,
@@ -46,7 +51,7 @@ def decide(
     A retry never starts at or after the job's next instant, whatever the policy allows.
     """
     policy = settings.retry
-    if isinstance(outcome, Exited) and outcome.code in settings.success:
+    if succeeded(settings, outcome):
         return Done()
     if not _is_retried(policy, outcome):
         return GiveUp(Reason.NOT_RETRIED)

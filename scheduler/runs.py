@@ -18,7 +18,6 @@ from scheduler.model import (
     Done,
     Ending,
     Entry,
-    Exited,
     GiveUp,
     Lost,
     NotStarted,
@@ -327,8 +326,10 @@ class Runs:
         entry = self._entries.get(running.attempt.run.job)
         if running.fate is Reason.REPLACED:
             return GiveUp(Reason.REPLACED)
+        if retry.succeeded((entry or running.entry).settings, ending.outcome):
+            return Done()  # most do; for them nobody searches the next instant
         if entry is None:
-            return _without_entry(running, ending)
+            return GiveUp(Reason.REMOVED)
         return retry.decide(
             entry.settings,
             running.attempt.number,
@@ -372,14 +373,6 @@ def _ending(running: Running, ended: Ended, now: datetime) -> Ending:
 def _fated(running: Running, outcome: Outcome) -> Outcome:
     """Return the outcome, which is the timeout's where that is what ended it."""
     return running.fate if isinstance(running.fate, TimedOut) else outcome
-
-
-def _without_entry(running: Running, ending: Ending) -> Decision:
-    """Decide on an attempt whose entry was taken out of the crontab while it ran."""
-    outcome = ending.outcome
-    if isinstance(outcome, Exited) and outcome.code in running.entry.settings.success:
-        return Done()
-    return GiveUp(Reason.REMOVED)
 
 
 def _unknown(run: Run) -> Entry:
