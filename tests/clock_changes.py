@@ -241,3 +241,21 @@ CASES = [
     for row in pair.rows.strip().splitlines()
     for direction in ("forward", "back")
 ]
+
+NOTES = [  # expression, zone, after (UTC), the note, why
+    ("30 2 * * *", "Europe/Berlin", "2027-03-27T12:00", "the clock goes forward: stands for 02:30", "one skipped minute"),
+    ("0,30 2 * * *", "Europe/Berlin", "2027-03-27T12:00", "the clock goes forward: stands for 02:00 and 1 more", "two of them"),
+    ("* 2 * * *", "Europe/Berlin", "2027-03-28T00:00", "the clock goes forward: stands for 02:00 and 59 more", "all of them"),
+    ("0 2,3 * * *", "Europe/Berlin", "2027-03-27T12:00", "the clock goes forward: stands for 02:00, with its own run", "and 03:00 itself"),
+    ("0 3 * * *", "Europe/Berlin", "2027-03-27T12:00", "", "only itself"),
+    ("0 * * * *", "Europe/Berlin", "2027-03-28T00:30", "", "hourly jobs go on in step"),
+    ("30 2 * * *", "Europe/Berlin", "2027-03-28T12:00", "", "the next day is as ever"),
+    ("30 2 * * *", "Europe/Berlin", "2027-10-30T12:00", "", "the first time is the usual one"),
+    ("30 * * * *", "Europe/Berlin", "2027-10-31T00:40", "the clock goes back: the second 02:30", "the second one is not"),
+    ("0 3 * * *", "Europe/Berlin", "2027-10-30T12:00", "", "03:00 comes once"),
+    ("@daily", "Asia/Beirut", "2027-03-27T12:00", "the clock goes forward: stands for 00:00", "a skipped midnight"),
+    ("15 2 * * *", "Australia/Lord_Howe", "2027-10-02T12:00", "the clock goes forward: stands for 02:15", "half an hour"),
+    ("45 * * * *", "Australia/Lord_Howe", "2027-04-03T14:50", "the clock goes back: the second 01:45", "half an hour"),
+    ("@daily", "Pacific/Apia", "2011-12-29T12:00", "", "a dropped day is nothing to stand for"),
+    ("0 1 * * *", "Antarctica/Casey", "2010-03-04T15:00", "", "nor is a shift of three hours"),
+]  # fmt: skip
