@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.model import Exited, NotStarted, Signalled
+from scheduler.shell import direct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,31 +31,30 @@ _PRIVATE = frozenset(
 )
 _SHELL = "/bin/sh"
 
-# A command of plain words means the same to execve(2) as to a Bourne shell, unless its first word
-# is the shell's own (POSIX 2.9.1, 2.14, 2.4 and what bash and dash add) or assigns a variable.
-_PLAIN = re.compile(r"[A-Za-z0-9_@+:,./-][A-Za-z0-9_@%+=:,./ -]*", re.ASCII)
-_PLAIN_SHELLS = frozenset({"/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/sh", "/usr/bin/bash"})
-_SHELL_WORDS = frozenset(
-    """. : alias bg bind break builtin caller case cd chdir command compgen complete compopt
-    continue coproc declare dirs disown do done echo elif else enable esac eval exec exit export
-    fc fg fi for function getopts hash help history if in jobs kill let local logout mapfile popd
-    printf pushd pwd read readarray readonly return select set shift shopt source suspend test
-    then time times trap type typeset ulimit umask unalias unset until wait while""".split()
-)
-_SHELL_INIT = frozenset({"ENV", "BASH_ENV"})
-
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Everything a start needs, worked out before the minute; `output` is an open descriptor."""
+    """Everything a start needs, worked out before the minute; `output` is an open descriptor.
+
+    Words are bytes as the crontab has them, whatever the daemon's locale.
+    """
 
     attempt: Attempt
-    shell: tuple[str, ...]
-    direct: tuple[str, ...] | None  # the same without a shell, where that means the same
-    environment: dict[str, str]
-    directory: str
-    stdin: str | None
+    shell: tuple[bytes, ...]
+    direct: tuple[bytes, ...] | None  # the same without a shell, where that means the same
+    environment: dict[bytes, bytes]
+    directory: bytes
+    stdin: bytes | None
     output: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What the environments of all entries with these assignments have in common."""
+
+    assignments: Environment
+    variables: Mapping[str, str]
+    encoded: dict[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,43 +97,41 @@ class RealSpawner:
     """
 
     def __init__(self, environ: Mapping[str, str], home: str, user: str) -> None:
-        self._inherited = {k: v for k, v in environ.items() if k not in _PRIVATE}
-        self._inherited.setdefault("HOME", home)
-        self._inherited.update(SHELL=_SHELL, LOGNAME=user, USER=user)
-        self._shared: tuple[Environment, dict[str, str]] = ((), self._inherited)
+        own = {k: _text(os.fsencode(v)) for k, v in environ.items() if k not in _PRIVATE}
+        self._inherited = {"HOME": home} | own | {"SHELL": _SHELL, "LOGNAME": user, "USER": user}
+        self._base = self._base_of(())
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._null = os.open(os.devnull, os.O_RDONLY)
 
     def prepare(self, entry: Entry, attempt: Attempt, output: Path) -> Launch | NotStarted:
-        base = self._base(entry.environment)
-        environment = base | {
-            "CRON_JOB": entry.job,
-            "CRON_RUN": str(attempt.run.number),
-            "CRON_ATTEMPT": str(attempt.number),
-            "CRON_SCHEDULED": scheduled(attempt.run.instant, entry.zone),
-        }
+        if self._base.assignments is not entry.environment:
+            self._base = self._base_of(entry.environment)  # one entry after the other has the same
+        base = self._base
         try:
             descriptor = _open_output(output)
         except OSError as error:
             return NotStarted(f"its output file {output}: {error.strerror}")
         return Launch(
             attempt,
-            shell=(environment["SHELL"], "-c", entry.command),
-            direct=direct(entry.command, environment),
-            environment=environment,
-            directory=environment["HOME"],
-            stdin=entry.stdin,
+            shell=(_bytes(base.variables["SHELL"]), b"-c", _bytes(entry.command)),
+            direct=direct(entry.command, base.variables),
+            environment=base.encoded | _of_attempt(entry, attempt),
+            directory=_bytes(base.variables["HOME"]),
+            stdin=None if entry.stdin is None else _bytes(entry.stdin),
             output=descriptor,
         )
 
     def start(self, launch: Launch) -> int | NotStarted:
-        try:
-            with _input(launch.stdin, self._null) as stdin:
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, launch.output)
+            try:
+                stdin = stack.enter_context(_input(launch.stdin, self._null))
+            except OSError as error:
+                return NotStarted(f"its standard input can't be stored: {error.strerror}")
+            try:
                 child = _popen(launch, stdin)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            return NotStarted(_why(error, launch))
-        finally:
-            os.close(launch.output)
+            except (OSError, ValueError) as error:
+                return NotStarted(_why(error, launch))
         self._children[child.pid] = child
         return child.pid
 
@@ -171,32 +169,17 @@ class RealSpawner:
         fields = stat[stat.rindex(b")") + 2 :].split()
         return None if fields[0] in (b"Z", b"X") and pid not in self._children else int(fields[19])
 
-    def _base(self, assignments: Environment) -> dict[str, str]:
-        """Return the environment for these assignments; one after the other, they are the same."""
-        known, environment = self._shared
-        if known is not assignments:
-            own = {name: value for name, value in assignments if name not in ("LOGNAME", "USER")}
-            environment = self._inherited | own
-            environment["PWD"] = environment["HOME"]  # a shell would set it
-            self._shared = (assignments, environment)
-        return environment
+    def _base_of(self, assignments: Environment) -> _Base:
+        own = {name: value for name, value in assignments if name not in ("LOGNAME", "USER")}
+        variables = self._inherited | own
+        variables["PWD"] = variables["HOME"]  # a shell would set it
+        encoded = {_bytes(name): _bytes(value) for name, value in variables.items()}
+        return _Base(assignments, variables, encoded)
 
 
 def scheduled(instant: datetime, zone: ZoneInfo) -> str:
     """Return the instant as RFC 3339 text with the zone's offset."""
     return instant.astimezone(zone).isoformat(timespec="seconds")
-
-
-def direct(command: str, environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Return the words of a command that means the same without a shell; None if it needs one."""
-    if not _PLAIN.fullmatch(command) or environment["SHELL"] not in _PLAIN_SHELLS:
-        return None
-    words = tuple(command.split())
-    if not words or "=" in words[0] or words[0] in _SHELL_WORDS or not environment.get("PATH"):
-        return None
-    if any(name in _SHELL_INIT or name.startswith("BASH_FUNC_") for name in environment):
-        return None
-    return words
 
 
 def default_signals() -> None:
@@ -213,43 +196,55 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+def _of_attempt(entry: Entry, attempt: Attempt) -> dict[bytes, bytes]:
+    """Return the variables that let a job be idempotent."""
+    return {
+        b"CRON_JOB": _bytes(entry.job),
+        b"CRON_RUN": b"%d" % attempt.run.number,
+        b"CRON_ATTEMPT": b"%d" % attempt.number,
+        b"CRON_SCHEDULED": scheduled(attempt.run.instant, entry.zone).encode("ascii"),
+    }
+
+
 def _popen(launch: Launch, stdin: int) -> subprocess.Popen[bytes]:
-    for words in (launch.direct, launch.shell):
-        if words is None:
-            continue
-        try:
-            return subprocess.Popen(
-                words,
-                stdin=stdin,
-                stdout=launch.output,
-                stderr=launch.output,
-                cwd=launch.directory,
-                env=launch.environment,
-                start_new_session=True,
-            )
-        except OSError:
-            # Not found, not executable, a script without "#!": the shell has its own words and
-            # exit codes for each, so it gets its turn.
-            if words is launch.shell:
-                raise
-    raise AssertionError("a launch has a shell")
+    if launch.direct is not None:
+        # Not found, not executable, a script without "#!": the shell has its own words and exit
+        # codes for each, so it gets its turn.
+        with contextlib.suppress(OSError):
+            return _child(launch.direct, launch, stdin)
+    return _child(launch.shell, launch, stdin)
+
+
+def _child(words: tuple[bytes, ...], launch: Launch, stdin: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        words,
+        stdin=stdin,
+        stdout=launch.output,
+        stderr=launch.output,
+        cwd=launch.directory,
+        env=launch.environment,
+        start_new_session=True,
+    )
 
 
 @contextlib.contextmanager
-def _input(text: str | None, null: int) -> Iterator[int]:
+def _input(text: bytes | None, null: int) -> Iterator[int]:
     """Yield what the job reads: a file, since a pipe could block the daemon on 64 KiB."""
     if text is None:
         yield null
         return
     with tempfile.TemporaryFile() as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
+        file.write(text)
         file.seek(0)
         yield file.fileno()
 
 
 def _open_output(path: Path) -> int:
-    """Create the output file; appended to, so that two writers of a job never overwrite."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+    """Create the output file; appended to, so that two writers of a job never overwrite.
+
+    A file that is there already is of a journal that was thrown away: it makes room.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
@@ -273,8 +268,22 @@ def _peak(maxrss: int) -> int | None:
     return maxrss if sys.platform == "darwin" else maxrss * 1024
 
 
-def _why(error: Exception, launch: Launch) -> str:
-    if isinstance(error, OSError):
-        name = error.filename or launch.shell[0]
-        return f"{name}: {error.strerror}"
-    return str(error)
+def _why(error: OSError | ValueError, launch: Launch) -> str:
+    """Say which part of a launch the system would not have."""
+    if not isinstance(error, OSError):
+        return f"its command or environment: {error}"
+    if error.errno == errno.E2BIG:
+        return f"its command or environment: {error.strerror}"
+    if error.filename is None:
+        return f"no new process: {error.strerror}"
+    is_home = error.filename == launch.directory
+    part, name = ("HOME", launch.directory) if is_home else ("SHELL", launch.shell[0])
+    return f"its {part} {_text(name)!r}: {error.strerror}"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

@@ -213,11 +213,11 @@ class FakeSpawner:
         self._entries[descriptor] = entry
         return Launch(
             attempt,
-            shell=("/bin/sh", "-c", entry.command),
+            shell=(b"/bin/sh", b"-c", entry.command.encode()),
             direct=None,
-            environment={"output": str(output)},
-            directory="/",
-            stdin=entry.stdin,
+            environment={b"output": bytes(output)},
+            directory=b"/",
+            stdin=None if entry.stdin is None else entry.stdin.encode(),
             output=descriptor,
         )
 

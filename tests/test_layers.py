@@ -26,7 +26,7 @@ LAYERS = {
         *("action", "canonical", "crontab", "due", "duration", "explain", "expression"),
         *("fields", "items", "last_good", "lines", "naming", "record", "redact", "remarks"),
         *("report", "retry", "scope", "settings", "tick", "timetable", "values", "wording"),
-        "writing",
+        *("shell", "writing"),
     },
     "edges": {
         *("clock", "journal", "log", "notify", "places", "process", "sources", "sql"),

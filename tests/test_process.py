@@ -1,0 +1,849 @@
+"""Jobs as processes: one exam for the real spawner and its stand-in, and what only the real can show."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from zoneinfo import ZoneInfo
+
+import pytest
+from fakes import Act, FakeClock, FakeSpawner, utc
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scheduler.model import Attempt, Entry, Exited, NotStarted, Reboot, Run, Signalled
+from scheduler.process import Ended, Launch, RealSpawner, Spawner, default_signals, scheduled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scheduler.model import Environment
+
+START = utc(2027, 3, 28, 0, 30)
+BERLIN = ZoneInfo("Europe/Berlin")
+PR_SET_CHILD_SUBREAPER = 36
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def job(
+    command: str, *, assigned: Environment = (), stdin: str | None = None, name: str = "job"
+) -> Entry:
+    return Entry(name, Reboot(), "@reboot", BERLIN, command, stdin, assigned)
+
+
+def eventually(is_so: Callable[[], object], seconds: float = 60) -> None:
+    """Look again and again until it is so; only a test that fails waits to the end."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.002)
+
+
+# --- two stages for one play ---------------------------------------------------------------------
+
+
+class Stage(Protocol):
+    """Where a job of the contract runs; it is told both as a command and as an act."""
+
+    spawner: Spawner
+
+    def prepare(self, entry: Entry, act: Act) -> Launch | NotStarted:
+        """Prepare it with an output file of its own."""
+
+    def wait(self, pid: int) -> None:
+        """Wait until it has ended, without asking the spawner."""
+
+    def rest(self) -> None:
+        """Let what was asked for happen."""
+
+    def holds(self, launch: Launch) -> bool:
+        """Say whether the launch's output file is still open."""
+
+
+@dataclass
+class RealStage:
+    folder: Path
+    environ: dict[str, str] = field(default_factory=lambda: {"PATH": os.environ["PATH"]})
+    pids: list[int] = field(default_factory=list)
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        self.spawner: Spawner = self.new()
+
+    def new(self, environ: dict[str, str] | None = None) -> RealSpawner:
+        return RealSpawner(self.environ if environ is None else environ, str(self.folder), "ada")
+
+    def prepare(self, entry: Entry, _act: Act | None = None) -> Launch | NotStarted:
+        self.number += 1
+        attempt = Attempt(Run(self.number, entry.job, START), 2)
+        return self.spawner.prepare(entry, attempt, self.output())
+
+    def output(self) -> Path:
+        return self.folder / "outputs" / f"{self.number}.log"
+
+    def start(self, launch: Launch | NotStarted) -> int:
+        assert isinstance(launch, Launch), launch
+        pid = self.spawner.start(launch)
+        assert isinstance(pid, int), pid
+        self.pids.append(pid)
+        return pid
+
+    def wait(self, pid: int) -> None:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    def rest(self) -> None:
+        time.sleep(0.002)
+
+    def holds(self, launch: Launch) -> bool:
+        return Path(f"/dev/fd/{launch.output}").exists()
+
+    # what only the real stage can show
+
+    def run(self, entry: Entry | str, *, in_shell: bool = False) -> tuple[Ended, bytes]:
+        """Run a job to its end; return how it ended and what it wrote."""
+        launch = self.prepare(job(entry) if isinstance(entry, str) else entry)
+        if in_shell:
+            assert isinstance(launch, Launch)
+            launch = replace(launch, direct=None)
+        return self.end(self.start(launch)), self.output().read_bytes()
+
+    def end(self, pid: int) -> Ended:
+        self.wait(pid)
+        return next(each for each in self.spawner.ended() if each.pid == pid)
+
+    def refusal(self, entry: Entry) -> str:
+        launch = self.prepare(entry)
+        assert isinstance(launch, Launch)
+        result = self.spawner.start(launch)
+        assert isinstance(result, NotStarted)
+        assert not self.holds(launch)
+        return result.why
+
+
+@dataclass
+class FakeStage:
+    clock: FakeClock = field(default_factory=lambda: FakeClock(START))
+    acts: dict[str, list[Act]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.fake = FakeSpawner(self.clock, self.acts)
+        self.spawner: Spawner = self.fake
+
+    def prepare(self, entry: Entry, act: Act) -> Launch | NotStarted:
+        name = f"job-{len(self.acts)}"
+        self.acts[name] = [act]
+        attempt = Attempt(Run(len(self.acts), name, START), 1)
+        return self.spawner.prepare(replace(entry, job=name), attempt, Path(name))
+
+    def wait(self, pid: int) -> None:
+        while self.fake._groups[pid].leader not in ("zombie", "gone"):
+            self._pass(timedelta(hours=1))
+
+    def rest(self) -> None:
+        self._pass(timedelta(0))
+
+    def _pass(self, length: timedelta) -> None:
+        asyncio.run(self.clock.wait(self.clock.now() + length, asyncio.Event()))
+
+    def holds(self, launch: Launch) -> bool:
+        return launch.output in self.fake.descriptors
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[RealStage]:
+    if sys.platform == "linux":  # orphans come to this process, since not every PID 1 buries them
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    stage = RealStage(tmp_path)
+    yield stage
+    for pid in stage.pids:
+        stage.spawner.signal(pid, signal.SIGKILL)
+    eventually(lambda: all(is_empty(stage, pid) for pid in stage.pids))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+@pytest.fixture(params=["real", "fake"])
+def stage(request: pytest.FixtureRequest) -> Stage:
+    found: Stage = request.getfixturevalue("real") if request.param == "real" else FakeStage()
+    return found
+
+
+def begin(stage: Stage, command: str, act: Act) -> int:
+    launch = stage.prepare(job(command), act)
+    assert isinstance(launch, Launch)
+    pid = stage.spawner.start(launch)
+    assert isinstance(pid, int)
+    if isinstance(stage, RealStage):
+        stage.pids.append(pid)
+        if "echo ready" in command:
+            eventually(stage.output().read_bytes)
+    return pid
+
+
+def ending(stage: Stage, pid: int) -> Ended:
+    stage.wait(pid)
+    (ended,) = stage.spawner.ended()
+    return ended
+
+
+def is_empty(stage: Stage, pid: int) -> bool:
+    stage.rest()
+    stage.spawner.ended()  # on the real stage it buries the orphans that came to us
+    return not stage.spawner.signal(pid, 0)
+
+
+FOR_EVER = ("exec sleep 600", Act(lasts=1e7))
+STUBBORN = ("trap '' TERM; echo ready; while :; do sleep 600; done", Act(lasts=1e7, on_term=None))
+LEAVER = ("sleep 600 & echo ready; exit 4", Act(outcome=Exited(4), leaves=True))
+
+
+# --- the contract --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "act", "expected"),
+    [
+        ("exit 0", Act(), Exited(0)),
+        ("exit 3", Act(outcome=Exited(3)), Exited(3)),
+        ("exit 255", Act(outcome=Exited(255)), Exited(255)),
+        ("kill -KILL $$", Act(outcome=Signalled(9)), Signalled(9)),
+        ("kill -SEGV $$", Act(outcome=Signalled(11)), Signalled(11)),
+    ],
+)
+def test_a_child_is_told_of_once_with_its_ending(
+    stage: Stage, command: str, act: Act, expected: Exited | Signalled
+) -> None:
+    pid = begin(stage, command, act)
+    ended = ending(stage, pid)
+    assert (ended.pid, ended.outcome) == (pid, expected)
+    assert stage.spawner.ended() == []
+
+
+def test_nobody_ends_where_nobody_started(stage: Stage) -> None:
+    assert stage.spawner.ended() == []
+
+
+def test_all_that_ended_are_told_of_and_no_one_else(stage: Stage) -> None:
+    lasting = begin(stage, *FOR_EVER)
+    pids = {begin(stage, "exit 1", Act(outcome=Exited(1))) for _ in range(3)}
+    for pid in pids:
+        stage.wait(pid)
+    assert {ended.pid for ended in stage.spawner.ended()} == pids
+    assert stage.spawner.started_at(lasting) is not None
+
+
+def test_a_process_has_one_start_until_its_ending_is_told(stage: Stage) -> None:
+    pid = begin(stage, *FOR_EVER)
+    started = stage.spawner.started_at(pid)
+    assert started is not None
+    assert stage.spawner.started_at(pid) == started
+    stage.spawner.signal(pid, signal.SIGKILL)
+    stage.wait(pid)
+    assert stage.spawner.started_at(pid) == started, "a zombie still has the pid"
+    stage.spawner.ended()
+    assert stage.spawner.started_at(pid) is None
+
+
+def test_sigterm_ends_a_job_and_sigkill_one_that_ignores_it(stage: Stage) -> None:
+    pid = begin(stage, *FOR_EVER)
+    assert stage.spawner.signal(pid, signal.SIGTERM)
+    assert ending(stage, pid).outcome == Signalled(signal.SIGTERM)
+
+    pid = begin(stage, *STUBBORN)
+    assert stage.spawner.signal(pid, signal.SIGTERM)
+    stage.rest()
+    assert (stage.spawner.ended(), stage.spawner.signal(pid, 0)) == ([], True)
+    assert stage.spawner.signal(pid, signal.SIGKILL)
+    assert ending(stage, pid).outcome == Signalled(signal.SIGKILL)
+
+
+def test_signal_zero_only_asks_whether_somebody_is_left(stage: Stage) -> None:
+    pid = begin(stage, *FOR_EVER)
+    assert stage.spawner.signal(pid, 0)
+    stage.spawner.signal(pid, signal.SIGKILL)
+    ending(stage, pid)
+    assert not stage.spawner.signal(pid, 0)
+    assert not stage.spawner.signal(pid, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_reaches_what_a_job_left_behind(stage: Stage, number: int) -> None:
+    pid = begin(stage, *LEAVER)
+    assert ending(stage, pid).outcome == Exited(4)
+    assert stage.spawner.started_at(pid) is None
+    assert stage.spawner.signal(pid, number)
+    eventually(lambda: is_empty(stage, pid))
+
+
+def test_who_ignores_sigterm_outlives_the_leader_that_does_not(stage: Stage) -> None:
+    pid = begin(
+        stage,
+        "(trap '' TERM; echo ready; exec sleep 600) & exec sleep 600",
+        Act(lasts=1e7, leaves=True, is_stubborn=True),
+    )
+    stage.spawner.signal(pid, signal.SIGTERM)
+    assert ending(stage, pid).outcome == Signalled(signal.SIGTERM)
+    assert stage.spawner.signal(pid, 0)
+    stage.spawner.signal(pid, signal.SIGKILL)
+    eventually(lambda: is_empty(stage, pid))
+
+
+def test_a_launch_lets_go_of_its_output_once_started(stage: Stage) -> None:
+    launch = stage.prepare(job("exit 0"), Act())
+    assert isinstance(launch, Launch)
+    assert stage.holds(launch)
+    pid = stage.spawner.start(launch)
+    assert isinstance(pid, int)
+    assert not stage.holds(launch)
+    ending(stage, pid)
+
+
+def test_a_launch_that_is_not_started_can_be_let_go(stage: Stage) -> None:
+    launch = stage.prepare(job("exit 0"), Act())
+    assert isinstance(launch, Launch)
+    stage.spawner.discard(launch)
+    assert not stage.holds(launch)
+    assert stage.spawner.ended() == []
+
+
+def test_a_start_that_fails_leaves_nothing_open(stage: Stage) -> None:
+    entry = job("exit 0", assigned=(("HOME", "/nowhere"),))
+    launch = stage.prepare(entry, Act(outcome=NotStarted("its HOME is gone")))
+    assert isinstance(launch, Launch)
+    assert isinstance(stage.spawner.start(launch), NotStarted)
+    assert not stage.holds(launch)
+    assert stage.spawner.ended() == []
+
+
+def test_an_output_that_cannot_be_opened_is_told_before_the_start(stage: Stage) -> None:
+    if isinstance(stage, RealStage):
+        (stage.folder / "outputs").write_text("a file where the folder should be")
+    act = Act(outcome=NotStarted("its output file: Not a directory"), is_early=True)
+    found = stage.prepare(job("exit 0"), act)
+    assert isinstance(found, NotStarted)
+    assert "its output file" in found.why
+    assert "Not a directory" in found.why
+
+
+# --- the stand-in alone --------------------------------------------------------------------------
+
+
+def test_attempts_follow_their_script_and_are_on_record() -> None:
+    clock = FakeClock(START)
+    acts = {"job": [Act(outcome=Exited(1)), Act(outcome=NotStarted("no")), Act()]}
+    spawner = FakeSpawner(clock, acts, start_takes=2)
+    for number in (1, 2, 3, 4):
+        launch = spawner.prepare(job("x"), Attempt(Run(7, "job", START), number), Path("log"))
+        assert isinstance(launch, Launch)
+        spawner.start(launch)
+    asyncio.run(clock.wait(clock.now(), asyncio.Event()))
+    assert [each.outcome for each in spawner.ended()] == [Exited(1), Exited(0), Exited(0)]
+    starts = [(START + timedelta(seconds=2 * n), n) for n in (1, 3, 4)]
+    assert spawner.starts("job") == starts, "attempt 2 got no process"
+    assert [each.attempt.number for each in spawner.launched] == [1, 2, 3, 4]
+
+
+def test_jobs_outlive_a_daemon_that_is_killed_and_end_unseen() -> None:
+    stage = FakeStage()
+    pid = begin(stage, "x", Act(lasts=60))
+    gone = begin(stage, "x", Act())
+    stage.rest()
+    started = stage.fake.started_at(pid)
+    stage.fake.crash()
+    assert stage.fake.started_at(gone) is None
+    assert stage.fake.started_at(pid) == started
+    stage.wait(pid)
+    assert stage.fake.started_at(pid) is None
+    assert stage.fake.ended() == []
+
+
+# --- what a job finds: where it stands, who it is ------------------------------------------------
+
+
+def variables(output: bytes) -> dict[str, str]:
+    lines = output.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
+    return dict(line.split("=", 1) for line in lines)
+
+
+def environment(stage: RealStage, *assigned: tuple[str, str]) -> dict[str, str]:
+    return variables(stage.run(job("env -0", assigned=assigned))[1])
+
+
+def test_a_job_is_told_which_run_it_is(real: RealStage) -> None:
+    found = environment(real)
+    assert {name: value for name, value in found.items() if name.startswith("CRON_")} == {
+        "CRON_JOB": "job",
+        "CRON_RUN": "1",
+        "CRON_ATTEMPT": "2",
+        "CRON_SCHEDULED": "2027-03-28T01:30:00+01:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("minutes", "zone", "expected", "why"),
+    [
+        (0, "Europe/Berlin", "2027-03-28T01:30:00+01:00", "before the clocks change"),
+        (30, "Europe/Berlin", "2027-03-28T03:00:00+02:00", "and after it"),
+        (0, "UTC", "2027-03-28T00:30:00+00:00", "an offset even there"),
+        (0, "Asia/Kolkata", "2027-03-28T06:00:00+05:30", "half an hour"),
+        (0, "America/St_Johns", "2027-03-27T22:00:00-02:30", "west, and yesterday"),
+    ],
+)
+def test_the_scheduled_instant_has_its_zones_offset(
+    minutes: int, zone: str, expected: str, why: str
+) -> None:
+    assert scheduled(START + timedelta(minutes=minutes), ZoneInfo(zone)) == expected, why
+
+
+def test_a_job_gets_what_the_daemon_has_except_what_is_private(real: RealStage) -> None:
+    inherited = {"PATH": os.environ["PATH"], "EDITOR": "vi", "SHELL": "/bin/zsh", "USER": "root"}
+    private = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
+    private += ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
+    real.spawner = real.new(inherited | dict.fromkeys(private, "1"))
+    found = environment(real)
+    assert found["EDITOR"] == "vi"
+    assert found["SHELL"] == "/bin/sh", "not the daemon's own"
+    assert (found["LOGNAME"], found["USER"]) == ("ada", "ada")
+    assert not found.keys() & set(private)
+
+
+def test_assignments_go_on_top_but_nobody_becomes_someone_else(real: RealStage) -> None:
+    found = environment(
+        real,
+        ("PATH", "/usr/bin:/bin"),
+        ("LANG", "C"),
+        ("LANG", "nb_NO"),
+        ("LOGNAME", "root"),
+        ("USER", "root"),
+        ("SHELL", "/bin/bash"),
+        ("EMPTY", ""),
+        ("CRON_JOB", "another"),
+    )
+    assert found["PATH"] == "/usr/bin:/bin"
+    assert found["LANG"] == "nb_NO", "the last one counts"
+    assert (found["LOGNAME"], found["USER"]) == ("ada", "ada")
+    assert (found["SHELL"], found["EMPTY"], found["CRON_JOB"]) == ("/bin/bash", "", "job")
+
+
+def test_each_entry_has_its_own_assignments(real: RealStage) -> None:
+    assert environment(real, ("A", "1"))["A"] == "1"
+    assert "A" not in environment(real)
+    assert environment(real, ("A", "2"))["A"] == "2"
+
+
+def test_a_job_starts_in_the_home(real: RealStage) -> None:
+    home = str(real.folder)
+    for entry in (job("/bin/pwd"), job("/bin/pwd; :")):
+        assert real.run(entry)[1].decode().strip() == home
+    assert environment(real)["PWD"] == home, "not the daemon's own"
+    (real.folder / "elsewhere").mkdir()
+    elsewhere = f"{home}/elsewhere"
+    assert (
+        real.run(job("/bin/pwd", assigned=(("HOME", elsewhere),)))[1].decode().strip() == elsewhere
+    )
+    found = environment(real, ("HOME", elsewhere), ("PWD", "/"))
+    assert (found["HOME"], found["PWD"]) == (elsewhere, elsewhere)
+
+
+def test_the_daemons_own_home_comes_before_the_accounts(real: RealStage) -> None:
+    (real.folder / "own").mkdir()
+    real.spawner = real.new(real.environ | {"HOME": str(real.folder / "own")})
+    assert environment(real)["HOME"] == str(real.folder / "own")
+
+
+BYTES = "caf\u00e9 \u65e5\u672c \udcff\udc80"  # UTF-8, and two bytes that are none
+
+
+def test_bytes_that_are_no_text_arrive_as_they_are(real: RealStage) -> None:
+    raw = BYTES.encode("utf-8", "surrogateescape")
+    assert environment(real, ("ODD", BYTES))["ODD"] == BYTES
+    assert real.run(f"echo '{BYTES}'")[1] == raw + b"\n"
+    assert real.run(job("cat", stdin=BYTES))[1] == raw
+    assert environment(real, ("\u00e9", "x"))["\u00e9"] == "x", "in a name too"
+
+
+IN_ASCII = """
+    import os, sys
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+    from scheduler.model import Attempt, Entry, Reboot, Run
+    from scheduler.process import RealSpawner, default_signals
+    from datetime import datetime, UTC
+    assert {check}
+    default_signals()
+    spawner = RealSpawner(os.environ, sys.argv[1], "ada")
+    command = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    entry = Entry("job", Reboot(), "@reboot", ZoneInfo("UTC"), command)
+    attempt = Attempt(Run(1, "job", datetime(2027, 1, 1, tzinfo=UTC)), 1)
+    launch = spawner.prepare(entry, attempt, Path(sys.argv[1]) / "log")
+    pid = spawner.start(launch)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    spawner.ended()
+"""
+
+
+def in_another_daemon(
+    folder: Path, command: str, *, check: str, before: tuple[str, ...] = (), **environ: str
+) -> bytes:
+    """Run a job of a process with another past than this one; return what it wrote."""
+    script = textwrap.dedent(IN_ASCII).format(check=check)
+    subprocess.run(
+        [*before, sys.executable, "-c", script, str(folder)],
+        input=command.encode("utf-8", "surrogateescape"),
+        env=os.environ | environ,
+        check=True,
+    )
+    return (folder / "log").read_bytes()
+
+
+def test_the_daemons_locale_changes_no_byte_of_a_job(tmp_path: Path) -> None:
+    raw = BYTES.encode("utf-8", "surrogateescape")
+    found = in_another_daemon(
+        tmp_path,
+        f"echo '{BYTES}'; env -0",
+        check="sys.getfilesystemencoding() == 'ascii'",
+        PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0",
+        LC_ALL="C",
+        ODD=BYTES,
+    )
+    assert found.startswith(raw + b"\n")
+    assert b"\0ODD=" + raw + b"\0" in b"\0" + found.partition(b"\n")[2]
+
+
+# --- what a job finds: input, output, descriptors, signals ---------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stdin", "expected", "why"),
+    [
+        (None, b"0\n", "without a % there is nothing to read"),
+        ("", b"0\n", "a % with nothing behind it"),
+        ("a\nb\n", b"4\n", "lines"),
+        ("x" * 1_000_000, b"1000000\n", "more than a pipe holds"),
+    ],
+)
+def test_standard_input_is_the_text_behind_the_percent_sign(
+    real: RealStage, stdin: str | None, expected: bytes, why: str
+) -> None:
+    assert real.run(job("wc -c", stdin=stdin))[1] == expected, why
+
+
+def test_a_megabyte_of_input_that_nobody_reads_holds_nobody_up(real: RealStage) -> None:
+    assert real.run(job("exit 5", stdin="x" * 1_000_000))[0].outcome == Exited(5)
+
+
+def test_a_job_leads_a_session_and_a_group_of_its_own(real: RealStage) -> None:
+    pid = begin(real, *FOR_EVER)
+    assert (os.getsid(pid), os.getpgid(pid)) == (pid, pid)
+
+
+@on_linux
+def test_a_job_inherits_no_descriptors(real: RealStage) -> None:
+    read, write = os.pipe()
+    os.set_inheritable(read, True)
+    try:
+        for command in ("ls /proc/self/fd", "ls /proc/self/fd; :"):
+            assert real.run(job(command, stdin="x"))[1].split() == [b"0", b"1", b"2", b"3"], command
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [
+        ((), "Python ignores SIGPIPE, and that is not passed on"),
+        (("nohup",), "nohup ignores SIGHUP"),
+        (("sh", "-c", "trap '' INT QUIT TERM USR1; exec \"$@\"", "sh"), "as a shell's background"),
+    ],
+)
+def test_a_job_has_default_signals_whatever_the_daemon_was_started_under(
+    tmp_path: Path, before: tuple[str, ...], why: str
+) -> None:
+    found = in_another_daemon(
+        tmp_path,
+        "grep -E ^Sig(Ign|Blk) /proc/self/status".replace("^Sig(Ign|Blk)", "'^Sig(Ign|Blk)'"),
+        check="__import__('signal').pthread_sigmask(0, {10, 12}) is not None",
+        before=before,
+    )
+    assert found.split() == [b"SigBlk:", b"0" * 16, b"SigIgn:", b"0" * 16], why
+
+
+def test_default_signals_leaves_handlers_and_pythons_own_alone() -> None:
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR2, lambda *_: None)
+        handler = signal.getsignal(signal.SIGUSR2)
+        default_signals()
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGUSR2) is handler
+        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+
+def test_output_and_errors_go_to_one_private_file_byte_by_byte(real: RealStage) -> None:
+    mask = os.umask(0)
+    try:
+        ended, output = real.run(r"printf 'a\0\377\r\n'; echo oops >&2; printf '\033[31m'")
+    finally:
+        os.umask(mask)
+    assert ended.outcome == Exited(0)
+    assert output == b"a\0\xff\r\noops\n\x1b[31m"
+    assert real.output().stat().st_mode & 0o777 == 0o600
+
+
+@on_linux
+def test_two_writers_of_one_file_never_overwrite_each_other(real: RealStage) -> None:
+    loop = "i=0; while [ $i -lt 200 ]; do echo {}; i=$((i+1)); done"
+    command = f"({loop.format('one')}) & ({loop.format('two')}) >> /proc/self/fd/1; wait"
+    lines = real.run(command)[1].split()
+    assert (lines.count(b"one"), lines.count(b"two")) == (200, 200)
+
+
+def test_the_output_of_a_journal_that_was_thrown_away_makes_room(real: RealStage) -> None:
+    path = real.folder / "outputs" / "1.log"
+    path.parent.mkdir()
+    path.write_text("of an earlier life, and longer")
+    assert real.run("echo new")[1] == b"new\n"
+
+
+def test_an_output_is_never_written_through_a_link(real: RealStage) -> None:
+    (real.folder / "outputs").mkdir()
+    (real.folder / "outputs/1.log").symlink_to(real.folder / "precious")
+    assert isinstance(real.prepare(job("echo")), NotStarted)
+    assert not (real.folder / "precious").exists()
+
+
+# --- with and without a shell --------------------------------------------------------------------
+
+
+def test_a_command_with_shell_syntax_is_the_shells(real: RealStage) -> None:
+    command = 'a="x  y"; echo "$a" $((1 + 1)) | tr a-z A-Z; exit 3'
+    ended, output = real.run(command)
+    assert (ended.outcome, output) == (Exited(3), b"X  Y 2\n")
+
+
+def test_the_shell_is_the_one_that_the_crontab_says(real: RealStage) -> None:
+    shell = real.folder / "shell"
+    shell.write_text('#!/bin/sh\nprintf "[%s]" "$0" "$@"\n')
+    shell.chmod(0o755)
+    found = real.run(job("two  words", assigned=(("SHELL", str(shell)),)))[1]
+    assert found.decode() == f"[{shell}][-c][two  words]"
+
+
+SAME = [  # what happens must not tell whether there was a shell
+    ("true", "nothing"),
+    ("false", "an exit code"),
+    ("env printf %s- a b  c", "blanks part words, however many"),
+    ("ls  /nowhere ", "an error message, blanks at the end"),
+    ("/bin/pwd", "the folder"),
+    ("cat", "the input"),
+    ("no-such-program", "127, in the shell's words"),
+    ("./plain", "126: not executable"),
+    ("/", "126: a folder"),
+    ("./script a b", "a script without #! is the shell's to run"),
+    ("script a b", "and one on the PATH too"),
+    ("./missing-interpreter", "the shell's words for that"),
+    ("env -0", "what is exported, apart from a shell's own"),
+]
+SHELLS_OWN = {b"_", b"SHLVL", b"OLDPWD"}
+
+
+def without_shells_own(output: bytes) -> list[bytes]:
+    parts = output.split(b"\0")
+    return sorted(part for part in parts if part.partition(b"=")[0] not in SHELLS_OWN)
+
+
+@pytest.fixture
+def programs(real: RealStage) -> RealStage:
+    for name, text, mode in (
+        ("plain", "echo no", 0o600),
+        ("script", 'echo "$0-$1-$2-$#"\nexit 7\n', 0o700),
+        ("missing-interpreter", "#!/no/such/thing\n", 0o700),
+        ("suicide", "#!/bin/sh\nkill -9 $$\n", 0o700),
+    ):
+        (real.folder / name).write_text(text)
+        (real.folder / name).chmod(mode)
+    return real
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+@pytest.mark.parametrize(("command", "why"), SAME)
+def test_without_a_shell_the_same_happens(
+    programs: RealStage, shell: str, command: str, why: str
+) -> None:
+    assigned = (("SHELL", shell), ("PATH", f"/usr/bin:/bin:{programs.folder}"))
+    entry = job(command, assigned=assigned, stdin="in\n")
+    launch = programs.prepare(entry)
+    assert isinstance(launch, Launch)
+    assert launch.direct is not None
+    programs.spawner.discard(launch)
+    outputs, outcomes = set(), set()
+    for in_shell in (False, True):
+        programs.number = 100
+        ended, output = programs.run(entry, in_shell=in_shell)
+        outcomes.add(ended.outcome)
+        outputs.add(tuple(without_shells_own(output)))
+    assert (len(outcomes), len(outputs)) == (1, 1), (why, outcomes, outputs)
+
+
+@pytest.mark.parametrize(
+    ("command", "expected", "why"),
+    [
+        ("./suicide", Signalled(9), "nobody stands between"),
+        ("exec ./suicide", Signalled(9), "nor here"),
+        ("./suicide; exit $?", Exited(137), "a shell tells of a signal by an exit code"),
+    ],
+)
+def test_a_signal_is_seen_as_one_unless_a_shell_stands_between(
+    programs: RealStage, command: str, expected: Exited | Signalled, why: str
+) -> None:
+    assert programs.run(command)[0].outcome == expected, why
+
+
+words = st.text("aZ09_@%+=:,./-", min_size=1, max_size=6)
+
+
+@settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(st.lists(words, max_size=4), st.sampled_from([" ", "  "]))
+def test_without_a_shell_the_same_words_arrive(
+    real: RealStage, arguments: list[str], blank: str
+) -> None:
+    command = blank.join(("env", "printf", "[%s]", *arguments)).replace("[%s]", "%s,")
+    launch = real.prepare(job(command))
+    assert isinstance(launch, Launch)
+    assert launch.direct is not None
+    real.spawner.discard(launch)
+    assert real.run(command)[1] == real.run(command, in_shell=True)[1]
+
+
+# --- what can't be started -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "assigned", "expected"),
+    [
+        ("echo", ("SHELL", "/no/shell"), "its SHELL '/no/shell': No such file or directory"),
+        ("echo", ("SHELL", "/"), "its SHELL '/': Permission denied"),
+        ("echo", ("SHELL", ""), "its SHELL '': Permission denied"),
+        ("echo", ("HOME", "/no/home"), "its HOME '/no/home': No such file or directory"),
+        ("true", ("HOME", "/no/home"), "its HOME '/no/home': No such file or directory"),
+        ("true", ("HOME", "/dev/null"), "its HOME '/dev/null': Not a directory"),
+        ("true", ("HOME", ""), "its HOME '': No such file or directory"),
+        ("true", ("HOME", "/\udcff"), r"its HOME '/\udcff': No such file or directory"),
+        ("echo a\0b", ("A", ""), "its command or environment: embedded null byte"),
+        ("true", ("A", "a\0b"), "its command or environment: embedded null byte"),
+        (": " + "x" * 3_000_000, ("A", ""), "its command or environment: Argument list too long"),
+        ("true", ("A", "x" * 3_000_000), "its command or environment: Argument list too long"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_cannot_be_started_says_why(
+    real: RealStage, command: str, assigned: tuple[str, str], expected: str
+) -> None:
+    assert real.refusal(job(command, assigned=(assigned,))) == expected
+
+
+def test_no_process_for_want_of_descriptors_is_no_fault_of_the_shell(real: RealStage) -> None:
+    launch = real.prepare(job("true"))
+    assert isinstance(launch, Launch)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        result = real.spawner.start(launch)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert result == NotStarted("no new process: Too many open files")
+
+
+def test_input_that_cannot_be_stored_says_so(
+    real: RealStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    assert real.refusal(job("cat", stdin="x")) == (
+        "its standard input can't be stored: No such file or directory"
+    )
+
+
+# --- what is known of who ended ------------------------------------------------------------------
+
+
+def python(code: str) -> str:
+    return f"{sys.executable} -S -E -c '{code}'"
+
+
+def test_cpu_time_is_the_jobs(real: RealStage) -> None:
+    ended, _ = real.run(python("import time\nwhile time.process_time() < 0.2: pass"))
+    assert ended.cpu_s >= 0.2
+    assert real.run("true")[0].cpu_s >= 0
+
+
+def test_memory_is_the_jobs_or_unknown_never_the_daemons(real: RealStage) -> None:
+    unit = 1 if sys.platform == "darwin" else 1024
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    size = own + 100_000_000
+    ended, _ = real.run(python(f'b"x" * {size}'))
+    assert ended.memory_bytes is not None
+    assert size <= ended.memory_bytes < 2 * size
+    assert real.run("true")[0].memory_bytes is None
+
+
+def test_a_strangers_zombie_is_buried_without_a_word(real: RealStage) -> None:
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 9"], {})
+    real.wait(pid)
+    assert real.spawner.ended() == []
+    with pytest.raises(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+
+
+@on_linux
+def test_a_later_process_has_another_start(real: RealStage) -> None:
+    first = real.spawner.started_at(begin(real, *FOR_EVER))
+    assert first is not None
+
+    def is_later() -> bool:
+        started = real.spawner.started_at(begin(real, *FOR_EVER))
+        return started is not None and started > first
+
+    eventually(is_later)
+
+
+@on_linux
+def test_a_start_is_read_whatever_the_process_calls_itself(real: RealStage) -> None:
+    program = real.folder / "a) Z 1 ("
+    program.symlink_to("/bin/sleep")
+    pid = real.start(real.prepare(job(f"exec '{program}' 600")))
+    eventually(lambda: b"a) Z 1 (" in Path(f"/proc/{pid}/comm").read_bytes())
+    ticks = float(Path("/proc/uptime").read_text().split()[0]) * os.sysconf("SC_CLK_TCK")
+    started = real.spawner.started_at(pid)
+    assert started is not None
+    assert 0 < started <= ticks + 2
+
+
+@on_linux
+def test_a_strangers_zombie_is_gone_for_the_next_daemon(real: RealStage) -> None:
+    pid = begin(real, "exit 0", Act())
+    real.wait(pid)
+    assert real.spawner.started_at(pid) is not None
+    assert real.new().started_at(pid) is None, "it only waits to be buried"
