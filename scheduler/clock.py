@@ -95,6 +95,8 @@ class _Timer:
 
 
 async def _wait_in_steps(seconds: float, wake: asyncio.Event) -> None:
+    if wake.is_set():
+        return
     if seconds <= _SHORT:
         time.sleep(max(0.0, seconds))
         await asyncio.sleep(0)
