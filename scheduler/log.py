@@ -43,8 +43,9 @@ class Log:
         self._logger.error(message, extra={"facts": facts})
 
 
-def open_log(style: Format, stream: TextIO = sys.stderr, *, colour: bool | None = None) -> Log:
-    """Return a log that writes to `stream`; colour only on a terminal, unless said otherwise."""
+def open_log(style: Format, stream: TextIO | None = None, *, colour: bool | None = None) -> Log:
+    """Return a log that writes to `stream`, or to stderr; colour on a terminal, or as said."""
+    stream = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(stream)
     formatters = {"json": _Json, "systemd": _Systemd}
     if style in formatters:
