@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from scheduler.model import Crontab, Entry
+
+    Block = tuple[Sequence[int], Sequence[int]]
+
+_ALIKE = 0.8  # from where a line is another one, broken and moved
+_PATIENCE = 1000  # pairs of lines that are compared letter by letter, in a third of a second
+_LETTERS = 200  # of each line
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +59,74 @@ def _rescued(old: Crontab, new: Crontab) -> Iterator[Entry]:
     """Yield the old entries whose lines became refused ones, moved to where those stand now."""
     jobs = {entry.job.lower() for entry in new.entries}
     missing = {entry.line: entry for entry in old.entries if entry.job.lower() not in jobs}
-    blocks = SequenceMatcher(None, old.lines, new.lines, autojunk=False).get_opcodes()
-    for tag, i1, i2, j1, j2 in blocks if missing else ():
-        refused = [line for line in range(j1 + 1, j2 + 1) if line in new.refused]
+    for old_line, new_line in _moves(old, new, missing.keys()) if missing else ():
+        yield replace(missing[old_line], line=new_line)
+
+
+def _moves(old: Crontab, new: Crontab, missing: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield each missing line of old that was refused in new, with the line where it stands now.
+
+    A refused line is the same line as before, or one that looks like it wherever it went, or else
+    the one in whose place it stands.
+    """
+    lost, refused = set(missing), set(new.refused)
+    same, changed = _changes(old, new)
+    moved = _alike(old.lines, new.lines, lost, refused)
+    for i, j in chain(same, moved, _in_place(changed, lost, refused)):
+        if i in lost and j in refused:
+            lost.remove(i)
+            refused.remove(j)
+            yield i, j
+
+
+def _changes(old: Crontab, new: Crontab) -> tuple[list[tuple[int, int]], list[Block]]:
+    """Return the job lines that are the same, and the blocks that stand in each other's place.
+
+    Job lines alone are compared: blank lines and comments, alike everywhere, say little of what
+    went where.
+    """
+    before = sorted(entry.line for entry in old.entries)
+    after = sorted({entry.line for entry in new.entries} | new.refused)
+    texts = _told_apart(old.lines, before), _told_apart(new.lines, after)
+    same: list[tuple[int, int]] = []
+    changed: list[Block] = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
         if tag == "equal":
-            pairs = [(line - j1 + i1, line) for line in refused]
+            same += zip(before[i1:i2], after[j1:j2], strict=True)
         else:
-            lost = [line for line in range(i1 + 1, i2 + 1) if line in missing]
-            pairs = _pairs(old.lines, new.lines, lost, refused)
-        for old_line, new_line in pairs:
-            if old_line in missing:
-                yield replace(missing[old_line], line=new_line)
+            changed.append((before[i1:i2], after[j1:j2]))
+    return same, changed
 
 
-def _pairs(
-    old: Sequence[str], new: Sequence[str], lost: list[int], refused: list[int]
-) -> list[tuple[int, int]]:
-    """Pair each refused line with the lost line it is most like; each is used once."""
-    likeness = sorted(
-        (
-            (SequenceMatcher(None, old[i - 1], new[j - 1]).ratio(), i, j)
-            for i in lost
-            for j in refused
-        ),
-        reverse=True,
+def _told_apart(lines: Sequence[str], numbers: Iterable[int]) -> list[tuple[str, int]]:
+    """Return each text and which one of its like it is: equal ones make a comparison endless."""
+    seen: Counter[str] = Counter()
+    found = []
+    for number in numbers:
+        text = lines[number - 1]
+        seen[text] += 1
+        found.append((text, seen[text]))
+    return found
+
+
+def _alike(
+    old: Sequence[str], new: Sequence[str], lost: AbstractSet[int], refused: AbstractSet[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield the pairs that look alike, most alike first; none where there are too many."""
+    if len(lost) * len(refused) > _PATIENCE:
+        return
+    ratios = (
+        (SequenceMatcher(None, old[i - 1][:_LETTERS], new[j - 1][:_LETTERS]).ratio(), -i, -j)
+        for i, j in product(lost, refused)
     )
-    pairs: dict[int, int] = {}
-    for _, i, j in likeness:
-        if i not in pairs and j not in pairs.values():
-            pairs[i] = j
-    return list(pairs.items())
+    yield from ((-i, -j) for ratio, i, j in sorted(ratios, reverse=True) if ratio >= _ALIKE)
+
+
+def _in_place(
+    changed: Iterable[Block], lost: AbstractSet[int], refused: AbstractSet[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield what is left of each block, in order."""
+    for before, after in changed:
+        here = [line for line in before if line in lost]
+        there = [line for line in after if line in refused]
+        yield from zip(here, there, strict=False)
