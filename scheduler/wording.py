@@ -53,7 +53,7 @@ def _facts_of(attempt: Attempt) -> dict[str, str | int | None]:
 
 def of_seconds(amount: float) -> str:
     """Return a length of time as a person says it: 20 ms, 3.1 s, 5 min 20 s, 3 h 12 min."""
-    if amount < 1:
+    if amount < 0.9995:
         return f"{round(amount * 1000)} ms"
     if amount < 10:
         return f"{amount:.2g} s"
