@@ -33,7 +33,8 @@ MINUTE = timedelta(minutes=1)
 # for each due entry to work out its start.
 _LEAD = timedelta(seconds=0.25)
 _LEAD_EACH = timedelta(seconds=0.0005)
-_PAUSE = timedelta(seconds=1)
+_LONGEST_LEAD = timedelta(seconds=30)
+_PAUSE = 1.0  # seconds before what went wrong is tried again
 _SHOWN = 8  # coming jobs told at the start and after a reload
 _NAMED = 5  # jobs named in the line about the next minute
 
@@ -64,7 +65,7 @@ class Daemon:
         self._reload_asked = False
         self._stops_asked = 0
         self._stops_heeded = 0
-        self._stumbled_at: datetime | None = None  # when a part of the loop last went wrong
+        self._pause_until = 0.0  # after something went wrong, on the monotonic clock
         self._end_at: float | None = None  # when waiting for jobs is over, on the monotonic clock
 
     async def run(self) -> None:
@@ -101,10 +102,10 @@ class Daemon:
         try:
             stage()
         except JournalError as error:
-            self._stumbled_at = self._clock.now()
+            self._pause_until = self._clock.monotonic() + _PAUSE
             self._log.error("journal", error=str(error), say=str(error))
         except Exception as error:  # noqa: BLE001 (a bug in one run must not stop every other job)
-            self._stumbled_at = self._clock.now()
+            self._pause_until = self._clock.monotonic() + _PAUSE
             trace = "".join(traceback.format_exception(error))
             self._log.error("bug", error=repr(error), trace=trace, say=trace)
 
@@ -126,16 +127,22 @@ class Daemon:
             wakes.append(now + timedelta(seconds=self._end_at - self._clock.monotonic()))
         if not self._stops_heeded:
             wakes.append(self._planned or self._plan_time())
+            wakes.append(now if self._reload_asked else None)
         wake = min(wake for wake in wakes if wake is not None)
-        # What went wrong may go wrong again at once: not more often than once a second.
-        return wake if self._stumbled_at is None else max(wake, self._stumbled_at + _PAUSE)
+        return max(wake, self._pause_end(now))
+
+    def _pause_end(self, now: datetime) -> datetime:
+        """Return how long what went wrong is left alone; the coming minute is not kept waiting."""
+        end = now + timedelta(seconds=max(0.0, self._pause_until - self._clock.monotonic()))
+        minute = self._next_minute()
+        return min(end, minute) if minute > now else end
 
     def _heed(self) -> None:
         """Do what a signal asked for."""
         if self._reload_asked and not self._stops_heeded:
-            self._reload_asked = False
             self._read()
-        if self._stops_asked > self._stops_heeded:
+        while self._stops_asked > self._stops_heeded:
+            self._stops_heeded += 1
             self._hurry()
         if self._end_at is not None and self._clock.monotonic() >= self._end_at:
             self._end_at = None
@@ -143,9 +150,7 @@ class Daemon:
 
     def _hurry(self) -> None:
         """Take the next step towards the end."""
-        first = not self._stops_heeded
-        self._stops_heeded = self._stops_asked
-        if not first:
+        if self._stops_heeded > 1:
             self._end_at = None
             self._runs.end_all()
             return
@@ -181,27 +186,44 @@ class Daemon:
         return minute_of(self._clock.now()) if last is None else last + MINUTE
 
     def _plan_time(self) -> datetime:
-        return self._next_minute() - _LEAD - _LEAD_EACH * len(self._coming)
+        lead = min(_LEAD + _LEAD_EACH * len(self._coming), _LONGEST_LEAD)
+        return self._next_minute() - lead
 
     def _plan(self, minute: datetime, due: list[Entry]) -> None:
-        self._planned = minute
-        self._runs.plan(due, minute)
+        """Prepare a minute; what the journal refuses is tried again, a bug is not."""
+        before, self._planned = self._planned, minute
+        try:
+            self._runs.plan(due, minute)
+        except JournalError:
+            self._planned = before
+            raise
 
     def _fire(self, minute: datetime, *, late: bool = False) -> None:
+        """Start a minute; what the journal refuses is tried again, a bug is not."""
         had_runs = bool(self._coming)
-        self._planned, self._last = None, minute
+        before, self._planned, self._last = self._last, None, minute
         try:
             self._runs.fire(minute, late=late)
+        except JournalError:
+            self._planned, self._last = minute, before
+            raise
         finally:
             self._coming = self._roster.timetable.due(self._next_minute())
         if had_runs:
             self._tell_next()
 
     def _read(self) -> None:
-        """Read the crontabs, and go by them."""
-        self._roster.read(minute_of(self._clock.now()))
-        self._runs.follow(self._roster.entries, self._roster.timetable.next_instant)
-        self._coming = self._roster.timetable.due(self._next_minute())
+        """Read the crontabs, and go by them; what the journal refuses is tried again."""
+        self._reload_asked = False
+        try:
+            self._roster.read(minute_of(self._clock.now()))
+            self._runs.follow(self._roster.entries, self._roster.timetable.next_instant)
+            self._coming = self._roster.timetable.due(self._next_minute())
+            if self._planned is not None:
+                self._plan(self._planned, self._coming)
+        except JournalError:
+            self._reload_asked = True
+            raise
         systemd.ready(self._roster.summary())
         self._tell_coming()
 
@@ -209,9 +231,12 @@ class Daemon:
 
     def _tell_movement(self, owed: Owed, now: datetime) -> None:
         if owed.movement in (Movement.GAP, Movement.RESET):
-            say = f"the clock moved: {owed.missed} minutes are not made up for"
+            say = f"the clock moved: {counted(owed.missed, 'minute')} not made up for"
+            if owed.movement is Movement.RESET:
+                say = "the clock was set back so far that it must have been wrong before"
             last = None if self._last is None else self._last.isoformat()
-            self._log.warning("jump", last=last, now=now.isoformat(), say=say)
+            facts = {"last": last, "now": now.isoformat(), "missed": owed.missed}
+            self._log.warning("jump", **facts, say=say)
 
     def _tell_coming(self) -> None:
         """Tell a person each of the next few jobs, soonest first; it costs a search of a day."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -54,13 +54,18 @@ class Launches:
         self._spawner = spawner
         self._state = state
         self._queue: deque[Start] = deque()
+        self._jobs: Counter[str] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._queue)
 
+    def __contains__(self, job: str) -> bool:
+        return self._jobs[job] > 0
+
     def add(self, start: Start) -> None:
         """Queue a claimed attempt."""
         self._queue.append(start)
+        self._jobs[start.entry.job] += 1
 
     def prepare(self) -> None:
         """Do for the next starts whatever can be done before their minute."""
@@ -69,27 +74,34 @@ class Launches:
 
     def take(self, other: Launches) -> None:
         """Put everything that another queue holds at the end of this one."""
-        self._queue.extend(other._queue)
-        other._queue.clear()
+        while other._queue:
+            self.add(other._next())
 
-    def begin(self) -> list[Started]:
+    def begin(self) -> Iterator[Started]:
         """Start what is queued, for one slice of time; what is left waits for the next call."""
-        done: list[Started] = []
         until = self._clock.monotonic() + _SLICE
-        while self._queue and (not done or self._clock.monotonic() < until):
-            start = self._queue.popleft()
+        while self._queue:
+            start = self._next()
             launch = self._prepare(start)
             result = launch if isinstance(launch, NotStarted) else self._spawner.start(launch)
-            done.append(Started(start, self._clock.now(), result))
-        return done
+            yield Started(start, self._clock.now(), result)
+            if self._clock.monotonic() >= until:
+                return
 
     def cancel(self) -> Iterator[Attempt]:
         """Empty the queue, and yield the attempts that are not going to be started."""
         while self._queue:
-            start = self._queue.popleft()
+            start = self._next()
             if start.launch is not None and not isinstance(start.launch, NotStarted):
                 self._spawner.discard(start.launch)
             yield start.attempt
+
+    def _next(self) -> Start:
+        start = self._queue.popleft()
+        self._jobs[start.entry.job] -= 1
+        if not self._jobs[start.entry.job]:
+            del self._jobs[start.entry.job]
+        return start
 
     def _prepare(self, start: Start) -> Launch | NotStarted:
         if start.launch is None:

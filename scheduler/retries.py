@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A run whose attempt `number` is due at `due`; the retry window counts from `first_start`."""
+    """A run whose attempt `number` is due at `due`; the retry window counts from `first_start`.
+
+    `ended` is when the attempt before it ended.
+    """
 
     run: Run
     number: int
     due: datetime
     first_start: datetime
+    ended: datetime
 
 
 class Retries:
@@ -35,23 +39,24 @@ class Retries:
         """Keep a run until its next attempt is due, or its job is dropped."""
         self._jobs.setdefault(pending.run.job, []).append(pending)
 
-    def drop(self, job: str) -> list[Pending]:
-        """Forget and return what waits for this job."""
-        return self._jobs.pop(job, [])
+    def remove(self, pending: Pending) -> None:
+        """Forget one of them."""
+        some = self._jobs[pending.run.job]
+        some.remove(pending)
+        if not some:
+            del self._jobs[pending.run.job]
+
+    def of(self, job: str) -> Iterable[Pending]:
+        """Return what waits for this job."""
+        return self._jobs.get(job, ())
 
     def strangers(self, jobs: Mapping[str, object]) -> Iterable[str]:
         """Return the jobs that wait here and are none of these."""
         return [job for job in self._jobs if job not in jobs]
 
     def due(self, now: datetime) -> list[Pending]:
-        """Forget and return what is due."""
-        found = [pending for some in self._jobs.values() for pending in some if pending.due <= now]
-        for pending in found:
-            some = self._jobs[pending.run.job]
-            some.remove(pending)
-            if not some:
-                del self._jobs[pending.run.job]
-        return found
+        """Return what is due."""
+        return [pending for some in self._jobs.values() for pending in some if pending.due <= now]
 
     def next_due(self) -> datetime | None:
         """Return when the first is due; None if nothing waits."""

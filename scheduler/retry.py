@@ -21,6 +21,8 @@ from scheduler.model import (
     TimedOut,
 )
 
+PUNCTUAL = timedelta(seconds=5)  # a start that is late by less is in time: the loop had work to do
+
 
 def wait(policy: RetryPolicy, number: int, spread: float) -> float:
     """Return the seconds before retry `number` (from 1); `spread` in [-1, 1] places the jitter."""
@@ -58,11 +60,32 @@ def decide(
     if attempt > policy.retries:
         return GiveUp(Reason.EXHAUSTED)
     at = ended + timedelta(seconds=wait(policy, attempt, spread))
+    reason = lapsed(policy, at, at, first_start=first_start, next_instant=next_instant)
+    return RetryAt(at) if reason is None else GiveUp(reason)
+
+
+def lapsed(
+    policy: RetryPolicy,
+    due: datetime,
+    now: datetime,
+    *,
+    first_start: datetime,
+    next_instant: datetime | None,
+) -> Reason | None:
+    """Return why a retry that was due at `due` is not started at `now` any more; None if it is."""
+    at = due if now - due < PUNCTUAL else now
     if policy.within is not None and at > first_start + timedelta(seconds=policy.within):
-        return GiveUp(Reason.WINDOW)
+        return Reason.WINDOW
     if next_instant is not None and at >= next_instant:
-        return GiveUp(Reason.SUPERSEDED)
-    return RetryAt(at)
+        return Reason.SUPERSEDED
+    return None
+
+
+def without_entry(settings: Settings, outcome: Outcome) -> Decision:
+    """Return what follows an attempt whose entry was taken out of the crontab while it ran."""
+    if isinstance(outcome, Exited) and outcome.code in settings.success:
+        return Done()
+    return GiveUp(Reason.REMOVED)
 
 
 def _is_retried(policy: RetryPolicy, outcome: Outcome) -> bool:

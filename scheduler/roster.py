@@ -38,7 +38,9 @@ class Roster:
         self._boot = boot
         self._crontabs: tuple[Crontab, ...] = ()
         self._stamps: Mapping[str, Stamp] = {}
-        self._vanished: set[str] = set()
+        self._vanished: set[str] = set()  # at the last look
+        self._spared: set[str] = set()  # those that had not yet vanished at the look before
+        self._was_read = False
         self.entries: Mapping[str, Entry] = {}
         self.timetable = Timetable((), {})
 
@@ -50,22 +52,28 @@ class Roster:
         """
         stamps = self._library.stamps()
         vanished = self._stamps.keys() - stamps.keys()
-        only_just = vanished - self._vanished
+        self._spared = vanished - self._vanished
         self._vanished = vanished
-        return stamps != self._stamps and not only_just
+        return self._with_spared(stamps) != self._stamps
 
     def read(self, now: datetime) -> None:
-        """Read the crontabs and go by them, with the last good version of what is unreadable."""
-        self._stamps = self._library.stamps()
+        """Read the crontabs and go by them, with the last good version of what is unreadable.
+
+        Raises JournalError; then the entries are those of before, and it can be done again.
+        """
+        stamps = self._library.stamps()
+        self._spared -= stamps.keys()
+        self._stamps = self._with_spared(stamps)
         loaded = self._library.load()
-        merged = last_good.merge(self._crontabs, loaded.crontabs, loaded.failed)
-        before, first = self.entries, not self._crontabs
-        self._crontabs = merged.crontabs
-        self.entries = {entry.job: entry for table in self._crontabs for entry in table.entries}
-        self.timetable = Timetable(self.entries.values(), self._anchors(now))
-        if not first:
-            self._wait_for_next_boot(before)
-        self._tell(loaded, merged.kept, before)
+        merged = self._merged(loaded)
+        entries = {entry.job: entry for table in merged.crontabs for entry in table.entries}
+        timetable = Timetable(entries.values(), self._anchors(entries, now))
+        if self._was_read:
+            self._wait_for_next_boot(timetable)
+        before, self.entries, self.timetable = self.entries, entries, timetable
+        self._crontabs, self._was_read = merged.crontabs, True
+        kept = [entry for entry in merged.kept if entry.file not in self._spared]
+        self._tell(loaded, kept, before)
 
     def unbooted(self) -> list[tuple[Entry, str]]:
         """Return the @reboot entries that have not run since the machine booted, and that boot."""
@@ -81,13 +89,23 @@ class Roster:
         zones = {entry.zone.key for entry in self.entries.values()}
         return f"{counted(len(self.entries), 'entry')} in {counted(len(zones), 'zone')}"
 
-    def _anchors(self, now: datetime) -> dict[str, datetime]:
+    def _with_spared(self, stamps: Mapping[str, Stamp]) -> Mapping[str, Stamp]:
+        """Return these stamps, and the old ones of those that deserve a second look."""
+        return {**stamps, **{file: self._stamps[file] for file in self._spared}}
+
+    def _merged(self, loaded: Loaded) -> last_good.Merged:
+        """Return what was read, with the last good version of what could not be."""
+        there = [table for table in loaded.crontabs if table.file not in self._spared]
+        gone = [Crontab(file, (), (), ()) for file in self._spared]
+        return last_good.merge(self._crontabs, [*there, *gone], loaded.failed | self._spared)
+
+    def _anchors(self, entries: Mapping[str, Entry], now: datetime) -> dict[str, datetime]:
         """Return from when each @every job counts, and remember it for those that are new.
 
         A new interval counts from the job's last instant, a new job's from now.
         """
         anchors: dict[str, datetime] = {}
-        for job, entry in self.entries.items():
+        for job, entry in entries.items():
             if isinstance(entry.schedule, Every):
                 interval = entry.schedule.minutes
                 anchor = self._journal.anchor(job, interval)
@@ -97,10 +115,10 @@ class Roster:
                 anchors[job] = anchor
         return anchors
 
-    def _wait_for_next_boot(self, before: Mapping[str, Entry]) -> None:
+    def _wait_for_next_boot(self, timetable: Timetable) -> None:
         """Let @reboot entries that came with an edit wait for the next boot, as under any cron."""
-        for entry in self.timetable.at_reboot:
-            if entry.job not in before and self._boot is not None:
+        for entry in timetable.at_reboot:
+            if entry.job not in self.entries and self._boot is not None:
                 self._journal.set_booted(entry.job, self._boot)
 
     def _tell(self, loaded: Loaded, kept: Sequence[Entry], before: Mapping[str, Entry]) -> None:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from scheduler.clock import Clock
-    from scheduler.model import Attempt, Entry
+    from scheduler.model import Attempt, Entry, Outcome
     from scheduler.process import Spawner
 
 _LOOK = 15.0  # seconds between looks at processes that are not our children
+_LOOK_BEHIND = 0.5  # and at what an ended job left behind, which is none of ours either
 
 
 @dataclass(slots=True)
@@ -37,6 +38,10 @@ class Running:
     next_signal: signal.Signals = signal.SIGTERM
     signal_at: float | None = None
     adopted: int | None = None
+
+    def fated(self, outcome: Outcome) -> Outcome:
+        """Return the outcome, which is the timeout's where that is what ended it."""
+        return self.fate if isinstance(self.fate, TimedOut) else outcome
 
 
 class Watch:
@@ -98,9 +103,10 @@ class Watch:
             if running.signal_at is not None and running.signal_at <= now:
                 running.fate = running.fate or TimedOut()
                 self._signal(running)
-        for pid in [pid for pid, at in self._stragglers.items() if at <= now]:
-            del self._stragglers[pid]
-            self._spawner.signal(pid, signal.SIGKILL)
+        for pid, at in list(self._stragglers.items()):
+            number = signal.SIGKILL if at <= now else 0
+            if not self._spawner.signal(pid, number) or number:
+                del self._stragglers[pid]  # nobody is left, or will be
 
     def replace(self, job: str) -> None:
         """Begin to end the job's attempts, to make room for a new run."""
@@ -116,16 +122,17 @@ class Watch:
             self._signal(running)
         for pid in self._stragglers:
             self._spawner.signal(pid, signal.SIGKILL)
+        self._stragglers.clear()
 
     def next_signal(self) -> float | None:
         """Return in how many seconds there is something to do here; None if nothing is due."""
-        due = [r.signal_at for r in self._running.values() if r.signal_at is not None]
-        due += self._stragglers.values()
+        now = self._clock.monotonic()
+        due = [r.signal_at - now for r in self._running.values() if r.signal_at is not None]
+        due += [min(at - now, _LOOK_BEHIND) for at in self._stragglers.values()]
+        if self._adopted:
+            due.append(_LOOK)
         wait = min(due, default=None)
-        seconds = None if wait is None else max(0.0, wait - self._clock.monotonic())
-        if not self._adopted:
-            return seconds
-        return _LOOK if seconds is None else min(seconds, _LOOK)
+        return None if wait is None else max(0.0, wait)
 
     def _signal(self, running: Running) -> None:
         self._spawner.signal(running.pid, running.next_signal)

@@ -32,7 +32,7 @@ LAYERS = {
         *("clock", "journal", "log", "notify", "places", "process", "sources", "sql"),
         *("systemd", "versions"),
     },
-    "wiring": {"daemon", "launches", "retries", "roster", "runs", "watch"},
+    "wiring": {"daemon", "jobs", "launches", "ledger", "retries", "roster", "runs", "watch"},
     "doors": {"__main__", "cli"},
 }
 ORDER = list(LAYERS)

@@ -1,0 +1,112 @@
+"""What happens to runs: told to the journal in one commit, and only then to memory and the log."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, assert_never
+
+from scheduler import wording
+from scheduler.launches import output_of
+from scheduler.model import Attempt, Done, Ending, GiveUp, NotStarted, Reason, RetryAt, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from scheduler.journal import Journal
+    from scheduler.log import Log
+    from scheduler.model import Decision, Entry, Run
+    from scheduler.watch import Running
+
+
+class Ledger:
+    """The journal and the log as one: nothing is believed or said that is not on disk."""
+
+    def __init__(self, journal: Journal, log: Log) -> None:
+        self._journal = journal
+        self._log = log
+        self._steps: list[Callable[[], object]] = []
+
+    @contextmanager
+    def commit(self) -> Iterator[None]:
+        """Put what is done inside on disk as one; then take the steps that were left for `then`.
+
+        When the journal refuses (JournalError), none of it has happened, and it can be done again.
+        """
+        self._steps.clear()
+        with self._journal.transaction():
+            yield
+        for step in self._steps:
+            step()
+
+    def then(self, step: Callable[..., object], *arguments: object) -> None:
+        """Do this to memory once the commit holds."""
+        self._steps.append(partial(step, *arguments))
+
+    def claim(self, entry: Entry, instant: datetime) -> Run | None:
+        """Claim a run of the entry; None if it has been claimed before."""
+        return self._journal.claim(entry.job, instant, entry.zone.key)
+
+    def claim_attempt(self, run: Run, number: int) -> Attempt | None:
+        """Claim an attempt; None if it has been claimed before, or the run is over."""
+        return self._journal.claim_attempt(run, number, output_of(Attempt(run, number)))
+
+    def release(self, run: Run) -> None:
+        """Take back a claim that no process came of."""
+        self._journal.release(run)
+
+    def skip(self, entry: Entry, instant: datetime, reason: Reason) -> None:
+        """Let an instant of the entry go by."""
+        if self._journal.skip(entry.job, instant, entry.zone.key, reason):
+            self.then(partial(self._log.info, "skipped", job=entry.job, reason=reason.value))
+
+    def started(self, running: Running, pid_started: int | None) -> None:
+        """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""
+        self._journal.started(running.attempt, running.started, running.pid, pid_started)
+        facts = wording.start_facts(running.entry, running.attempt, running.pid)
+        self.then(partial(self._log.info, "started", **facts))
+
+    def ended(self, running: Running, ending: Ending, decision: Decision) -> None:
+        """Tell how an attempt ended and what follows for its run."""
+        run = running.attempt.run
+        self._journal.ended(running.attempt, ending)
+        match decision:
+            case Done():
+                self._journal.finish(run, State.SUCCEEDED)
+            case RetryAt(at):
+                self._journal.retry(run, at)
+            case GiveUp(reason):
+                self._journal.finish(run, State.FAILED, reason)
+            case _:
+                assert_never(decision)
+        record = self._log.warning if isinstance(decision, GiveUp) else self._log.info
+        message = "succeeded" if isinstance(decision, Done) else "failed"
+        facts = wording.end_facts(running.attempt, running.started, ending, decision)
+        self.then(partial(record, message, **facts))
+
+    def never_started(self, attempt: Attempt, now: datetime, reason: Reason) -> None:
+        """Close a run whose attempt was claimed, but is not going to be started."""
+        self._journal.ended(attempt, Ending(NotStarted(reason.value), now))
+        self.close(attempt.run, State.SKIPPED, reason)
+
+    def close(self, run: Run, state: State, reason: Reason) -> None:
+        """Close a run that has no process."""
+        self._journal.finish(run, state, reason)
+        message = "skipped" if state is State.SKIPPED else "failed"
+        say = partial(self._log.info, message, job=run.job, run=run.number, reason=reason.value)
+        self.then(say)
+
+    def adopted(self, running: Running) -> None:
+        """Tell of an attempt that an earlier daemon started and this one watches."""
+        run = running.attempt.run
+        say = partial(self._log.info, "adopted", job=run.job, run=run.number, pid=running.pid)
+        self.then(say)
+
+    def handled(self, minute: datetime) -> None:
+        """Remember that the minute has been handled."""
+        self._journal.set_last_tick(minute)
+
+    def booted(self, job: str, boot: str) -> None:
+        """Remember that the job has had its `@reboot` run for this boot."""
+        self._journal.set_booted(job, boot)

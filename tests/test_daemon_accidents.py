@@ -1,0 +1,207 @@
+"""A daemon in trouble: whatever its journal refuses, and wherever it is killed, no run is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes import Act
+from world import Frail, Shelf, World, line, when
+
+from scheduler.errors import JournalError
+from scheduler.ledger import Ledger
+from scheduler.model import Exited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+FAILS = Act(outcome=Exited(1))
+
+# One of each: it succeeds, it is retried, it waits for itself, it replaces itself, it is skipped,
+# it is taken out of the crontab while it runs, waits to run, or waits to be retried.
+MINUTES = "0-2 12 * * *"
+LINES = (
+    line("well", MINUTES)
+    + line("retried", MINUTES, retry_delay="5s")
+    + line("superseded", "0,2 12 * * *", retry_delay="110s")
+    + line("queued", "0-1 12 * * *", overlap="queue")
+    + line("replaced", "0-1 12 * * *", overlap="replace")
+    + line("skipped", "0-1 12 * * *")
+    + line("every", "@every 2m")
+)
+REMOVED = line("gone", "0-1 12 * * *", overlap="queue") + line(
+    "never", "0 12 * * *", retry_delay="55s"
+)
+ACTS = {
+    "retried": [FAILS, Act(lasts=3)],
+    "superseded": [FAILS],
+    "queued": [Act(lasts=75)],
+    "replaced": [Act(lasts=70)],
+    "skipped": [Act(lasts=80)],
+    "gone": [Act(lasts=90)],
+    "never": [FAILS],
+}
+PARTS = 6
+JOBS = ("well", "retried", "superseded", "queued", "replaced", "skipped", "every", "gone", "never")
+
+
+def a_world() -> World:
+    world = World(LINES + REMOVED, "11:59:58", ACTS)
+    world.edit_at("12:00:20", LINES + line("late", "2 12 * * *"))
+    world.reload_at("12:00:20")
+    world.edit_at("12:00:40", LINES + REMOVED)
+    # The second stop is the next daemon's, where the first was the end of one.
+    world.stop_at("12:03:40", "12:03:55")
+    return world
+
+
+def stories(world: World) -> dict[str, list[str]]:
+    """What became of each run, without when its retry was due."""
+    return {job: [told.split(" -> ")[0] for told in world.story(job)] for job in JOBS}
+
+
+@cache
+def in_peace() -> tuple[int, dict[str, list[str]]]:
+    """How many statements the journal takes when nothing happens, and what it tells then."""
+    world = a_world()
+    world.run()
+    return statements(world), stories(world)
+
+
+def statements(world: World) -> int:
+    assert isinstance(world.journal, Frail)
+    return world.journal.statements
+
+
+def happens(world: World, number: int, accident: Callable[[], None]) -> None:
+    assert isinstance(world.journal, Frail)
+    world.journal.accidents[number] = accident
+
+
+def refuse() -> None:
+    raise JournalError("the disk is full")
+
+
+def test_in_peace() -> None:
+    """What the accidents are measured by."""
+    assert in_peace()[1] == {
+        "well": ["12:00 succeeded: exit 0", "12:01 succeeded: exit 0", "12:02 succeeded: exit 0"],
+        "retried": [f"12:0{n} succeeded: exit 1, exit 0" for n in range(3)],
+        "superseded": ["12:00 failed (superseded): exit 1, exit 1", "12:02 scheduled: exit 1"],
+        "queued": ["12:00 succeeded: exit 0", "12:01 succeeded: exit 0"],
+        "replaced": ["12:00 failed (replaced): signal 15", "12:01 succeeded: exit 0"],
+        "skipped": ["12:00 succeeded: exit 0", "12:01 skipped (overlap): -"],
+        "every": ["12:01 succeeded: exit 0", "12:03 succeeded: exit 0"],
+        "gone": ["12:00 succeeded: exit 0", "12:01 succeeded: exit 0"],
+        "never": ["12:00 failed (no longer in a crontab): exit 1"],
+    }
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_refusal_of_the_journal_changes_nothing_that_it_tells(part: int) -> None:
+    """Each statement fails once: what it was part of is done again, a second later."""
+    total, told = in_peace()
+    for number in range(1 + part, total + 1, PARTS):
+        world = a_world()
+        happens(world, number, refuse)
+        try:
+            world.run()
+        except JournalError:
+            assert not world.spawner.launched  # it was refused before the first minute
+            continue
+        assert [said["error"] for said in world.said("journal")] == ["the disk is full"], number
+        assert stories(world) == told, number
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_wherever_the_daemon_is_killed_no_run_is_lost_and_none_is_doubled(part: int) -> None:
+    """Before each statement of its journal; the next daemon comes at once."""
+    total, told = in_peace()
+    for number in range(1 + part, total + 1, PARTS):
+        world = a_world()
+        happens(world, number, world.kill)
+        world.crashes().run()
+        assert accounted(world) == {job: list(map(instant, told[job])) for job in JOBS}, number
+
+
+@pytest.mark.parametrize("number", range(1, 18))
+def test_wherever_a_start_is_the_last_thing_it_did(number: int) -> None:
+    world = a_world()
+    world.spawner.then = lambda: world.kill() if len(world.spawner.launched) == number else None
+    world.crashes().run()
+    _, told = in_peace()
+    assert accounted(world) == {job: list(map(instant, told[job])) for job in JOBS}
+
+
+def accounted(world: World) -> dict[str, list[str]]:
+    """The instants of each job's runs, which are over, or have a retry to come."""
+    for job in JOBS:
+        for story in world.story(job):
+            assert "open" not in story, story
+            assert " running" not in story, story
+            assert " scheduled" not in story or " -> " in story, story
+    return {job: list(map(instant, told)) for job, told in stories(world).items()}
+
+
+def instant(story: str) -> str:
+    return story.split(" ", maxsplit=1)[0]
+
+
+def test_a_journal_that_refuses_for_long_is_asked_once_a_second_and_catches_up() -> None:
+    """Five minutes of a full disk: what it kept is started late, and in order."""
+    world = World(line("job", "* * * * *"), "12:00:10")
+    assert isinstance(world.journal, Frail)
+    world.at("12:00:30", lambda: setattr(world.journal, "is_full", True))
+    world.at("12:04:30", lambda: setattr(world.journal, "is_full", False))
+    world.runs_until("12:05:30")
+    assert world.story("job") == [f"12:0{n} succeeded: exit 0" for n in range(6)]
+    assert 120 < len(world.said("journal")) <= 240
+
+
+def test_a_pause_after_trouble_is_not_made_longer_by_the_clock() -> None:
+    world = World(line("job", "* * * * *", timeout="20s"), "12:00:10", {"job": [Act(lasts=99)]})
+    assert isinstance(world.journal, Frail)
+    world.at("12:00:12", lambda: happens(world, statements(world) + 1, refuse))
+    world.reload_at("12:00:12")
+    world.set_clock_at("12:00:13", "11:00", stop="11:00:40")
+    world.run()
+    assert world.signals() == [("11:00:17", 15)]
+
+
+def test_a_bug_in_one_minute_is_logged_and_the_next_minute_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(line("job", "* * * * *") + line("odd", "1 12 * * *"), "12:00:10")
+    handled = Ledger.handled
+
+    def fails_at_one(ledger: Ledger, minute: datetime) -> None:
+        if minute == when("12:01"):
+            raise RuntimeError("a bug")
+        handled(ledger, minute)
+
+    monkeypatch.setattr(Ledger, "handled", fails_at_one)
+    world.stop_at("12:02:30")
+    asyncio.run(world.daemon.run())
+    assert world.starts("job") == ["12:00:10", "12:01:00", "12:02:00"]
+    (said,) = world.said("bug")
+    assert said["error"] == "RuntimeError('a bug')"
+    assert "fails_at_one" in said["trace"]
+
+
+def test_a_crontab_that_breaks_the_reader_leaves_the_old_one_in_force(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(line("job", "* * * * *"), "12:00:10")
+
+    def breaks() -> None:
+        raise RuntimeError("a bug")
+
+    world.at("12:00:30", lambda: monkeypatch.setattr(Shelf, "load", lambda _shelf: breaks()))
+    world.edit_at("12:00:30", "")
+    world.stop_at("12:02:30")
+    asyncio.run(world.daemon.run())
+    assert world.starts("job") == ["12:00:10", "12:01:00", "12:02:00"]
+    assert len(world.said("bug")) == 1

@@ -1,0 +1,317 @@
+"""A daemon in a small world: crontabs by name, a clock, jobs by script and a journal in memory.
+
+    world = World(line("backup", "0 12 * * *", retries=1), now="11:59:30")
+    world.runs_until("12:00:30")
+    assert world.starts("backup") == ["12:00:00"]
+
+Times are written as the clock of 1 March 2027 shows them in UTC. A daemon that meets a bug of its
+own logs it and goes on, so the world looks for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from fakes import Act, FakeClock, FakeSpawner
+
+from scheduler import crontab
+from scheduler.daemon import Daemon
+from scheduler.errors import JournalError
+from scheduler.journal import Journal
+from scheduler.log import open_log
+from scheduler.model import Crontab, NotStarted, Overlap, Problem, Severity
+from scheduler.roster import Roster
+from scheduler.runs import Runs
+from scheduler.sources import Loaded
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+
+    from scheduler.journal import RunRow
+    from scheduler.model import Attempt
+    from scheduler.process import Launch
+    from scheduler.roster import Library
+    from scheduler.sources import Stamp
+
+DAY = datetime(2027, 3, 1, tzinfo=UTC)
+UTC_ZONE = ZoneInfo("UTC")
+FILE = "crontab"
+
+
+class Killed(BaseException):
+    """kill -9: nothing of the daemon's own runs after it."""
+
+
+def when(text: str) -> datetime:
+    """The instant of `12:00`, `12:00:30.5`, or `02T12:00` (another day of that March)."""
+    day, _, time = text.rpartition("T")
+    hour, minute, *seconds = time.split(":")
+    parts = {"hours": int(hour), "minutes": int(minute), "seconds": float(*seconds or ["0"])}
+    return DAY.replace(day=int(day or 1)) + timedelta(**parts)
+
+
+def shown(at: datetime) -> str:
+    """The time as a test writes it: with a day if it is another, with a fraction if it has one."""
+    day = "" if at.date() == DAY.date() else f"{at:%dT}"
+    fraction = f"{at:.%f}".rstrip("0").rstrip(".")
+    return f"{day}{at:%H:%M:%S}{fraction}"
+
+
+def line(job: str, schedule: str, **settings: object) -> str:
+    """One line of a crontab; `retry_delay="5s"` is CRON_RETRY_DELAY."""
+    assignments = {"NAME": job} | {name.upper(): str(value) for name, value in settings.items()}
+    words = [f"CRON_{name}={value}" for name, value in assignments.items()]
+    return f"{' '.join(words)} {schedule} {job}\n"
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Crontabs in memory: missing ones (None) that were named can't be read, as on a disk."""
+
+    files: dict[str, str | None]
+    named: bool = True
+    loads: int = 0
+
+    def stamps(self) -> Mapping[str, Stamp]:
+        return {name: (text,) for name, text in self.files.items() if text is not None}
+
+    def load(self) -> Loaded:
+        self.loads += 1
+        tables = crontab.unique([_read(name, text) for name, text in self.files.items()])
+        missing = {name for name, text in self.files.items() if text is None}
+        return Loaded(
+            crontabs=tables,
+            entries=tuple(entry for table in tables for entry in table.entries),
+            problems=tuple(problem for table in tables for problem in table.problems),
+            failed=frozenset(missing if self.named else ()),
+        )
+
+
+def _read(name: str, text: str | None) -> Crontab:
+    if text is None:
+        why = Problem(name, 0, 0, Severity.ERROR, "missing", "there is no such file")
+        return Crontab(name, (), (), (why,))
+    return crontab.parse(text.encode(), file=name, zone=UTC_ZONE)
+
+
+class Careful(FakeSpawner):
+    """It starts nothing that the journal has not heard of, for good, before; and nothing twice.
+
+    Nor does it start anything beside a run of the same job, unless that is allowed.
+    """
+
+    def __init__(self, clock: FakeClock, acts: Mapping[str, Sequence[Act]], world: World) -> None:
+        super().__init__(clock, acts)
+        self._world = world
+        self._seen: set[Attempt] = set()
+        self._strangers: set[int] = set()
+        self.then: Callable[[], None] = lambda: None
+
+    def start(self, launch: Launch) -> int | NotStarted:
+        self._world.hears_of(launch.attempt)
+        assert launch.attempt not in self._seen, f"started twice: {launch.attempt}"
+        self._seen.add(launch.attempt)
+        entry = self._entries[launch.output]
+        assert entry.settings.overlap is Overlap.ALLOW or not self._known(entry.job)
+        result = super().start(launch)
+        self.then()
+        return result
+
+    def _known(self, job: str) -> list[Attempt]:
+        """The attempts of a job that run and that the journal has heard of."""
+        groups = self._groups.items()
+        alive = {pid for pid, group in groups if group.leader in ("child", "orphan")}
+        ours = [each for each in self.launched if each.pid in alive - self._strangers]
+        running = (each for each in ours if each.entry.job == job)
+        return [each.attempt for each in running if self._world.knows(each.attempt)]
+
+    def leave(self) -> None:
+        """Let every grandchild end."""
+        for group in self._groups.values():
+            group.grandchild = False
+
+    def renumber(self) -> None:
+        """Let the numbers of all processes belong to other ones."""
+        for pid, group in self._groups.items():
+            group.started += 1
+            self._strangers.add(pid)
+
+
+class Frail(Journal):
+    """A journal that something happens to before the statement of a certain number."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.statements = 0
+        self.accidents: dict[int, Callable[[], None]] = {}
+        self.is_full = False
+        super().__init__(*arguments, **options)
+        self.statements = 0
+
+    def _do(self, name: str, **values: str | float | None) -> sqlite3.Cursor:
+        if name not in ("rollback", "run", "history_of_job"):  # these are the tests' own, and what
+            self.statements += 1  # follows an accident
+            self.accidents.pop(self.statements, lambda: None)()
+            if self.is_full:
+                raise JournalError("the disk is full")
+        return super()._do(name, **values)
+
+
+@dataclass
+class World:
+    """Everything outside the daemon, which may be started and ended in it more than once."""
+
+    text: str = ""
+    now: str = "11:59:30"
+    acts: Mapping[str, Sequence[Act]] = field(default_factory=dict)
+    spread: float = 0.0
+    grace: float = 10.0
+    boot: str | None = "this boot"
+    named: bool = True
+
+    def __post_init__(self) -> None:
+        self.clock = FakeClock(when(self.now), limit=timedelta(days=2))
+        self.shelf = Shelf({FILE: self.text}, named=self.named)
+        self.journal = Frail.in_memory()
+        assert isinstance(self.journal, Frail)
+        self.spawner = Careful(self.clock, self.acts, self)
+        self.log = io.StringIO()
+        self.daemon = self.new_daemon()
+
+    # --- what happens ----------------------------------------------------------------------
+
+    def new_daemon(self) -> Daemon:
+        """Let there be another daemon, with nothing but the journal in its memory."""
+        log = open_log("json", self.log)
+        library: Library = self.shelf
+        runs = Runs(
+            clock=self.clock,
+            journal=self.journal,
+            spawner=self.spawner,
+            state=Path("/state"),
+            log=log,
+            spread=lambda: self.spread,
+        )
+        roster = Roster(library, self.journal, log, self.boot)
+        self.daemon = Daemon(
+            clock=self.clock,
+            journal=self.journal,
+            roster=roster,
+            runs=runs,
+            log=log,
+            grace=self.grace,
+        )
+        return self.daemon
+
+    def at(self, time: str, happening: Callable[[], object]) -> None:
+        """Let something happen while the daemon waits."""
+        self.clock.at(when(time), happening)
+
+    def set_clock_at(self, time: str, to: str, stop: str) -> None:
+        """Let somebody set the clock, and ask the daemon to stop at a time after that."""
+
+        def happening() -> None:
+            self.clock.set(when(to))
+            self.stop_at(stop)
+
+        self.at(time, happening)
+
+    def stop_at(self, *times: str) -> None:
+        for time in times:
+            self.at(time, lambda: self.daemon.stop())  # noqa: PLW0108 (whichever runs by then)
+
+    def reload_at(self, time: str) -> None:
+        self.at(time, lambda: self.daemon.reload())  # noqa: PLW0108 (whichever runs by then)
+
+    def edit(self, text: str | None, *, file: str = FILE) -> None:
+        """Save a crontab; None takes it away."""
+        self.shelf.files[file] = text
+
+    def edit_at(self, time: str, text: str | None, *, file: str = FILE) -> None:
+        self.at(time, lambda: self.edit(text, file=file))
+
+    def crash_at(self, time: str) -> None:
+        """Let the daemon be killed while it waits; what runs goes on."""
+        self.at(time, self.kill)
+
+    def kill(self) -> None:
+        raise Killed
+
+    def runs_until(self, time: str) -> World:
+        """Let a daemon run until it is asked to stop at this time, and ends."""
+        self.stop_at(time)
+        self.run()
+        return self
+
+    def crashes_at(self, time: str) -> World:
+        """Let a daemon run until it is killed at this time."""
+        self.crash_at(time)
+        return self.crashes()
+
+    def crashes(self) -> World:
+        """Let a daemon run until something kills it."""
+        try:
+            asyncio.run(self.daemon.run())
+        except Killed:
+            pass
+        else:
+            raise AssertionError("it ended by itself")
+        self.spawner.crash()
+        self.new_daemon()
+        return self
+
+    def run(self) -> None:
+        """Let a daemon run until it ends."""
+        asyncio.run(self.daemon.run())
+        assert not self.said("bug"), self.said("bug")[0]["trace"]
+        assert self.spawner.descriptors == set()
+        self.new_daemon()
+
+    # --- what is seen ------------------------------------------------------------------------
+
+    def hears_of(self, attempt: Attempt) -> None:
+        """Hold that the journal has this claim on disk, and nobody has started it."""
+        assert not self.journal._connection.in_transaction
+        row = self.journal.run(attempt.run.number)
+        assert row is not None
+        claims = [each for each in row.attempts if each.number == attempt.number]
+        assert [(each.started, each.ended) for each in claims] == [(None, None)]
+        assert row.state == "running"
+
+    def knows(self, attempt: Attempt) -> bool:
+        """Say whether the journal knows that this attempt has a process."""
+        row = self.journal.run(attempt.run.number)
+        assert row is not None
+        return any(each.number == attempt.number and each.started for each in row.attempts)
+
+    def said(self, message: str) -> list[dict[str, Any]]:
+        """The facts of each log line with this message."""
+        lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [line for line in lines if line["message"] == message]
+
+    def starts(self, job: str) -> list[str]:
+        """When a process of the job started."""
+        return [shown(at) for at, _ in self.spawner.starts(job)]
+
+    def signals(self) -> list[tuple[str, int]]:
+        """When which signal was sent to a process group."""
+        return [(shown(at), number) for at, _, number in self.spawner.signals]
+
+    def story(self, job: str) -> list[str]:
+        """The job's runs as the journal tells them, a line each."""
+        return [_line(row) for row in self.journal.history(job)]
+
+
+def _line(row: RunRow) -> str:
+    at = shown(row.run.instant).removesuffix(":00")
+    reason = f" ({row.reason})" if row.reason else ""
+    attempts = ", ".join(str(each.outcome or "open") for each in row.attempts)
+    due = f" -> {shown(row.due)}" if row.due else ""
+    return f"{at} {row.state}{reason}: {attempts or '-'}{due}"
