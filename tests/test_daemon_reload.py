@@ -1,0 +1,274 @@
+"""A daemon whose crontabs change: what is read when, what goes on, and what is only kept."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import Act
+from world import FILE, World, line
+
+from scheduler.model import Exited
+
+FAILS = Act(outcome=Exited(1))
+EVERY_MINUTE = "* * * * *"
+OLD = line("old", EVERY_MINUTE)
+NEW = line("new", EVERY_MINUTE)
+
+
+# --- when they are read -------------------------------------------------------------------------
+
+
+def test_a_changed_crontab_is_read_before_the_next_minute() -> None:
+    world = World(OLD)
+    world.edit_at("12:00:59", NEW)
+    world.runs_until("12:01:30")
+    assert world.starts("old") == ["11:59:30", "12:00:00"]
+    assert world.starts("new") == ["12:01:00"]
+
+
+def test_an_unchanged_crontab_is_not_read_again() -> None:
+    world = World(OLD)
+    world.runs_until("12:30")
+    assert world.shelf.loads == 1
+
+
+def test_sighup_reads_them_at_once() -> None:
+    world = World(OLD)
+    world.reload_at("12:00:30")
+    world.runs_until("12:00:40")
+    assert world.shelf.loads == 2
+
+
+@pytest.mark.parametrize("time", ["12:00:59.7", "12:00:59.8", "12:00:59.9", "12:00:59.999"])
+def test_sighup_just_before_the_minute_adds_what_is_due_then(time: str) -> None:
+    """The minute is prepared by then, and the rest of it is not forgotten, nor is it done twice."""
+    text = line("long", EVERY_MINUTE, overlap="allow")
+    world = World(OLD + text, acts={"long": [Act(lasts=90)]})
+    world.edit_at(time, OLD + NEW + text)
+    world.reload_at(time)
+    world.runs_until("12:01:30")
+    assert world.starts("new") == ["12:01:00"]
+    assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00"]
+    assert world.starts("long") == ["11:59:30", "12:00:00", "12:01:00"]
+
+
+def test_several_crontabs_are_one_timetable() -> None:
+    world = World(OLD)
+    world.edit(NEW, file="other")
+    world.runs_until("12:00:30")
+    assert world.starts("old") == world.starts("new") == ["11:59:30", "12:00:00"]
+
+
+# --- what is under way --------------------------------------------------------------------------
+
+
+def test_running_jobs_are_untouched() -> None:
+    """Neither by a change of their own line nor by its end."""
+    text = line("one", "0 12 * * *") + line("two", "0 12 * * *")
+    world = World(text, acts={"one": [Act(lasts=300)], "two": [Act(lasts=300)]})
+    world.edit_at("12:01", line("one", "0 12 * * *", timeout="10s"))
+    world.runs_until("12:10")
+    assert world.signals() == []
+    assert world.story("one") == world.story("two") == ["12:00 succeeded: exit 0"]
+
+
+def test_an_entry_that_is_removed_while_it_runs_is_not_retried() -> None:
+    world = World(line("job", "0 12 * * *"), acts={"job": [Act(lasts=300, outcome=Exited(1))]})
+    world.edit_at("12:01", NEW)
+    assert world.runs_until("12:10").story("job") == [
+        "12:00 failed (no longer in a crontab): exit 1"
+    ]
+
+
+def test_an_entry_that_is_removed_goes_by_its_own_success_codes() -> None:
+    text = line("job", "0 12 * * *", success="3")
+    world = World(text, acts={"job": [Act(lasts=300, outcome=Exited(3))]})
+    world.edit_at("12:01", NEW)
+    assert world.runs_until("12:10").story("job") == ["12:00 succeeded: exit 3"]
+
+
+def test_an_entry_that_is_removed_before_its_retry_is_not_retried() -> None:
+    world = World(line("job", "0 12 * * *", retry_delay="10m"), acts={"job": [FAILS]})
+    world.edit_at("12:01", NEW)
+    assert world.runs_until("12:30").story("job") == [
+        "12:00 failed (no longer in a crontab): exit 1"
+    ]
+
+
+def test_an_entry_that_is_removed_while_a_run_waits_does_not_run_again() -> None:
+    text = line("job", "0-1 12 * * *", overlap="queue")
+    world = World(text, acts={"job": [Act(lasts=300)]})
+    world.edit_at("12:02", NEW)
+    assert world.runs_until("12:30").story("job") == [
+        "12:00 succeeded: exit 0",
+        "12:01 skipped (no longer in a crontab): -",
+    ]
+
+
+def test_a_retry_goes_by_the_edited_entry() -> None:
+    world = World(line("job", "0 12 * * *", retry_delay="10m"), acts={"job": [FAILS]})
+    world.edit_at("12:01", line("job", "0 12 * * *", retries=1))
+    assert world.runs_until("12:30").story("job") == [
+        "12:00 failed (no attempts left): exit 1, exit 1"
+    ]
+
+
+# --- bad edits ----------------------------------------------------------------------------------
+
+
+def test_a_bad_edit_leaves_the_last_good_entry_and_says_so_until_it_is_mended() -> None:
+    world = World(OLD + NEW)
+    bad = line("old", "* 25 * * *")
+    world.edit_at("12:00:30", bad + NEW)
+    world.edit_at("12:01:30", bad + NEW + "# and something else\n")
+    world.edit_at("12:02:30", line("old", "0 0 * * *") + NEW)
+    world.runs_until("12:03:30")
+    assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00", "12:02:00"]
+    assert world.starts("new") == [*world.starts("old"), "12:03:00"]
+    assert [(said["job"], said["line"]) for said in world.said("kept")] == [("old", 1)] * 2
+    assert {said["code"] for said in world.said("problem")} == {"out-of-range"}
+
+
+def test_a_line_that_is_taken_out_is_no_bad_edit() -> None:
+    world = World(OLD + NEW)
+    world.edit_at("12:00:30", NEW)
+    world.runs_until("12:01:30")
+    assert world.starts("old") == ["11:59:30", "12:00:00"]
+    assert world.said("kept") == []
+
+
+def test_bad_lines_never_take_good_ones_down() -> None:
+    world = World("nonsense\n" + OLD + line("new", "60 * * * *"))
+    world.runs_until("12:00:30")
+    assert world.starts("old") == ["11:59:30", "12:00:00"]
+    assert [said["line"] for said in world.said("problem")] == [1, 3]
+
+
+# --- files that vanish --------------------------------------------------------------------------
+
+
+def test_a_crontab_that_vanishes_for_one_look_is_not_forgotten() -> None:
+    """Editors that save by renaming leave a moment without a file."""
+    world = World(OLD, named=False)
+    world.edit_at("12:00:59", None)
+    world.edit_at("12:01:01", OLD + NEW)
+    world.runs_until("12:02:30")
+    assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00", "12:02:00"]
+    assert world.starts("new") == ["12:02:00"]
+
+
+def test_a_crontab_that_stays_away_is_gone_at_the_second_look() -> None:
+    world = World(OLD, named=False)
+    world.edit_at("12:00:59", None)
+    world.runs_until("12:03:30")
+    assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00"]
+
+
+def test_a_crontab_that_was_named_is_kept_when_it_stays_away() -> None:
+    world = World(OLD)
+    world.edit_at("12:00:59", None)
+    world.runs_until("12:03:30")
+    assert world.starts("old")[-1] == "12:03:00"
+    assert [said["code"] for said in world.said("problem")] == ["missing"]
+    assert [said["job"] for said in world.said("kept")] == ["old"]
+
+
+def test_a_crontab_that_vanishes_does_not_hold_up_the_reading_of_another() -> None:
+    world = World(OLD, named=False)
+    world.edit(line("other", EVERY_MINUTE), file="other")
+    world.edit_at("12:00:59", None)
+    world.edit_at("12:00:59", NEW, file="other")
+    world.runs_until("12:03:30")
+    assert world.starts("other") == ["11:59:30", "12:00:00"]
+    assert world.starts("new") == ["12:01:00", "12:02:00", "12:03:00"]
+    assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00"]
+
+
+def test_a_daemon_without_crontabs_waits_for_one() -> None:
+    world = World(named=False)
+    world.shelf.files.clear()
+    world.edit_at("12:00:30", NEW)
+    assert world.runs_until("12:01:30").starts("new") == ["12:01:00"]
+
+
+# --- @every -------------------------------------------------------------------------------------
+
+
+def test_an_interval_counts_from_when_the_job_was_first_seen() -> None:
+    world = World(line("job", "@every 40m"), now="12:00:30")
+    assert world.runs_until("14:30").starts("job") == ["12:40:00", "13:20:00", "14:00:00"]
+
+
+def test_an_interval_goes_on_over_restarts_and_reloads() -> None:
+    world = World(line("job", "@every 40m"), now="12:00:30")
+    world.reload_at("12:10:30")
+    world.runs_until("12:30:30").runs_until("12:50").runs_until("13:30")
+    assert world.starts("job") == ["12:40:00", "13:20:00"]
+
+
+def test_a_new_interval_counts_from_the_last_instant() -> None:
+    world = World(line("job", "@every 40m"), now="12:00:30")
+    world.edit_at("12:50", line("job", "@every 15m"))
+    assert world.runs_until("13:15").starts("job") == ["12:40:00", "12:55:00", "13:10:00"]
+
+
+def test_an_interval_is_no_excuse_for_an_overlap() -> None:
+    world = World(line("job", "@every 1m"), "12:00:30", {"job": [Act(lasts=90)]})
+    assert world.runs_until("12:05").starts("job")[:2] == ["12:01:00", "12:03:00"]
+
+
+# --- @reboot ------------------------------------------------------------------------------------
+
+
+def test_at_reboot_runs_once_a_boot_however_often_the_daemon_starts() -> None:
+    world = World(line("job", "@reboot"), now="12:00:30")
+    world.runs_until("12:10").runs_until("12:20")
+    assert world.starts("job") == ["12:00:30"]
+    world.boot = "the next boot"
+    world.new_daemon()
+    world.runs_until("12:30")
+    assert world.starts("job") == ["12:00:30", "12:20:00"]
+    assert world.story("job") == ["12:00 succeeded: exit 0", "12:20 succeeded: exit 0"]
+
+
+def test_at_reboot_is_retried_as_any_run_is() -> None:
+    world = World(line("job", "@reboot"), "12:00:30", {"job": [FAILS, Act()]})
+    assert world.runs_until("12:10").starts("job") == ["12:00:30", "12:01:00"]
+
+
+@pytest.mark.parametrize("text", [OLD, None], ids=["beside another", "in the first crontab"])
+def test_at_reboot_that_comes_with_an_edit_waits_for_the_next_boot(text: str | None) -> None:
+    world = World(now="12:00:30", named=False)
+    if text is None:
+        world.shelf.files.clear()
+    else:
+        world.edit(text)
+    world.edit_at("12:01:30", line("job", "@reboot"))
+    world.runs_until("12:10").runs_until("12:20")
+    assert world.starts("job") == []
+    world.boot = "the next boot"
+    world.new_daemon()
+    assert world.runs_until("12:30").starts("job") == ["12:20:00"]
+
+
+def test_without_boots_at_reboot_is_left_out_and_said_so() -> None:
+    world = World(line("job", "@reboot") + OLD, boot=None)
+    world.runs_until("12:00:30")
+    assert world.starts("job") == []
+    assert len(world.said("skipped")) == 1
+
+
+# --- what is told -------------------------------------------------------------------------------
+
+
+def test_each_reading_says_how_much_there_is() -> None:
+    world = World(OLD)
+    world.edit_at("12:00:30", NEW + line("more", EVERY_MINUTE, tz="Asia/Tokyo"))
+    world.runs_until("12:01:30")
+    told = [(said["entries"], said["new"], said["gone"]) for said in world.said("crontabs")]
+    assert told == [(1, 1, 0), (2, 2, 1)]
+
+
+def test_the_file_of_a_problem_is_named() -> None:
+    world = World("nonsense\n")
+    world.runs_until("12:00:30")
+    assert [said["file"] for said in world.said("problem")] == [FILE]
