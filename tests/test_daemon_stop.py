@@ -1,0 +1,270 @@
+"""A daemon that ends, by request or by kill -9, and the next one, which goes on from the journal."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from fakes import Act
+from world import World, line, when
+
+from scheduler.model import Exited, NotStarted
+
+FAILS = Act(outcome=Exited(1))
+EVERY_MINUTE = "* * * * *"
+NOON = "0 12 * * *"
+TERM, KILL = int(signal.SIGTERM), int(signal.SIGKILL)
+
+
+# --- a stop -------------------------------------------------------------------------------------
+
+
+def test_a_daemon_with_nothing_to_do_ends_at_once() -> None:
+    world = World(line("job", EVERY_MINUTE)).runs_until("12:00:30")
+    assert world.clock.now() == when("12:00:30")
+    assert [len(world.said(message)) for message in ("stopping", "stopped")] == [1, 1]
+
+
+def test_a_stop_starts_no_new_runs_and_waits_for_those_that_run() -> None:
+    text = line("job", EVERY_MINUTE, overlap="allow")
+    world = World(text, "12:00", {"job": [Act(lasts=70)]}, grace=100)
+    world.runs_until("12:00:30")
+    assert world.starts("job") == ["12:00:00"]
+    assert world.story("job") == ["12:00 succeeded: exit 0"]
+    assert world.clock.now() == when("12:01:10")
+
+
+@pytest.mark.parametrize(
+    ("act", "stops", "signals", "end"),
+    [
+        # one signal: the grace time of 10 s, then SIGTERM, then SIGKILL after CRON_KILL_AFTER
+        (Act(lasts=35), ["12:00:30"], [], "12:00:35"),
+        (Act(lasts=999), ["12:00:30"], [("12:00:40", TERM)], "12:00:40"),
+        (Act(lasts=999, on_term=None), ["12:00:30"], [("12:00:40", TERM), ("12:00:45", KILL)], "12:00:45"),
+        (Act(lasts=999, on_term=Exited(0), term_takes=3), ["12:00:30"], [("12:00:40", TERM)], "12:00:43"),
+        # a second one skips the grace time, a third the patience with who ignores SIGTERM
+        (Act(lasts=999), ["12:00:30", "12:00:31"], [("12:00:31", TERM)], "12:00:31"),
+        (Act(lasts=999, on_term=None), ["12:00:30", "12:00:31"], [("12:00:31", TERM), ("12:00:36", KILL)], "12:00:36"),
+        (Act(lasts=999, on_term=None), ["12:00:30", "12:00:31", "12:00:32"], [("12:00:31", TERM), ("12:00:32", KILL)], "12:00:32"),
+        # two at one moment are still two
+        (Act(lasts=999), ["12:00:30", "12:00:30"], [("12:00:30", TERM)], "12:00:30"),
+        # the second comes when the first SIGTERM has gone out by itself
+        (Act(lasts=999, on_term=None), ["12:00:30", "12:00:42"], [("12:00:40", TERM), ("12:00:42", KILL)], "12:00:42"),
+    ],
+)  # fmt: skip
+def test_a_stop_in_steps(
+    act: Act, stops: list[str], signals: list[tuple[str, int]], end: str
+) -> None:
+    world = World(line("job", NOON, kill_after="5s"), acts={"job": [act]})
+    world.stop_at(*stops)
+    world.run()
+    assert world.signals() == signals
+    assert world.clock.now() == when(end)
+
+
+@pytest.mark.parametrize(
+    ("stubborn", "signals"),
+    [(False, [("12:00:40", TERM)]), (True, [("12:00:40", TERM), ("12:00:45", KILL)])],
+)
+def test_what_a_job_leaves_behind_when_it_is_ended_is_ended_too(
+    stubborn: bool, signals: list[tuple[str, int]]
+) -> None:
+    """The daemon does not go before it: nobody else would send the last signal."""
+    act = Act(lasts=999, leaves=True, is_stubborn=stubborn)
+    world = World(line("job", NOON, kill_after="5s"), acts={"job": [act]})
+    world.runs_until("12:00:30")
+    assert world.signals() == signals
+
+
+def test_nothing_is_waited_for_that_is_gone() -> None:
+    """A grandchild that takes a second to die costs a moment, not all of CRON_KILL_AFTER."""
+    act = Act(lasts=999, leaves=True, is_stubborn=True)
+    world = World(line("job", NOON, kill_after="60s"), acts={"job": [act]})
+    world.at("12:00:41", world.spawner.leave)
+    world.runs_until("12:00:30")
+    assert world.signals() == [("12:00:40", TERM)]
+    assert when("12:00:41") <= world.clock.now() <= when("12:00:42")
+
+
+def test_a_failure_while_stopping_keeps_nobody_awake() -> None:
+    """Its retry is due on disk, and is the next daemon's."""
+    text = line("job", NOON, retry_delay="1s") + line("long", NOON)
+    acts = {"job": [Act(lasts=31, outcome=Exited(1)), Act()], "long": [Act(lasts=39)]}
+    world = World(text, acts=acts).runs_until("12:00:30")
+    assert world.story("job") == ["12:00 scheduled: exit 1 -> 12:00:32"]
+    world.runs_until("12:01")
+    assert world.story("job") == ["12:00 succeeded: exit 1, exit 0"]
+    assert world.starts("job") == ["12:00:00", "12:00:39"]
+
+
+def test_a_job_that_the_stop_ended_is_retried_by_the_next_daemon() -> None:
+    world = World(line("job", NOON), acts={"job": [Act(lasts=999), Act()]})
+    world.runs_until("12:00:30")
+    assert world.story("job") == ["12:00 scheduled: signal 15 -> 12:01:10"]
+    world.runs_until("12:30")
+    assert world.story("job") == ["12:00 succeeded: signal 15, exit 0"]
+    assert world.starts("job") == ["12:00:00", "12:01:10"]
+
+
+def test_pending_retries_are_resumed_when_they_are_due() -> None:
+    world = World(line("job", NOON, retry_delay="60"), acts={"job": [FAILS]})
+    world.runs_until("12:00:30").runs_until("12:30")
+    assert world.starts("job") == ["12:00:00", "12:01:00", "12:03:00", "12:07:00"]
+
+
+def test_what_waits_for_its_turn_is_journalled_as_stopped() -> None:
+    world = World(line("job", "0-1 12 * * *", overlap="queue"), acts={"job": [Act(lasts=95)]})
+    assert world.runs_until("12:01:30").story("job") == [
+        "12:00 succeeded: exit 0",
+        "12:01 skipped (daemon stopped): -",
+    ]
+
+
+def test_what_was_planned_is_owed_by_the_next_daemon() -> None:
+    """The minute has not come; whoever is there when it comes runs it, and once."""
+    world = World(line("job", NOON))
+    world.runs_until("11:59:59.9")
+    assert world.story("job") == []
+    assert world.runs_until("12:00:30").starts("job") == ["12:00:00"]
+
+
+def test_a_burst_that_is_stopped_is_accounted_for() -> None:
+    jobs = [f"job{n}" for n in range(50)]
+    world = World("".join(line(job, NOON) for job in jobs))
+    world.spawner.start_takes = 0.1
+    world.runs_until("12:00:01")
+    stories = {story for job in jobs for story in world.story(job)}
+    assert stories == {
+        "12:00 succeeded: exit 0",
+        "12:00 skipped (daemon stopped): not started: daemon stopped",
+    }
+
+
+def test_a_reload_is_not_heeded_any_more() -> None:
+    world = World(line("job", NOON), acts={"job": [Act(lasts=38)]})
+    world.reload_at("12:00:35")
+    world.runs_until("12:00:30")
+    assert world.shelf.loads == 1
+
+
+# --- kill -9, and the next daemon ---------------------------------------------------------------
+
+
+def test_an_attempt_that_ended_unseen_is_lost_and_retried() -> None:
+    world = World(line("job", NOON), acts={"job": [Act(lasts=20), Act()]})
+    world.crashes_at("12:00:10")
+    world.clock.advance(60)
+    world.clock.at(when("12:01:10"), lambda: None)
+    world.spawner.crash()
+    world.runs_until("12:30")
+    assert world.story("job") == ["12:00 succeeded: lost, exit 0"]
+    assert world.starts("job") == ["12:00:00", "12:01:40"]
+
+
+def test_an_attempt_that_still_runs_is_watched_until_it_ends() -> None:
+    """Nobody can ask how it ended, so it counts as lost; until then nothing runs beside it."""
+    world = World(line("job", "0-9 12 * * *"), acts={"job": [Act(lasts=130), Act()]})
+    world.crashes_at("12:00:10").runs_until("12:02:55")
+    assert world.said("adopted")
+    assert world.story("job") == [
+        "12:00 succeeded: lost, exit 0",
+        "12:01 skipped (overlap): -",
+        "12:02 skipped (overlap): -",
+    ]
+    assert "12:02:40" <= world.starts("job")[1] <= "12:02:55"
+
+
+@pytest.mark.parametrize(
+    ("act", "signals"),
+    [
+        (Act(lasts=999), [("12:01:10", TERM)]),
+        (Act(lasts=999, on_term=None), [("12:01:10", TERM), ("12:01:20", KILL)]),
+    ],
+)
+def test_an_adopted_attempt_has_its_time_limit(act: Act, signals: list[tuple[str, int]]) -> None:
+    text = line("job", NOON, timeout="60s", no_retry_on="timeout")
+    world = World(text, acts={"job": [act]}).crashes_at("12:00:10").runs_until("12:30")
+    assert world.signals() == signals
+    assert world.story("job") == ["12:00 failed (this ending is not retried): timed out"]
+
+
+def test_an_adopted_attempt_is_ended_by_a_stop() -> None:
+    world = World(line("job", NOON), acts={"job": [Act(lasts=999)]})
+    world.crashes_at("12:00:10").runs_until("12:00:30")
+    assert world.signals() == [("12:00:40", TERM)]
+
+
+def test_an_adopted_attempt_of_no_entry_is_watched_all_the_same() -> None:
+    world = World(line("job", NOON), acts={"job": [Act(lasts=100)]})
+    world.crashes_at("12:00:10").edit(line("other", NOON))
+    world.runs_until("12:30")
+    assert world.story("job") == ["12:00 failed (no longer in a crontab): lost"]
+    assert world.signals() == []
+
+
+def test_another_process_with_the_same_number_is_nobody_of_ours() -> None:
+    world = World(line("job", NOON), acts={"job": [Act(lasts=999), Act()]})
+    world.crashes_at("12:00:10")
+    world.spawner.renumber()
+    world.runs_until("12:30")
+    assert world.said("adopted") == []
+    assert world.story("job") == ["12:00 succeeded: lost, exit 0"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "settings", "down_until", "story"),
+    [
+        (NOON, {}, "12:00:20", "succeeded: exit 1, exit 0"),  # in time
+        (NOON, {}, "13:00", "succeeded: exit 1, exit 0"),  # late, but nothing has come since
+        (NOON, {"retry_within": "2m"}, "12:01", "succeeded: exit 1, exit 0"),
+        (NOON, {"retry_within": "2m"}, "12:03", "failed (retry window over): exit 1"),
+        ("*/10 * * * *", {}, "12:11", "failed (superseded): exit 1"),  # by 12:10, run or not
+    ],
+)
+def test_a_retry_that_was_pending_when_the_daemon_died(
+    schedule: str, settings: dict[str, object], down_until: str, story: str
+) -> None:
+    world = World(line("job", schedule, **settings), acts={"job": [FAILS, Act()]})
+    world.crashes_at("12:00:10")
+    world.clock.set(when(down_until))
+    world.runs_until("18:00")
+    assert world.story("job")[0] == f"12:00 {story}"
+
+
+def test_a_retry_after_a_long_run_is_resumed_too() -> None:
+    """What it ran past was skipped, which takes nobody's place."""
+    acts = {"job": [Act(lasts=90, outcome=Exited(1)), Act()]}
+    world = World(line("job", "0,1,5 12 * * *"), acts=acts)
+    world.crashes_at("12:01:35").runs_until("12:03")
+    assert world.story("job")[0] == "12:00 succeeded: exit 1, exit 0"
+
+
+def test_a_retry_of_no_entry_is_given_up() -> None:
+    world = World(line("job", NOON), acts={"job": [FAILS]})
+    world.crashes_at("12:00:10").edit(line("other", NOON))
+    world.runs_until("12:30")
+    assert world.story("job") == ["12:00 failed (no longer in a crontab): exit 1"]
+
+
+def test_what_waited_when_the_daemon_died_is_skipped() -> None:
+    world = World(line("job", "0-1 12 * * *", overlap="queue"), acts={"job": [Act(lasts=300)]})
+    world.crashes_at("12:01:30").runs_until("12:02")
+    assert world.story("job")[1] == "12:01 skipped (daemon stopped): -"
+
+
+def test_what_was_claimed_before_its_minute_when_the_daemon_died_runs_in_its_minute() -> None:
+    """No process can have come of it, so it is not lost: it is owed."""
+    world = World(line("job", NOON))
+    world.crashes_at("11:59:59.9")
+    assert world.runs_until("12:00:30").starts("job") == ["12:00:00"]
+    assert world.story("job") == ["12:00 succeeded: exit 0"]
+
+
+def test_a_start_that_nobody_could_journal_is_lost() -> None:
+    """The daemon died between a start and its record: a second start might be one too many."""
+    world = World(line("job", NOON), acts={"job": [Act(outcome=NotStarted("unseen")), Act()]})
+    world.spawner.then = world.kill
+    world.crashes()
+    world.spawner.then = lambda: None
+    world.runs_until("13:00")
+    assert world.story("job") == ["12:00 succeeded: lost, exit 0"]
