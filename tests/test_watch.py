@@ -1,0 +1,293 @@
+"""Attempts that have a process: which signal they get when, and what they leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from fakes import Act, FakeClock, FakeSpawner, utc
+
+from scheduler.model import (
+    Attempt,
+    Entry,
+    Exited,
+    Reason,
+    Reboot,
+    Run,
+    Settings,
+    Signalled,
+    TimedOut,
+)
+from scheduler.process import Ended, Launch
+from scheduler.watch import _LOOK, _LOOK_BEHIND, Running, Watch
+
+NOON = utc(2027, 1, 1, 12)
+TERM, KILL = signal.SIGTERM, signal.SIGKILL
+LONG = Act(lasts=1e6)
+STUBBORN = Act(lasts=1e6, on_term=None)
+LEAVER = Act(lasts=1e6, leaves=True, is_stubborn=True)
+
+
+@dataclass
+class Scene:
+    """A watch over jobs of a script, each of its own name; time passes when it is told to."""
+
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOON))
+    acts: dict[str, list[Act]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.spawner = FakeSpawner(self.clock, self.acts)
+        self.watch = Watch(self.clock, self.spawner)
+
+    def start(
+        self,
+        job: str,
+        act: Act,
+        *,
+        timeout: float | None = None,
+        kill_after: float = 10,
+        is_adopted: bool = False,
+    ) -> Running:
+        self.acts[job] = [act]
+        settings = Settings(timeout=timeout, kill_after=kill_after)
+        entry = Entry(job, Reboot(), "@reboot", ZoneInfo("UTC"), "x", settings=settings)
+        attempt = Attempt(Run(1, job, NOON), 1)
+        launch = self.spawner.prepare(entry, attempt, Path("log"))
+        assert isinstance(launch, Launch)
+        pid = self.spawner.start(launch)
+        assert isinstance(pid, int)
+        adopted = self.spawner.started_at(pid) if is_adopted else None
+        if is_adopted:
+            self.spawner.crash()
+        running = Running(entry, attempt, pid, NOON, NOON, adopted=adopted)
+        self.watch.add(running)
+        return running
+
+    def pass_(self, seconds: float) -> list[Ended]:
+        """Let time pass, burying and enforcing as the loop does."""
+        until, found = self.clock.now() + timedelta(seconds=seconds), []
+        while True:
+            wait = self.watch.next_signal()
+            wake = until if wait is None else self.clock.now() + timedelta(seconds=wait)
+            asyncio.run(self.clock.wait(min(wake, until), asyncio.Event()))
+            for ended in self.spawner.ended():
+                self.watch.remove(ended.pid)
+                found.append(ended)
+            self.watch.enforce()
+            if self.clock.now() >= until:
+                return found
+
+    def told(self, running: Running) -> list[tuple[float, int]]:
+        """The signals that its group got, and after how many seconds."""
+        return [
+            ((at - NOON).total_seconds(), number)
+            for at, pid, number in self.spawner.signals
+            if pid == running.pid
+        ]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+# --- time out ------------------------------------------------------------------------------------
+
+
+def test_who_has_no_timeout_is_left_alone(scene: Scene) -> None:
+    running = scene.start("job", LONG)
+    assert scene.watch.next_signal() is None
+    scene.pass_(1e5)
+    assert (scene.told(running), running.fate) == ([], None)
+
+
+def test_who_is_over_its_time_gets_sigterm(scene: Scene) -> None:
+    running = scene.start("job", LONG, timeout=30)
+    assert scene.watch.next_signal() == 30
+    assert scene.pass_(29.5) == []
+    assert scene.watch.next_signal() == 0.5
+    scene.pass_(0.5)
+    assert scene.told(running) == [(30, TERM)]
+    assert running.fate == TimedOut()
+    assert [ended.outcome for ended in scene.pass_(0)] == [Signalled(TERM)]
+    assert len(scene.watch) == 0
+
+
+def test_who_ignores_that_gets_sigkill_when_its_patience_is_over(scene: Scene) -> None:
+    running = scene.start("job", STUBBORN, timeout=30, kill_after=5)
+    scene.pass_(30)
+    assert scene.watch.next_signal() == 5
+    scene.pass_(5)
+    assert scene.told(running) == [(30, TERM), (35, KILL)]
+    assert scene.watch.next_signal() is None, "more can't be done"
+    assert [ended.outcome for ended in scene.pass_(0)] == [Signalled(KILL)]
+
+
+def test_a_patience_of_nothing_is_legal(scene: Scene) -> None:
+    running = scene.start("job", STUBBORN, timeout=0, kill_after=0)
+    assert scene.watch.next_signal() == 0
+    scene.pass_(0)
+    scene.pass_(0)
+    assert scene.told(running) == [(0, TERM), (0, KILL)]
+
+
+def test_no_setting_of_the_clock_ends_a_job_early_or_late(scene: Scene) -> None:
+    running = scene.start("job", LONG, timeout=30)
+    scene.clock.set(NOON + timedelta(days=1))
+    scene.watch.enforce()
+    assert (scene.watch.next_signal(), scene.told(running)) == (30, [])
+    scene.clock.set(NOON - timedelta(days=1))
+    assert scene.watch.next_signal() == 30
+
+
+def test_a_missed_signal_is_due_now_and_not_in_the_past(scene: Scene) -> None:
+    scene.start("job", LONG, timeout=30)
+    scene.clock.advance(100)
+    assert scene.watch.next_signal() == 0
+
+
+def test_the_soonest_signal_of_all_is_next(scene: Scene) -> None:
+    scene.start("a", LONG, timeout=30)
+    scene.start("b", LONG, timeout=20)
+    assert scene.watch.next_signal() == 20
+
+
+@pytest.mark.parametrize(
+    ("fate", "expected", "why"),
+    [
+        (None, Exited(3), "it ended by itself"),
+        (TimedOut(), TimedOut(), "whatever it made of SIGTERM"),
+        (Reason.REPLACED, Exited(3), "the reason is the run's, the ending its own"),
+        (Reason.STOPPED, Exited(3), "and here"),
+    ],
+)
+def test_only_a_timeout_stands_for_the_ending(
+    scene: Scene, fate: TimedOut | Reason | None, expected: object, why: str
+) -> None:
+    running = scene.start("job", LONG)
+    running.fate = fate
+    assert running.fated(Exited(3)) == expected, why
+
+
+# --- what is left behind -------------------------------------------------------------------------
+
+
+def test_what_a_timed_out_job_left_behind_is_killed_in_its_time(scene: Scene) -> None:
+    running = scene.start("job", LEAVER, timeout=30)
+    scene.pass_(30)
+    assert [ended.outcome for ended in scene.pass_(0)] == [Signalled(TERM)]
+    assert (len(scene.watch), scene.watch.runs("job")) == (1, False)
+    assert scene.watch.next_signal() == _LOOK_BEHIND
+    scene.pass_(9.75)
+    assert scene.watch.next_signal() == 0.25
+    scene.pass_(0.25)
+    assert scene.told(running) == [(30, TERM), (40, KILL)]
+    assert (len(scene.watch), scene.watch.next_signal()) == (0, None)
+
+
+def test_what_heeds_sigterm_is_waited_for_no_longer(scene: Scene) -> None:
+    running = scene.start("job", LEAVER, timeout=30)
+    scene.pass_(31)
+    assert len(scene.watch) == 1
+    scene.spawner.signal(running.pid, KILL)  # it went by itself, as far as the watch knows
+    scene.watch.enforce()
+    assert len(scene.watch) == 0
+
+
+def test_what_a_job_leaves_that_ends_by_itself_is_its_own_affair(scene: Scene) -> None:
+    running = scene.start("job", Act(lasts=5, leaves=True), timeout=30)
+    scene.pass_(100)
+    assert (scene.told(running), len(scene.watch)) == ([], 0)
+    assert scene.spawner.signal(running.pid, 0), "it runs on, as under any cron"
+
+
+def test_what_outlives_its_sigkilled_leader_is_killed_at_once(scene: Scene) -> None:
+    running = scene.start("job", STUBBORN, timeout=30)
+    scene.pass_(45)
+    assert scene.told(running) == [(30, TERM), (40, KILL)]
+    other = scene.start("other", LEAVER)
+    other.fate, other.signal_at = TimedOut(), None
+    scene.spawner.signal(other.pid, TERM)
+    scene.pass_(0)
+    assert scene.told(other)[-1] == (45, KILL)
+
+
+# --- making room, and the end --------------------------------------------------------------------
+
+
+def test_replacing_ends_the_jobs_attempts_once_and_nobody_else(scene: Scene) -> None:
+    running = scene.start("job", STUBBORN)
+    other = scene.start("other", LONG)
+    scene.watch.replace("job")
+    scene.watch.replace("job")
+    scene.watch.replace("unheard of")
+    assert (running.fate, scene.told(running)) == (Reason.REPLACED, [(0, TERM)])
+    assert (other.fate, scene.told(other)) == (None, [])
+    scene.pass_(10)
+    assert scene.told(running) == [(0, TERM), (10, KILL)]
+
+
+def test_an_end_of_all_is_sigterm_first_and_sigkill_when_asked_again(scene: Scene) -> None:
+    one, other = scene.start("one", STUBBORN), scene.start("other", STUBBORN, timeout=60)
+    scene.watch.end_all()
+    assert (one.fate, other.fate) == (Reason.STOPPED, Reason.STOPPED)
+    scene.watch.end_all()
+    for running in (one, other):
+        assert scene.told(running) == [(0, TERM), (0, KILL)]
+
+
+def test_an_end_of_all_keeps_the_first_reason(scene: Scene) -> None:
+    running = scene.start("job", STUBBORN, timeout=30)
+    scene.pass_(30)
+    scene.watch.end_all()
+    assert (running.fate, scene.told(running)[-1]) == (TimedOut(), (30, KILL))
+
+
+def test_an_end_of_all_is_the_end_of_what_was_left_behind_too(scene: Scene) -> None:
+    running = scene.start("job", LEAVER, timeout=30)
+    scene.pass_(31)
+    scene.watch.end_all()
+    assert (scene.told(running)[-1], len(scene.watch)) == ((31, KILL), 0)
+
+
+# --- by job, and not our children ----------------------------------------------------------------
+
+
+def test_a_job_runs_until_its_last_attempt_is_gone(scene: Scene) -> None:
+    first = scene.start("job", LONG)
+    second = scene.start("job", LONG)
+    assert (scene.watch.runs("job"), len(scene.watch)) == (True, 2)
+    scene.watch.remove(first.pid)
+    assert scene.watch.runs("job")
+    assert scene.watch.remove(second.pid) is second
+    assert not scene.watch.runs("job")
+
+
+def test_an_adopted_process_has_to_be_looked_for(scene: Scene) -> None:
+    running = scene.start("job", Act(lasts=100), is_adopted=True)
+    assert scene.watch.next_signal() == _LOOK
+    scene.pass_(99)
+    assert list(scene.watch.vanished()) == []
+    scene.pass_(1)
+    assert list(scene.watch.vanished()) == [running]
+    assert (len(scene.watch), scene.watch.next_signal()) == (0, None)
+
+
+def test_a_pid_that_is_another_process_now_is_no_adopted_one(scene: Scene) -> None:
+    running = scene.start("job", LONG, is_adopted=True)
+    scene.spawner._groups[running.pid].started += 1
+    assert list(scene.watch.vanished()) == [running]
+
+
+def test_an_adopted_process_has_its_timeout_too(scene: Scene) -> None:
+    running = scene.start("job", LONG, timeout=10, is_adopted=True)
+    assert scene.watch.next_signal() == 10
+    scene.pass_(10)
+    assert scene.told(running) == [(10, TERM)]
+    assert scene.pass_(0) == [], "nobody tells of its end"
+    assert list(scene.watch.vanished()) == [running]
