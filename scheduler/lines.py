@@ -28,6 +28,9 @@ _FLAGS = re.compile(rf"(?:-[nqs]+[{BLANKS}]++)++(?=[^{BLANKS}])")
 _PREFIX = re.compile(
     rf"""(CRON_[A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|(?!["'])[^{BLANKS}]*+)[{BLANKS}]++""",
 )
+_INLINE = re.compile(
+    r"""(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|[^\s"']++)"""
+)
 _NICKNAME = re.compile(rf"-?@[A-Za-z]++[{BLANKS}]++[^{BLANKS}]")
 _FIELD = re.compile(r"[A-Za-z0-9*,/~#?()-]++")
 _CERTAIN = re.compile(
@@ -144,21 +147,26 @@ def looks_like_job(line: str, at: int = 0, *, command: bool = True) -> bool:
 def hidden(line: str) -> str:
     """Return the line as it may be shown: values of variables with secret names are stars.
 
-    Every other character keeps its place.
+    Those on a line of their own, in front of a schedule, and in a command. Every other character
+    keeps its place.
     """
     at = start(line)
-    if front := prefixes(line, at):
-        for setting in front[0]:
-            line = _starred(line, setting.name, setting.value_at, len(setting.value))
+    if line[at : at + 1] == "#":
         return line
-    if line[at : at + 1] == "#" or not (found := assigned_name(line)):
-        return line
-    name, begin = found
-    return _starred(line, name, begin, len(line) - begin)
+    found = None if prefixes(line, at) else assigned_name(line)
+    if found and is_secret(found[0]):
+        return line[: found[1]] + "*" * (len(line) - found[1])
+    return hushed(line)
 
 
-def _starred(line: str, name: str, at: int, length: int) -> str:
-    return line[:at] + "*" * length + line[at + length :] if is_secret(name) else line
+def hushed(text: str) -> str:
+    """Return the text with stars for the value of every `NAME=value` whose name is secret."""
+    return _INLINE.sub(_starred, text) if "=" in text else text
+
+
+def _starred(found: re.Match[str]) -> str:
+    name, value = found.groups()
+    return f"{name}={'*' * len(value)}" if is_secret(name) else found[0]
 
 
 # --- job lines -----------------------------------------------------------------------------------

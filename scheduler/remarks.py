@@ -53,7 +53,7 @@ def problem(file: str, number: int, line: str, found: BadValue | Remark) -> Prob
         column=column,
         severity=Severity.WARNING if isinstance(found, Remark) else Severity.ERROR,
         code=found.code,
-        message=found.message,
+        message=lines.hushed(found.message),
         hint=found.hint,
         text=lines.hidden(line)[: column + _BEHIND] if column <= _BEFORE else "",
     )

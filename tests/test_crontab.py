@@ -736,6 +736,20 @@ def test_secret_values_are_not_in_the_text_of_a_problem() -> None:
     assert "CRON_X=y 0 25 * * * x" in shown
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CRON_RETRIES=x DB_PASSWORD=hunter2 1 * * * * a",  # a bad setting hides what follows it
+        "0 25 * * * PGPASSWORD='hunter2 x' psql",  # in a command
+        "CRON_RETRIES=DB_PASSWORD=hunter2",  # as a value
+    ],
+)
+def test_a_secret_is_hidden_wherever_it_stands(line: str) -> None:
+    table = read(line + "\n")
+    assert table.problems
+    assert "hunter" not in "\n".join(text for p in table.problems for text in report.lines(p))
+
+
 # --- anything at all -----------------------------------------------------------------------------
 
 PIECES = st.sampled_from(
