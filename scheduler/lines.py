@@ -28,9 +28,8 @@ _FLAGS = re.compile(rf"(?:-[nqs]+[{BLANKS}]++)++(?=[^{BLANKS}])")
 _PREFIX = re.compile(
     rf"""(CRON_[A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|(?!["'])[^{BLANKS}]*+)[{BLANKS}]++""",
 )
-_INLINE = re.compile(
-    r"""(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|[^\s"']++)"""
-)
+_NAME = re.compile(r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*+)=")
+_VALUE = re.compile(r"""(?:"[^"]*+"|'[^']*+'|[^\s"']++)""")
 _NICKNAME = re.compile(rf"-?@[A-Za-z]++[{BLANKS}]++[^{BLANKS}]")
 _FIELD = re.compile(r"[A-Za-z0-9*,/~#?()-]++")
 _CERTAIN = re.compile(
@@ -161,12 +160,14 @@ def hidden(line: str) -> str:
 
 def hushed(text: str) -> str:
     """Return the text with stars for the value of every `NAME=value` whose name is secret."""
-    return _INLINE.sub(_starred, text) if "=" in text else text
-
-
-def _starred(found: re.Match[str]) -> str:
-    name, value = found.groups()
-    return f"{name}={'*' * len(value)}" if is_secret(name) else found[0]
+    at, parts = 0, []
+    while found := _NAME.search(text, at):
+        parts.append(text[at : found.end()])
+        at = found.end()
+        if is_secret(found[1]) and (value := _VALUE.match(text, at)):
+            parts.append("*" * len(value[0]))
+            at = value.end()
+    return "".join(parts) + text[at:]
 
 
 # --- job lines -----------------------------------------------------------------------------------
