@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -92,13 +93,16 @@ class Spawner(Protocol):
 class RealSpawner:
     """Jobs as children of this process, each in a session and process group of its own.
 
-    `environ` is what they inherit. Descriptors above 2 are closed in them, and signals have their
-    default dispositions: see `default_signals`.
+    `environ` is what they inherit, `boot` what names this boot of the machine. Descriptors above 2
+    are closed in them, and signals have their default dispositions: see `default_signals`.
     """
 
-    def __init__(self, environ: Mapping[str, str], home: str, user: str) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], home: str, user: str, *, boot: str | None = None
+    ) -> None:
         own = {k: _text(os.fsencode(v)) for k, v in environ.items() if k not in _PRIVATE}
         self._inherited = {"HOME": home} | own | {"SHELL": _SHELL, "LOGNAME": user, "USER": user}
+        self._boot = zlib.crc32((boot or "").encode()) % 2**18 << 44
         self._base = self._base_of(())
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._null = os.open(os.devnull, os.O_RDONLY)
@@ -161,13 +165,19 @@ class RealSpawner:
         return True
 
     def started_at(self, pid: int) -> int | None:
-        """Return the start time in clock ticks since boot: field 22 of proc_pid_stat(5)."""
+        """Return the start time in clock ticks since boot (field 22 of proc_pid_stat(5)), and boot.
+
+        Ticks alone would take a process of this boot for one of the last; the boot's checksum
+        stands above them, in what is left of SQLite's 63 bits.
+        """
         try:
             stat = Path(f"/proc/{pid}/stat").read_bytes()
         except OSError:
             return None
         fields = stat[stat.rindex(b")") + 2 :].split()
-        return None if fields[0] in (b"Z", b"X") and pid not in self._children else int(fields[19])
+        if fields[0] in (b"Z", b"X") and pid not in self._children:
+            return None
+        return self._boot + int(fields[19])
 
     def _base_of(self, assignments: Environment) -> _Base:
         own = {name: value for name, value in assignments if name not in ("LOGNAME", "USER")}

@@ -257,6 +257,15 @@ def test_a_process_has_one_start_until_its_ending_is_told(stage: Stage) -> None:
     assert stage.spawner.started_at(pid) is None
 
 
+def test_the_same_pid_and_ticks_of_another_boot_are_another_process(tmp_path: Path) -> None:
+    starts = {
+        RealSpawner({}, str(tmp_path), "ada", boot=boot).started_at(os.getpid())
+        for boot in ("this boot", "the last one")
+    }
+    assert len(starts) == 2
+    assert all(start is not None and 0 < start < 2**63 for start in starts)  # SQLite's integers
+
+
 def test_sigterm_ends_a_job_and_sigkill_one_that_ignores_it(stage: Stage) -> None:
     pid = begin(stage, *FOR_EVER)
     assert stage.spawner.signal(pid, signal.SIGTERM)

@@ -82,16 +82,16 @@ def run(
 
 async def _serve(library: _Files, journal: Journal, places: Places, log: Log, grace: float) -> None:
     clock = RealClock()
-    user = pwd.getpwuid(os.geteuid())
+    user, boot = pwd.getpwuid(os.geteuid()), boot_id()
     runs = Runs(
         clock=clock,
         journal=journal,
-        spawner=RealSpawner(os.environ, home=user.pw_dir, user=user.pw_name),
+        spawner=RealSpawner(os.environ, home=user.pw_dir, user=user.pw_name, boot=boot),
         state=places.state,
         log=log,
         spread=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
     )
-    roster = Roster(library, journal, log, boot_id())
+    roster = Roster(library, journal, log, boot)
     daemon = Daemon(clock=clock, journal=journal, roster=roster, runs=runs, log=log, grace=grace)
     daemon.listen(asyncio.get_running_loop())
     log.info("meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}")
