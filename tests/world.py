@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from scheduler.journal import RunRow
+    from scheduler.log import Format
     from scheduler.model import Attempt
     from scheduler.process import Launch
     from scheduler.roster import Library
@@ -175,6 +176,7 @@ class World:
     grace: float = 10.0
     boot: str | None = "this boot"
     named: bool = True
+    style: Format = "json"
 
     def __post_init__(self) -> None:
         self.clock = FakeClock(when(self.now), limit=timedelta(days=2))
@@ -189,7 +191,7 @@ class World:
 
     def new_daemon(self) -> Daemon:
         """Let there be another daemon, with nothing but the journal in its memory."""
-        log = open_log("json", self.log)
+        log = open_log(self.style, self.log)
         library: Library = self.shelf
         runs = Runs(
             clock=self.clock,
@@ -270,7 +272,7 @@ class World:
     def run(self) -> None:
         """Let a daemon run until it ends."""
         asyncio.run(self.daemon.run())
-        assert not self.said("bug"), self.said("bug")[0]["trace"]
+        assert "Traceback" not in self.log.getvalue(), self.log.getvalue()
         assert self.spawner.descriptors == set()
         self.new_daemon()
 
