@@ -1,0 +1,201 @@
+"""`make bench`: Meridian, Debian's cron and the floor beside each other, on this machine, now.
+
+It takes real minutes, about nine; `--quick` leaves out cron and repeats, and takes about five.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from . import figures, loading, minutes
+from .daemons import BenchError, end_on_sigterm
+from .debian_cron import Cron
+from .figures import Figure, percentile
+from .jobs import Load
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .loading import Loaded
+    from .minutes import Lateness, Rounds
+
+ENTRIES = (0, 100, 10_000)  # none, few, many
+WIDTH = 112  # columns that the table needs; narrower terminals fold its lines
+IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+EXPLAINED = """\
+Lateness is the job's own word: each is a date(1) that prints the time, so every figure holds what
+date itself costs, about the same for all; a lone Popen of it, after a rest, is the floor. The
+journal's figure is when the daemon had started the process. The floor of a burst starts the same
+jobs one after the other and does nothing else, through the shell where they go through it: the
+median of three rounds in the same minute. cron's jobs all go through the shell. Ready: from the
+process's start to READY=1. CPU: from its start until idle, for cron with the shell that makes its
+namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    is_quick: bool
+    is_json: bool
+
+
+def main() -> int:
+    """Measure and print; 0 done, 1 it could not be done, 130 stopped."""
+    wanted = _wanted()
+    end_on_sigterm()
+    if not Path("/proc/self/stat").exists():
+        return _fail("the bench needs Linux: /proc, and GNU date for its nanoseconds")
+    try:
+        with tempfile.TemporaryDirectory(prefix="meridian-bench-", dir=_disk()) as name:
+            _bench(wanted, Path(name))
+    except BenchError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("stopped; the daemons are ended", 130)
+    return 0
+
+
+def _bench(wanted: Wanted, folder: Path) -> None:
+    progress = Progress(sys.stderr)
+    cron, why_not = _cron(folder, progress, is_quick=wanted.is_quick)
+    head = _machine(folder, cron, why_not)
+    load = [*_loads(folder, cron, progress)]
+    plan = minutes.QUICK if wanted.is_quick else minutes.FULL
+    found = minutes.measure(plan, folder, cron, progress)
+    _print(wanted, head, [*_lateness(found), *load], found.notes)
+
+
+def _cron(folder: Path, progress: Progress, *, is_quick: bool) -> tuple[Cron | None, str]:
+    if is_quick:
+        return None, "--quick"
+    progress.say("Getting Debian's cron")
+    cron = Cron(folder / "cron")
+    return (None if cron.why_not else cron), cron.why_not
+
+
+def _loads(folder: Path, cron: Cron | None, progress: Progress) -> list[Figure]:
+    ours: list[Loaded] = []
+    theirs: list[Loaded | None] = []
+    for entries in ENTRIES:
+        progress.say(f"Loading {entries:,} entries of which none is due")
+        ours.append(loading.meridian(entries, folder / f"load-{entries}"))
+        theirs.append(None if cron is None else loading.cron(entries, cron))
+    return [
+        *(figure for our, their in zip(ours, theirs, strict=True) for figure in _load(our, their)),
+        Figure(
+            "memory per entry",
+            "bytes",
+            meridian=_each(ours[0], ours[-1]),
+            cron=_each(theirs[0], theirs[-1]),
+        ),
+    ]
+
+
+def _load(our: Loaded, their: Loaded | None) -> list[Figure]:
+    n = f"{our.entries:,} idle entries"
+    cpu_s, memory = (None, None) if their is None else (their.cpu_s, float(their.memory))
+    return [
+        Figure(f"{n}: ready", "ms", meridian=our.ready_s),
+        Figure(f"{n}: CPU", "ms", meridian=our.cpu_s, cron=cpu_s),
+        Figure(f"{n}: memory", "MB", meridian=our.memory, cron=memory),
+    ]
+
+
+def _each(none: Loaded | None, many: Loaded | None) -> float | None:
+    if none is None or many is None:
+        return None
+    return (many.memory - none.memory) / (many.entries - none.entries)
+
+
+def _lateness(found: Lateness) -> list[Figure]:
+    by_percent = [
+        (Load.LONE, "p50", 50.0), (Load.LONE, "worst", 100.0),
+        (Load.HUNDRED, "p50", 50.0), (Load.HUNDRED, "p99", 99.0),
+    ]  # fmt: skip
+    return [
+        *(_of(found, load, name, "ms", percent) for load, name, percent in by_percent),
+        _of(found, Load.HUNDRED, "last", "ms"),
+        _of(found, Load.THOUSAND, "last", "ms"),
+        _of(found, Load.SHELLED, "last", "ms"),
+    ]
+
+
+def _of(found: Lateness, load: Load, name: str, unit: str, percent: float | None = None) -> Figure:
+    def pick(rounds: Rounds) -> float | None:
+        some = [starts for starts in rounds.get(load, ()) if starts]
+        if percent is not None:
+            return percentile([late for starts in some for late in starts], percent)
+        return statistics.median(max(starts) for starts in some) if some else None
+
+    four = (found.floor, found.meridian, found.journal, found.cron)
+    return Figure(f"{load}: {name}", unit, *(pick(rounds) for rounds in four))
+
+
+def _machine(folder: Path, cron: Cron | None, why_not: str) -> dict[str, str]:
+    busy = os.getloadavg()[0]
+    return {
+        "machine": f"{platform.system()} {platform.release()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "cron": f"left out: {why_not}" if cron is None else f"Debian's {cron.version}",
+        "state on": _file_system(folder),
+        "load at the start": f"{busy:.2f}" + (" (busy: figures are worse)" if busy > 0.5 else ""),
+    }
+
+
+def _print(
+    wanted: Wanted, head: dict[str, str], found: Sequence[Figure], notes: Sequence[str]
+) -> None:
+    console = Console(highlight=False, soft_wrap=True, stderr=wanted.is_json)
+    console.width = max(console.width, WIDTH)
+    for name, value in head.items():
+        console.print(f"{name:<18} {value}")
+    if wanted.is_json:
+        sys.stdout.writelines(f"{figures.json_line(figure)}\n" for figure in found)
+    else:
+        console.print(figures.table(found))
+        console.print(EXPLAINED)
+    for note in notes:
+        console.print(f"Note: {note}")
+
+
+def _disk() -> str:
+    """Return a folder for temporary files that is on a disk, if there is one."""
+    places = ["/var/tmp", str(Path.home()), str(Path.cwd())]
+    on_disk = [place for place in places if _file_system(Path(place)) not in IN_MEMORY]
+    return (on_disk or places)[0]
+
+
+def _file_system(folder: Path) -> str:
+    command = ["df", "--output=fstype", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.rpartition("Type")[2].strip() or "an unknown file system"
+
+
+def _wanted() -> Wanted:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="without cron and repeats")
+    parser.add_argument("--json", action="store_true", help="a line of JSON a figure")
+    asked = parser.parse_args()
+    return Wanted(is_quick=asked.quick, is_json=asked.json)
+
+
+def _fail(why: str, status: int = 1) -> int:
+    sys.stderr.write(f"bench: {why}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
