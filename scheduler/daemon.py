@@ -76,6 +76,7 @@ class Daemon:
             self._wake.clear()
             for stage in (self._runs.settle, self._heed, self._runs.enforce, self._keep_time):
                 self._try(stage)
+        self._try(self._runs.settle)  # what the journal refused when the last job ended
         self._log.info("stopped", say="nothing is running")
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -164,6 +164,14 @@ def test_a_journal_that_refuses_for_long_is_asked_once_a_second_and_catches_up()
     assert 120 < len(world.said("journal")) <= 240
 
 
+def test_a_refusal_at_the_very_end_is_made_good() -> None:
+    world = World(line("job", "0 12 * * *"), acts={"job": [Act(lasts=35)]})
+    world.at("12:00:34", lambda: happens(world, statements(world) + 1, refuse))
+    world.runs_until("12:00:30")
+    assert len(world.said("journal")) == 1
+    assert world.story("job") == ["12:00 succeeded: exit 0"]
+
+
 def test_a_pause_after_trouble_is_not_made_longer_by_the_clock() -> None:
     world = World(line("job", "* * * * *", timeout="20s"), "12:00:10", {"job": [Act(lasts=99)]})
     assert isinstance(world.journal, Frail)
