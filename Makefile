@@ -6,6 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.meridian-installed
 STATE  ?= .state
+SELECT ?= not privileged
 PREFIX ?= $(HOME)/.local
 
 .PHONY: help run test check format lint types unit test-system bench lock install clean
@@ -37,7 +38,7 @@ types: $(STAMP)  ## only the strict types
 	@$(BIN)/mypy
 
 unit: $(STAMP)  ## only the tests
-	@$(BIN)/pytest -m "not privileged"
+	@$(BIN)/pytest -m "$(SELECT)"
 	@echo "Left out: the tests that need root or a Debian package (make test-system)."
 
 test-system: $(STAMP)  ## the tests that need root or a Debian package, as .ci/run runs them
