@@ -19,7 +19,12 @@ both = pytest.mark.parametrize("unit", [SYSTEM, USER], ids=["system", "user"])
 PROMISES = [
     ("Service", "Type", "notify", "started means the crontabs are read"),
     ("Service", "ExecReload", "/bin/kill -HUP $MAINPID", "reload is SIGHUP"),
-    ("Service", "KillMode", "process", "the daemon winds its own jobs down; they outlive its crash"),
+    (
+        "Service",
+        "KillMode",
+        "process",
+        "the daemon winds its own jobs down; they outlive its crash",
+    ),
     ("Service", "Restart", "on-failure", "a daemon that died comes back"),
     ("Service", "RestartPreventExitStatus", "2", "but not to be called wrongly again"),
     ("Service", "OOMPolicy", "continue", "one greedy job does not stop the others"),
