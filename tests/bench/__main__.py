@@ -6,6 +6,7 @@ It takes real minutes, about nine; `--quick` leaves out cron and repeats, and ta
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import platform
 import statistics
@@ -59,6 +60,7 @@ def main() -> int:
     if not Path("/proc/self/stat").exists():
         return _fail("the bench needs Linux: /proc, and GNU date for its nanoseconds")
     try:
+        _be_alone()
         with tempfile.TemporaryDirectory(prefix="meridian-bench-", dir=_disk()) as name:
             _bench(wanted, Path(name))
     except BenchError as error:
@@ -169,6 +171,15 @@ def _print(
         console.print(EXPLAINED)
     for note in notes:
         console.print(f"Note: {note}")
+
+
+def _be_alone() -> None:
+    """Raise BenchError if a bench of this checkout runs: both would burst in the same minutes."""
+    folder = os.open(Path(__file__).parent, os.O_RDONLY)  # the lock is held until the end
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BenchError("another bench is running, and each would disturb the other") from error
 
 
 def _disk() -> str:
