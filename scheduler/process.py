@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from scheduler.model import Attempt, Entry, Environment
 
-# What the service manager said to the daemon is not for its jobs: a job that kept NOTIFY_SOCKET
-# could report readiness in the daemon's name (sd_notify(3), sd_listen_fds(3)).
+# What the service manager said to the daemon (sd_notify(3), systemd.exec(5)) is not for its jobs:
+# they could report readiness in its name, or write where it keeps its state.
 _PRIVATE = frozenset(
-    {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+    "NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID LISTEN_FDS LISTEN_PID LISTEN_FDNAMES JOURNAL_STREAM"
+    " INVOCATION_ID MANAGERPID SYSTEMD_EXEC_PID CREDENTIALS_DIRECTORY CONFIGURATION_DIRECTORY"
+    " STATE_DIRECTORY RUNTIME_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY".split()
 )
 _SHELL = "/bin/sh"
 
@@ -47,6 +49,7 @@ class Launch:
     directory: bytes
     stdin: bytes | None
     output: int
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Spawner(Protocol):
         """Start it and return its pid, or say why it could not be."""
 
     def discard(self, launch: Launch) -> None:
-        """Let go of a launch that is not going to be started."""
+        """Let go of a launch that is not going to be started, and of its empty output file."""
 
     def ended(self) -> list[Ended]:
         """Return the children that ended since the last call."""
@@ -121,6 +124,7 @@ class RealSpawner:
             direct=direct(entry.command, base.variables),
             environment=base.encoded | _of_attempt(entry, attempt),
             directory=_bytes(base.variables["HOME"]),
+            path=output,
             stdin=None if entry.stdin is None else _bytes(entry.stdin),
             output=descriptor,
         )
@@ -141,6 +145,7 @@ class RealSpawner:
 
     def discard(self, launch: Launch) -> None:
         os.close(launch.output)
+        launch.path.unlink(missing_ok=True)
 
     def ended(self) -> list[Ended]:
         found: list[Ended] = []
