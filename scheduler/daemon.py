@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from scheduler import systemd, tick
+from scheduler import systemd, tick, wording
 from scheduler.errors import JournalError
 from scheduler.report import counted
 from scheduler.tick import Movement, Owed, minute_of
@@ -60,11 +60,13 @@ class Daemon:
         self._grace = grace
         self._wake = asyncio.Event()
         self._last: datetime | None = None  # the last minute handled
+        self._movement = Movement.STEADY  # how time moved, as of the last look at the clock
         self._planned: datetime | None = None  # the minute that is prepared and not yet there
         self._coming: list[Entry] = []  # what is due in the minute after the last
         self._reload_asked = False
         self._stops_asked = 0
         self._stops_heeded = 0
+        self._is_cancelled = False  # what had no process when the stop came is let go of
         self._pause_until = 0.0  # after something went wrong, on the monotonic clock
         self._end_at: float | None = None  # when waiting for jobs is over, on the monotonic clock
 
@@ -76,7 +78,8 @@ class Daemon:
             self._wake.clear()
             for stage in (self._runs.settle, self._heed, self._runs.enforce, self._keep_time):
                 self._try(stage)
-        self._try(self._runs.settle)  # what the journal refused when the last job ended
+        for stage in (self._runs.settle, self._heed):
+            self._try(stage)  # what the journal refused when the last job ended
         self._log.info("stopped", say="nothing is running")
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -145,6 +148,9 @@ class Daemon:
         while self._stops_asked > self._stops_heeded:
             self._stops_heeded += 1
             self._hurry()
+        if self._stops_heeded and not self._is_cancelled:
+            self._runs.cancel()
+            self._is_cancelled = True
         if self._end_at is not None and self._clock.monotonic() >= self._end_at:
             self._end_at = None
             self._runs.end_all()
@@ -161,15 +167,16 @@ class Daemon:
         jobs = f"{counted(running, 'job')} running"
         wait = f"; up to {of_seconds(self._grace)} to end by themselves" if running else ""
         self._log.info("stopping", running=running, say=f"no new runs, {jobs}{wait}")
-        self._runs.cancel()
 
     def _keep_time(self) -> None:
         """Handle every minute that is owed, in order, and prepare the next shortly before it."""
         if self._stops_heeded:
             return
         now = self._clock.now()
-        if self._planned is not None and not now < self._planned <= now + MINUTE:
-            self._fire(self._planned)  # it has come, or the clock was set back under its feet
+        if self._planned is not None and self._planned <= now < self._planned + MINUTE:
+            self._fire(self._planned)
+        elif self._planned is not None and not now < self._planned <= now + MINUTE:
+            self._unplan()  # the clock moved under its feet: what is owed now is judged anew
         owed = tick.owed(self._last, now)
         self._tell_movement(owed, now)
         for minute in owed.minutes:
@@ -189,6 +196,10 @@ class Daemon:
     def _plan_time(self) -> datetime:
         lead = min(_LEAD + _LEAD_EACH * len(self._coming), _LONGEST_LEAD)
         return self._next_minute() - lead
+
+    def _unplan(self) -> None:
+        self._runs.unplan()
+        self._planned = None
 
     def _plan(self, minute: datetime, due: list[Entry]) -> None:
         """Prepare a minute; what the journal refuses is tried again, a bug is not."""
@@ -220,8 +231,9 @@ class Daemon:
             self._roster.read(minute_of(self._clock.now()))
             self._runs.follow(self._roster.entries, self._roster.timetable.next_instant)
             self._coming = self._roster.timetable.due(self._next_minute())
-            if self._planned is not None:
-                self._plan(self._planned, self._coming)
+            if self._planned is not None:  # what was removed or edited must not start
+                self._unplan()
+                self._plan(self._next_minute(), self._coming)
         except JournalError:
             self._reload_asked = True
             raise
@@ -231,13 +243,14 @@ class Daemon:
     # --- what a person is told -------------------------------------------------------------
 
     def _tell_movement(self, owed: Owed, now: datetime) -> None:
-        if owed.movement in (Movement.GAP, Movement.RESET):
-            say = f"the clock moved: {counted(owed.missed, 'minute')} not made up for"
-            if owed.movement is Movement.RESET:
-                say = "the clock was set back so far that it must have been wrong before"
-            last = None if self._last is None else self._last.isoformat()
-            facts = {"last": last, "now": now.isoformat(), "missed": owed.missed}
-            self._log.warning("jump", **facts, say=say)
+        """Say once what the clock did, where it did more than go on."""
+        before, self._movement = self._movement, owed.movement
+        say = wording.of_movement(owed, self._last or now, now)
+        if not say or (owed.movement is before and owed.movement is Movement.BACK):
+            return
+        last = None if self._last is None else self._last.isoformat()
+        facts = {"movement": owed.movement.value, "missed": owed.missed}
+        self._log.warning("jump", last=last, now=now.isoformat(), **facts, say=say)
 
     def _tell_coming(self) -> None:
         """Tell a person each of the next few jobs, soonest first; it costs a search of a day."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import retry
 from scheduler.launches import Launches, Start
-from scheduler.model import Decision, Entry, GiveUp, Overlap, Reason, RetryAt, State
+from scheduler.model import Decision, Done, Entry, GiveUp, Overlap, Reason, RetryAt, State
 from scheduler.retries import Pending, Retries
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ class Jobs:
         self._spread = spread
         self._next_instant: NextInstant = lambda _entry, _after: None
         self._waiting: dict[str, list[Run]] = {}  # by job, in the order of their instants
-        self._is_stopping = False
         self.entries: Mapping[str, Entry] = {}
         self.retries = Retries()
 
@@ -61,12 +60,11 @@ class Jobs:
         self.entries = entries
         self._next_instant = next_instant
 
-    def stop(self) -> list[Run]:
-        """Let nothing start any more, and return what waited; retries stay due on disk."""
-        self._is_stopping = True
-        self.retries.clear()
-        waiting, self._waiting = self._waiting, {}
-        return [run for runs in waiting.values() for run in runs]
+    def stop(self) -> None:
+        """Close what waits, and let nothing start any more; retries stay due on disk."""
+        for job in self._waiting:
+            self._drop_waiting(job, Reason.STOPPED)
+        self._ledger.then(self.retries.clear)
 
     # --- what starts -----------------------------------------------------------------------
 
@@ -145,7 +143,7 @@ class Jobs:
         """Decide what follows an ending, and journal both."""
         decision = self._decide(running, ending)
         self._ledger.ended(running, ending, decision)
-        if isinstance(decision, RetryAt) and not self._is_stopping:
+        if isinstance(decision, RetryAt):
             run, number = running.attempt.run, running.attempt.number + 1
             pending = Pending(run, number, decision.at, running.first_start, ending.ended)
             self._ledger.then(self.retries.add, pending)
@@ -155,8 +153,10 @@ class Jobs:
         entry = self.entries.get(run.job)
         if running.fate is Reason.REPLACED:
             return GiveUp(Reason.REPLACED)
+        if retry.succeeded((entry or running.entry).settings, ending.outcome):
+            return Done()  # most do, and for them nobody searches the next instant
         if entry is None:
-            return retry.without_entry(running.entry.settings, ending.outcome)
+            return GiveUp(Reason.REMOVED)
         return retry.decide(
             entry.settings,
             running.attempt.number,

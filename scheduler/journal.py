@@ -103,6 +103,11 @@ class Journal:
         """Take back a claim whose process never was, so that it can be made again; False if not."""
         return self._do("release", run=run.number).rowcount == 1
 
+    def release_attempt(self, attempt: Attempt) -> bool:
+        """Take back the claim of one attempt whose process never was; False if there was one."""
+        values = {"run": attempt.run.number, "attempt": attempt.number}
+        return self._do("release_attempt", **values).rowcount == 1
+
     def skip(
         self,
         job: str,

@@ -29,7 +29,7 @@ class Start:
     entry: Entry
     attempt: Attempt
     first_start: datetime | None = None
-    launch: Launch | NotStarted | None = None
+    launch: Launch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,15 @@ class Launches:
         self._jobs[start.entry.job] += 1
 
     def prepare(self) -> None:
-        """Do for the next starts whatever can be done before their minute."""
+        """Do for the next starts whatever can be done before their minute.
+
+        What can't be done yet is left: at the start itself there may be a descriptor to spare.
+        """
         for start in islice(self._queue, _AHEAD):
-            self._prepare(start)
+            launch = start.launch or self._prepare(start)
+            if isinstance(launch, NotStarted):
+                return
+            start.launch = launch
 
     def take(self, other: Launches) -> None:
         """Put everything that another queue holds at the end of this one."""
@@ -82,19 +88,22 @@ class Launches:
         until = self._clock.monotonic() + _SLICE
         while self._queue:
             start = self._next()
-            launch = self._prepare(start)
+            launch = start.launch or self._prepare(start)
             result = launch if isinstance(launch, NotStarted) else self._spawner.start(launch)
             yield Started(start, self._clock.now(), result)
             if self._clock.monotonic() >= until:
                 return
 
-    def cancel(self) -> Iterator[Attempt]:
-        """Empty the queue, and yield the attempts that are not going to be started."""
+    def attempts(self) -> Iterator[Attempt]:
+        """Yield what is queued."""
+        return (start.attempt for start in self._queue)
+
+    def cancel(self) -> None:
+        """Empty the queue; nothing in it is started."""
         while self._queue:
             start = self._next()
-            if start.launch is not None and not isinstance(start.launch, NotStarted):
+            if start.launch is not None:
                 self._spawner.discard(start.launch)
-            yield start.attempt
 
     def _next(self) -> Start:
         start = self._queue.popleft()
@@ -104,7 +113,5 @@ class Launches:
         return start
 
     def _prepare(self, start: Start) -> Launch | NotStarted:
-        if start.launch is None:
-            path = self._state / output_of(start.attempt)
-            start.launch = self._spawner.prepare(start.entry, start.attempt, path)
-        return start.launch
+        path = self._state / output_of(start.attempt)
+        return self._spawner.prepare(start.entry, start.attempt, path)

@@ -45,8 +45,13 @@ class Ledger:
         self._steps.append(partial(step, *arguments))
 
     def claim(self, entry: Entry, instant: datetime) -> Run | None:
-        """Claim a run of the entry; None if it has been claimed before."""
-        return self._journal.claim(entry.job, instant, entry.zone.key)
+        """Claim a run of the entry; None if it has been claimed before, which is told."""
+        run = self._journal.claim(entry.job, instant, entry.zone.key)
+        if run is None:
+            say = f"{wording.of_instant(instant, entry.zone)} has been handled before"
+            facts = {"job": entry.job, "instant": instant.isoformat(), "say": say}
+            self.then(partial(self._log.info, "passed", **facts))
+        return run
 
     def claim_attempt(self, run: Run, number: int) -> Attempt | None:
         """Claim an attempt; None if it has been claimed before, or the run is over."""
@@ -84,6 +89,11 @@ class Ledger:
         message = "succeeded" if isinstance(decision, Done) else "failed"
         facts = wording.end_facts(running.attempt, running.started, ending, decision)
         self.then(partial(record, message, **facts))
+
+    def put_back(self, attempt: Attempt, due: datetime) -> None:
+        """Take back the claim of a retry, which stays due."""
+        self._journal.release_attempt(attempt)
+        self._journal.retry(attempt.run, due)
 
     def never_started(self, attempt: Attempt, now: datetime, reason: Reason) -> None:
         """Close a run whose attempt was claimed, but is not going to be started."""

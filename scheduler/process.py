@@ -124,9 +124,9 @@ class RealSpawner:
             direct=direct(entry.command, base.variables),
             environment=base.encoded | _of_attempt(entry, attempt),
             directory=_bytes(base.variables["HOME"]),
-            path=output,
             stdin=None if entry.stdin is None else _bytes(entry.stdin),
             output=descriptor,
+            path=output,
         )
 
     def start(self, launch: Launch) -> int | NotStarted:

@@ -81,13 +81,6 @@ def lapsed(
     return None
 
 
-def without_entry(settings: Settings, outcome: Outcome) -> Decision:
-    """Return what follows an attempt whose entry was taken out of the crontab while it ran."""
-    if isinstance(outcome, Exited) and outcome.code in settings.success:
-        return Done()
-    return GiveUp(Reason.REMOVED)
-
-
 def _is_retried(policy: RetryPolicy, outcome: Outcome) -> bool:
     kind = _kind(outcome)
     if kind is None:

@@ -50,6 +50,7 @@ class Runs:
         self._watch = Watch(clock, spawner)
         self._jobs = Jobs(self._ledger, self._launches, self._watch, spread)
         self._held: list[Entry] = []  # due at the planned minute, but their job is busy
+        self._is_stopping = False
         self._begun: list[Running] = []  # started, and not yet in the journal
         self._endings: list[tuple[Running, Ending]] = []  # seen, and not yet in the journal
 
@@ -66,10 +67,7 @@ class Runs:
         self._jobs.follow(entries, next_instant)
 
     def plan(self, entries: Iterable[Entry], instant: datetime) -> None:
-        """Claim and prepare what is due at `instant`, before it; who is busy is held for `fire`.
-
-        Planned again, it adds what has become due since.
-        """
+        """Claim and prepare what is due at `instant`, before it; who is busy is held for `fire`."""
         held: list[Entry] = []
         with self._ledger.commit():
             for entry in entries:
@@ -80,6 +78,14 @@ class Runs:
                     self._jobs.begin(entry, run, queue=self._planned)
         self._held = held
         self._planned.prepare()
+
+    def unplan(self) -> None:
+        """Take back what is planned: its minute is owed again."""
+        with self._ledger.commit():
+            for attempt in self._planned.attempts():
+                self._ledger.release(attempt.run)
+            self._ledger.then(self._planned.cancel)
+            self._ledger.then(self._held.clear)
 
     def fire(self, instant: datetime, *, late: bool = False) -> None:
         """Start what was planned for `instant`, then see who may start beside an earlier run.
@@ -98,7 +104,7 @@ class Runs:
 
     def start(self) -> None:
         """Start what is ready; journal and log it after the burst."""
-        for started in self._launches.begin():
+        for started in () if self._is_stopping else self._launches.begin():
             self._take_in(started)
         self._record()
 
@@ -133,11 +139,12 @@ class Runs:
     def next_wake(self) -> datetime | None:
         """Return when something here is due next; None if nothing is."""
         now = self._clock.now()
-        if self._launches or self._begun or self._endings:
+        if self._begun or self._endings or (self._launches and not self._is_stopping):
             return now
+        retry = None if self._is_stopping else self._jobs.retries.next_due()
         wait = self._watch.next_signal()
         signal = None if wait is None else now + timedelta(seconds=wait)
-        wakes = (self._jobs.retries.next_due(), signal)
+        wakes = (retry, signal)
         return min((wake for wake in wakes if wake is not None), default=None)
 
     def at_reboot(self, entries: Iterable[tuple[Entry, str]], instant: datetime) -> None:
@@ -181,16 +188,17 @@ class Runs:
         What is planned for a minute that has not come is released: that minute is still owed, and
         a daemon that starts again in time runs it.
         """
-        self._held.clear()
-        planned, queued = list(self._planned.cancel()), list(self._launches.cancel())
-        waiting = self._jobs.stop()
+        self._is_stopping = True
+        self.unplan()
+        now = self._clock.now()
         with self._ledger.commit():
-            for attempt in planned:
-                self._ledger.release(attempt.run)
-            for attempt in queued:
-                self._ledger.never_started(attempt, self._clock.now(), Reason.STOPPED)
-            for run in waiting:
-                self._ledger.close(run, State.SKIPPED, Reason.STOPPED)
+            for attempt in self._launches.attempts():
+                if attempt.number == 1:
+                    self._ledger.never_started(attempt, now, Reason.STOPPED)
+                else:
+                    self._ledger.put_back(attempt, now)
+            self._jobs.stop()
+            self._ledger.then(self._launches.cancel)
 
     def end_all(self) -> None:
         """Send every running attempt its next signal: SIGTERM, and SIGKILL when asked again."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler.model import Decision, Done, GiveUp, RetryAt
+from scheduler.tick import Movement
 
 if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from scheduler.model import Attempt, Ending, Entry
+    from scheduler.tick import Owed
 
 
 def of_instant(instant: datetime, zone: ZoneInfo) -> str:
@@ -49,6 +51,26 @@ def end_facts(
 
 def _facts_of(attempt: Attempt) -> dict[str, str | int | None]:
     return {"job": attempt.run.job, "run": attempt.run.number, "attempt": attempt.number}
+
+
+def of_movement(owed: Owed, last: datetime, now: datetime) -> str:
+    """Return what the clock did, "" if it only went on."""
+    match owed.movement:
+        case Movement.GAP:
+            count = "1 minute" if owed.missed == 1 else f"{owed.missed} minutes"
+            why = "the daemon was down, the machine asleep, or the clock set forward"
+            return f"{count} since {last:%H:%M} UTC passed unseen and are not made up for: {why}"
+        case Movement.BACK:
+            ahead = (last - now).total_seconds()
+            if ahead < 1:
+                return ""  # a clock that is steered, not set
+            return f"the clock was set back: {of_seconds(ahead)} are waited out, done before"
+        case Movement.RESET:
+            return "the clock was set back so far that it must have been wrong before"
+        case Movement.START | Movement.STEADY | Movement.LATE:
+            return ""
+        case _:
+            assert_never(owed.movement)
 
 
 def of_seconds(amount: float) -> str:

@@ -219,6 +219,7 @@ class FakeSpawner:
             directory=b"/",
             stdin=None if entry.stdin is None else entry.stdin.encode(),
             output=descriptor,
+            path=output,
         )
 
     def start(self, launch: Launch) -> int | NotStarted:

@@ -97,6 +97,39 @@ def test_nothing_runs_twice_when_the_clock_is_set_back_between_planning_and_the_
     assert instants(world) == INSTANTS[:5]
 
 
+def test_a_clock_that_is_set_back_is_said_to_be_once() -> None:
+    world = World(line("job", EVERY_MINUTE))
+    world.at("12:00:10", lambda: world.clock.set(when("11:30")))
+    world.runs_until("12:02:30")
+    (said,) = world.said("jump")
+    assert (said["movement"], said["last"]) == ("back", "2027-03-01T12:00:00+00:00")
+
+
+def test_a_clock_that_is_steered_back_a_little_is_no_jump() -> None:
+    world = World(line("job", EVERY_MINUTE))
+    world.at("12:00:00.2", lambda: world.clock.set(when("11:59:59.9")))
+    world.runs_until("12:01:30")
+    assert world.said("jump") == []
+    assert world.starts("job") == ["11:59:30", "12:00:00", "12:01:00"]
+
+
+def test_a_planned_minute_that_the_machine_slept_through_is_not_run_hours_later() -> None:
+    world = World(line("noon", "0 12 * * *") + line("job", EVERY_MINUTE))
+    world.set_clock_at("11:59:59.9", "18:59:59.9", stop="19:00:30")
+    world.run()
+    assert world.story("noon") == []
+    assert instants(world) == ["11:59", "18:59", "19:00"]
+    assert world.starts("job") == ["11:59:30", "18:59:59.9", "19:00:00"]
+    assert [said["movement"] for said in world.said("jump")] == ["gap"]
+
+
+def test_a_planned_minute_is_not_run_before_the_clock_that_was_set_back_shows_it() -> None:
+    world = World(line("noon", "0 12 * * *"))
+    world.at("11:59:59.9", lambda: world.clock.set(when("10:30")))
+    world.runs_until("12:00:30")
+    assert world.starts("noon") == ["12:00:00"]
+
+
 def test_a_clock_that_was_wrong_before_is_believed_again_and_it_is_said() -> None:
     world = World(line("job", EVERY_MINUTE))
     world.set_clock_at("12:00:10", "08:00:30", stop="08:02:30")

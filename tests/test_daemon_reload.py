@@ -51,6 +51,20 @@ def test_sighup_just_before_the_minute_adds_what_is_due_then(time: str) -> None:
     assert world.starts("long") == ["11:59:30", "12:00:00", "12:01:00"]
 
 
+@pytest.mark.parametrize("time", ["12:00:59.7", "12:00:59.8", "12:00:59.999"])
+def test_sighup_just_before_the_minute_lets_nothing_of_the_old_text_start(time: str) -> None:
+    """What is prepared by then is taken back: a removed line, and the old command of an edited."""
+    edited = "CRON_NAME=old * * * * * {}\n"
+    world = World(edited.format("dangerous") + line("gone", EVERY_MINUTE))
+    world.edit_at(time, edited.format("harmless"))
+    world.reload_at(time)
+    world.runs_until("12:01:30")
+    assert world.starts("gone") == ["11:59:30", "12:00:00"]
+    assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00"]
+    assert world.spawner.launched[-1].entry.command == "harmless"
+    assert world.story("gone")[2:] == []
+
+
 def test_several_crontabs_are_one_timetable() -> None:
     world = World(OLD)
     world.edit(NEW, file="other")

@@ -140,6 +140,31 @@ def test_a_burst_that_is_stopped_is_accounted_for() -> None:
     }
 
 
+def test_a_retry_that_is_still_queued_at_a_stop_stays_due() -> None:
+    """It failed before, and that is how it goes on, not as a run that was never begun."""
+    jobs = [f"job{n}" for n in range(50)]
+    text = "".join(line(job, NOON, retry_delay="10s", retry_jitter="0") for job in jobs)
+    world = World(text, acts={job: [Act(outcome=Exited(1)), Act()] for job in jobs})
+    world.spawner.start_takes = 0.1
+    world.runs_until("12:00:11")
+    stories = {story.partition(":")[0] for job in jobs for story in world.story(job)}
+    assert not any("skipped" in story for job in jobs for story in world.story(job)), stories
+    world.runs_until("12:01:30")
+    assert {story for job in jobs for story in world.story(job)} == {
+        "12:00 succeeded: exit 1, exit 0"
+    }
+
+
+def test_a_stop_that_the_journal_refuses_at_first_is_made_good() -> None:
+    """A full disk that is full no more two seconds later: nothing is lost, nothing is doubled."""
+    world = World(line("job", NOON) + line("long", "59 11 * * *"), acts={"long": [Act(lasts=40)]})
+    world.at("11:59:59.85", lambda: setattr(world.journal, "is_full", True))
+    world.at("12:00:02", lambda: setattr(world.journal, "is_full", False))
+    world.runs_until("11:59:59.9")
+    assert world.story("job") == []
+    assert world.runs_until("12:00:30").story("job") == ["12:00 succeeded: exit 0"]
+
+
 def test_a_reload_is_not_heeded_any_more() -> None:
     world = World(line("job", NOON), acts={"job": [Act(lasts=38)]})
     world.reload_at("12:00:35")

@@ -110,5 +110,6 @@ def test_cancelling_lets_go_of_everything_that_was_prepared() -> None:
     launches.add(refused)
     launches.prepare()
     launches.add(start(3))
-    assert [attempt.run.number for attempt in launches.cancel()] == [1, 2, 3]
+    assert [attempt.run.number for attempt in launches.attempts()] == [1, 2, 3]
+    launches.cancel()
     assert (fake.descriptors, fake.launched, bool(launches)) == (set(), [], False)

@@ -26,6 +26,10 @@ DELETE FROM run
 WHERE number = :run
 AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number AND started IS NOT NULL);
 
+-- name: release_attempt
+-- The claim of one attempt is taken back; what has started stays.
+DELETE FROM attempt WHERE run = :run AND attempt = :attempt AND started IS NULL;
+
 -- name: skip
 -- An instant that is not run, or a stretch of them, or no row when the key is taken.
 INSERT INTO run (job, instant, zone, state, reason, until)
