@@ -7,6 +7,8 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +20,7 @@ from scheduler.cli import app
 if TYPE_CHECKING:
     from conftest import Person
 
+FULL = Path("/dev/full")
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has them
 
 
@@ -93,6 +96,41 @@ def test_ctrl_c_is_status_130_and_no_traceback(person: Person) -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("closed", "words"),
+    [
+        ("<&-", ("check", "-")),  # as if there were nothing to read
+        (">&-", ("list", "a.crontab")),
+        ("2>&-", ("list", "a.crontab")),
+        ("<&- >&- 2>&-", ("run", "a.crontab")),  # its job ends it
+    ],
+)
+def test_a_stream_that_came_closed_is_no_accident(
+    person: Person, closed: str, words: tuple[str, ...]
+) -> None:
+    person.file("* * * * * kill $PPID\n")
+    meridian = (sys.executable, "-m", "scheduler", *words)
+    done = subprocess.run(
+        ("sh", "-c", f'exec "$@" {closed}', "sh", *meridian),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=person.home,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")
+@pytest.mark.parametrize("words", [("list", "a.crontab"), ("check", "-"), ("--help",)])
+def test_a_full_disk_behind_the_output_is_one_line(person: Person, words: tuple[str, ...]) -> None:
+    person.file("* * * * * x\n")
+    with FULL.open("wb") as full:
+        process = person.starts(*words, stdout=full, stdin=subprocess.DEVNULL, cwd=person.home)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (1, b"can't write: No space left on device\n")
 
 
 def on_a_terminal(person: Person, *words: str) -> str:

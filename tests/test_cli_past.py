@@ -101,6 +101,8 @@ def test_history_for_people_names_the_zone_and_how_it_ended(past: Person) -> Non
 def test_the_newest_come_last_and_n_limits_them(past: Person) -> None:
     assert [row["job"] for row in rows(past.types("history", "--json", "-n", "1"))] == ["later"]
     assert rows(past.types("history", "--json"))[-1]["job"] == "later"
+    everything = rows(past.types("history", "--json"))
+    assert rows(past.types("history", "--json", "-n", "9" * 20)) == everything
 
 
 def test_history_works_while_another_process_writes(past: Person) -> None:

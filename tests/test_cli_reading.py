@@ -131,6 +131,15 @@ def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
     assert (settings["timeout"], settings["retries"], settings["overlap"]) == (3600, 3, "skip")
 
 
+def test_a_secret_of_a_command_is_in_no_table_but_programs_get_the_command(person: Person) -> None:
+    file = person.file("0 9 * * * PGPASSWORD=hunter2 pg_dump\n")
+    for words in (("list", file), ("next", file), ("next", "--json", file)):
+        assert "hunter" not in person.types(*words).output
+    assert "PGPASSWORD=******* pg_dump" in person.types("list", file).stdout
+    (entry,) = rows(person.types("list", "--json", file))
+    assert entry["command"] == "PGPASSWORD=hunter2 pg_dump"
+
+
 @pytest.mark.parametrize("schedule", ["@reboot", "@every 90m"])
 def test_a_schedule_without_fields_has_null(person: Person, schedule: str) -> None:
     (entry,) = rows(person.types("list", "--json", person.file(f"{schedule} x\n")))
@@ -207,6 +216,7 @@ def test_from_is_inside_and_until_is_not(person: Person) -> None:
     [
         ((), 10),  # as many as a person wants to see
         (("-n", "25"), 25),
+        (("--until", "2027-01-01 00:01", "-n", "9" * 20), 1),  # more than fits into a word
         (("-n", "0"), 0),
         (("--until", "2027-01-01 01:00"), 60),  # all of a time that was asked for
         (("--until", "2027-01-01 01:00", "-n", "7"), 7),
@@ -231,6 +241,8 @@ def test_how_many_runs_next_shows(person: Person, options: tuple[str, ...], coun
         ("the day after", None),
         ("2027-13-01", None),
         ("9" * 30, None),
+        ("0001-01-01", None),  # the calendar ends there: nothing can be worked out
+        ("9999-12-31T23:59-12:00", None),
         ("", None),
     ],
 )

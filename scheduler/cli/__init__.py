@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated, Any
@@ -20,6 +23,9 @@ from scheduler.cli.reading import app as reading
 from scheduler.cli.running import app as running
 from scheduler.cli.show import complain
 from scheduler.errors import MeridianError
+
+STDOUT, STDERR = 1, 2
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Commands(TyperGroup):
@@ -64,8 +70,32 @@ def meridian(
 
 def main() -> None:
     """Run the command line on this process's arguments and end with its exit status."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A crontab may hold any bytes, and a terminal may know few letters.
             stream.reconfigure(errors="backslashreplace")
-    app(prog_name="meridian")
+    try:
+        app(prog_name="meridian")
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _give_up_writing(error)
+
+
+def _open_streams() -> None:
+    """Stand in for streams that came closed: the journal must not become standard error."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+
+
+def _give_up_writing(error: OSError) -> None:
+    """Say that standard output takes no more, and end; what is still buffered is let go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+    with suppress(OSError):
+        complain(f"can't write: {error.strerror}")
+    sys.exit(1)

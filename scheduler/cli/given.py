@@ -6,7 +6,7 @@ import os
 import pwd
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -124,6 +124,8 @@ def instant(text: str, now: datetime, zone: ZoneInfo) -> datetime:
         raise typer.BadParameter(
             f"{text!r} is no time ({said}); write 2027-03-28 09:00, 09:00 or now"
         ) from error
+    if not MINYEAR < typed.year < MAXYEAR:  # a day to either side still has to be a date
+        raise typer.BadParameter(f"{text!r} is no time (its year is at the end of the calendar)")
     if typed.tzinfo is None:
         typed = tz.resolve_imaginary(typed.replace(tzinfo=zone))
     return typed.astimezone(UTC)

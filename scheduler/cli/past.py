@@ -45,7 +45,7 @@ def history(
     It reads the journal alone, so it works while the daemon runs and when it does not.
     """
     with _journal(state) as journal:
-        found = journal.history(job, limit=number)
+        found = journal.history(job, limit=min(number, sys.maxsize))
         if job is not None and not found:
             _explain_absence(journal, job)
     if json:

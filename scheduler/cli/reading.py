@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -20,6 +21,7 @@ from scheduler.clock import RealClock
 from scheduler.errors import BadValue, JournalError
 from scheduler.explain import explain as in_words
 from scheduler.journal import Journal
+from scheduler.lines import hushed
 from scheduler.model import Entry, Problem, Reboot, Severity
 from scheduler.sources import Loaded
 
@@ -56,7 +58,8 @@ def list_entries(
 ) -> None:
     """List the entries: job, schedule, zone, command and next run.
 
-    Values of variables whose names look secret are shown as ***.
+    Values of variables whose names look secret are shown as stars, but --json has every command
+    exactly as it is run.
     """
     zone = given.own_zone()
     loaded = given.load(files, zone, system=system)
@@ -78,7 +81,8 @@ def _listed(entry: Entry, now: datetime, zone: ZoneInfo, anchor: Anchor) -> tupl
         following = show.wall(run.at.astimezone(zone))
     else:
         following = "at the next boot" if isinstance(entry.schedule, Reboot) else "never"
-    return (entry.job, entry.schedule_text, entry.zone.key, entry.command, following)
+    command = hushed(entry.command)
+    return (entry.job, entry.schedule_text, entry.zone.key, command, following)
 
 
 @app.command("next", epilog="Example:  meridian next --from 2027-03-28 --until 2027-03-29")
@@ -113,7 +117,8 @@ def next_runs(
     with _anchors(state) as anchor:
         runs = coming(loaded.entries, start, anchor)
         inside = takewhile(lambda run: end is None or run.at < end, runs)
-        _print_runs(islice(inside, most), zone, json=json)
+        shown = islice(inside, None if most is None else min(most, sys.maxsize))
+        _print_runs(shown, zone, json=json)
     _mention_reboot(loaded.entries)
     _mention(loaded)
     _end(loaded)
