@@ -29,7 +29,11 @@ _PREFIX = re.compile(
     rf"""(CRON_[A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|(?!["'])[^{BLANKS}]*+)[{BLANKS}]++""",
 )
 _NAME = re.compile(r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*+)=")
-_VALUE = re.compile(r"""(?:"[^"]*+"|'[^']*+'|[^\s"']++)""")
+# A word as a shell reads it: pieces in quotes, escaped blanks. A quote that begins it and is never
+# closed takes everything behind it along.
+_SHELL_WORD = r"""(?:"(?:[^"\\]++|\\.)*+"|'[^']*+'|\\.|[^\s"'\\]|(?<==)["'].*+|["'\\])++"""
+_VALUE = re.compile(_SHELL_WORD, re.DOTALL)
+_IN_FRONT = re.compile(rf"\s*+(?:[A-Za-z_][A-Za-z0-9_]*+\+?=(?:{_SHELL_WORD})?+\s*+)*+", re.DOTALL)
 _NICKNAME = re.compile(rf"-?@[A-Za-z]++[{BLANKS}]++[^{BLANKS}]")
 _FIELD = re.compile(r"[A-Za-z0-9*,/~#?()-]++")
 _CERTAIN = re.compile(
@@ -160,6 +164,8 @@ def hidden(line: str) -> str:
 
 def hushed(text: str) -> str:
     """Return the text with stars for the value of every `NAME=value` whose name is secret."""
+    if "=" not in text:
+        return text
     at, parts = 0, []
     while found := _NAME.search(text, at):
         parts.append(text[at : found.end()])
@@ -168,6 +174,12 @@ def hushed(text: str) -> str:
             parts.append("*" * len(value[0]))
             at = value.end()
     return "".join(parts) + text[at:]
+
+
+def from_program(command: str) -> str:
+    """Return a command from its program on: without the `NAME=value` words in front of it."""
+    found = _IN_FRONT.match(command)
+    return command[found.end() :] if found else command
 
 
 # --- job lines -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from scheduler import lines
 from scheduler.errors import BadValue
 from scheduler.fields import shortened
 
@@ -55,8 +56,12 @@ def derived(
 
 
 def slug(command: str) -> str:
-    """Return the words of a command without their folders, lower case, cut to be readable."""
-    words = _WORDS.findall(_FOLDERS.sub("", command[:200].lower()))
+    """Return the words of a command without their folders, lower case, cut to be readable.
+
+    A name is in every log line, so nothing in front of the program is in it, and no secret value.
+    """
+    shown = lines.hushed(lines.from_program(command))
+    words = _WORDS.findall(_FOLDERS.sub("", shown[:200].lower()))
     return "-".join(words)[:SLUG_LENGTH].rstrip("-") or "job"
 
 

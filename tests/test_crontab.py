@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scheduler import crontab, report
+from scheduler import crontab, lines, report
 from scheduler.model import Crontab, Entry, Expression, Overlap, Severity
 
 if TYPE_CHECKING:
@@ -619,7 +619,12 @@ def test_a_percent_sign_that_was_meant_for_the_command_is_pointed_out(
         ("cd / && run-parts --report /etc/cron.hourly", "cd-run-parts-report-cron", "cut"),
         ("écho 日本", "cho", "plain letters only"),
         ("日本", "job", "if there are any"),
-        ("PATH=/x Report ALL", "x-report-all", "lower case"),
+        ("PATH=/x Report ALL", "report-all", "lower case, and from the program on"),
+        ("PGPASSWORD=hunter2 pg_dump", "pg-dump", "a secret is in no name"),
+        ("A=1 PGPASSWORD='hunter 2'\\''3'\\ 4 B= pg_dump", "pg-dump", "however it is quoted"),
+        ("env PGPASSWORD=hunter2 pg_dump", "env-pgpassword-pg-dump", "wherever it stands"),
+        ("sh -c 'PGPASSWORD=hunter2 pg_dump'", "sh-c-pgpassword-pg-dump", "and inside quotes"),
+        ("A=1", "job", "there is no program"),
     ],
 )
 def test_a_name_is_a_slug_and_a_hash(command: str, slug: str, reason: str) -> None:
@@ -748,6 +753,32 @@ def test_a_secret_is_hidden_wherever_it_stands(line: str) -> None:
     table = read(line + "\n")
     assert table.problems
     assert "hunter" not in "\n".join(text for p in table.problems for text in report.lines(p))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "reason"),
+    [
+        (r"SECRET=foo'bar'baz\ qux end", r"SECRET=**************** end", "one word of the shell"),
+        (r'SECRET="a \" b"c end', r"SECRET=********* end", "an escaped quote closes nothing"),
+        (r"SECRET='a\' end", r"SECRET=**** end", "in single quotes nothing is escaped"),
+        ("SECRET='a b", "SECRET=****", "what is not closed has no end"),
+        ("sh -c 'SECRET=a b", "sh -c 'SECRET=* b", "a value has one"),
+        ("--token=abc -x", "--token=*** -x", "an option's too"),
+        ("SECRET= a SIZE='b c'", "SECRET= a SIZE='b c'", "nothing to hide"),
+        ("SECRET=a\\", "SECRET=**", "a backslash at the end"),
+    ],
+)
+def test_a_secret_is_hidden_to_the_end_of_its_word(text: str, expected: str, reason: str) -> None:
+    assert lines.hushed(text) == expected, reason
+
+
+@pytest.mark.parametrize(
+    "piece", ["'", '"', "\\", '\\"', "K_KEY='", "K_KEY=\"\\'", "K_KEY=a' ", "\"'", "'\\\"", "a=\\ "]
+)
+def test_a_line_without_an_end_is_hidden_in_no_time(piece: str) -> None:
+    text = "A_KEY=" + piece * (1_000_000 // len(piece))
+    assert len(lines.hushed(text)) == len(text)
+    lines.from_program(text)
 
 
 # --- anything at all -----------------------------------------------------------------------------
