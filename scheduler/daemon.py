@@ -9,6 +9,7 @@ import asyncio
 import signal
 import traceback
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -83,11 +84,16 @@ class Daemon:
         self._log.info("stopped", say="nothing is running")
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take the daemon's signals: each handler only leaves a note and wakes the loop."""
-        loop.add_signal_handler(signal.SIGTERM, self.stop)
-        loop.add_signal_handler(signal.SIGINT, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        """Take the daemon's signals: each handler only leaves a note and wakes the loop.
+
+        The loop hears of a signal by a byte in a pipe, which a few hundred jobs that end at once
+        fill: a stop or a reload must not be the one that is dropped.
+        """
         loop.add_signal_handler(signal.SIGCHLD, self._wake.set)
+        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+        notes = ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop))
+        for number, note in (*notes, (signal.SIGHUP, self.reload)):
+            signal.signal(number, partial(_leave, loop, note))
 
     def stop(self) -> None:
         """Ask for the end; asked again, it hurries: first SIGTERM to the jobs, then SIGKILL."""
@@ -278,3 +284,10 @@ class Daemon:
     def _until(self, minute: datetime) -> str:
         wait = (minute - self._clock.now()).total_seconds()
         return f"in {of_seconds(wait)}" if wait > 0 else "now"
+
+
+def _leave(
+    loop: asyncio.AbstractEventLoop, note: Callable[[], None], _signal: int, _frame: object
+) -> None:
+    if not loop.is_closed():  # otherwise it is over already
+        loop.call_soon_threadsafe(note)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 from fakes import Act
 from world import World, line, when
 
 from scheduler.model import Exited, NotStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FAILS = Act(outcome=Exited(1))
 EVERY_MINUTE = "* * * * *"
@@ -23,6 +29,34 @@ def test_a_daemon_with_nothing_to_do_ends_at_once() -> None:
     world = World(line("job", EVERY_MINUTE)).runs_until("12:00:30")
     assert world.clock.now() == when("12:00:30")
     assert [len(world.said(message)) for message in ("stopping", "stopped")] == [1, 1]
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Give the signals that a daemon listens to back to the tests."""
+    before = {each: signal.getsignal(each) for each in (TERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_stop_is_heard_among_the_ends_of_a_thousand_jobs(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """They fill the pipe by which a signal wakes the loop."""
+    world = World(line("job", NOON), "11:00")
+
+    async def crowded() -> None:
+        world.daemon.listen(asyncio.get_running_loop())
+        for number in [signal.SIGCHLD] * 1000 + [signal.SIGTERM]:
+            os.kill(os.getpid(), number)
+        await world.daemon.run()
+
+    asyncio.run(crowded())
+    assert (world.starts("job"), len(world.said("stopping"))) == ([], 1)
+    os.kill(os.getpid(), signal.SIGTERM)  # too late to mean anything
+    assert capfd.readouterr().err == ""
 
 
 def test_a_stop_starts_no_new_runs_and_waits_for_those_that_run() -> None:
