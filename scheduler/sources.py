@@ -33,7 +33,7 @@ class Reading:
     """How files are read: by whom, with which zone and salt, in which form, how strictly.
 
     `named` files come from the command line, others from the user's places. Entries for users
-    other than `user` are refused if `refuse_others`, else only remarked on.
+    other than `user` are errors; with `keep_others` they stay among the entries all the same.
     """
 
     uid: int
@@ -42,7 +42,7 @@ class Reading:
     salt: str = ""
     named: bool = False
     system: bool = False
-    refuse_others: bool = False
+    keep_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +198,11 @@ def _parsed(file: str, text: Text, how: Reading) -> Crontab:
 
 
 def _without(table: Crontab, others: Sequence[Entry], how: Reading) -> Crontab:
-    """Add a problem for each entry of another user, and drop those entries if need be."""
+    """Add a problem for each entry of another user, and drop those entries unless told not to."""
     refused = frozenset(entry.line for entry in others)
     remarks = (_other_user(table, entry, how) for entry in others)
     table = replace(table, problems=_in_order((*table.problems, *remarks)))
-    if not how.refuse_others:
+    if how.keep_others:
         return table
     return replace(
         table,
@@ -216,12 +216,10 @@ def _other_user(table: Crontab, entry: Entry, how: Reading) -> Problem:
     user = str(entry.user)
     schedule = max(text.find(entry.schedule_text), 0)
     column = text.find(user, schedule + len(entry.schedule_text)) + 1
-    severity = Severity.ERROR if how.refuse_others else Severity.WARNING
     message = f"running as another user ({user}) is not supported yet"
     hint = f"this daemon runs as {how.user}"
-    return Problem(
-        table.file, entry.line, column, severity, "not-supported-yet", message, hint, hidden(text)
-    )
+    where = (table.file, entry.line, column)
+    return Problem(*where, Severity.ERROR, "not-supported-yet", message, hint, hidden(text))
 
 
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

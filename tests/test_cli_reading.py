@@ -81,13 +81,21 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(person: Person) -> 
     assert "2 entries, 3 problems" in result.stdout
 
 
-def test_the_system_form_has_a_user_column(person: Person) -> None:
+def test_check_refuses_an_entry_of_another_user_as_the_daemon_does(person: Person) -> None:
     file = person.file("0 9 * * * www-data echo hi\n")
     result = person.types("check", "--system-format", file)
     assert result.stdout.splitlines()[0].startswith(f"{file}:1:11: not-supported-yet ")
-    assert result.exit_code == 0
-    (entry,) = rows(person.types("list", "--system-format", "--json", file))
+    assert "no entries, 1 problem (1 error)" in result.stdout
+    assert result.exit_code == 1
+
+
+def test_list_shows_an_entry_of_another_user_and_that_it_is_refused(person: Person) -> None:
+    file = person.file("0 9 * * * www-data echo hi\n")
+    result = person.types("list", "--system-format", "--json", file)
+    (entry,) = rows(result)
     assert (entry["user"], entry["command"]) == ("www-data", "echo hi")
+    assert "not-supported-yet" in result.stderr
+    assert result.exit_code == 1
 
 
 def test_nothing_of_a_crontab_steers_the_terminal(person: Person) -> None:

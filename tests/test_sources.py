@@ -269,9 +269,8 @@ def test_a_name_used_in_two_files_is_refused_in_the_second(tmp_path: Path) -> No
 SYSTEM = b"0 1 * * * alice mine\nAPI_KEY=hush\n0 2\t* * * www-data  theirs\n61 * * * * x y\n"
 
 
-def test_entries_of_other_users_are_refused_by_the_daemon(crontab: Path) -> None:
-    how = replace(HOW, system=True, refuse_others=True)
-    loaded = load((str(crontab),), how, drafts={str(crontab): SYSTEM})
+def test_entries_of_other_users_are_refused(crontab: Path) -> None:
+    loaded = load((str(crontab),), replace(HOW, system=True), drafts={str(crontab): SYSTEM})
     assert [entry.command for entry in loaded.entries] == ["mine"]
     problem = next(each for each in loaded.problems if each.line == 3)
     assert (problem.code, problem.severity) == ("not-supported-yet", Severity.ERROR)
@@ -280,8 +279,9 @@ def test_entries_of_other_users_are_refused_by_the_daemon(crontab: Path) -> None
     assert loaded.crontabs[0].refused == {3, 4}
 
 
-def test_elsewhere_they_are_read_and_remarked_on(crontab: Path) -> None:
-    loaded = load((str(crontab),), replace(HOW, system=True), drafts={str(crontab): SYSTEM})
+def test_to_be_looked_at_they_may_be_kept(crontab: Path) -> None:
+    how = replace(HOW, system=True, keep_others=True)
+    loaded = load((str(crontab),), how, drafts={str(crontab): SYSTEM})
     assert [entry.user for entry in loaded.entries] == ["alice", "www-data"]
     found = [(problem.line, problem.severity) for problem in loaded.problems]
-    assert found == [(3, Severity.WARNING), (4, Severity.ERROR)]
+    assert found == [(3, Severity.ERROR), (4, Severity.ERROR)]

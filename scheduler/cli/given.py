@@ -55,7 +55,7 @@ def own_zone() -> ZoneInfo:
     return zone
 
 
-def how(zone: ZoneInfo, *, named: bool, system: bool, refuse_others: bool = False) -> Reading:
+def how(zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False) -> Reading:
     """Return how this process reads crontabs."""
     uid = os.geteuid()
     return Reading(
@@ -65,7 +65,7 @@ def how(zone: ZoneInfo, *, named: bool, system: bool, refuse_others: bool = Fals
         salt=machine.salt(),
         named=named,
         system=system,
-        refuse_others=refuse_others,
+        keep_others=keep_others,
     )
 
 
@@ -82,12 +82,18 @@ def own_files(places: Places) -> tuple[str, ...]:
     return tuple(map(str, found))
 
 
-def load(files: Sequence[str] | None, zone: ZoneInfo, *, system: bool) -> Loaded:
-    """Read the named crontabs, or the user's own; SourceRefused if there are none of these."""
+def load(
+    files: Sequence[str] | None, zone: ZoneInfo, *, system: bool, keep_others: bool = False
+) -> Loaded:
+    """Read the named crontabs, or the user's own; SourceRefused if there are none of these.
+
+    As the daemon reads them, or with `keep_others` also what it would refuse for its user.
+    """
     if files:
         drafts = {STDIN: sources.read_stream(STDIN, sys.stdin.buffer)} if STDIN in files else {}
         named = tuple(dict.fromkeys(files))
-        return sources.load(named, how(zone, named=True, system=system), drafts=drafts)
+        reading = how(zone, named=True, system=system, keep_others=keep_others)
+        return sources.load(named, reading, drafts=drafts)
     places = here()
     own = own_files(places)
     if not any(Path(file).exists() for file in own):
@@ -95,7 +101,8 @@ def load(files: Sequence[str] | None, zone: ZoneInfo, *, system: bool) -> Loaded
         hint = "meridian edit begins one, or name a file"
         raise SourceRefused(where, "missing", "there is no crontab here yet", hint)
     by_root = places.folder is not None
-    return sources.load(own, how(zone, named=False, system=system or by_root))
+    reading = how(zone, named=False, system=system or by_root, keep_others=keep_others)
+    return sources.load(own, reading)
 
 
 def zone_named(name: str) -> ZoneInfo:

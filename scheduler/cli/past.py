@@ -67,7 +67,8 @@ def _journal(state: Path | None) -> Iterator[Journal]:
 def _explain_absence(journal: Journal, job: str) -> None:
     """Tell a job that has not run yet from a name that nobody knows, which raises."""
     places = given.here()
-    how = given.how(ZoneInfo("UTC"), named=False, system=places.folder is not None)
+    by_root = places.folder is not None
+    how = given.how(ZoneInfo("UTC"), named=False, system=by_root, keep_others=True)
     entries = sources.load(given.own_files(places), how).entries
     if any(entry.job == job for entry in entries):
         return

@@ -62,7 +62,7 @@ def list_entries(
     exactly as it is run.
     """
     zone = given.own_zone()
-    loaded = given.load(files, zone, system=system)
+    loaded = given.load(files, zone, system=system, keep_others=True)
     if json:
         for entry in loaded.entries:
             show.row(rows.of_entry(entry))
@@ -112,7 +112,7 @@ def next_runs(
     now = RealClock().now()
     start = given.instant(since, now, zone)
     end = None if until is None else given.instant(until, now, zone)
-    loaded = given.load(files, zone, system=system)
+    loaded = given.load(files, zone, system=system, keep_others=True)
     most = number if number is not None or end else USUAL_NUMBER
     with _anchors(state) as anchor:
         runs = coming(loaded.entries, start, anchor)

@@ -122,9 +122,7 @@ class _Files:
 def _library(files: Sequence[str] | None, places: Places, *, system: bool) -> _Files:
     named = tuple(dict.fromkeys(files or ()))
     own_folder = not named and places.folder is not None
-    how = given.how(
-        given.own_zone(), named=bool(named), system=system or own_folder, refuse_others=True
-    )
+    how = given.how(given.own_zone(), named=bool(named), system=system or own_folder)
     for file in named:
         if not Path(file).exists():
             raise SourceRefused(file, "missing", "there is no such file")
