@@ -10,17 +10,17 @@ import signal
 import traceback
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from scheduler import systemd, tick, wording
+from scheduler import systemd, tick
 from scheduler.errors import JournalError
+from scheduler.herald import Herald
 from scheduler.report import counted
-from scheduler.tick import Movement, Owed, minute_of
-from scheduler.wording import of_instant, of_seconds
+from scheduler.tick import Movement, minute_of
+from scheduler.wording import of_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from scheduler.clock import Clock
     from scheduler.journal import Journal
@@ -36,8 +36,6 @@ _LEAD = timedelta(seconds=0.25)
 _LEAD_EACH = timedelta(seconds=0.0005)
 _LONGEST_LEAD = timedelta(seconds=30)
 _PAUSE = 1.0  # seconds before what went wrong is tried again
-_SHOWN = 8  # coming jobs told at the start and after a reload
-_NAMED = 5  # jobs named in the line about the next minute
 
 
 class Daemon:
@@ -59,9 +57,9 @@ class Daemon:
         self._runs = runs
         self._log = log
         self._grace = grace
+        self._herald = Herald(clock, log)
         self._wake = asyncio.Event()
         self._last: datetime | None = None  # the last minute handled
-        self._movement = Movement.STEADY  # how time moved, as of the last look at the clock
         self._planned: datetime | None = None  # the minute that is prepared and not yet there
         self._coming: list[Entry] = []  # what is due in the minute after the last
         self._reload_asked = False
@@ -77,10 +75,8 @@ class Daemon:
         while not self._is_over():
             await self._clock.wait(self._next_wake(), self._wake)
             self._wake.clear()
-            for stage in (self._runs.settle, self._heed, self._runs.enforce, self._keep_time):
-                self._try(stage)
-        for stage in (self._runs.settle, self._heed):
-            self._try(stage)  # what the journal refused when the last job ended
+            self._do(self._runs.settle, self._heed, self._runs.enforce, self._keep_time)
+        self._do(self._runs.settle, self._heed)  # what was refused when the last job ended
         self._log.info("stopped", say="nothing is running")
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -107,17 +103,25 @@ class Daemon:
 
     # --- the loop's parts ------------------------------------------------------------------
 
-    def _try(self, stage: Callable[[], None]) -> None:
-        """Run one part of the loop; nothing that goes wrong in it may end the others."""
+    def _do(self, *stages: Callable[[], None]) -> None:
+        """Run parts of the loop, and tell what the journal refused."""
+        self._herald.refused([refusal for stage in stages if (refusal := self._try(stage))])
+
+    def _try(self, stage: Callable[[], None]) -> str:
+        """Run one part of the loop; nothing that goes wrong in it may end the others.
+
+        Returns what the journal refused it for, "" if nothing.
+        """
         try:
             stage()
         except JournalError as error:
             self._pause_until = self._clock.monotonic() + _PAUSE
-            self._log.error("journal", error=str(error), say=str(error))
+            return str(error)
         except Exception as error:  # noqa: BLE001 (a bug in one run must not stop every other job)
             self._pause_until = self._clock.monotonic() + _PAUSE
             trace = "".join(traceback.format_exception(error))
             self._log.error("bug", error=repr(error), trace=trace, say=trace)
+        return ""
 
     def _open(self) -> None:
         """Read the crontabs and settle what the last daemon left, before the first minute."""
@@ -184,7 +188,7 @@ class Daemon:
         elif self._planned is not None and not now < self._planned <= now + MINUTE:
             self._unplan()  # the clock moved under its feet: what is owed now is judged anew
         owed = tick.owed(self._last, now)
-        self._tell_movement(owed, now)
+        self._herald.moved(owed, self._last, now)
         for minute in owed.minutes:
             self._plan(minute, self._roster.timetable.due(minute))
             self._fire(minute, late=owed.movement is Movement.LATE)
@@ -228,7 +232,7 @@ class Daemon:
         finally:
             self._coming = self._roster.timetable.due(self._next_minute())
         if had_runs:
-            self._tell_next()
+            self._herald.next(self._roster.timetable, minute)
 
     def _read(self) -> None:
         """Read the crontabs, and go by them; what the journal refuses is tried again."""
@@ -244,46 +248,7 @@ class Daemon:
             self._reload_asked = True
             raise
         systemd.ready(self._roster.summary())
-        self._tell_coming()
-
-    # --- what a person is told -------------------------------------------------------------
-
-    def _tell_movement(self, owed: Owed, now: datetime) -> None:
-        """Say once what the clock did, where it did more than go on."""
-        before, self._movement = self._movement, owed.movement
-        say = wording.of_movement(owed, self._last or now, now)
-        if not say or (owed.movement is before and owed.movement is Movement.BACK):
-            return
-        last = None if self._last is None else self._last.isoformat()
-        facts = {"movement": owed.movement.value, "missed": owed.missed}
-        self._log.warning("jump", last=last, now=now.isoformat(), **facts, say=say)
-
-    def _tell_coming(self) -> None:
-        """Tell a person each of the next few jobs, soonest first; it costs a search of a day."""
-        told: set[str] = set()
-        for minute, entries in self._upcoming():
-            for entry in entries:
-                if entry.job not in told and len(told) < _SHOWN:
-                    told.add(entry.job)
-                    say = f"{of_instant(minute, entry.zone)}, {self._until(minute)}"
-                    self._log.info("next", job=entry.job, say=say)
-            if len(told) >= min(_SHOWN, len(self._roster.entries)):
-                return
-
-    def _tell_next(self) -> None:
-        """Tell a person which jobs are due next, in one line."""
-        for minute, entries in islice(self._upcoming(), 1):
-            jobs = ", ".join(entry.job for entry in entries[:_NAMED])
-            more = f" and {len(entries) - _NAMED} more" if len(entries) > _NAMED else ""
-            self._log.info("next", say=f"{self._until(minute)}: {jobs}{more}")
-
-    def _upcoming(self) -> Iterator[tuple[datetime, list[Entry]]]:
-        if self._log.is_for_person:
-            yield from self._roster.timetable.upcoming(self._next_minute() - MINUTE)
-
-    def _until(self, minute: datetime) -> str:
-        wait = (minute - self._clock.now()).total_seconds()
-        return f"in {of_seconds(wait)}" if wait > 0 else "now"
+        self._herald.coming(self._roster.timetable, self._next_minute() - MINUTE)
 
 
 def _leave(

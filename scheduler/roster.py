@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from scheduler.sources import Loaded, Stamp
 
 
+_TOLD = 50  # problems told in full at each reading; a binary file has thousands
+
+
 class Library(Protocol):
     """Where the crontabs come from."""
 
@@ -122,7 +125,7 @@ class Roster:
                 self._journal.set_booted(entry.job, self._boot)
 
     def _tell(self, loaded: Loaded, kept: Sequence[Entry], before: Mapping[str, Entry]) -> None:
-        for problem in loaded.problems:
+        for problem in loaded.problems[:_TOLD]:
             record = self._log.error if problem.severity is Severity.ERROR else self._log.warning
             record(
                 "problem",
@@ -133,7 +136,10 @@ class Roster:
                 text=problem.message,
                 say="\n".join(lines(problem)),
             )
-        for entry in kept:
+        if len(loaded.problems) > _TOLD:
+            say = f"and {len(loaded.problems) - _TOLD} more; meridian check names them all"
+            self._log.warning("problems", count=len(loaded.problems), say=say)
+        for entry in kept[:_TOLD]:
             say = f"its line is unreadable; the last good version keeps running ({entry.file})"
             self._log.warning("kept", job=entry.job, file=entry.file, line=entry.line, say=say)
         new = len(self.entries.keys() - before.keys())

@@ -32,7 +32,17 @@ LAYERS = {
         *("clock", "journal", "log", "notify", "places", "process", "sources", "sql"),
         *("systemd", "versions"),
     },
-    "wiring": {"daemon", "jobs", "launches", "ledger", "retries", "roster", "runs", "watch"},
+    "wiring": {
+        "daemon",
+        "herald",
+        "jobs",
+        "launches",
+        "ledger",
+        "retries",
+        "roster",
+        "runs",
+        "watch",
+    },
     "doors": {"__main__", "cli"},
 }
 ORDER = list(LAYERS)

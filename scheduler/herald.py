@@ -1,0 +1,84 @@
+"""What the daemon tells of time and of its journal: what it met in, lines of the log out."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from scheduler import wording
+from scheduler.tick import Movement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from scheduler.clock import Clock
+    from scheduler.log import Log
+    from scheduler.model import Entry
+    from scheduler.tick import Owed
+    from scheduler.timetable import Timetable
+
+_REMINDER = 600.0  # seconds after which trouble that lasts is told again
+_SHOWN = 8  # coming jobs told at the start and after a reload
+_NAMED = 5  # jobs named in the line about the next minute
+
+
+class Herald:
+    """Says things once: it knows what it has said."""
+
+    def __init__(self, clock: Clock, log: Log) -> None:
+        self._clock = clock
+        self._log = log
+        self._movement = Movement.STEADY
+        self._refusal = ""
+        self._refusal_said_at = 0.0
+
+    def refused(self, refusals: Sequence[str]) -> None:
+        """Say what the journal refuses when that begins, once in a while, and when it is over."""
+        now = self._clock.monotonic()
+        refusal = refusals[0] if refusals else ""
+        is_old = refusal == self._refusal and now - self._refusal_said_at < _REMINDER
+        if refusal and not is_old:
+            self._log.error("journal", error=refusal, say=refusal)
+            self._refusal_said_at = now
+        elif self._refusal and not refusal:
+            self._log.info("recovered", say="the journal takes everything again")
+        self._refusal = refusal
+
+    def moved(self, owed: Owed, last: datetime | None, now: datetime) -> None:
+        """Say once what the clock did, where it did more than go on."""
+        before, self._movement = self._movement, owed.movement
+        say = wording.of_movement(owed, last or now, now)
+        if not say or (owed.movement is before and owed.movement is Movement.BACK):
+            return
+        facts = {"movement": owed.movement.value, "missed": owed.missed}
+        since = None if last is None else last.isoformat()
+        self._log.warning("jump", last=since, now=now.isoformat(), **facts, say=say)
+
+    def coming(self, timetable: Timetable, after: datetime) -> None:
+        """Tell a person each of the next few jobs, soonest first; it costs a search of a day."""
+        told: set[str] = set()
+        for minute, entries in self._upcoming(timetable, after):
+            for entry in entries:
+                if entry.job not in told and len(told) < _SHOWN:
+                    told.add(entry.job)
+                    at = wording.of_instant(minute, entry.zone)
+                    self._log.info("next", job=entry.job, say=f"{at}, {self._until(minute)}")
+            if len(told) >= min(_SHOWN, len(timetable.entries)):
+                return
+
+    def next(self, timetable: Timetable, after: datetime) -> None:
+        """Tell a person which jobs are due next, in one line."""
+        for minute, entries in islice(self._upcoming(timetable, after), 1):
+            jobs = ", ".join(entry.job for entry in entries[:_NAMED])
+            more = f" and {len(entries) - _NAMED} more" if len(entries) > _NAMED else ""
+            self._log.info("next", say=f"{self._until(minute)}: {jobs}{more}")
+
+    def _upcoming(
+        self, timetable: Timetable, after: datetime
+    ) -> Iterable[tuple[datetime, list[Entry]]]:
+        return timetable.upcoming(after) if self._log.is_for_person else ()
+
+    def _until(self, minute: datetime) -> str:
+        wait = (minute - self._clock.now()).total_seconds()
+        return f"in {wording.of_seconds(wait)}" if wait > 0 else "now"
