@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from zoneinfo import ZoneInfo
 import tzlocal
 from platformdirs import PlatformDirs
 from platformdirs.macos import MacOS
+
+from scheduler.errors import MeridianError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +41,11 @@ class Places:
     def versions(self) -> Path:
         """Where the old texts of edited crontabs are kept."""
         return self.state / "versions"
+
+    @property
+    def outputs(self) -> Path:
+        """Where jobs write, a folder for each."""
+        return self.state / "outputs"
 
     @property
     def journal(self) -> Path:
@@ -70,6 +78,26 @@ def places(
         state=state or default_state,
         runtime=state or runtime,
     )
+
+
+def make_private(folder: Path, uid: int) -> None:
+    """Make a folder that is this user's alone; one that is there already is left as it is.
+
+    Whoever may only look into that one sees no secret, since everything in it is private by itself.
+    Raises MeridianError if others can write it, or it belongs to another user than `uid` or root.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        message = f"can't make the state folder {folder}: {error.strerror}; name one with --state"
+        raise MeridianError(message) from error
+    if status.st_uid not in (0, uid):
+        why = f"belongs to user {status.st_uid}, not to user {uid} or root"
+        raise MeridianError(f"the state folder {folder} {why}; name another with --state")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        advice = f"name one of Meridian's own with --state, or chmod go-w {folder}"
+        raise MeridianError(f"others can write the state folder {folder}; {advice}")
 
 
 def _roots() -> tuple[Path, Path, Path | None]:

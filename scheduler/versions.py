@@ -24,7 +24,7 @@ def save(path: Path, data: bytes) -> None:
     Readable and writable by its owner alone. Raises SourceRefused, the file untouched.
     """
     try:
-        path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        _make_folders(path.parent)
         _replace(path, data)
     except OSError as error:
         raise SourceRefused(
@@ -42,8 +42,12 @@ def keep(path: Path, versions: Path, now: datetime) -> Path | None:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise SourceRefused(
+            str(path), "unreadable", f"its old version can't be read: {error.strerror}"
+        ) from error
     try:
-        versions.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        _make_folders(versions)
         kept = _new_version(versions, f"{path.name}.{now:%Y%m%dT%H%M%SZ}", data)
         _prune(versions, path.name, kept)
     except OSError as error:
@@ -65,6 +69,11 @@ def remove(path: Path) -> None:
         raise SourceRefused(
             str(path), "not-removed", f"it can't be removed: {error.strerror}"
         ) from error
+
+
+def _make_folders(folder: Path) -> None:
+    for each in (folder.parent, folder):  # the mode is that of the last folder made
+        each.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -133,6 +133,17 @@ def test_a_full_disk_behind_the_output_is_one_line(person: Person, words: tuple[
     assert (process.returncode, err) == (1, b"can't write: No space left on device\n")
 
 
+def test_the_daemon_does_not_move_into_a_folder_that_others_can_write(person: Person) -> None:
+    person.state.mkdir()
+    person.state.chmod(0o1777)
+    process = person.starts("run", person.file("@daily x\n"), "--state", str(person.state))
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert b"others can write the state folder" in err
+    assert list(person.state.iterdir()) == []
+    assert person.state.stat().st_mode & 0o7777 == 0o1777
+
+
 def on_a_terminal(person: Person, *words: str) -> str:
     screen, terminal = os.openpty()
     process = person.starts(*words, stdout=terminal, stdin=subprocess.DEVNULL)

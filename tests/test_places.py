@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,9 +11,11 @@ import tzlocal
 from platformdirs.macos import MacOS
 
 from scheduler import places as module
-from scheduler.places import machine_zone, places, salt
+from scheduler.errors import MeridianError
+from scheduler.places import machine_zone, make_private, places, salt
 
 USER = 1000
+ME = os.geteuid()
 
 
 @pytest.fixture
@@ -130,3 +133,49 @@ def test_a_machine_without_an_id_is_known_by_its_name(
 ) -> None:
     monkeypatch.setattr(module, "_MACHINE_ID", tmp_path / "none")
     assert salt() == salt() != ""
+
+
+# --- the state folder ----------------------------------------------------------------------------
+
+
+def test_a_state_folder_that_is_made_is_its_users_alone(tmp_path: Path) -> None:
+    make_private(tmp_path / "a" / "state", ME)
+    assert (tmp_path / "a" / "state").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_taken", "why"),
+    [
+        (0o700, True, "systemd's StateDirectoryMode"),
+        (0o755, True, "what is in it is private by itself"),
+        (0o775, False, "a group could put a journal there"),
+        (0o757, False, "so could anybody"),
+        (0o1777, False, "the sticky bit of /tmp keeps nobody from making a link"),
+    ],
+)
+def test_a_state_folder_that_was_there_is_never_changed(
+    tmp_path: Path, mode: int, is_taken: bool, why: str
+) -> None:
+    tmp_path.chmod(mode)
+    if is_taken:
+        make_private(tmp_path, ME)
+    else:
+        with pytest.raises(MeridianError, match=r"others can write .*; name one .*chmod go-w"):
+            make_private(tmp_path, ME)
+    assert tmp_path.stat().st_mode & 0o7777 == mode, why
+
+
+@pytest.mark.skipif(ME != 0, reason="only root can give a folder away")
+def test_a_state_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, USER, -1)
+    with pytest.raises(MeridianError, match=f"belongs to user {USER}, not to user 0 or root"):
+        make_private(tmp_path, 0)
+    make_private(tmp_path, USER)
+
+
+def test_a_state_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(MeridianError, match=r"can't make the state folder .*; name one with"):
+        make_private(tmp_path / "file" / "state", ME)
+    with pytest.raises(MeridianError, match="File exists"):
+        make_private(tmp_path / "file", ME)

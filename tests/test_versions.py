@@ -32,6 +32,24 @@ def test_a_new_file_is_its_owners_alone_and_so_is_its_folder(crontab: Path) -> N
     assert crontab.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_old_texts_and_the_state_folder_around_them_are_their_owners_alone(
+    crontab: Path, tmp_path: Path
+) -> None:
+    versions.save(crontab, b"x\n")
+    kept = versions.keep(crontab, tmp_path / "state" / "versions", NOW)
+    assert kept is not None
+    assert [path.stat().st_mode & 0o777 for path in (kept, *list(kept.parents)[:2])] == [
+        0o600,
+        0o700,
+        0o700,
+    ]
+
+
+def test_a_crontab_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused, match="its old version can't be read: Is a directory"):
+        versions.keep(tmp_path, tmp_path / "versions", NOW)
+
+
 def test_an_old_text_is_replaced_and_nothing_else_is_left(crontab: Path) -> None:
     versions.save(crontab, b"a much longer text\n")
     versions.save(crontab, b"new\r\n\xff")

@@ -24,7 +24,7 @@ from scheduler.daemon import Daemon
 from scheduler.errors import MeridianError, SourceRefused
 from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
-from scheduler.places import Places
+from scheduler.places import Places, make_private
 from scheduler.process import RealSpawner, default_signals
 from scheduler.roster import Roster
 from scheduler.runs import Runs
@@ -75,7 +75,8 @@ def run(
     places = given.here(state)
     log = open_log(_format(log_format))
     library = _library(files, places, system=system_format)
-    _make_private(places.state)
+    for folder in (places.state, places.outputs):
+        make_private(folder, os.geteuid())
     with _alone(places.state), closing(Journal.open(places.journal)) as journal:
         asyncio.run(_serve(library, journal, places, log, grace))
 
@@ -136,16 +137,6 @@ def _format(wanted: LogFormat) -> Format:
     status = os.fstat(sys.stderr.fileno())
     is_journal = os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
     return "systemd" if is_journal else "human"
-
-
-def _make_private(folder: Path) -> None:
-    """Make the state folder its user's alone: outputs and commands may hold secrets."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as error:
-        message = f"can't make the state folder {folder}: {error.strerror}; name one with --state"
-        raise MeridianError(message) from error
 
 
 @contextmanager
