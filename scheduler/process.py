@@ -10,18 +10,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from scheduler import marks
 from scheduler.model import Exited, NotStarted, Signalled
+from scheduler.proc import PROC, Processes
 from scheduler.shell import direct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
+    from pathlib import Path
 
     from scheduler.model import Attempt, Entry, Environment
 
@@ -92,6 +91,9 @@ class Spawner(Protocol):
     def started_at(self, pid: int) -> int | None:
         """Return what tells this process from a later one with its pid; None if it is gone."""
 
+    def orphans(self) -> Mapping[Attempt, int]:
+        """Return the pids of living jobs that an earlier daemon started, as far as can be told."""
+
 
 class RealSpawner:
     """Jobs as children of this process, each in a session and process group of its own.
@@ -101,12 +103,18 @@ class RealSpawner:
     """
 
     def __init__(
-        self, environ: Mapping[str, str], home: str, user: str, *, boot: str | None = None
+        self,
+        environ: Mapping[str, str],
+        home: str,
+        user: str,
+        *,
+        boot: str | None = None,
+        proc: Path = PROC,
     ) -> None:
         own = {k: _text(os.fsencode(v)) for k, v in environ.items() if k not in _PRIVATE}
         self._inherited = {"HOME": home} | own | {"SHELL": _SHELL, "LOGNAME": user, "USER": user}
-        self._boot = zlib.crc32((boot or "").encode()) % 2**18 << 44
         self._base = self._base_of(())
+        self._processes = Processes(proc, boot)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._null = os.open(os.devnull, os.O_RDONLY)
 
@@ -122,7 +130,7 @@ class RealSpawner:
             attempt,
             shell=(_bytes(base.variables["SHELL"]), b"-c", _bytes(entry.command)),
             direct=direct(entry.command, base.variables),
-            environment=base.encoded | _of_attempt(entry, attempt),
+            environment=base.encoded | marks.of_attempt(entry, attempt),
             directory=_bytes(base.variables["HOME"]),
             stdin=None if entry.stdin is None else _bytes(entry.stdin),
             output=descriptor,
@@ -170,19 +178,18 @@ class RealSpawner:
         return True
 
     def started_at(self, pid: int) -> int | None:
-        """Return the start time in clock ticks since boot (field 22 of proc_pid_stat(5)), and boot.
+        process = self._processes.find(pid)
+        if process is None or (process.is_dead and pid not in self._children):
+            return None
+        return process.start
 
-        Ticks alone would take a process of this boot for one of the last; the boot's checksum
-        stands above them, in what is left of SQLite's 63 bits.
-        """
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_bytes()
-        except OSError:
-            return None
-        fields = stat[stat.rindex(b")") + 2 :].split()
-        if fields[0] in (b"Z", b"X") and pid not in self._children:
-            return None
-        return self._boot + int(fields[19])
+    def orphans(self) -> Mapping[Attempt, int]:
+        found: dict[Attempt, int] = {}
+        for process, environment in self._processes.own_leaders():
+            attempt = marks.attempt_of(environment)
+            if attempt is not None and process.pid not in self._children:
+                found.setdefault(attempt, process.pid)  # what it put into a session came after it
+        return found
 
     def _base_of(self, assignments: Environment) -> _Base:
         own = {name: value for name, value in assignments if name not in ("LOGNAME", "USER")}
@@ -190,11 +197,6 @@ class RealSpawner:
         variables["PWD"] = variables["HOME"]  # a shell would set it
         encoded = {_bytes(name): _bytes(value) for name, value in variables.items()}
         return _Base(assignments, variables, encoded)
-
-
-def scheduled(instant: datetime, zone: ZoneInfo) -> str:
-    """Return the instant as RFC 3339 text with the zone's offset."""
-    return instant.astimezone(zone).isoformat(timespec="seconds")
 
 
 def default_signals() -> None:
@@ -209,16 +211,6 @@ def default_signals() -> None:
             if signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def _of_attempt(entry: Entry, attempt: Attempt) -> dict[bytes, bytes]:
-    """Return the variables that let a job be idempotent."""
-    return {
-        b"CRON_JOB": _bytes(entry.job),
-        b"CRON_RUN": b"%d" % attempt.run.number,
-        b"CRON_ATTEMPT": b"%d" % attempt.number,
-        b"CRON_SCHEDULED": scheduled(attempt.run.instant, entry.zone).encode("ascii"),
-    }
 
 
 def _popen(launch: Launch, stdin: int) -> subprocess.Popen[bytes]:

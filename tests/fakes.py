@@ -258,6 +258,13 @@ class FakeSpawner:
         group = self._groups.get(pid)
         return None if group is None or group.leader == "gone" else group.started
 
+    def orphans(self) -> Mapping[Attempt, int]:
+        return {
+            each.attempt: each.pid
+            for each in self.launched
+            if each.pid is not None and self._groups[each.pid].leader == "orphan"
+        }
+
     # --- the script ------------------------------------------------------------------------
 
     def _act(self, attempt: Attempt) -> Act:

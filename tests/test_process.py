@@ -23,8 +23,9 @@ from fakes import Act, FakeClock, FakeSpawner, utc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scheduler.marks import scheduled
 from scheduler.model import Attempt, Entry, Exited, NotStarted, Reboot, Run, Signalled
-from scheduler.process import Ended, Launch, RealSpawner, Spawner, default_signals, scheduled
+from scheduler.process import Ended, Launch, RealSpawner, Spawner, default_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,6 +67,9 @@ class Stage(Protocol):
     def wait(self, pid: int) -> None:
         """Wait until it has ended, without asking the spawner."""
 
+    def next(self) -> Spawner:
+        """The daemon is killed; return the spawner of the one that comes after it."""
+
     def rest(self) -> None:
         """Let what was asked for happen."""
 
@@ -103,6 +107,9 @@ class RealStage:
 
     def wait(self, pid: int) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    def next(self) -> Spawner:
+        return self.new()
 
     def rest(self) -> None:
         time.sleep(0.002)
@@ -151,6 +158,10 @@ class FakeStage:
     def wait(self, pid: int) -> None:
         while self.fake._groups[pid].leader not in ("zombie", "gone"):
             self._pass(timedelta(hours=1))
+
+    def next(self) -> Spawner:
+        self.fake.crash()
+        return self.fake
 
     def rest(self) -> None:
         self._pass(timedelta(0))
@@ -345,6 +356,24 @@ def test_an_output_that_cannot_be_opened_is_told_before_the_start(stage: Stage) 
     assert isinstance(found, NotStarted)
     assert "its output file" in found.why
     assert "Not a directory" in found.why
+
+
+@on_linux
+def test_the_next_daemon_finds_what_lives_and_nobody_else(stage: Stage, tmp_path: Path) -> None:
+    pids, attempts = {}, []
+    for command, act in (FOR_EVER, ("exit 0", Act()), FOR_EVER):
+        launch = stage.prepare(job(command, name=tmp_path.name), act)
+        assert isinstance(launch, Launch)
+        attempts.append(launch.attempt)
+        pid = stage.spawner.start(launch)
+        assert isinstance(pid, int)
+        pids[launch.attempt] = pid
+        if isinstance(stage, RealStage):
+            stage.pids.append(pid)
+    stage.wait(pids[attempts[1]])
+    assert not stage.spawner.orphans().keys() & pids.keys(), "children are no orphans"
+    found = stage.next().orphans()
+    assert {each: found.get(each) for each in attempts} == pids | {attempts[1]: None}
 
 
 # --- the stand-in alone --------------------------------------------------------------------------
@@ -864,3 +893,64 @@ def test_a_strangers_zombie_is_gone_for_the_next_daemon(real: RealStage) -> None
     real.wait(pid)
     assert real.spawner.started_at(pid) is not None
     assert real.new().started_at(pid) is None, "it only waits to be buried"
+
+
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+    from scheduler.model import Attempt, Entry, Reboot, Run
+    from scheduler.process import RealSpawner
+    from datetime import datetime, UTC
+    folder = sys.argv[1]
+    spawner = RealSpawner(os.environ, folder, "ada")
+    for number, command in enumerate(sys.argv[2:], 1):
+        entry = Entry(Path(folder).name, Reboot(), "@reboot", ZoneInfo("Asia/Kolkata"), command)
+        attempt = Attempt(Run(number, entry.job, datetime(2027, 3, 28, 0, 30, tzinfo=UTC)), 2)
+        print(spawner.start(spawner.prepare(entry, attempt, Path(folder) / f"{number}.log")))
+    sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@on_linux
+def test_what_a_killed_daemon_started_is_found_and_told_from_what_it_put_aside(
+    real: RealStage,
+) -> None:
+    """With a shell and without; the second one puts a process into a session of its own."""
+    commands = ["sleep 600", "setsid sh -c 'echo $$; exec sleep 600' & wait"]
+    script = [sys.executable, "-c", textwrap.dedent(KILLED), str(real.folder), *commands]
+    told = subprocess.run(script, stdout=subprocess.PIPE, check=False)
+    assert told.returncode == -signal.SIGKILL
+    pids = [int(line) for line in told.stdout.split()]
+    real.pids += pids
+    eventually((real.folder / "2.log").read_bytes)
+    real.pids.append(int((real.folder / "2.log").read_text()))
+    found = real.spawner.orphans()
+    attempts = [Attempt(Run(n, real.folder.name, START), 2) for n in (1, 2)]
+    assert [found.get(each) for each in attempts] == pids
+    assert all(real.spawner.started_at(pid) for pid in pids)
+
+
+@on_linux
+def test_a_process_that_another_daemon_never_marked_is_no_orphan(real: RealStage) -> None:
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
+        found = real.spawner.orphans()
+        stranger.kill()
+    assert stranger.pid not in found.values()
+
+
+def test_without_proc_a_job_is_known_by_its_session(tmp_path: Path, real: RealStage) -> None:
+    spawner = RealSpawner(real.environ, str(tmp_path), "ada", proc=Path("/nowhere"))
+    real.spawner = spawner
+    pid = begin(real, *FOR_EVER)
+    started = spawner.started_at(pid)
+    later = RealSpawner({}, str(tmp_path), "ada", proc=Path("/nowhere"))
+    assert started is not None
+    assert later.started_at(pid) == started
+    assert later.orphans() == {}
+    spawner.signal(pid, signal.SIGKILL)
+    real.wait(pid)
+    assert spawner.started_at(pid) == started, "a zombie still has the pid"
+    spawner.ended()
+    assert spawner.started_at(pid) is None

@@ -1,0 +1,114 @@
+"""Processes that need not be our children: a pid in, when it started out; and who leads a session.
+
+Linux tells of them in /proc, see proc_pid_stat(5); other systems tell less.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROC = Path("/proc")
+_STATE, _SESSION, _START = 0, 3, 19  # where they stand behind the name; the start is in ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process; `start` tells it from a later one, `is_dead` if it only waits to be buried."""
+
+    pid: int
+    start: int
+    leads_session: bool
+    is_dead: bool = False
+
+
+class Processes:
+    """The processes of this machine, as the folder `proc` tells of them.
+
+    `start` alone would take a process of this boot for one of the last; the checksum of what names
+    the `boot` stands above it, in what is left of SQLite's 63 bits.
+    """
+
+    def __init__(self, proc: Path = PROC, boot: str | None = None) -> None:
+        self._proc = proc
+        self._is_there = (proc / "self/stat").exists()
+        self._boot = zlib.crc32((boot or "").encode()) % 2**18 << 44
+
+    def find(self, pid: int) -> Process | None:
+        """Return the process of this number; None if it is gone."""
+        if self._is_there:
+            return self._read(self._proc / str(pid))
+        return self._find_without_proc(pid)
+
+    def _find_without_proc(self, pid: int) -> Process | None:
+        """Take whoever leads a session for the one that it was, since every job does.
+
+        That its number has gone round, to another leader, is less likely than that a job lives on,
+        and would be started again beside itself.
+        """
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            pass  # it lives, as somebody else
+        try:
+            is_leader = os.getsid(pid) == pid
+        except ProcessLookupError:  # macOS: only to be buried
+            return Process(pid, self._boot, leads_session=True, is_dead=True)
+        return Process(pid, self._boot + (0 if is_leader else 1), leads_session=is_leader)
+
+    def own_leaders(self) -> Iterator[tuple[Process, dict[bytes, bytes]]]:
+        """Yield the living leaders of sessions that are our user's, with their environments.
+
+        The eldest comes first; where there is no /proc, nobody. A session's leader leads a process
+        group too, see setsid(2).
+        """
+        leaders = [each for each in self._all() if each.leads_session and not each.is_dead]
+        for process in sorted(leaders, key=lambda each: (each.start, each.pid)):
+            environment = self._environment(process.pid)
+            if environment is not None:
+                yield process, environment
+
+    def _all(self) -> Iterator[Process]:
+        for folder in self._proc.iterdir() if self._is_there else ():
+            process = self._read(folder) if folder.name.isdecimal() else None
+            if process is not None:
+                yield process
+
+    def _read(self, folder: Path) -> Process | None:
+        try:
+            stat = (folder / "stat").read_bytes()
+        except OSError:
+            return None
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        return Process(
+            int(folder.name),
+            start=self._boot + int(fields[_START]),
+            leads_session=fields[_SESSION] == folder.name.encode(),
+            is_dead=fields[_STATE] in (b"Z", b"X"),
+        )
+
+    def _environment(self, pid: int) -> dict[bytes, bytes] | None:
+        """Return the environment that a process of our user's began with; None if it is gone."""
+        folder = self._proc / str(pid)
+        try:
+            is_own = folder.stat().st_uid == os.geteuid()
+            return _variables((folder / "environ").read_bytes()) if is_own else None
+        except OSError:  # not for us to read is the same as gone
+            return None
+
+
+def _variables(environment: bytes) -> dict[bytes, bytes]:
+    """Take an environment apart; of two of one name the first counts, as for getenv(3)."""
+    pairs = (entry.partition(b"=") for entry in environment.split(b"\0"))
+    found: dict[bytes, bytes] = {}
+    for name, _, value in pairs:
+        found.setdefault(name, value)
+    return found

@@ -1,0 +1,185 @@
+"""Processes that are not our children: a folder like /proc with all that can stand there, or none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scheduler.proc import PROC, Process, Processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOWHERE = Path("/nowhere")
+
+
+def stat(pid: int, *, state: str = "S", session: int | None = None, start: int = 100) -> str:
+    """A line of /proc/[pid]/stat: the name may hold anything."""
+    leader = pid if session is None else session
+    return f"{pid} (a) Z 1 () {state} 1 {leader} {leader} " + "0 " * 15 + f"{start} 0 0\n"
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    """A /proc with nobody in it, and what else stands there."""
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/stat").write_text(stat(1))
+    (tmp_path / "uptime").write_text("1 1\n")
+    return tmp_path
+
+
+def add(proc: Path, pid: int, line: str, environment: bytes = b"A=1\0") -> None:
+    (proc / str(pid)).mkdir()
+    (proc / str(pid) / "stat").write_text(line)
+    (proc / str(pid) / "environ").write_bytes(environment)
+
+
+def pids(proc: Path) -> list[int]:
+    return [process.pid for process, _ in Processes(proc).own_leaders()]
+
+
+# --- with a /proc --------------------------------------------------------------------------------
+
+
+def test_a_process_is_what_its_stat_says(proc: Path) -> None:
+    add(proc, 7, stat(7, start=123))
+    assert Processes(proc).find(7) == Process(7, 123, leads_session=True)
+    assert Processes(proc).find(8) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found", "why"),
+    [
+        (stat(7), True, "it leads a session"),
+        (stat(7, session=6), False, "it is in another's"),
+        (stat(7, state="Z"), False, "it only waits to be buried"),
+        (stat(7, state="X"), False, "it is gone already"),
+        (stat(7, state="T"), True, "it is stopped, and lives"),
+    ],
+)
+def test_living_leaders_are_found(proc: Path, line: str, is_found: bool, why: str) -> None:
+    add(proc, 7, line)
+    assert pids(proc) == [7] * is_found, why
+
+
+def test_the_eldest_comes_first(proc: Path) -> None:
+    for pid, start in ((7, 300), (8, 100), (9, 200), (5, 200)):
+        add(proc, pid, stat(pid, start=start))
+    assert pids(proc) == [8, 5, 9, 7]
+
+
+def test_an_environment_is_bytes_and_of_two_alike_the_first_counts(proc: Path) -> None:
+    add(proc, 7, stat(7), b"A=1\0B=\xff=\0no sign\0\0A=2\0=C")
+    ((_, found),) = Processes(proc).own_leaders()
+    assert (found[b"A"], found[b"B"], found[b"no sign"]) == (b"1", b"\xff=", b"")
+
+
+@settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(st.binary(max_size=200))
+def test_no_environment_is_a_crash(proc: Path, environment: bytes) -> None:
+    if not (proc / "7").exists():
+        add(proc, 7, stat(7))
+    (proc / "7/environ").write_bytes(environment)
+    assert pids(proc) == [7]
+
+
+def test_who_vanishes_or_hides_is_passed_over(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(proc, 7, stat(7))
+    add(proc, 8, stat(8))
+    (proc / "8/environ").unlink()
+    (proc / "9").mkdir()
+    add(proc, 10, stat(10))
+    read = Path.read_bytes
+
+    def hides(path: Path) -> bytes:
+        if path == proc / "10/environ":
+            raise PermissionError
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", hides)
+    assert pids(proc) == [7]
+
+
+def test_another_users_processes_are_none_of_ours(
+    proc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(proc, 7, stat(7))
+    monkeypatch.setattr(os, "geteuid", lambda: (proc / "7").stat().st_uid + 1)
+    assert pids(proc) == []
+
+
+# --- without one ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that leads a session, as every job does."""
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+def test_without_proc_a_leader_is_the_same_until_it_is_gone(child: subprocess.Popen[bytes]) -> None:
+    processes = Processes(NOWHERE, "this boot")
+    found = processes.find(child.pid)
+    assert found is not None
+    assert (found.leads_session, found.is_dead) == (True, False)
+    assert processes.find(child.pid) == found
+    child.kill()
+    child.wait()
+    assert processes.find(child.pid) is None
+
+
+def test_without_proc_who_leads_no_session_is_no_job(child: subprocess.Popen[bytes]) -> None:
+    processes = Processes(NOWHERE)
+    with subprocess.Popen(["sleep", "600"], process_group=0) as other:
+        leader, follower = processes.find(child.pid), processes.find(other.pid)
+        other.kill()
+    assert leader is not None
+    assert follower is not None
+    assert leader.start != follower.start
+
+
+def test_without_proc_another_boot_is_still_another_process(
+    child: subprocess.Popen[bytes],
+) -> None:
+    found = [Processes(NOWHERE, boot).find(child.pid) for boot in ("this boot", "the last one")]
+    assert len({process.start for process in found if process}) == 2
+
+
+def test_without_proc_who_is_not_ours_to_signal_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(pid: int, number: int) -> None:
+        raise PermissionError(pid, number)
+
+    monkeypatch.setattr(os, "kill", refuses)
+    assert Processes(NOWHERE).find(os.getpid()) is not None
+
+
+def test_without_proc_who_is_in_no_session_waits_to_be_buried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(pid: int) -> int:
+        raise ProcessLookupError(pid)
+
+    monkeypatch.setattr(os, "getsid", refuses)
+    found = Processes(NOWHERE).find(os.getpid())
+    assert found is not None
+    assert found.is_dead
+
+
+def test_without_proc_nobody_is_looked_for() -> None:
+    assert list(Processes(NOWHERE).own_leaders()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_the_real_proc_tells_of_a_child(child: subprocess.Popen[bytes]) -> None:
+    assert child.pid in pids(PROC)
