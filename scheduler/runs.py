@@ -19,12 +19,12 @@ from scheduler.retries import Pending
 from scheduler.watch import Running, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.clock import Clock
     from scheduler.jobs import NextInstant
-    from scheduler.journal import Journal, OpenRun
+    from scheduler.journal import AttemptRow, Journal, OpenRun
     from scheduler.log import Log
     from scheduler.process import Spawner
 
@@ -204,19 +204,23 @@ class Runs:
         """Send every running attempt its next signal: SIGTERM, and SIGKILL when asked again."""
         self._watch.end_all()
 
-    def resume(self, left: Iterable[OpenRun]) -> None:
+    def resume(self, left: Sequence[OpenRun]) -> None:
         """Settle what an earlier daemon left open: watch what lives, retry or close the rest."""
+        is_unsure = any(each.pid is None for run in left for each in run.attempts[-1:])
+        orphans = self._spawner.orphans() if is_unsure else {}
         with self._ledger.commit():
             for open_run in left:
-                self._resume(open_run)
+                self._resume(open_run, orphans)
 
-    def _resume(self, left: OpenRun) -> None:
+    def _resume(self, left: OpenRun, orphans: Mapping[Attempt, int]) -> None:
         run, now, entry = left.run, self._clock.now(), self._jobs.entries.get(left.run.job)
         if not left.attempts:
             self._ledger.close(run, State.SKIPPED, Reason.STOPPED)
             return
         last, first_start = left.attempts[-1], left.attempts[0].started or now
-        if last.ended is None and last.started is None and run.instant > now:
+        attempt = Attempt(run, last.number)
+        pid = last.pid or orphans.get(attempt)
+        if last.ended is None and pid is None and run.instant > now:
             self._ledger.release(run)  # planned, and its minute is still to come
         elif last.ended is not None and entry is None:
             self._ledger.close(run, State.FAILED, Reason.REMOVED)
@@ -224,24 +228,24 @@ class Runs:
             pending = Pending(run, last.number + 1, left.due or now, first_start, last.ended)
             self._ledger.then(self._jobs.retries.add, pending)
         else:
-            process = Running(
-                entry or _unknown(run),
-                Attempt(run, last.number),
-                last.pid or 0,
-                last.started or now,
-                first_start,
-                adopted=last.pid_started,
-            )
-            self._adopt(process)
+            started = last.started or now
+            process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
+            self._adopt(process, last)
 
-    def _adopt(self, process: Running) -> None:
-        """Watch what an earlier daemon started; what is gone, or can't be told, is lost."""
+    def _adopt(self, process: Running, row: AttemptRow) -> None:
+        """Watch what an earlier daemon started; what is gone, or can't be told, is lost.
+
+        Killed in a burst, that daemon had no time to journal what it had started.
+        """
         alive = self._spawner.started_at(process.pid) if process.pid else None
+        process.adopted = alive if row.pid is None else row.pid_started
         if alive is None or alive != process.adopted:
             self._jobs.close(process, Ending(Lost(), self._clock.now()))
-        else:
-            self._ledger.adopted(process)
-            self._ledger.then(self._watch.add, process)
+            return
+        if row.pid is None:
+            self._ledger.started(process, alive)
+        self._ledger.adopted(process)
+        self._ledger.then(self._watch.add, process)
 
 
 def _unknown(run: Run) -> Entry:

@@ -60,14 +60,20 @@ class Watch:
         return len(self._running) + len(self._stragglers)
 
     def add(self, running: Running) -> None:
-        """Watch an attempt; its CRON_TIMEOUT counts from now."""
+        """Watch an attempt; its CRON_TIMEOUT counts from its start."""
         timeout = running.entry.settings.timeout
         if timeout is not None:
-            running.signal_at = self._clock.monotonic() + timeout
+            running.signal_at = self._clock.monotonic() + timeout - self._age(running)
         self._running[running.pid] = running
         self._jobs.setdefault(running.entry.job, set()).add(running.pid)
         if running.adopted is not None:
             self._adopted.add(running.pid)
+
+    def _age(self, running: Running) -> float:
+        """Return for how long it has run, which for an adopted one only the wall clock tells."""
+        if running.adopted is None:
+            return 0.0
+        return max(0.0, (self._clock.now() - running.started).total_seconds())
 
     def runs(self, job: str) -> bool:
         """Say whether an attempt of this job has a process."""
@@ -85,7 +91,7 @@ class Watch:
         pids.discard(pid)
         if not pids:
             del self._jobs[running.entry.job]
-        if running.fate is not None and self._spawner.signal(pid, 0):
+        if running.fate is not None and self._reach(running, 0):
             self._stragglers[pid] = running.signal_at or self._clock.monotonic()
         return running
 
@@ -135,9 +141,20 @@ class Watch:
         return None if wait is None else max(0.0, wait)
 
     def _signal(self, running: Running) -> None:
-        self._spawner.signal(running.pid, running.next_signal)
+        self._reach(running, running.next_signal)
         if running.next_signal is signal.SIGTERM:
             running.next_signal = signal.SIGKILL
             running.signal_at = self._clock.monotonic() + running.entry.settings.kill_after
         else:
             running.signal_at = None
+
+    def _reach(self, running: Running, number: int) -> bool:
+        """Signal an attempt's process group; False if nobody is left in it.
+
+        An adopted process is nobody's child that we know of: its number may be a stranger's by now,
+        whom no signal may reach. While a part of its group lives the number can't go round.
+        """
+        alive = None if running.adopted is None else self._spawner.started_at(running.pid)
+        if alive not in (None, running.adopted):
+            return False
+        return self._spawner.signal(running.pid, number)

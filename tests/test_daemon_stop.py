@@ -237,11 +237,12 @@ def test_an_attempt_that_still_runs_is_watched_until_it_ends() -> None:
 @pytest.mark.parametrize(
     ("act", "signals"),
     [
-        (Act(lasts=999), [("12:01:10", TERM)]),
-        (Act(lasts=999, on_term=None), [("12:01:10", TERM), ("12:01:20", KILL)]),
+        (Act(lasts=999), [("12:01:00", TERM)]),
+        (Act(lasts=999, on_term=None), [("12:01:00", TERM), ("12:01:10", KILL)]),
     ],
 )
 def test_an_adopted_attempt_has_its_time_limit(act: Act, signals: list[tuple[str, int]]) -> None:
+    """Counted from its start, not from when it was adopted."""
     text = line("job", NOON, timeout="60s", no_retry_on="timeout")
     world = World(text, acts={"job": [act]}).crashes_at("12:00:10").runs_until("12:30")
     assert world.signals() == signals
@@ -320,8 +321,83 @@ def test_what_was_claimed_before_its_minute_when_the_daemon_died_runs_in_its_min
     assert world.story("job") == ["12:00 succeeded: exit 0"]
 
 
-def test_a_start_that_nobody_could_journal_is_lost() -> None:
-    """The daemon died between a start and its record: a second start might be one too many."""
+def test_who_has_the_number_of_an_adopted_attempt_is_never_signalled() -> None:
+    text = line("job", NOON, timeout="15s", kill_after="10s")
+    world = World(text, acts={"job": [Act(lasts=999, on_term=None), Act()]})
+    world.crashes_at("12:00:10")
+    world.at("12:00:16", world.spawner.renumber)
+    world.runs_until("12:00:40")
+    assert world.signals() == [("12:00:15", TERM)]
+
+
+@pytest.fixture
+def after_a_kill() -> World:
+    """The daemon died between the start of a long attempt and its record."""
+    world = World(line("job", "0-9 12 * * *", timeout="20m"), acts={"job": [Act(lasts=130), Act()]})
+    world.spawner.then = world.kill
+    world.crashes()
+    world.spawner.then = lambda: None
+    return world
+
+
+def test_a_start_that_nobody_could_journal_is_found_and_watched(after_a_kill: World) -> None:
+    world = after_a_kill.runs_until("12:02:55")
+    assert [said["job"] for said in world.said("adopted")] == ["job"]
+    assert world.story("job")[0] == "12:00 succeeded: lost, exit 0"
+    first, second = world.starts("job")
+    assert first == "12:00:00"
+    assert "12:02:10" <= second <= "12:02:55"
+
+
+def test_what_was_found_is_journalled_for_the_daemon_after_that(after_a_kill: World) -> None:
+    world = after_a_kill.crashes_at("12:00:30")
+    (row,) = world.journal.history("job")
+    (attempt,) = row.attempts
+    assert (attempt.started, attempt.pid) == (when("12:00"), world.spawner.launched[0].pid)
+    assert world.spawner.started_at(attempt.pid or 0) == attempt.pid_started
+    world.runs_until("12:00:50")
+    assert len(world.said("adopted")) == 2
+
+
+def test_a_start_that_nobody_could_journal_is_lost_if_it_ended(after_a_kill: World) -> None:
+    world = after_a_kill
+    world.clock.set(when("12:00:05"))
+    world.at("12:00:05", lambda: None)
+    for launched in world.spawner.launched:
+        assert launched.pid is not None
+        world.spawner.signal(launched.pid, KILL)
+        asyncio.run(world.clock.wait(when("12:00:05"), asyncio.Event()))
+    world.runs_until("12:00:55")
+    assert world.said("adopted") == []
+    assert world.story("job") == ["12:00 succeeded: lost, exit 0"]
+
+
+@pytest.mark.parametrize("number", [1, 20, 49])
+def test_a_burst_in_which_the_daemon_is_killed_starts_nobody_beside_itself(number: int) -> None:
+    """Who lives is watched; who was claimed and not started is lost, and tried again."""
+    jobs = [f"job{n}" for n in range(50)]
+    text = "".join(line(job, NOON, retry_delay="1s") for job in jobs)
+    world = World(text, acts={job: [Act(lasts=60)] for job in jobs})
+    world.spawner.then = lambda: world.kill() if len(world.spawner.launched) == number else None
+    world.crashes()
+    assert world.spawner.orphans().keys() == {each.attempt for each in world.spawner.launched}
+    world.crashes_at("12:00:30")
+    assert len(world.said("adopted")) == number
+    assert sorted(each.entry.job for each in world.spawner.launched) == sorted(jobs)
+
+
+def test_nobody_looks_for_processes_when_all_of_them_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(line("job", NOON), acts={"job": [Act(lasts=300)]})
+    world.crashes_at("12:00:10")
+    monkeypatch.setattr(type(world.spawner), "orphans", lambda _: pytest.fail("it did"))
+    world.runs_until("12:00:30")
+    assert world.said("adopted")
+
+
+def test_a_start_that_never_was_is_lost() -> None:
+    """The daemon died between an attempt that got no process and its record."""
     world = World(line("job", NOON), acts={"job": [Act(outcome=NotStarted("unseen")), Act()]})
     world.spawner.then = world.kill
     world.crashes()

@@ -52,6 +52,7 @@ class Scene:
         timeout: float | None = None,
         kill_after: float = 10,
         is_adopted: bool = False,
+        age: float = 0,
     ) -> Running:
         self.acts[job] = [act]
         settings = Settings(timeout=timeout, kill_after=kill_after)
@@ -64,7 +65,8 @@ class Scene:
         adopted = self.spawner.started_at(pid) if is_adopted else None
         if is_adopted:
             self.spawner.crash()
-        running = Running(entry, attempt, pid, NOON, NOON, adopted=adopted)
+        started = self.clock.now() - timedelta(seconds=age)
+        running = Running(entry, attempt, pid, started, started, adopted=adopted)
         self.watch.add(running)
         return running
 
@@ -291,3 +293,42 @@ def test_an_adopted_process_has_its_timeout_too(scene: Scene) -> None:
     assert scene.told(running) == [(10, TERM)]
     assert scene.pass_(0) == [], "nobody tells of its end"
     assert list(scene.watch.vanished()) == [running]
+
+
+@pytest.mark.parametrize(
+    ("age", "is_adopted", "expected", "why"),
+    [
+        (4, True, 6, "what it ran before counts"),
+        (10, True, 0, "its time is just over"),
+        (86400, True, 0, "long over"),
+        (-5, True, 10, "a clock set back gives it no more than its time"),
+        (4, False, 10, "a child's time is the monotonic clock's"),
+    ],
+)
+def test_a_timeout_counts_from_the_start(
+    scene: Scene, age: float, is_adopted: bool, expected: float, why: str
+) -> None:
+    scene.start("job", LONG, timeout=10, age=age, is_adopted=is_adopted)
+    assert scene.watch.next_signal() == expected, why
+
+
+@pytest.mark.parametrize("act", [LONG, LEAVER])
+def test_no_signal_reaches_another_process_of_that_number(scene: Scene, act: Act) -> None:
+    running = scene.start("job", act, timeout=10, is_adopted=True)
+    scene.spawner._groups[running.pid].started += 1
+    scene.watch.replace("job")
+    scene.pass_(30)
+    scene.watch.end_all()
+    assert list(scene.watch.vanished()) == [running]
+    scene.watch.end_all()
+    assert (scene.told(running), len(scene.watch)) == ([], 0)
+
+
+def test_what_an_adopted_process_left_behind_is_ended_with_it(scene: Scene) -> None:
+    """No number goes round while a part of its group lives."""
+    running = scene.start("job", LEAVER, timeout=30, is_adopted=True)
+    scene.pass_(31)
+    assert list(scene.watch.vanished()) == [running]
+    assert len(scene.watch) == 1
+    scene.pass_(10)
+    assert scene.told(running) == [(30, TERM), (40, KILL)]

@@ -121,18 +121,17 @@ class Careful(FakeSpawner):
         assert launch.attempt not in self._seen, f"started twice: {launch.attempt}"
         self._seen.add(launch.attempt)
         entry = self._entries[launch.output]
-        assert entry.settings.overlap is Overlap.ALLOW or not self._known(entry.job)
+        assert entry.settings.overlap is Overlap.ALLOW or not self._alive(entry.job)
         result = super().start(launch)
         self.then()
         return result
 
-    def _known(self, job: str) -> list[Attempt]:
-        """The attempts of a job that run and that the journal has heard of."""
+    def _alive(self, job: str) -> list[Attempt]:
+        """The attempts of a job that run, whatever the journal has heard of them."""
         groups = self._groups.items()
         alive = {pid for pid, group in groups if group.leader in ("child", "orphan")}
         ours = [each for each in self.launched if each.pid in alive - self._strangers]
-        running = (each for each in ours if each.entry.job == job)
-        return [each.attempt for each in running if self._world.knows(each.attempt)]
+        return [each.attempt for each in ours if each.entry.job == job]
 
     def leave(self) -> None:
         """Let every grandchild end."""
@@ -286,12 +285,6 @@ class World:
         claims = [each for each in row.attempts if each.number == attempt.number]
         assert [(each.started, each.ended) for each in claims] == [(None, None)]
         assert row.state == "running"
-
-    def knows(self, attempt: Attempt) -> bool:
-        """Say whether the journal knows that this attempt has a process."""
-        row = self.journal.run(attempt.run.number)
-        assert row is not None
-        return any(each.number == attempt.number and each.started for each in row.attempts)
 
     def said(self, message: str) -> list[dict[str, Any]]:
         """The facts of each log line with this message."""
