@@ -81,6 +81,17 @@ def _is_crontab(name: str) -> bool:
     return not (leftover or name.startswith((".", "#")))
 
 
+def is_there(path: Path) -> bool:
+    """Say whether there is such a file, or something that keeps one from finding out."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def stamp(path: Path) -> Stamp | None:
     """Return what differs when a file (or one of a folder's crontabs) does; None if missing."""
     try:
@@ -112,8 +123,11 @@ def read(file: str, *, named: bool, uid: int) -> Text:
 
 
 def read_stream(file: str, stream: BinaryIO) -> bytes:
-    """Return what a stream holds; SourceRefused if it is more than any crontab."""
-    data = stream.read(MOST_BYTES + 1)
+    """Return what a stream holds; SourceRefused if it can't be read, or is more than a crontab."""
+    try:
+        data = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise _refusal(file, error) from error
     if len(data) > MOST_BYTES:
         size = f"it is larger than {MOST_BYTES // 1024**2} MiB"
         raise SourceRefused(file, "too-large", size, "is it a crontab at all?")

@@ -15,7 +15,7 @@ import pytest
 import typer.main
 from rich.text import Text
 
-from scheduler.cli import app
+from scheduler.cli import app, given
 
 if TYPE_CHECKING:
     from conftest import Person
@@ -142,6 +142,11 @@ def test_the_daemon_does_not_move_into_a_folder_that_others_can_write(person: Pe
     assert b"others can write the state folder" in err
     assert list(person.state.iterdir()) == []
     assert person.state.stat().st_mode & 0o7777 == 0o1777
+
+
+def test_a_user_whom_the_system_does_not_know_has_a_number_for_a_name() -> None:
+    assert given.account(4_000_000_000) == ("4000000000", "/")
+    assert given.account(0)[0] == "root"
 
 
 def on_a_terminal(person: Person, *words: str) -> str:

@@ -281,6 +281,15 @@ def test_an_interval_counts_from_where_the_journal_says(person: Person) -> None:
     assert rows(on_time)[0]["at"] == "2027-01-01T13:10:00Z"
 
 
+@pytest.mark.parametrize("schedule", ["0 0 29 2 *", "@every 3650d"])
+def test_a_listing_ends_before_the_calendar_does(person: Person, schedule: str) -> None:
+    words = ("next", "--json", "--from", "8950-01-01", "-n", "1000")
+    found = rows(person.types(*words, person.file(f"{schedule} x\n")))
+    assert found[-1]["at"].startswith("989")
+    late = person.types("next", "--from", "9998-12-31", person.file(f"{schedule} x\n"))
+    assert "Nothing runs in that time." in late.stderr
+
+
 def test_what_runs_at_boot_is_mentioned_beside(person: Person) -> None:
     result = person.types("next", person.file("CRON_NAME=up\n@reboot x\n"))
     assert "At the next boot: up" in result.stderr

@@ -13,7 +13,7 @@ import pytest
 
 from scheduler.errors import SourceRefused
 from scheduler.model import Severity
-from scheduler.sources import Reading, load, read, read_stream, stamp, within
+from scheduler.sources import Reading, is_there, load, read, read_stream, stamp, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,6 +152,19 @@ def test_a_stream_is_read_to_its_end_or_refused(crontab: Path) -> None:
         assert read_stream("-", stream) == b"0 9 * * * echo hi\n"
     with Path("/dev/zero").open("rb") as stream, pytest.raises(SourceRefused):
         read_stream("-", stream)
+
+
+def test_a_stream_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
+    with os.fdopen(descriptor, "rb") as stream, pytest.raises(SourceRefused, match="can't be read"):
+        read_stream("-", stream)
+
+
+def test_what_cannot_be_looked_at_counts_as_there(crontab: Path) -> None:
+    assert is_there(crontab)
+    assert not is_there(crontab.with_name("none"))
+    assert not is_there(crontab / "below a file")
+    assert is_there(Path("x" * 1000)), "reading it says what is wrong"
 
 
 # --- folders and changes -------------------------------------------------------------------------

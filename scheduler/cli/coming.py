@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from scheduler import due
 from scheduler.model import Entry, Every, Expression, Reboot
@@ -14,6 +15,7 @@ from scheduler.model import Entry, Every, Expression, Reboot
 Anchor = Callable[[str, int], datetime | None]
 
 INSTANT = timedelta.resolution
+END = datetime(9900, 1, 1, tzinfo=UTC)  # Python's calendar ends 100 years later, with an error
 NO_ANCHOR = "counted from the daemon's first start"
 
 
@@ -29,10 +31,14 @@ class Due:
 def coming(entries: Iterable[Entry], since: datetime, anchor: Anchor) -> Iterator[Due]:
     """Yield all runs at `since` (UTC) or later; those of one instant in the entries' order.
 
-    `@reboot` entries have no instants and are left out.
+    `@reboot` entries have no instants and are left out; nothing runs after 9899.
     """
-    streams = [_of(entry, since, anchor) for entry in entries]
+    streams = [takewhile(_is_before_the_end, _of(entry, since, anchor)) for entry in entries]
     return heapq.merge(*streams, key=lambda run: run.at)
+
+
+def _is_before_the_end(run: Due) -> bool:
+    return run.at < END
 
 
 def _of(entry: Entry, since: datetime, anchor: Anchor) -> Iterator[Due]:
@@ -49,6 +55,8 @@ def _of(entry: Entry, since: datetime, anchor: Anchor) -> Iterator[Due]:
 def _every(entry: Entry, since: datetime, minutes: int, start: datetime | None) -> Iterator[Due]:
     note = "" if start else NO_ANCHOR
     at = start or since.replace(second=0, microsecond=0)
+    if since >= END:
+        return
     step = timedelta(minutes=minutes)
     at += step * max(1, -((at - since) // step))  # rounded up: at `since` is not too early
     while True:

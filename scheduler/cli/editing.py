@@ -103,7 +103,7 @@ def edit(state: given.State = None) -> None:
 
 def _base(path: Path) -> Base:
     stamp = sources.stamp(path)
-    if not path.exists() and not path.is_symlink():
+    if not sources.is_there(path) and not path.is_symlink():
         return Base(path, None, stamp)
     return Base(path, sources.read(str(path), named=False, uid=os.geteuid()).data, stamp)
 
@@ -229,7 +229,7 @@ def remove(
     """Remove your crontab; its text is kept."""
     places = given.here(state)
     path = places.crontab
-    if not path.is_file():
+    if not sources.is_there(path):
         raise NotEdited(f"There is no crontab {path}")
     if not yes:
         if not sys.stdin.isatty():

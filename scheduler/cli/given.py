@@ -18,7 +18,7 @@ from dateutil import parser, tz
 from scheduler import places as machine
 from scheduler import sources
 from scheduler.cli.show import remark
-from scheduler.errors import SourceRefused
+from scheduler.errors import MeridianError, SourceRefused
 from scheduler.places import Places
 from scheduler.sources import Loaded, Reading
 
@@ -43,8 +43,11 @@ State = Annotated[
 
 
 def here(state: Path | None = None) -> Places:
-    """Return the places of the user who asks."""
-    return machine.places(os.environ, os.geteuid(), state=state and state.absolute())
+    """Return the places of the user who asks; MeridianError if that user has none."""
+    found = machine.places(os.environ, os.geteuid(), state=state and state.absolute())
+    if not found.state.is_absolute():
+        raise MeridianError("there is no home folder: set HOME, or name a folder with --state")
+    return found
 
 
 def own_zone() -> ZoneInfo:
@@ -60,7 +63,7 @@ def how(zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False)
     uid = os.geteuid()
     return Reading(
         uid=uid,
-        user=_user(uid),
+        user=account(uid)[0],
         zone=zone,
         salt=machine.salt(),
         named=named,
@@ -69,11 +72,13 @@ def how(zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False)
     )
 
 
-def _user(uid: int) -> str:
+def account(uid: int) -> tuple[str, str]:
+    """Return a user's name and home; the number and `/` where the system knows no such user."""
     try:
-        return pwd.getpwuid(uid).pw_name
+        found = pwd.getpwuid(uid)
     except KeyError:
-        return str(uid)
+        return str(uid), "/"
+    return found.pw_name, found.pw_dir
 
 
 def own_files(places: Places) -> tuple[str, ...]:
@@ -96,7 +101,7 @@ def load(
         return sources.load(named, reading, drafts=drafts)
     places = here()
     own = own_files(places)
-    if not any(Path(file).exists() for file in own):
+    if not any(sources.is_there(Path(file)) for file in own):
         where = str(places.folder or places.crontab)
         hint = "meridian edit begins one, or name a file"
         raise SourceRefused(where, "missing", "there is no crontab here yet", hint)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import pwd
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,11 +82,11 @@ def run(
 
 async def _serve(library: _Files, journal: Journal, places: Places, log: Log, grace: float) -> None:
     clock = RealClock()
-    user, boot = pwd.getpwuid(os.geteuid()), boot_id()
+    (user, home), boot = given.account(os.geteuid()), boot_id()
     runs = Runs(
         clock=clock,
         journal=journal,
-        spawner=RealSpawner(os.environ, home=user.pw_dir, user=user.pw_name, boot=boot),
+        spawner=RealSpawner(os.environ, home=home, user=user, boot=boot),
         state=places.state,
         log=log,
         spread=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
@@ -125,7 +124,7 @@ def _library(files: Sequence[str] | None, places: Places, *, system: bool) -> _F
     own_folder = not named and places.folder is not None
     how = given.how(given.own_zone(), named=bool(named), system=system or own_folder)
     for file in named:
-        if not Path(file).exists():
+        if not sources.is_there(Path(file)):
             raise SourceRefused(file, "missing", "there is no such file")
     return _Files(named, places, how)
 
