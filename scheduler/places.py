@@ -65,6 +65,7 @@ def places(
     systemd's CONFIGURATION_DIRECTORY, STATE_DIRECTORY and RUNTIME_DIRECTORY win (the first of a
     list), a given `state` folder wins over those and takes the sockets in too, so that daemons
     with states of their own do not meet. `user` are the user's folders, the system's by default.
+    Raises MeridianError for a user without a home.
     """
     dirs = user or PlatformDirs("meridian", appauthor=False)
     config, default_state, runtime = _roots() if uid == 0 else _users(dirs, environ)
@@ -107,7 +108,11 @@ def _roots() -> tuple[Path, Path, Path | None]:
 def _users(dirs: PlatformDirsABC, environ: Mapping[str, str]) -> tuple[Path, Path, Path | None]:
     # Without XDG_RUNTIME_DIR the library's answer is a shared temporary folder, and a warning.
     known = isinstance(dirs, MacOS) or environ.get("XDG_RUNTIME_DIR")
-    return dirs.user_config_path, dirs.user_state_path, dirs.user_runtime_path if known else None
+    try:
+        config, state = dirs.user_config_path, dirs.user_state_path
+    except RuntimeError as error:
+        raise MeridianError("this user has no home folder that is known; set HOME") from error
+    return config, state, dirs.user_runtime_path if known else None
 
 
 def _first(environ: Mapping[str, str], name: str) -> Path | None:

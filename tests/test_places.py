@@ -39,6 +39,14 @@ def test_a_users_state_is_in_the_state_folder(home: Path) -> None:
     assert found.journal.parent == found.state
 
 
+def test_a_user_without_a_home_is_told_to_name_one(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # no HOME and no account
+    with pytest.raises(MeridianError, match="set HOME"):
+        places({}, USER)
+
+
 def test_a_users_socket_is_in_the_runtime_folder(
     monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:

@@ -18,7 +18,7 @@ from dateutil import parser, tz
 from scheduler import places as machine
 from scheduler import sources
 from scheduler.cli.show import remark
-from scheduler.errors import MeridianError, SourceRefused
+from scheduler.errors import SourceRefused
 from scheduler.places import Places
 from scheduler.sources import Loaded, Reading
 
@@ -44,10 +44,7 @@ State = Annotated[
 
 def here(state: Path | None = None) -> Places:
     """Return the places of the user who asks; MeridianError if that user has none."""
-    found = machine.places(os.environ, os.geteuid(), state=state and state.absolute())
-    if not found.state.is_absolute():
-        raise MeridianError("there is no home folder: set HOME, or name a folder with --state")
-    return found
+    return machine.places(os.environ, os.geteuid(), state=state and state.absolute())
 
 
 def own_zone() -> ZoneInfo:

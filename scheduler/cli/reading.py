@@ -18,7 +18,7 @@ from scheduler import expression, report
 from scheduler.cli import given, rows, show
 from scheduler.cli.coming import Anchor, Due, coming
 from scheduler.clock import RealClock
-from scheduler.errors import BadValue, JournalError
+from scheduler.errors import BadValue, MeridianError
 from scheduler.explain import explain as in_words
 from scheduler.journal import Journal
 from scheduler.lines import hushed
@@ -129,7 +129,7 @@ def _anchors(state: Path | None) -> Iterator[Anchor]:
     """Yield where `@every` entries count from: the journal knows, if there is one."""
     try:
         journal = Journal.open(given.here(state).journal, readonly=True)
-    except JournalError:
+    except MeridianError:
         yield _no_anchor
         return
     with closing(journal):
