@@ -70,9 +70,10 @@ class Roster:
         loaded = self._library.load()
         merged = self._merged(loaded)
         entries = {entry.job: entry for table in merged.crontabs for entry in table.entries}
-        timetable = Timetable(entries.values(), self._anchors(entries, now))
-        if self._was_read:
-            self._wait_for_next_boot(timetable)
+        with self._journal.transaction():  # one, however many jobs are new
+            timetable = Timetable(entries.values(), self._anchors(entries, now))
+            if self._was_read:
+                self._wait_for_next_boot(timetable)
         before, self.entries, self.timetable = self.entries, entries, timetable
         self._crontabs, self._was_read = merged.crontabs, True
         kept = [entry for entry in merged.kept if entry.file not in self._spared]
