@@ -281,6 +281,18 @@ def test_an_interval_counts_from_where_the_journal_says(person: Person) -> None:
     assert rows(on_time)[0]["at"] == "2027-01-01T13:10:00Z"
 
 
+def test_list_and_edit_count_an_interval_from_the_journal_too(person: Person) -> None:
+    text = "CRON_NAME=a\n" + person.line("@every 1d", "x")
+    person.state.mkdir()
+    journal = Journal.open(person.state / "journal.db")
+    journal.set_anchor("a", 1440, datetime(2020, 1, 1, 10, 10, tzinfo=UTC))
+    journal.close()
+    assert re.search(r"  a\n", person.types("install", "-", stdin=text).stdout)
+    for words in (("list",), ("list", "--state", str(person.state)), ("install", "-")):
+        shown = person.types(*words, stdin=text).stdout
+        assert re.search(r"\d{4}-\d\d-\d\d 1[12]:10\b", shown), words
+
+
 @pytest.mark.parametrize("schedule", ["0 0 29 2 *", "@every 3650d"])
 def test_a_listing_ends_before_the_calendar_does(person: Person, schedule: str) -> None:
     words = ("next", "--json", "--from", "8950-01-01", "-n", "1000")

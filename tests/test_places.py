@@ -39,9 +39,8 @@ def test_a_users_state_is_in_the_state_folder(home: Path) -> None:
     assert found.journal.parent == found.state
 
 
-def test_a_user_without_a_home_is_told_to_name_one(
-    monkeypatch: pytest.MonkeyPatch, home: Path
-) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_user_without_a_home_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # no HOME and no account
     with pytest.raises(MeridianError, match="set HOME"):
         places({}, USER)

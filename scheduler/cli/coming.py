@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from pathlib import Path
 
 from scheduler import due
+from scheduler.cli import given
+from scheduler.errors import MeridianError
+from scheduler.journal import Journal
 from scheduler.model import Entry, Every, Expression, Reboot
 
 # From where an @every job of so many minutes counts; None if it has not begun.
@@ -17,6 +22,23 @@ Anchor = Callable[[str, int], datetime | None]
 INSTANT = timedelta.resolution
 END = datetime(9900, 1, 1, tzinfo=UTC)  # Python's calendar ends 100 years later, with an error
 NO_ANCHOR = "counted from the daemon's first start"
+
+
+@contextmanager
+def anchors(state: Path | None) -> Iterator[Anchor]:
+    """Yield where `@every` entries count from: the journal knows, if there is one."""
+    try:
+        journal = Journal.open(given.here(state).journal, readonly=True)
+    except MeridianError:
+        yield no_anchor
+        return
+    with closing(journal):
+        yield lambda job, minutes: journal.anchor(job, minutes) or journal.last_instant(job)
+
+
+def no_anchor(_job: str, _minutes: int) -> datetime | None:
+    """Return that nothing is known."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)

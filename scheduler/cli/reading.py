@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import islice, takewhile
-from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -16,11 +14,10 @@ import typer
 
 from scheduler import expression, report
 from scheduler.cli import given, rows, show
-from scheduler.cli.coming import Anchor, Due, coming
+from scheduler.cli.coming import Anchor, Due, anchors, coming, no_anchor
 from scheduler.clock import RealClock
-from scheduler.errors import BadValue, MeridianError
+from scheduler.errors import BadValue
 from scheduler.explain import explain as in_words
-from scheduler.journal import Journal
 from scheduler.lines import hushed
 from scheduler.model import Entry, Problem, Reboot, Severity
 from scheduler.sources import Loaded
@@ -54,7 +51,10 @@ def check(
 
 @app.command("list", epilog="Example:  meridian list --json crontabs/world.crontab")
 def list_entries(
-    files: given.Files = None, system: given.SystemForm = False, json: given.Json = False
+    files: given.Files = None,
+    system: given.SystemForm = False,
+    state: given.State = None,
+    json: given.Json = False,
 ) -> None:
     """List the entries: job, schedule, zone, command and next run.
 
@@ -67,7 +67,7 @@ def list_entries(
         for entry in loaded.entries:
             show.row(rows.of_entry(entry))
     elif loaded.entries:
-        with _anchors(None) as anchor:
+        with anchors(state) as anchor:
             now = RealClock().now()
             lines = [_listed(entry, now, zone, anchor) for entry in loaded.entries]
         show.table(("JOB", "SCHEDULE", "ZONE", "COMMAND", "NEXT, HERE"), lines)
@@ -114,7 +114,7 @@ def next_runs(
     end = None if until is None else given.instant(until, now, zone)
     loaded = given.load(files, zone, system=system, keep_others=True)
     most = number if number is not None or end else USUAL_NUMBER
-    with _anchors(state) as anchor:
+    with anchors(state) as anchor:
         runs = coming(loaded.entries, start, anchor)
         inside = takewhile(lambda run: end is None or run.at < end, runs)
         shown = islice(inside, None if most is None else min(most, sys.maxsize))
@@ -122,22 +122,6 @@ def next_runs(
     _mention_reboot(loaded.entries)
     _mention(loaded)
     _end(loaded)
-
-
-@contextmanager
-def _anchors(state: Path | None) -> Iterator[Anchor]:
-    """Yield where `@every` entries count from: the journal knows, if there is one."""
-    try:
-        journal = Journal.open(given.here(state).journal, readonly=True)
-    except MeridianError:
-        yield _no_anchor
-        return
-    with closing(journal):
-        yield lambda job, minutes: journal.anchor(job, minutes) or journal.last_instant(job)
-
-
-def _no_anchor(_job: str, _minutes: int) -> datetime | None:
-    return None
 
 
 def _print_runs(runs: Iterator[Due], zone: ZoneInfo, *, json: bool) -> None:
@@ -187,7 +171,7 @@ def explain(
     if _DRAWN.search(text):
         show.remark("H and ~ are drawn for each job; this is what one job may get")
     entry = Entry("", schedule, text, zone, "")
-    runs = list(islice(coming((entry,), RealClock().now(), _no_anchor), EXPLAINED))
+    runs = list(islice(coming((entry,), RealClock().now(), no_anchor), EXPLAINED))
     if json:
         show.row(_explained(entry, runs))
         return
