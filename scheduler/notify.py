@@ -1,6 +1,7 @@
 """Desktop notifications: a title and a text come in, the name of the way that showed them goes out.
 
-The ways, tried in turn: osascript on macOS or the session bus elsewhere, then the terminal.
+The ways, tried in turn: osascript on macOS or the session bus elsewhere, then the terminal, and
+for who has none, as a job, those on which the user is logged in.
 """
 
 import html
@@ -10,6 +11,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,7 @@ else:
 TITLE_LIMIT = 200
 TEXT_LIMIT = 2000
 STDERR = 2
+MOST_LOGINS = 4  # a person has one pair of eyes, but may have dozens of terminals
 
 # The script never changes: title and text reach it as its arguments, so nothing in them is ever
 # read as AppleScript. `--` ends osascript's own options, else a title such as `-e` would be one.
@@ -57,12 +60,13 @@ def notify(
     environ: Mapping[str, str] = os.environ,
     platform: str = sys.platform,
     terminal: Path | None = None,
+    devices: Path = Path("/dev"),
 ) -> str:
     """Show a notification; return which way took it: `osascript`, `dbus` or `terminal`.
 
     Each way has `timeout` seconds, then the next is tried. `terminal` is the device to write to
-    instead of the process's own. Control characters are dropped, over-long words are cut. Raises
-    NotifyError for an empty title, and when no way took the message, saying what each one said.
+    instead of the process's own, `devices` where others are. Control characters are dropped, long
+    words cut. Raises NotifyError for an empty title, and with every way's reason when none took it.
     """
     title, text = _cut(" ".join(_plain(title).split()), TITLE_LIMIT), _cut(_plain(text), TEXT_LIMIT)
     if not title:
@@ -72,7 +76,9 @@ def notify(
         ways = {"osascript": lambda: _by_osascript(title, text, timeout, environ)}
     else:
         ways = {"dbus": lambda: _by_dbus(title, text, timeout, environ)}
-    ways["terminal"] = lambda: _by_terminal(title, text, timeout, terminal)
+    lines = ["", f"\a{title}", *(f"  {line}" for line in text.splitlines()), ""]
+    words = "\r\n".join(lines).encode(locale.getencoding(), "replace")
+    ways["terminal"] = lambda: _by_terminal(words, timeout, terminal, devices)
     refusals: list[str] = []
     for name, show in ways.items():
         refusal = _refusal(show)
@@ -166,8 +172,11 @@ def _by_dbus(title: str, text: str, timeout: float, environ: Mapping[str, str]) 
         raise NotifyError("the jeepney library, which speaks D-Bus, is not installed")
     try:
         address = _bus_address(environ)
-        with closing(_greet(address, timeout / 4)) as sock, _limit(sock, timeout * 3 / 4):
-            _deliver(sock, title, text)
+        with (
+            closing(prep_socket(address, timeout=timeout / 4)) as bus,
+            _limit(bus, timeout * 3 / 4),
+        ):
+            _deliver(bus, title, text)
     except TimeoutError as late:
         raise NotifyError(f"D-Bus gave no answer within {timeout:g} s") from late
     except DBusErrorResponse as error:
@@ -184,11 +193,6 @@ def _bus_address(environ: Mapping[str, str]) -> str:
     if runtime and Path(runtime, "bus").exists():
         return str(Path(runtime, "bus"))
     raise NotifyError("there is no D-Bus session bus (DBUS_SESSION_BUS_ADDRESS is not set)")
-
-
-def _greet(address: str, seconds: float) -> socket.socket:
-    sock: socket.socket = prep_socket(address, timeout=seconds)
-    return sock
 
 
 @contextmanager
@@ -241,34 +245,59 @@ def _ask(
 # --- the terminal ------------------------------------------------------------------------------
 
 
-def _by_terminal(title: str, text: str, timeout: float, terminal: Path | None) -> None:
-    lines = ["", f"\a{title}", *(f"  {line}" for line in text.splitlines()), ""]
+def _by_terminal(words: bytes, timeout: float, terminal: Path | None, devices: Path) -> None:
     try:
-        device = _open_terminal(terminal)
+        device = _open(terminal) if terminal else _open_own()
     except OSError as error:
+        if terminal is None and _tell_logins(words, timeout, devices):
+            return
         raise NotifyError("there is no terminal to write to") from error
+    _write(device, words, timeout)
+
+
+def _open_own() -> int:
     try:
-        _write(device, "\r\n".join(lines).encode(locale.getencoding(), "replace"), timeout)
+        return _open(Path("/dev/tty"))
+    except OSError:
+        return _open(Path(os.ttyname(STDERR)))
+
+
+def _open(terminal: Path) -> int:
+    # Opened anew even when it is stderr: not to wait is a property of the opening, not of a shell.
+    return os.open(terminal, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+def _tell_logins(words: bytes, timeout: float, devices: Path) -> bool:
+    """Write to the terminals that the user has used last; say whether any of them took it."""
+    told = False
+    for path in _logins(devices, os.geteuid())[:MOST_LOGINS]:
+        with suppress(OSError, NotifyError):
+            _write(_open(path), words, timeout / MOST_LOGINS)
+            told = True
+    return told
+
+
+def _logins(devices: Path, uid: int) -> list[Path]:
+    """Return the terminals that belong to the user, the one used last first; utmp is not asked."""
+    used: dict[Path, float] = {}
+    # Consoles that nobody is logged in on are root's own, so root's are not told apart.
+    for path in (*devices.glob("pts/[0-9]*"), *(devices.glob("tty[0-9s]*") if uid else ())):
+        with suppress(OSError):
+            status = path.stat()
+            if status.st_uid == uid and stat.S_ISCHR(status.st_mode):
+                used[path] = status.st_atime
+    return sorted(used, key=lambda path: -used[path])
+
+
+def _write(device: int, words: bytes, timeout: float) -> None:
+    """Write all of it to the open terminal, and close that."""
+    try:
+        while words:
+            _, writable, _ = select.select([], [device], [], timeout)
+            if not writable:  # stopped by Ctrl-S, or nobody reads the other end
+                raise NotifyError(f"the terminal took nothing for {timeout:g} s")
+            words = words[os.write(device, words) :]
     except OSError as error:
         raise NotifyError(f"the terminal takes nothing ({error.strerror})") from error
     finally:
         os.close(device)
-
-
-def _open_terminal(terminal: Path | None) -> int:
-    # Opened anew even when it is stderr: not to wait is a property of the opening, not of a shell.
-    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
-    if terminal is not None:
-        return os.open(terminal, flags)
-    try:
-        return os.open("/dev/tty", flags)
-    except OSError:
-        return os.open(os.ttyname(STDERR), flags)
-
-
-def _write(device: int, data: bytes, timeout: float) -> None:
-    while data:
-        _, writable, _ = select.select([], [device], [], timeout)
-        if not writable:  # stopped by Ctrl-S, or nobody reads the other end
-            raise NotifyError(f"the terminal took nothing for {timeout:g} s")
-        data = data[os.write(device, data) :]

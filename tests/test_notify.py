@@ -228,8 +228,11 @@ ALONE = (
     "import fcntl, termios\n"
     "from scheduler.notify import notify\n"
     "{before}\n"
-    "print(notify('Take a break', environ={{}}, platform='linux'))"
+    "from pathlib import Path\n"
+    "devices = Path({devices!r})\n"
+    "print(notify('Take a break', environ={{}}, platform='linux', devices=devices))"
 )
+NONE = "/nonexistent"
 
 
 @pytest.mark.parametrize(
@@ -243,7 +246,7 @@ ALONE = (
 def test_a_program_writes_to(before: str, stderr: str, terminal: tuple[int, int]) -> None:
     person, device = terminal
     done = subprocess.run(
-        [sys.executable, "-c", ALONE.format(before=before)],
+        [sys.executable, "-c", ALONE.format(before=before, devices=NONE)],
         stdin=device,
         stdout=subprocess.PIPE,
         stderr=device if stderr == "the terminal" else subprocess.DEVNULL,
@@ -258,7 +261,7 @@ def test_a_program_writes_to(before: str, stderr: str, terminal: tuple[int, int]
 
 def test_without_any_way_it_fails_and_says_each_reason() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", ALONE.format(before="")],
+        [sys.executable, "-c", ALONE.format(before="", devices=NONE)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         start_new_session=True,
@@ -272,6 +275,80 @@ def test_without_any_way_it_fails_and_says_each_reason() -> None:
         "(DBUS_SESSION_BUS_ADDRESS is not set); there is no terminal to write to. "
         "Run it inside a desktop session or from a terminal."
     ) in done.stderr
+
+
+# --- the terminals of a user who has none at hand ------------------------------------------------
+
+
+@pytest.fixture
+def logins(tmp_path: Path) -> Iterator[Callable[[int], list[int]]]:
+    """A /dev with so many terminals of this user, the first used last; what the person sees."""
+    opened: list[int] = []
+
+    def make(count: int) -> list[int]:
+        (tmp_path / "pts").mkdir()
+        persons = []
+        for number in range(count):
+            person, device = pty.openpty()
+            opened.extend((person, device))
+            persons.append(person)
+            os.utime(os.ttyname(device), (2_000_000_000 - number, 0))
+            (tmp_path / "pts" / str(number)).symlink_to(os.ttyname(device))
+        return persons
+
+    yield make
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+def as_a_job(devices: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", ALONE.format(before="", devices=str(devices))],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        start_new_session=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def is_silent(person: int) -> bool:
+    return not select.select([person], [], [], 0)[0]
+
+
+def test_a_job_writes_to_the_terminals_its_user_used_last(
+    logins: Callable[[int], list[int]], tmp_path: Path
+) -> None:
+    persons = logins(module.MOST_LOGINS + 1)
+    assert as_a_job(tmp_path).stdout == "terminal\n"
+    assert [seen(person) for person in persons[:-1]] == ["\n\aTake a break\n"] * module.MOST_LOGINS
+    assert is_silent(persons[-1])
+
+
+def test_one_terminal_that_takes_nothing_does_not_keep_it_from_the_others(
+    logins: Callable[[int], list[int]], tmp_path: Path
+) -> None:
+    stopped, person = logins(2)
+    (tmp_path / "pts" / "9").write_text("a file is no terminal")
+    device = os.open(os.path.realpath(tmp_path / "pts" / "0"), os.O_RDWR | os.O_NOCTTY)
+    termios.tcflow(device, termios.TCOOFF)
+    assert module._tell_logins(b"words", 0.4, tmp_path)
+    assert seen(person) == "words"
+    (tmp_path / "pts" / "1").unlink()
+    assert not module._tell_logins(b"words", 0.4, tmp_path)
+    assert is_silent(stopped)
+    os.close(device)
+
+
+def test_terminals_of_others_are_left_alone_and_roots_consoles_are_nobodys(
+    logins: Callable[[int], list[int]], tmp_path: Path
+) -> None:
+    logins(1)
+    (tmp_path / "tty1").symlink_to(os.path.realpath(tmp_path / "pts" / "0"))
+    me = os.geteuid()
+    assert module._logins(tmp_path, me + 1) == []
+    assert len(module._logins(tmp_path, me)) == (2 if me else 1)
 
 
 # --- the session bus, without one ----------------------------------------------------------------
@@ -335,7 +412,7 @@ def _pretend(listener: socket.socket, greeting: list[bytes | None]) -> None:
 
 
 def test_a_machine_without_jeepney_says_so() -> None:
-    code = "import sys; sys.modules['jeepney'] = None\n" + ALONE.format(before="")
+    code = "import sys; sys.modules['jeepney'] = None\n" + ALONE.format(before="", devices=NONE)
     done = subprocess.run(
         [sys.executable, "-c", code],
         stdin=subprocess.DEVNULL,

@@ -23,6 +23,7 @@ def notify(
 ) -> None:
     """Show a notification on this desktop; on the terminal where there is none.
 
-    Says which way it went. Title and text are shown as they are, never run.
+    From a job, which has no terminal, it is shown on those where you are logged in. Says which way
+    it went. Title and text are shown as they are, never run.
     """
     show.say(f"shown by {show_notification(title, text, timeout=timeout)}", style="dim")
