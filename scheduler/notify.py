@@ -172,10 +172,7 @@ def _by_dbus(title: str, text: str, timeout: float, environ: Mapping[str, str]) 
         raise NotifyError("the jeepney library, which speaks D-Bus, is not installed")
     try:
         address = _bus_address(environ)
-        with (
-            closing(prep_socket(address, timeout=timeout / 4)) as bus,
-            _limit(bus, timeout * 3 / 4),
-        ):
+        with closing(prep_socket(address, timeout=timeout / 4)) as bus, _limit(bus, timeout * 0.75):
             _deliver(bus, title, text)
     except TimeoutError as late:
         raise NotifyError(f"D-Bus gave no answer within {timeout:g} s") from late
