@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +28,7 @@ from scheduler.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from scheduler.model import Outcome
 
@@ -222,12 +223,13 @@ def test_every_reason_is_kept(journal: Journal, reason: Reason) -> None:
 
 def test_what_never_was_can_not_change(journal: Journal) -> None:
     nothing = Attempt(Run(99, "backup", NOON), 1)
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: journal.started(nothing, NOON, 1, None),
         lambda: journal.ended(nothing, Ending(Lost(), NOON)),
         lambda: journal.retry(nothing.run, NOON),
         lambda: journal.finish(nothing.run, State.FAILED),
-    ):
+    )
+    for change in changes:
         with pytest.raises(JournalError, match="run 99"):
             change()
 
@@ -494,13 +496,13 @@ def test_each_statement_has_a_sentence_and_is_one_statement() -> None:
 
 
 def test_each_statement_of_the_file_is_found() -> None:
-    text = sql.files("scheduler.sql").joinpath("statements.sql").read_text()
+    text = files("scheduler.sql").joinpath("statements.sql").read_text()
     assert text.count("-- name:") == len(sql.statements())
     assert text.count(";\n") == len(sql.statements())
 
 
 def test_each_statement_is_used(journal: Journal) -> None:
-    source = sql.files("scheduler").joinpath("journal.py").read_text()
+    source = files("scheduler").joinpath("journal.py").read_text()
     assert [name for name in journal._sql if f'"{name}"' not in source] == []
 
 
