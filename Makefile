@@ -8,6 +8,12 @@ STAMP  := $(VENV)/.meridian-installed
 STATE  ?= .state
 SELECT ?= not privileged
 PREFIX ?= $(HOME)/.local
+INSTALLED := $(PREFIX)/share/meridian/venv
+
+define need_python
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "Meridian needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 1; }
+endef
 
 .PHONY: help run test check format lint types unit test-system bench lock install clean
 
@@ -15,8 +21,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): .ci/requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Meridian needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 1; }
+	$(need_python)
 	@echo "Setting up $(VENV) (once; about half a minute) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.lock
@@ -51,11 +56,15 @@ lock: $(STAMP)  ## work out the lock anew from pyproject.toml (the only target t
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --group dev --custom-compile-command "make lock" -o .ci/requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  -c .ci/requirements.lock --custom-compile-command "make lock" -o .ci/install.lock pyproject.toml
 
 install:  ## meridian for this user, in an environment of its own, linked from ~/.local/bin
-	@$(PYTHON) -m venv $(PREFIX)/share/meridian/venv
-	@$(PREFIX)/share/meridian/venv/bin/python -m pip install --quiet --disable-pip-version-check .
-	@mkdir -p $(PREFIX)/bin && ln -sf $(PREFIX)/share/meridian/venv/bin/meridian $(PREFIX)/bin/meridian
+	$(need_python)
+	@$(PYTHON) -m venv $(INSTALLED) || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(INSTALLED)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/install.lock
+	@$(INSTALLED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .
+	@mkdir -p $(PREFIX)/bin && ln -sf $(INSTALLED)/bin/meridian $(PREFIX)/bin/meridian
 	@echo "Installed $(PREFIX)/bin/meridian"
 
 clean:  ## remove what the other targets made

@@ -98,6 +98,15 @@ def test_every_crontab_that_ships_is_read_without_a_problem(path: Path) -> None:
     assert table.entries
 
 
+def test_what_is_installed_is_what_was_tested() -> None:
+    tested, installed = (
+        set(re.findall(r"^\S+==\S+|--hash=\S+", (ROOT / ".ci" / lock).read_text(), re.MULTILINE))
+        for lock in ("requirements.lock", "install.lock")
+    )
+    assert installed < tested
+    assert any(pin.startswith("typer==") for pin in installed)
+
+
 def test_the_readme_and_the_package_hold_no_placeholder() -> None:
     for word in ("FIGURES\n", "TODO", "XXX"):
         assert word not in README
