@@ -22,23 +22,26 @@ _ASSIGNED = re.compile(
 )
 _WORD = re.compile(rf"[^{BLANKS}]++")
 _JOB = re.compile(rf"([^{BLANKS}]++)[{BLANKS}]++" * 4 + rf"([^{BLANKS}]++)[{BLANKS}]*+", re.DOTALL)
-_COMMAND = re.compile(r"(?:[^\\%]++|\\.?)*+", re.DOTALL)
-_FLAGS = re.compile(rf"(?:-[nqs]+[{BLANKS}]++)++(?=[^{BLANKS}])")
+# Possessive are only single characters here: before 3.11.5, Python's `(...)++` matches wrongly
+# where the group holds alternatives.
+_COMMAND = re.compile(r"(?:[^\\%]++|\\.?)*", re.DOTALL)
+_FLAGS = re.compile(rf"(?:-[nqs]++[{BLANKS}]++)+(?=[^{BLANKS}])")
 
 _PREFIX = re.compile(
     rf"""(CRON_[A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|(?!["'])[^{BLANKS}]*+)[{BLANKS}]++""",
 )
 _NAME = re.compile(r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*+)=")
-# A word as a shell reads it: pieces in quotes, escaped blanks. A quote that begins it and is never
-# closed takes everything behind it along.
-_SHELL_WORD = r"""(?:"(?:[^"\\]++|\\.)*+"|'[^']*+'|\\.|[^\s"'\\]|(?<==)["'].*+|["'\\])++"""
-_VALUE = re.compile(_SHELL_WORD, re.DOTALL)
-_IN_FRONT = re.compile(rf"\s*+(?:[A-Za-z_][A-Za-z0-9_]*+\+?=(?:{_SHELL_WORD})?+\s*+)*+", re.DOTALL)
+# A piece of a word as a shell reads it: in quotes, an escaped character, any other. A quote that
+# begins a value and is never closed takes everything behind it along.
+_PIECE = re.compile(
+    r"""'[^']*+'|"[^"\\]*+(?:\\.[^"\\]*+)*"|\\.|[^\s"'\\]++|(?<==)["'].*+|["'\\]""", re.DOTALL
+)
+_SET = re.compile(r"\s*+[A-Za-z_][A-Za-z0-9_]*+\+?=")
 _NICKNAME = re.compile(rf"-?@[A-Za-z]++[{BLANKS}]++[^{BLANKS}]")
 _FIELD = re.compile(r"[A-Za-z0-9*,/~#?()-]++")
 _CERTAIN = re.compile(
     r"(?:[0-9*,/~#?()-]|l?(?:sun|mon|tue|wed|thu|fri|sat)l?|[hl](?![a-z])"
-    r"|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)++",
+    r"|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)+",
     re.IGNORECASE,
 )
 
@@ -170,16 +173,26 @@ def hushed(text: str) -> str:
     while found := _NAME.search(text, at):
         parts.append(text[at : found.end()])
         at = found.end()
-        if is_secret(found[1]) and (value := _VALUE.match(text, at)):
-            parts.append("*" * len(value[0]))
-            at = value.end()
+        if is_secret(found[1]):
+            end = _word_end(text, at)
+            parts.append("*" * (end - at))
+            at = end
     return "".join(parts) + text[at:]
 
 
 def from_program(command: str) -> str:
     """Return a command from its program on: without the `NAME=value` words in front of it."""
-    found = _IN_FRONT.match(command)
-    return command[found.end() :] if found else command
+    at = 0
+    while found := _SET.match(command, at):
+        at = _word_end(command, found.end())
+    return command[at:].lstrip()
+
+
+def _word_end(text: str, at: int) -> int:
+    """Return where the shell's word that begins at `at` ends."""
+    while piece := _PIECE.match(text, at):
+        at = piece.end()
+    return at
 
 
 # --- job lines -----------------------------------------------------------------------------------
