@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typer.testing import Result
+
+# Whoever starts the tests in the background has Ctrl-C ignored, and so would everything they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # As root the crontab has a user column and stands in a folder; everything else is the same.
 BY_ROOT = os.geteuid() == 0
