@@ -215,7 +215,7 @@ class _Reader:
 
 
 @lru_cache(maxsize=16)
-def _flags(no_log: bool, letters: str) -> Flags:  # noqa: FBT001  # the cache wants it by position
+def _flags(no_log: bool, letters: str) -> Flags:  # noqa: FBT001 (the cache wants it by position)
     return Flags(
         no_log=no_log, mail_on_failure="n" in letters, quiet="q" in letters, single="s" in letters
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from sqlite3 import complete_statement  # noqa: TID251 - it reads text, it opens nothing
+from sqlite3 import complete_statement  # noqa: TID251 (it reads text, it opens nothing)
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
