@@ -14,6 +14,7 @@ from typing import Protocol
 _CLOCK_REALTIME = 0
 _TFD_NONBLOCK_CLOEXEC = 0o2004000
 _TFD_TIMER_ABSTIME_CANCEL_ON_SET = 3
+_STEP = 10.0  # the longest step of a wait without a timer
 _SHORT = 0.05  # a sleep this short wakes within 0.1 ms; long timeouts get slack from the kernel
 
 
@@ -102,8 +103,9 @@ async def _wait_in_steps(seconds: float, wake: asyncio.Event) -> None:
         await asyncio.sleep(0)
         return
     with contextlib.suppress(TimeoutError):
-        # Slack grows with the timeout, up to 1/1000 of it: so stop short and come again.
-        await asyncio.wait_for(wake.wait(), seconds * 0.99 - _SHORT / 2)
+        # Slack grows with the timeout, up to 1/1000 of it: so stop short and come again. And where
+        # the timeout's clock stands still while the machine sleeps, a long one would outlast it.
+        await asyncio.wait_for(wake.wait(), min(seconds * 0.99 - _SHORT / 2, _STEP))
 
 
 def boot_id() -> str | None:

@@ -188,6 +188,7 @@ def test_a_long_wait_in_steps_stops_short_of_the_instant(monkeypatch: pytest.Mon
     for seconds in (60.0, 1.0, 0.051):
         asyncio.run(clocks._wait_in_steps(seconds, asyncio.Event()))
         assert 0 < timeouts[-1] < seconds * 0.999
+    assert timeouts[0] == 10, "a machine that wakes up is looked at soon"
 
 
 # --- the boot ------------------------------------------------------------------------------------
