@@ -49,6 +49,7 @@ class Daemon:
         roster: Roster,
         runs: Runs,
         log: Log,
+        holds_state: Callable[[], bool],
         grace: float = 10.0,
     ) -> None:
         self._clock = clock
@@ -57,6 +58,8 @@ class Daemon:
         self._runs = runs
         self._log = log
         self._grace = grace
+        self._holds_state = holds_state
+        self.has_lost_state = False  # the state folder was deleted or replaced meanwhile
         self._herald = Herald(clock, log)
         self._wake = asyncio.Event()
         self._last: datetime | None = None  # the last minute handled
@@ -195,9 +198,21 @@ class Daemon:
         self._runs.start_retries()
         self._runs.start()
         if self._planned is None and self._clock.now() >= self._plan_time():
+            if not self._holds_state():
+                self._give_up_state()
+                return
             if self._roster.changed():
                 self._read()
             self._plan(self._next_minute(), self._coming)
+
+    def _give_up_state(self) -> None:
+        """End, since another daemon may hold a folder of that name by now and run what is due."""
+        self.has_lost_state = True
+        say = (
+            "the state folder was deleted or replaced; this daemon ends, so that nothing is doubled"
+        )
+        self._log.error("state", say=say)
+        self.stop()
 
     def _next_minute(self) -> datetime:
         last = self._last

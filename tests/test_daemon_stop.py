@@ -200,6 +200,18 @@ def test_a_stop_that_the_journal_refuses_at_first_is_made_good() -> None:
     assert world.runs_until("12:00:30").story("job") == ["12:00 succeeded: exit 0"]
 
 
+def test_a_daemon_that_has_lost_its_state_folder_ends_before_the_next_minute() -> None:
+    """Another daemon may hold a folder of that name by now, and run what is due."""
+    world = World(line("job", EVERY_MINUTE), acts={"job": [Act(lasts=35)]})
+    daemon = world.daemon
+    world.at("11:59:40", lambda: setattr(world, "holds_state", False))
+    world.run()
+    assert daemon.has_lost_state
+    assert world.starts("job") == ["11:59:30"]
+    assert world.story("job") == ["11:59 succeeded: exit 0"]
+    assert len(world.said("state")) == 1
+
+
 def test_a_reload_is_not_heeded_any_more() -> None:
     world = World(line("job", NOON), acts={"job": [Act(lasts=38)]})
     world.reload_at("12:00:35")

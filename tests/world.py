@@ -176,6 +176,7 @@ class World:
     boot: str | None = "this boot"
     named: bool = True
     style: Format = "json"
+    holds_state: bool = True
 
     def __post_init__(self) -> None:
         self.clock = FakeClock(when(self.now), limit=timedelta(days=2))
@@ -207,6 +208,7 @@ class World:
             roster=roster,
             runs=runs,
             log=log,
+            holds_state=lambda: self.holds_state,
             grace=self.grace,
         )
         return self.daemon

@@ -7,7 +7,7 @@ import fcntl
 import os
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -76,11 +76,29 @@ def run(
     library = _library(files, places, system=system_format)
     for folder in (places.state, places.outputs):
         make_private(folder, os.geteuid())
-    with _alone(places.state), closing(Journal.open(places.journal)) as journal:
-        asyncio.run(_serve(library, journal, places, log, grace))
+    with _alone(places.state) as holds_state, closing(Journal.open(places.journal)) as journal:
+        daemon = _daemon(library, journal, places, log, holds_state, grace)
+        log.info(
+            "meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}"
+        )
+        asyncio.run(_serve(daemon))
+    if daemon.has_lost_state:
+        raise MeridianError(f"the state folder {places.state} was deleted or replaced; start again")
 
 
-async def _serve(library: _Files, journal: Journal, places: Places, log: Log, grace: float) -> None:
+async def _serve(daemon: Daemon) -> None:
+    daemon.listen(asyncio.get_running_loop())
+    await daemon.run()
+
+
+def _daemon(
+    library: _Files,
+    journal: Journal,
+    places: Places,
+    log: Log,
+    holds_state: Callable[[], bool],
+    grace: float,
+) -> Daemon:
     clock = RealClock()
     (user, home), boot = given.account(os.geteuid()), boot_id()
     runs = Runs(
@@ -92,10 +110,15 @@ async def _serve(library: _Files, journal: Journal, places: Places, log: Log, gr
         spread=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
     )
     roster = Roster(library, journal, log, boot)
-    daemon = Daemon(clock=clock, journal=journal, roster=roster, runs=runs, log=log, grace=grace)
-    daemon.listen(asyncio.get_running_loop())
-    log.info("meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}")
-    await daemon.run()
+    return Daemon(
+        clock=clock,
+        journal=journal,
+        roster=roster,
+        runs=runs,
+        log=log,
+        holds_state=holds_state,
+        grace=grace,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +162,11 @@ def _format(wanted: LogFormat) -> Format:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the state folder for this daemon; refuse if another one has it."""
+def _alone(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Hold the state folder for this daemon; refuse if another one has it.
+
+    Yields what says whether it still does: a folder may be deleted, and made anew by another.
+    """
     path = folder / "lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -156,4 +182,11 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        yield
+        yield lambda: _is_same(path, lock.fileno())
+
+
+def _is_same(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
