@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import weakref
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -183,6 +184,7 @@ class World:
         self.shelf = Shelf({FILE: self.text}, named=self.named)
         self.journal = Frail.in_memory()
         assert isinstance(self.journal, Frail)
+        weakref.finalize(self, self.journal.close)
         self.spawner = Careful(self.clock, self.acts, self)
         self.log = io.StringIO()
         self.daemon = self.new_daemon()
