@@ -16,7 +16,7 @@ from scheduler.scope import REFUSED, Scope
 from scheduler.writing import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
     from scheduler.action import Action
@@ -73,7 +73,7 @@ class _Reader:
             file=self._file,
             lines=text,
             entries=tuple(self._entries),
-            problems=_in_order(self._problems),
+            problems=remarks.in_order(self._problems),
             refused=frozenset(self._refused),
         )
 
@@ -255,10 +255,6 @@ def _second_use(name: str, place: str, offset: int) -> BadValue:
     )
 
 
-def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-
-
 # --- several files -------------------------------------------------------------------------------
 
 
@@ -279,7 +275,7 @@ def _unique(crontab: Crontab, names: naming.Names) -> Crontab:
     return replace(
         crontab,
         entries=tuple(entries),
-        problems=_in_order(problems),
+        problems=remarks.in_order(problems),
         refused=crontab.refused | refused,
     )
 

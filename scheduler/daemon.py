@@ -16,7 +16,7 @@ from scheduler import systemd, tick
 from scheduler.errors import JournalError
 from scheduler.herald import Herald
 from scheduler.report import counted
-from scheduler.tick import Movement, minute_of
+from scheduler.tick import MINUTE, Movement, minute_of
 from scheduler.wording import of_seconds
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from scheduler.roster import Roster
     from scheduler.runs import Runs
 
-MINUTE = timedelta(minutes=1)
 # How long before a minute it is prepared: time to look at the crontabs, commit the claims, and
 # for each due entry to work out its start.
 _LEAD = timedelta(seconds=0.25)

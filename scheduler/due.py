@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from croniter import CroniterBadDateError, croniter
 
+from scheduler.tick import MINUTE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
     from scheduler.model import Expression
 
-MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 LONGEST_SHIFT = timedelta(hours=3)  # from here on a shift is a new time, not ours to mend
 RAREST = 50  # years: a leap day on one weekday, across 2100, comes after 40

@@ -10,6 +10,8 @@ from scheduler.fields import shortened
 from scheduler.model import Problem, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from scheduler.action import Action
     from scheduler.errors import BadValue
     from scheduler.lines import Assigned
@@ -57,6 +59,11 @@ def problem(file: str, number: int, line: str, found: BadValue | Remark) -> Prob
         hint=found.hint,
         text=lines.hidden(line)[: column + _BEHIND] if column <= _BEFORE else "",
     )
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems of one file as they stand in it."""
+    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
 def on_variable(assigned: Assigned) -> list[Remark]:

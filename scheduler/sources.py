@@ -13,9 +13,10 @@ from scheduler import crontab
 from scheduler.errors import SourceRefused
 from scheduler.lines import hidden
 from scheduler.model import Crontab, Problem, Severity
+from scheduler.remarks import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -215,7 +216,7 @@ def _without(table: Crontab, others: Sequence[Entry], how: Reading) -> Crontab:
     """Add a problem for each entry of another user, and drop those entries unless told not to."""
     refused = frozenset(entry.line for entry in others)
     remarks = (_other_user(table, entry, how) for entry in others)
-    table = replace(table, problems=_in_order((*table.problems, *remarks)))
+    table = replace(table, problems=in_order((*table.problems, *remarks)))
     if how.keep_others:
         return table
     return replace(
@@ -234,7 +235,3 @@ def _other_user(table: Crontab, entry: Entry, how: Reading) -> Problem:
     hint = f"this daemon runs as {how.user}"
     where = (table.file, entry.line, column)
     return Problem(*where, Severity.ERROR, "not-supported-yet", message, hint, hidden(text))
-
-
-def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))

@@ -30,19 +30,9 @@ def ready(text: str, *, environ: Mapping[str, str] = os.environ) -> None:
     tell(f"READY=1\n{_status(text)}", environ=environ)
 
 
-def reloading(monotonic_usec: int, *, environ: Mapping[str, str] = os.environ) -> None:
-    """Say that a reload has begun at this time of CLOCK_MONOTONIC (systemd 253 asks for it)."""
-    tell(f"RELOADING=1\nMONOTONIC_USEC={monotonic_usec}", environ=environ)
-
-
 def stopping(*, environ: Mapping[str, str] = os.environ) -> None:
     """Say that no new runs start and that the running ones are being waited for."""
     tell("STOPPING=1", environ=environ)
-
-
-def status(text: str, *, environ: Mapping[str, str] = os.environ) -> None:
-    """Say in one line what `systemctl status` is to show."""
-    tell(_status(text), environ=environ)
 
 
 def _status(text: str) -> str:

@@ -7,17 +7,17 @@ that want another minute are never touched.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.due import applies, following, walls
 from scheduler.model import Entry, Every, Expression, Reboot
+from scheduler.tick import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
-MINUTE = timedelta(minutes=1)
 _MINUTES_A_DAY = 24 * 60
 
 # Expressions that share their minute and hour sets, each with its entries.

@@ -92,7 +92,8 @@ class Watch:
         if not pids:
             del self._jobs[running.entry.job]
         if running.fate is not None and self._reach(running, 0):
-            self._stragglers[pid] = running.signal_at or self._clock.monotonic()
+            due = running.signal_at
+            self._stragglers[pid] = self._clock.monotonic() if due is None else due
         return running
 
     def vanished(self) -> Iterator[Running]:
