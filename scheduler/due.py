@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from croniter import CroniterBadDateError, croniter
@@ -119,6 +119,27 @@ def following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterat
             yield Coming(minute, _note(expression, zone, minute))
 
 
+def preceding(expression: Expression, zone: ZoneInfo, before: datetime) -> Iterator[datetime]:
+    """Yield the instants strictly earlier than `before`, the newest first; see `following`."""
+    minute = before.astimezone(UTC).replace(second=0, microsecond=0)
+    if minute < before:
+        minute += MINUTE
+    search = _WallSearch(expression)
+    while minute.year > MINYEAR + 1:
+        shown = minute.astimezone(zone)
+        wall = search.before(_wall(shown))
+        if wall is None:
+            return
+        candidate = minute - (_wall(shown) - wall)
+        # On both sides of a clock change, since either may answer for what the other skips.
+        change = _last_change(zone, candidate, minute)
+        stops = (candidate,) if change is None else (change, change - MINUTE)
+        for stop in stops:
+            if stop < minute and is_due(expression, zone, stop):
+                yield stop
+        minute = stops[-1]
+
+
 class _WallSearch:
     """croniter on naive wall time, for an expression whose dialect our parser has settled.
 
@@ -145,6 +166,20 @@ class _WallSearch:
             if matches_day(self._expression, found):
                 return found
             wall = found.replace(hour=23, minute=59)
+
+    def before(self, wall: datetime) -> datetime | None:
+        first = max(wall.year - RAREST, MINYEAR + 1)
+        while True:
+            self._croniter.set_current(wall, force=True)
+            try:
+                found: datetime = self._croniter.get_prev(datetime)
+            except (CroniterBadDateError, OverflowError, ValueError):
+                return None
+            if found.year < first:
+                return None
+            if matches_day(self._expression, found):
+                return found
+            wall = found.replace(hour=0, minute=0)
 
 
 def _settled(expression: Expression) -> tuple[str, bool]:
@@ -197,6 +232,21 @@ def _first_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | 
         if after.astimezone(zone).utcoffset() != offset:
             return _halve(zone, before, after, offset)
         before = after
+    return None
+
+
+def _last_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
+    """Return the last minute in (start, end] whose UTC offset is not that of the one before."""
+    if zone.utcoffset(None) is not None:
+        return None
+    offset = end.astimezone(zone).utcoffset()
+    after = end
+    while after > start:
+        before = max(after - DAY, start)
+        earlier = before.astimezone(zone).utcoffset()
+        if earlier != offset:
+            return _halve(zone, before, after, earlier)
+        after = before
     return None
 
 

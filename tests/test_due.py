@@ -14,7 +14,7 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.due import Coming, following, is_due
+from scheduler.due import Coming, following, is_due, preceding
 from scheduler.errors import BadValue
 from scheduler.expression import parse
 from scheduler.model import Expression
@@ -241,6 +241,29 @@ def test_the_tick_and_croniters_search_agree_on_random_years(text: str, moment: 
     end = start + 6 * HOUR
     found = [start, *takewhile(lambda at: at < end, iter(lambda: other.get_next(datetime), None))]
     assert due(expression(text), UTC_ZONE, start, end) == found
+
+
+@settings(max_examples=100, deadline=None)
+@given(EXPRESSIONS, reference.changes(), st.integers(-8, 20))
+def test_the_search_backwards_finds_the_same_minutes_the_newest_first(
+    text: str, change: tuple[ZoneInfo, datetime], hours: int
+) -> None:
+    zone, changed = change
+    asked, end = expression(text), changed + hours * HOUR
+    start = end - 12 * HOUR
+    found = takewhile(lambda at: at >= start, preceding(asked, zone, end))
+    assert list(found) == due(asked, zone, start, end)[::-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(EXPRESSIONS, st.sampled_from(sorted(reference.CHANGES)), moments)
+def test_the_search_backwards_is_the_search_forwards_turned_round(
+    text: str, name: str, moment: datetime
+) -> None:
+    zone, asked = ZoneInfo(name), expression(text)
+    found = [each.at for each in islice(following(asked, zone, moment), 6)]
+    back = preceding(asked, zone, found[-1] + timedelta(seconds=1))
+    assert list(islice(back, 6)) == found[::-1]
 
 
 def test_the_search_begins_after_the_moment_itself() -> None:
