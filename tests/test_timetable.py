@@ -20,7 +20,7 @@ from scheduler.model import Entry, Expression
 from scheduler.timetable import Timetable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -53,7 +53,11 @@ zoned = st.tuples(texts, st.sampled_from(ZONES))
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(zoned, max_size=12), reference.changes(), st.integers(-3, 3))
+@given(
+    st.lists(zoned, max_size=12),
+    reference.changes(),
+    st.one_of(st.integers(-3, 3), st.integers(-50, 50)),
+)
 def test_the_due_entries_are_those_that_is_due_picks_one_by_one(
     drawn: Sequence[tuple[str, ZoneInfo]], change: tuple[ZoneInfo, datetime], hours: int
 ) -> None:
@@ -223,6 +227,94 @@ def test_upcoming_ends_after_a_day_with_nothing_due() -> None:
     assert list(Timetable([entry("0 0 29 2 *")], {}).upcoming(NOON)) == []
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(schedules, st.sampled_from(ZONES)), max_size=4),
+    reference.changes(),
+    st.integers(-1500, 1500),
+)
+def test_the_next_busy_minute_is_the_first_at_which_something_is_due(
+    drawn: Sequence[tuple[str, ZoneInfo]], change: tuple[ZoneInfo, datetime], minutes: int
+) -> None:
+    """Around a clock change, and on the days beside it, in zones that change and zones that do not."""
+    entries = [entry(text, zone, str(n)) for n, (text, zone) in enumerate(drawn)]
+    anchors = {each.job: change[1] - 5 * MINUTE for each in entries}
+    table, again = Timetable(entries, anchors), Timetable(entries, anchors)
+    after = change[1] + minutes * MINUTE
+    busy = [at for n in range(1, 121) if again.due(at := after + n * MINUTE)]
+    found = list(busy_minutes(table, after, after + 120 * MINUTE))
+    assert found == busy
+
+
+def busy_minutes(table: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
+    while (minute := table.next_busy(after, until)) is not None:
+        yield minute
+        after = minute
+
+
+NEXT_BUSY = [  # after, until (in minutes from noon), expected, why
+    (0, 60, 30, "the first of several"),
+    (30, 60, 60, "strictly later than the one before; the last minute is one of them"),
+    (30, 59, None, "and none behind the last"),
+    (-0.5, 60, 0, "seconds: the minute that comes"),
+    (30, 60.5, 60, "seconds: the minute that it lies in"),
+    (0, 0, None, "no time, no minute"),
+    (60, 0, None, "nor backwards"),
+    (60, 10**6, 12 * 60 + 24 * 60 * 333, "months on"),
+]
+
+
+@pytest.mark.parametrize(("after", "until", "expected", "why"), NEXT_BUSY)
+def test_the_next_busy_minute_is_later_and_not_too_late(
+    after: float, until: float, expected: int | None, why: str
+) -> None:
+    entries = [entry("0 12 1 6 *"), entry("30 12 1 6 *"), entry("0 13 1 6 *"), entry("0 0 30 4 *")]
+    table = Timetable(entries, {})
+    found = table.next_busy(NOON + after * MINUTE, NOON + until * MINUTE)
+    assert found == (None if expected is None else NOON + expected * MINUTE), why
+
+
+def test_without_entries_no_minute_is_busy() -> None:
+    assert Timetable([], {}).next_busy(NOON, NOON + 1000 * HOUR) is None
+
+
+LAST = [  # schedule, minutes since the anchor, expected, why
+    ("0 11 * * *", 0, -60, "an hour earlier"),
+    ("0 12 * * *", 0, -24 * 60, "strictly earlier: yesterday"),
+    ("0 12 * * *", 0.5, 0, "half a minute ago"),
+    ("@every 90m", 90, None, "strictly earlier, and never its anchor"),
+    ("@every 90m", 90.5, 90, "the first"),
+    ("@every 90m", 180, 90, "still the first"),
+    ("@every 90m", 181, 180, "the second"),
+    ("@every 90m", -1000, None, "nothing before its anchor"),
+    ("@reboot", 0, None, "a boot is no minute"),
+]
+
+
+@pytest.mark.parametrize(("schedule", "minutes", "expected", "why"), LAST)
+def test_the_last_instant_is_the_newest_before(
+    schedule: str, minutes: float, expected: int | None, why: str
+) -> None:
+    each = entry(schedule)
+    found = Timetable([each], {"job": NOON}).last_instant(each, NOON + minutes * MINUTE)
+    assert found == (None if expected is None else NOON + expected * MINUTE), why
+
+
+@settings(max_examples=40, deadline=None)
+@given(schedules, reference.changes(), st.integers(-90, 90))
+def test_the_last_instant_is_the_last_minute_at_which_the_entry_was_due(
+    schedule: str, change: tuple[ZoneInfo, datetime], minutes: int
+) -> None:
+    zone, changed = change
+    each = entry(schedule, zone)
+    table = Timetable([each], {"job": changed - HOUR})
+    before = changed + minutes * MINUTE
+    earlier = (before - n * MINUTE for n in range(1, 24 * 60))
+    last = next((minute for minute in earlier if table.due(minute)), None)
+    found = table.last_instant(each, before)
+    assert found == last if last else found is None or found < before - 23 * HOUR
+
+
 # --- what it costs -------------------------------------------------------------------------------
 
 
@@ -268,10 +360,46 @@ def test_equal_expressions_are_judged_once(looks: Looks) -> None:
     assert len(looks.judged) == 1
 
 
-def test_each_zone_is_asked_once_however_many_entries_it_has(looks: Looks) -> None:
-    entries = [entry("0 12 * * *", ZONES[n % len(ZONES)], str(n)) for n in range(2000)]
-    Timetable(entries, {}).due(NOON)
-    assert sorted(map(str, looks.asked)) == sorted(map(str, ZONES))
+CHANGING = datetime(2027, 3, 28, tzinfo=UTC)  # the day of Europe's clocks
+
+
+@pytest.mark.parametrize(
+    ("days", "is_asked", "why"),
+    [
+        (-2, False, "an ordinary day"),
+        (-1, False, "the day before"),
+        (0, True, "the change itself"),
+        (1, True, "minutes may still be repeated"),
+        (2, False, "an ordinary day"),
+    ],
+)
+def test_a_zone_is_asked_about_the_minutes_near_a_clock_change_alone(
+    looks: Looks, days: int, is_asked: bool, why: str
+) -> None:
+    """And once, however many entries it has."""
+    berlin, kolkata = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
+    entries = [
+        entry("* * * * *", zone, f"{zone}-{n}") for n in range(9) for zone in (berlin, kolkata)
+    ]
+    assert len(Timetable(entries, {}).due(CHANGING + days * timedelta(days=1) + 12 * HOUR)) == 18
+    assert looks.asked == ([berlin] if is_asked else []), why
+
+
+class Counted(Timetable):
+    """Counts the minutes that it was asked about."""
+
+    asked = 0
+
+    def due(self, minute: datetime) -> list[Entry]:
+        self.asked += 1
+        return super().due(minute)
+
+
+def test_empty_minutes_are_leapt_over() -> None:
+    """In a year of a rare entry, two minutes of each day are looked at: midnight, and its own."""
+    table = Counted([entry("0 12 29 2 *"), entry("@every 400d", job="every")], {"every": NOON})
+    assert table.next_busy(NOON - timedelta(days=365), NOON - timedelta(days=1)) is None
+    assert table.asked <= 2 * 365
 
 
 def test_intervals_ask_no_zone(looks: Looks) -> None:
