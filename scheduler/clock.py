@@ -14,6 +14,17 @@ from typing import Protocol
 _CLOCK_REALTIME = 0
 _TFD_NONBLOCK_CLOEXEC = 0o2004000
 _TFD_TIMER_ABSTIME_CANCEL_ON_SET = 3
+# A clock that goes on while the machine sleeps, and one that stands still: clock_gettime(2) of
+# Linux, clock_gettime(3) of macOS; None where the system has no such pair.
+_CLOCKS = (("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"), ("CLOCK_MONOTONIC", "CLOCK_UPTIME_RAW"))
+_SINCE_BOOT: tuple[int, int] | None = next(
+    (
+        (getattr(time, one), getattr(time, other))
+        for one, other in _CLOCKS
+        if hasattr(time, one) and hasattr(time, other)
+    ),
+    None,
+)
 _STEP = 10.0  # the longest step of a wait without a timer
 _SHORT = 0.05  # a sleep this short wakes within 0.1 ms; long timeouts get slack from the kernel
 
@@ -26,6 +37,12 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that no setting of the clock moves."""
+
+    def asleep(self) -> float | None:
+        """Return for how many seconds the machine has slept since some fixed point.
+
+        None where the system does not tell; `monotonic` stands still meanwhile.
+        """
 
     async def wait(self, until: datetime, wake: asyncio.Event) -> None:
         """Return at `until`, or earlier: when `wake` is set, when the clock was set, or at will."""
@@ -48,6 +65,12 @@ class RealClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def asleep(self) -> float | None:
+        if _SINCE_BOOT is None:
+            return None
+        goes_on, stands_still = _SINCE_BOOT
+        return time.clock_gettime(goes_on) - time.clock_gettime(stands_still)
 
     async def wait(self, until: datetime, wake: asyncio.Event) -> None:
         if self._timer is not None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from scheduler import action, expression, lines, naming, remarks, settings
+from scheduler import action, delay, expression, lines, naming, remarks, settings
 from scheduler.errors import BadValue
 from scheduler.model import Crontab, Entry, Flags, Overlap
 from scheduler.scope import REFUSED, Scope
@@ -130,8 +130,20 @@ class _Reader:
             self._note(bad)
             return
         self._note(*remarks.on_variable(assigned))
+        if assigned.name in settings.VARIABLES:
+            scope.set(assigned.name, self._delaying(assigned))
         if assigned.name not in remarks.IGNORED:
             scope.set_variable(assigned.name, assigned.value)
+
+    def _delaying(self, assigned: Assigned) -> Any:
+        """Return the value of a variable that acts; None, with a warning, for a bad one."""
+        if not assigned.value:
+            return None
+        try:
+            return settings.VARIABLES[assigned.name].read(assigned.value)
+        except BadValue as bad:
+            self._note(remarks.on_bad_value(assigned, bad))
+            return None
 
     def _setting(self, assigned: Assigned) -> Any:
         """Return the setting's value, None for an empty one, REFUSED for a bad one."""
@@ -169,6 +181,7 @@ class _Reader:
             self._note(*remarks.on_action(does, no_log=no_log, dash_at=start))
         _refuse_two_overlaps(does, scope)
         name = self._name(job, does, scope)
+        chosen = scope.settings()
         return Entry(
             job=name,
             schedule=self._schedule(job, name),
@@ -177,9 +190,10 @@ class _Reader:
             command=self._shared(does.command),
             stdin=does.stdin,
             environment=scope.environment(),
-            settings=scope.settings(),
+            settings=chosen,
             flags=_flags(no_log, does.flags) if no_log or does.flags else _NO_FLAGS,
             user=does.user and self._shared(does.user),
+            delay=delay.of(name, chosen, self._salt),
             file=self._file,
             line=self._number,
         )

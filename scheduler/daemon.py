@@ -12,33 +12,41 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scheduler import systemd, tick
+from scheduler import catchup, systemd, tick
+from scheduler.catchup import Gap
 from scheduler.errors import JournalError
 from scheduler.herald import Herald
 from scheduler.report import counted
-from scheduler.tick import MINUTE, Movement, minute_of
+from scheduler.tick import MINUTE, Movement, Reading, minute_of
 from scheduler.wording import of_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from scheduler.catchup import Account
     from scheduler.clock import Clock
     from scheduler.journal import Journal
     from scheduler.log import Log
     from scheduler.model import Entry
     from scheduler.roster import Roster
     from scheduler.runs import Runs
+    from scheduler.tick import Jump, Owed
 
 # How long before a minute it is prepared: time to look at the crontabs, commit the claims, and
 # for each due entry to work out its start.
 _LEAD = timedelta(seconds=0.25)
 _LEAD_EACH = timedelta(seconds=0.0005)
 _LONGEST_LEAD = timedelta(seconds=30)
+_DAY = timedelta(days=1)
 _PAUSE = 1.0  # seconds before what went wrong is tried again
 
 
 class Daemon:
-    """See DESIGN, the life of a run; `run` is the whole of it."""
+    """See DESIGN, the life of a run; `run` is the whole of it.
+
+    It `watches` its crontabs: it looks at them before every minute. Where they never change it
+    sleeps until something is due.
+    """
 
     def __init__(
         self,
@@ -50,6 +58,7 @@ class Daemon:
         log: Log,
         holds_state: Callable[[], bool],
         grace: float = 10.0,
+        watches: bool = True,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -58,9 +67,11 @@ class Daemon:
         self._log = log
         self._grace = grace
         self._holds_state = holds_state
+        self._watches = watches
         self.has_lost_state = False  # the state folder was deleted or replaced meanwhile
         self._herald = Herald(clock, log)
         self._wake = asyncio.Event()
+        self._seen: Reading | None = None  # what the clocks said at the last look
         self._last: datetime | None = None  # the last minute handled
         self._planned: datetime | None = None  # the minute that is prepared and not yet there
         self._coming: list[Entry] = []  # what is due in the minute after the last
@@ -77,7 +88,14 @@ class Daemon:
         while not self._is_over():
             await self._clock.wait(self._next_wake(), self._wake)
             self._wake.clear()
-            self._do(self._runs.settle, self._heed, self._runs.enforce, self._keep_time)
+            self._do(
+                self._runs.settle,
+                self._heed,
+                self._runs.enforce,
+                self._keep_time,
+                self._start,
+                self._prepare,
+            )
         self._do(self._runs.settle, self._heed)  # what was refused when the last job ended
         self._log.info("stopped", say="nothing is running")
 
@@ -136,13 +154,13 @@ class Daemon:
         return self._stops_heeded > 0 and not self._runs.busy()
 
     def _next_wake(self) -> datetime:
-        """Return when there is something to do next; a look at the clock is due every minute."""
+        """Return when there is something to do next."""
         now = self._clock.now()
-        wakes = [now + MINUTE, self._runs.next_wake()]
+        wakes = [now + (MINUTE if self._watches else _DAY), self._runs.next_wake()]
         if self._end_at is not None:
             wakes.append(now + timedelta(seconds=self._end_at - self._clock.monotonic()))
         if not self._stops_heeded:
-            wakes.append(self._planned or self._plan_time())
+            wakes.append(self._minute_wake())
             wakes.append(now if self._reload_asked else None)
         wake = min(wake for wake in wakes if wake is not None)
         return max(wake, self._pause_end(now))
@@ -155,7 +173,9 @@ class Daemon:
 
     def _heed(self) -> None:
         """Do what a signal asked for."""
-        if self._reload_asked and not self._stops_heeded:
+        if self._reload_asked and not self._stops_asked:
+            if self._planned is not None:
+                self._keep_time()  # what was prepared and has come is the old crontab's
             self._read()
         while self._stops_asked > self._stops_heeded:
             self._stops_heeded += 1
@@ -181,28 +201,74 @@ class Daemon:
         self._log.info("stopping", running=running, say=f"no new runs, {jobs}{wait}")
 
     def _keep_time(self) -> None:
-        """Handle every minute that is owed, in order, and prepare the next shortly before it."""
-        if self._stops_heeded:
+        """Handle every minute that is owed, in order, and account for those that went by unseen."""
+        if self._stops_asked:
             return
         now = self._clock.now()
+        reading = Reading(now, self._clock.monotonic(), self._clock.asleep())
+        self._step_over(reading)
         if self._planned is not None and self._planned <= now < self._planned + MINUTE:
             self._fire(self._planned)
         elif self._planned is not None and not now < self._planned <= now + MINUTE:
             self._unplan()  # the clock moved under its feet: what is owed now is judged anew
         owed = tick.owed(self._last, now)
-        self._herald.moved(owed, self._last, now)
+        self._account(owed, reading)
+        is_late = owed.movement is Movement.LATE
         for minute in owed.minutes:
-            self._plan(minute, self._roster.timetable.due(minute))
-            self._fire(minute, late=owed.movement is Movement.LATE)
-        self._runs.start_retries()
-        self._runs.start()
-        if self._planned is None and self._clock.now() >= self._plan_time():
-            if not self._holds_state():
-                self._give_up_state()
-                return
-            if self._roster.changed():
-                self._read()
-            self._plan(self._next_minute(), self._coming)
+            self._plan(minute, self._roster.timetable.due(minute), late=is_late)
+            self._fire(minute, late=is_late)
+
+    def _account(self, owed: Owed, reading: Reading) -> None:
+        """Put on disk what happened to time since the last look, and what it makes of the runs."""
+        jumps = tick.jumps(self._last, self._seen, reading, owed.movement)
+        if self._seen is None and owed.movement is Movement.BACK and self._was_told(jumps):
+            jumps = ()
+        accounts: list[Account] = []
+        handled = None
+        if owed.movement is Movement.GAP and self._last is not None:
+            gap = Gap(self._last, owed.minutes[0])
+            accounts = self._roster.accounts(gap)
+            handled = gap.current - MINUTE
+        made_up = catchup.starts(accounts, reading.wall)
+        if jumps or accounts:
+            self._runs.account(jumps, accounts, made_up, handled)
+        self._seen = reading
+        self._last = handled or self._last
+        self._herald.jumped(jumps, accounts, made_up)
+
+    def _was_told(self, jumps: Sequence[Jump]) -> bool:
+        """Say whether an earlier daemon has journalled the clock's being set back."""
+        known = self._journal.jumps(limit=1)
+        return [(each.kind, each.last) for each in known] == [
+            (each.kind, each.last) for each in jumps
+        ]
+
+    def _step_over(self, reading: Reading) -> None:
+        """Let minutes in which nothing is due go by in one step, as far as this daemon waited."""
+        if self._watches or self._seen is None or self._last is None or self._planned is not None:
+            return
+        waited = self._seen.wall + timedelta(seconds=reading.awake - self._seen.awake)
+        reached = min(minute_of(min(waited, reading.wall)), self._next_minute() - MINUTE)
+        if reached > self._last:
+            self._runs.account((), (), (), reached)
+            self._last = reached
+
+    def _start(self) -> None:
+        """Start what waited for its time, and what is left of a burst."""
+        if not self._stops_heeded:
+            self._runs.start_pending()
+            self._runs.start()
+
+    def _prepare(self) -> None:
+        """Look at the crontabs and prepare the next minute, shortly before it."""
+        if self._stops_heeded or self._planned is not None or self._clock.now() < self._plan_time():
+            return
+        if not self._holds_state():
+            self._give_up_state()
+            return
+        if self._watches and self._roster.changed():
+            self._read()
+        self._plan(self._next_minute(), self._coming)
 
     def _give_up_state(self) -> None:
         """End, since another daemon may hold a folder of that name by now and run what is due."""
@@ -214,22 +280,38 @@ class Daemon:
         self.stop()
 
     def _next_minute(self) -> datetime:
-        last = self._last
-        return minute_of(self._clock.now()) if last is None else last + MINUTE
+        """Return the next minute to handle, which is the next one there is in a watching daemon."""
+        if self._last is None:
+            return minute_of(self._clock.now())
+        if self._watches:
+            return self._last + MINUTE
+        tomorrow = self._last + _DAY
+        return self._roster.timetable.next_busy(self._last, tomorrow) or tomorrow
+
+    def _minute_wake(self) -> datetime:
+        """Return when to look at the time again: to prepare a minute, or to start it.
+
+        A minute in which nothing is due is handled when the one after it is prepared, so that an
+        idle daemon wakes up once a minute.
+        """
+        if self._planned is None:
+            return self._plan_time()
+        if self._coming:
+            return self._planned
+        return self._planned + MINUTE - _lead(self._roster.timetable.due(self._planned + MINUTE))
 
     def _plan_time(self) -> datetime:
-        lead = min(_LEAD + _LEAD_EACH * len(self._coming), _LONGEST_LEAD)
-        return self._next_minute() - lead
+        return self._next_minute() - _lead(self._coming)
 
     def _unplan(self) -> None:
         self._runs.unplan()
         self._planned = None
 
-    def _plan(self, minute: datetime, due: list[Entry]) -> None:
+    def _plan(self, minute: datetime, due: list[Entry], *, late: bool = False) -> None:
         """Prepare a minute; what the journal refuses is tried again, a bug is not."""
         before, self._planned = self._planned, minute
         try:
-            self._runs.plan(due, minute)
+            self._runs.plan(due, minute, late=late)
         except JournalError:
             self._planned = before
             raise
@@ -263,6 +345,11 @@ class Daemon:
             raise
         systemd.ready(self._roster.summary())
         self._herald.coming(self._roster.timetable, self._next_minute() - MINUTE)
+
+
+def _lead(due: Sequence[Entry]) -> timedelta:
+    """Return how long before its minute this is prepared."""
+    return min(_LEAD + _LEAD_EACH * len(due), _LONGEST_LEAD)
 
 
 def _leave(

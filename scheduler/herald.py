@@ -6,16 +6,16 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from scheduler import wording
-from scheduler.tick import Movement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from scheduler.catchup import Account, MadeUp
     from scheduler.clock import Clock
     from scheduler.log import Log
     from scheduler.model import Entry
-    from scheduler.tick import Owed
+    from scheduler.tick import Jump
     from scheduler.timetable import Timetable
 
 _REMINDER = 600.0  # seconds after which trouble that lasts is told again
@@ -29,7 +29,6 @@ class Herald:
     def __init__(self, clock: Clock, log: Log) -> None:
         self._clock = clock
         self._log = log
-        self._movement = Movement.STEADY
         self._refusal = ""
         self._refusal_said_at = 0.0
 
@@ -45,15 +44,14 @@ class Herald:
             self._log.info("recovered", say="the journal takes everything again")
         self._refusal = refusal
 
-    def moved(self, owed: Owed, last: datetime | None, now: datetime) -> None:
-        """Say once what the clock did, where it did more than go on."""
-        before, self._movement = self._movement, owed.movement
-        say = wording.of_movement(owed, last or now, now)
-        if not say or (owed.movement is before and owed.movement is Movement.BACK):
-            return
-        facts = {"movement": owed.movement.value, "missed": owed.missed}
-        since = None if last is None else last.isoformat()
-        self._log.warning("jump", last=since, now=now.isoformat(), **facts, say=say)
+    def jumped(
+        self, jumps: Sequence[Jump], accounts: Sequence[Account], made_up: Sequence[MadeUp]
+    ) -> None:
+        """Say what happened to time, and what became of the runs."""
+        left_out = sum(account.left_out is not None for account in accounts)
+        for jump in jumps:
+            facts = wording.jump_facts(jump, made_up=len(made_up), left_out=left_out)
+            self._log.warning("jump", **facts)
 
     def coming(self, timetable: Timetable, after: datetime) -> None:
         """Tell a person each of the next few jobs, soonest first; it costs a search of a day."""

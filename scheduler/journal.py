@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.model import Ending, Reason, State
+    from scheduler.tick import Jump
 
     Value = str | int | float | None
 
@@ -204,7 +205,32 @@ class Journal:
         """Remember that the job has had its `@reboot` run for this boot."""
         self._do("set_booted", job=job, boot_id=boot_id)
 
+    def jump(self, jump: Jump) -> None:
+        """Journal what the clock did, or that there was no daemon."""
+        self._do(
+            "jump",
+            last=whole(jump.last),
+            noticed=seconds(jump.at),
+            kind=jump.kind.value,
+            seconds=jump.seconds,
+            verdict=jump.verdict.value,
+        )
+
     # --- reading -----------------------------------------------------------------------------
+
+    def jumps(self, *, limit: int | None = None) -> list[Jump]:
+        """Return the newest `limit` jumps (None: all), newest last."""
+        return record.jumps(self._rows("jumps", limit=-1 if limit is None else limit))
+
+    def jumps_over(self, instant: datetime) -> list[Jump]:
+        """Return the jumps in whose stretch of time the instant lies."""
+        return record.jumps(self._rows("jumps_over", instant=whole(instant)))
+
+    def at(self, job: str, instant: datetime) -> RunRow | None:
+        """Return what accounts for a job's instant: its run, or the row of a stretch of them."""
+        return next(
+            iter(record.runs(self._rows("instants", job=job, instant=whole(instant)))), None
+        )
 
     def history(self, job: str | None = None, *, limit: int | None = None) -> list[RunRow]:
         """Return the newest `limit` runs (None: all), of one job or of all, newest last."""

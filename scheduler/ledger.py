@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from scheduler.catchup import LeftOut
     from scheduler.journal import Journal
     from scheduler.log import Log
     from scheduler.model import Decision, Entry, Run
+    from scheduler.tick import Jump
     from scheduler.watch import Running
 
 
@@ -61,15 +63,32 @@ class Ledger:
         """Take back a claim that no process came of."""
         self._journal.release(run)
 
-    def skip(self, entry: Entry, instant: datetime, reason: Reason) -> None:
-        """Let an instant of the entry go by."""
-        if self._journal.skip(entry.job, instant, entry.zone.key, reason):
-            self.then(partial(self._log.info, "skipped", job=entry.job, reason=reason.value))
+    def skip(self, left_out: LeftOut) -> bool:
+        """Let a stretch of an entry's instants go by; False if the first is accounted for."""
+        entry, first, last = left_out.entry, left_out.first, left_out.last
+        until = None if last == first else last
+        if not self._journal.skip(entry.job, first, entry.zone.key, left_out.reason, until=until):
+            return False
+        facts = wording.skip_facts(left_out)
+        self.then(partial(self._log.info, "skipped", **facts))
+        return True
+
+    def put_off(self, entry: Entry, run: Run, due: datetime) -> None:
+        """Let a claimed run wait for its start, which is on disk."""
+        self._journal.retry(run, due)
+        facts = wording.wait_facts(entry, run, due)
+        self.then(partial(self._log.info, "waits", **facts))
+
+    def jumped(self, jump: Jump) -> None:
+        """Remember what happened to time."""
+        self._journal.jump(jump)
 
     def started(self, running: Running, pid_started: int | None) -> None:
         """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""
         self._journal.started(running.attempt, running.started, running.pid, pid_started)
-        facts = wording.start_facts(running.entry, running.attempt, running.pid)
+        facts = wording.start_facts(
+            running.entry, running.attempt, running.pid, started=running.started
+        )
         self.then(partial(self._log.info, "started", **facts))
 
     def ended(self, running: Running, ending: Ending, decision: Decision) -> None:
@@ -104,8 +123,8 @@ class Ledger:
         """Close a run that has no process."""
         self._journal.finish(run, state, reason)
         message = "skipped" if state is State.SKIPPED else "failed"
-        say = partial(self._log.info, message, job=run.job, run=run.number, reason=reason.value)
-        self.then(say)
+        facts = wording.run_facts(run) | {"reason": reason.value}
+        self.then(partial(self._log.info, message, **facts))
 
     def adopted(self, running: Running) -> None:
         """Tell of an attempt that an earlier daemon started and this one watches."""

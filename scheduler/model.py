@@ -62,6 +62,15 @@ class Overlap(StrEnum):
     REPLACE = "replace"
 
 
+class Catchup(StrEnum):
+    """What an instant that was missed for more than a few minutes gets."""
+
+    AUTO = "auto"  # latest, but nothing for an entry whose next instant is near
+    NONE = "none"
+    LATEST = "latest"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """When a failed attempt is followed by another.
@@ -84,13 +93,23 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of an entry that act; equal ones are one shared object."""
+    """The settings of an entry that act; equal ones are one shared object.
+
+    `within` is how late a run may still start; `spread` and `random_delay` are the longest delays
+    from which an entry's own is drawn. `start_hours` are the hours, first and end, in which a
+    missed run may be made up for: (3, 22) is from 03:00 until 22:00; None is any.
+    """
 
     retry: RetryPolicy = RetryPolicy()
     success: frozenset[int] = frozenset({0})
     timeout: float | None = None
     kill_after: float = 10.0
     overlap: Overlap = Overlap.SKIP
+    catchup: Catchup = Catchup.AUTO
+    within: float = 10800.0
+    spread: float = 0.0
+    random_delay: float = 0.0
+    start_hours: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +131,8 @@ class Entry:
 
     `command` is what the shell gets (text before the first unescaped `%`), `stdin` what it reads
     (None without a `%`), `environment` the crontab's own assignments in force, `user` the system
-    form's column. Where it was written does not make two entries differ.
+    form's column. It starts `delay` seconds after each of its instants. Where it was written does
+    not make two entries differ.
     """
 
     job: str
@@ -125,6 +145,7 @@ class Entry:
     settings: Settings = Settings()
     flags: Flags = Flags()
     user: str | None = None
+    delay: float = 0.0
     file: str = field(default="", compare=False)
     line: int = field(default=0, compare=False)
 
@@ -171,6 +192,7 @@ class Reason(StrEnum):
     REPLACED = "replaced"
     SUPERSEDED = "superseded"
     MISSED = "missed"
+    TOO_LATE = "too late"
     STOPPED = "daemon stopped"
     REMOVED = "no longer in a crontab"
     EXHAUSTED = "no attempts left"

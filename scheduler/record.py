@@ -20,6 +20,7 @@ from scheduler.model import (
     State,
     TimedOut,
 )
+from scheduler.tick import Jump, Kind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,6 +115,19 @@ def _outcome(text: str) -> Outcome | None:
 def runs(rows: Iterable[tuple[Any, ...]]) -> list[RunRow]:
     """Return runs from rows of the view, a run's together; JournalError for unknown words."""
     return [_run(list(group)) for _, group in groupby(rows, key=itemgetter(0))]
+
+
+def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
+    """Return jumps from their rows; JournalError for unknown words."""
+    try:
+        return [
+            Jump(
+                Kind(kind), EPOCH + last * SECOND, EPOCH + noticed * SECOND, size, Verdict(verdict)
+            )
+            for last, noticed, kind, size, verdict in rows
+        ]
+    except ValueError as error:
+        raise JournalError(f"the journal holds a jump that nobody knows: {error}") from error
 
 
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:

@@ -25,8 +25,6 @@ NO_EFFECT = frozenset(
         "MAILFROM",
         "CONTENT_TYPE",
         "CONTENT_TRANSFER_ENCODING",
-        "RANDOM_DELAY",
-        "START_HOURS_RANGE",
     }
 )
 
@@ -85,6 +83,12 @@ def on_variable(assigned: Assigned) -> list[Remark]:
         at = assigned.value_at + expanded.start()
         found.append(Remark("not-expanded", "cron does not expand $ in values", at, "write it out"))
     return found
+
+
+def on_bad_value(assigned: Assigned, bad: BadValue) -> Remark:
+    """Return what to say about a bad value that cron would only log."""
+    message = f"{bad.message}: {assigned.name} has no effect"
+    return Remark(bad.code, message, assigned.value_at + bad.offset, bad.hint)
 
 
 def on_action(action: Action, *, no_log: bool, dash_at: int) -> list[Remark]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import last_good
+from scheduler.catchup import account
 from scheduler.model import Crontab, Entry, Every, Severity
 from scheduler.report import counted, lines
 from scheduler.timetable import Timetable
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from scheduler.catchup import Account, Gap
     from scheduler.journal import Journal
     from scheduler.log import Log
     from scheduler.sources import Loaded, Stamp
@@ -87,6 +89,15 @@ class Roster:
                 self._log.warning("skipped", say="@reboot: this system does not name its boots")
             return []
         return [(entry, boot) for entry in entries if not self._journal.booted(entry.job, boot)]
+
+    def accounts(self, gap: Gap) -> list[Account]:
+        """Return what becomes of the instants that each entry missed."""
+        due = {entry.job for entry in self.timetable.due(gap.current)}
+        found = (
+            account(entry, gap, self.timetable, is_due=entry.job in due)
+            for entry in self.timetable.entries
+        )
+        return [each for each in found if each is not None]
 
     def summary(self) -> str:
         """Return in a few words what there is."""

@@ -15,18 +15,20 @@ from scheduler.jobs import Jobs
 from scheduler.launches import Launches, Started
 from scheduler.ledger import Ledger
 from scheduler.model import Attempt, Ending, Entry, Lost, NotStarted, Reason, Reboot, Run, State
-from scheduler.retries import Pending
+from scheduler.pending import Pending
 from scheduler.watch import Running, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from scheduler.catchup import Account, MadeUp
     from scheduler.clock import Clock
     from scheduler.jobs import NextInstant
     from scheduler.journal import AttemptRow, Journal, OpenRun
     from scheduler.log import Log
     from scheduler.process import Spawner
+    from scheduler.tick import Jump
 
 
 class Runs:
@@ -66,12 +68,38 @@ class Runs:
             self._jobs.weed(entries)
         self._jobs.follow(entries, next_instant)
 
-    def plan(self, entries: Iterable[Entry], instant: datetime) -> None:
-        """Claim and prepare what is due at `instant`, before it; who is busy is held for `fire`."""
+    def account(
+        self,
+        jumps: Iterable[Jump],
+        accounts: Sequence[Account],
+        made_up: Sequence[MadeUp],
+        handled: datetime | None,
+    ) -> None:
+        """Put a jump of time on disk with all that follows from it.
+
+        `handled` is the last minute that this accounts for, None if it reaches no further.
+        """
+        with self._ledger.commit():
+            for jump in jumps:
+                self._ledger.jumped(jump)
+            for account in accounts:
+                if account.left_out is not None:
+                    self._jobs.leave_out(account.left_out)
+            for missed in made_up:
+                self._jobs.make_up(missed)
+            if handled is not None:
+                self._ledger.handled(handled)
+
+    def plan(self, entries: Iterable[Entry], instant: datetime, *, late: bool = False) -> None:
+        """Claim and prepare what is due at `instant`, before it; others are held for `fire`.
+
+        Those are the entries whose job is busy, those that start later than their instant, and
+        all of a minute that is `late`.
+        """
         held: list[Entry] = []
         with self._ledger.commit():
             for entry in entries:
-                if self._jobs.is_busy(entry.job):
+                if late or entry.delay or self._jobs.is_busy(entry.job):
                     held.append(entry)
                 else:
                     run = self._ledger.claim(entry, instant)
@@ -90,14 +118,14 @@ class Runs:
     def fire(self, instant: datetime, *, late: bool = False) -> None:
         """Start what was planned for `instant`, then see who may start beside an earlier run.
 
-        A `late` minute is run as if in time: a run then waits for the one before it, since it is
-        only the hurry that makes them meet.
+        A `late` minute is run as if in time: a run then waits for the one before it.
         """
         self._launches.take(self._planned)
         self.start()
+        now = self._clock.now()
         with self._ledger.commit():
             for entry in self._held:
-                self._jobs.admit(entry, instant, late=late)
+                self._jobs.admit(entry, instant, now, late=late)
             self._ledger.handled(instant)
             self._ledger.then(self._held.clear)
         self.start()
@@ -108,16 +136,15 @@ class Runs:
             self._take_in(started)
         self._record()
 
-    def start_retries(self) -> None:
-        """Start the retries whose time has come."""
+    def start_pending(self) -> None:
+        """Start the retries and the put off runs whose time has come."""
         now = self._clock.now()
-        due = self._jobs.retries.due(now)
-        if not due:
-            return
-        with self._ledger.commit():
-            for pending in due:
-                self._jobs.try_again(pending, now)
-        self.start()
+        # Of a job one after the other: what the first does decides what the second may.
+        while due := {pending.run.job: pending for pending in self._jobs.pending.due(now)[::-1]}:
+            with self._ledger.commit():
+                for pending in reversed(due.values()):
+                    self._jobs.start_pending(pending, now)
+            self.start()
 
     def settle(self) -> None:
         """Take in what ended, decide what follows, and start who waited for it."""
@@ -141,7 +168,7 @@ class Runs:
         now = self._clock.now()
         if self._begun or self._endings or (self._launches and not self._is_stopping):
             return now
-        retry = None if self._is_stopping else self._jobs.retries.next_due()
+        retry = None if self._is_stopping else self._jobs.pending.next_due()
         wait = self._watch.next_signal()
         signal = None if wait is None else now + timedelta(seconds=wait)
         wakes = (retry, signal)
@@ -176,7 +203,7 @@ class Runs:
                 self._ledger.started(running, self._spawner.started_at(running.pid))
             for running, ending in self._endings:
                 self._jobs.close(running, ending)
-            self._jobs.let_in()
+            self._jobs.let_in(self._clock.now())
             self._ledger.then(self._begun.clear)
             self._ledger.then(self._endings.clear)
 
@@ -215,7 +242,7 @@ class Runs:
     def _resume(self, left: OpenRun, orphans: Mapping[Attempt, int]) -> None:
         run, now, entry = left.run, self._clock.now(), self._jobs.entries.get(left.run.job)
         if not left.attempts:
-            self._ledger.close(run, State.SKIPPED, Reason.STOPPED)
+            self._resume_unstarted(left, entry)
             return
         last, first_start = left.attempts[-1], left.attempts[0].started or now
         attempt = Attempt(run, last.number)
@@ -226,11 +253,20 @@ class Runs:
             self._ledger.close(run, State.FAILED, Reason.REMOVED)
         elif last.ended is not None:
             pending = Pending(run, last.number + 1, left.due or now, first_start, last.ended)
-            self._ledger.then(self._jobs.retries.add, pending)
+            self._ledger.then(self._jobs.pending.add, pending)
         else:
             started = last.started or now
             process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
             self._adopt(process, last)
+
+    def _resume_unstarted(self, left: OpenRun, entry: Entry | None) -> None:
+        """Go on waiting for a start that was put off; who waited for another run is let go."""
+        if entry is None or left.due is None:
+            reason = Reason.STOPPED if left.due is None else Reason.REMOVED
+            self._ledger.close(left.run, State.SKIPPED, reason)
+        else:
+            pending = Pending(left.run, 1, left.due, left.due, left.due)
+            self._ledger.then(self._jobs.pending.add, pending)
 
     def _adopt(self, process: Running, row: AttemptRow) -> None:
         """Watch what an earlier daemon started; what is gone, or can't be told, is lost.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scheduler import duration, naming, values
 from scheduler.errors import BadValue
-from scheduler.model import Overlap, RetryPolicy, Settings
+from scheduler.model import Catchup, Overlap, RetryPolicy, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,6 +44,10 @@ def _overlap(text: str) -> Overlap:
     return Overlap(values.choice(*Overlap)(text))
 
 
+def _catchup(text: str) -> Catchup:
+    return Catchup(values.choice(*Catchup)(text))
+
+
 def _plain(number: float) -> str:
     return f"{number:.12f}".rstrip("0").rstrip(".")
 
@@ -65,9 +69,9 @@ TABLE: dict[str, Setting] = {
     "CRON_TIMEOUT": Setting(values.positive_seconds, "timeout", _TIME),
     "CRON_KILL_AFTER": Setting(values.seconds, "kill_after", _TIME),
     OVERLAP: Setting(_overlap, "overlap"),
-    "CRON_CATCHUP": _later(values.choice("auto", "none", "latest", "all")),
-    "CRON_WITHIN": _later(values.seconds),
-    "CRON_SPREAD": _later(values.seconds),
+    "CRON_CATCHUP": Setting(_catchup, "catchup"),
+    "CRON_WITHIN": Setting(values.seconds, "within", _TIME),
+    "CRON_SPREAD": Setting(values.seconds, "spread", _TIME),
     "CRON_POOL": _later(values.pool),
     "CRON_MEMORY": _later(values.size),
     "CRON_CPU": _later(values.positive_seconds),
@@ -77,6 +81,13 @@ TABLE: dict[str, Setting] = {
     "CRON_EXCEPT": _later(values.days_off),
     "CRON_FROM": _later(values.day),
     "CRON_UNTIL": _later(values.day),
+}
+
+# Variables of cronie and anacron that act here too; a job sees them as it sees any variable, and
+# a bad value is only warned about, since a crontab that cronie accepts is accepted.
+VARIABLES: dict[str, Setting] = {
+    "RANDOM_DELAY": Setting(values.delay_minutes, "random_delay"),
+    "START_HOURS_RANGE": Setting(values.hours, "start_hours"),
 }
 
 
@@ -96,7 +107,8 @@ def read(name: str, text: str) -> Any:
 
 def build(chosen: Mapping[str, Any]) -> Settings:
     """Return the Settings of these values, the defaults for all others; equal ones are shared."""
-    given = {TABLE[name].field: value for name, value in chosen.items() if TABLE[name].field}
+    fields = {name: setting.field for name, setting in (TABLE | VARIABLES).items()}
+    given = {fields[name]: value for name, value in chosen.items() if fields[name]}
     retry = {field[6:]: value for field, value in given.items() if field.startswith("retry.")}
     rest = {field: value for field, value in given.items() if "." not in field}
     return _shared(Settings(retry=_shared_policy(RetryPolicy(**retry)), **rest))

@@ -1,4 +1,4 @@
-"""How time moved: the last minute handled and the instant now in, the minutes owed out."""
+"""How time moved: the last minute handled and the clocks now in; minutes owed and jumps out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enum import StrEnum
 MINUTE = timedelta(minutes=1)
 REPLAYED = 5  # up to so many minutes late, every one is run as if in time
 WAITED_OUT = timedelta(hours=3)  # a clock set back further was wrong before
+NOTICED = 1.0  # seconds from which a clock was set and not only steered
 
 
 class Movement(StrEnum):
@@ -54,3 +55,98 @@ def owed(last: datetime | None, now: datetime) -> Owed:
         return Owed(Movement.GAP, (current,), missed=behind - 1)
     minutes = tuple(last + n * MINUTE for n in range(1, behind + 1))
     return Owed(Movement.LATE if behind > 1 else Movement.STEADY, minutes)
+
+
+# --- jumps ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the clocks said in one look: the wall clock (UTC), and two that nobody sets, in seconds.
+
+    `awake` stands still while the machine sleeps; `asleep` is for how long it has slept since some
+    fixed point, None where the system does not tell.
+    """
+
+    wall: datetime
+    awake: float
+    asleep: float | None
+
+
+class Kind(StrEnum):
+    """What made a stretch of time go by unseen, or come twice."""
+
+    DOWN = "daemon down"
+    ASLEEP = "asleep"
+    FORWARD = "clock set forward"
+    UNSEEN = "asleep or clock set forward"  # where the system does not tell one from the other
+    BACK = "clock set back"
+    HELD_UP = "daemon held up"  # stopped, without its journal, or starved
+
+
+class Verdict(StrEnum):
+    """What the daemon made of a jump."""
+
+    NOTHING = "no minute missed"
+    REPLAYED = "missed minutes run late"
+    ACCOUNTED = "missed runs made up for or accounted for"
+    WAITED_OUT = "minutes done before are waited out"
+    RESET = "begun anew at the present minute"
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Time that went by unseen between two looks of the daemon, or came back.
+
+    `last` is the last minute handled before, `at` the instant of the look that noticed it,
+    `seconds` the size, below nought for a clock set back.
+    """
+
+    kind: Kind
+    last: datetime
+    at: datetime
+    seconds: float
+    verdict: Verdict
+
+
+_VERDICTS = {
+    Movement.START: Verdict.NOTHING,
+    Movement.STEADY: Verdict.NOTHING,
+    Movement.LATE: Verdict.REPLAYED,
+    Movement.GAP: Verdict.ACCOUNTED,
+    Movement.BACK: Verdict.WAITED_OUT,
+    Movement.RESET: Verdict.RESET,
+}
+
+
+def jumps(
+    last: datetime | None, before: Reading | None, now: Reading, movement: Movement
+) -> tuple[Jump, ...]:
+    """Return what happened to time between two looks; `before` is None at a daemon's first.
+
+    `movement` is what `owed` says of the same look. Only what takes a second or more is told.
+    """
+    if last is None:
+        return ()
+    sizes = _first_look(last, now, movement) if before is None else _between(before, now)
+    if before is not None and not sizes and movement in (Movement.LATE, Movement.GAP):
+        sizes = {Kind.HELD_UP: (now.wall - last - MINUTE).total_seconds()}
+    verdict = _VERDICTS[movement]
+    return tuple(Jump(kind, last, now.wall, size, verdict) for kind, size in sizes.items())
+
+
+def _first_look(last: datetime, now: Reading, movement: Movement) -> dict[Kind, float]:
+    size = (now.wall - last).total_seconds()
+    if movement in (Movement.BACK, Movement.RESET):
+        return {Kind.BACK: size}
+    return {Kind.DOWN: size} if movement in (Movement.LATE, Movement.GAP) else {}
+
+
+def _between(before: Reading, now: Reading) -> dict[Kind, float]:
+    told = before.asleep is not None and now.asleep is not None
+    asleep = (now.asleep or 0.0) - (before.asleep or 0.0) if told else 0.0
+    went_by = (now.wall - before.wall).total_seconds()
+    was_set = went_by - (now.awake - before.awake) - asleep
+    forward = Kind.FORWARD if told else Kind.UNSEEN
+    sizes = {Kind.ASLEEP: asleep, forward if was_set > 0 else Kind.BACK: was_set}
+    return {kind: size for kind, size in sizes.items() if abs(size) >= NOTICED}

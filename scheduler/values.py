@@ -29,6 +29,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 _SIZE = re.compile(r"([0-9]{1,9})([KMGT]?)(?:i?B)?")
 _POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?::[1-9][0-9]{0,5})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
 _PIECE = re.compile(r"[^,\s]+")
 
 
@@ -74,6 +75,20 @@ def positive_seconds(text: str) -> float:
         hint = "leave the value empty for no limit"
         raise BadValue("bad-duration", f"{shortened(text)} leaves no time at all", hint=hint)
     return value
+
+
+def delay_minutes(text: str) -> float:
+    """Return the seconds of whole minutes, at most a day's (`bad-number`): cronie's crontab(5)."""
+    return 60.0 * whole(0, 1440)(text)
+
+
+def hours(text: str) -> tuple[int, int]:
+    """Return the first hour and the end of `3-22` (`bad-hours`); `22-6` is over midnight."""
+    found = _HOURS.fullmatch(text)
+    first, end = (int(found[1]), int(found[2])) if found else (0, 0)
+    if first == end or first > 23 or end > 24:
+        raise BadValue("bad-hours", f"{shortened(text)} is no range of hours", hint="such as 3-22")
+    return first, end
 
 
 def choice(*allowed: str) -> Callable[[str], str]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler.model import Decision, Done, GiveUp, RetryAt
-from scheduler.tick import Movement
+from scheduler.report import counted
+from scheduler.tick import Jump, Kind, Verdict
 
 if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Attempt, Ending, Entry
-    from scheduler.tick import Owed
+    from scheduler.catchup import LeftOut
+    from scheduler.model import Attempt, Ending, Entry, Run
+
+Facts = dict[str, str | int | float | None]
+_WORTH_SAYING = 60.0  # seconds: within its own minute no run is late
 
 
 def of_instant(instant: datetime, zone: ZoneInfo) -> str:
@@ -20,17 +24,49 @@ def of_instant(instant: datetime, zone: ZoneInfo) -> str:
     return f"{instant.astimezone(zone):%H:%M} {zone.key}"
 
 
-def start_facts(entry: Entry, attempt: Attempt, pid: int) -> dict[str, str | int | None]:
+def start_facts(entry: Entry, attempt: Attempt, pid: int, *, started: datetime) -> Facts:
     """Return what the log says of a start; `say` is its wording for a person."""
     words = of_instant(attempt.run.instant, entry.zone)
+    late = (started - attempt.run.instant).total_seconds() - entry.delay
+    is_late = attempt.number == 1 and late >= _WORTH_SAYING
     if attempt.number > 1:
         words += f", attempt {attempt.number}"
-    return _facts_of(attempt) | {"pid": pid, "say": words}
+    elif is_late:
+        words += f", {of_seconds(late)} late"
+    facts = {"pid": pid, "late_s": round(late, 3) if is_late else None, "say": words}
+    return _facts_of(attempt) | facts
 
 
-def end_facts(
-    attempt: Attempt, started: datetime, ending: Ending, decision: Decision
-) -> dict[str, str | int | None]:
+def run_facts(run: Run) -> Facts:
+    """Return which run a line of the log is about."""
+    return {"job": run.job, "run": run.number, "instant": run.instant.isoformat()}
+
+
+def skip_facts(left_out: LeftOut) -> Facts:
+    """Return what the log says of instants that are not run."""
+    entry, first, last = left_out.entry, left_out.first, left_out.last
+    words = of_instant(first, entry.zone)
+    if last != first:
+        words = f"{words} to {of_instant(last, entry.zone)}"
+    return {
+        "job": entry.job,
+        "instant": first.isoformat(),
+        "until": None if last == first else last.isoformat(),
+        "reason": left_out.reason.value,
+        "say": f"{words}: {left_out.reason.value}",
+    }
+
+
+def wait_facts(entry: Entry, run: Run, due: datetime) -> Facts:
+    """Return what the log says of a run whose start is put off."""
+    at = of_instant(run.instant, entry.zone)
+    local = f"{due.astimezone(entry.zone):%H:%M:%S}"
+    is_late = (due - run.instant).total_seconds() > entry.delay
+    words = f"{at} is made up for at {local}" if is_late else f"{at}, spread to {local}"
+    return run_facts(run) | {"due": due.isoformat(timespec="milliseconds"), "say": words}
+
+
+def end_facts(attempt: Attempt, started: datetime, ending: Ending, decision: Decision) -> Facts:
     """Return what the log says of an ending and of what follows it."""
     took = max(0.0, (ending.ended - started).total_seconds())
     words = f"{ending.outcome} after {of_seconds(took)}"
@@ -49,28 +85,40 @@ def end_facts(
             assert_never(decision)
 
 
-def _facts_of(attempt: Attempt) -> dict[str, str | int | None]:
-    return {"job": attempt.run.job, "run": attempt.run.number, "attempt": attempt.number}
+def _facts_of(attempt: Attempt) -> Facts:
+    return run_facts(attempt.run) | {"attempt": attempt.number}
 
 
-def of_movement(owed: Owed, last: datetime, now: datetime) -> str:
-    """Return what the clock did, "" if it only went on."""
-    match owed.movement:
-        case Movement.GAP:
-            count = "1 minute" if owed.missed == 1 else f"{owed.missed} minutes"
-            why = "the daemon was down, the machine asleep, or the clock set forward"
-            return f"{count} since {last:%H:%M} UTC passed unseen and are not made up for: {why}"
-        case Movement.BACK:
-            ahead = (last - now).total_seconds()
-            if ahead < 1:
-                return ""  # a clock that is steered, not set
-            return f"the clock was set back: {of_seconds(ahead)} are waited out, done before"
-        case Movement.RESET:
-            return "the clock was set back so far that it must have been wrong before"
-        case Movement.START | Movement.STEADY | Movement.LATE:
-            return ""
-        case _:
-            assert_never(owed.movement)
+_HAPPENED = {
+    Kind.DOWN: "no daemon ran for {}",
+    Kind.ASLEEP: "the machine slept for {}",
+    Kind.FORWARD: "the clock was set forward by {}",
+    Kind.UNSEEN: "the machine slept, or the clock was set forward, for {}",
+    Kind.BACK: "the clock was set back by {}",
+    Kind.HELD_UP: "the daemon was held up for {}",
+}
+
+
+def jump_facts(jump: Jump, *, made_up: int, left_out: int) -> Facts:
+    """Return what the log says of a jump; runs made up for, and entries that have others."""
+    words = f"{of_jump(jump)}: {jump.verdict.value}"
+    if jump.verdict is Verdict.ACCOUNTED:
+        rest = f"; {counted(left_out, 'entry')} with instants that are not" if left_out else ""
+        words = f"{of_jump(jump)}: {counted(made_up, 'missed run')} made up for{rest}"
+    return {
+        "kind": jump.kind.value,
+        "last": jump.last.isoformat(),
+        "seconds": round(jump.seconds, 3),
+        "verdict": jump.verdict.value,
+        "made_up": made_up,
+        "left_out": left_out,
+        "say": words,
+    }
+
+
+def of_jump(jump: Jump) -> str:
+    """Return what happened to time, with its size."""
+    return _HAPPENED[jump.kind].format(of_seconds(abs(jump.seconds)))
 
 
 def of_seconds(amount: float) -> str:

@@ -6,16 +6,13 @@
     asyncio.run(daemon.run())
     assert spawner.starts("backup") == [(utc(...), 1), (utc(...), 2)]
 
-Time passes in `FakeClock.wait` alone, so a test that waits for a year ends at once. Whatever is
-scripted (`at` an instant, `after` some seconds) happens there too, in order, and each happening
-ends the wait, as a signal would. A script has to end what it starts: a wait that is not over by
-`limit`, or a thousand waits without progress, fail the test instead of hanging it.
+The clock is the virtual one that `simulate` runs on, so a test that waits for a year ends at once.
+A script has to end what it starts: a wait that is not over by `limit`, or a thousand waits without
+progress, fail the test instead of hanging it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import heapq
 import signal
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,9 +21,11 @@ from typing import TYPE_CHECKING, Literal
 
 from scheduler.model import Exited, NotStarted, Signalled
 from scheduler.process import Ended, Launch
+from scheduler.virtual import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    import asyncio
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from scheduler.clock import Clock
@@ -44,82 +43,25 @@ def utc(*parts: int) -> datetime:
     return datetime(year, month, day, *rest, tzinfo=UTC)  # type: ignore[misc,arg-type]  # at most four more
 
 
-class FakeClock:
-    """A wall clock and a monotonic clock that only move when told to, or when waited on."""
+class FakeClock(VirtualClock):
+    """The virtual clock, with the patience of a test."""
 
     def __init__(self, start: datetime, *, limit: timedelta = timedelta(days=3660)) -> None:
-        self._now = start
+        super().__init__(start)
         self._limit = start + limit
-        self._elapsed = timedelta(0)
-        self._tickets = count()  # of two happenings at one time, the first scripted comes first
-        self._at: list[tuple[datetime, int, Callable[[], object]]] = []
-        self._after: list[tuple[timedelta, int, Callable[[], object]]] = []
-        self._was_set = False
-        self._happened = 0
         self._idle = 0
         self._seen = (self._now, self._elapsed, self._happened)
 
-    def now(self) -> datetime:
-        return self._now
-
-    def monotonic(self) -> float:
-        return self._elapsed.total_seconds()
-
-    def at(self, instant: datetime, happening: Callable[[], object]) -> None:
-        """Let it happen in the wait during which the wall clock comes to `instant`, or jumps over it."""
-        heapq.heappush(self._at, (instant, next(self._tickets), happening))
-
-    def after(self, seconds: float, happening: Callable[[], object]) -> None:
-        """Let it happen in the wait during which so many seconds have gone by."""
-        due = self._elapsed + timedelta(seconds=seconds)
-        heapq.heappush(self._after, (due, next(self._tickets), happening))
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass outside a wait: work that takes long, or a machine that sleeps."""
-        self._move(timedelta(seconds=seconds))
-
-    def set(self, instant: datetime) -> None:
-        """Set the wall clock, as its owner or NTP does; the wait that this happens in is over."""
-        self._now = instant
-        self._was_set = True
-
     async def wait(self, until: datetime, wake: asyncio.Event) -> None:
-        await asyncio.sleep(0)
-        happened = self._happened
-        self._happen()
-        while not (wake.is_set() or self._was_set or self._happened > happened):
-            if self._now >= until:
-                break
-            self._move(min(until - self._now, self._until_next()))
-            assert self._now <= self._limit, f"nothing ended this test by {self._limit}"
-            self._happen()
-        self._was_set = False
-        self._lose_patience(until, wake)
-
-    def _move(self, step: timedelta) -> None:
-        self._now += step
-        self._elapsed += step
-
-    def _until_next(self) -> timedelta:
-        """Return how far the next happening is, which lies ahead."""
-        steps = [due - self._now for due, *_ in self._at[:1]]
-        steps += [due - self._elapsed for due, *_ in self._after[:1]]
-        return min(steps, default=timedelta.max)
-
-    def _happen(self) -> None:
-        """Do what is due; a happening may script another that is due at once."""
-        while self._at and self._at[0][0] <= self._now:
-            self._happened += 1
-            heapq.heappop(self._at)[2]()
-        while self._after and self._after[0][0] <= self._elapsed:
-            self._happened += 1
-            heapq.heappop(self._after)[2]()
-
-    def _lose_patience(self, until: datetime, wake: asyncio.Event) -> None:
+        await super().wait(until, wake)
         state = (self._now, self._elapsed, self._happened)
         self._idle = self._idle + 1 if state == self._seen and not wake.is_set() else 0
         self._seen = state
         assert self._idle < _PATIENCE, f"{_PATIENCE} waits until {until}, and it is {self._now}"
+
+    def _move(self, step: timedelta) -> None:
+        super()._move(step)
+        assert self._now <= self._limit, f"nothing ended this test by {self._limit}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,20 +279,20 @@ def test_an_upgrade_keeps_the_rows(path: Path, migrations: Path) -> None:
     old = Journal.open(path, migrations=migrations)
     run = old.claim("backup", NOON, "UTC")
     old.close()
-    (migrations / "0002_jump.sql").write_text(
+    (migrations / "0002_jolt.sql").write_text(
         "-- Two statements; the first has a semicolon in this comment.\n"
-        "CREATE TABLE jump (at INTEGER PRIMARY KEY, size REAL NOT NULL);\n"
-        "CREATE TRIGGER no_jump BEFORE DELETE ON jump BEGIN\n"
+        "CREATE TABLE jolt (at INTEGER PRIMARY KEY, size REAL NOT NULL);\n"
+        "CREATE TRIGGER no_jolt BEFORE DELETE ON jolt BEGIN\n"
         "    SELECT raise(ABORT, 'kept');\n"
         "END;\n"
-        "INSERT INTO jump SELECT instant, 0 FROM run\n"
+        "INSERT INTO jolt SELECT instant, 0 FROM run\n"
     )
     (migrations / "notes.txt").write_text("not a migration")
     new = Journal.open(path, migrations=migrations)
     assert pragma(new, "user_version") == 2
     assert [row.run for row in new.history()] == [run]
     new.close()
-    assert {"jump", "no_jump", "run"} <= tables(path)
+    assert {"jolt", "no_jolt", "run"} <= tables(path)
 
 
 def test_a_migration_is_applied_once(path: Path, migrations: Path) -> None:
@@ -306,7 +306,7 @@ def test_a_migration_is_applied_once(path: Path, migrations: Path) -> None:
 
 def test_a_migration_that_another_process_applied_meanwhile_is_left_out(journal: Journal) -> None:
     journal._migrate(1, "not even sql")
-    assert pragma(journal, "user_version") == 1
+    assert pragma(journal, "user_version") == max(sql.migrations())
 
 
 def test_a_migration_that_fails_leaves_the_old_version(path: Path, migrations: Path) -> None:

@@ -23,7 +23,8 @@ PACKAGE = Path(__file__).parent.parent / "scheduler"
 LAYERS = {
     "words": {"", "errors", "model"},  # "" is the package itself
     "pure rules": {
-        *("action", "canonical", "crontab", "due", "duration", "explain", "expression"),
+        *("action", "canonical", "catchup", "crontab", "delay", "due", "duration", "explain"),
+        "expression",
         *("fields", "items", "last_good", "lines", "marks", "naming", "record", "redact"),
         *("remarks", "report", "retry", "scope", "settings", "shell", "tick", "timetable"),
         *("values", "wording", "writing"),
@@ -38,7 +39,7 @@ LAYERS = {
         "jobs",
         "launches",
         "ledger",
-        "retries",
+        "pending",
         "roster",
         "runs",
         "watch",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scheduler import settings
 from scheduler.errors import BadValue
-from scheduler.model import Overlap, RetryPolicy, Settings
+from scheduler.model import Catchup, Overlap, RetryPolicy, Settings
 
 GOOD = [
     # name, text, value, reason
@@ -48,6 +48,9 @@ GOOD = [
     ("CRON_TIMEOUT", "45", 45.0, "a bare number is seconds"),
     ("CRON_KILL_AFTER", "0", 0.0, "KILL right after TERM"),
     ("CRON_OVERLAP", "queue", Overlap.QUEUE, "a word"),
+    ("CRON_CATCHUP", "latest", Catchup.LATEST, "a word"),
+    ("CRON_WITHIN", "1d", 86400.0, "a duration"),
+    ("CRON_SPREAD", "0", 0.0, "none"),
 ]
 
 
@@ -99,10 +102,10 @@ BAD = [
     ("CRON_TIMEOUT", "0", "bad-duration", 0, "no time to run in"),
     ("CRON_OVERLAP", "Skip", "bad-choice", 0, "words are spelt as they are"),
     ("CRON_OVERLAP", "wait", "bad-choice", 0, "no such choice"),
-    ("CRON_CATCHUP", "some", "bad-choice", 0, "checked although it does not act yet"),
-    ("CRON_WITHIN", "late", "bad-duration", 0, "likewise"),
-    ("CRON_SPREAD", "x", "bad-duration", 0, "likewise"),
-    ("CRON_POOL", "a b", "bad-pool", 0, "likewise"),
+    ("CRON_CATCHUP", "some", "bad-choice", 0, "no such choice"),
+    ("CRON_WITHIN", "late", "bad-duration", 0, "no duration"),
+    ("CRON_SPREAD", "x", "bad-duration", 0, "no duration"),
+    ("CRON_POOL", "a b", "bad-pool", 0, "checked although it does not act yet"),
     ("CRON_POOL", "db:0", "bad-pool", 0, "a pool of none"),
     ("CRON_MEMORY", "lots", "bad-size", 0, "likewise"),
     ("CRON_MEMORY", "0", "bad-size", 0, "no memory to run in"),
@@ -116,10 +119,7 @@ BAD = [
     ("CRON_FROM", "20270101", "bad-date", 0, "dates have dashes"),
     ("CRON_UNTIL", "2027-02-29", "bad-date", 0, "no leap year"),
     # Good values of settings that nothing acts on yet.
-    ("CRON_CATCHUP", "latest", "not-supported-yet", 0, "never ignored in silence"),
-    ("CRON_WITHIN", "3h", "not-supported-yet", 0, ""),
-    ("CRON_SPREAD", "0", "not-supported-yet", 0, ""),
-    ("CRON_POOL", "db:2", "not-supported-yet", 0, ""),
+    ("CRON_POOL", "db:2", "not-supported-yet", 0, "never ignored in silence"),
     ("CRON_MEMORY", "512M", "not-supported-yet", 0, ""),
     ("CRON_CPU", "10m", "not-supported-yet", 0, ""),
     ("CRON_NICE", "-5", "not-supported-yet", 0, ""),

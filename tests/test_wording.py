@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from fakes import utc
 
+from scheduler.catchup import LeftOut
 from scheduler.model import (
     Attempt,
     Decision,
@@ -21,10 +23,19 @@ from scheduler.model import (
     RetryAt,
     Run,
 )
-from scheduler.wording import end_facts, of_instant, of_seconds, start_facts
+from scheduler.tick import Jump, Kind, Verdict
+from scheduler.wording import (
+    end_facts,
+    jump_facts,
+    of_instant,
+    of_seconds,
+    skip_facts,
+    start_facts,
+)
 
 START = utc(2027, 3, 28, 1)
 RUN = Run(7, "job", START)
+RUN_FACTS = {"job": "job", "run": 7, "instant": "2027-03-28T01:00:00+00:00"}
 ENTRY = Entry("job", Reboot(), "@reboot", ZoneInfo("Europe/Berlin"), "true")
 
 
@@ -61,9 +72,58 @@ def test_an_instant_is_told_by_the_entrys_own_clock() -> None:
 
 
 def test_a_start_says_which_attempt_from_the_second_on() -> None:
-    facts = {"job": "job", "run": 7, "attempt": 1, "pid": 99, "say": "03:00 Europe/Berlin"}
-    assert start_facts(ENTRY, Attempt(RUN, 1), 99) == facts
-    assert start_facts(ENTRY, Attempt(RUN, 2), 99)["say"] == "03:00 Europe/Berlin, attempt 2"
+    facts = RUN_FACTS | {"attempt": 1, "pid": 99, "late_s": None, "say": "03:00 Europe/Berlin"}
+    assert start_facts(ENTRY, Attempt(RUN, 1), 99, started=START) == facts
+    second = start_facts(ENTRY, Attempt(RUN, 2), 99, started=START + timedelta(hours=1))
+    assert (second["late_s"], second["say"]) == (None, "03:00 Europe/Berlin, attempt 2")
+
+
+@pytest.mark.parametrize(
+    ("delay", "after", "late", "say"),
+    [
+        (0, 59, None, "03:00 Europe/Berlin"),
+        (0, 60, 60.0, "03:00 Europe/Berlin, 1 min late"),
+        (0, 2400, 2400.0, "03:00 Europe/Berlin, 40 min late"),
+        (2400, 2400, None, "03:00 Europe/Berlin"),  # as late as it was spread
+    ],
+)
+def test_a_start_says_how_late_it_is(delay: int, after: int, late: float | None, say: str) -> None:
+    entry = replace(ENTRY, delay=float(delay))
+    started = START + timedelta(seconds=after)
+    facts = start_facts(entry, Attempt(RUN, 1), 99, started=started)
+    assert (facts["late_s"], facts["say"]) == (late, say)
+
+
+@pytest.mark.parametrize(
+    ("last", "until", "say"),
+    [
+        (START, None, "03:00 Europe/Berlin: missed"),
+        (START + timedelta(hours=2), "2027-03-28T03:00:00+00:00", "03:00 Europe/Berlin to 05:00 Europe/Berlin: missed"),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_is_told_from_its_first_to_its_last_instant(
+    last: datetime, until: str | None, say: str
+) -> None:
+    facts = skip_facts(LeftOut(ENTRY, START, last, Reason.MISSED))
+    told = {"job": "job", "instant": "2027-03-28T01:00:00+00:00", "reason": "missed"}
+    assert facts == told | {"until": until, "say": say}
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "verdict", "say"),
+    [
+        (Kind.DOWN, 2400, Verdict.ACCOUNTED, "no daemon ran for 40 min: 2 missed runs made up for; 1 entry with instants that are not"),
+        (Kind.ASLEEP, 100, Verdict.REPLAYED, "the machine slept for 1 min 40 s: missed minutes run late"),
+        (Kind.BACK, -1800, Verdict.WAITED_OUT, "the clock was set back by 30 min: minutes done before are waited out"),
+        (Kind.FORWARD, 5, Verdict.NOTHING, "the clock was set forward by 5 s: no minute missed"),
+    ],
+)  # fmt: skip
+def test_a_jump_is_told_with_its_size_and_what_was_made_of_it(
+    kind: Kind, size: float, verdict: Verdict, say: str
+) -> None:
+    jump = Jump(kind, START, START + timedelta(seconds=size), size, verdict)
+    facts = jump_facts(jump, made_up=2, left_out=1)
+    assert (facts["kind"], facts["seconds"], facts["say"]) == (kind.value, size, say)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +137,7 @@ def test_a_start_says_which_attempt_from_the_second_on() -> None:
 )  # fmt: skip
 def test_an_ending_says_what_follows(decision: Decision, more: dict[str, str], say: str) -> None:
     ending = Ending(Exited(3), START + timedelta(seconds=5))
-    facts = {"job": "job", "run": 7, "attempt": 2, "outcome": "exit 3", "say": say}
+    facts = RUN_FACTS | {"attempt": 2, "outcome": "exit 3", "say": say}
     assert end_facts(Attempt(RUN, 2), START, ending, decision) == facts | more
 
 

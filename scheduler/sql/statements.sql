@@ -125,6 +125,38 @@ SELECT coalesce(until, instant), instant FROM run
 WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
 ORDER BY instant DESC LIMIT 1;
 
+-- name: instants
+-- The rows of a job that account for an instant: its run, or a stretch that holds it.
+SELECT * FROM record
+WHERE number IN (
+    SELECT number FROM run
+    WHERE job = :job AND state IN ('scheduled', 'running') AND instant = :instant
+    UNION ALL
+    SELECT number FROM (
+        SELECT number, instant, until FROM run
+        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND instant <= :instant
+        ORDER BY instant DESC LIMIT 1
+    ) WHERE coalesce(until, instant) >= :instant
+)
+ORDER BY instant, attempt;
+
+-- name: jump
+-- A jump of the clock, or a time without a daemon.
+INSERT INTO jump (last, noticed, kind, seconds, verdict)
+VALUES (:last, :noticed, :kind, :seconds, :verdict);
+
+-- name: jumps
+-- The newest jumps, in the order in which they were noticed; a negative limit is none.
+SELECT last, noticed, kind, seconds, verdict FROM jump
+WHERE number IN (SELECT number FROM jump ORDER BY number DESC LIMIT :limit)
+ORDER BY number;
+
+-- name: jumps_over
+-- The jumps in whose stretch an instant lies, whichever way they went.
+SELECT last, noticed, kind, seconds, verdict FROM jump
+WHERE min(last, noticed) <= :instant AND max(last + 60, noticed) > :instant
+ORDER BY number;
+
 -- name: last_tick
 -- The last minute handled.
 SELECT minute FROM tick WHERE one = 1;

@@ -1,7 +1,8 @@
-"""The runs that wait for their next attempt: put off by job in, due ones out."""
+"""The runs that wait for a time: retries and delayed starts in by job, due ones out."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A run whose attempt `number` is due at `due`; the retry window counts from `first_start`.
+    """A run whose attempt `number` is due at `due`; a run has one of them at a time.
 
-    `ended` is when the attempt before it ended.
+    Of a retry, `ended` is when the attempt before it ended, and its window counts from
+    `first_start`.
     """
 
     run: Run
@@ -26,11 +28,16 @@ class Pending:
     ended: datetime
 
 
-class Retries:
+def _key(pending: Pending) -> tuple[datetime, int]:
+    return pending.due, pending.run.number
+
+
+class PendingRuns:
     """Pending attempts, in memory what the journal holds on disk."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, list[Pending]] = {}
+        self._by_time: list[Pending] = []
 
     def __contains__(self, job: str) -> bool:
         return job in self._jobs
@@ -38,9 +45,11 @@ class Retries:
     def add(self, pending: Pending) -> None:
         """Keep a run until its next attempt is due, or its job is dropped."""
         self._jobs.setdefault(pending.run.job, []).append(pending)
+        insort(self._by_time, pending, key=_key)
 
     def remove(self, pending: Pending) -> None:
         """Forget one of them."""
+        del self._by_time[bisect_left(self._by_time, _key(pending), key=_key)]
         some = self._jobs[pending.run.job]
         some.remove(pending)
         if not some:
@@ -55,13 +64,14 @@ class Retries:
         return [job for job in self._jobs if job not in jobs]
 
     def due(self, now: datetime) -> list[Pending]:
-        """Return what is due."""
-        return [pending for some in self._jobs.values() for pending in some if pending.due <= now]
+        """Return what is due, the earliest first."""
+        return self._by_time[: bisect_right(self._by_time, now, key=lambda each: each.due)]
 
     def next_due(self) -> datetime | None:
         """Return when the first is due; None if nothing waits."""
-        return min((p.due for some in self._jobs.values() for p in some), default=None)
+        return self._by_time[0].due if self._by_time else None
 
     def clear(self) -> None:
         """Forget everything; the journal does not."""
         self._jobs.clear()
+        self._by_time.clear()

@@ -1,0 +1,181 @@
+"""What a gap asks for: an entry and the minutes nobody handled in, runs to make up for them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+from scheduler.model import Catchup, Expression, Reason
+from scheduler.tick import MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scheduler.model import Entry
+
+_SPACING = 1.0  # seconds between the starts of runs that are made up for
+_LONGEST = 300.0  # and between the first and the last of them, however many there are
+
+
+class Instants(Protocol):
+    """Who knows when an entry is due."""
+
+    def next_instant(self, entry: Entry, after: datetime) -> datetime | None:
+        """Return the first instant strictly later than `after`; None if there is none."""
+
+    def last_instant(self, entry: Entry, before: datetime) -> datetime | None:
+        """Return the newest instant strictly earlier than `before`; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The minutes after `last`, the last one handled, and before `current`, the present one."""
+
+    last: datetime
+    current: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An entry's instants from `first` to `last` that are not made up for, and why."""
+
+    entry: Entry
+    first: datetime
+    last: datetime
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What becomes of the instants that one entry missed; `runs` are made up for, oldest first."""
+
+    entry: Entry
+    runs: tuple[datetime, ...] = ()
+    left_out: LeftOut | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUp:
+    """A missed instant of an entry that is made up for by a run that starts at `start`."""
+
+    entry: Entry
+    instant: datetime
+    start: datetime
+
+
+def account(entry: Entry, gap: Gap, instants: Instants, *, is_due: bool) -> Account | None:
+    """Return what an entry's missed instants get; None if it missed nothing.
+
+    `is_due` says whether it is due in the present minute: then its newest instant is that one.
+    """
+    first = instants.next_instant(entry, gap.last)
+    if first is None or first >= gap.current:
+        return None
+    newest = instants.last_instant(entry, gap.current) or first
+    match mode(entry):
+        case Catchup.NONE:
+            return Account(entry, left_out=LeftOut(entry, first, newest, Reason.MISSED))
+        case Catchup.ALL:
+            return _all(entry, first, newest, gap, instants)
+        case Catchup.LATEST | Catchup.AUTO:
+            if is_due:
+                return Account(entry, left_out=LeftOut(entry, first, newest, Reason.SUPERSEDED))
+            return _latest(entry, first, newest, gap, instants)
+        case other:
+            assert_never(other)
+
+
+def mode(entry: Entry) -> Catchup:
+    """Return what the entry's CRON_CATCHUP comes to; never AUTO.
+
+    By itself only an entry with a written minute and hour is made up for: one whose minute or hour
+    field starts with `*`, and `@every`, is due again soon.
+    """
+    chosen = entry.settings.catchup
+    if chosen is not Catchup.AUTO:
+        return chosen
+    schedule = entry.schedule
+    is_written = isinstance(schedule, Expression) and not schedule.elapsed
+    return Catchup.LATEST if is_written else Catchup.NONE
+
+
+def is_too_late(entry: Entry, instant: datetime, start: datetime) -> bool:
+    """Say whether the run of `instant` may no longer start at `start`, by CRON_WITHIN.
+
+    Within its own minute no run is late; CRON_SPREAD and RANDOM_DELAY are not lateness either.
+    """
+    late = start - instant - timedelta(seconds=entry.delay)
+    return late >= MINUTE and late.total_seconds() > entry.settings.within
+
+
+def opening(entry: Entry, at: datetime) -> datetime:
+    """Return when, from `at` on, a missed run may be made up for: START_HOURS_RANGE, in its zone.
+
+    After anacrontab(5), which knows hours of one day only; over midnight is meant as written.
+    """
+    if entry.settings.start_hours is None:
+        return at
+    first, end = entry.settings.start_hours
+    local = at.astimezone(entry.zone)
+    hour = local.hour
+    if first <= hour < end or (first > end and (hour >= first or hour < end)):
+        return at
+    opens = local.replace(hour=first, minute=0, second=0, microsecond=0, fold=0)
+    if hour >= first:  # and past the end: tomorrow
+        opens = (opens + timedelta(days=1)).replace(fold=0)
+    return opens.astimezone(at.tzinfo)
+
+
+def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
+    """Return when each run that is made up for starts, the oldest instant first.
+
+    One after the other from `now` on: after a night many entries have missed something, and they
+    must not all start at once.
+    """
+    missed = sorted(
+        ((instant, each.entry) for each in accounts for instant in each.runs),
+        key=lambda pair: pair[0],
+    )
+    step = timedelta(seconds=min(_SPACING, _LONGEST / len(missed))) if missed else timedelta()
+    return [
+        MadeUp(entry, instant, _start(entry, instant, now + n * step))
+        for n, (instant, entry) in enumerate(missed)
+    ]
+
+
+def _start(entry: Entry, instant: datetime, turn: datetime) -> datetime:
+    """Return when it starts: on its own time, if its spread start is still to come."""
+    own = instant + timedelta(seconds=entry.delay)
+    return own if own >= turn else opening(entry, turn)
+
+
+def _latest(
+    entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants
+) -> Account:
+    if is_too_late(entry, newest, opening(entry, gap.current)):
+        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
+    return Account(entry, (newest,), _older(entry, first, newest, Reason.SUPERSEDED, instants))
+
+
+def _all(entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants) -> Account:
+    start = opening(entry, gap.current)
+    runs: list[datetime] = []
+    instant: datetime | None = newest
+    while instant is not None and instant >= first and not is_too_late(entry, instant, start):
+        runs.append(instant)
+        instant = instants.last_instant(entry, instant)
+    if not runs:
+        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
+    oldest = runs[-1]
+    return Account(
+        entry, tuple(reversed(runs)), _older(entry, first, oldest, Reason.TOO_LATE, instants)
+    )
+
+
+def _older(
+    entry: Entry, first: datetime, before: datetime, reason: Reason, instants: Instants
+) -> LeftOut | None:
+    """Return the instants before the first that is made up for; None if there are none."""
+    last = instants.last_instant(entry, before)
+    return None if last is None or last < first else LeftOut(entry, first, last, reason)

@@ -1,0 +1,200 @@
+"""What a gap asks for: each entry's missed instants, made up for or left out with a reason."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from fakes import utc
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduler.catchup import Account, Gap, LeftOut, account, is_too_late, opening, starts
+from scheduler.expression import parse
+from scheduler.model import Catchup, Entry, Reason, Reboot, Settings
+from scheduler.timetable import Timetable
+
+BERLIN = ZoneInfo("Europe/Berlin")
+UTC_ZONE = ZoneInfo("UTC")
+NOON = utc(2027, 3, 1, 12)
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+
+def entry(
+    schedule: str, *, zone: ZoneInfo = UTC_ZONE, delay: float = 0, job: str = "job", **chosen: Any
+) -> Entry:
+    given = Settings(**chosen)
+    return Entry(job, parse(schedule), schedule, zone, "true", settings=given, delay=delay)
+
+
+def judged(asked: Entry, hours: float) -> Account | None:
+    """What becomes of an entry after so many hours without a daemon, from noon on."""
+    gap = Gap(NOON, NOON + hours * HOUR)
+    timetable = Timetable([asked], {asked.job: NOON})
+    is_due = asked in timetable.due(gap.current)
+    return account(asked, gap, timetable, is_due=is_due)
+
+
+def told(found: Account | None) -> str:
+    """`13:00 14:00 | 12:30-12:45 missed`: what is made up for, and what is left out."""
+    if found is None:
+        return ""
+    left = found.left_out
+    stretch = f"{left.first:%H:%M}-{left.last:%H:%M} {left.reason}" if left else ""
+    return f"{' '.join(f'{at:%H:%M}' for at in found.runs)} | {stretch}".strip()
+
+
+ROWS = [
+    # schedule, hours without a daemon from 12:00, settings, expected, why
+    ("30 13 * * *", 2, {}, "13:30 |", "a written time gets its one run"),
+    ("30 13 * * *", 1, {}, "", "nothing was missed"),
+    ("0 12 * * *", 2, {}, "", "the last minute handled is not missed"),
+    ("0 14 * * *", 2, {}, "", "nor is the present one"),
+    ("0 13,14,15 * * *", 3.5, {}, "15:00 | 13:00-14:00 superseded", "one run, for the newest"),
+    ("0 13,14,15 * * *", 3, {}, "| 13:00-14:00 superseded", "which is due right now"),
+    ("30 13 * * *", 4.5, {}, "13:30 |", "three hours late is just in time"),
+    ("30 13 * * *", 4.6, {}, "| 13:30-13:30 too late", "more is not"),
+    ("30 13 * * *", 4.6, {"within": 1e6}, "13:30 |", "unless it says so"),
+    ("30 13 * * *", 1.6, {"within": 300.0}, "| 13:30-13:30 too late", "or asks for less"),
+    ("0 13,14 * * *", 9, {}, "| 13:00-14:00 too late", "all of them are"),
+    ("*/10 * * * *", 1.5, {}, "| 12:10-13:20 missed", "an interval's next instant is near"),
+    ("30 * * * *", 2.75, {}, "| 12:30-14:30 missed", "every hour is an interval"),
+    ("*/30 13 * * *", 3, {}, "| 13:00-13:30 missed", "so is a star in the minutes"),
+    ("@every 40m", 2.5, {}, "| 12:40-14:00 missed", "and @every"),
+    ("@hourly", 2.5, {}, "| 13:00-14:00 missed", "and a nickname with a star"),
+    ("@daily", 13, {}, "00:00 |", "a written midnight"),
+    ("*/30 * * * *", 1.75, {"catchup": Catchup.LATEST}, "13:30 | 12:30-13:00 superseded", "asked for"),
+    ("@every 40m", 2.5, {"catchup": Catchup.LATEST}, "14:00 | 12:40-13:20 superseded", "of @every too"),
+    ("30 13 * * *", 2, {"catchup": Catchup.NONE}, "| 13:30-13:30 missed", "not wanted"),
+    ("0 * * * *", 2.5, {"catchup": Catchup.ALL}, "13:00 14:00 |", "each of them"),
+    ("0 * * * *", 2, {"catchup": Catchup.ALL}, "13:00 |", "and the present one by itself"),
+    ("0 * * * *", 5.5, {"catchup": Catchup.ALL}, "15:00 16:00 17:00 | 13:00-14:00 too late", "in three hours"),
+    ("0 13 * * *", 9, {"catchup": Catchup.ALL}, "| 13:00-13:00 too late", "none of them is"),
+    ("0 13 * * *", 5, {"start_hours": (18, 20)}, "| 13:00-13:00 too late", "by the time it may start"),
+    ("0 16 * * *", 5, {"start_hours": (18, 20)}, "16:00 |", "and this one is not, at 18:00"),
+    ("@reboot", 5, {}, "", "a boot is no minute"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hours", "chosen", "expected", "why"), ROWS, ids=[r[4] for r in ROWS]
+)
+def test_what_was_missed_gets_what_the_table_says(
+    schedule: str, hours: float, chosen: dict[str, Any], expected: str, why: str
+) -> None:
+    assert told(judged(entry(schedule, **chosen), hours)) == expected, why
+
+
+@given(
+    st.sampled_from(["*/7 * * * *", "0 13 * * *", "15,45 */2 * * *", "@every 25m", "10 1-23/3 * * *"]),
+    st.integers(6, 2000),
+    st.sampled_from(list(Catchup)),
+    st.sampled_from([0.0, 600.0, 10800.0, 1e6]),
+)  # fmt: skip
+def test_every_missed_instant_is_accounted_for_once(
+    schedule: str, minutes: int, catchup: Catchup, within: float
+) -> None:
+    asked = entry(schedule, catchup=catchup, within=within)
+    timetable = Timetable([asked], {"job": NOON})
+    gap = Gap(NOON, NOON + minutes * MINUTE)
+    missed = [at for n in range(1, minutes) if timetable.due(at := NOON + n * MINUTE)]
+    is_due = bool(timetable.due(gap.current))
+    found = account(asked, gap, timetable, is_due=is_due)
+    if not missed:
+        assert found is None
+        return
+    assert found is not None
+    left = found.left_out
+    left_out = [at for at in missed if left and left.first <= at <= left.last]
+    assert left is None or (left.first, left.last) == (left_out[0], left_out[-1])
+    assert left_out + list(found.runs) == missed
+
+
+LATENESS = [
+    # seconds late, within, delay, too late?, why
+    (59, 0, 0, False, "within its own minute nothing is late"),
+    (60, 0, 0, True, "then it is, where nothing is allowed"),
+    (60, 60, 0, False, "the last moment"),
+    (61, 60, 0, True, "and the first after it"),
+    (661, 60, 600, True, "a spread start counts from its own time"),
+    (660, 60, 600, False, "and has all of its time from there"),
+]
+
+
+@pytest.mark.parametrize(("late", "within", "delay", "expected", "why"), LATENESS)
+def test_how_late_a_run_may_start(
+    late: int, within: float, delay: int, expected: bool, why: str
+) -> None:
+    asked = entry("0 12 * * *", within=float(within), delay=float(delay))
+    assert is_too_late(asked, NOON, NOON + timedelta(seconds=late)) is expected, why
+
+
+OPENINGS = [
+    # hours, at (Berlin's wall clock), opens, why
+    (None, "2027-03-27T02:30", "2027-03-27T02:30", "any hour"),
+    ((3, 22), "2027-03-27T03:00", "2027-03-27T03:00", "the first"),
+    ((3, 22), "2027-03-27T21:59", "2027-03-27T21:59", "the last"),
+    ((3, 22), "2027-03-27T22:00", "2027-03-28T03:00", "over: the next day, whose 03:00 comes after 01:59"),
+    ((3, 22), "2027-03-27T01:30", "2027-03-27T03:00", "not yet"),
+    ((2, 22), "2027-03-28T00:30", "2027-03-28T03:00", "an hour that is skipped in spring: the one after it"),
+    ((2, 22), "2027-10-31T00:30", "2027-10-31T02:00", "one that comes twice in autumn: the first"),
+    ((22, 6), "2027-03-27T23:00", "2027-03-27T23:00", "over midnight: before it"),
+    ((22, 6), "2027-03-27T05:59", "2027-03-27T05:59", "and after it"),
+    ((22, 6), "2027-03-27T06:00", "2027-03-27T22:00", "and the day between"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("hours", "at", "expected", "why"), OPENINGS)
+def test_when_a_missed_run_may_be_made_up_for(
+    hours: tuple[int, int] | None, at: str, expected: str, why: str
+) -> None:
+    asked = entry("0 0 * * *", zone=BERLIN, start_hours=hours)
+    moment = datetime.fromisoformat(at).replace(tzinfo=BERLIN)
+    found = opening(asked, moment.astimezone(UTC_ZONE))
+    assert f"{found.astimezone(BERLIN):%Y-%m-%dT%H:%M}" == expected, why
+    assert found.astimezone(BERLIN).fold == 0
+
+
+def made_up(number: int, *, delay: float = 0) -> list[Account]:
+    """So many entries that each missed a minute of the hour before noon, the newest first."""
+    return [
+        Account(entry("0 0 * * *", job=f"job{n}", delay=delay), (NOON - n * MINUTE,))
+        for n in range(1, number + 1)
+    ]
+
+
+def test_runs_are_made_up_for_one_after_the_other_the_oldest_first() -> None:
+    found = starts(made_up(3), NOON)
+    assert [(each.entry.job, (each.start - NOON).total_seconds()) for each in found] == [
+        ("job3", 0.0),
+        ("job2", 1.0),
+        ("job1", 2.0),
+    ]
+
+
+def test_however_many_there_are_the_last_starts_within_five_minutes() -> None:
+    found = starts(made_up(3000), NOON)
+    assert max(each.start for each in found) < NOON + timedelta(seconds=300)
+    assert len({each.start for each in found}) == 3000
+
+
+def test_a_run_whose_spread_start_is_still_to_come_keeps_it() -> None:
+    found = starts(made_up(2, delay=90), NOON)
+    assert [(each.entry.job, (each.start - NOON).total_seconds()) for each in found] == [
+        ("job2", 0.0),
+        ("job1", 30.0),
+    ]
+
+
+def test_an_entry_without_instants_misses_nothing() -> None:
+    asked = Entry("job", Reboot(), "@reboot", UTC_ZONE, "true")
+    assert judged(asked, 100) is None
+
+
+def test_what_is_left_out_names_its_entry() -> None:
+    found = judged(asked := entry("*/30 * * * *"), 1)
+    expected = LeftOut(asked, NOON + HOUR / 2, NOON + HOUR / 2, Reason.MISSED)
+    assert found == Account(asked, (), expected)
