@@ -23,7 +23,17 @@ PACKAGE = Path(__file__).parent.parent / "scheduler"
 LAYERS = {
     "words": {"", "errors", "model"},  # "" is the package itself
     "pure rules": {
-        *("action", "canonical", "catchup", "crontab", "delay", "due", "duration", "explain"),
+        *(
+            "action",
+            "audit",
+            "canonical",
+            "catchup",
+            "crontab",
+            "delay",
+            "due",
+            "duration",
+            "explain",
+        ),
         "expression",
         *("fields", "items", "last_good", "lines", "marks", "naming", "record", "redact"),
         *("remarks", "report", "retry", "scope", "settings", "shell", "tick", "timetable"),
@@ -42,6 +52,8 @@ LAYERS = {
         "pending",
         "roster",
         "runs",
+        "simulation",
+        "virtual",
         "watch",
     },
     "doors": {"__main__", "cli"},
