@@ -20,13 +20,11 @@ from scheduler.errors import BadValue
 from scheduler.explain import explain as in_words
 from scheduler.lines import hushed
 from scheduler.model import Entry, Problem, Reboot, Severity
-from scheduler.sources import Loaded
 
 app = typer.Typer()
 
 USUAL_NUMBER = 10
 EXPLAINED = 5
-MENTIONED = 5
 
 _DRAWN = re.compile(r"(?<![a-z])h(?![a-z])|~", re.IGNORECASE)
 
@@ -46,7 +44,7 @@ def check(
     else:
         show.problems(loaded.problems)
         show.say(report.summary(len(loaded.entries), loaded.problems))
-    _end(loaded)
+    show.end(loaded.problems)
 
 
 @app.command("list", epilog="Example:  meridian list --json crontabs/world.crontab")
@@ -71,8 +69,8 @@ def list_entries(
             now = RealClock().now()
             lines = [_listed(entry, now, zone, anchor) for entry in loaded.entries]
         show.table(("JOB", "SCHEDULE", "ZONE", "COMMAND", "NEXT, HERE"), lines)
-    _mention(loaded)
-    _end(loaded)
+    show.mention(loaded.problems)
+    show.end(loaded.problems)
 
 
 def _listed(entry: Entry, now: datetime, zone: ZoneInfo, anchor: Anchor) -> tuple[str, ...]:
@@ -120,8 +118,8 @@ def next_runs(
         shown = islice(inside, None if most is None else min(most, sys.maxsize))
         _print_runs(shown, zone, json=json)
     _mention_reboot(loaded.entries)
-    _mention(loaded)
-    _end(loaded)
+    show.mention(loaded.problems)
+    show.end(loaded.problems)
 
 
 def _print_runs(runs: Iterator[Due], zone: ZoneInfo, *, json: bool) -> None:
@@ -186,20 +184,6 @@ def _refusal(text: str, error: BadValue) -> Problem:
     at = error.offset + 1
     message = (Severity.ERROR, error.code, error.message, error.hint)
     return Problem("expression", 0, at, *message, text=text)
-
-
-def _mention(loaded: Loaded) -> None:
-    """Say on standard error what is refused, so that nobody takes a part for the whole."""
-    refused = [each for each in loaded.problems if each.severity is Severity.ERROR]
-    for problem in refused[:MENTIONED]:
-        show.complain(report.headline(problem))
-    if len(refused) > MENTIONED:
-        show.remark(f"and {len(refused) - MENTIONED} more; meridian check shows them all")
-
-
-def _end(loaded: Loaded) -> None:
-    if any(problem.severity is Severity.ERROR for problem in loaded.problems):
-        raise typer.Exit(1)
 
 
 def _explained(entry: Entry, runs: Sequence[Due]) -> rows.Row:

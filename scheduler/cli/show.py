@@ -17,6 +17,7 @@ from scheduler.redact import clean
 
 GAP = "  "
 NARROWEST = 12  # cells that a column keeps however narrow the terminal is
+MENTIONED = 5  # refusals that are told beside an answer
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
 
@@ -64,6 +65,21 @@ def problems(found: Iterable[Problem], *, err: bool = False) -> None:
         target.print(headline, style=STYLES[problem.severity])
         for line in rest:
             target.print(line)
+
+
+def mention(found: Iterable[Problem]) -> None:
+    """Say on standard error what is refused, so that nobody takes a part for the whole."""
+    refused = [each for each in found if each.severity is Severity.ERROR]
+    for problem in refused[:MENTIONED]:
+        complain(report.headline(problem))
+    if len(refused) > MENTIONED:
+        remark(f"and {len(refused) - MENTIONED} more; meridian check shows them all")
+
+
+def end(found: Iterable[Problem]) -> None:
+    """End with exit status 1 if something is refused."""
+    if any(problem.severity is Severity.ERROR for problem in found):
+        raise typer.Exit(1)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
