@@ -207,16 +207,33 @@ class Daemon:
         now = self._clock.now()
         reading = Reading(now, self._clock.monotonic(), self._clock.asleep())
         self._step_over(reading)
-        if self._planned is not None and self._planned <= now < self._planned + MINUTE:
-            self._fire(self._planned)
-        elif self._planned is not None and not now < self._planned <= now + MINUTE:
-            self._unplan()  # the clock moved under its feet: what is owed now is judged anew
+        if self._planned is not None:
+            self._come_to(self._planned, reading)
         owed = tick.owed(self._last, now)
         self._account(owed, reading)
         is_late = owed.movement is Movement.LATE
         for minute in owed.minutes:
             self._plan(minute, self._roster.timetable.due(minute), late=is_late)
             self._fire(minute, late=is_late)
+
+    def _come_to(self, planned: datetime, reading: Reading) -> None:
+        """Start the minute that is prepared if it is there; take it back if the clock moved.
+
+        Then what is owed is judged anew. A minute in which nothing was due may be over by now.
+        """
+        now = reading.wall
+        is_over = not self._coming and planned <= self._awaited(reading)
+        if planned <= now < planned + MINUTE or is_over:
+            self._fire(planned)
+        elif not now < planned <= now + MINUTE:
+            self._unplan()
+
+    def _awaited(self, reading: Reading) -> datetime:
+        """Return how far this daemon has waited since its last look: a jump is not waited for."""
+        if self._seen is None:
+            return reading.wall
+        waited = self._seen.wall + timedelta(seconds=reading.awake - self._seen.awake)
+        return min(waited, reading.wall)
 
     def _account(self, owed: Owed, reading: Reading) -> None:
         """Put on disk what happened to time since the last look, and what it makes of the runs."""
@@ -245,10 +262,9 @@ class Daemon:
 
     def _step_over(self, reading: Reading) -> None:
         """Let minutes in which nothing is due go by in one step, as far as this daemon waited."""
-        if self._watches or self._seen is None or self._last is None or self._planned is not None:
+        if self._watches or self._last is None or self._planned is not None:
             return
-        waited = self._seen.wall + timedelta(seconds=reading.awake - self._seen.awake)
-        reached = min(minute_of(min(waited, reading.wall)), self._next_minute() - MINUTE)
+        reached = min(minute_of(self._awaited(reading)), self._next_minute() - MINUTE)
         if reached > self._last:
             self._runs.account((), (), (), reached)
             self._last = reached

@@ -216,6 +216,11 @@ class Journal:
             verdict=jump.verdict.value,
         )
 
+    def forget_unlived(self, since: datetime) -> None:
+        """Take back what was left out from `since` on, since that time is still to come."""
+        self._do("forget_unlived", since=whole(since))
+        self._do("cut_unlived", since=whole(since), before=whole(since) - 60)
+
     # --- reading -----------------------------------------------------------------------------
 
     def jumps(self, *, limit: int | None = None) -> list[Jump]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from scheduler import wording
 from scheduler.launches import output_of
 from scheduler.model import Attempt, Done, Ending, GiveUp, NotStarted, Reason, RetryAt, State
+from scheduler.tick import Verdict, minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,8 +81,10 @@ class Ledger:
         self.then(partial(self._log.info, "waits", **facts))
 
     def jumped(self, jump: Jump) -> None:
-        """Remember what happened to time."""
+        """Remember what happened to time; what a wrong clock left out is still to come."""
         self._journal.jump(jump)
+        if jump.verdict is Verdict.RESET:
+            self._journal.forget_unlived(minute_of(jump.at))
 
     def started(self, running: Running, pid_started: int | None) -> None:
         """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""

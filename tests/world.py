@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from scheduler.process import Launch
     from scheduler.roster import Library
     from scheduler.sources import Stamp
+    from scheduler.tick import Jump
 
 DAY = datetime(2027, 3, 1, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
@@ -228,6 +229,10 @@ class World:
 
         self.at(time, happening)
 
+    def sleep_at(self, time: str, until: str) -> None:
+        """Let the machine be suspended."""
+        self.at(time, lambda: self.clock.suspend((when(until) - self.clock.now()).total_seconds()))
+
     def stop_at(self, *times: str) -> None:
         for time in times:
             self.at(time, lambda: self.daemon.stop())  # noqa: PLW0108 (whichever runs by then)
@@ -303,13 +308,22 @@ class World:
         """When which signal was sent to a process group."""
         return [(shown(at), number) for at, _, number in self.spawner.signals]
 
+    def jumps(self) -> list[str]:
+        """What the journal tells of the clock, a line each."""
+        return [f"{_span(jump)} {jump.kind}: {jump.verdict}" for jump in self.journal.jumps()]
+
     def story(self, job: str) -> list[str]:
         """The job's runs as the journal tells them, a line each."""
         return [_line(row) for row in self.journal.history(job)]
 
 
+def _span(jump: Jump) -> str:
+    return f"{shown(jump.last).removesuffix(':00')}->{shown(jump.at)} {jump.seconds:+.0f} s"
+
+
 def _line(row: RunRow) -> str:
     at = shown(row.run.instant).removesuffix(":00")
+    at += f"-{shown(row.until).removesuffix(':00')}" if row.until else ""
     reason = f" ({row.reason})" if row.reason else ""
     attempts = ", ".join(str(each.outcome or "open") for each in row.attempts)
     due = f" -> {shown(row.due)}" if row.due else ""

@@ -125,6 +125,17 @@ SELECT coalesce(until, instant), instant FROM run
 WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
 ORDER BY instant DESC LIMIT 1;
 
+-- name: forget_unlived
+-- What was left out of a time that, the clock having been wrong, is still to come.
+DELETE FROM run
+WHERE state = 'skipped' AND instant >= :since
+AND reason IN ('missed', 'superseded', 'too late')
+AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number);
+
+-- name: cut_unlived
+-- And of a stretch of it what lies behind the present minute.
+UPDATE run SET until = :before WHERE state = 'skipped' AND until >= :since AND instant < :since;
+
 -- name: instants
 -- The rows of a job that account for an instant: its run, or a stretch that holds it.
 SELECT * FROM record

@@ -1,0 +1,346 @@
+"""A daemon and the minutes that nobody handled: what it makes up for, when, and what it journals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fakes import Act
+from world import World, line, when
+
+from scheduler.model import Exited
+
+EVERY_MINUTE = "* * * * *"
+LINES = (
+    line("fixed", "30 12 * * *")
+    + line("twice", "10,40 12 * * *")
+    + line("now", "0,30 12-14 * * *")
+    + line("early", "5 9 * * *")
+    + line("minutes", EVERY_MINUTE)
+    + line("tens", "*/10 * * * *", catchup="all")
+    + line("never", "15 12 * * *", catchup="none")
+)
+
+
+def is_down(world: World, since: str, until: str) -> None:
+    world.runs_until(since)
+    world.clock.advance((when(until) - world.clock.now()).total_seconds())
+
+
+def is_killed(world: World, since: str, until: str) -> None:
+    world.crashes_at(since)
+    world.clock.advance((when(until) - world.clock.now()).total_seconds())
+
+
+def sleeps(world: World, since: str, until: str) -> None:
+    world.sleep_at(since, until)
+
+
+def jumps_ahead(world: World, since: str, until: str) -> None:
+    world.at(since, lambda: world.clock.set(when(until)))
+
+
+def is_held_up(world: World, since: str, until: str) -> None:
+    world.at(since, lambda: world.clock.advance((when(until) - when(since)).total_seconds()))
+
+
+GAPS = {
+    "daemon down": is_down,
+    "asleep": sleeps,
+    "clock set forward": jumps_ahead,
+    "daemon held up": is_held_up,
+}
+Happening = Callable[[World, str, str], None]
+
+
+@pytest.mark.parametrize(("kind", "happens"), GAPS.items(), ids=list(GAPS))
+def test_40_minutes_that_nobody_handled_are_one_thing_whatever_took_them(
+    kind: str, happens: Happening
+) -> None:
+    world = World(LINES, "11:59:30")
+    happens(world, "12:05:20", "12:45:20")
+    world.at("12:45:30", lambda: world.stop_at("12:47:30"))
+    world.run()
+    assert world.story("fixed") == ["12:30 succeeded: exit 0"]
+    assert world.story("twice") == ["12:10 skipped (superseded): -", "12:40 succeeded: exit 0"]
+    assert world.story("now") == ["12:00 succeeded: exit 0", "12:30 succeeded: exit 0"]
+    assert world.story("early") == []
+    assert world.story("never") == ["12:15 skipped (missed): -"]
+    assert world.story("minutes")[-4:] == [
+        "12:06-12:44 skipped (missed): -",
+        *(f"12:{n} succeeded: exit 0" for n in (45, 46, 47)),
+    ]
+    assert world.story("tens") == [f"12:{n}0 succeeded: exit 0" for n in range(5)]
+    # What is made up for starts one a second, the oldest first.
+    assert world.starts("minutes")[-3:] == ["12:45:20", "12:46:00", "12:47:00"]
+    starts = [world.starts(job)[-1] for job in ("now", "fixed", "twice")]
+    assert starts == ["12:45:23", "12:45:22", "12:45:25"]
+    assert world.starts("tens")[1:] == ["12:45:20", "12:45:21", "12:45:24", "12:45:26"]
+    (jump,) = world.jumps()
+    assert jump.startswith("12:05->12:45:20")
+    assert jump.endswith(f"{kind}: missed runs made up for or accounted for")
+
+
+@pytest.mark.parametrize(("kind", "happens"), GAPS.items(), ids=list(GAPS))
+def test_after_5_hours_what_is_more_than_3_hours_old_is_too_late(
+    kind: str, happens: Happening
+) -> None:
+    world = World(LINES, "11:59:30")
+    happens(world, "12:05:20", "17:05:20")
+    world.at("17:05:30", lambda: world.stop_at("17:06:30"))
+    world.run()
+    assert world.story("fixed") == ["12:30 skipped (too late): -"]
+    assert world.story("twice") == ["12:10-12:40 skipped (too late): -"]
+    assert world.story("now")[1:] == [
+        "12:30-14:00 skipped (superseded): -",
+        "14:30 succeeded: exit 0",
+    ]
+    assert world.story("never") == ["12:15 skipped (missed): -"]
+    assert world.story("minutes")[-3:] == [
+        "12:06-17:04 skipped (missed): -",
+        "17:05 succeeded: exit 0",
+        "17:06 succeeded: exit 0",
+    ]
+    tens = world.story("tens")[1:]
+    assert tens[0] == "12:10-14:00 skipped (too late): -"
+    made_up = [f"{hour}:{ten}0" for hour in (14, 15, 16) for ten in range(6)][1:]
+    assert [each.split()[0] for each in tens[1:]] == [*made_up, "17:00"]
+    assert [jump.split(" s ")[1] for jump in world.jumps()] == [
+        f"{kind}: missed runs made up for or accounted for"
+    ]
+
+
+def test_an_entry_that_is_due_right_now_has_its_newest_run_anyway() -> None:
+    world = World(line("job", "0,30 12 * * *"), "11:59:30")
+    jumps_ahead(world, "12:05:20", "12:30:05")
+    world.at("12:30:06", lambda: world.stop_at("12:31"))
+    world.run()
+    assert world.story("job") == ["12:00 succeeded: exit 0", "12:30 succeeded: exit 0"]
+    assert world.starts("job") == ["12:00:00", "12:30:05"]
+
+
+def test_the_older_ones_gave_way_to_it() -> None:
+    world = World(line("job", "0,10,20,30 12 * * *"), "11:59:30")
+    jumps_ahead(world, "12:05:20", "12:30:05")
+    world.at("12:30:06", lambda: world.stop_at("12:31"))
+    world.run()
+    assert world.story("job")[1:] == [
+        "12:10-12:20 skipped (superseded): -",
+        "12:30 succeeded: exit 0",
+    ]
+
+
+@pytest.mark.parametrize(("kind", "happens"), GAPS.items(), ids=list(GAPS))
+def test_a_daemon_that_is_killed_after_a_gap_leaves_nothing_out(
+    kind: str, happens: Happening
+) -> None:
+    """What is made up for and not yet started is on disk: the next daemon starts it."""
+    if kind in ("clock set forward", "asleep", "daemon held up"):
+        world = World(LINES, "11:59:30")
+        happens(world, "12:05:20", "12:45:20")
+        world.at("12:45:21.5", world.kill)
+    else:
+        world = World(LINES, "11:59:30")
+        is_killed(world, "12:05:20", "12:45:20")
+        world.at("12:45:21.5", world.kill)
+    world.crashes()
+    world.runs_until("12:46:30")
+    assert world.story("fixed") == ["12:30 succeeded: exit 0"]
+    assert world.story("twice") == ["12:10 skipped (superseded): -", "12:40 succeeded: exit 0"]
+    assert world.story("tens") == [f"12:{n}0 succeeded: exit 0" for n in range(5)]
+    assert len(world.jumps()) == 1
+
+
+def test_what_is_made_up_for_gives_way_to_the_next_instant() -> None:
+    lines = [line(f"job{n:02}", "30 12 * * *") for n in range(80)]
+    world = World("".join(lines) + line("job", "58,0 12-13 * * *"), "11:59:30")
+    jumps_ahead(world, "12:05:20", "12:59:20")
+    world.at("12:59:30", lambda: world.stop_at("13:01"))
+    world.run()
+    assert world.story("job")[1:] == ["12:58 skipped (superseded): -", "13:00 succeeded: exit 0"]
+
+
+def test_with_all_of_them_wanted_none_gives_way_and_all_wait_their_turn() -> None:
+    world = World(line("job", "*/10 * * * *", catchup="all"), "11:59:30", {"job": [Act(lasts=400)]})
+    jumps_ahead(world, "12:09:20", "12:49:50")
+    world.at("12:49:55", lambda: world.stop_at("14:00"))
+    world.run()
+    assert world.story("job")[:7] == [
+        f"{at} succeeded: exit 0"
+        for at in ("12:00", "12:10", "12:20", "12:30", "12:40", "12:50", "13:00")
+    ]
+    assert world.starts("job")[1:4] == ["12:49:50", "12:56:30", "13:03:10"]
+
+
+def test_one_that_waits_until_it_is_too_late_is_let_go() -> None:
+    text = line("job", "*/10 * * * *", catchup="all", within="20m")
+    world = World(text, "12:05", {"job": [Act(lasts=700)]})
+    jumps_ahead(world, "12:09:20", "12:29:50")
+    world.at("12:29:55", lambda: world.stop_at("12:45"))
+    world.run()
+    assert world.story("job")[:2] == ["12:10 succeeded: exit 0", "12:20 skipped (too late): -"]
+    assert world.starts("job") == ["12:29:50", "12:41:30"]
+
+
+def test_missed_runs_keep_to_the_hours_that_they_are_given() -> None:
+    world = World("START_HOURS_RANGE=13-14\n" + line("job", "10 12 * * *"), "11:59:30")
+    jumps_ahead(world, "12:05:20", "12:20:20")
+    world.at("12:20:30", lambda: world.stop_at("13:01"))
+    world.run()
+    assert world.starts("job") == ["13:00:00"]
+    assert world.story("job") == ["12:10 succeeded: exit 0"]
+
+
+def test_a_retry_of_a_missed_run_counts_from_its_late_start() -> None:
+    acts = {"job": [Act(outcome=Exited(1)), Act()]}
+    world = World(line("job", "10 12 * * *", retry_delay="10s"), "11:59:30", acts)
+    jumps_ahead(world, "12:05:20", "12:20:20")
+    world.at("12:20:21", lambda: world.stop_at("12:21"))
+    world.run()
+    assert world.starts("job") == ["12:20:20", "12:20:30"]
+
+
+# --- runs that are late, and runs that are spread ------------------------------------------------
+
+
+def test_a_late_minute_is_run_within_what_its_entry_allows() -> None:
+    world = World(line("strict", EVERY_MINUTE, within="0") + line("job", EVERY_MINUTE))
+    world.at("12:00:10", lambda: world.clock.advance(150))
+    world.runs_until("12:03:30")
+    assert world.story("strict") == [
+        "11:59 succeeded: exit 0",
+        "12:00 succeeded: exit 0",
+        "12:01 skipped (too late): -",
+        "12:02 succeeded: exit 0",
+        "12:03 succeeded: exit 0",
+    ]
+    assert len(world.starts("job")) == 5
+
+
+def test_a_queued_run_that_waited_too_long_is_not_started() -> None:
+    world = World(
+        line("job", "0,1 12 * * *", overlap="queue", within="2m"),
+        "11:59:30",
+        {"job": [Act(lasts=300)]},
+    )
+    world.runs_until("12:07")
+    assert world.story("job") == ["12:00 succeeded: exit 0", "12:01 skipped (too late): -"]
+
+
+def test_a_spread_job_starts_at_its_own_second_of_every_hour_and_after_a_restart() -> None:
+    world = World(line("job", "0 * * * *", spread="10m"), "11:59:30")
+    world.runs_until("12:30")
+    world.runs_until("13:30")
+    first, second = world.starts("job")
+    assert "12:00:00" < first < "12:10:00"
+    assert second == first.replace("12:", "13:")
+    assert world.story("job") == ["12:00 succeeded: exit 0", "13:00 succeeded: exit 0"]
+
+
+def test_a_spread_start_is_on_disk() -> None:
+    world = World(line("job", "0 * * * *", spread="10m"), "11:59:30")
+    world.crashes_at("12:00:00.5")
+    assert world.story("job")[0].startswith("12:00 scheduled: - -> 12:0")
+    world.runs_until("12:30")
+    assert world.story("job") == ["12:00 succeeded: exit 0"]
+
+
+def test_a_spread_that_is_longer_than_the_interval_loses_no_run() -> None:
+    world = World(line("job", EVERY_MINUTE, spread="10m"), "11:59:30")
+    world.runs_until("12:30:30")
+    starts = world.starts("job")
+    assert len(starts) >= 20
+    assert [each[6:] for each in starts] == [starts[0][6:]] * len(starts)
+
+
+def test_jobs_spread_out() -> None:
+    lines = "".join(line(f"job{n}", "0 12 * * *", spread="10m") for n in range(30))
+    world = World(lines, "11:59:30")
+    world.runs_until("12:20")
+    starts = {world.starts(f"job{n}")[0] for n in range(30)}
+    assert len(starts) > 25
+    assert max(starts) > "12:08"
+    assert min(starts) < "12:02"
+
+
+def test_a_spread_run_that_meets_an_earlier_one_does_as_its_overlap_says() -> None:
+    world = World(line("job", "0,30 * * * *", spread="10m"), "11:59:30", {"job": [Act(lasts=3000)]})
+    world.runs_until("12:41")
+    assert world.story("job")[1] == "12:30 skipped (overlap): -"
+
+
+def test_a_removed_entry_loses_the_start_that_was_put_off() -> None:
+    world = World(line("job", "0 * * * *", spread="10m"), "11:59:30")
+    world.edit_at("12:00:01", "")
+    world.reload_at("12:00:02")
+    world.runs_until("12:30")
+    assert world.story("job") == ["12:00 skipped (no longer in a crontab): -"]
+
+
+def test_random_delay_moves_all_jobs_of_a_machine_alike() -> None:
+    world = World(
+        "RANDOM_DELAY=20\n" + line("a", "0 12 * * *") + line("b", "1 12 * * *"), "11:59:30"
+    )
+    world.runs_until("12:40")
+    (a,), (b,) = world.starts("a"), world.starts("b")
+    assert (when(b) - when(a)).total_seconds() == 60
+
+
+# --- the clock set back, and restarts --------------------------------------------------------------
+
+
+def test_a_clock_set_back_by_30_minutes_is_one_row_even_over_a_restart() -> None:
+    world = World(line("job", EVERY_MINUTE) + line("half", "45 11 * * *"))
+    world.at("12:00:10", lambda: world.clock.set(when("11:30:10")))
+    world.at("11:30:11", lambda: world.stop_at("11:40"))
+    world.run()
+    world.runs_until("12:02:30")
+    assert [each.split()[0] for each in world.story("job")] == ["11:59", "12:00", "12:01", "12:02"]
+    assert world.story("half") == []
+    (jump,) = world.jumps()
+    assert jump == "12:00->11:30:10 -1800 s clock set back: minutes done before are waited out"
+
+
+def test_suspend_is_told_from_a_set_clock_within_a_minute_too() -> None:
+    world = World(line("job", EVERY_MINUTE))
+    world.at("12:00:10", lambda: world.clock.suspend(20))
+    world.at("12:00:50", lambda: world.clock.set(when("12:00:55")))
+    world.runs_until("12:01:30")
+    assert world.jumps() == [
+        "12:00->12:00:30 +20 s asleep: no minute missed",
+        "12:00->12:00:55 +5 s clock set forward: no minute missed",
+    ]
+    assert world.starts("job") == ["11:59:30", "12:00:00", "12:01:00"]
+
+
+def test_a_clock_set_forward_in_an_idle_minute_runs_what_came_to_be_due() -> None:
+    world = World(line("job", "0-5 12 * * *"), "11:30")
+    jumps_ahead(world, "11:58:10", "12:02:10")
+    world.at("12:02:11", lambda: world.stop_at("12:04:30"))
+    world.run()
+    assert world.starts("job") == ["12:02:10"] * 3 + ["12:03:00", "12:04:00"]
+
+
+# --- what wakes it ---------------------------------------------------------------------------------
+
+
+def test_an_idle_daemon_wakes_up_once_a_minute() -> None:
+    world = World(line("job", "0 18 * * *"))
+    waits: list[str] = []
+    wait = world.clock.wait
+
+    async def counted(*arguments: object) -> None:
+        waits.append(str(arguments[0]))
+        await wait(*arguments)  # type: ignore[arg-type]  # passed on as they came
+
+    world.clock.wait = counted  # type: ignore[method-assign]
+    world.runs_until("12:29:45")
+    assert len(waits) == 32  # one each from 11:58:30 on, the first minute's own and the stop
+
+
+def test_an_edit_in_an_idle_minute_does_not_run_what_it_says_of_that_minute() -> None:
+    world = World(line("other", "0 18 * * *"))
+    world.edit_at("12:00:20", line("job", EVERY_MINUTE))
+    world.reload_at("12:00:30")
+    world.runs_until("12:02:30")
+    assert world.starts("job") == ["12:01:00", "12:02:00"]
