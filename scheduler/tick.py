@@ -25,11 +25,10 @@ class Movement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """The minutes to handle now, in order, and how many before them are not made up for."""
+    """How time moved, and the minutes to handle now, in order."""
 
     movement: Movement
     minutes: tuple[datetime, ...]
-    missed: int = 0
 
 
 def minute_of(instant: datetime) -> datetime:
@@ -52,7 +51,7 @@ def owed(last: datetime | None, now: datetime) -> Owed:
             return Owed(Movement.BACK, ())
         return Owed(Movement.RESET, (current,))
     if behind > REPLAYED:
-        return Owed(Movement.GAP, (current,), missed=behind - 1)
+        return Owed(Movement.GAP, (current,))
     minutes = tuple(last + n * MINUTE for n in range(1, behind + 1))
     return Owed(Movement.LATE if behind > 1 else Movement.STEADY, minutes)
 

@@ -57,6 +57,22 @@ def test_an_instant_is_aware_and_in_utc(clock: Clock) -> None:
     assert clock.now().tzinfo is UTC
 
 
+def test_a_machine_that_is_awake_does_not_sleep(clock: Clock) -> None:
+    before = clock.asleep()
+    assert before is not None
+    for _ in range(100):
+        asleep = clock.asleep()
+        assert asleep is not None
+        assert abs(asleep - before) < 0.5
+
+
+def test_a_system_that_does_not_tell_sleep_from_a_set_clock_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clocks, "_SINCE_BOOT", None)
+    assert RealClock().asleep() is None
+
+
 def test_the_monotonic_clock_never_goes_back(clock: Clock) -> None:
     readings = [clock.monotonic() for _ in range(1000)]
     assert readings == sorted(readings)

@@ -26,6 +26,7 @@ from scheduler.model import (
     State,
     TimedOut,
 )
+from scheduler.tick import Jump, Kind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -354,6 +355,60 @@ def test_a_new_interval_replaces_the_old_anchor(journal: Journal) -> None:
     journal.set_anchor("backup", 60, NOON + MINUTE)
     assert journal.anchor("backup", 60) == NOON + MINUTE
     assert journal.anchor("backup", 90) is None
+
+
+def test_a_jump_is_remembered_as_it_was(journal: Journal) -> None:
+    told = [
+        Jump(Kind.DOWN, NOON, NOON + timedelta(seconds=2400.25), 2400.25, Verdict.ACCOUNTED),
+        Jump(Kind.BACK, NOON + 41 * MINUTE, NOON, -2460.0, Verdict.WAITED_OUT),
+        Jump(Kind.ASLEEP, NOON + 50 * MINUTE, NOON + 51 * MINUTE, 20.0, Verdict.NOTHING),
+    ]
+    for jump in told:
+        journal.jump(jump)
+    assert journal.jumps() == told
+    assert journal.jumps(limit=2) == told[1:]
+    assert journal.jumps_over(NOON + 10 * MINUTE) == told[:2]
+    assert journal.jumps_over(NOON + 45 * MINUTE) == []
+
+
+def test_a_jump_of_an_unknown_kind_is_refused(journal: Journal) -> None:
+    journal.jump(Jump(Kind.DOWN, NOON, NOON, 0.0, Verdict.NOTHING))
+    journal._connection.execute("UPDATE jump SET kind = 'sideways'")
+    with pytest.raises(JournalError, match="sideways"):
+        journal.jumps()
+
+
+def test_an_instant_is_accounted_for_by_its_run_or_by_its_stretch(journal: Journal) -> None:
+    first = finished(journal, "backup", NOON)
+    journal.skip("backup", NOON + MINUTE, "UTC", Reason.MISSED, until=NOON + 5 * MINUTE)
+    opened = claimed(journal, "backup", NOON + 7 * MINUTE)
+    journal.skip("other", NOON, "UTC", Reason.MISSED, until=NOON + 9 * MINUTE)
+
+    def at(minutes: int) -> tuple[int, str] | None:
+        row = journal.at("backup", NOON + minutes * MINUTE)
+        return None if row is None else (row.run.number, row.state)
+
+    assert at(0) == (first.number, "succeeded")
+    assert [at(n) for n in (1, 3, 5)] == [(2, "skipped")] * 3
+    assert (at(-1), at(6)) == (None, None)
+    assert at(7) == (opened.number, "scheduled")
+
+
+def test_what_was_left_out_of_a_time_still_to_come_is_forgotten(journal: Journal) -> None:
+    """The clock had been wrong: from 12:10 on it is all still to come."""
+    journal.skip("a", NOON, "UTC", Reason.MISSED, until=NOON + 30 * MINUTE)
+    journal.skip("b", NOON + 20 * MINUTE, "UTC", Reason.TOO_LATE)
+    journal.skip("c", NOON, "UTC", Reason.MISSED, until=NOON + 5 * MINUTE)
+    journal.skip("d", NOON + 20 * MINUTE, "UTC", Reason.OVERLAP)
+    ran = finished(journal, "a", NOON + 31 * MINUTE)
+    journal.forget_unlived(NOON + 10 * MINUTE)
+    left = [(row.run.job, row.run.instant, row.until) for row in journal.history()]
+    assert left == [
+        ("a", NOON, NOON + 9 * MINUTE),
+        ("c", NOON, NOON + 5 * MINUTE),
+        ("d", NOON + 20 * MINUTE, None),
+        ("a", ran.instant, None),
+    ]
 
 
 def test_the_last_instant_is_the_newest_run_or_skipped(journal: Journal) -> None:

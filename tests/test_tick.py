@@ -8,28 +8,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.tick import MINUTE, Movement, Owed, minute_of, owed
+from scheduler.tick import (
+    MINUTE,
+    Jump,
+    Kind,
+    Movement,
+    Owed,
+    Reading,
+    Verdict,
+    jumps,
+    minute_of,
+    owed,
+)
 
 LAST = datetime(2027, 3, 28, 12, 0, tzinfo=UTC)
 
-# From the last minute handled to now, in minutes and seconds; how time moved; the minutes owed
-# and those missed, counted from the last one handled; why.
+# From the last minute handled to now, in minutes and seconds; how time moved; the minutes owed,
+# counted from the last one handled; why.
 MOVEMENTS = [
-    (0, 0.0, Movement.STEADY, [], 0, "the minute has just been handled"),
-    (0, 59.999999, Movement.STEADY, [], 0, "and still lasts"),
-    (1, 0.0, Movement.STEADY, [1], 0, "the next one begins: this very instant is its own"),
-    (1, 59.999999, Movement.STEADY, [1], 0, "late within the minute is not late"),
-    (2, 0.0, Movement.LATE, [1, 2], 0, "one minute passed unseen: both are owed, in order"),
-    (5, 59.999999, Movement.LATE, [1, 2, 3, 4, 5], 0, "five minutes are all run as if in time"),
-    (6, 0.0, Movement.GAP, [6], 5, "six are a gap: only the present minute"),
-    (7, 30.0, Movement.GAP, [7], 6, "and the others are told"),
-    (60 * 24 * 365, 0.0, Movement.GAP, [525600], 525599, "a year asleep costs no more than a night"),
-    (-1, 59.999999, Movement.BACK, [], 0, "a clock that steps back by a moment repeats nothing"),
-    (-1, 0.0, Movement.BACK, [], 0, "nor one that steps back by a minute"),
-    (-180, 59.0, Movement.BACK, [], 0, "minutes handled already are waited out"),
-    (-180, 0.0, Movement.BACK, [], 0, "three hours exactly are still waited out"),
-    (-181, 59.999999, Movement.RESET, [-181], 0, "one minute more: the clock was wrong before"),
-    (-60 * 24 * 365, 0.0, Movement.RESET, [-525600], 0, "so it was after a year in the future"),
+    (0, 0.0, Movement.STEADY, [], "the minute has just been handled"),
+    (0, 59.999999, Movement.STEADY, [], "and still lasts"),
+    (1, 0.0, Movement.STEADY, [1], "the next one begins: this very instant is its own"),
+    (1, 59.999999, Movement.STEADY, [1], "late within the minute is not late"),
+    (2, 0.0, Movement.LATE, [1, 2], "one minute passed unseen: both are owed, in order"),
+    (5, 59.999999, Movement.LATE, [1, 2, 3, 4, 5], "five minutes are all run as if in time"),
+    (6, 0.0, Movement.GAP, [6], "six are a gap: only the present minute"),
+    (7, 30.0, Movement.GAP, [7], "and the others are told"),
+    (60 * 24 * 365, 0.0, Movement.GAP, [525600], "a year asleep costs no more than a night"),
+    (-1, 59.999999, Movement.BACK, [], "a clock that steps back by a moment repeats nothing"),
+    (-1, 0.0, Movement.BACK, [], "nor one that steps back by a minute"),
+    (-180, 59.0, Movement.BACK, [], "minutes handled already are waited out"),
+    (-180, 0.0, Movement.BACK, [], "three hours exactly are still waited out"),
+    (-181, 59.999999, Movement.RESET, [-181], "one minute more: the clock was wrong before"),
+    (-60 * 24 * 365, 0.0, Movement.RESET, [-525600], "so it was after a year in the future"),
 ]  # fmt: skip
 
 
@@ -37,12 +48,12 @@ def after(minutes: int) -> datetime:
     return LAST + minutes * MINUTE
 
 
-@pytest.mark.parametrize(("minutes", "seconds", "movement", "handled", "missed", "why"), MOVEMENTS)
+@pytest.mark.parametrize(("minutes", "seconds", "movement", "handled", "why"), MOVEMENTS)
 def test_the_minutes_owed_follow_from_how_time_moved(
-    minutes: int, seconds: float, movement: Movement, handled: list[int], missed: int, why: str
+    minutes: int, seconds: float, movement: Movement, handled: list[int], why: str
 ) -> None:
     now = after(minutes) + timedelta(seconds=seconds)
-    assert owed(LAST, now) == Owed(movement, tuple(map(after, handled)), missed), why
+    assert owed(LAST, now) == Owed(movement, tuple(map(after, handled))), why
 
 
 def test_every_movement_stands_in_the_table_but_the_start() -> None:
@@ -83,7 +94,7 @@ def test_no_minute_is_owed_twice_unless_the_clock_was_reset(passed: list[float])
 
 
 @given(st.lists(steps, max_size=40))
-def test_every_minute_is_owed_missed_or_waited_out(passed: list[float]) -> None:
+def test_every_minute_is_owed_or_waited_out_unless_many_are_missed(passed: list[float]) -> None:
     now, last = LAST, LAST
     for seconds in passed:
         now += timedelta(seconds=seconds)
@@ -93,7 +104,9 @@ def test_every_minute_is_owed_missed_or_waited_out(passed: list[float]) -> None:
             assert found.minutes == (last,)
             continue
         minutes = [last + n * MINUTE for n in range(1, (minute_of(now) - last) // MINUTE + 1)]
-        assert list(found.minutes) == minutes[found.missed :]
+        is_gap = found.movement is Movement.GAP
+        assert list(found.minutes) == (minutes[-1:] if is_gap else minutes)
+        assert is_gap == (len(minutes) > 5)
         last = max(found.minutes, default=last)
         assert last >= minute_of(now)
 
@@ -105,5 +118,74 @@ def test_looking_once_more_on_the_way_changes_nothing(one: float, other: float) 
     then = max(first.minutes, default=LAST)
     second = owed(then, LAST + timedelta(seconds=one + other))
     whole = owed(LAST, LAST + timedelta(seconds=one + other))
-    if not whole.missed:
+    if whole.movement is not Movement.GAP:
         assert first.minutes + second.minutes == whole.minutes
+
+
+# --- jumps ---------------------------------------------------------------------------------------
+
+BEFORE = Reading(LAST, 1000.0, 50.0)
+
+# Seconds that the wall clock, the machine awake and the machine asleep have gone on between two
+# looks; the jumps told, with their sizes; what was made of them; why.
+JUMPS = [
+    (60, 60, 0, {}, None, "time goes on"),
+    (60.9, 60, 0, {}, None, "a clock that is steered"),
+    (120, 60, 0, {Kind.FORWARD: 60}, Verdict.REPLAYED, "set forward by a minute"),
+    (62, 60, 0, {Kind.FORWARD: 2}, Verdict.NOTHING, "set forward within a minute"),
+    (2460, 60, 0, {Kind.FORWARD: 2400}, Verdict.ACCOUNTED, "by 40 minutes"),
+    (-1740, 60, 0, {Kind.BACK: -1800}, Verdict.WAITED_OUT, "set back by 30"),
+    (-17940, 60, 0, {Kind.BACK: -18000}, Verdict.RESET, "by 5 hours"),
+    (2460, 60, 2400, {Kind.ASLEEP: 2400}, Verdict.ACCOUNTED, "asleep for 40 minutes"),
+    (61, 1, 60, {Kind.ASLEEP: 60}, Verdict.NOTHING, "asleep for one"),
+    (1260, 60, 2400, {Kind.ASLEEP: 2400, Kind.BACK: -1200}, Verdict.ACCOUNTED, "asleep, and set back on waking"),
+    (2460, 2460, 0, {Kind.HELD_UP: 2400}, Verdict.ACCOUNTED, "awake all the time, and did not come to it"),
+    (120, 120, 0, {Kind.HELD_UP: 60}, Verdict.REPLAYED, "for a minute"),
+    (2460, 60, None, {Kind.UNSEEN: 2400}, Verdict.ACCOUNTED, "nobody can tell which"),
+    (-1740, 60, None, {Kind.BACK: -1800}, Verdict.WAITED_OUT, "this one is told anyway"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("went", "awake", "asleep", "sizes", "verdict", "why"), JUMPS)
+def test_a_jump_is_told_by_the_clocks_that_nobody_sets(
+    went: float,
+    awake: float,
+    asleep: float | None,
+    sizes: dict[Kind, float],
+    verdict: Verdict | None,
+    why: str,
+) -> None:
+    before = BEFORE if asleep is not None else Reading(LAST, 1000.0, None)
+    slept = None if asleep is None else 50.0 + asleep
+    now = Reading(LAST + timedelta(seconds=went), 1000.0 + awake, slept)
+    found = jumps(LAST, before, now, owed(LAST, now.wall).movement)
+    assert {each.kind: round(each.seconds, 6) for each in found} == sizes, why
+    assert {each.verdict for each in found} == ({verdict} if verdict else set()), why
+    assert {(each.last, each.at) for each in found} <= {(LAST, now.wall)}
+
+
+# The same at a daemon's first look: seconds since the last minute that any daemon handled.
+FIRST_LOOKS = [
+    (30, {}, None, "started again at once"),
+    (90, {}, None, "or within the next minute"),
+    (150, {Kind.DOWN: 150}, Verdict.REPLAYED, "a minute later"),
+    (2430, {Kind.DOWN: 2430}, Verdict.ACCOUNTED, "40 minutes later"),
+    (-1800, {Kind.BACK: -1800}, Verdict.WAITED_OUT, "30 minutes earlier"),
+    (-18000, {Kind.BACK: -18000}, Verdict.RESET, "5 hours earlier"),
+]
+
+
+@pytest.mark.parametrize(("since", "sizes", "verdict", "why"), FIRST_LOOKS)
+def test_a_daemon_that_starts_tells_for_how_long_there_was_none(
+    since: float, sizes: dict[Kind, float], verdict: Verdict | None, why: str
+) -> None:
+    now = Reading(LAST + timedelta(seconds=since), 5.0, 0.0)
+    found = jumps(LAST, None, now, owed(LAST, now.wall).movement)
+    expected = [
+        Jump(kind, LAST, now.wall, size, verdict) for kind, size in sizes.items() if verdict
+    ]
+    assert list(found) == expected, why
+
+
+def test_the_first_daemon_of_all_has_missed_nothing() -> None:
+    assert jumps(None, None, BEFORE, Movement.START) == ()
