@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from platformdirs.api import PlatformDirsABC
 
+_ZONE_FILES = (Path("/etc/localtime"), Path("/etc/timezone"))
 _MACHINE_ID = Path("/etc/machine-id")
 
 
@@ -129,12 +130,26 @@ def machine_zone() -> tuple[ZoneInfo, str | None]:
     try:
         if wanted and not wanted.startswith("/"):
             return ZoneInfo(wanted), None
+        tzlocal.reload_localzone()  # it remembers, and the machine may have moved
         if name := tzlocal.get_localzone_name():
             return ZoneInfo(name), None
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
         pass
     why = f"TZ={wanted} is not the name of a time zone" if wanted else "the machine names no zone"
     return ZoneInfo("UTC"), f"{why}, so UTC is taken; set TZ to a name like Europe/Berlin"
+
+
+def zone_stamp() -> tuple[object, ...]:
+    """Return what differs when the machine has been given another zone."""
+    return tuple(_stamp(path) for path in _ZONE_FILES)
+
+
+def _stamp(path: Path) -> object:
+    try:
+        status = path.lstat()  # of the link itself: where it points is the zone
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def salt() -> str:

@@ -11,8 +11,9 @@ import tzlocal
 from platformdirs.macos import MacOS
 
 from scheduler import places as module
+from scheduler.cli.running import _library
 from scheduler.errors import MeridianError
-from scheduler.places import machine_zone, make_private, places, salt
+from scheduler.places import machine_zone, make_private, places, salt, zone_stamp
 
 USER = 1000
 ME = os.geteuid()
@@ -121,6 +122,40 @@ def test_a_machine_without_a_zone_is_utc_and_said_so(monkeypatch: pytest.MonkeyP
     zone, problem = machine_zone()
     assert zone == ZoneInfo("UTC")
     assert problem is not None
+
+
+def test_a_machine_that_is_given_another_zone_is_seen_to_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    link, name = tmp_path / "localtime", tmp_path / "timezone"
+    monkeypatch.setattr(module, "_ZONE_FILES", (link, name))
+    stamps = [zone_stamp()]
+    for city in ("Lima", "Tokyo"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(tmp_path / city)
+        stamps += [zone_stamp(), zone_stamp()]
+    assert stamps[1] == stamps[2]
+    assert stamps[3] == stamps[4]
+    assert len(set(stamps)) == 3
+
+
+def test_entries_without_a_zone_go_with_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, link = tmp_path / "crontab", tmp_path / "localtime"
+    file.write_text("0 9 * * * at-nine\nCRON_TZ=Asia/Tokyo 0 9 * * * open-market\n")
+    monkeypatch.delenv("TZ", raising=False)
+    monkeypatch.setattr(module, "_ZONE_FILES", (link,))
+    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: "Europe/Berlin")
+    library = _library([str(file)], places({}, os.geteuid(), state=tmp_path), system=False)
+    berlin, before = library.load().entries, library.stamps()
+    link.touch()
+    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: "America/Lima")
+    lima = library.load().entries
+    assert library.stamps() != before
+    assert [entry.zone.key for entry in berlin] == ["Europe/Berlin", "Asia/Tokyo"]
+    assert [entry.zone.key for entry in lima] == ["America/Lima", "Asia/Tokyo"]
+    assert [entry.job for entry in lima] == [entry.job for entry in berlin]
 
 
 def test_the_salt_is_the_machines_and_stays_the_same(

@@ -9,13 +9,14 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from scheduler import places as machine
 from scheduler import sources
 from scheduler.cli import given
 from scheduler.clock import RealClock, boot_id
@@ -123,7 +124,10 @@ def _daemon(
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The crontabs that the daemon goes by: those named, or whatever is in its places."""
+    """The crontabs that the daemon goes by: those named, or whatever is in its places.
+
+    Those of them that name no zone go by the machine's, which may change as they may.
+    """
 
     named: tuple[str, ...]
     places: Places
@@ -132,11 +136,13 @@ class _Files:
     def stamps(self) -> Mapping[str, Stamp]:
         """See `Library`."""
         found = {file: sources.stamp(Path(file)) for file in self._paths()}
-        return {file: stamp for file, stamp in found.items() if stamp is not None}
+        there = {file: stamp for file, stamp in found.items() if stamp is not None}
+        return there | {"the machine's zone": machine.zone_stamp()}
 
     def load(self) -> Loaded:
         """See `Library`."""
-        return sources.load(self._paths(), self.how)
+        zone, _ = machine.machine_zone()
+        return sources.load(self._paths(), replace(self.how, zone=zone))
 
     def _paths(self) -> tuple[str, ...]:
         return self.named or given.own_files(self.places)
