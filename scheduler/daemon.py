@@ -262,7 +262,7 @@ class Daemon:
 
     def _step_over(self, reading: Reading) -> None:
         """Let minutes in which nothing is due go by in one step, as far as this daemon waited."""
-        if self._watches or self._last is None or self._planned is not None:
+        if self._watches or self._seen is None or self._last is None or self._planned is not None:
             return
         reached = min(minute_of(self._awaited(reading)), self._next_minute() - MINUTE)
         if reached > self._last:

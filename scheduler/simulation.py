@@ -109,6 +109,8 @@ class Simulation:
         self._story = _Story(self._clock, loaded.entries)
         self._anchors = anchors or {}
         for each in incidents:
+            # Just before it the daemon wakes up, so that what it has seen go by is on disk.
+            self._clock.at(each.at - _INSTANT, _nothing)
             self._clock.at(each.at, partial(self._befall, each))
         self._clock.at(end, _stop)
 
@@ -146,6 +148,7 @@ class Simulation:
 
     def _life(self, journal: Journal) -> Iterator[Event]:
         """Yield what one daemon does, wake by wake, until an incident or the end raises."""
+        self._clock.at(self._clock.now(), _nothing)  # it looks at the clock at once, due or not
         for _ in self._daemon(journal).run().__await__():  # each turn is one wait of its loop
             yield from self._story.told()
 
@@ -166,6 +169,7 @@ class Simulation:
             runs=runs,
             log=log,
             holds_state=lambda: True,
+            watches=False,
         )
 
     def _befall(self, incident: Incident) -> None:
@@ -188,6 +192,10 @@ class _Killed(Exception):
 
 class _Over(Exception):
     """The simulation has come to its end."""
+
+
+def _nothing() -> None:
+    """Happen, no more."""
 
 
 def _stop() -> NoReturn:
