@@ -16,7 +16,7 @@ from scheduler.scope import REFUSED, Scope
 from scheduler.writing import write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from scheduler.action import Action
@@ -37,7 +37,7 @@ def parse(
     Never raises: whatever is wrong is a Problem, and a bad line takes no good one down. `salt`
     moves the picks of `~`; those of `H` follow the job's name.
     """
-    return _Reader(file, zone, system=system, salt=salt).read(lines.split(data))
+    return _Reader(file, zone, system=system, salt=salt).read(data)
 
 
 def unique(crontabs: Sequence[Crontab]) -> tuple[Crontab, ...]:
@@ -63,15 +63,16 @@ class _Reader:
         self._problems: list[Problem] = []
         self._refused: set[int] = set()
         self._strings: dict[str, str] = {}
+        self._schedules: dict[str, Schedule] = {}
         self._number = 0
         self._line = ""
 
-    def read(self, text: tuple[str, ...]) -> Crontab:
-        for self._number, self._line in enumerate(text, 1):
+    def read(self, text: bytes) -> Crontab:
+        for self._number, self._line in enumerate(lines.split(text), 1):
             self._read_line()
         return Crontab(
             file=self._file,
-            lines=text,
+            text=text,
             entries=tuple(self._entries),
             problems=remarks.in_order(self._problems),
             refused=frozenset(self._refused),
@@ -167,7 +168,7 @@ class _Reader:
         if scope.refuses:
             self._refused.add(self._number)
             return
-        self._names.take(entry.job, self._file, self._number)
+        self._names.take(entry)
         self._entries.append(entry)
 
     def _entry(self, start: int, scope: Scope) -> Entry:
@@ -207,16 +208,21 @@ class _Reader:
                 job.schedule, does.command, stdin=does.stdin, zone=key, user=does.user
             )
             return self._names.numbered(name)
-        if place := self._names.place(chosen):
-            raise _second_use(chosen, f"line {place[1]}", job.schedule_at)
+        if first := self._names.taken(chosen):
+            raise _second_use(chosen, f"line {first.line}", job.schedule_at)
         return chosen
 
     def _schedule(self, job: Job, name: str) -> Schedule:
+        if known := self._schedules.get(job.schedule):
+            return known
         try:
-            return expression.parse(job.schedule, job=name, salt=self._salt)
+            schedule = expression.parse(job.schedule, job=name, salt=self._salt)
         except BadValue as bad:
             bad.offset = lines.schedule_offset(self._line, job.schedule_at, bad.offset)
             raise
+        if not expression.is_drawn(job.schedule):
+            self._schedules[job.schedule] = schedule
+        return schedule
 
     def _shared(self, text: str) -> str:
         return self._strings.setdefault(text, text)
@@ -274,28 +280,30 @@ def _second_use(name: str, place: str, offset: int) -> BadValue:
 
 def _unique(crontab: Crontab, names: naming.Names) -> Crontab:
     entries: list[Entry] = []
-    problems = list(crontab.problems)
+    refused: list[tuple[Entry, Entry]] = []  # each with the one that has its name
     for entry in crontab.entries:
-        place = names.place(entry.job)
-        if place and not naming.was_derived(entry):
-            problems.append(_named_twice(crontab, entry, f"line {place[1]} of {place[0]}"))
+        first = names.taken(entry.job)
+        if first and not naming.was_derived(entry):
+            refused.append((entry, first))
             continue
-        unique = replace(entry, job=names.numbered(naming.base(entry))) if place else entry
-        names.take(unique.job, entry.file, entry.line)
+        unique = replace(entry, job=names.numbered(naming.base(entry))) if first else entry
+        names.take(unique)
         entries.append(unique)
-    if len(problems) == len(crontab.problems):
+    if not refused:
         return replace(crontab, entries=tuple(entries))
-    refused = {entry.line for entry in crontab.entries} - {entry.line for entry in entries}
+    problems = (*crontab.problems, *_named_twice(crontab, refused))
     return replace(
         crontab,
         entries=tuple(entries),
         problems=remarks.in_order(problems),
-        refused=crontab.refused | refused,
+        refused=crontab.refused | {entry.line for entry, _ in refused},
     )
 
 
-def _named_twice(crontab: Crontab, entry: Entry, place: str) -> Problem:
-    line = crontab.lines[entry.line - 1]
-    offset = max(line.find(settings.NAME), 0)
-    bad = _second_use(entry.job, place, offset)
-    return remarks.problem(crontab.file, entry.line, line, bad)
+def _named_twice(crontab: Crontab, refused: Iterable[tuple[Entry, Entry]]) -> Iterator[Problem]:
+    text = tuple(lines.split(crontab.text))
+    for entry, first in refused:
+        line = text[entry.line - 1]
+        offset = max(line.find(settings.NAME), 0)
+        bad = _second_use(entry.job, f"line {first.line} of {first.file}", offset)
+        yield remarks.problem(crontab.file, entry.line, line, bad)

@@ -41,6 +41,11 @@ def parse(text: str, *, job: str = "", salt: str = "") -> Schedule:
     return _settle(read, job, salt) if isinstance(read, _Draft) else read
 
 
+def is_drawn(text: str) -> bool:
+    """Say whether the schedule of this text may hang on the job's name; weekdays with an h may."""
+    return "~" in text or "h" in text.lower()
+
+
 def field_sets(expression: Expression) -> dict[str, object]:
     """Return the fields as sorted lists for JSON, and `days`, the rule that joins the day fields.
 
@@ -87,7 +92,7 @@ def _read(text: str) -> Schedule | _Draft:
     return draft if any(field.picks for field in draft.values) else _settle(draft, "", "")
 
 
-_read_once = lru_cache(maxsize=16384)(_read)
+_read_once = lru_cache(maxsize=1024)(_read)
 
 
 def _refuse_miscount(words: list[tuple[str, int]]) -> None:
@@ -147,7 +152,7 @@ def _settle(draft: _Draft, job: str, salt: str) -> Expression:
     return expression
 
 
-_shared = lru_cache(maxsize=65536)(Expression)
+_shared = lru_cache(maxsize=4096)(Expression)
 _shared_every = lru_cache(maxsize=4096)(Every)
 _REBOOT = Reboot()
 
@@ -210,7 +215,9 @@ def _comes(expression: Expression) -> bool:
 
     No year needs to be looked at: over the 14 kinds of year each date falls on each weekday.
     """
-    if expression.days_rule == "or" or (expression.weekdays and 1 in expression.days):
+    if expression.days_rule == "or":
+        return True
+    if expression.weekdays and min(expression.days, default=31) <= 28:
         return True
     lengths = {_MONTH_LENGTHS[month - 1] for month in expression.months}
     if 29 in lengths:

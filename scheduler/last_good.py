@@ -8,8 +8,10 @@ from difflib import SequenceMatcher
 from itertools import chain, product
 from typing import TYPE_CHECKING
 
+from scheduler.lines import split
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from scheduler.model import Crontab, Entry
@@ -45,7 +47,7 @@ def merge(
         last = before.get(crontab.file)
         rescued: tuple[Entry, ...] = ()
         if last is not None and crontab.file in unreadable:
-            rescued, crontab = last.entries, replace(crontab, lines=last.lines)  # noqa: PLW2901 (the file's own lines could not be read)
+            rescued, crontab = last.entries, replace(crontab, text=last.text)  # noqa: PLW2901 (the file's own text could not be read)
         elif last is not None and crontab.refused:
             rescued = tuple(_rescued(last, crontab))
         rescued = tuple(entry for entry in rescued if entry.job.lower() not in jobs)
@@ -70,8 +72,9 @@ def _moves(old: Crontab, new: Crontab, missing: Iterable[int]) -> Iterator[tuple
     the one in whose place it stands.
     """
     lost, refused = set(missing), set(new.refused)
-    same, changed = _changes(old, new)
-    moved = _alike(old.lines, new.lines, lost, refused)
+    before, after = _job_lines(old), _job_lines(new)
+    same, changed = _changes(before, after)
+    moved = _alike(before, after, lost, refused)
     for i, j in chain(same, moved, _in_place(changed, lost, refused)):
         if i in lost and j in refused:
             lost.remove(i)
@@ -79,15 +82,22 @@ def _moves(old: Crontab, new: Crontab, missing: Iterable[int]) -> Iterator[tuple
             yield i, j
 
 
-def _changes(old: Crontab, new: Crontab) -> tuple[list[tuple[int, int]], list[Block]]:
-    """Return the job lines that are the same, and the blocks that stand in each other's place.
+def _job_lines(crontab: Crontab) -> dict[int, str]:
+    """Return the text of each job line, in order.
 
-    Job lines alone are compared: blank lines and comments, alike everywhere, say little of what
-    went where.
+    They alone are compared: blank lines and comments, alike everywhere, say little of what went
+    where.
     """
-    before = sorted(entry.line for entry in old.entries)
-    after = sorted({entry.line for entry in new.entries} | new.refused)
-    texts = _told_apart(old.lines, before), _told_apart(new.lines, after)
+    numbers = {entry.line for entry in crontab.entries} | crontab.refused
+    return {n: text for n, text in enumerate(split(crontab.text), 1) if n in numbers}
+
+
+def _changes(
+    old: Mapping[int, str], new: Mapping[int, str]
+) -> tuple[list[tuple[int, int]], list[Block]]:
+    """Return the lines that are the same, and the blocks that stand in each other's place."""
+    before, after = list(old), list(new)
+    texts = _told_apart(old.values()), _told_apart(new.values())
     same: list[tuple[int, int]] = []
     changed: list[Block] = []
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
@@ -98,25 +108,27 @@ def _changes(old: Crontab, new: Crontab) -> tuple[list[tuple[int, int]], list[Bl
     return same, changed
 
 
-def _told_apart(lines: Sequence[str], numbers: Iterable[int]) -> list[tuple[str, int]]:
+def _told_apart(lines: Iterable[str]) -> list[tuple[str, int]]:
     """Return each text and which one of its like it is: equal ones make a comparison endless."""
     seen: Counter[str] = Counter()
     found = []
-    for number in numbers:
-        text = lines[number - 1]
+    for text in lines:
         seen[text] += 1
         found.append((text, seen[text]))
     return found
 
 
 def _alike(
-    old: Sequence[str], new: Sequence[str], lost: AbstractSet[int], refused: AbstractSet[int]
+    old: Mapping[int, str],
+    new: Mapping[int, str],
+    lost: AbstractSet[int],
+    refused: AbstractSet[int],
 ) -> Iterator[tuple[int, int]]:
     """Yield the pairs that look alike, most alike first; none where there are too many."""
     if len(lost) * len(refused) > _PATIENCE:
         return
     ratios = (
-        (SequenceMatcher(None, old[i - 1][:_LETTERS], new[j - 1][:_LETTERS]).ratio(), -i, -j)
+        (SequenceMatcher(None, old[i][:_LETTERS], new[j][:_LETTERS]).ratio(), -i, -j)
         for i, j in product(lost, refused)
     )
     yield from ((-i, -j) for ratio, i, j in sorted(ratios, reverse=True) if ratio >= _ALIKE)

@@ -8,10 +8,13 @@ from __future__ import annotations
 import codecs
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.errors import BadValue
 from scheduler.redact import is_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BLANKS = " \t"
 MOST_PREFIXES = 64  # settings in front of one schedule; the table has half as many
@@ -64,16 +67,18 @@ class Job(NamedTuple):
     rest_at: int
 
 
-def split(data: bytes) -> tuple[str, ...]:
-    r"""Return a file's lines without their ends (`\n` or `\r\n`) and without a leading BOM.
+def split(text: bytes) -> Iterator[str]:
+    r"""Yield a file's lines without their ends (`\n` or `\r\n`) and without a leading BOM.
 
     Bytes that are not UTF-8 become lone surrogates, so that a command keeps them byte for byte.
     """
-    text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return tuple(line.removesuffix("\r") for line in lines)
+    begin = len(codecs.BOM_UTF8) if text.startswith(codecs.BOM_UTF8) else 0
+    while begin < len(text):
+        end = text.find(b"\n", begin)
+        if end < 0:
+            end = len(text)
+        yield text[begin:end].decode("utf-8", "surrogateescape").removesuffix("\r")
+        begin = end + 1
 
 
 def start(line: str) -> int:

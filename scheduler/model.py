@@ -173,10 +173,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Crontab:
-    """One file, read: its lines, what runs, what is wrong, and which job lines were refused."""
+    """One file, read: its text, what runs, what is wrong, and which job lines were refused."""
 
     file: str
-    lines: tuple[str, ...]
+    text: bytes
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
     refused: frozenset[int] = frozenset()  # line numbers of job lines that became no entry

@@ -72,24 +72,26 @@ class Names:
     """
 
     def __init__(self) -> None:
-        self._places: dict[str, tuple[str, int]] = {}
+        self._taken: dict[str, Entry] = {}
         self._last: dict[str, int] = {}
 
-    def take(self, name: str, file: str, line: int) -> None:
-        """Remember the name and its place."""
-        self._places[name.lower()] = (file, line)
+    def take(self, entry: Entry) -> None:
+        """Remember the entry's name, and that it is the one that has it."""
+        lowered = entry.job.lower()
+        # Most names are lower case, and a hundred thousand of them need not be there twice.
+        self._taken[entry.job if lowered == entry.job else lowered] = entry
 
-    def place(self, name: str) -> tuple[str, int] | None:
-        """Return file and line of the job that has the name, None if it is free."""
-        return self._places.get(name.lower())
+    def taken(self, name: str) -> Entry | None:
+        """Return the entry that has the name, None if it is free."""
+        return self._taken.get(name.lower())
 
     def numbered(self, name: str) -> str:
         """Return `name` if it is free, else with the first number from 2 that makes it so."""
-        if name.lower() not in self._places:
+        if name.lower() not in self._taken:
             return name
         # Counting on from the last number keeps a thousand equal lines from a million look-ups.
         number = self._last.get(name, 1) + 1
-        while f"{name.lower()}-{number}" in self._places:
+        while f"{name.lower()}-{number}" in self._taken:
             number += 1
         self._last[name] = number
         return f"{name}-{number}"

@@ -111,7 +111,7 @@ class Roster:
     def _merged(self, loaded: Loaded) -> last_good.Merged:
         """Return what was read, with the last good version of what could not be."""
         there = [table for table in loaded.crontabs if table.file not in self._spared]
-        gone = [Crontab(file, (), (), ()) for file in self._spared]
+        gone = [Crontab(file, b"", (), ()) for file in self._spared]
         return last_good.merge(self._crontabs, [*there, *gone], loaded.failed | self._spared)
 
     def _anchors(self, entries: Mapping[str, Entry], now: datetime) -> dict[str, datetime]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from scheduler import crontab
 from scheduler.errors import SourceRefused
-from scheduler.lines import hidden
+from scheduler.lines import hidden, split
 from scheduler.model import Crontab, Problem, Severity
 from scheduler.remarks import in_order
 
@@ -199,7 +199,7 @@ def _load_one(file: str, how: Reading, drafts: Mapping[str, bytes]) -> tuple[Cro
         failed = how.named or refused.code != "missing"
         severity = Severity.ERROR if failed else Severity.WARNING
         why = Problem(file, 0, 0, severity, refused.code, refused.message, refused.hint)
-        return Crontab(file, (), (), (why,)), failed
+        return Crontab(file, b"", (), (why,)), failed
 
 
 def _parsed(file: str, text: Text, how: Reading) -> Crontab:
@@ -215,7 +215,8 @@ def _parsed(file: str, text: Text, how: Reading) -> Crontab:
 def _without(table: Crontab, others: Sequence[Entry], how: Reading) -> Crontab:
     """Add a problem for each entry of another user, and drop those entries unless told not to."""
     refused = frozenset(entry.line for entry in others)
-    remarks = (_other_user(table, entry, how) for entry in others)
+    text = tuple(split(table.text))
+    remarks = (_other_user(entry, text[entry.line - 1], how) for entry in others)
     table = replace(table, problems=in_order((*table.problems, *remarks)))
     if how.keep_others:
         return table
@@ -226,12 +227,11 @@ def _without(table: Crontab, others: Sequence[Entry], how: Reading) -> Crontab:
     )
 
 
-def _other_user(table: Crontab, entry: Entry, how: Reading) -> Problem:
-    text = table.lines[entry.line - 1]
+def _other_user(entry: Entry, text: str, how: Reading) -> Problem:
     user = str(entry.user)
     schedule = max(text.find(entry.schedule_text), 0)
     column = text.find(user, schedule + len(entry.schedule_text)) + 1
     message = f"running as another user ({user}) is not supported yet"
     hint = f"this daemon runs as {how.user}"
-    where = (table.file, entry.line, column)
+    where = (entry.file, entry.line, column)
     return Problem(*where, Severity.ERROR, "not-supported-yet", message, hint, hidden(text))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from scheduler.due import Wall, applies, following, preceding, walls
@@ -19,12 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
+    from scheduler.model import Schedule
+
 _DAY = timedelta(days=1)
 _MINUTES_A_DAY = 24 * 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # from which minutes and days are numbered
 
-# Expressions that share their minute and hour sets, each with its entries.
-_Pattern = dict[Expression, list[Entry]]
+# Entries that share their minute and hour sets; those with equal expressions stand together.
+_Pattern = list[Entry]
+_Fields = tuple[frozenset[int], frozenset[int]]
+_SCHEDULE = attrgetter("schedule")
 
 
 class Timetable:
@@ -110,7 +116,7 @@ class _Zone:
     clock is left alone, what it shows is a sum, and the zone's rules need not be asked.
     """
 
-    def __init__(self, zone: ZoneInfo, patterns: Iterable[_Pattern]) -> None:
+    def __init__(self, zone: ZoneInfo, patterns: Mapping[_Fields, _Pattern]) -> None:
         self._zone = zone
         self._filed = _filed(patterns)
         self._times = sorted(self._filed)
@@ -144,8 +150,8 @@ class _Zone:
             for pattern in self._filed.get(wall.time.hour * 60 + wall.time.minute, ()):
                 found[id(pattern)] = pattern
         for pattern in found.values():
-            for expression, entries in pattern.items():
-                if any(applies(expression, wall) for wall in shown):
+            for schedule, entries in groupby(pattern, _SCHEDULE):
+                if any(applies(schedule, wall) for wall in shown):
                     yield from entries
 
     def _look_at(self, day: int) -> None:
@@ -183,24 +189,29 @@ class _Interval:
 
 
 def _zones(entries: Iterable[Entry]) -> Iterator[_Zone]:
-    zones: dict[ZoneInfo, dict[tuple[frozenset[int], frozenset[int]], _Pattern]] = {}
+    zones: dict[ZoneInfo, dict[_Fields, _Pattern]] = {}
     for entry in entries:
         if isinstance(expression := entry.schedule, Expression):
             patterns = zones.setdefault(entry.zone, {})
-            pattern = patterns.setdefault((expression.minutes, expression.hours), {})
-            pattern.setdefault(expression, []).append(entry)
+            patterns.setdefault((expression.minutes, expression.hours), []).append(entry)
     for zone, patterns in zones.items():
-        yield _Zone(zone, patterns.values())
+        yield _Zone(zone, patterns)
 
 
-def _filed(patterns: Iterable[_Pattern]) -> dict[int, list[_Pattern]]:
+def _filed(patterns: Mapping[_Fields, _Pattern]) -> dict[int, list[_Pattern]]:
     filed: dict[int, list[_Pattern]] = {}
-    for pattern in patterns:
-        sample = next(iter(pattern))
-        for hour in sample.hours:
-            for minute in sample.minutes:
+    for (minutes, hours), pattern in patterns.items():
+        _bring_together(pattern)
+        for hour in hours:
+            for minute in minutes:
                 filed.setdefault(hour * 60 + minute, []).append(pattern)
     return filed
+
+
+def _bring_together(pattern: _Pattern) -> None:
+    """Sort by schedule, in the order of their first entries; equal ones keep theirs."""
+    order: dict[Schedule, int] = {}
+    pattern.sort(key=lambda entry: order.setdefault(entry.schedule, len(order)))
 
 
 def _intervals(entries: Iterable[Entry], anchors: Mapping[str, datetime]) -> Iterator[_Interval]:

@@ -274,6 +274,18 @@ def test_equal_environments_settings_and_zones_are_one_object() -> None:
     assert first.schedule is second.schedule
 
 
+def test_equal_schedules_of_a_file_are_one_object_however_many_stand_between() -> None:
+    between = "".join(f"{n % 60} {n // 60 % 24} {n // 1440 + 1} * * x\n" for n in range(5000))
+    table = read(f"7 7 7 7 * x\n{between}7 7 7 7 * x\n")
+    assert table.entries[0].schedule is table.entries[-1].schedule
+
+
+@pytest.mark.parametrize("drawn", ["H H * * *", "h 9 * * *", "~ * * * *", "0 0~23 * * thu"])
+def test_each_line_makes_its_own_draw(drawn: str) -> None:
+    table = read("".join(f"{drawn} x {n}\n" for n in range(30)))
+    assert len({entry.schedule for entry in table.entries}) > 5
+
+
 # --- settings and their two scopes ---------------------------------------------------------------
 
 
@@ -803,13 +815,14 @@ FILES = st.one_of(
 @example(b"CRON_TZ=\xff 0 9 * * * \xfe", False)
 def test_no_bytes_make_it_fail(data: bytes, system: bool) -> None:
     table = read(data, system=system)
+    text = list(lines.split(table.text))
     for problem in table.problems:
-        assert 1 <= problem.line <= len(table.lines)
-        assert 1 <= problem.column <= len(table.lines[problem.line - 1]) + 1
+        assert 1 <= problem.line <= len(text)
+        assert 1 <= problem.column <= len(text[problem.line - 1]) + 1
         assert problem.message.isprintable()
         "\n".join(report.lines(problem)).encode()
     assert table.refused.isdisjoint(entry.line for entry in table.entries)
-    assert all(1 <= number <= len(table.lines) for number in table.refused)
+    assert all(1 <= number <= len(text) for number in table.refused)
     assert crontab.unique([table]) == (table,)
 
 

@@ -104,7 +104,7 @@ def test_of_two_kept_entries_with_one_name_the_first_files_stays() -> None:
 
 
 def nothing(file: str) -> Crontab:
-    return Crontab(file, (), (), ())
+    return Crontab(file, b"", (), ())
 
 
 def test_an_unreadable_file_keeps_all_its_entries() -> None:

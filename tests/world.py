@@ -101,7 +101,7 @@ class Shelf:
 def _read(name: str, text: str | None) -> Crontab:
     if text is None:
         why = Problem(name, 0, 0, Severity.ERROR, "missing", "there is no such file")
-        return Crontab(name, (), (), (why,))
+        return Crontab(name, b"", (), (why,))
     return crontab.parse(text.encode(), file=name, zone=UTC_ZONE)
 
 
