@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from scheduler.cli.auditing import app as auditing
 from scheduler.cli.editing import app as editing
 from scheduler.cli.notifying import app as notifying
 from scheduler.cli.past import app as past
@@ -48,7 +49,7 @@ app = typer.Typer(
     epilog="Example:  meridian run crontabs/demo.crontab",
 )
 
-for theme in (running, reading, editing, past, notifying):
+for theme in (running, reading, auditing, editing, past, notifying):
     app.add_typer(theme)
 
 

@@ -12,6 +12,7 @@ from scheduler.redact import masked
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from scheduler.audit import Finding
     from scheduler.cli.coming import Due
     from scheduler.model import Entry, Problem, Schedule, Settings
     from scheduler.record import AttemptRow, RunRow
@@ -89,6 +90,29 @@ def of_due(due: Due) -> Row:
         "line": entry.line,
         "note": due.note,
     }
+
+
+def of_finding(entry: Entry, finding: Finding) -> Row:
+    """Return the row of `audit --json`; times without an offset are those of the zone's clock."""
+    change = finding.change
+    return {
+        "file": entry.file,
+        "line": entry.line,
+        "job": entry.job,
+        "zone": entry.zone.key,
+        "change": utc(change.at),
+        "kind": change.kind,
+        "shift_minutes": change.shift_minutes,
+        "from": _naive(change.start),
+        "to": _naive(change.end),
+        "runs": [utc(at) for at in finding.runs],
+        "skipped": [_naive(wall) for wall in finding.skipped],
+        "text": str(finding),
+    }
+
+
+def _naive(wall: datetime) -> str:
+    return wall.isoformat(timespec="seconds")
 
 
 def of_run(run: RunRow) -> Row:
