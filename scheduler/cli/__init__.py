@@ -23,6 +23,7 @@ from scheduler.cli.past import app as past
 from scheduler.cli.reading import app as reading
 from scheduler.cli.running import app as running
 from scheduler.cli.show import complain
+from scheduler.cli.simulating import app as simulating
 from scheduler.errors import MeridianError
 
 STDOUT, STDERR = 1, 2

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scheduler.cli.coming import Due
     from scheduler.model import Entry, Problem, Schedule, Settings
     from scheduler.record import AttemptRow, RunRow
+    from scheduler.simulation import Event
 
 Row = dict[str, object]
 
@@ -140,6 +141,21 @@ def of_attempt(attempt: AttemptRow) -> Row:
         "cpu_s": None if attempt.cpu_s is None else round(attempt.cpu_s, 6),
         "memory_bytes": attempt.memory_bytes,
     }
+
+
+def of_event(event: Event) -> Row:
+    """Return the row of `simulate --json`; `until` is there where it stands for several."""
+    row: Row = {
+        "time": utc(event.time),
+        "event": event.kind.value,
+        "job": event.job,
+        "at": _maybe(event.at),
+        "attempt": event.attempt,
+        "reason": event.reason,
+    }
+    if event.until is not None:
+        row["until"] = utc(event.until)
+    return row
 
 
 def _maybe(at: datetime | None) -> str | None:

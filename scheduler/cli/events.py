@@ -1,0 +1,100 @@
+"""Events of a simulation in, JSON or a person's lines out, and in the end what they come to."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.text import Text
+
+from scheduler.cli import rows, show
+from scheduler.model import Entry
+from scheduler.redact import clean
+from scheduler.report import counted
+from scheduler.simulation import Event, Kind
+
+_STYLES = {
+    Kind.RETRY: "yellow", Kind.FAILURE: "red", Kind.SKIP: "yellow", Kind.JUMP: "magenta",
+}  # fmt: skip
+_WIDEST = 40  # cells of a job's name; most are shorter, and what is longer is not cut
+_TIME = len("Sun 2027-03-28 03:00:00")
+
+
+class Telling:
+    """How events are told, in the zones of their entries; what is no entry's, in `zone`."""
+
+    def __init__(self, entries: Sequence[Entry], zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._zones = {entry.job: entry.zone for entry in entries}
+        zones = {zone.key, *(entry.zone.key for entry in entries)}
+        self._zone_width = max(map(len, zones))
+        self._job_width = min(_WIDEST, max((len(entry.job) for entry in entries), default=0))
+        self._counts: Counter[Kind] = Counter()
+        self._skips: Counter[str | None] = Counter()
+
+    def as_json(self, events: Sequence[Event]) -> Text:
+        """Return an object a line."""
+        return Text("\n".join(json.dumps(rows.of_event(event)) for event in events))
+
+    def as_lines(self, events: Sequence[Event]) -> Text:
+        """Return a line an event, and count it."""
+        self._counts.update(event.kind for event in events)
+        self._skips.update(event.reason for event in events if event.kind is Kind.SKIP)
+        return Text("\n").join(
+            Text(self._line(event), _STYLES.get(event.kind, "")) for event in events
+        )
+
+    def header(self) -> str:
+        """Return the names of the columns."""
+        return self._joined("TIME", "ZONE", "EVENT", "JOB", "SCHEDULED", "WHY")
+
+    def summary(self, running: int) -> list[str]:
+        """Return what all of it comes to, of which so many jobs still run."""
+        runs, retries, good, bad, skips, jumps = (
+            self._counts[kind]
+            for kind in (Kind.START, Kind.RETRY, Kind.SUCCESS, Kind.FAILURE, Kind.SKIP, Kind.JUMP)
+        )
+        lines = [f"{counted(runs, 'run')}, {_retries(retries)}: {good} succeeded, {bad} failed"]
+        if running:
+            lines[0] += f", {running} still running"
+        if skips:
+            reasons = (f"{reason} {number}" for reason, number in self._skips.most_common())
+            lines.append(f"{counted(skips, 'skip')}: {', '.join(reasons)}")
+        if jumps:
+            lines.append(f"{counted(jumps, 'jump')} of the clock or times without a daemon")
+        return lines
+
+    def _line(self, event: Event) -> str:
+        zone = self._zones.get(event.job or "", self._zone)
+        local = event.time.astimezone(zone)
+        kind = event.kind.value
+        if event.attempt is not None and event.attempt > 1:
+            kind += f" {event.attempt}"
+        why = event.reason or ""
+        if event.until is not None:
+            why += f", and so until {_scheduled(event.until.astimezone(zone), local)}"
+        return self._joined(
+            f"{show.wall(local)}:{local:%S}",
+            zone.key,
+            kind,
+            clean(event.job or ""),
+            "" if event.at is None else _scheduled(event.at.astimezone(zone), local),
+            clean(why),
+        )
+
+    def _joined(self, time: str, zone: str, kind: str, job: str, at: str, why: str) -> str:
+        return (
+            f"{time:{_TIME}}  {zone:{self._zone_width}}  {kind:9}"
+            f"  {job:{self._job_width}}  {at:9}  {why}"
+        ).rstrip()
+
+
+def _scheduled(at: datetime, local: datetime) -> str:
+    return f"{at:%H:%M}" if at.date() == local.date() else f"{at:%a %H:%M}"
+
+
+def _retries(number: int) -> str:
+    return "1 retry" if number == 1 else counted(number, "retry")

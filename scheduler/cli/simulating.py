@@ -1,0 +1,215 @@
+"""Crontabs and a stretch of time in, what the daemon would do in it out: `simulate`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from scheduler.cli import given, show
+from scheduler.cli.coming import anchors
+from scheduler.cli.events import Telling
+from scheduler.clock import RealClock
+from scheduler.errors import MeridianError
+from scheduler.journal import Journal
+from scheduler.model import Entry, Every
+from scheduler.simulation import Incident, Mishap, Simulation, usual
+from scheduler.tick import MINUTE, minute_of
+
+app = typer.Typer()
+
+_BATCH = 500  # events printed at once
+
+
+@app.command(
+    epilog="Example:  meridian simulate --from 2027-03-28 --until 2027-03-29"
+    " --downtime 01:10..03:20"
+)
+def simulate(
+    *,
+    since: Annotated[
+        str, typer.Option("--from", metavar="T", help="When the daemon starts; a whole minute.")
+    ],
+    until: Annotated[str, typer.Option("--until", metavar="T", help="What happens before T.")],
+    files: given.Files = None,
+    downtime: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A..B", help="The daemon is killed at A and starts again at B."),
+    ] = None,
+    suspend: Annotated[
+        list[str] | None, typer.Option(metavar="A..B", help="The machine sleeps from A until B.")
+    ] = None,
+    set_clock: Annotated[
+        list[str] | None, typer.Option(metavar="A=B", help="At A somebody sets the clock to B.")
+    ] = None,
+    system: given.SystemForm = False,
+    state: given.State = None,
+    json: given.Json = False,
+) -> None:
+    """Say what the daemon would do: what runs, when and why, and what is skipped.
+
+    It is the daemon itself on a virtual clock, and no command is run. A job takes as long as its
+    newest successful runs did by the journal (their median), or 1 second where it knows none; all
+    succeed unless CRON_TIMEOUT or CRON_OVERLAP=replace ends them first.
+
+    Times without an offset are times of this machine's zone, those without a date are of the day
+    of --from. --downtime, --suspend and --set-clock may be given more than once.
+    """
+    os.environ.pop("NOTIFY_SOCKET", None)  # a simulated daemon has nothing to say to systemd
+    zone = given.own_zone()
+    now = RealClock().now()
+    start = _whole(given.instant(since, now, zone))
+    read = _Reader(now, start, zone)
+    end = read.end(until)
+    befalls = {Mishap.DOWNTIME: downtime, Mishap.SUSPEND: suspend, Mishap.SET_CLOCK: set_clock}
+    incidents = read.incidents(befalls, end)
+    loaded = given.load(files, zone, system=system, keep_others=True)
+    simulation = Simulation(
+        loaded,
+        start,
+        end,
+        incidents=incidents,
+        anchors=_anchors(state, loaded.entries),
+        lasts=_durations(state, loaded.entries),
+    )
+    _tell(simulation, Telling(loaded.entries, zone), json=json)
+    show.mention(loaded.problems)
+    show.end(loaded.problems)
+
+
+def _whole(at: datetime) -> datetime:
+    minute = minute_of(at)
+    return minute if minute == at else minute + MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """How times are read: what has no date is of the day of `start`."""
+
+    now: datetime
+    start: datetime
+    zone: ZoneInfo
+
+    def end(self, text: str) -> datetime:
+        """Return where the simulation ends; wrong usage if that is not after its start."""
+        end = self._instant(text)
+        if end <= self.start:
+            raise typer.BadParameter("it is not later than --from", param_hint="--until")
+        return end
+
+    def incidents(
+        self, befalls: Mapping[Mishap, Sequence[str] | None], end: datetime
+    ) -> list[Incident]:
+        """Return what befalls the machine; wrong usage if that can't be."""
+        found = [
+            self._incident(mishap, text, end)
+            for mishap, texts in befalls.items()
+            for text in texts or ()
+        ]
+        for before, after in pairwise(sorted(found, key=_stretch)):
+            if _stretch(after)[0] <= _stretch(before)[1]:
+                names = f"--{before.mishap.value} and --{after.mishap.value}"
+                raise typer.BadParameter("one begins before the other is over", param_hint=names)
+        return found
+
+    def _incident(self, mishap: Mishap, text: str, end: datetime) -> Incident:
+        mark = "=" if mishap is Mishap.SET_CLOCK else ".."
+        try:
+            at, to = self._two(text, mark)
+            self._judge(mishap, text, at, to, end)
+        except typer.BadParameter as error:
+            raise typer.BadParameter(error.message, param_hint=f"--{mishap.value}") from error
+        return Incident(mishap, at, to)
+
+    def _two(self, text: str, mark: str) -> tuple[datetime, datetime]:
+        first, found, second = text.partition(mark)
+        if not found:
+            example = f"2027-03-28 01:10{mark}03:20"
+            raise typer.BadParameter(f"{text!r} is not two times; write {example}")
+        return self._instant(first), self._instant(second)
+
+    def _judge(self, mishap: Mishap, text: str, at: datetime, to: datetime, end: datetime) -> None:
+        if to == at or (to < at and mishap is not Mishap.SET_CLOCK):
+            raise typer.BadParameter(f"{text!r} ends no later than it begins")
+        if min(at, to) < self.start or max(at, to) > end:
+            raise typer.BadParameter(f"{text!r} is not between --from and --until")
+
+    def _instant(self, text: str) -> datetime:
+        is_now = text.strip().lower() == "now"
+        return self.now if is_now else given.instant(text, self.start, self.zone)
+
+
+def _stretch(incident: Incident) -> tuple[datetime, datetime]:
+    return min(incident.at, incident.to), max(incident.at, incident.to)
+
+
+def _anchors(state: Path | None, entries: Sequence[Entry]) -> dict[tuple[str, int], datetime]:
+    """Return from where `@every` jobs count their intervals, as far as the journal knows."""
+    with anchors(state) as anchor:
+        found = {
+            (entry.job, entry.schedule.minutes): anchor(entry.job, entry.schedule.minutes)
+            for entry in entries
+            if isinstance(entry.schedule, Every)
+        }
+    return {key: at for key, at in found.items() if at is not None}
+
+
+def _durations(state: Path | None, entries: Sequence[Entry]) -> dict[str, float]:
+    """Return how many seconds jobs take, as far as the journal knows."""
+    try:
+        journal = Journal.open(given.here(state).journal, readonly=True)
+    except MeridianError:
+        return {}
+    with closing(journal):
+        found = {entry.job: usual(journal, entry.job) for entry in entries}
+    return {job: took for job, took in found.items() if took is not None}
+
+
+def _tell(simulation: Simulation, telling: Telling, *, json: bool) -> None:
+    """Print what happens as it happens, and for a person what it comes to."""
+    events = simulation.events()
+    with _progress(simulation) as (console, advance):
+        if not json:
+            console.print(telling.header(), style="bold")
+        while batch := list(islice(events, _BATCH)):
+            text = telling.as_json(batch) if json else telling.as_lines(batch)
+            if show.is_terminal():
+                console.print(text)
+            else:
+                sys.stdout.write(f"{text}\n")
+            advance()
+    if not json:
+        for line in telling.summary(simulation.running()):
+            show.say(line, style="bold")
+
+
+@contextmanager
+def _progress(simulation: Simulation) -> Iterator[tuple[Console, Callable[[], None]]]:
+    """Yield where to print, and what moves the bar on: under the lines, or on standard error."""
+    console = show.console()
+    screen = console if show.is_terminal() else show.console(err=True)
+    bar = Progress(
+        TextColumn("simulating"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=screen,
+        transient=True,
+        disable=not screen.file.isatty(),
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    task = bar.add_task("", total=simulation.length())
+    with bar:
+        yield console, lambda: bar.update(task, completed=simulation.passed())
