@@ -50,7 +50,7 @@ app = typer.Typer(
     epilog="Example:  meridian run crontabs/demo.crontab",
 )
 
-for theme in (running, reading, auditing, editing, past, notifying):
+for theme in (running, reading, simulating, auditing, editing, past, notifying):
     app.add_typer(theme)
 
 
