@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # The factor that turns seconds or bytes into a unit.
-_UNITS = {"ms": 1e3, "MB": 1e-6, "bytes": 1.0}
+_UNITS = {"ms": 1e3, "MB": 1e-6, "bytes": 1.0, "": 1.0}
 _COLUMNS = ("floor", "Meridian", "/ floor", "journal", "cron", "/ floor", "/ Meridian")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One quantity as each of them has it, in seconds or bytes; None is not measured."""
+    """One quantity as each of them has it: seconds, bytes or a count; None is not measured."""
 
     name: str
     unit: str
@@ -87,6 +87,8 @@ def _printed(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     scaled = value * _UNITS[unit]
+    if not unit:
+        return f"{scaled:,.0f}"
     digits = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0
     return f"{scaled:,.{digits}f} {unit}"
 
