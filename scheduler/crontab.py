@@ -188,7 +188,7 @@ class _Reader:
             schedule=self._schedule(job, name),
             schedule_text=self._shared(job.schedule),
             zone=scope.get(settings.ZONE) or self._zone,
-            command=self._shared(does.command),
+            command=does.command,
             stdin=does.stdin,
             environment=scope.environment(),
             settings=chosen,

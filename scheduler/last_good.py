@@ -9,6 +9,7 @@ from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from scheduler.lines import split
+from scheduler.naming import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,8 +40,10 @@ def merge(
     A file in `unreadable` keeps all its entries; a job line that was refused keeps the entry that
     stood there before. An entry whose line is gone was taken out, and is gone.
     """
+    if not old:
+        return Merged(tuple(new), ())
     before = {crontab.file: crontab for crontab in old}
-    jobs = {entry.job.lower() for crontab in new for entry in crontab.entries}
+    jobs = {folded(entry.job) for crontab in new for entry in crontab.entries}
     crontabs: list[Crontab] = []
     kept: list[Entry] = []
     for crontab in new:
@@ -50,8 +53,8 @@ def merge(
             rescued, crontab = last.entries, replace(crontab, text=last.text)  # noqa: PLW2901 (the file's own text could not be read)
         elif last is not None and crontab.refused:
             rescued = tuple(_rescued(last, crontab))
-        rescued = tuple(entry for entry in rescued if entry.job.lower() not in jobs)
-        jobs.update(entry.job.lower() for entry in rescued)
+        rescued = tuple(entry for entry in rescued if folded(entry.job) not in jobs)
+        jobs.update(folded(entry.job) for entry in rescued)
         kept.extend(rescued)
         crontabs.append(replace(crontab, entries=(*crontab.entries, *rescued)))
     return Merged(tuple(crontabs), tuple(kept))
@@ -59,8 +62,8 @@ def merge(
 
 def _rescued(old: Crontab, new: Crontab) -> Iterator[Entry]:
     """Yield the old entries whose lines became refused ones, moved to where those stand now."""
-    jobs = {entry.job.lower() for entry in new.entries}
-    missing = {entry.line: entry for entry in old.entries if entry.job.lower() not in jobs}
+    jobs = {folded(entry.job) for entry in new.entries}
+    missing = {entry.line: entry for entry in old.entries if folded(entry.job) not in jobs}
     for old_line, new_line in _moves(old, new, missing.keys()) if missing else ():
         yield replace(missing[old_line], line=new_line)
 

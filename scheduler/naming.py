@@ -65,8 +65,14 @@ def slug(command: str) -> str:
     return "-".join(words)[:SLUG_LENGTH].rstrip("-") or "job"
 
 
+def folded(name: str) -> str:
+    """Return what is equal for names that differ in case alone: they are the same name."""
+    # Most are lower case already, and a hundred thousand need not be there twice.
+    return name if name.islower() else name.lower()
+
+
 class Names:
-    """The names given so far and where; names that differ in case alone are the same name.
+    """The names given so far and by which entries, whatever their case.
 
     Output folders may stand on a disk that ignores case.
     """
@@ -77,17 +83,15 @@ class Names:
 
     def take(self, entry: Entry) -> None:
         """Remember the entry's name, and that it is the one that has it."""
-        lowered = entry.job.lower()
-        # Most names are lower case, and a hundred thousand of them need not be there twice.
-        self._taken[entry.job if lowered == entry.job else lowered] = entry
+        self._taken[folded(entry.job)] = entry
 
     def taken(self, name: str) -> Entry | None:
         """Return the entry that has the name, None if it is free."""
-        return self._taken.get(name.lower())
+        return self._taken.get(folded(name))
 
     def numbered(self, name: str) -> str:
         """Return `name` if it is free, else with the first number from 2 that makes it so."""
-        if name.lower() not in self._taken:
+        if folded(name) not in self._taken:
             return name
         # Counting on from the last number keeps a thousand equal lines from a million look-ups.
         number = self._last.get(name, 1) + 1

@@ -154,8 +154,8 @@ class Roster:
         for entry in kept[:_TOLD]:
             say = f"its line is unreadable; the last good version keeps running ({entry.file})"
             self._log.warning("kept", job=entry.job, file=entry.file, line=entry.line, say=say)
-        new = len(self.entries.keys() - before.keys())
-        gone = len(before.keys() - self.entries.keys())
+        new = sum(job not in before for job in self.entries)
+        gone = sum(job not in self.entries for job in before)
         news = f"; {new} new, {gone} gone" if before else ""
         self._log.info(
             "crontabs", entries=len(self.entries), new=new, gone=gone, say=self.summary() + news
