@@ -333,7 +333,7 @@ def test_an_idle_daemon_wakes_up_once_a_minute() -> None:
         waits.append(str(arguments[0]))
         await wait(*arguments)  # type: ignore[arg-type]  # passed on as they came
 
-    world.clock.wait = counted  # type: ignore[method-assign]
+    world.clock.wait = counted  # type: ignore[method-assign,assignment]
     world.runs_until("12:29:45")
     assert len(waits) == 32  # one each from 11:58:30 on, the first minute's own and the stop
 

@@ -25,6 +25,7 @@ LAYERS = {
     "pure rules": {
         *(
             "action",
+            "answer",
             "audit",
             "canonical",
             "catchup",
@@ -32,9 +33,8 @@ LAYERS = {
             "delay",
             "due",
             "duration",
-            "explain",
         ),
-        "expression",
+        *("explain", "expression"),
         *("fields", "items", "last_good", "lines", "marks", "naming", "record", "redact"),
         *("remarks", "report", "retry", "scope", "settings", "shell", "tick", "timetable"),
         *("values", "wording", "writing"),
@@ -49,6 +49,7 @@ LAYERS = {
         "jobs",
         "launches",
         "ledger",
+        "minutes",
         "pending",
         "roster",
         "runs",

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from scheduler.cli.asking import app as asking
 from scheduler.cli.auditing import app as auditing
 from scheduler.cli.editing import app as editing
 from scheduler.cli.notifying import app as notifying
@@ -50,7 +51,7 @@ app = typer.Typer(
     epilog="Example:  meridian run crontabs/demo.crontab",
 )
 
-for theme in (running, reading, simulating, auditing, editing, past, notifying):
+for theme in (running, reading, simulating, auditing, editing, past, asking, notifying):
     app.add_typer(theme)
 
 

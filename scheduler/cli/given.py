@@ -123,21 +123,27 @@ def instant(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     `now`, or a date, a time or both in any usual form; what is left out is today's midnight, and
     without an offset it is a time of `zone` (in a gap: shifted behind it; twice: the first).
     """
+    at = typed(text, now, zone)
+    if at.tzinfo is None:
+        at = tz.resolve_imaginary(at.replace(tzinfo=zone))
+    return at.astimezone(UTC)
+
+
+def typed(text: str, now: datetime, zone: tzinfo) -> datetime:
+    """Return the time that a person typed, naive if it has no offset; wrong usage as `instant`."""
     if text.strip().lower() == "now":
         return now
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     try:
-        typed = parser.parse(text, default=midnight, tzinfos=_offset)
+        found = parser.parse(text, default=midnight, tzinfos=_offset)
     except (ValueError, OverflowError) as error:
         said = str(error).split(":")[0].lower()
         raise typer.BadParameter(
             f"{text!r} is no time ({said}); write 2027-03-28 09:00, 09:00 or now"
         ) from error
-    if not MINYEAR < typed.year < MAXYEAR:  # a day to either side still has to be a date
+    if not MINYEAR < found.year < MAXYEAR:  # a day to either side still has to be a date
         raise typer.BadParameter(f"{text!r} is no time (its year is at the end of the calendar)")
-    if typed.tzinfo is None:
-        typed = tz.resolve_imaginary(typed.replace(tzinfo=zone))
-    return typed.astimezone(UTC)
+    return found
 
 
 def _offset(name: str | None, seconds: int | None) -> tzinfo | None:

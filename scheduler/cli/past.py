@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -47,7 +46,7 @@ def history(
     with _journal(state) as journal:
         found = journal.history(job, limit=min(number, sys.maxsize))
         if job is not None and not found:
-            _explain_absence(journal, job)
+            explain_absence(journal, job)
     if json:
         for run in found:
             show.row(rows.of_run(run))
@@ -64,7 +63,7 @@ def _journal(state: Path | None) -> Iterator[Journal]:
         yield journal
 
 
-def _explain_absence(journal: Journal, job: str) -> None:
+def explain_absence(journal: Journal, job: str) -> None:
     """Tell a job that has not run yet from a name that nobody knows, which raises."""
     places = given.here()
     by_root = places.folder is not None
@@ -79,15 +78,15 @@ def _explain_absence(journal: Journal, job: str) -> None:
 
 
 def _told(run: RunRow) -> tuple[str, ...]:
-    at = show.wall(_local(run.run.instant, run.zone))
+    at = show.wall(run.run.instant.astimezone(zone_of(run.zone)))
     if run.until is not None:
-        at += f" to {show.wall(_local(run.until, run.zone))}"
+        at += f" to {show.wall(run.until.astimezone(zone_of(run.zone)))}"
     last = run.attempts[-1] if run.attempts else None
     how = [str(last.outcome)] if last and last.outcome else []
     if run.reason is not None:
         how.append(run.reason.value)
     if run.due is not None and run.attempts:
-        how.append(f"next attempt at {_local(run.due, run.zone):%H:%M:%S}")
+        how.append(f"next attempt at {run.due.astimezone(zone_of(run.zone)):%H:%M:%S}")
     return (
         str(run.run.number),
         run.run.job,
@@ -99,11 +98,12 @@ def _told(run: RunRow) -> tuple[str, ...]:
     )
 
 
-def _local(at: datetime, zone: str) -> datetime:
+def zone_of(name: str) -> ZoneInfo:
+    """Return the zone of this name, UTC if this machine does not know it any more."""
     try:
-        return at.astimezone(ZoneInfo(zone))
-    except (KeyError, ValueError, OSError):  # a zone that this machine no longer knows
-        return at.astimezone(UTC)
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
 
 
 def _took(attempt: AttemptRow | None) -> str:
@@ -145,7 +145,7 @@ def _run(journal: Journal, which: str) -> RunRow:
         return run
     if number is not None:
         raise NothingThere(f"There is no run {which}; meridian history lists the runs")
-    _explain_absence(journal, which)
+    explain_absence(journal, which)
     raise NothingThere(f"{which} has not run yet")
 
 
@@ -163,7 +163,7 @@ def _attempt(run: RunRow, number: int | None) -> AttemptRow:
 
 
 def _heading(run: RunRow, attempt: AttemptRow) -> str:
-    at = f"{show.wall(_local(run.run.instant, run.zone))} {run.zone}"
+    at = f"{show.wall(run.run.instant.astimezone(zone_of(run.zone)))} {run.zone}"
     outcome = attempt.outcome or ("running" if attempt.started else "not started yet")
     return f"{run.run.job}, run {run.run.number} of {at}, attempt {attempt.number}: {outcome}"
 

@@ -1,0 +1,142 @@
+"""A job and a time in, why it ran, ran late or did not run then out: `why`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from dateutil import tz
+
+from scheduler import sources
+from scheduler.answer import Known, answer, of_repeated, of_skipped
+from scheduler.cli import given, show
+from scheduler.cli.past import NothingThere, explain_absence, zone_of
+from scheduler.clock import RealClock
+from scheduler.due import walls
+from scheduler.journal import Journal
+from scheduler.model import Entry, Every
+from scheduler.tick import MINUTE, minute_of
+from scheduler.timetable import Timetable
+
+app = typer.Typer()
+
+
+@app.command(epilog='Example:  meridian why nightly-backup "2027-03-28 02:30"')
+def why(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")],
+    time: Annotated[
+        str,
+        typer.Argument(
+            metavar="TIME", help="A date, a time or both; without an offset, of the job's zone."
+        ),
+    ],
+    files: given.Files = None,
+    system: given.SystemForm = False,
+    state: given.State = None,
+    json: given.Json = False,
+) -> None:
+    """Say why a job ran at a time, ran late, or did not run.
+
+    The journal answers, and where it has no record the rules do; no daemon has to run.
+    """
+    entry = _entry(job, files, system=system)
+    with closing(_journal(state)) as journal:
+        newest = journal.history(job, limit=1)
+        if entry is None and not newest:
+            explain_absence(journal, job)
+            raise NothingThere(f"{job} has not run yet, and is in none of these crontabs")
+        zone = entry.zone if entry is not None else zone_of(newest[0].zone)
+        at, remarks = _minute(time, zone)
+        known = known_of(journal, job, entry, at, zone, RealClock().now())
+    told = [*remarks, *answer(known)]
+    if json:
+        show.row(_row(known, told))
+    else:
+        for sentence in told:
+            show.say(sentence)
+
+
+def _entry(job: str, files: Sequence[str] | None, *, system: bool) -> Entry | None:
+    """Return the job's line, None if it has none (any more)."""
+    own = given.own_files(given.here())
+    if not files and not any(sources.is_there(Path(file)) for file in own):
+        return None
+    loaded = given.load(files, given.own_zone(), system=system, keep_others=True)
+    return next((entry for entry in loaded.entries if entry.job == job), None)
+
+
+def _journal(state: Path | None) -> Journal:
+    """Return the journal, or an empty one where nothing has run yet."""
+    path = given.here(state).journal
+    if not path.exists():
+        return Journal.in_memory()
+    return Journal.open(path, readonly=True)
+
+
+def _minute(time: str, zone: ZoneInfo) -> tuple[datetime, list[str]]:
+    """Return the minute asked for, and what to say of a time that no clock showed, or two did."""
+    typed = given.typed(time, RealClock().now(), zone)
+    if typed.tzinfo is not None:
+        return minute_of(typed.astimezone(UTC)), []
+    at = minute_of(typed.replace(tzinfo=zone).astimezone(UTC))
+    if tz.datetime_exists(typed, zone):
+        return at, [of_repeated(typed, zone)] if tz.datetime_ambiguous(typed, zone) else []
+    behind = at  # as if the old offset still held; go back to where the new one begins
+    while behind.astimezone(zone).utcoffset() == (behind - MINUTE).astimezone(zone).utcoffset():
+        behind -= MINUTE
+    answers = any(wall.time == minute_of(typed) for wall in walls(zone, behind))
+    return behind, [of_skipped(typed, zone, behind, answers=answers)]
+
+
+def known_of(
+    journal: Journal, job: str, entry: Entry | None, at: datetime, zone: ZoneInfo, now: datetime
+) -> Known:
+    """Return what the journal and the job's line (None: it has none) say of one of its minutes."""
+    row = journal.at(job, at)
+    before = after = None
+    is_due = False
+    if entry is not None:
+        timetable = Timetable((entry,), _anchors(journal, entry, at))
+        is_due = bool(timetable.due(at))
+        before, after = timetable.last_instant(entry, at), timetable.next_instant(entry, at)
+    return Known(
+        job=job,
+        at=at,
+        zone=zone,
+        now=now,
+        entry=entry,
+        is_due=is_due,
+        row=row,
+        jumps=tuple(journal.jumps_over(at)),
+        last_tick=journal.last_tick(),
+        before=before,
+        after=after,
+    )
+
+
+def _anchors(journal: Journal, entry: Entry, at: datetime) -> dict[str, datetime]:
+    """Return from where an @every job counts; a job that has not begun is not due yet."""
+    if not isinstance(entry.schedule, Every):
+        return {}
+    counted = journal.anchor(entry.job, entry.schedule.minutes) or journal.last_instant(entry.job)
+    return {entry.job: counted or at}
+
+
+def _row(known: Known, told: Sequence[str]) -> dict[str, object]:
+    row = known.row
+    return {
+        "job": known.job,
+        "at": show.utc(known.at),
+        "local": known.at.astimezone(known.zone).isoformat(timespec="seconds"),
+        "zone": str(known.zone),
+        "due": None if known.entry is None else known.is_due,
+        "run": None if row is None else row.run.number,
+        "state": None if row is None else row.state.value,
+        "reason": None if row is None or row.reason is None else row.reason.value,
+        "text": " ".join(told),
+    }

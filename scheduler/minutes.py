@@ -1,0 +1,207 @@
+"""Which minutes are handled, prepared and owed: a clock in, every minute planned and fired once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from scheduler import catchup, tick
+from scheduler.catchup import Gap
+from scheduler.errors import JournalError
+from scheduler.tick import MINUTE, Movement, Reading, minute_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scheduler.catchup import Account
+    from scheduler.clock import Clock
+    from scheduler.herald import Herald
+    from scheduler.journal import Journal
+    from scheduler.model import Entry
+    from scheduler.roster import Roster
+    from scheduler.runs import Runs
+    from scheduler.tick import Jump, Owed
+
+# How long before a minute it is prepared: time to look at the crontabs, commit the claims, and
+# for each due entry to work out its start.
+_LEAD = timedelta(seconds=0.25)
+_LEAD_EACH = timedelta(seconds=0.0005)
+_LONGEST_LEAD = timedelta(seconds=30)
+_DAY = timedelta(days=1)
+
+
+class Minutes:
+    """The daemon's place in time.
+
+    It goes from minute to minute where crontabs are watched; elsewhere from one at which something
+    is due to the next.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        journal: Journal,
+        roster: Roster,
+        runs: Runs,
+        herald: Herald,
+        *,
+        watches: bool,
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._roster = roster
+        self._runs = runs
+        self._herald = herald
+        self._watches = watches
+        self._seen: Reading | None = None  # what the clocks said at the last look
+        self._last: datetime | None = None  # the last minute handled
+        self._planned: datetime | None = None  # the minute that is prepared and not yet there
+        self._coming: list[Entry] = []  # what is due in the minute after the last
+
+    def open(self) -> None:
+        """Go on where the last daemon stopped."""
+        self._last = self._journal.last_tick()
+
+    def next(self) -> datetime:
+        """Return the next minute to handle; where crontabs are watched, the next there is."""
+        if self._last is None:
+            return minute_of(self._clock.now())
+        if self._watches:
+            return self._last + MINUTE
+        tomorrow = self._last + _DAY
+        return self._roster.timetable.next_busy(self._last, tomorrow) or tomorrow
+
+    def next_wake(self) -> datetime:
+        """Return when to look at the time again: to prepare a minute, or to start it.
+
+        A minute in which nothing is due is handled when the one after it is prepared, so that an
+        idle daemon wakes up once a minute.
+        """
+        if self._planned is None:
+            return self._plan_time()
+        if self._coming:
+            return self._planned
+        return self._planned + MINUTE - _lead(self._roster.timetable.due(self._planned + MINUTE))
+
+    def is_time_to_plan(self) -> bool:
+        """Say whether the next minute is near and not yet prepared."""
+        return self._planned is None and self._clock.now() >= self._plan_time()
+
+    def plan(self) -> None:
+        """Prepare the next minute."""
+        self._claim(self.next(), self._coming)
+
+    def plan_anew(self) -> None:
+        """Go by the roster's new entries: what was removed or edited must not start."""
+        self._coming = self._roster.timetable.due(self.next())
+        if self._planned is not None:
+            self._unplan()
+            self.plan()
+
+    def keep(self) -> None:
+        """Handle every minute that is owed, in order, and account for those that went by unseen."""
+        now = self._clock.now()
+        reading = Reading(now, self._clock.monotonic(), self._clock.asleep())
+        self._step_over(reading)
+        if self._planned is not None:
+            self._come_to(self._planned, reading)
+        owed = tick.owed(self._last, now)
+        self._account(owed, reading)
+        is_late = owed.movement is Movement.LATE
+        for minute in owed.minutes:
+            self._claim(minute, self._roster.timetable.due(minute), late=is_late)
+            self._fire(minute, late=is_late)
+
+    def pass_idle(self) -> None:
+        """Handle the minute that has come if nothing is due in it."""
+        planned = self._planned
+        if planned is not None and not self._coming and planned <= self._clock.now():
+            self._fire(planned)
+
+    def _come_to(self, planned: datetime, reading: Reading) -> None:
+        """Start the minute that is prepared if it is there; take it back if the clock moved.
+
+        Then what is owed is judged anew. A minute in which nothing was due may be over by now.
+        """
+        now = reading.wall
+        is_over = not self._coming and planned <= self._awaited(reading)
+        if planned <= now < planned + MINUTE or is_over:
+            self._fire(planned)
+        elif not now < planned <= now + MINUTE:
+            self._unplan()
+
+    def _awaited(self, reading: Reading) -> datetime:
+        """Return how far this daemon has waited since its last look: a jump is not waited for."""
+        if self._seen is None:
+            return reading.wall
+        waited = self._seen.wall + timedelta(seconds=reading.awake - self._seen.awake)
+        return min(waited, reading.wall)
+
+    def _step_over(self, reading: Reading) -> None:
+        """Let minutes in which nothing is due go by in one step, as far as this daemon waited."""
+        if self._watches or self._seen is None or self._last is None or self._planned is not None:
+            return
+        reached = min(minute_of(self._awaited(reading)), self.next() - MINUTE)
+        if reached > self._last:
+            self._runs.account((), (), (), reached)
+            self._last = reached
+
+    def _account(self, owed: Owed, reading: Reading) -> None:
+        """Put on disk what happened to time since the last look, and what it makes of the runs."""
+        jumps = tick.jumps(self._last, self._seen, reading, owed.movement)
+        if self._seen is None and owed.movement is Movement.BACK and self._was_told(jumps):
+            jumps = ()
+        accounts: list[Account] = []
+        handled = None
+        if owed.movement is Movement.GAP and self._last is not None:
+            gap = Gap(self._last, owed.minutes[0])
+            accounts = self._roster.accounts(gap)
+            handled = gap.current - MINUTE
+        made_up = catchup.starts(accounts, reading.wall)
+        if jumps or accounts:
+            self._runs.account(jumps, accounts, made_up, handled)
+        self._seen = reading
+        self._last = handled or self._last
+        self._herald.jumped(jumps, accounts, made_up)
+
+    def _was_told(self, jumps: Sequence[Jump]) -> bool:
+        """Say whether an earlier daemon has journalled the clock's being set back."""
+        known = self._journal.jumps(limit=1)
+        return [(each.kind, each.last) for each in known] == [
+            (each.kind, each.last) for each in jumps
+        ]
+
+    def _plan_time(self) -> datetime:
+        return self.next() - _lead(self._coming)
+
+    def _unplan(self) -> None:
+        self._runs.unplan()
+        self._planned = None
+
+    def _claim(self, minute: datetime, due: list[Entry], *, late: bool = False) -> None:
+        """Prepare a minute; what the journal refuses is tried again, a bug is not."""
+        before, self._planned = self._planned, minute
+        try:
+            self._runs.plan(due, minute, late=late)
+        except JournalError:
+            self._planned = before
+            raise
+
+    def _fire(self, minute: datetime, *, late: bool = False) -> None:
+        """Start a minute; what the journal refuses is tried again, a bug is not."""
+        had_runs = bool(self._coming)
+        before, self._planned, self._last = self._last, None, minute
+        try:
+            self._runs.fire(minute, late=late)
+        except JournalError:
+            self._planned, self._last = minute, before
+            raise
+        finally:
+            self._coming = self._roster.timetable.due(self.next())
+        if had_runs:
+            self._herald.next(self._roster.timetable, minute)
+
+
+def _lead(due: Sequence[Entry]) -> timedelta:
+    """Return how long before its minute this is prepared."""
+    return min(_LEAD + _LEAD_EACH * len(due), _LONGEST_LEAD)

@@ -1,0 +1,209 @@
+"""Why a job did what it did: what a small world's journal and the rules answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from fakes import Act
+from world import World, line, when
+
+from scheduler.answer import answer, misses
+from scheduler.cli.asking import known_of
+from scheduler.expression import parse
+from scheduler.model import Exited, Expression
+
+BERLIN = ZoneInfo("Europe/Berlin")
+FAILS = Act(outcome=Exited(3))
+
+
+def why(world: World, job: str, time: str, *, now: str = "18:00") -> str:
+    """What the world's journal and its crontab as it stands answer."""
+    entry = next((e for e in world.shelf.load().entries if e.job == job), None)
+    zone = ZoneInfo("UTC")
+    return " ".join(answer(known_of(world.journal, job, entry, when(time), zone, when(now))))
+
+
+def a_gap(text: str, until: str = "12:45:20") -> World:
+    """A world whose clock was set forward at 12:05:20."""
+    world = World(text, "11:59:30")
+    world.at("12:05:20", lambda: world.clock.set(when(until)))
+    world.at(until, lambda: world.stop_at("18:00"))
+    world.run()
+    return world
+
+
+FORWARD = (
+    "The clock was set forward from about Mon 2027-03-01 12:05 UTC to 12:45:20 (40 min):"
+    " missed runs made up for or accounted for."
+)
+
+
+def test_it_ran() -> None:
+    world = World(line("job", "0 12 * * *"), "11:59:30").runs_until("12:01")
+    assert why(world, "job", "12:00") == (
+        "It ran: run 1 of Mon 2027-03-01 12:00 UTC started at 12:00:00 and succeeded."
+    )
+
+
+def test_it_failed() -> None:
+    text = line("job", "0 12 * * *", retries=1, retry_delay="5s")
+    world = World(text, "11:59:30", {"job": [FAILS]}).runs_until("12:01")
+    assert why(world, "job", "12:00").endswith(
+        "started at 12:00:00 and failed (exit 3) in attempt 2, for good: no attempts left."
+    )
+
+
+def test_it_waits_to_be_tried_again() -> None:
+    text = line("job", "0 12 * * *", retry_delay="10m")
+    world = World(text, "11:59:30", {"job": [FAILS]}).runs_until("12:01")
+    assert why(world, "job", "12:00").endswith(
+        "started at 12:00:00, attempt 1 failed (exit 3), the next is due at 12:10:00."
+    )
+
+
+def test_it_runs_still() -> None:
+    world = World(line("job", "0 12 * * *"), "11:59:30", {"job": [Act(lasts=600)]})
+    world.crashes_at("12:01")
+    assert why(world, "job", "12:00").endswith("started at 12:00:00 and has not ended yet.")
+
+
+def test_it_ran_late_because_the_clock_was_set_forward() -> None:
+    world = a_gap(line("job", "30 12 * * *"))
+    assert why(world, "job", "12:30") == (
+        "It ran: run 2 of Mon 2027-03-01 12:30 UTC started at 12:45:20 and succeeded."
+        f" That is 15 min 20 s late. {FORWARD}"
+    ).replace("run 2", "run 1")
+
+
+def test_it_ran_late_behind_an_earlier_run() -> None:
+    text = line("job", "0,5 12 * * *", overlap="queue")
+    world = World(text, "11:59:30", {"job": [Act(lasts=500)]}).runs_until("12:20")
+    assert why(world, "job", "12:05").endswith(
+        "That is 3 min 20 s late. It waited for an earlier run of the job, or the machine was busy."
+    )
+
+
+def test_it_was_spread() -> None:
+    world = World(line("job", "0 12 * * *", spread="10m"), "11:59:30").runs_until("12:20")
+    told = why(world, "job", "12:00")
+    assert "CRON_SPREAD or RANDOM_DELAY start it " in told
+    assert "late" not in told
+
+
+def test_it_waits_for_its_spread_start() -> None:
+    world = World(line("job", "0 12 * * *", spread="10m"), "11:59:30")
+    world.crashes_at("12:00:01")
+    assert why(world, "job", "12:00").startswith(
+        "Run 1 of Mon 2027-03-01 12:00 UTC waits: it starts at 12:0"
+    )
+
+
+SKIPS = [
+    # settings, schedule, asked, the answer's beginning, why
+    ({}, "*/10 * * * *", "12:20", "It did not run: nobody handled that minute, and it is not made up for. The same holds for all its instants from Mon 2027-03-01 12:10 UTC to Mon 2027-03-01 12:40 UTC. Its next instant was near; CRON_CATCHUP=latest or =all would make up for it.", "an interval"),
+    ({"catchup": "none"}, "30 12 * * *", "12:30", "It did not run: nobody handled that minute, and it is not made up for. CRON_CATCHUP=none says so.", "asked for"),
+    ({}, "10,30 12 * * *", "12:10", "It did not run: a newer instant of the job was run in its place.", "the newest runs"),
+    ({"within": "5m"}, "30 12 * * *", "12:30", "It did not run: by the time it could start it was later than CRON_WITHIN allows.", "too late"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "schedule", "asked", "expected", "reason"), SKIPS)
+def test_it_did_not_run_in_a_gap(
+    settings: dict[str, str], schedule: str, asked: str, expected: str, reason: str
+) -> None:
+    world = a_gap(line("job", schedule, **settings))
+    assert why(world, "job", asked) == f"{expected} {FORWARD}", reason
+
+
+def test_the_daemon_was_down() -> None:
+    world = World(line("job", "*/10 * * * *"), "11:59:30").runs_until("12:05:20")
+    world.clock.advance(2400)
+    world.runs_until("12:46")
+    assert why(world, "job", "12:30").endswith(
+        "The daemon was down from Mon 2027-03-01 12:05 UTC to 12:45:20 (40 min 20 s):"
+        " missed runs made up for or accounted for."
+    )
+
+
+def test_it_met_an_earlier_run() -> None:
+    world = World(line("job", "0,5 12 * * *"), "11:59:30", {"job": [Act(lasts=500)]})
+    world.runs_until("12:20")
+    assert why(world, "job", "12:05") == (
+        "It did not run: an earlier run of the job was still going (CRON_OVERLAP)."
+    )
+
+
+def test_it_was_taken_out_of_the_crontab() -> None:
+    world = World(line("job", "0 12 * * *", spread="10m"), "11:59:30")
+    world.edit_at("12:00:01", "")
+    world.reload_at("12:00:02")
+    world.runs_until("12:30")
+    assert why(world, "job", "12:00") == (
+        "It did not run: its line was taken out of the crontab before it started."
+    )
+
+
+WITHOUT = [
+    # asked, now, the answer, why
+    ("13:00", "12:30", "It is due then, which is still to come: in 30 min.", "to come"),
+    ("13:00", "18:00", "It was due then, but no daemon has handled that minute: the last was Mon 2027-03-01 12:01 UTC.", "nobody ran"),
+    ("11:00", "18:00", "By the crontab as it is today it was due then, but the journal has no record of it. Either no daemon ran yet, or the line was not in the crontab at that time.", "before everything"),
+    ("12:30", "18:00", "It was not due at Mon 2027-03-01 12:30 UTC: the minute 30 is not in 0. The instant before it is Mon 2027-03-01 12:00 UTC. The next one after it is Mon 2027-03-01 13:00 UTC.", "not due"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "now", "expected", "reason"), WITHOUT)
+def test_where_the_journal_knows_nothing_the_rules_answer(
+    asked: str, now: str, expected: str, reason: str
+) -> None:
+    world = World(line("job", "0 11-13 * * *"), "11:59:30").runs_until("12:01:30")
+    assert why(world, "job", asked, now=now) == expected, reason
+
+
+def test_nothing_ever_ran() -> None:
+    world = World(line("job", "0 12 * * *"))
+    assert why(world, "job", "12:00") == (
+        "It was due then, but no daemon has ever run with this state folder."
+    )
+
+
+def test_a_stretch_says_nothing_of_minutes_that_are_no_instants() -> None:
+    world = a_gap(line("job", "*/10 * * * *"))
+    assert why(world, "job", "12:25").startswith("It was not due at")
+
+
+def test_a_job_without_a_line_is_known_to_the_journal_alone() -> None:
+    world = World(line("job", "0 12 * * *"), "11:59:30").runs_until("12:01")
+    world.edit("")
+    assert why(world, "job", "12:00").startswith("It ran: run 1")
+    assert why(world, "job", "12:30") == (
+        "The journal has no record of Mon 2027-03-01 12:30 UTC, and no crontab has this job."
+    )
+
+
+MISSES = [
+    # expression, minute (UTC), what keeps Berlin's clock from it, why
+    ("*/20 * * * *", "2027-03-29T10:15", ["the minute 15 is not in */20"], "a step"),
+    ("0 9 * * *", "2027-03-29T09:00", ["the hour 11 is not in 9"], "its own zone's hour"),
+    ("0 11 * 4 *", "2027-03-29T09:00", ["the month 3 is not in 4"], "the month"),
+    ("0 11 1 * *", "2027-03-29T09:00", ["the day 29 is not in 1"], "the day"),
+    ("0 11 * * 0", "2027-03-29T09:00", ["the day of the week, Monday, is not in 0"], "the weekday"),
+    ("0 11 1 * 0", "2027-03-29T09:00", ["the day 29 is not in 1, and the day of the week, Monday, is not in 0"], "either would do"),
+    ("0 11 */2 * 0", "2027-03-29T09:00", ["the day 29 is not in */2, or the day of the week, Monday, is not in 0"], "both must"),
+    ("30 2 * * *", "2027-10-31T01:30", ["this is the second 02:30 of that night, and it ran the first time only"], "autumn"),
+    ("30 2 * * *", "2027-10-31T00:30", [], "the first time"),
+    ("*/30 2 * * *", "2027-10-31T01:30", [], "a star runs both times"),
+    ("30 2 * * *", "2027-03-28T00:30", ["the hour 1 is not in 2"], "spring"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "minute", "expected", "reason"), MISSES)
+def test_what_keeps_an_expression_from_a_minute(
+    text: str, minute: str, expected: list[str], reason: str
+) -> None:
+    expression = parse(text)
+    assert isinstance(expression, Expression)
+    at = datetime.fromisoformat(minute).replace(tzinfo=UTC)
+    assert misses(expression, BERLIN, at) == expected, reason

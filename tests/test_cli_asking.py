@@ -1,0 +1,116 @@
+"""why: a job and a time on the command line, answered by the journal or by the rules."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scheduler.journal import Journal
+from scheduler.model import Reason
+
+if TYPE_CHECKING:
+    from conftest import Person
+
+
+def has_two_jobs(person: Person) -> None:
+    night = person.line("CRON_TZ=Europe/Berlin CRON_NAME=night 30 2 * * *", "backup")
+    person.has(night + person.line("CRON_TZ=Europe/Berlin CRON_NAME=tick @every 40m", "x"))
+
+
+@pytest.fixture
+def asker(person: Person) -> Person:
+    """Someone with two jobs, of which one has a past."""
+    has_two_jobs(person)
+    person.state.mkdir(parents=True)
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        missed = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
+        journal.skip("night", missed, "Europe/Berlin", Reason.TOO_LATE)
+        journal.skip("old", missed, "Asia/Tokyo", Reason.REMOVED)
+        journal.set_last_tick(datetime(2026, 4, 1, tzinfo=UTC))
+    return person
+
+
+def test_a_time_is_one_of_the_jobs_own_zone(asker: Person) -> None:
+    result = asker.types("why", "night", "2026-03-01 02:30")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("It did not run: by the time it could start")
+
+
+def test_a_time_with_an_offset_is_what_it_says(asker: Person) -> None:
+    result = asker.types("why", "night", "2026-03-01T01:30Z")
+    assert result.stdout.startswith("It did not run: by the time it could start")
+
+
+def test_for_programs_it_is_one_object(asker: Person) -> None:
+    row = json.loads(asker.types("why", "night", "2026-03-01 02:30", "--json").stdout)
+    assert row.pop("text").startswith("It did not run")
+    assert row == {
+        "job": "night",
+        "at": "2026-03-01T01:30:00Z",
+        "local": "2026-03-01T02:30:00+01:00",
+        "zone": "Europe/Berlin",
+        "due": True,
+        "run": 1,
+        "state": "skipped",
+        "reason": "too late",
+    }
+
+
+SPOKEN = [
+    # time, what is said first, why
+    ("2027-03-28 02:30", "No clock of Europe/Berlin showed Sun 2027-03-28 02:30: after 01:59 came Sun 03:00, which answers for it.", "spring"),
+    ("2027-10-31 02:30", "02:30 came twice: this is about the first, 2027-10-31T02:30+02:00; the second is 2027-10-31T02:30+01:00.", "autumn"),
+    ("2027-10-31T02:30+01:00", "It was not due at Sun 2027-10-31 02:30 Europe/Berlin (+01:00): this is the second 02:30 of that night, and it ran the first time only.", "the second one"),
+    ("2026-03-28 09:17", "It was not due at Sat 2026-03-28 09:17 Europe/Berlin: the minute 17 is not in 30; the hour 9 is not in 2.", "no clock change"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("time", "said", "why"), SPOKEN)
+def test_a_clock_change_is_told(asker: Person, time: str, said: str, why: str) -> None:
+    assert asker.types("why", "night", time).stdout.splitlines()[0] == said, why
+
+
+def test_a_dropped_day_is_told(asker: Person) -> None:
+    asker.has(asker.line("CRON_TZ=Pacific/Apia CRON_NAME=noon 0 12 * * *", "x"))
+    assert asker.types("why", "noon", "2011-12-30 12:00").stdout.splitlines()[0] == (
+        "No clock of Pacific/Apia showed Fri 2011-12-30 12:00: after 23:59 came Sat 00:00,"
+        " and nothing is made up for the time between."
+    )
+
+
+def test_an_interval_that_has_not_begun_is_not_due(asker: Person) -> None:
+    result = asker.types("why", "tick", "2026-03-28 09:17")
+    assert "it runs every 40 min" in result.stdout
+
+
+def test_a_job_that_is_in_no_crontab_any_more_has_its_past(asker: Person) -> None:
+    result = asker.types("why", "old", "2026-03-01 10:30")
+    assert result.stdout.startswith("It did not run: its line was taken out")
+
+
+def test_a_named_crontab_is_asked(asker: Person) -> None:
+    other = asker.file("CRON_NAME=new CRON_TZ=UTC 0 12 * * * x\n")
+    result = asker.types("why", "new", "2999-01-01 12:00", other)
+    assert result.stdout.startswith("It is due then, which is still to come")
+
+
+def test_an_unknown_job_is_refused_with_the_nearest_name(asker: Person) -> None:
+    result = asker.types("why", "nigth", "12:00")
+    assert result.exit_code == 1
+    assert "did you mean night" in result.stderr
+
+
+def test_what_is_no_time_is_wrong_usage(asker: Person) -> None:
+    result = asker.types("why", "night", "soon")
+    assert result.exit_code == 2
+    assert "'soon' is no time" in result.stderr
+
+
+def test_without_a_journal_the_rules_answer(person: Person) -> None:
+    has_two_jobs(person)
+    result = person.types("why", "night", "2026-03-28 02:30")
+    assert result.stdout.startswith("It was due then, but no daemon has ever run")
