@@ -1,0 +1,189 @@
+"""A real daemon under libfaketime: its clock runs at speed, and is set as a test wishes.
+
+The library is loaded into the unmodified daemon and reads its time from a file, at every call. Jobs
+run without it, as the crontab says, and write down what the daemon told them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scheduler.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scheduler.tick import Jump
+
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+SPEED = 120  # at which a minute takes half a second
+MINUTE = timedelta(minutes=1)
+_HELD = timedelta(seconds=30)  # where in its minute the clock is held
+_STRETCH = 3 * MINUTE  # after which the daemon must have kept up before time goes on
+_PATIENCE = 60.0  # real seconds until something that must happen has failed to
+
+_HEAD = """\
+LD_PRELOAD=
+RAN={ran}
+CRON_RETRIES=0
+CRON_OVERLAP=allow
+"""
+_COMMAND = 'echo "$CRON_JOB $CRON_SCHEDULED $CRON_RUN $CRON_ATTEMPT" >> "$RAN"'
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a job was told and wrote down."""
+
+    job: str
+    scheduled: str
+    run: int
+    attempt: int
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromisoformat(self.scheduled).astimezone(UTC)
+
+
+class Warped:
+    """A daemon with its crontab and state, on a clock of its own; killed and started at will.
+
+    `entries` are those of the crontab, one a line and without a command.
+    The library moves all clocks `at_once`, also in a jump, or the wall clock alone: then a jump
+    looks like what it is, and the speed like a clock that is set forward a little all the time.
+    """
+
+    def __init__(self, folder: Path, entries: str, *, at_once: bool) -> None:
+        self._ran, self._log = folder / "ran", folder / "log"
+        self._crontab, self._time = folder / "crontab", folder / "time"
+        self._state = folder / "state"
+        jobs = "".join(f"{entry} {_COMMAND}\n" for entry in entries.splitlines())
+        self._ran.touch()
+        self._crontab.write_text(_HEAD.format(ran=self._ran) + jobs)
+        self._crontab.chmod(0o600)
+        self._environment = {
+            **os.environ,
+            "TZ": "UTC",  # the library reads its dates in it
+            "LD_PRELOAD": str(LIBRARY),
+            "FAKETIME_TIMESTAMP_FILE": str(self._time),
+            "FAKETIME_NO_CACHE": "1",
+            "NO_FAKE_STAT": "1",  # or a crontab would look edited after each jump
+        }
+        if not at_once:
+            self._environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._now = datetime.max.replace(tzinfo=UTC)
+
+    # --- what happens to it ----------------------------------------------------------------------
+
+    def start(self, at: datetime) -> None:
+        """Start the daemon at half past this minute, and wait until it has read its crontab."""
+        assert self._popen is None, "it runs"
+        self.set(at)
+        self._wind(1)
+        starts = self.said("crontabs")
+        command = (sys.executable, "-m", "scheduler", "run", str(self._crontab))
+        options = ("--state", str(self._state), "--log-format", "json")
+        with self._log.open("ab") as log:
+            self._popen = subprocess.Popen((*command, *options), stderr=log, env=self._environment)
+        self._until(lambda: len(self.said("crontabs")) > len(starts))
+
+    def set(self, at: datetime) -> None:
+        """Set the clock to half past this minute; a running daemon sees it when time goes on."""
+        self._now = at + _HELD
+
+    def run(self, to: datetime) -> None:
+        """Let time go by, at speed, until the middle of this minute, and what has started end."""
+        while self._now < to:
+            end = min(self._now + _STRETCH, to + _HELD)
+            self._wind(SPEED)
+            begun = time.monotonic()
+            time.sleep((end - self._now).total_seconds() / SPEED)
+            self._now += timedelta(seconds=math.ceil((time.monotonic() - begun) * SPEED))
+            self._wind(1)
+            self._until(self._has_kept_up)
+
+    def kill(self) -> None:
+        """End the daemon as a crash does."""
+        assert self._end(signal.SIGKILL) == -signal.SIGKILL
+
+    def stop(self) -> None:
+        """End the daemon as systemd does, in peace."""
+        assert self._end(signal.SIGTERM) == 0
+
+    def close(self) -> None:
+        """End the daemon whatever has happened."""
+        if self._popen is not None:
+            self._end(signal.SIGKILL)
+
+    def _end(self, by: int) -> int:
+        assert self._popen is not None, "it does not run"
+        self._popen.send_signal(by)
+        status = self._popen.wait(timeout=_PATIENCE)
+        for left in ("faketime_shm_", "sem.faketime_sem_"):  # by a library that was killed
+            Path(f"/dev/shm/{left}{self._popen.pid}").unlink(missing_ok=True)
+        self._popen = None
+        return status
+
+    def _wind(self, speed: int) -> None:
+        """Let the clock go on from here at this speed, and wake the daemon to look at it."""
+        new = self._time.with_suffix(".new")
+        new.write_text(f"@{self._now:%Y-%m-%d %H:%M:%S} x{speed}\n")
+        new.replace(self._time)
+        if self._popen is not None:
+            self._popen.send_signal(signal.SIGCHLD)  # which wakes it, and means nothing else
+
+    def _has_kept_up(self) -> bool:
+        with closing(self._journal()) as journal:
+            last = journal.last_tick()
+            return last is not None and self._now - last < MINUTE and not journal.unfinished()
+
+    def _until(self, what: Callable[[], object]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not what():
+            assert self._popen is not None
+            assert self._popen.poll() is None, f"it has ended: {self._log.read_text()}"
+            assert time.monotonic() < end, f"it never was: {self._log.read_text()}"
+            time.sleep(0.02)
+
+    # --- what came of it -------------------------------------------------------------------------
+
+    def said(self, *messages: str) -> list[dict[str, Any]]:
+        """The lines of the log with one of these messages, of all its daemons."""
+        if not self._log.exists():
+            return []
+        whole = self._log.read_text().rpartition("\n")[0]
+        lines = [json.loads(line) for line in whole.splitlines()]
+        return [line for line in lines if line["message"] in messages]
+
+    def ran(self) -> list[Ran]:
+        """What the jobs wrote down, in that order."""
+        rows = (line.split() for line in self._ran.read_text().splitlines())
+        return [Ran(job, at, int(run), int(attempt)) for job, at, run, attempt in rows]
+
+    def history(self) -> list[dict[str, Any]]:
+        """What `meridian history --json` tells."""
+        command = (sys.executable, "-m", "scheduler", "history", "--json", "-n", "100000")
+        text = subprocess.run(
+            (*command, "--state", str(self._state)), check=True, capture_output=True, timeout=60
+        ).stdout
+        return [json.loads(line) for line in text.splitlines()]
+
+    def jumps(self) -> list[Jump]:
+        """What the journal knows of jumps of time."""
+        with closing(self._journal()) as journal:
+            return journal.jumps()
+
+    def _journal(self) -> Journal:
+        return Journal.open(self._state / "journal.db", readonly=True)
