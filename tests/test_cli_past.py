@@ -13,6 +13,7 @@ import pytest
 
 from scheduler.journal import Journal
 from scheduler.model import Ending, Exited, Reason, Signalled, State
+from scheduler.tick import Jump, Kind, Verdict
 
 if TYPE_CHECKING:
     from conftest import Person
@@ -103,6 +104,43 @@ def test_the_newest_come_last_and_n_limits_them(past: Person) -> None:
     assert rows(past.types("history", "--json"))[-1]["job"] == "later"
     everything = rows(past.types("history", "--json"))
     assert rows(past.types("history", "--json", "-n", "9" * 20)) == everything
+
+
+def test_history_tells_the_jumps_of_the_clock(past: Person) -> None:
+    with closing(Journal.open(past.state / "journal.db")) as journal:
+        end = NINE + 2400.25 * SECOND
+        journal.jump(Jump(Kind.DOWN, NINE, end, 2400.25, Verdict.ACCOUNTED))
+        journal.jump(Jump(Kind.BACK, end, NINE, -2400.25, Verdict.WAITED_OUT))
+    assert rows(past.types("history", "--jumps", "--json")) == [
+        {
+            "at": "2027-03-29T07:40:00Z",
+            "last": "2027-03-29T07:00:00Z",
+            "kind": "daemon down",
+            "seconds": 2400.25,
+            "verdict": "missed runs made up for or accounted for",
+        },
+        {
+            "at": "2027-03-29T07:00:00Z",
+            "last": "2027-03-29T07:40:00Z",
+            "kind": "clock set back",
+            "seconds": -2400.25,
+            "verdict": "minutes done before are waited out",
+        },
+    ]
+    head, *lines = past.types("history", "--jumps").stdout.splitlines()
+    assert head.split() == "LAST MINUTE NOTICED ZONE SIZE WHAT AND THEN".split()
+    assert [line.split("  ")[3] for line in lines] == ["40 min", "40 min"]
+    assert len(rows(past.types("history", "--jumps", "--json", "-n", "1"))) == 1
+
+
+def test_jumps_are_no_jobs(past: Person) -> None:
+    result = past.types("history", "report", "--jumps")
+    assert result.exit_code == 2
+    assert "a jump of the clock is no job's" in result.stderr
+
+
+def test_without_jumps_it_says_so(past: Person) -> None:
+    assert "has not jumped" in past.types("history", "--jumps").stderr
 
 
 def test_history_works_while_another_process_writes(past: Person) -> None:

@@ -137,6 +137,8 @@ def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
     assert list(fields) == ["minute", "hour", "day", "month", "weekday", "days"]
     assert (fields["hour"], fields["weekday"], fields["days"]) == ([9], [1, 2, 3, 4, 5], "and")
     assert (settings["timeout"], settings["retries"], settings["overlap"]) == (3600, 3, "skip")
+    assert (settings["catchup"], settings["within"], settings["spread"]) == ("auto", 10800, 0)
+    assert (settings["random_delay"], settings["start_hours"]) == (0, None)
 
 
 def test_a_secret_of_a_command_is_in_no_table_but_programs_get_the_command(person: Person) -> None:
@@ -201,6 +203,21 @@ def test_next_for_programs_has_both_times_and_says_what_a_clock_change_did(perso
         "line": 2,
     }
     assert found[1]["note"] == ""
+
+
+def test_next_says_when_a_spread_run_starts(person: Person) -> None:
+    file = person.file("CRON_SPREAD=1h\nCRON_NAME=a 30 2 * * * x\nCRON_NAME=b @every 1h x\n")
+    spring = person.types("next", file, "--from", "2027-03-28", "-n", "3", "--json")
+    autumn = person.types("next", file, "--from", "2027-10-31", "-n", "3", "--json")
+    again = person.types("next", file, "--from", "2027-03-28", "-n", "3", "--json")
+    assert again.stdout == spring.stdout
+    notes = {row["job"]: row["note"] for row in rows(spring)}
+    assert re.fullmatch(
+        r"the clock goes forward: stands for 02:30; starts at 03:\d\d:\d\d, spread", notes["a"]
+    )
+    assert re.fullmatch(r"counted from .*; starts at \d\d:\d\d:\d\d, spread", notes["b"])
+    late = {row["job"]: row["note"] for row in rows(autumn)}
+    assert re.fullmatch(r"starts at 0[23]:\d\d:\d\d, spread", late["a"])
 
 
 def test_next_shows_each_run_in_its_zone_and_in_ones_own(person: Person) -> None:

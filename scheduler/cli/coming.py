@@ -67,11 +67,20 @@ def _of(entry: Entry, since: datetime, anchor: Anchor) -> Iterator[Due]:
     match entry.schedule:
         case Expression() as expression:
             for run in due.following(expression, entry.zone, since - INSTANT):
-                yield Due(run.at, entry, run.note)
+                yield Due(run.at, entry, _with_delay(run.note, run.at, entry))
         case Every(minutes):
             yield from _every(entry, since, minutes, anchor(entry.job, minutes))
         case Reboot():
             return
+
+
+def _with_delay(note: str, at: datetime, entry: Entry) -> str:
+    """Return the note, and when CRON_SPREAD or RANDOM_DELAY let the run start."""
+    if not entry.delay:
+        return note
+    start = (at + timedelta(seconds=entry.delay)).astimezone(entry.zone)
+    starts = f"starts at {start:%H:%M:%S}, spread"
+    return f"{note}; {starts}" if note else starts
 
 
 def _every(entry: Entry, since: datetime, minutes: int, start: datetime | None) -> Iterator[Due]:
@@ -82,5 +91,5 @@ def _every(entry: Entry, since: datetime, minutes: int, start: datetime | None) 
     step = timedelta(minutes=minutes)
     at += step * max(1, -((at - since) // step))  # rounded up: at `since` is not too early
     while True:
-        yield Due(at, entry, note)
+        yield Due(at, entry, _with_delay(note, at, entry))
         at += step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +18,7 @@ from scheduler.cli import given, rows, show
 from scheduler.errors import MeridianError
 from scheduler.journal import AttemptRow, Journal, RunRow
 from scheduler.redact import screened
+from scheduler.tick import Jump
 from scheduler.wording import of_seconds
 
 app = typer.Typer()
@@ -36,6 +37,10 @@ def history(
         str | None, typer.Argument(metavar="[JOB]", help="One job only.", show_default=False)
     ] = None,
     number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="The newest N runs.")] = 20,
+    jumps: Annotated[
+        bool,
+        typer.Option("--jumps", help="Instead: when the clock jumped, or no daemon ran."),
+    ] = False,
     state: given.State = None,
     json: given.Json = False,
 ) -> None:
@@ -43,7 +48,12 @@ def history(
 
     It reads the journal alone, so it works while the daemon runs and when it does not.
     """
+    if jumps and job is not None:
+        raise typer.BadParameter("a jump of the clock is no job's: leave out the name, or --jumps")
     with _journal(state) as journal:
+        if jumps:
+            _print_jumps(journal.jumps(limit=min(number, sys.maxsize)), json=json)
+            return
         found = journal.history(job, limit=min(number, sys.maxsize))
         if job is not None and not found:
             explain_absence(journal, job)
@@ -55,6 +65,29 @@ def history(
         show.table(header, [_told(run) for run in found])
     else:
         show.remark("Nothing has run yet.")
+
+
+def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
+    if json:
+        for jump in found:
+            show.row(rows.of_jump(jump))
+        return
+    zone = given.own_zone()
+    lines = [
+        (
+            show.wall(jump.last.astimezone(zone)),
+            f"{jump.at.astimezone(zone):%a %Y-%m-%d %H:%M:%S}",
+            zone.key,
+            of_seconds(abs(jump.seconds)),
+            jump.kind.value,
+            jump.verdict.value,
+        )
+        for jump in found
+    ]
+    if lines:
+        show.table(("LAST MINUTE", "NOTICED", "ZONE", "SIZE", "WHAT", "AND THEN"), lines)
+    else:
+        show.remark("The clock has not jumped, and no daemon was missing.")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scheduler.model import Entry, Problem, Schedule, Settings
     from scheduler.record import AttemptRow, RunRow
     from scheduler.simulation import Event
+    from scheduler.tick import Jump
 
 Row = dict[str, object]
 
@@ -72,6 +73,11 @@ def of_settings(settings: Settings) -> Row:
         "timeout": settings.timeout,
         "kill_after": settings.kill_after,
         "overlap": settings.overlap.value,
+        "catchup": settings.catchup.value,
+        "within": settings.within,
+        "spread": settings.spread,
+        "random_delay": settings.random_delay,
+        "start_hours": settings.start_hours,
     }
 
 
@@ -129,6 +135,17 @@ def of_run(run: RunRow) -> Row:
     if run.until is not None:
         row["until"] = utc(run.until)
     return row
+
+
+def of_jump(jump: Jump) -> Row:
+    """Return the row of `history --jumps --json`; `seconds` is below nought for a step back."""
+    return {
+        "at": utc(jump.at),
+        "last": utc(jump.last),
+        "kind": jump.kind.value,
+        "seconds": round(jump.seconds, 3),
+        "verdict": jump.verdict.value,
+    }
 
 
 def of_attempt(attempt: AttemptRow) -> Row:
