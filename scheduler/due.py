@@ -1,8 +1,8 @@
 """When an expression is due: expression, zone and UTC minute in; yes or no, or the next, out.
 
 The rule of local clock changes is `walls` and `applies`, and stands in the README's table of rules.
-It is Debian's rule for shifts under three hours (cron(8)), with its hole closed: an entry is made
-up for after a gap unless its hour field is exactly `*`.
+It is Debian's rule for shifts under three hours (cron(8)), with its holes closed: an entry is made
+up for after a gap, star or not, unless its hour field is exactly `*` and the gap is of whole hours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from croniter import CroniterBadDateError, croniter
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from scheduler.model import Expression
 
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 LONGEST_SHIFT = timedelta(hours=3)  # from here on a shift is a new time, not ours to mend
 RAREST = 50  # years: a leap day on one weekday, across 2100, comes after 40
@@ -31,12 +33,12 @@ RAREST = 50  # years: a leap day on one weekday, across 2100, comes after 40
 class Wall:
     """One minute as a wall clock in some zone shows it (`time` is naive).
 
-    `skipped`: a clock change jumped over it, so no clock showed it. `repeated`: the clock was set
-    back and shows it for the second time.
+    `skipped`: the length of the gap if a clock change jumped over it, so that no clock showed it.
+    `repeated`: the clock was set back and shows it for the second time.
     """
 
     time: datetime
-    skipped: bool = False
+    skipped: timedelta = timedelta(0)
     repeated: bool = False
 
 
@@ -55,20 +57,18 @@ def walls(zone: ZoneInfo, minute: datetime) -> tuple[Wall, ...]:
     """
     local = minute.astimezone(zone)
     shown = _wall(local)
-    expected = _wall((minute - MINUTE).astimezone(zone)) + MINUTE
-    if shown == expected:
-        return (Wall(shown, repeated=_is_repeated(local)),)
-    gap = shown - expected
+    # Two times of one zone are subtracted as its wall clock shows them.
+    gap = local - (minute - MINUTE).astimezone(zone) - MINUTE
     if not timedelta(0) < gap < LONGEST_SHIFT:
         return (Wall(shown, repeated=_is_repeated(local)),)
-    skipped = (Wall(expected + n * MINUTE, skipped=True) for n in range(gap // MINUTE))
+    skipped = (Wall(shown - gap + n * MINUTE, skipped=gap) for n in range(gap // MINUTE))
     return (*skipped, Wall(shown))
 
 
 def applies(expression: Expression, wall: Wall) -> bool:
     """Say whether the expression asks for this wall-clock minute, clock changes considered."""
-    if wall.skipped and expression.every_hour:
-        return False  # it runs that hour anyway, at the same minute of the next shown hour
+    if wall.skipped and expression.every_hour and not wall.skipped % HOUR:
+        return False  # it stays in step: the next shown hour has the same minute sixty minutes on
     if wall.repeated and not expression.elapsed:
         return False  # it had its run in the first pass
     time = wall.time
@@ -107,7 +107,7 @@ def following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterat
     and `is_due` has the last word, so that this search and the tick cannot disagree.
     """
     minute = after.astimezone(UTC).replace(second=0, microsecond=0)
-    search = _WallSearch(expression)
+    search = _wall_search(expression)
     while minute.year < MAXYEAR:  # within it, arithmetic may leave the calendar
         shown = minute.astimezone(zone)
         wall = search.after(_wall(shown))
@@ -124,7 +124,7 @@ def preceding(expression: Expression, zone: ZoneInfo, before: datetime) -> Itera
     minute = before.astimezone(UTC).replace(second=0, microsecond=0)
     if minute < before:
         minute += MINUTE
-    search = _WallSearch(expression)
+    search = _wall_search(expression)
     while minute.year > MINYEAR + 1:
         shown = minute.astimezone(zone)
         wall = search.before(_wall(shown))
@@ -180,6 +180,10 @@ class _WallSearch:
             if matches_day(self._expression, found):
                 return found
             wall = found.replace(hour=0, minute=0)
+
+
+# A search keeps nothing between two questions, so all that ask for one expression share it.
+_wall_search = lru_cache(maxsize=1024)(_WallSearch)
 
 
 def _settled(expression: Expression) -> tuple[str, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -86,7 +86,10 @@ PAIRS = (
         0 1-3 * * *  | 01:00+10:30 02:30+11 03:00+11                   | 01:00+11 02:00+10:30 03:00+10:30                            | none of the three is lost
         0 */2 * * *  | 00:00+10:30 02:30+11                            | 00:00+11 02:00+10:30                                        | two hours by the clock
         45 * * * *   | 00:45+10:30 01:45+10:30 02:45+11 03:45+11       | 00:45+11 01:45+11 01:45+10:30 02:45+10:30 03:45+10:30       | hourly: runs in each half hour that shows it
-        15 * * * *   | 00:15+10:30 01:15+10:30 03:15+11                | 00:15+11 01:15+11 02:15+10:30 03:15+10:30                   | hourly: the skipped half hour is not made up for
+        15 * * * *   | 00:15+10:30 01:15+10:30 02:30+11 03:15+11       | 00:15+11 01:15+11 02:15+10:30 03:15+10:30                   | hourly: 02:15 would be lost, since 03:15 is not an hour after it
+        15 * 3 10 *  | 00:15+10:30 01:15+10:30 02:30+11 03:15+11       |                                                             | on that date alone too
+        * * * * sat  |                                                 |                                                             | and on no other day
+        59 * * * *   | 00:59+10:30 01:59+10:30 02:59+11 03:59+11       | 00:59+11 01:59+11 01:59+10:30 02:59+10:30 03:59+10:30       | hourly: every shown hour has a :59
         """,
     ),
     Pair(
@@ -184,6 +187,86 @@ PAIRS = (
         """,
     ),
     Pair(
+        "America/Asuncion",  # at midnight: 30T23:59-04 -> 01T01:00-03, and 25T23:59-03 -> 25T23:00-04
+        Change("2023-09-30T22:00-04:00", "2023-10-01T03:00-03:00", "01"),
+        Change("2023-03-25T22:00-03:00", "2023-03-26T03:00-04:00", "25"),
+        """
+        @daily        | 01:00-03                                  | 26T00:00-04                                                        | the southern spring is in October
+        @monthly      | 01:00-03                                  |                                                                    | the skipped midnight began the month
+        0 0 30 9 *    |                                           |                                                                    | and did not end the old one
+        59 23 * * *   | 30T23:59-04                               | 23:59-03                                                           | the last minute of the old day, the first time only
+        */30 0 * * *  | 01:00-03                                  | 26T00:00-04 26T00:30-04                                            | minute with a star
+        0 */12 * * *  | 01:00-03                                  | 26T00:00-04                                                        | hour with a star
+        30 * * * *    | 30T22:30-04 30T23:30-04 01:30-03 02:30-03 | 22:30-03 23:30-03 23:30-04 26T00:30-04 26T01:30-04 26T02:30-04     | every sixty minutes
+        """,
+    ),
+    Pair(
+        "America/Havana",  # midnight itself: 09T23:59-05 -> 10T01:00-04, and 03T00:59-04 -> 03T00:00-05
+        Change("2024-03-09T22:00-05:00", "2024-03-10T03:00-04:00", "10"),
+        Change("2024-11-02T22:00-04:00", "2024-11-03T03:00-05:00", "03"),
+        """
+        @daily        | 01:00-04                                  | 00:00-04                                                           | no midnight in spring, two in autumn, and one run each
+        30 0 * * *    | 01:00-04                                  | 00:30-04                                                           | later in that hour
+        0 1 * * *     | 01:00-04                                  | 01:00-05                                                           | the first minute after either is an ordinary one
+        0 0,1 * * sun | 01:00-04                                  | 00:00-04 01:00-05                                                  | in one run, or in two
+        */30 0 * * *  | 01:00-04                                  | 00:00-04 00:30-04 00:00-05 00:30-05                                | minute with a star
+        0 */2 * * *   | 09T22:00-05 01:00-04 02:00-04             | 02T22:00-04 00:00-04 00:00-05 02:00-05                             | hour with a star
+        0 * * * *     | 09T22:00-05 09T23:00-05 01:00-04 02:00-04 | 02T22:00-04 02T23:00-04 00:00-04 00:00-05 01:00-05 02:00-05        | every sixty minutes
+        """,
+    ),
+    Pair(
+        "Africa/Casablanca",  # back for Ramadan: 02:59+01 -> 02:00+00; and forward after it: 01:59+00 -> 03:00+01
+        Change("2024-04-14T00:00+00:00", "2024-04-14T05:00+01:00", "14"),
+        Change("2024-03-10T00:00+01:00", "2024-03-10T05:00+00:00", "10"),
+        """
+        30 2 * * *   | 03:00+01                            | 02:30+01                                              | five weeks apart, and no summer in between
+        0 2,3 * * *  | 03:00+01                            | 02:00+01 03:00+00                                     | once for both
+        */30 2 * * * | 03:00+01                            | 02:00+01 02:30+01 02:00+00 02:30+00                   | minute with a star
+        0 */2 * * *  | 00:00+00 03:00+01 04:00+01          | 00:00+01 02:00+01 02:00+00 04:00+00                   | hour with a star
+        30 * * * *   | 00:30+00 01:30+00 03:30+01 04:30+01 | 00:30+01 01:30+01 02:30+01 02:30+00 03:30+00 04:30+00 | every sixty minutes
+        """,
+    ),
+    Pair(
+        "America/Caracas",  # half an hour, years apart: 02:29-04:30 -> 03:00-04, and 02:59-04 -> 02:30-04:30
+        Change("2016-05-01T01:00-04:30", "2016-05-01T05:00-04:00", "01"),
+        Change("2007-12-09T01:00-04:00", "2007-12-09T05:00-04:30", "09"),
+        """
+        45 2 * * *    | 03:00-04                                  | 02:45-04                                                    | skipped; repeated
+        15 2 * * *    | 02:15-04:30                               | 02:15-04                                                    | the other half of that hour is ordinary
+        15,45 2 * * * | 02:15-04:30 03:00-04                      | 02:15-04 02:45-04                                           | both halves
+        */15 2 * * *  | 02:00-04:30 02:15-04:30 03:00-04          | 02:00-04 02:15-04 02:30-04 02:45-04 02:30-04:30 02:45-04:30 | minute with a star
+        45 */2 * * *  | 03:00-04 04:45-04                         | 02:45-04 02:45-04:30 04:45-04:30                            | hour with a star
+        45 * * * *    | 01:45-04:30 03:00-04 03:45-04 04:45-04    | 01:45-04 02:45-04 02:45-04:30 03:45-04:30 04:45-04:30       | hourly: 02:45 is made up for, as a gap of whole hours would not need
+        15 * * * *    | 01:15-04:30 02:15-04:30 03:15-04 04:15-04 | 01:15-04 02:15-04 03:15-04:30 04:15-04:30                   | hourly: every shown hour has a :15
+        """,
+    ),
+    Pair(
+        "Europe/Volgograd",  # another zone's time for good, and back for good: 01:59+03 -> 03:00+04, and 01:59+04 -> 01:00+03
+        Change("2018-10-28T00:00+03:00", "2018-10-28T05:00+04:00", "28"),
+        Change("2020-12-27T00:00+04:00", "2020-12-27T05:00+03:00", "27"),
+        """
+        30 2 * * *     | 03:00+04                            | 02:30+03                                              | forward in October
+        30 1 * * *     | 01:30+03                            | 01:30+04                                              | back two winters later
+        */30 1 * * *   | 01:00+03 01:30+03                   | 01:00+04 01:30+04 01:00+03 01:30+03                   | minute with a star
+        0 2-23/2 * * * | 03:00+04 04:00+04                   | 02:00+03 04:00+03                                     | hours written out
+        30 * * * *     | 00:30+03 01:30+03 03:30+04 04:30+04 | 00:30+04 01:30+04 01:30+03 02:30+03 03:30+03 04:30+03 | every sixty minutes
+        """,
+    ),
+    Pair(
+        "Asia/Almaty",  # summer time once, then an hour less for good: 01:59+06 -> 03:00+07, and 29T23:59+06 -> 29T23:00+05
+        Change("2004-03-28T00:00+06:00", "2004-03-28T05:00+07:00", "28"),
+        Change("2024-02-29T22:00+06:00", "2024-03-01T03:00+05:00", "29"),
+        """
+        30 2 * * *    | 03:00+07                            | 01T02:30+05                                                        | a summer time that was given up a year later
+        @monthly      |                                     | 01T00:00+05                                                        | March begins once
+        0 23 29 2 *   |                                     | 23:00+06                                                           | the leap day has 25 hours
+        0 12 L * *    |                                     |                                                                    | but one noon
+        59 23 L * *   |                                     | 23:59+06                                                           | its last minute counts the first time
+        */30 23 * * * |                                     | 23:00+06 23:30+06 23:00+05 23:30+05                                | minute with a star
+        15 * * * *    | 00:15+06 01:15+06 03:15+07 04:15+07 | 22:15+06 23:15+06 23:15+05 01T00:15+05 01T01:15+05 01T02:15+05     | every sixty minutes
+        """,
+    ),
+    Pair(
         "UTC",  # never changes, whatever Berlin does in these nights
         Change("2027-03-28T00:00+00:00", "2027-03-28T04:00+00:00", "28"),
         Change("2027-10-31T00:00+00:00", "2027-10-31T04:00+00:00", "31"),
@@ -209,6 +292,21 @@ class Case:
     day: str
     expected: str
     why: str
+
+    @property
+    def rule(self) -> str:
+        """The row of the README's table of local clock changes that it belongs to."""
+        first, last = (
+            at.astimezone(self.zone).replace(tzinfo=None) for at in (self.start, self.end)
+        )
+        if abs((last - first) - (self.end - self.start)) >= timedelta(hours=3):
+            return "three hours or more"
+        minute, hour = ("0", "0") if self.text[0] == "@" else self.text.split()[:2]
+        if hour == "*":
+            return "a lone star in the hour field"
+        if "*" in (minute[0], hour[0]):
+            return "a star in the minute or hour field"
+        return "fixed times"
 
     def __str__(self) -> str:
         return f"{self.zone} {self.direction}: {self.text}: {self.why}"
@@ -256,6 +354,7 @@ NOTES = [  # expression, zone, after (UTC), the note, why
     ("@daily", "Asia/Beirut", "2027-03-27T12:00", "the clock goes forward: stands for 00:00", "a skipped midnight"),
     ("15 2 * * *", "Australia/Lord_Howe", "2027-10-02T12:00", "the clock goes forward: stands for 02:15", "half an hour"),
     ("45 * * * *", "Australia/Lord_Howe", "2027-04-03T14:50", "the clock goes back: the second 01:45", "half an hour"),
+    ("15 * * * *", "Australia/Lord_Howe", "2027-10-02T15:00", "the clock goes forward: stands for 02:15", "hourly, and out of step"),
     ("@daily", "Pacific/Apia", "2011-12-29T12:00", "", "a dropped day is nothing to stand for"),
     ("0 1 * * *", "Antarctica/Casey", "2010-03-04T15:00", "", "nor is a shift of three hours"),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import count
+from random import Random
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -40,6 +41,7 @@ def asks_for(text: str, wall: datetime) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
 def names_day(text: str, day: date) -> bool:
     """Say whether the two day fields name this date: either may, or both must after a `*`."""
     _, _, of_month, _, of_week = text.split()
@@ -72,6 +74,7 @@ def names_weekday(item: str, day: date) -> bool:
     return sunday_again or names(item, number, low=0, high=6, words=WEEKDAYS)
 
 
+@lru_cache(maxsize=65536)
 def names(field: str, value: int, *, low: int, high: int, words: tuple[str, ...] = ()) -> bool:
     return any(_item_names(item, value, low, high, words) for item in field.split(","))
 
@@ -103,12 +106,12 @@ class Shown:
 
 
 @lru_cache(maxsize=512)
-def walk(zone: ZoneInfo, start: datetime, minutes: int) -> tuple[Shown, ...]:
-    """Walk along `minutes` minutes from `start`, having watched the clock for a day before it."""
+def walk(zone: ZoneInfo, start: datetime, minutes: int, *, watched: int = 180) -> tuple[Shown, ...]:
+    """Walk along `minutes` minutes from `start`, having watched the clock for some before it."""
     shown: list[Shown] = []
     seen_until = NEVER  # the wall-clock minutes before it were shown already
-    before = _show(zone, start - DAY)
-    for n in range(1 - 24 * 60, minutes):
+    before = _show(zone, start - watched * MINUTE)
+    for n in range(1 - watched, minutes):
         wall = _show(zone, start + n * MINUTE)
         moved = wall - before - MINUTE
         jumped_over: tuple[datetime, ...] = ()
@@ -146,7 +149,8 @@ def dates(text: str, year: int) -> Iterator[date]:
 
 def is_due(text: str, shown: Shown) -> bool:
     minute, hour, *_ = text.split()
-    made_up_for = hour != "*" and any(asks_for(text, wall) for wall in shown.jumped_over)
+    out_of_step = hour != "*" or len(shown.jumped_over) not in (60, 120)
+    made_up_for = out_of_step and any(asks_for(text, wall) for wall in shown.jumped_over)
     follows_elapsed_time = minute.startswith("*") or hour.startswith("*")
     own = asks_for(text, shown.wall) and (follows_elapsed_time or not shown.seen_before)
     return made_up_for or own
@@ -182,39 +186,44 @@ def changes() -> st.SearchStrategy[tuple[ZoneInfo, datetime]]:
 # --- random expressions --------------------------------------------------------------------------
 
 
-def _values(low: int, high: int) -> st.SearchStrategy[str]:
-    number = st.integers(low, high)
-    # croniter reads a range of one value as every value.
-    spans = (
-        st.tuples(number, number).filter(lambda two: two[0] < two[1]).map("{0[0]}-{0[1]}".format)
+def random_text(random: Random, *, special: bool = True, every_day: bool = False) -> str:
+    """Write five fields; with `special`, days may be `L`, `fri#2` and `5L`."""
+    times = (
+        _either(random, _values(random, 0, 59), "*", "*/30", "0,30", "15", "45", "59"),
+        _either(random, _values(random, 0, 23), "*", "*", "*/2", "0", "1", "2", "3", "23", "1-3"),
     )
-    steps = st.integers(2, max(2, (high - low) // 2))
-    stepped = st.builds("{}/{}".format, st.one_of(st.just("*"), spans, number), steps)
-    item = st.one_of(number.map(str), number.map(str), spans, stepped)
-    return st.one_of(st.just("*"), st.lists(item, min_size=1, max_size=3).map(",".join))
+    if every_day:
+        return " ".join((*times, "* * *"))
+    last = ("*,L", "L") if special else ("1",)
+    weekdays = [*WEEKDAYS, "7", "5-7", "mon-fri", *(("fri#2", "sun#5", "0L") if special else ())]
+    some = ",".join(random.choice(weekdays) for _ in range(random.randint(1, 2)))
+    days = (
+        _either(random, _values(random, 1, 28), "*", "28-31", *last),
+        _either(random, _values(random, 1, 12), "*", "jan-jun", "3,10"),
+        _either(random, some, "*", "*/2", "0-6", "1-5/2"),
+    )
+    return " ".join((*times, *days))
 
 
-def _likely(usual: st.SearchStrategy[str], *likely: str) -> st.SearchStrategy[str]:
-    return st.one_of(usual, st.sampled_from(likely))
+def _either(random: Random, usual: str, *likely: str) -> str:
+    return random.choice((usual, random.choice(likely)))
+
+
+def _values(random: Random, low: int, high: int) -> str:
+    if not random.randrange(3):
+        return "*"
+    return ",".join(_item(random, low, high) for _ in range(random.randint(1, 3)))
+
+
+def _item(random: Random, low: int, high: int) -> str:
+    one, other = sorted(random.sample(range(low, high + 1), 2))  # croniter reads 5-5 as every value
+    step = random.randint(2, max(2, (high - low) // 2))
+    plain = (f"{one}", f"{other}", f"{one}-{other}")
+    stepped = (f"*/{step}", f"{one}-{other}/{step}", f"{one}/{step}")
+    return random.choice((*plain, *stepped))
 
 
 def expressions(*, special: bool = True, every_day: bool = False) -> st.SearchStrategy[str]:
-    """Draw the text of five fields; with `special`, days may be `L`, `fri#2` and `5L`."""
-    times = st.builds(
-        "{} {}".format,
-        _likely(_values(0, 59), "*", "*/30", "0,30", "15", "59"),
-        _likely(_values(0, 23), "*", "*/2", "0", "1", "2", "3", "23", "1-3"),
-    )
-    if every_day:
-        return times.map("{} * * *".format)
-    weekdays = [*WEEKDAYS, "7", "5-7", "mon-fri", *(("fri#2", "sun#5", "0L") if special else ())]
-    return st.builds(
-        "{} {} {} {}".format,
-        times,
-        _likely(_values(1, 28), "*", "28-31", "*,L" if special else "1", "L" if special else "1"),
-        _likely(_values(1, 12), "*", "jan-jun", "3,10"),
-        _likely(
-            st.lists(st.sampled_from(weekdays), min_size=1, max_size=2).map(",".join),
-            *("*", "*/2", "0-6", "1-5/2"),
-        ),
-    )
+    """Draw what `random_text` writes."""
+    randoms = st.integers(0, 2**32).map(Random)  # five times quicker than st.randoms
+    return st.builds(random_text, randoms, special=st.just(special), every_day=st.just(every_day))

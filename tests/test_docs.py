@@ -53,6 +53,22 @@ def test_what_is_not_supported_yet_is_said_to_be() -> None:
     assert spelt_out(paragraph) == waiting
 
 
+def named(row: str) -> str:
+    """The name that a row's tests carry: its first cell, up to a bracket, as one word."""
+    cell = row.split("|")[1].split("(", maxsplit=1)[0].replace("'", "")
+    return re.sub(r"[^a-z0-9]+", "_", cell.lower()).strip("_")
+
+
+def test_in_spring_and_in_autumn_every_row_on_time_is_tested() -> None:
+    """Those of all tables in "The rules" that stand under a heading which begins with "Time"."""
+    parts = [part for part in section("The rules").split("\n### ") if part.startswith("Time")]
+    bodies = re.findall(r"^\| ---.*\n((?:\|.*\n)+)", "\n".join(parts), re.MULTILINE)
+    rows = {named(row) for body in bodies for row in body.splitlines()}
+    tests = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/test_*.py"))
+    for season in ("spring", "autumn"):
+        assert set(re.findall(rf"^def test_(\w+)_in_{season}\(", tests, re.MULTILINE)) == rows
+
+
 def test_the_defaults_in_the_table_are_the_real_ones() -> None:
     plain = RetryPolicy()
     assert "| 30s, 2, 10m, 0.1 |" in README

@@ -77,16 +77,58 @@ def dates(text: str, year: int, count: int) -> str:
 # --- clock changes -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_it_is_due_around_a_clock_change_as_the_table_says(case: Case) -> None:
-    found = due(expression(case.text), case.zone, case.start, case.end)
+def rows(rule: str, direction: str) -> pytest.MarkDecorator:
+    """The cases of one row of the README's table of local clock changes, in one direction."""
+    cases = [case for case in CASES if (case.rule, case.direction) == (rule, direction)]
+    assert cases
+    return pytest.mark.parametrize("case", cases, ids=str)
+
+
+def holds(case: Case) -> None:
+    asked = expression(case.text)
+    found = due(asked, case.zone, case.start, case.end)
     assert " ".join(map(case.show, found)) == case.expected, case.why
+    assert instants(coming(asked, case.zone, case.start, case.end)) == found
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_the_search_finds_around_a_clock_change_what_the_table_says(case: Case) -> None:
-    found = coming(expression(case.text), case.zone, case.start, case.end)
-    assert " ".join(case.show(each.at) for each in found) == case.expected, case.why
+@rows("fixed times", "forward")
+def test_fixed_times_in_spring(case: Case) -> None:
+    holds(case)
+
+
+@rows("fixed times", "back")
+def test_fixed_times_in_autumn(case: Case) -> None:
+    holds(case)
+
+
+@rows("a star in the minute or hour field", "forward")
+def test_a_star_in_the_minute_or_hour_field_in_spring(case: Case) -> None:
+    holds(case)
+
+
+@rows("a star in the minute or hour field", "back")
+def test_a_star_in_the_minute_or_hour_field_in_autumn(case: Case) -> None:
+    holds(case)
+
+
+@rows("a lone star in the hour field", "forward")
+def test_a_lone_star_in_the_hour_field_in_spring(case: Case) -> None:
+    holds(case)
+
+
+@rows("a lone star in the hour field", "back")
+def test_a_lone_star_in_the_hour_field_in_autumn(case: Case) -> None:
+    holds(case)
+
+
+@rows("three hours or more", "forward")
+def test_three_hours_or_more_in_spring(case: Case) -> None:
+    holds(case)
+
+
+@rows("three hours or more", "back")
+def test_three_hours_or_more_in_autumn(case: Case) -> None:
+    holds(case)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if not c.text.startswith("@")], ids=str)
