@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scheduler import catchup, tick
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from scheduler.roster import Roster
     from scheduler.runs import Runs
     from scheduler.tick import Jump, Owed
+    from scheduler.timetable import Timetable
 
 # How long before a minute it is prepared: time to look at the crontabs, commit the claims, and
 # for each due entry to work out its start.
@@ -68,15 +70,17 @@ class Minutes:
             return minute_of(self._clock.now())
         if self._watches:
             return self._last + MINUTE
-        tomorrow = self._last + _DAY
-        return self._roster.timetable.next_busy(self._last, tomorrow) or tomorrow
+        return _next_busy(self._roster.timetable, self._last)
 
     def next_wake(self) -> datetime:
         """Return when to look at the time again: to prepare a minute, or to start it.
 
         A minute in which nothing is due is handled when the one after it is prepared, so that an
-        idle daemon wakes up once a minute.
+        idle daemon wakes up once a minute. Where crontabs are not watched nothing is prepared:
+        the clock is a virtual one, and no start is late.
         """
+        if not self._watches:
+            return self.next()
         if self._planned is None:
             return self._plan_time()
         if self._coming:
@@ -85,7 +89,8 @@ class Minutes:
 
     def is_time_to_plan(self) -> bool:
         """Say whether the next minute is near and not yet prepared."""
-        return self._planned is None and self._clock.now() >= self._plan_time()
+        is_open = self._watches and self._planned is None
+        return is_open and self._clock.now() >= self._plan_time()
 
     def plan(self) -> None:
         """Prepare the next minute."""
@@ -166,10 +171,9 @@ class Minutes:
 
     def _was_told(self, jumps: Sequence[Jump]) -> bool:
         """Say whether an earlier daemon has journalled the clock's being set back."""
-        known = self._journal.jumps(limit=1)
-        return [(each.kind, each.last) for each in known] == [
-            (each.kind, each.last) for each in jumps
-        ]
+        rows = [row for jump in jumps for row in self._journal.jumps_over(jump.at)]
+        known = {(row.kind, row.last) for row in rows}
+        return known >= {(jump.kind, jump.last) for jump in jumps}
 
     def _plan_time(self) -> datetime:
         return self.next() - _lead(self._coming)
@@ -200,6 +204,13 @@ class Minutes:
             self._coming = self._roster.timetable.due(self.next())
         if had_runs:
             self._herald.next(self._roster.timetable, minute)
+
+
+@lru_cache(maxsize=1)  # it is asked for again and again before it has come
+def _next_busy(timetable: Timetable, last: datetime) -> datetime:
+    """Return the next minute at which something is due, or the same time of the next day."""
+    tomorrow = last + _DAY
+    return timetable.next_busy(last, tomorrow) or tomorrow
 
 
 def _lead(due: Sequence[Entry]) -> timedelta:

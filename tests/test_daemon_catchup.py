@@ -301,6 +301,19 @@ def test_a_clock_set_back_by_30_minutes_is_one_row_even_over_a_restart() -> None
     assert jump == "12:00->11:30:10 -1800 s clock set back: minutes done before are waited out"
 
 
+def test_nor_is_it_two_when_the_machine_slept_meanwhile() -> None:
+    world = World(line("job", EVERY_MINUTE))
+    world.at("12:00:10", lambda: world.clock.set(when("11:30:10")))
+    world.sleep_at("11:35", "11:36")
+    world.at("11:36:30", lambda: world.stop_at("11:40"))
+    world.run()
+    world.runs_until("12:02:30")
+    assert [jump.split(" s ")[1].split(":")[0] for jump in world.jumps()] == [
+        "clock set back",
+        "asleep",
+    ]
+
+
 def test_suspend_is_told_from_a_set_clock_within_a_minute_too() -> None:
     world = World(line("job", EVERY_MINUTE))
     world.at("12:00:10", lambda: world.clock.suspend(20))

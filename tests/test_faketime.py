@@ -356,17 +356,7 @@ def between(first: str, last: str) -> Iterable[datetime]:
     return (start + n * MINUTE for n in range((end - start) // MINUTE + 1))
 
 
-TOLD_AGAIN = pytest.mark.xfail(reason="what is noted while it is waited out hides the first row")
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        pytest.param(name, marks=TOLD_AGAIN if name == "30 minutes back, restarted" else ())
-        for name in SCENARIOS
-    ],
-    indirect=True,
-)
+@every_scenario
 def test_each_jump_is_in_the_journal_once(told: Told) -> None:
     """Its size give or take what the clock runs on before a busy machine comes round to it."""
     large = [jump for jump in told.jumps if abs(jump.seconds) >= LARGE]
