@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ import pytest
 import reference
 from clock_changes import CASES, Case
 from fakes import FakeClock, utc
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from world import FILE, World, line
 
@@ -25,14 +25,17 @@ from scheduler.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Outcome, Reason, State
 from scheduler.simulation import Event, Incident, Kind, Mishap, Simulation, usual
 from scheduler.sources import Loaded
+from scheduler.virtual import VirtualClock
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping, Sequence
 
 UTC_ZONE = ZoneInfo("UTC")
 DAY = utc(2027, 3, 1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+MOST = 200  # runs of one example
 
 
 def at(time: str) -> datetime:
@@ -167,6 +170,20 @@ def test_reboot_entries_run_when_the_daemon_starts_and_not_when_it_is_back() -> 
         "11:00 start 11:00 #1",
         "11:00:01 success 11:00 #1",
     ]
+
+
+def test_a_year_in_which_little_is_due_has_few_wake_ups(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[datetime] = []
+    wait = VirtualClock.wait
+
+    async def counted(clock: VirtualClock, until: datetime, wake: asyncio.Event) -> None:
+        waits.append(until)
+        await wait(clock, until, wake)
+
+    monkeypatch.setattr(VirtualClock, "wait", counted)
+    events = simulated(line("job", "0 0 1 * *"), DAY, DAY + timedelta(days=365))
+    assert len(story(events, Kind.START)) == 12
+    assert len(waits) < 2 * 365
 
 
 def test_a_bug_of_the_daemon_ends_the_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,6 +372,21 @@ def test_next_simulate_and_the_daemon_agree(
         (at, job, note if job in is_noted else "") for at, job, note in expected
     ]
     assert started(text, start, end) == [(at, job) for at, job, _ in expected]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(drawn_lines, min_size=1, max_size=4), reference.changes(), st.integers(-200, 0))
+def test_next_and_simulate_agree_on_weeks(
+    drawn: list[tuple[str, str]], change: tuple[ZoneInfo, datetime], hours: int
+) -> None:
+    text = "".join(line(f"job{n}", each, tz=zone) for n, (each, zone) in enumerate(drawn))
+    start = change[1] + hours * HOUR
+    end = start + timedelta(days=14)
+    announced = takewhile(lambda run: run.at < end, coming(loaded(text).entries, start, no_anchor))
+    expected = sorted((run.at, run.entry.job) for run in islice(announced, MOST))
+    assume(len(expected) < MOST)
+    events = simulated(text, start, end)
+    assert sorted((e.time, e.job) for e in events if e.kind is Kind.START) == expected
 
 
 def started(text: str, start: datetime, end: datetime) -> list[tuple[datetime, str]]:
