@@ -303,9 +303,13 @@ def test_a_clock_set_back_by_30_minutes_is_one_row_even_over_a_restart() -> None
 
 def test_nor_is_it_two_when_the_machine_slept_meanwhile() -> None:
     world = World(line("job", EVERY_MINUTE))
-    world.at("12:00:10", lambda: world.clock.set(when("11:30:10")))
-    world.sleep_at("11:35", "11:36")
-    world.at("11:36:30", lambda: world.stop_at("11:40"))
+
+    def is_set_back() -> None:
+        world.clock.set(when("11:30:10"))
+        world.sleep_at("11:35", "11:36")
+        world.stop_at("11:40")
+
+    world.at("12:00:10", is_set_back)
     world.run()
     world.runs_until("12:02:30")
     assert [jump.split(" s ")[1].split(":")[0] for jump in world.jumps()] == [
