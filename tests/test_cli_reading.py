@@ -185,6 +185,25 @@ def test_next_merges_entries_in_the_order_of_time(person: Person) -> None:
     ]
 
 
+def test_next_has_the_runs_of_one_instant_in_the_order_of_the_file(person: Person) -> None:
+    """Though entries of one schedule and zone are searched together."""
+    lines = ["0 9 * * * a", "@every 1h b", "0 9 * * * c", "0 6,9 * * * d", "0 9 * * * e"]
+    file = person.file("CRON_TZ=UTC\n" + "".join(f"CRON_NAME={x[-1]} {x}\n" for x in lines))
+    at_eight = ("--from", "2027-06-01T08:00Z", "--until", "2027-06-01T09:01Z")
+    found = [row["job"] for row in rows(person.types("next", *at_eight, "--json", file))]
+    assert found == ["a", "b", "c", "d", "e"]
+
+
+def test_list_gives_each_entry_its_own_next_run(person: Person) -> None:
+    file = person.file(
+        "CRON_TZ=UTC\n0 9 1 1 * a\n0 9 2 1 * b\n0 9 1 1 * c\nCRON_TZ=Asia/Tokyo 0 8 1 1 * d\n"
+    )
+    found = [line.split()[-2:] for line in person.types("list", file).stdout.splitlines()[1:]]
+    first, second, third, fourth = (" ".join(words) for words in found)
+    assert first == third
+    assert len({first, second, fourth}) == 3
+
+
 def test_next_for_programs_has_both_times_and_says_what_a_clock_change_did(person: Person) -> None:
     file = person.file("CRON_NAME=night\n30 2 * * * x\n")
     found = rows(person.types("next", "--json", *SPRING, file))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -55,8 +55,39 @@ def coming(entries: Iterable[Entry], since: datetime, anchor: Anchor) -> Iterato
 
     `@reboot` entries have no instants and are left out; nothing runs after 9899.
     """
-    streams = [takewhile(_is_before_the_end, _of(entry, since, anchor)) for entry in entries]
-    return heapq.merge(*streams, key=lambda run: run.at)
+    groups: dict[object, list[tuple[int, Entry]]] = {}
+    for numbered in enumerate(entries):
+        groups.setdefault(_asks_with(numbered[1]), []).append(numbered)
+    streams = [_of_group(group, since, anchor) for group in groups.values()]
+    return (run for _, run in heapq.merge(*streams, key=lambda each: (each[1].at, each[0])))
+
+
+def first_instants(
+    entries: Iterable[Entry], since: datetime, anchor: Anchor
+) -> Iterator[datetime | None]:
+    """Yield for each entry its first instant at `since` (UTC) or later, None if it has none."""
+    known: dict[object, datetime | None] = {}
+    for entry in entries:
+        group = _asks_with(entry)
+        if group not in known:
+            run = next(coming((entry,), since, anchor), None)
+            known[group] = None if run is None else run.at
+        yield known[group]
+
+
+def _asks_with(entry: Entry) -> object:
+    """Return what is equal for entries that have their instants in common: a search is dear."""
+    is_shared = isinstance(entry.schedule, Expression)
+    return (entry.schedule, entry.zone) if is_shared else (entry.schedule, entry.job)
+
+
+def _of_group(
+    group: Sequence[tuple[int, Entry]], since: datetime, anchor: Anchor
+) -> Iterator[tuple[int, Due]]:
+    """Yield the runs of entries that have their instants in common, with their numbers."""
+    for run in takewhile(_is_before_the_end, _of(group[0][1], since, anchor)):
+        for number, entry in group:
+            yield number, Due(run.at, entry, _with_delay(run.note, run.at, entry))
 
 
 def _is_before_the_end(run: Due) -> bool:
@@ -67,7 +98,7 @@ def _of(entry: Entry, since: datetime, anchor: Anchor) -> Iterator[Due]:
     match entry.schedule:
         case Expression() as expression:
             for run in due.following(expression, entry.zone, since - INSTANT):
-                yield Due(run.at, entry, _with_delay(run.note, run.at, entry))
+                yield Due(run.at, entry, run.note)
         case Every(minutes):
             yield from _every(entry, since, minutes, anchor(entry.job, minutes))
         case Reboot():
@@ -91,5 +122,5 @@ def _every(entry: Entry, since: datetime, minutes: int, start: datetime | None) 
     step = timedelta(minutes=minutes)
     at += step * max(1, -((at - since) // step))  # rounded up: at `since` is not too early
     while True:
-        yield Due(at, entry, _with_delay(note, at, entry))
+        yield Due(at, entry, note)
         at += step

@@ -14,7 +14,7 @@ import typer
 
 from scheduler import expression, report
 from scheduler.cli import given, rows, show
-from scheduler.cli.coming import Anchor, Due, anchors, coming, no_anchor
+from scheduler.cli.coming import Due, anchors, coming, first_instants, no_anchor
 from scheduler.clock import RealClock
 from scheduler.errors import BadValue
 from scheduler.explain import explain as in_words
@@ -67,16 +67,19 @@ def list_entries(
     elif loaded.entries:
         with anchors(state) as anchor:
             now = RealClock().now()
-            lines = [_listed(entry, now, zone, anchor) for entry in loaded.entries]
+            firsts = first_instants(loaded.entries, now, anchor)
+            lines = [
+                _listed(entry, first, zone)
+                for entry, first in zip(loaded.entries, firsts, strict=True)
+            ]
         show.table(("JOB", "SCHEDULE", "ZONE", "COMMAND", "NEXT, HERE"), lines)
     show.mention(loaded.problems)
     show.end(loaded.problems)
 
 
-def _listed(entry: Entry, now: datetime, zone: ZoneInfo, anchor: Anchor) -> tuple[str, ...]:
-    run = next(coming((entry,), now, anchor), None)
-    if run is not None:
-        following = show.wall(run.at.astimezone(zone))
+def _listed(entry: Entry, first: datetime | None, zone: ZoneInfo) -> tuple[str, ...]:
+    if first is not None:
+        following = show.wall(first.astimezone(zone))
     else:
         following = "at the next boot" if isinstance(entry.schedule, Reboot) else "never"
     command = hushed(entry.command)
