@@ -93,9 +93,14 @@ def cronsim_can_tell(text: str, turn: Turn) -> bool:
 
 
 def is_made_up_for_here_alone(text: str, turn: Turn, at: datetime) -> bool:
-    """Say whether it is the instant right after a gap that a starred entry has for skipped ones."""
+    """Say whether it is the instant right after a gap that a starred entry has for skipped ones.
+
+    A lone star in the hour field has none: the gaps that are compared are of whole hours.
+    """
+    if turn.shift < 0 * MINUTE or at != turn.at or not follows_elapsed_time(text):
+        return False
     own = reference.asks_for(text, (at + turn.after).replace(tzinfo=None))
-    return follows_elapsed_time(text) and at == turn.at and turn.shift > 0 * MINUTE and not own
+    return text.split()[1] != "*" and not own
 
 
 def drawn() -> Iterator[tuple[str, ZoneInfo, Turn]]:
