@@ -201,7 +201,7 @@ class Minutes:
             self._planned, self._last = minute, before
             raise
         finally:
-            self._coming = self._roster.timetable.due(self.next())
+            self._coming = self._roster.timetable.due(self.next()) if self._watches else []
         if had_runs:
             self._herald.next(self._roster.timetable, minute)
 

@@ -49,7 +49,7 @@ def row(values: Mapping[str, object]) -> None:
 
 def utc(at: datetime) -> str:
     """Return the instant as `2027-03-28T01:00:00Z`."""
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def wall(local: datetime) -> str:
