@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import last_good
-from scheduler.catchup import account
+from scheduler.catchup import Walk, account
 from scheduler.model import Crontab, Entry, Every, Severity
 from scheduler.report import counted, lines
 from scheduler.timetable import Timetable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from scheduler.sources import Loaded, Stamp
 
 
+_SHORT = timedelta(days=1)  # a gap whose every minute is looked at
 _TOLD = 50  # problems told in full at each reading; a binary file has thousands
 
 
@@ -92,10 +94,12 @@ class Roster:
 
     def accounts(self, gap: Gap) -> list[Account]:
         """Return what becomes of the instants that each entry missed."""
-        due = {entry.job for entry in self.timetable.due(gap.current)}
+        timetable = self.timetable
+        is_short = gap.current - gap.last <= _SHORT
+        instants = Walk(gap, timetable.due) if is_short else timetable
+        due = {entry.job for entry in timetable.due(gap.current)}
         found = (
-            account(entry, gap, self.timetable, is_due=entry.job in due)
-            for entry in self.timetable.entries
+            account(entry, gap, instants, is_due=entry.job in due) for entry in timetable.entries
         )
         return [each for each in found if each is not None]
 

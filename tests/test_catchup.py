@@ -11,7 +11,7 @@ from fakes import utc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.catchup import Account, Gap, LeftOut, account, is_too_late, opening, starts
+from scheduler.catchup import Account, Gap, LeftOut, Walk, account, is_too_late, opening, starts
 from scheduler.expression import parse
 from scheduler.model import Catchup, Entry, Reason, Reboot, Settings
 from scheduler.timetable import Timetable
@@ -111,6 +111,8 @@ def test_every_missed_instant_is_accounted_for_once(
     left_out = [at for at in missed if left and left.first <= at <= left.last]
     assert left is None or (left.first, left.last) == (left_out[0], left_out[-1])
     assert left_out + list(found.runs) == missed
+    walked = Walk(gap, timetable.due)
+    assert account(asked, gap, walked, is_due=is_due) == found
 
 
 LATENESS = [
