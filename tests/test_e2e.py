@@ -370,7 +370,7 @@ def test_systemd_hears_when_it_is_ready_and_when_it_stops(told: Told) -> None:
         r"failed +hopeless +exit 75 after .*; gave up after attempt \d",
         r"failed +endless +timed out after 3 s; gave up",
         r"next +morning-tokyo +09:00 Asia/Tokyo, in ",
-        r"next +in \d+ m?s: .*berlin",
+        r"next +in [\d.]+ m?s: .*berlin",
     ],
 )
 def test_make_run_shows_it_within_a_minute(told: Told, promised: str) -> None:
