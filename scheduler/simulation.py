@@ -6,65 +6,33 @@ what it would log.
 
 from __future__ import annotations
 
-import logging
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scheduler.daemon import Daemon
-from scheduler.due import following, walls
-from scheduler.errors import JournalError
 from scheduler.journal import Journal
-from scheduler.log import Fact, Log
-from scheduler.model import Expression, State
+from scheduler.model import State
 from scheduler.roster import Roster
 from scheduler.runs import Runs
+from scheduler.story import Story
 from scheduler.virtual import VirtualClock, VirtualSpawner
-from scheduler.wording import of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from zoneinfo import ZoneInfo
 
-    from scheduler.model import Entry
     from scheduler.sources import Loaded, Stamp
+    from scheduler.story import Event
 
 ASSUMED = 1.0  # seconds that a job takes of which the journal knows nothing
 _REMEMBERED = 20  # how many of a job's newest runs tell how long it takes
 _BOOT = "simulated"
 _INSTANT = timedelta.resolution
-
-
-class Kind(StrEnum):
-    """What happened to a run, or to the clock."""
-
-    START = "start"  # the first attempt
-    RETRY = "retry"  # a later one
-    SUCCESS = "success"
-    FAILURE = "failure"
-    SKIP = "skip"
-    JUMP = "jump"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happens at `time`, to the run of `job` that is scheduled `at`.
-
-    A jump is no job's. A skip is of no attempt, and of all instants up to `until` where it has one.
-    """
-
-    time: datetime
-    kind: Kind
-    job: str | None
-    at: datetime | None
-    attempt: int | None
-    reason: str | None
-    until: datetime | None = None
 
 
 class Mishap(StrEnum):
@@ -106,7 +74,7 @@ class Simulation:
         self._end = end
         self._clock = VirtualClock(start)
         self._spawner = VirtualSpawner(self._clock, lambda job: known.get(job, ASSUMED))
-        self._story = _Story(self._clock, loaded.entries)
+        self._story = Story(self._clock, loaded.entries)
         self._anchors = anchors or {}
         for each in incidents:
             # Just before it the daemon wakes up, so that what it has seen go by is on disk.
@@ -226,91 +194,6 @@ class _Shelf:
 
     def load(self) -> Loaded:
         return self.loaded
-
-
-class _Story(Log):
-    """A log that makes events of what it is told."""
-
-    def __init__(self, clock: VirtualClock, entries: Iterable[Entry]) -> None:
-        super().__init__(logging.getLogger(__name__))
-        self._clock = clock
-        self._entries = {entry.job: entry for entry in entries}
-        self._events: list[Event] = []
-        self._jumps: list[tuple[datetime, datetime, str]] = []  # last look, next one, kind
-
-    def told(self) -> list[Event]:
-        """Return the events since the last call."""
-        found, self._events = self._events, []
-        return found
-
-    def info(self, message: str, **facts: Fact) -> None:
-        """Make an event of it, if it is one."""
-        kind = _KINDS.get(message)
-        if kind is not None:
-            self._events.append(self._event(kind, facts))
-        elif message == "bug":
-            raise RuntimeError(facts["trace"])
-        elif message == "journal":
-            raise JournalError(str(facts["error"]))
-
-    warning = error = info
-
-    def _event(self, kind: Kind, facts: Mapping[str, Any]) -> Event:
-        now, job, attempt = self._clock.now(), facts.get("job"), facts.get("attempt")
-        at, until = (_instant(facts.get(name)) for name in ("instant", "until"))
-        reason: str | None = facts.get("reason") or facts["say"]
-        match kind:
-            case Kind.START:
-                kind = Kind.START if attempt == 1 else Kind.RETRY
-                reason = "; ".join(self._why(facts)) or None
-            case Kind.SUCCESS:
-                reason = None
-            case Kind.JUMP:
-                self._jumps.append((datetime.fromisoformat(facts["last"]), now, facts["kind"]))
-            case _:
-                pass
-        return Event(now, kind, job, at, attempt, reason, until)
-
-    def _why(self, facts: Mapping[str, Any]) -> Iterator[str]:
-        """Yield why a run starts at another time than its schedule says, if it does."""
-        at = datetime.fromisoformat(facts["instant"])
-        entry = self._entries[facts["job"]]
-        schedule = entry.schedule
-        if isinstance(schedule, Expression) and _is_at_a_change(entry.zone, at):
-            yield from filter(None, [next(following(schedule, entry.zone, at - _INSTANT)).note])
-        if facts["late_s"] is not None:
-            yield self._lateness(entry, at, facts["late_s"])
-        elif entry.delay and facts["attempt"] == 1:
-            chosen = entry.settings
-            names = (("CRON_SPREAD", chosen.spread), ("RANDOM_DELAY", chosen.random_delay))
-            by = " and ".join(name for name, length in names if length)
-            yield f"{of_seconds(entry.delay)} after its minute, by {by}"
-
-    def _lateness(self, entry: Entry, at: datetime, late: float) -> str:
-        for last, noticed, kind in reversed(self._jumps):
-            if last <= at <= noticed:
-                since, until = (each.astimezone(entry.zone) for each in (last, noticed))
-                return f"made up for: {kind} from {since:%H:%M} until {until:%H:%M}"
-        return f"{of_seconds(late)} late: an earlier run of the job was under way"
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-_KINDS = {
-    "started": Kind.START,
-    "succeeded": Kind.SUCCESS,
-    "failed": Kind.FAILURE,
-    "skipped": Kind.SKIP,
-    "jump": Kind.JUMP,
-}
-
-
-@lru_cache(maxsize=64)  # the zones of one minute, mostly
-def _is_at_a_change(zone: ZoneInfo, minute: datetime) -> bool:
-    *skipped, shown = walls(zone, minute)
-    return bool(skipped) or shown.repeated
 
 
 def usual(journal: Journal, job: str) -> float | None:

@@ -54,6 +54,7 @@ LAYERS = {
         "roster",
         "runs",
         "simulation",
+        "story",
         "virtual",
         "watch",
     },

@@ -23,8 +23,9 @@ from scheduler.errors import BadValue
 from scheduler.expression import parse
 from scheduler.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Outcome, Reason, State
-from scheduler.simulation import Event, Incident, Kind, Mishap, Simulation, usual
+from scheduler.simulation import Incident, Mishap, Simulation, usual
 from scheduler.sources import Loaded
+from scheduler.story import Event, EventKind
 from scheduler.virtual import VirtualClock
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def incident(text: str) -> Incident:
     return Incident(Mishap(kind), at(one), at(other))
 
 
-def story(events: Sequence[Event], *kinds: Kind) -> list[str]:
+def story(events: Sequence[Event], *kinds: EventKind) -> list[str]:
     """A line an event: when, what, the run's instant, the attempt; jumps and skips with reasons."""
     return [_told(event) for event in events if not kinds or event.kind in kinds]
 
@@ -85,8 +86,8 @@ def _told(event: Event) -> str:
 def test_a_run_starts_on_its_minute_and_succeeds() -> None:
     events = simulated(line("job", "0 12 * * *"), at("11:00"), at("13:00"))
     assert events == [
-        Event(at("12:00"), Kind.START, "job", at("12:00"), 1, None),
-        Event(at("12:00:01"), Kind.SUCCESS, "job", at("12:00"), 1, None),
+        Event(at("12:00"), EventKind.START, "job", at("12:00"), 1, None),
+        Event(at("12:00:01"), EventKind.SUCCESS, "job", at("12:00"), 1, None),
     ]
 
 
@@ -103,7 +104,7 @@ def test_a_simulation_has_a_start_and_an_end(
     start: str, end: str, expected: list[str], why: str
 ) -> None:
     events = simulated(line("job", "0 12 * * *"), at(start), at(end))
-    assert story(events, Kind.START, Kind.SKIP, Kind.JUMP) == expected, why
+    assert story(events, EventKind.START, EventKind.SKIP, EventKind.JUMP) == expected, why
 
 
 def test_what_still_runs_at_the_end_is_counted_and_not_told() -> None:
@@ -144,7 +145,7 @@ def test_runs_that_meet(overlap: str, expected: list[str], why: str) -> None:
 def test_a_run_that_waited_longer_than_a_minute_says_for_what() -> None:
     text = line("job", "0-1 12 * * *", overlap="queue")
     events = simulated(text, at("11:00"), at("12:10"), lasts={"job": 150})
-    assert story(events, Kind.START) == [
+    assert story(events, EventKind.START) == [
         "12:00 start 12:00 #1",
         "12:02:30 start 12:01 #1: 1 min 30 s late: an earlier run of the job was under way",
     ]
@@ -154,7 +155,7 @@ def test_a_spread_start_says_so() -> None:
     (start,) = (
         event
         for event in simulated(line("job", "0 12 * * *", spread="50m"), at("11:00"), at("13:00"))
-        if event.kind is Kind.START
+        if event.kind is EventKind.START
     )
     late = start.time - at("12:00")
     assert timedelta(0) < late < 50 * MINUTE
@@ -166,7 +167,7 @@ def test_reboot_entries_run_when_the_daemon_starts_and_not_when_it_is_back() -> 
     events = simulated(
         line("job", "@reboot"), at("11:00"), at("13:00"), incident("downtime 11:30..12:00")
     )
-    assert story(events, Kind.START, Kind.SUCCESS) == [
+    assert story(events, EventKind.START, EventKind.SUCCESS) == [
         "11:00 start 11:00 #1",
         "11:00:01 success 11:00 #1",
     ]
@@ -182,7 +183,7 @@ def test_a_year_in_which_little_is_due_has_few_wake_ups(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(VirtualClock, "wait", counted)
     events = simulated(line("job", "0 0 1 * *"), DAY, DAY + timedelta(days=365))
-    assert len(story(events, Kind.START)) == 12
+    assert len(story(events, EventKind.START)) == 12
     assert len(waits) < 2 * 365
 
 
@@ -220,7 +221,7 @@ def test_a_daily_run_that_was_missed_is_made_up_for(text: str, size: str, why: s
 def test_hourly_runs_that_were_missed_are_accounted_for(text: str, size: str, why: str) -> None:
     events = simulated(HOURLY, at("01:00"), at("05:00"), incident(text))
     assert why
-    assert sorted(story(events, Kind.START, Kind.SKIP, Kind.JUMP)) == [
+    assert sorted(story(events, EventKind.START, EventKind.SKIP, EventKind.JUMP)) == [
         f"03:20 jump: {size}: no missed runs made up for; 1 entry with instants that are not",
         "03:20 skip 01:30 to 02:30: missed",
         "03:30 start 03:30 #1",
@@ -235,7 +236,7 @@ def test_an_idle_daemon_sees_a_jump_as_a_busy_one_does(text: str) -> None:
         simulated(text_of, at("00:00"), at("05:00"), incident(text))
         for text_of in (line("job", "0 12 * * *"), line("job", "* * * * *"))
     )
-    sizes = [story(events, Kind.JUMP)[0].split(":")[:3] for events in (idle, busy)]
+    sizes = [story(events, EventKind.JUMP)[0].split(":")[:3] for events in (idle, busy)]
     assert sizes[0] == sizes[1]
 
 
@@ -249,9 +250,9 @@ def test_an_idle_daemon_sees_a_jump_as_a_busy_one_does(text: str) -> None:
 )  # fmt: skip
 def test_a_clock_set_back_doubles_no_run(text: str, expected: list[str], why: str) -> None:
     events = simulated(HOURLY, at("00:00"), at("05:00"), incident(text))
-    starts = [f"{event.at:%H:%M}" for event in events if event.kind is Kind.START and event.at]
+    starts = [f"{event.at:%H:%M}" for event in events if event.kind is EventKind.START and event.at]
     assert starts == expected, why
-    assert len(story(events, Kind.JUMP)) == 1
+    assert len(story(events, EventKind.JUMP)) == 1
 
 
 def test_a_job_that_runs_when_the_daemon_is_killed_is_lost_and_retried() -> None:
@@ -262,7 +263,9 @@ def test_a_job_that_runs_when_the_daemon_is_killed_is_lost_and_retried() -> None
         incident("downtime 02:00:30..02:10"),
         lasts={"job": 60},
     )
-    assert story(events, Kind.START, Kind.FAILURE, Kind.RETRY, Kind.SUCCESS) == [
+    assert story(
+        events, EventKind.START, EventKind.FAILURE, EventKind.RETRY, EventKind.SUCCESS
+    ) == [
         "02:00 start 02:00 #1",
         "02:10 failure 02:00 #1: lost after 10 min; attempt 2 in 1 min",
         "02:11 retry 02:00 #2",
@@ -280,13 +283,13 @@ def test_a_job_does_not_go_on_while_the_machine_sleeps() -> None:
 def test_incidents_follow_one_another() -> None:
     befalls = ("suspend 00:40..01:00", "downtime 01:10..01:50", "set-clock 02:10=02:50")
     events = simulated(HOURLY, at("00:00"), at("04:00"), *map(incident, befalls))
-    assert sorted(story(events, Kind.START, Kind.SKIP)) == [
+    assert sorted(story(events, EventKind.START, EventKind.SKIP)) == [
         "00:30 start 00:30 #1",
         "01:50 skip 01:30: missed",
         "02:50 skip 02:30: missed",
         "03:30 start 03:30 #1",
     ]
-    assert [f"{event.time:%H:%M}" for event in events if event.kind is Kind.JUMP] == [
+    assert [f"{event.time:%H:%M}" for event in events if event.kind is EventKind.JUMP] == [
         "01:00",
         "01:50",
         "02:50",
@@ -308,7 +311,7 @@ def test_a_night_in_which_the_clock_changes(night: list[Case]) -> None:
     text = "".join(line(f"job{n}", case.text, tz=case.zone) for n, case in enumerate(night))
     starts: dict[str | None, list[datetime]] = defaultdict(list)
     for event in simulated(text, night[0].start, night[0].end):
-        if event.kind is Kind.START:
+        if event.kind is EventKind.START:
             assert event.at == event.time
             starts[event.job].append(event.time)
     for n, case in enumerate(night):
@@ -327,7 +330,7 @@ def test_a_start_says_what_a_clock_change_has_to_do_with_it(
 ) -> None:
     start = datetime.fromisoformat(day).replace(tzinfo=UTC) - 2 * HOUR
     events = simulated(line("job", "*/30 2 * * *", tz="Europe/Berlin"), start, start + 20 * HOUR)
-    assert [event.reason for event in events if event.kind is Kind.START] == reason, why
+    assert [event.reason for event in events if event.kind is EventKind.START] == reason, why
 
 
 # --- three that can't disagree -------------------------------------------------------------------
@@ -365,7 +368,7 @@ def test_next_simulate_and_the_daemon_agree(
     simulated_ones = [
         (event.time, str(event.job), event.reason or "")
         for event in simulated(text, start, end)
-        if event.kind is Kind.START and event.at == event.time
+        if event.kind is EventKind.START and event.at == event.time
     ]
     is_noted = {job for _, job, note in expected if note != NO_ANCHOR}
     assert sorted(simulated_ones) == [
@@ -386,7 +389,7 @@ def test_next_and_simulate_agree_on_weeks(
     expected = sorted((run.at, run.entry.job) for run in islice(announced, MOST))
     assume(len(expected) < MOST)
     events = simulated(text, start, end)
-    assert sorted((e.time, e.job) for e in events if e.kind is Kind.START) == expected
+    assert sorted((e.time, e.job) for e in events if e.kind is EventKind.START) == expected
 
 
 def started(text: str, start: datetime, end: datetime) -> list[tuple[datetime, str]]:
@@ -446,7 +449,7 @@ def test_intervals_count_from_where_they_are_told_to() -> None:
     whole = Simulation(
         loaded(line("job", "@every 90m")), at("02:00"), at("05:00"), anchors={("job", 90): at("01:00")}
     )  # fmt: skip
-    assert story(list(whole.events()), Kind.START) == [
+    assert story(list(whole.events()), EventKind.START) == [
         "02:30 start 02:30 #1",
         "04:00 start 04:00 #1",
     ]

@@ -14,11 +14,14 @@ from scheduler.cli import rows, show
 from scheduler.model import Entry
 from scheduler.redact import clean
 from scheduler.report import counted
-from scheduler.simulation import Event, Kind
+from scheduler.story import Event, EventKind
 
 _STYLES = {
-    Kind.RETRY: "yellow", Kind.FAILURE: "red", Kind.SKIP: "yellow", Kind.JUMP: "magenta",
-}  # fmt: skip
+    EventKind.RETRY: "yellow",
+    EventKind.FAILURE: "red",
+    EventKind.SKIP: "yellow",
+    EventKind.JUMP: "magenta",
+}
 _WIDEST = 40  # cells of a job's name; most are shorter, and what is longer is not cut
 _TIME = len("Sun 2027-03-28 03:00:00")
 
@@ -32,7 +35,7 @@ class Telling:
         zones = {zone.key, *(entry.zone.key for entry in entries)}
         self._zone_width = max(map(len, zones))
         self._job_width = min(_WIDEST, max((len(entry.job) for entry in entries), default=0))
-        self._counts: Counter[Kind] = Counter()
+        self._counts: Counter[EventKind] = Counter()
         self._skips: Counter[str | None] = Counter()
 
     def as_json(self, events: Sequence[Event]) -> Text:
@@ -42,7 +45,7 @@ class Telling:
     def as_lines(self, events: Sequence[Event]) -> Text:
         """Return a line an event, and count it."""
         self._counts.update(event.kind for event in events)
-        self._skips.update(event.reason for event in events if event.kind is Kind.SKIP)
+        self._skips.update(event.reason for event in events if event.kind is EventKind.SKIP)
         return Text("\n").join(
             Text(self._line(event), _STYLES.get(event.kind, "")) for event in events
         )
@@ -53,17 +56,16 @@ class Telling:
 
     def summary(self, running: int) -> list[str]:
         """Return what all of it comes to, of which so many jobs still run."""
-        runs, retries, good, bad, skips, jumps = (
-            self._counts[kind]
-            for kind in (Kind.START, Kind.RETRY, Kind.SUCCESS, Kind.FAILURE, Kind.SKIP, Kind.JUMP)
-        )
-        lines = [f"{counted(runs, 'run')}, {_retries(retries)}: {good} succeeded, {bad} failed"]
+        count = self._counts
+        runs, retries = counted(count[EventKind.START], "run"), count[EventKind.RETRY]
+        good, bad = count[EventKind.SUCCESS], count[EventKind.FAILURE]
+        lines = [f"{runs}, {counted(retries, 'retry')}: {good} succeeded, {bad} failed"]
         if running:
             lines[0] += f", {running} still running"
-        if skips:
+        if skips := count[EventKind.SKIP]:
             reasons = (f"{reason} {number}" for reason, number in self._skips.most_common())
             lines.append(f"{counted(skips, 'skip')}: {', '.join(reasons)}")
-        if jumps:
+        if jumps := count[EventKind.JUMP]:
             lines.append(f"{counted(jumps, 'jump')} of the clock or times without a daemon")
         return lines
 
@@ -94,7 +96,3 @@ class Telling:
 
 def _scheduled(at: datetime, local: datetime) -> str:
     return f"{at:%H:%M}" if at.date() == local.date() else f"{at:%a %H:%M}"
-
-
-def _retries(number: int) -> str:
-    return "1 retry" if number == 1 else counted(number, "retry")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scheduler.cli.coming import Due
     from scheduler.model import Entry, Problem, Schedule, Settings
     from scheduler.record import AttemptRow, RunRow
-    from scheduler.simulation import Event
+    from scheduler.story import Event
     from scheduler.tick import Jump
 
 Row = dict[str, object]
