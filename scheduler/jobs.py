@@ -31,12 +31,12 @@ class Jobs:
     """Which run of a job may start, which waits, and which is tried again."""
 
     def __init__(
-        self, ledger: Ledger, launches: Launches, watch: Watch, spread: Callable[[], float]
+        self, ledger: Ledger, launches: Launches, watch: Watch, draw: Callable[[], float]
     ) -> None:
         self._ledger = ledger
         self._launches = launches
         self._watch = watch
-        self._spread = spread
+        self._draw = draw
         self._next_instant: NextInstant = lambda _entry, _after: None
         self._waiting: dict[str, list[Run]] = {}  # by job, in the order of their instants
         self.entries: Mapping[str, Entry] = {}
@@ -224,7 +224,7 @@ class Jobs:
             ended=ending.ended,
             first_start=running.first_start,
             next_instant=self._next_start(entry, run, ending.ended),
-            spread=self._spread(),
+            draw=self._draw(),
         )
 
     def _next_start(self, entry: Entry, run: Run, ended: datetime) -> datetime | None:

@@ -24,13 +24,13 @@ from scheduler.model import (
 PUNCTUAL = timedelta(seconds=5)  # a start that is late by less is in time: the loop had work to do
 
 
-def wait(policy: RetryPolicy, number: int, spread: float) -> float:
-    """Return the seconds before retry `number` (from 1); `spread` in [-1, 1] places the jitter."""
+def wait(policy: RetryPolicy, number: int, draw: float) -> float:
+    """Return the seconds before retry `number` (from 1); `draw` in [-1, 1] places the jitter."""
     try:
         grown = policy.delay * policy.factor ** (number - 1)
     except OverflowError:  # beyond every limit, unless it grows from nothing
         grown = policy.max_delay if policy.delay else 0.0
-    return min(policy.max_delay, grown) * (1 + policy.jitter * spread)
+    return min(policy.max_delay, grown) * (1 + policy.jitter * draw)
 
 
 def succeeded(settings: Settings, outcome: Outcome) -> bool:
@@ -46,7 +46,7 @@ def decide(
     ended: datetime,
     first_start: datetime,
     next_instant: datetime | None,
-    spread: float,
+    draw: float,
 ) -> Decision:
     """Return what follows attempt number `attempt` (from 1) of a run that ended with `outcome`.
 
@@ -59,7 +59,7 @@ def decide(
         return GiveUp(Reason.NOT_RETRIED)
     if attempt > policy.retries:
         return GiveUp(Reason.EXHAUSTED)
-    at = ended + timedelta(seconds=wait(policy, attempt, spread))
+    at = ended + timedelta(seconds=wait(policy, attempt, draw))
     reason = lapsed(policy, at, at, first_start=first_start, next_instant=next_instant)
     return RetryAt(at) if reason is None else GiveUp(reason)
 

@@ -42,7 +42,7 @@ class Runs:
         spawner: Spawner,
         state: Path,
         log: Log,
-        spread: Callable[[], float],
+        draw: Callable[[], float],
     ) -> None:
         self._clock = clock
         self._spawner = spawner
@@ -50,7 +50,7 @@ class Runs:
         self._planned = Launches(clock, spawner, state)  # for a minute that has not come
         self._launches = Launches(clock, spawner, state)
         self._watch = Watch(clock, spawner)
-        self._jobs = Jobs(self._ledger, self._launches, self._watch, spread)
+        self._jobs = Jobs(self._ledger, self._launches, self._watch, draw)
         self._held: list[Entry] = []  # due at the planned minute, but their job is busy
         self._is_stopping = False
         self._begun: list[Running] = []  # started, and not yet in the journal

@@ -128,7 +128,7 @@ class Simulation:
             spawner=self._spawner,
             state=Path(),
             log=log,
-            spread=lambda: 0.0,
+            draw=lambda: 0.0,
         )
         return Daemon(
             clock=clock,

@@ -95,15 +95,15 @@ def test_a_burst_that_takes_long_does_not_stop_the_loop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spread", "starts"),
+    ("draw", "starts"),
     [
         (0.0, ["12:00:00", "12:00:30", "12:01:30", "12:03:30"]),  # 30, 60, 120 s apart
         (1.0, ["12:00:00", "12:00:33", "12:01:39", "12:03:51"]),  # and 10 % more
         (-1.0, ["12:00:00", "12:00:27", "12:01:21", "12:03:09"]),  # and 10 % less
     ],
 )
-def test_a_failure_is_retried_with_backoff_and_jitter(spread: float, starts: list[str]) -> None:
-    world = World(line("job", "0 12 * * *"), acts={"job": [FAILS]}, spread=spread)
+def test_a_failure_is_retried_with_backoff_and_jitter(draw: float, starts: list[str]) -> None:
+    world = World(line("job", "0 12 * * *"), acts={"job": [FAILS]}, draw=draw)
     assert world.runs_until("12:30").starts("job") == starts
     assert world.story("job") == ["12:00 failed (no attempts left): exit 1, exit 1, exit 1, exit 1"]
 

@@ -48,7 +48,7 @@ def decided(
     outcome: Outcome,
     *,
     next_in: float | None = None,
-    spread: float = 0.0,
+    draw: float = 0.0,
     success: frozenset[int] = frozenset({0}),
 ) -> Decision:
     return decide(
@@ -58,7 +58,7 @@ def decided(
         ended=ENDED,
         first_start=START,
         next_instant=None if next_in is None else after(next_in),
-        spread=spread,
+        draw=draw,
     )
 
 
@@ -88,7 +88,7 @@ def test_waits_grow_by_the_factor_up_to_the_longest(
 
 
 @pytest.mark.parametrize(
-    ("jitter", "spread", "expected", "why"),
+    ("jitter", "draw", "expected", "why"),
     [
         (0.1, 0.0, 30, "in the middle"),
         (0.1, 1.0, 33, "the late end"),
@@ -100,9 +100,9 @@ def test_waits_grow_by_the_factor_up_to_the_longest(
     ],
 )
 def test_jitter_moves_a_wait_by_a_fraction_of_itself(
-    jitter: float, spread: float, expected: float, why: str
+    jitter: float, draw: float, expected: float, why: str
 ) -> None:
-    assert wait(policy(jitter=jitter), 1, spread) == pytest.approx(expected), why
+    assert wait(policy(jitter=jitter), 1, draw) == pytest.approx(expected), why
 
 
 def test_jitter_moves_the_longest_wait_too() -> None:
@@ -130,9 +130,9 @@ spreads = st.floats(-1, 1)
 
 @given(policies, numbers, spreads)
 def test_a_wait_is_never_negative_and_never_beyond_the_longest_and_its_jitter(
-    given_policy: RetryPolicy, number: int, spread: float
+    given_policy: RetryPolicy, number: int, draw: float
 ) -> None:
-    found = wait(given_policy, number, spread)
+    found = wait(given_policy, number, draw)
     assert 0 <= found <= given_policy.max_delay * (1 + given_policy.jitter)
     assert math.isfinite(found)
 
@@ -243,9 +243,9 @@ def test_only_an_exit_code_can_be_a_success(outcome: Outcome) -> None:
 
 def test_jitter_can_carry_a_retry_over_the_next_instant() -> None:
     jittery = policy(jitter=0.1)
-    assert decided(jittery, 1, FAILED, next_in=30, spread=-1) == RetryAt(after(27))
-    assert decided(jittery, 1, FAILED, next_in=30, spread=0) == SUPERSEDED
-    assert decided(jittery, 1, FAILED, next_in=33, spread=1) == SUPERSEDED
+    assert decided(jittery, 1, FAILED, next_in=30, draw=-1) == RetryAt(after(27))
+    assert decided(jittery, 1, FAILED, next_in=30, draw=0) == SUPERSEDED
+    assert decided(jittery, 1, FAILED, next_in=33, draw=1) == SUPERSEDED
 
 
 outcomes = st.one_of(
@@ -257,9 +257,9 @@ outcomes = st.one_of(
 
 @given(policies, st.integers(1, 20), outcomes, st.one_of(st.none(), st.floats(-1e6, 1e6)), spreads)
 def test_a_retry_comes_after_the_end_and_before_the_next_instant(
-    given_policy: RetryPolicy, attempt: int, outcome: Outcome, next_in: float | None, spread: float
+    given_policy: RetryPolicy, attempt: int, outcome: Outcome, next_in: float | None, draw: float
 ) -> None:
-    found = decided(given_policy, attempt, outcome, next_in=next_in, spread=spread)
+    found = decided(given_policy, attempt, outcome, next_in=next_in, draw=draw)
     if isinstance(found, RetryAt):
         assert attempt <= given_policy.retries
         assert found.at >= ENDED

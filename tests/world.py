@@ -173,7 +173,7 @@ class World:
     text: str = ""
     now: str = "11:59:30"
     acts: Mapping[str, Sequence[Act]] = field(default_factory=dict)
-    spread: float = 0.0
+    draw: float = 0.0
     grace: float = 10.0
     boot: str | None = "this boot"
     named: bool = True
@@ -202,7 +202,7 @@ class World:
             spawner=self.spawner,
             state=Path("/state"),
             log=log,
-            spread=lambda: self.spread,
+            draw=lambda: self.draw,
         )
         roster = Roster(library, self.journal, log, self.boot)
         self.daemon = Daemon(

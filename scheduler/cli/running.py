@@ -108,7 +108,7 @@ def _daemon(
         spawner=RealSpawner(os.environ, home=home, user=user, boot=boot),
         state=places.state,
         log=log,
-        spread=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
+        draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
     )
     roster = Roster(library, journal, log, boot)
     return Daemon(
