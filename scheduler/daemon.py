@@ -233,7 +233,8 @@ class Daemon:
             self._reload_asked = True
             raise
         systemd.ready(self._roster.summary())
-        self._herald.coming(self._roster.timetable, self._minutes.next() - MINUTE)
+        now = minute_of(self._clock.now())
+        self._herald.coming(self._roster.timetable, max(self._minutes.next(), now) - MINUTE)
 
 
 def _leave(

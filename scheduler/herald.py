@@ -11,11 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from scheduler.catchup import Account, MadeUp
     from scheduler.clock import Clock
     from scheduler.log import Log
     from scheduler.model import Entry
-    from scheduler.tick import Jump
     from scheduler.timetable import Timetable
 
 _REMINDER = 600.0  # seconds after which trouble that lasts is told again
@@ -43,15 +41,6 @@ class Herald:
         elif self._refusal and not refusal:
             self._log.info("recovered", say="the journal takes everything again")
         self._refusal = refusal
-
-    def jumped(
-        self, jumps: Sequence[Jump], accounts: Sequence[Account], made_up: Sequence[MadeUp]
-    ) -> None:
-        """Say what happened to time, and what became of the runs."""
-        left_out = sum(account.left_out is not None for account in accounts)
-        for jump in jumps:
-            facts = wording.jump_facts(jump, made_up=len(made_up), left_out=left_out)
-            self._log.warning("jump", **facts)
 
     def coming(self, timetable: Timetable, after: datetime) -> None:
         """Tell a person each of the next few jobs, soonest first; it costs a search of a day."""

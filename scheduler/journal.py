@@ -76,12 +76,15 @@ class Journal:
         """Let go of the file; the journal can't be used after."""
         self._connection.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Make what is done inside one commit, or nothing at all when an error leaves it.
 
         Raises JournalError inside another transaction.
         """
+        return self._transaction()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._do("begin")
         try:
             yield

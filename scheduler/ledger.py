@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
@@ -12,8 +12,9 @@ from scheduler.model import Attempt, Done, Ending, GiveUp, NotStarted, Reason, R
 from scheduler.tick import Verdict, minute_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
+    from types import TracebackType
 
     from scheduler.catchup import LeftOut
     from scheduler.journal import Journal
@@ -31,17 +32,13 @@ class Ledger:
         self._log = log
         self._steps: list[Callable[[], object]] = []
 
-    @contextmanager
-    def commit(self) -> Iterator[None]:
+    def commit(self) -> AbstractContextManager[None]:
         """Put what is done inside on disk as one; then take the steps that were left for `then`.
 
         When the journal refuses (JournalError), none of it has happened, and it can be done again.
         """
-        self._steps.clear()
-        with self._journal.transaction():
-            yield
-        for step in self._steps:
-            step()
+        self._steps = []
+        return _Commit(self._journal.transaction(), self._steps)
 
     def then(self, step: Callable[..., object], *arguments: object) -> None:
         """Do this to memory once the commit holds."""
@@ -80,9 +77,14 @@ class Ledger:
         facts = wording.wait_facts(entry, run, due)
         self.then(partial(self._log.info, "waits", **facts))
 
-    def jumped(self, jump: Jump) -> None:
-        """Remember what happened to time; what a wrong clock left out is still to come."""
+    def jumped(self, jump: Jump, *, made_up: int, left_out: int) -> None:
+        """Tell what happened to time; what a wrong clock left out is still to come.
+
+        So many runs are `made_up` for, and so many entries have instants that are `left_out`.
+        """
         self._journal.jump(jump)
+        facts = wording.jump_facts(jump, made_up=made_up, left_out=left_out)
+        self.then(partial(self._log.warning, "jump", **facts))
         if jump.verdict is Verdict.RESET:
             self._journal.forget_unlived(minute_of(jump.at))
 
@@ -142,3 +144,29 @@ class Ledger:
     def booted(self, job: str, boot: str) -> None:
         """Remember that the job has had its `@reboot` run for this boot."""
         self._journal.set_booted(job, boot)
+
+
+class _Commit(AbstractContextManager[None]):
+    """A transaction, and the steps to take once it holds."""
+
+    __slots__ = ("_steps", "_transaction")
+
+    def __init__(
+        self, transaction: AbstractContextManager[None], steps: list[Callable[[], object]]
+    ) -> None:
+        self._transaction = transaction
+        self._steps = steps
+
+    def __enter__(self) -> None:
+        self._transaction.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._transaction.__exit__(kind, error, trace)
+        if error is None:
+            for step in self._steps:
+                step()

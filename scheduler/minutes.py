@@ -14,7 +14,6 @@ from scheduler.tick import MINUTE, Movement, Reading, minute_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scheduler.catchup import Account
     from scheduler.clock import Clock
     from scheduler.herald import Herald
     from scheduler.journal import Journal
@@ -146,28 +145,28 @@ class Minutes:
         """Let minutes in which nothing is due go by in one step, as far as this daemon waited."""
         if self._watches or self._seen is None or self._last is None or self._planned is not None:
             return
-        reached = min(minute_of(self._awaited(reading)), self.next() - MINUTE)
-        if reached > self._last:
+        awaited = minute_of(self._awaited(reading))
+        reached = min(awaited, self.next() - MINUTE)
+        if reached <= self._last:
+            return
+        if reached == awaited:  # else the next minute is here, and its end will be on disk
             self._runs.account((), (), (), reached)
-            self._last = reached
+        self._last = reached
 
     def _account(self, owed: Owed, reading: Reading) -> None:
         """Put on disk what happened to time since the last look, and what it makes of the runs."""
         jumps = tick.jumps(self._last, self._seen, reading, owed.movement)
         if self._seen is None and owed.movement is Movement.BACK and self._was_told(jumps):
             jumps = ()
-        accounts: list[Account] = []
-        handled = None
         if owed.movement is Movement.GAP and self._last is not None:
             gap = Gap(self._last, owed.minutes[0])
             accounts = self._roster.accounts(gap)
             handled = gap.current - MINUTE
-        made_up = catchup.starts(accounts, reading.wall)
-        if jumps or accounts:
-            self._runs.account(jumps, accounts, made_up, handled)
+            self._runs.account(jumps, accounts, catchup.starts(accounts, reading.wall), handled)
+            self._last = handled
+        elif jumps:
+            self._runs.account(jumps, (), (), None)
         self._seen = reading
-        self._last = handled or self._last
-        self._herald.jumped(jumps, accounts, made_up)
 
     def _was_told(self, jumps: Sequence[Jump]) -> bool:
         """Say whether an earlier daemon has journalled the clock's being set back."""

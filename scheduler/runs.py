@@ -80,8 +80,9 @@ class Runs:
         `handled` is the last minute that this accounts for, None if it reaches no further.
         """
         with self._ledger.commit():
+            left_out = sum(account.left_out is not None for account in accounts)
             for jump in jumps:
-                self._ledger.jumped(jump)
+                self._ledger.jumped(jump, made_up=len(made_up), left_out=left_out)
             for account in accounts:
                 if account.left_out is not None:
                     self._jobs.leave_out(account.left_out)
@@ -132,9 +133,11 @@ class Runs:
 
     def start(self) -> None:
         """Start what is ready; journal and log it after the burst."""
-        for started in () if self._is_stopping else self._launches.begin():
-            self._take_in(started)
-        self._record()
+        if self._launches and not self._is_stopping:
+            for started in self._launches.begin():
+                self._take_in(started)
+        if self._begun or self._endings:
+            self._record()
 
     def start_pending(self) -> None:
         """Start the retries and the put off runs whose time has come."""
@@ -156,7 +159,8 @@ class Runs:
             self._endings.append((running, ending))
         for running in self._watch.vanished():
             self._endings.append((running, Ending(running.fated(Lost()), now)))
-        self._record()
+        if self._begun or self._endings:
+            self._record()
         self.start()
 
     def enforce(self) -> None:
@@ -196,8 +200,6 @@ class Runs:
 
     def _record(self) -> None:
         """Journal what started and what ended, and let in who waited for it."""
-        if not (self._begun or self._endings):
-            return
         with self._ledger.commit():
             for running in self._begun:
                 self._ledger.started(running, self._spawner.started_at(running.pid))
