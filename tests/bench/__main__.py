@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from . import figures, idling, loading, minutes, ticking
+from . import figures, idling, loading, minutes, ticking, winding
 from .daemons import BenchError, end_on_sigterm
 from .debian_cron import Cron
 from .figures import Figure, percentile
@@ -82,6 +82,7 @@ def _bench(wanted: Wanted, folder: Path) -> None:
     load = [*_loads(folder, cron, progress), *_ticks(progress)]
     watched = WATCHED_QUICKLY if wanted.is_quick else WATCHED
     load += _idle(watched, folder, cron, progress)
+    load += _simulated(folder, progress)
     plan = minutes.QUICK if wanted.is_quick else minutes.FULL
     found = minutes.measure(plan, folder, cron, progress)
     _print(wanted, head, [*_lateness(found), *load], found.notes)
@@ -121,6 +122,16 @@ def _ticks(progress: Progress) -> list[Figure]:
         Figure(f"{ticking.ENTRIES:,} lines: bytes to timetable", "ms", meridian=found.load_s),
         Figure("tick with 10 of them due: p50", "ms", meridian=found.median_s),
         Figure("tick with 10 of them due: worst", "ms", meridian=found.worst_s),
+    ]
+
+
+def _simulated(folder: Path, progress: Progress) -> list[Figure]:
+    n = f"a year of {winding.ENTRIES:,} daily entries"
+    progress.say(f"Simulating {n}, twice")
+    kinds = (("on the hour", winding.on_the_hour), ("one by one", winding.one_by_one))
+    return [
+        Figure(f"{n}, {name}", "s", meridian=winding.measure(make(winding.ENTRIES), folder / name))
+        for name, make in kinds
     ]
 
 
