@@ -10,7 +10,7 @@ from scheduler import catchup, wording
 from scheduler.canonical import five_fields
 from scheduler.due import applies, matches_day, walls
 from scheduler.model import Catchup, Every, Expression, Reason, Reboot, State
-from scheduler.tick import MINUTE, Kind, Verdict
+from scheduler.tick import MINUTE, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from scheduler.record import RunRow
     from scheduler.tick import Jump
 
-_LATE = 60.0  # seconds: within its own minute no run is late
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 
@@ -98,7 +97,7 @@ def _lateness(known: Known, row: RunRow, started: datetime) -> list[str]:
     if delay and late >= delay:
         spread = wording.of_seconds(delay)
         told.append(f"CRON_SPREAD or RANDOM_DELAY start it {spread} after its minute.")
-    if late - delay >= _LATE:
+    if late - delay >= MINUTE.total_seconds():  # within its own minute no run is late
         told.append(f"That is {wording.of_seconds(late - delay)} late.")
         cause = _jumps(known)
         told += cause or ["It waited for an earlier run of the job, or the machine was busy."]
@@ -132,16 +131,17 @@ def _skipped(known: Known, row: RunRow) -> list[str]:
         span = f"{_at(known, row.run.instant)} to {_at(known, row.until)}"
         told.append(f"The same holds for all its instants from {span}.")
     if reason is Reason.MISSED and known.entry is not None:
-        told += _made_up_for(known.entry)
+        told += _why_not_made_up(known.entry)
     return told + _jumps(known)
 
 
-def _made_up_for(entry: Entry) -> list[str]:
+def _why_not_made_up(entry: Entry) -> list[str]:
     chosen = entry.settings.catchup
     if chosen is Catchup.NONE:
         return ["CRON_CATCHUP=none says so."]
     if catchup.mode(entry) is Catchup.NONE:
-        return ["Its next instant was near; CRON_CATCHUP=latest or =all would make up for it."]
+        why = "It is @every, or its minute or hour field starts with *"
+        return [f"{why}: only CRON_CATCHUP=latest or =all makes up for that."]
     return []
 
 
@@ -222,12 +222,12 @@ def _neighbours(known: Known) -> list[str]:
 # --- jumps ---------------------------------------------------------------------------------------
 
 _TOLD = {
-    Kind.DOWN: "The daemon was down from {} to {}",
-    Kind.ASLEEP: "The machine was asleep between {} and {}",
-    Kind.FORWARD: "The clock was set forward from about {} to {}",
-    Kind.UNSEEN: "The machine was asleep, or the clock set forward, between {} and {}",
-    Kind.BACK: "The clock was set back from about {} to {}",
-    Kind.HELD_UP: "The daemon was held up between {} and {}",
+    JumpKind.DOWN: "The daemon was down from {} to {}",
+    JumpKind.ASLEEP: "The machine was asleep between {} and {}",
+    JumpKind.FORWARD: "The clock was set forward from about {} to {}",
+    JumpKind.UNSEEN: "The machine was asleep, or the clock set forward, between {} and {}",
+    JumpKind.BACK: "The clock was set back from about {} to {}",
+    JumpKind.HELD_UP: "The daemon was held up between {} and {}",
 }
 
 
@@ -238,7 +238,7 @@ def _jumps(known: Known) -> list[str]:
 def _jump(known: Known, jump: Jump) -> str:
     size = wording.of_seconds(abs(jump.seconds))
     words = _TOLD[jump.kind].format(_at(known, jump.last), _seconds(known, jump.at))
-    return f"{words} ({size}): {jump.verdict.value}."
+    return f"{words} ({size}): {wording.of_verdict(jump)}."
 
 
 def _at(known: Known, instant: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol
 
 from scheduler.model import Catchup, Expression, Reason
 from scheduler.tick import MINUTE
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scheduler.model import Entry
 
 _SPACING = 1.0  # seconds between the starts of runs that are made up for
+_DAY = timedelta(days=1)
 _LONGEST = 300.0  # and between the first and the last of them, however many there are
 
 
@@ -38,31 +39,45 @@ class Gap:
 
 
 class Walk:
-    """The instants of all entries in a gap, found by looking at each of its minutes.
+    """The instants of a gap, most found by looking at each minute of its first and last day.
 
-    For a short gap and many entries this is much faster than a search for each of them. It knows
-    nothing of what lies outside.
+    For many entries that is much faster than a search for each; what lies between, or outside, is
+    asked of who knows.
     """
 
-    def __init__(self, gap: Gap, due: Callable[[datetime], Iterable[Entry]]) -> None:
-        self._found: dict[str, list[datetime]] = {}
-        minute = gap.last + MINUTE
-        while minute < gap.current:
-            for entry in due(minute):
-                self._found.setdefault(entry.job, []).append(minute)
-            minute += MINUTE
+    def __init__(
+        self, gap: Gap, due: Callable[[datetime], Iterable[Entry]], rest: Instants
+    ) -> None:
+        self._rest = rest
+        self._head = _walked(gap.last, min(gap.current, gap.last + _DAY), due)
+        self._tail = self._head
+        if gap.current - gap.last > _DAY:
+            self._tail = _walked(gap.current - _DAY, gap.current, due)
 
     def next_instant(self, entry: Entry, after: datetime) -> datetime | None:
         """See Instants."""
-        found = self._found.get(entry.job, [])
+        found = self._head.get(entry.job, [])
         place = bisect_right(found, after)
-        return found[place] if place < len(found) else None
+        return found[place] if place < len(found) else self._rest.next_instant(entry, after)
 
     def last_instant(self, entry: Entry, before: datetime) -> datetime | None:
         """See Instants."""
-        found = self._found.get(entry.job, [])
+        found = self._tail.get(entry.job, [])
         place = bisect_left(found, before)
-        return found[place - 1] if place else None
+        return found[place - 1] if place else self._rest.last_instant(entry, before)
+
+
+def _walked(
+    last: datetime, end: datetime, due: Callable[[datetime], Iterable[Entry]]
+) -> dict[str, list[datetime]]:
+    """Return the instants after `last` and before `end`, by job."""
+    found: dict[str, list[datetime]] = {}
+    minute = last + MINUTE
+    while minute < end:
+        for entry in due(minute):
+            found.setdefault(entry.job, []).append(minute)
+        minute += MINUTE
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +92,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What becomes of the instants that one entry missed; `runs` are made up for, oldest first."""
+    """What becomes of the instants that one entry missed; `made_up` are run, oldest first."""
 
     entry: Entry
-    runs: tuple[datetime, ...] = ()
+    made_up: tuple[datetime, ...] = ()
     left_out: LeftOut | None = None
 
 
@@ -102,24 +117,21 @@ def account(entry: Entry, gap: Gap, instants: Instants, *, is_due: bool) -> Acco
     if first is None or first >= gap.current:
         return None
     newest = instants.last_instant(entry, gap.current) or first
-    match mode(entry):
-        case Catchup.NONE:
-            return Account(entry, left_out=LeftOut(entry, first, newest, Reason.MISSED))
-        case Catchup.ALL:
-            return _all(entry, first, newest, gap, instants)
-        case Catchup.LATEST | Catchup.AUTO:
-            if is_due:
-                return Account(entry, left_out=LeftOut(entry, first, newest, Reason.SUPERSEDED))
-            return _latest(entry, first, newest, gap, instants)
-        case other:
-            assert_never(other)
+    chosen = mode(entry)
+    if chosen is Catchup.NONE:
+        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.MISSED))
+    if chosen is Catchup.ALL:
+        return _all(entry, first, newest, gap, instants)
+    if is_due:
+        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.SUPERSEDED))
+    return _latest(entry, first, newest, gap, instants)
 
 
 def mode(entry: Entry) -> Catchup:
     """Return what the entry's CRON_CATCHUP comes to; never AUTO.
 
-    By itself only an entry with a written minute and hour is made up for: one whose minute or hour
-    field starts with `*`, and `@every`, is due again soon.
+    By itself an entry is made up for unless it is one of an interval: `@every`, or its minute or
+    hour field starts with `*`.
     """
     chosen = entry.settings.catchup
     if chosen is not Catchup.AUTO:
@@ -129,13 +141,19 @@ def mode(entry: Entry) -> Catchup:
     return Catchup.LATEST if is_written else Catchup.NONE
 
 
-def is_too_late(entry: Entry, instant: datetime, start: datetime) -> bool:
-    """Say whether the run of `instant` may no longer start at `start`, by CRON_WITHIN.
+def lateness(entry: Entry, instant: datetime, start: datetime) -> float:
+    """Return how many seconds late a start is: nought within a minute of its own time.
 
-    Within its own minute no run is late; CRON_SPREAD and RANDOM_DELAY are not lateness either.
+    CRON_SPREAD and RANDOM_DELAY are part of that time, not lateness.
     """
-    late = start - instant - timedelta(seconds=entry.delay)
-    return late >= MINUTE and late.total_seconds() > entry.settings.within
+    late = (start - instant).total_seconds() - entry.delay
+    return late if late >= MINUTE.total_seconds() else 0.0
+
+
+def is_too_late(entry: Entry, instant: datetime, start: datetime) -> bool:
+    """Say whether the run of `instant` may no longer start at `start`, by CRON_WITHIN."""
+    late = lateness(entry, instant, start)
+    return late > 0 and late > entry.settings.within
 
 
 def opening(entry: Entry, at: datetime) -> datetime:
@@ -163,20 +181,20 @@ def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
     must not all start at once.
     """
     missed = sorted(
-        ((instant, each.entry) for each in accounts for instant in each.runs),
+        ((instant, each.entry) for each in accounts for instant in each.made_up),
         key=lambda pair: pair[0],
     )
     step = timedelta(seconds=min(_SPACING, _LONGEST / len(missed))) if missed else timedelta()
     return [
-        MadeUp(entry, instant, _start(entry, instant, now + n * step))
+        MadeUp(entry, instant, _start(entry, instant, now, n * step))
         for n, (instant, entry) in enumerate(missed)
     ]
 
 
-def _start(entry: Entry, instant: datetime, turn: datetime) -> datetime:
+def _start(entry: Entry, instant: datetime, now: datetime, turn: timedelta) -> datetime:
     """Return when it starts: on its own time, if its spread start is still to come."""
     own = instant + timedelta(seconds=entry.delay)
-    return own if own >= turn else opening(entry, turn)
+    return own if own >= now + turn else opening(entry, now) + turn
 
 
 def _latest(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import os
 import time
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -55,10 +57,11 @@ class RealClock:
     fires on the instant and when the clock is set; elsewhere by ever shorter sleeps.
     """
 
-    def __init__(self) -> None:
-        self._timer: _Timer | None = None
+    @cached_property
+    def _timer(self) -> _Timer | None:  # one who only asks for the time needs none
         with contextlib.suppress(AttributeError, OSError):
-            self._timer = _Timer()
+            return _Timer()
+        return None
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -74,7 +77,7 @@ class RealClock:
 
     async def wait(self, until: datetime, wake: asyncio.Event) -> None:
         if self._timer is not None:
-            await self._timer.wait(until.timestamp(), wake)
+            await self._timer.wait(until, wake)
         else:
             await _wait_in_steps((until - self.now()).total_seconds(), wake)
 
@@ -100,12 +103,16 @@ class _Timer:
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
 
-    async def wait(self, until: float, wake: asyncio.Event) -> None:
+    async def wait(self, until: datetime, wake: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        whole = int(until)
-        spec = _Itimerspec(_Timespec(0, 0), _Timespec(whole, max(1, int((until - whole) * 1e9))))
+        at = until.timestamp()
+        whole = int(at)
+        spec = _Itimerspec(_Timespec(0, 0), _Timespec(whole, max(1, int((at - whole) * 1e9))))
         if self._settime(self._fd, _TFD_TIMER_ABSTIME_CANCEL_ON_SET, ctypes.byref(spec), None):
-            raise OSError(ctypes.get_errno(), "timerfd_settime")
+            error = ctypes.get_errno()
+            if error != errno.ECANCELED:
+                raise OSError(error, "timerfd_settime")
+            return  # the clock was set since the last wait: time to look again
         loop.add_reader(self._fd, self._ring, wake)
         try:
             await wake.wait()

@@ -10,7 +10,7 @@ import signal
 import traceback
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from scheduler import systemd
 from scheduler.errors import JournalError
@@ -34,11 +34,21 @@ _REST = timedelta(days=1)  # any other at least this often
 _PAUSE = 1.0  # seconds before what went wrong is tried again
 
 
+class ServiceManager(Protocol):
+    """Who started the daemon, and wants to know how it does: sd_notify(3)."""
+
+    def ready(self, text: str) -> None:
+        """Hear that the crontabs are read, and what there is."""
+
+    def stopping(self) -> None:
+        """Hear that nothing new is started."""
+
+
 class Daemon:
     """See DESIGN, the life of a run; `run` is the whole of it.
 
-    It `watches` its crontabs: it looks at them before every minute. Where they never change it
-    sleeps until something is due.
+    Where its roster watches the crontabs it looks at them before every minute; where they never
+    change it sleeps until something is due.
     """
 
     def __init__(
@@ -51,7 +61,7 @@ class Daemon:
         log: Log,
         holds_state: Callable[[], bool],
         grace: float = 10.0,
-        watches: bool = True,
+        manager: ServiceManager = systemd,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -60,16 +70,17 @@ class Daemon:
         self._log = log
         self._grace = grace
         self._holds_state = holds_state
-        self._watches = watches
+        self._manager = manager
         self.has_lost_state = False  # the state folder was deleted or replaced meanwhile
         self._herald = Herald(clock, log)
-        self._minutes = Minutes(clock, journal, roster, runs, self._herald, watches=watches)
+        self._minutes = Minutes(clock, journal, roster, runs, self._herald)
         self._wake = asyncio.Event()
         self._reload_asked = False
         self._stops_asked = 0
         self._stops_heeded = 0
         self._is_cancelled = False  # what had no process when the stop came is let go of
         self._pause_until = 0.0  # after something went wrong, on the monotonic clock
+        self._look_at = 0.0  # when crontabs are looked at again, on the monotonic clock
         self._end_at: float | None = None  # when waiting for jobs is over, on the monotonic clock
 
     async def run(self) -> None:
@@ -84,6 +95,7 @@ class Daemon:
                 self._runs.enforce,
                 self._keep_time,
                 self._start_waiting,
+                self._look,
                 self._prepare,
             )
         self._do(self._runs.settle, self._heed)  # what was refused when the last job ended
@@ -146,7 +158,7 @@ class Daemon:
     def _next_wake(self) -> datetime:
         """Return when there is something to do next."""
         now = self._clock.now()
-        wakes = [now + (_LOOK if self._watches else _REST), self._runs.next_wake()]
+        wakes = [now + (_LOOK if self._roster.watches else _REST), self._runs.next_wake()]
         if self._end_at is not None:
             wakes.append(now + timedelta(seconds=self._end_at - self._clock.monotonic()))
         if not self._stops_heeded:
@@ -166,8 +178,6 @@ class Daemon:
         if self._reload_asked and not self._stops_asked:
             self._minutes.pass_idle()  # it is the old crontab's
             self._read()
-        if self._stops_asked and not self._stops_heeded:
-            self._minutes.pass_idle()  # so that it is not owed
         while self._stops_asked > self._stops_heeded:
             self._stops_heeded += 1
             self._hurry()
@@ -184,7 +194,7 @@ class Daemon:
             self._end_at = None
             self._runs.end_all()
             return
-        systemd.stopping()
+        self._manager.stopping()
         running = self._runs.busy()
         self._end_at = self._clock.monotonic() + self._grace
         jobs = f"{counted(running, 'job')} running"
@@ -193,7 +203,9 @@ class Daemon:
 
     def _keep_time(self) -> None:
         """Start the minute that has come, and whatever else is owed."""
-        if not self._stops_heeded:
+        if self._stops_heeded:
+            self._minutes.pass_idle()  # so that it is not owed
+        else:
             self._minutes.keep()
 
     def _start_waiting(self) -> None:
@@ -202,16 +214,22 @@ class Daemon:
             self._runs.start_pending()
             self._runs.start()
 
-    def _prepare(self) -> None:
-        """Look at the crontabs and prepare the next minute, shortly before it."""
-        if self._stops_heeded or not self._minutes.is_time_to_plan():
+    def _look(self) -> None:
+        """Look at the state folder and the crontabs, shortly before each minute."""
+        now = self._clock.monotonic()
+        is_time = self._minutes.is_time_to_plan() or now >= self._look_at
+        if self._stops_heeded or not (self._roster.watches and is_time):
             return
+        self._look_at = now + _LOOK.total_seconds()
         if not self._holds_state():
             self._give_up_state()
-            return
-        if self._watches and self._roster.changed():
+        elif self._roster.changed():
             self._read()
-        self._minutes.plan()
+
+    def _prepare(self) -> None:
+        """Prepare the next minute, shortly before it."""
+        if not self._stops_asked and self._minutes.is_time_to_plan():
+            self._minutes.plan()
 
     def _give_up_state(self) -> None:
         """End, since another daemon may hold a folder of that name by now and run what is due."""
@@ -227,12 +245,12 @@ class Daemon:
         self._reload_asked = False
         try:
             self._roster.read(minute_of(self._clock.now()))
-            self._runs.follow(self._roster.entries, self._roster.timetable.next_instant)
+            self._runs.follow(self._roster.entries, self._roster.timetable)
             self._minutes.plan_anew()
         except JournalError:
             self._reload_asked = True
             raise
-        systemd.ready(self._roster.summary())
+        self._manager.ready(self._roster.summary())
         now = minute_of(self._clock.now())
         self._herald.coming(self._roster.timetable, max(self._minutes.next(), now) - MINUTE)
 

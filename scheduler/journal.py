@@ -168,6 +168,10 @@ class Journal:
         """Let the run wait for its next attempt, which may not start before `due`."""
         self._change("retry", run=run.number, due=seconds(due))
 
+    def put_off(self, run: Run, due: datetime, *, made_up: bool) -> None:
+        """Let a claimed run wait for its start; one that is `made_up` is late by then."""
+        self._change("put_off", run=run.number, due=seconds(due), made_up=int(made_up))
+
     def finish(self, run: Run, state: State, reason: Reason | None = None) -> None:
         """Journal that the run is over."""
         why = None if reason is None else reason.value
@@ -178,7 +182,7 @@ class Journal:
     def unfinished(self) -> list[OpenRun]:
         """Return every run in state scheduled or running, oldest first."""
         rows = record.runs(self._rows("unfinished"))
-        return [OpenRun(row.run, row.state, row.due, row.attempts) for row in rows]
+        return [OpenRun(row.run, row.state, row.due, row.attempts, row.made_up) for row in rows]
 
     def last_tick(self) -> datetime | None:
         """Return the last minute handled; None before the first."""
@@ -220,9 +224,17 @@ class Journal:
         )
 
     def forget_unlived(self, since: datetime) -> None:
-        """Take back what was left out from `since` on, since that time is still to come."""
+        """Take back what was left out from `since` on, and anchors: that time is still to come."""
         self._do("forget_unlived", since=whole(since))
-        self._do("cut_unlived", since=whole(since), before=whole(since) - 60)
+        self._do("rewind_anchors", minute=whole(since))
+
+    def stretches(self, since: datetime) -> list[RunRow]:
+        """Return the rows of instants left out that began before `since` and reach it."""
+        return record.runs(self._rows("stretches", since=whole(since)))
+
+    def cut(self, run: Run, until: datetime) -> None:
+        """Let a stretch of instants left out end here."""
+        self._change("cut", run=run.number, until=whole(until))
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -236,9 +248,7 @@ class Journal:
 
     def at(self, job: str, instant: datetime) -> RunRow | None:
         """Return what accounts for a job's instant: its run, or the row of a stretch of them."""
-        return next(
-            iter(record.runs(self._rows("instants", job=job, instant=whole(instant)))), None
-        )
+        return next(iter(record.runs(self._rows("at", job=job, instant=whole(instant)))), None)
 
     def history(self, job: str | None = None, *, limit: int | None = None) -> list[RunRow]:
         """Return the newest `limit` runs (None: all), of one job or of all, newest last."""

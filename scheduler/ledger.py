@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from scheduler import wording
 from scheduler.launches import output_of
-from scheduler.model import Attempt, Done, Ending, GiveUp, NotStarted, Reason, RetryAt, State
-from scheduler.tick import Verdict, minute_of
+from scheduler.model import Attempt, Done, GiveUp, RetryAt, State
+from scheduler.pending import PutOff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from scheduler.catchup import LeftOut
     from scheduler.journal import Journal
     from scheduler.log import Log
-    from scheduler.model import Decision, Entry, Run
+    from scheduler.model import Decision, Ending, Entry, Reason, Run
+    from scheduler.pending import Pending
+    from scheduler.record import RunRow
     from scheduler.tick import Jump
     from scheduler.watch import Running
 
@@ -71,22 +73,37 @@ class Ledger:
         self.then(partial(self._log.info, "skipped", **facts))
         return True
 
-    def put_off(self, entry: Entry, run: Run, due: datetime) -> None:
+    def put_off(self, entry: Entry, pending: PutOff) -> None:
         """Let a claimed run wait for its start, which is on disk."""
-        self._journal.retry(run, due)
-        facts = wording.wait_facts(entry, run, due)
+        self.keep(pending)
+        run, due = pending.run, pending.due
+        facts = wording.wait_facts(entry, run, due, made_up=pending.made_up)
         self.then(partial(self._log.info, "waits", **facts))
 
-    def jumped(self, jump: Jump, *, made_up: int, left_out: int) -> None:
-        """Tell what happened to time; what a wrong clock left out is still to come.
+    def keep(self, pending: Pending) -> None:
+        """Put on disk for when a run waits."""
+        if isinstance(pending, PutOff):
+            self._journal.put_off(pending.run, pending.due, made_up=pending.made_up)
+        else:
+            self._journal.retry(pending.run, pending.due)
+
+    def jumped(self, jump: Jump, *, made_up: int = 0, left_out: int = 0) -> None:
+        """Tell what happened to time.
 
         So many runs are `made_up` for, and so many entries have instants that are `left_out`.
         """
         self._journal.jump(jump)
         facts = wording.jump_facts(jump, made_up=made_up, left_out=left_out)
         self.then(partial(self._log.warning, "jump", **facts))
-        if jump.verdict is Verdict.RESET:
-            self._journal.forget_unlived(minute_of(jump.at))
+
+    def relive(self, since: datetime, last: Callable[[RunRow], datetime]) -> None:
+        """Forget what was left out from `since` on: the clock was wrong, it is still to come.
+
+        `last` says with which instant a stretch of them that began before ends now.
+        """
+        for row in self._journal.stretches(since):
+            self._journal.cut(row.run, last(row))
+        self._journal.forget_unlived(since)
 
     def started(self, running: Running, pid_started: int | None) -> None:
         """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""
@@ -115,14 +132,9 @@ class Ledger:
         self.then(partial(record, message, **facts))
 
     def put_back(self, attempt: Attempt, due: datetime) -> None:
-        """Take back the claim of a retry, which stays due."""
+        """Take back the claim of an attempt, which stays due."""
         self._journal.release_attempt(attempt)
         self._journal.retry(attempt.run, due)
-
-    def never_started(self, attempt: Attempt, now: datetime, reason: Reason) -> None:
-        """Close a run whose attempt was claimed, but is not going to be started."""
-        self._journal.ended(attempt, Ending(NotStarted(reason.value), now))
-        self.close(attempt.run, State.SKIPPED, reason)
 
     def close(self, run: Run, state: State, reason: Reason) -> None:
         """Close a run that has no process."""
@@ -167,6 +179,16 @@ class _Commit(AbstractContextManager[None]):
         trace: TracebackType | None,
     ) -> None:
         self._transaction.__exit__(kind, error, trace)
-        if error is None:
-            for step in self._steps:
-                step()
+        if error is not None:
+            return
+        bugs = [bug for step in self._steps if (bug := _try(step))]
+        if bugs:  # what is on disk holds: the other steps have been taken
+            raise bugs[0]
+
+
+def _try(step: Callable[[], object]) -> Exception | None:
+    try:
+        step()
+    except Exception as bug:  # noqa: BLE001 (one run's must not lose what belongs to another)
+        return bug
+    return None

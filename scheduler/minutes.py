@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scheduler import catchup, tick
+from scheduler import tick
 from scheduler.catchup import Gap
 from scheduler.errors import JournalError
-from scheduler.tick import MINUTE, Movement, Reading, minute_of
+from scheduler.tick import MINUTE, Movement, Owed, Reading, Verdict, minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scheduler.model import Entry
     from scheduler.roster import Roster
     from scheduler.runs import Runs
-    from scheduler.tick import Jump, Owed
+    from scheduler.tick import Jump
     from scheduler.timetable import Timetable
 
 # How long before a minute it is prepared: time to look at the crontabs, commit the claims, and
@@ -45,15 +45,12 @@ class Minutes:
         roster: Roster,
         runs: Runs,
         herald: Herald,
-        *,
-        watches: bool,
     ) -> None:
         self._clock = clock
         self._journal = journal
         self._roster = roster
         self._runs = runs
         self._herald = herald
-        self._watches = watches
         self._seen: Reading | None = None  # what the clocks said at the last look
         self._last: datetime | None = None  # the last minute handled
         self._planned: datetime | None = None  # the minute that is prepared and not yet there
@@ -67,7 +64,7 @@ class Minutes:
         """Return the next minute to handle; where crontabs are watched, the next there is."""
         if self._last is None:
             return minute_of(self._clock.now())
-        if self._watches:
+        if self._roster.watches:
             return self._last + MINUTE
         return _next_busy(self._roster.timetable, self._last)
 
@@ -78,7 +75,7 @@ class Minutes:
         idle daemon wakes up once a minute. Where crontabs are not watched nothing is prepared:
         the clock is a virtual one, and no start is late.
         """
-        if not self._watches:
+        if not self._roster.watches:
             return self.next()
         if self._planned is None:
             return self._plan_time()
@@ -88,7 +85,7 @@ class Minutes:
 
     def is_time_to_plan(self) -> bool:
         """Say whether the next minute is near and not yet prepared."""
-        is_open = self._watches and self._planned is None
+        is_open = self._roster.watches and self._planned is None
         return is_open and self._clock.now() >= self._plan_time()
 
     def plan(self) -> None:
@@ -109,7 +106,7 @@ class Minutes:
         self._step_over(reading)
         if self._planned is not None:
             self._come_to(self._planned, reading)
-        owed = tick.owed(self._last, now)
+        owed = self._owed(reading)
         self._account(owed, reading)
         is_late = owed.movement is Movement.LATE
         for minute in owed.minutes:
@@ -143,15 +140,40 @@ class Minutes:
 
     def _step_over(self, reading: Reading) -> None:
         """Let minutes in which nothing is due go by in one step, as far as this daemon waited."""
-        if self._watches or self._seen is None or self._last is None or self._planned is not None:
+        if (
+            self._roster.watches
+            or self._seen is None
+            or self._last is None
+            or self._planned is not None
+        ):
             return
         awaited = minute_of(self._awaited(reading))
         reached = min(awaited, self.next() - MINUTE)
         if reached <= self._last:
             return
         if reached == awaited:  # else the next minute is here, and its end will be on disk
-            self._runs.account((), (), (), reached)
-        self._last = reached
+            self._runs.handled(reached)
+        self._reach(reached)
+
+    def _reach(self, minute: datetime) -> None:
+        """Let this be the last minute handled."""
+        self._last = minute
+        self._coming = self._roster.timetable.due(self.next()) if self._roster.watches else []
+
+    def _owed(self, reading: Reading) -> Owed:
+        """Return which minutes to handle.
+
+        Set back into a time that was jumped over, the clock was wrong before: those minutes, whose
+        instants were left out, are still to come.
+        """
+        owed = tick.owed(self._last, reading.wall)
+        if owed.movement is not Movement.BACK:
+            return owed
+        current = minute_of(reading.wall)
+        over = (jump for jump in self._journal.jumps_over(current) if jump.last < current)
+        if any(jump.verdict is Verdict.ACCOUNTED for jump in over):
+            return Owed(Movement.RESET, (current,))
+        return owed
 
     def _account(self, owed: Owed, reading: Reading) -> None:
         """Put on disk what happened to time since the last look, and what it makes of the runs."""
@@ -160,13 +182,21 @@ class Minutes:
             jumps = ()
         if owed.movement is Movement.GAP and self._last is not None:
             gap = Gap(self._last, owed.minutes[0])
-            accounts = self._roster.accounts(gap)
             handled = gap.current - MINUTE
-            self._runs.account(jumps, accounts, catchup.starts(accounts, reading.wall), handled)
-            self._last = handled
+            self._runs.account(jumps, self._roster.accounts(gap), reading.wall, handled)
+            self._reach(handled)
+        elif owed.movement is Movement.RESET:
+            self._begin_anew(owed.minutes[0], jumps)
         elif jumps:
-            self._runs.account(jumps, (), (), None)
+            self._runs.jumped(jumps, relived_from=None)
         self._seen = reading
+
+    def _begin_anew(self, minute: datetime, jumps: Sequence[Jump]) -> None:
+        """Go on from this minute, which lies before the last one handled."""
+        self._runs.jumped(jumps, relived_from=minute)
+        self._reach(minute - MINUTE)
+        self._roster.rewind(minute)
+        self._runs.follow(self._roster.entries, self._roster.timetable)
 
     def _was_told(self, jumps: Sequence[Jump]) -> bool:
         """Say whether an earlier daemon has journalled the clock's being set back."""
@@ -193,14 +223,16 @@ class Minutes:
     def _fire(self, minute: datetime, *, late: bool = False) -> None:
         """Start a minute; what the journal refuses is tried again, a bug is not."""
         had_runs = bool(self._coming)
-        before, self._planned, self._last = self._last, None, minute
         try:
             self._runs.fire(minute, late=late)
         except JournalError:
-            self._planned, self._last = minute, before
             raise
-        finally:
-            self._coming = self._roster.timetable.due(self.next()) if self._watches else []
+        except Exception:
+            self._planned = None
+            self._reach(minute)
+            raise
+        self._planned = None
+        self._reach(minute)
         if had_runs:
             self._herald.next(self._roster.timetable, minute)
 

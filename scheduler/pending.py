@@ -1,4 +1,4 @@
-"""The runs that wait for a time: retries and delayed starts in by job, due ones out."""
+"""The runs that wait for a time: put off starts and retries in by job, due ones out."""
 
 from __future__ import annotations
 
@@ -14,11 +14,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """A run whose attempt `number` is due at `due`; a run has one of them at a time.
+class PutOff:
+    """A claimed run that starts at `due`; one that is `made_up` was missed, and is late by then."""
 
-    Of a retry, `ended` is when the attempt before it ended, and its window counts from
-    `first_start`.
+    run: Run
+    due: datetime
+    made_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A run whose attempt `number`, from 2, is due at `due`.
+
+    `ended` is when the attempt before it ended; its window counts from `first_start`.
     """
 
     run: Run
@@ -28,12 +36,15 @@ class Pending:
     ended: datetime
 
 
+Pending = PutOff | Retry
+
+
 def _key(pending: Pending) -> tuple[datetime, int]:
     return pending.due, pending.run.number
 
 
 class PendingRuns:
-    """Pending attempts, in memory what the journal holds on disk."""
+    """What waits, in memory what the journal holds on disk; of a run one thing at a time."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, list[Pending]] = {}
@@ -43,7 +54,7 @@ class PendingRuns:
         return job in self._jobs
 
     def add(self, pending: Pending) -> None:
-        """Keep a run until its next attempt is due, or its job is dropped."""
+        """Keep a run until it is due, or its job is dropped."""
         self._jobs.setdefault(pending.run.job, []).append(pending)
         insort(self._by_time, pending, key=_key)
 
@@ -62,6 +73,10 @@ class PendingRuns:
     def strangers(self, jobs: Mapping[str, object]) -> Iterable[str]:
         """Return the jobs that wait here and are none of these."""
         return [job for job in self._jobs if job not in jobs]
+
+    def all(self) -> list[Pending]:
+        """Return everything that waits, the earliest first."""
+        return list(self._by_time)
 
     def due(self, now: datetime) -> list[Pending]:
         """Return what is due, the earliest first."""

@@ -20,7 +20,7 @@ from scheduler.model import (
     State,
     TimedOut,
 )
-from scheduler.tick import Jump, Kind, Verdict
+from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +56,7 @@ class RunRow:
     due: datetime | None
     zone: str
     attempts: tuple[AttemptRow, ...]
+    made_up: bool = False  # for an instant that was missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class OpenRun:
     state: State
     due: datetime | None
     attempts: tuple[AttemptRow, ...]
+    made_up: bool = False
 
 
 def whole(instant: datetime) -> int:
@@ -122,7 +124,11 @@ def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
     try:
         return [
             Jump(
-                Kind(kind), EPOCH + last * SECOND, EPOCH + noticed * SECOND, size, Verdict(verdict)
+                JumpKind(kind),
+                EPOCH + last * SECOND,
+                EPOCH + noticed * SECOND,
+                size,
+                Verdict(verdict),
             )
             for last, noticed, kind, size, verdict in rows
         ]
@@ -131,7 +137,7 @@ def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
 
 
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:
-    number, job, instant, zone, state, reason, until, due = rows[0][:8]
+    number, job, instant, zone, state, reason, until, due, made_up = rows[0][:9]
     try:
         known = None if reason is None else Reason(reason)
     except ValueError as error:
@@ -143,7 +149,8 @@ def _run(rows: list[tuple[Any, ...]]) -> RunRow:
         until=when(until),
         due=when(due),
         zone=zone,
-        attempts=tuple(_attempt(*row[8:]) for row in rows if row[8] is not None),
+        attempts=tuple(_attempt(*row[9:]) for row in rows if row[9] is not None),
+        made_up=bool(made_up),
     )
 
 

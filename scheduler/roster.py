@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import traceback
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import last_good
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from scheduler.catchup import Account, Gap
+    from scheduler.catchup import Account, Gap, Instants
     from scheduler.journal import Journal
     from scheduler.log import Log
     from scheduler.sources import Loaded, Stamp
 
 
-_SHORT = timedelta(days=1)  # a gap whose every minute is looked at
 _TOLD = 50  # problems told in full at each reading; a binary file has thousands
 
 
@@ -36,9 +35,21 @@ class Library(Protocol):
 
 
 class Roster:
-    """Which entries there are; everything else asks it."""
+    """Which entries there are; everything else asks it.
 
-    def __init__(self, library: Library, journal: Journal, log: Log, boot: str | None) -> None:
+    It `watches` its library, unless that never changes.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        journal: Journal,
+        log: Log,
+        boot: str | None,
+        *,
+        watches: bool = True,
+    ) -> None:
+        self.watches = watches
         self._library = library
         self._journal = journal
         self._log = log
@@ -95,13 +106,29 @@ class Roster:
     def accounts(self, gap: Gap) -> list[Account]:
         """Return what becomes of the instants that each entry missed."""
         timetable = self.timetable
-        is_short = gap.current - gap.last <= _SHORT
-        instants = Walk(gap, timetable.due) if is_short else timetable
+        instants = Walk(gap, timetable.due, timetable)
         due = {entry.job for entry in timetable.due(gap.current)}
         found = (
-            account(entry, gap, instants, is_due=entry.job in due) for entry in timetable.entries
+            self._account(entry, gap, instants, is_due=entry.job in due)
+            for entry in timetable.entries
         )
         return [each for each in found if each is not None]
+
+    def _account(
+        self, entry: Entry, gap: Gap, instants: Instants, *, is_due: bool
+    ) -> Account | None:
+        try:
+            return account(entry, gap, instants, is_due=is_due)
+        except Exception as error:  # noqa: BLE001 (a bug in one entry's must not stop every other)
+            trace = "".join(traceback.format_exception(error))
+            self._log.error("bug", job=entry.job, error=repr(error), trace=trace, say=trace)
+            return None
+
+    def rewind(self, now: datetime) -> None:
+        """Let every interval count from `now` at the latest: the clock had been wrong."""
+        with self._journal.transaction():
+            anchors = self._anchors(self.entries, now)
+        self.timetable = Timetable(self.entries.values(), anchors)
 
     def summary(self) -> str:
         """Return in a few words what there is."""

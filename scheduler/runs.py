@@ -11,20 +11,21 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from scheduler import catchup
 from scheduler.jobs import Jobs
 from scheduler.launches import Launches, Started
 from scheduler.ledger import Ledger
 from scheduler.model import Attempt, Ending, Entry, Lost, NotStarted, Reason, Reboot, Run, State
-from scheduler.pending import Pending
+from scheduler.pending import PutOff, Retry
+from scheduler.tick import JumpKind
 from scheduler.watch import Running, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from scheduler.catchup import Account, MadeUp
+    from scheduler.catchup import Account, Instants
     from scheduler.clock import Clock
-    from scheduler.jobs import NextInstant
     from scheduler.journal import AttemptRow, Journal, OpenRun
     from scheduler.log import Log
     from scheduler.process import Spawner
@@ -62,34 +63,46 @@ class Runs:
 
     # --- the flow, in the order in which the loop asks for it ------------------------------
 
-    def follow(self, entries: Mapping[str, Entry], next_instant: NextInstant) -> None:
+    def follow(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries from now on; what runs is untouched, what waits may lose its job."""
         with self._ledger.commit():
             self._jobs.weed(entries)
-        self._jobs.follow(entries, next_instant)
+        self._jobs.follow(entries, instants)
 
     def account(
-        self,
-        jumps: Iterable[Jump],
-        accounts: Sequence[Account],
-        made_up: Sequence[MadeUp],
-        handled: datetime | None,
+        self, jumps: Iterable[Jump], accounts: Sequence[Account], now: datetime, handled: datetime
     ) -> None:
-        """Put a jump of time on disk with all that follows from it.
-
-        `handled` is the last minute that this accounts for, None if it reaches no further.
-        """
+        """Put on disk what becomes of the instants that were missed, up to the minute `handled`."""
+        made_up = catchup.starts(accounts, now)
+        left_out = [each.left_out for each in accounts if each.left_out is not None]
         with self._ledger.commit():
-            left_out = sum(account.left_out is not None for account in accounts)
-            for jump in jumps:
-                self._ledger.jumped(jump, made_up=len(made_up), left_out=left_out)
-            for account in accounts:
-                if account.left_out is not None:
-                    self._jobs.leave_out(account.left_out)
+            for n, jump in enumerate(sorted(jumps, key=_size)):
+                counts = {} if n else {"made_up": len(made_up), "left_out": len(left_out)}
+                self._ledger.jumped(jump, **counts)
+            for each in left_out:
+                self._jobs.leave_out(each)
             for missed in made_up:
                 self._jobs.make_up(missed)
-            if handled is not None:
-                self._ledger.handled(handled)
+            self._ledger.handled(handled)
+
+    def jumped(self, jumps: Iterable[Jump], relived_from: datetime | None) -> None:
+        """Put jumps on disk; what waits for a time moves with a clock that was set back.
+
+        `relived_from` is the minute from which on time is still to come that was thought to be
+        past; None if there is none.
+        """
+        with self._ledger.commit():
+            for jump in jumps:
+                self._ledger.jumped(jump)
+                if jump.kind is JumpKind.BACK:
+                    self._jobs.shift(timedelta(seconds=jump.seconds))
+            if relived_from is not None:
+                self._jobs.relive(relived_from)
+
+    def handled(self, minute: datetime) -> None:
+        """Put on disk that everything up to this minute is handled."""
+        with self._ledger.commit():
+            self._ledger.handled(minute)
 
     def plan(self, entries: Iterable[Entry], instant: datetime, *, late: bool = False) -> None:
         """Claim and prepare what is due at `instant`, before it; others are held for `fire`.
@@ -102,8 +115,7 @@ class Runs:
             for entry in entries:
                 if late or entry.delay or self._jobs.is_busy(entry.job):
                     held.append(entry)
-                else:
-                    run = self._ledger.claim(entry, instant)
+                elif run := self._ledger.claim(entry, instant):
                     self._jobs.begin(entry, run, queue=self._planned)
         self._held = held
         self._planned.prepare()
@@ -143,7 +155,7 @@ class Runs:
         """Start the retries and the put off runs whose time has come."""
         now = self._clock.now()
         # Of a job one after the other: what the first does decides what the second may.
-        while due := {pending.run.job: pending for pending in self._jobs.pending.due(now)[::-1]}:
+        while due := {each.run.job: each for each in reversed(self._jobs.pending.due(now))}:
             with self._ledger.commit():
                 for pending in reversed(due.values()):
                     self._jobs.start_pending(pending, now)
@@ -180,9 +192,10 @@ class Runs:
 
     def at_reboot(self, entries: Iterable[tuple[Entry, str]], instant: datetime) -> None:
         """Start @reboot entries, and remember the boot that each ran for."""
+        now = self._clock.now()
         with self._ledger.commit():
             for entry, boot in entries:
-                self._jobs.begin(entry, self._ledger.claim(entry, instant))
+                self._jobs.admit(entry, instant, now, late=False)
                 self._ledger.booted(entry.job, boot)
         self.start()
 
@@ -222,11 +235,8 @@ class Runs:
         now = self._clock.now()
         with self._ledger.commit():
             for attempt in self._launches.attempts():
-                if attempt.number == 1:
-                    self._ledger.never_started(attempt, now, Reason.STOPPED)
-                else:
-                    self._ledger.put_back(attempt, now)
-            self._jobs.stop()
+                self._ledger.put_back(attempt, now)
+            self._jobs.stop(now)
             self._ledger.then(self._launches.cancel)
 
     def end_all(self) -> None:
@@ -254,23 +264,22 @@ class Runs:
         elif last.ended is not None and entry is None:
             self._ledger.close(run, State.FAILED, Reason.REMOVED)
         elif last.ended is not None:
-            pending = Pending(run, last.number + 1, left.due or now, first_start, last.ended)
+            pending = Retry(run, last.number + 1, left.due or now, first_start, last.ended)
             self._ledger.then(self._jobs.pending.add, pending)
         else:
             started = last.started or now
             process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
-            self._adopt(process, last)
+            self._adopt(process, last, made_up=left.made_up)
 
     def _resume_unstarted(self, left: OpenRun, entry: Entry | None) -> None:
-        """Go on waiting for a start that was put off; who waited for another run is let go."""
-        if entry is None or left.due is None:
-            reason = Reason.STOPPED if left.due is None else Reason.REMOVED
-            self._ledger.close(left.run, State.SKIPPED, reason)
+        """Go on waiting for a start that was put off, or for an earlier run to end."""
+        if entry is None:
+            self._ledger.close(left.run, State.SKIPPED, Reason.REMOVED)
         else:
-            pending = Pending(left.run, 1, left.due, left.due, left.due)
+            pending = PutOff(left.run, left.due or self._clock.now(), left.made_up)
             self._ledger.then(self._jobs.pending.add, pending)
 
-    def _adopt(self, process: Running, row: AttemptRow) -> None:
+    def _adopt(self, process: Running, row: AttemptRow, *, made_up: bool) -> None:
         """Watch what an earlier daemon started; what is gone, or can't be told, is lost.
 
         Killed in a burst, that daemon had no time to journal what it had started.
@@ -284,8 +293,15 @@ class Runs:
             self._ledger.started(process, alive)
         self._ledger.adopted(process)
         self._ledger.then(self._watch.add, process)
+        if made_up:
+            self._ledger.then(self._jobs.is_made_up, process.entry.job)
 
 
 def _unknown(run: Run) -> Entry:
     """Return an entry for a run that no crontab knows any more."""
     return Entry(run.job, Reboot(), "", ZoneInfo("UTC"), "")
+
+
+def _size(jump: Jump) -> float:
+    """Return what puts the largest jump first."""
+    return -abs(jump.seconds)

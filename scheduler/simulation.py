@@ -133,11 +133,10 @@ class Simulation:
         return Daemon(
             clock=clock,
             journal=journal,
-            roster=Roster(_Shelf(self._loaded), journal, log, _BOOT),
+            roster=Roster(_Shelf(self._loaded), journal, log, _BOOT, watches=False),
             runs=runs,
             log=log,
             holds_state=lambda: True,
-            watches=False,
         )
 
     def _befall(self, incident: Incident) -> None:

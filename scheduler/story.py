@@ -13,7 +13,8 @@ from scheduler.due import following, walls
 from scheduler.errors import JournalError
 from scheduler.log import Fact, Log
 from scheduler.model import Expression
-from scheduler.wording import of_seconds
+from scheduler.tick import JumpKind
+from scheduler.wording import of_cause, of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -60,7 +61,7 @@ class Story(Log):
         self._clock = clock
         self._entries = {entry.job: entry for entry in entries}
         self._events: list[Event] = []
-        self._jumps: list[tuple[datetime, datetime, str]] = []  # last look, next one, kind
+        self._jumps: list[tuple[datetime, datetime, JumpKind]] = []  # last look, next one, kind
 
     def told(self) -> list[Event]:
         """Return the events since the last call."""
@@ -90,7 +91,8 @@ class Story(Log):
             case EventKind.SUCCESS:
                 reason = None
             case EventKind.JUMP:
-                self._jumps.append((datetime.fromisoformat(facts["last"]), now, facts["kind"]))
+                kind_of = JumpKind(facts["kind"])
+                self._jumps.append((datetime.fromisoformat(facts["last"]), now, kind_of))
             case _:
                 pass
         return Event(now, kind, job, at, attempt, reason, until)
@@ -114,7 +116,7 @@ class Story(Log):
         for last, noticed, kind in reversed(self._jumps):
             if last <= at <= noticed:
                 since, until = (each.astimezone(entry.zone) for each in (last, noticed))
-                return f"made up for: {kind} from {since:%H:%M} until {until:%H:%M}"
+                return f"made up for: {of_cause(kind)} from {since:%H:%M} until {until:%H:%M}"
         return f"{of_seconds(late)} late: an earlier run of the job was under way"
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 MINUTE = timedelta(minutes=1)
-REPLAYED = 5  # up to so many minutes late, every one is run as if in time
+REPLAYED = 5  # up to so many missed minutes are run as if in time, before the present one
 WAITED_OUT = timedelta(hours=3)  # a clock set back further was wrong before
 NOTICED = 1.0  # seconds from which a clock was set and not only steered
 
@@ -50,7 +50,7 @@ def owed(last: datetime | None, now: datetime) -> Owed:
         if last - current <= WAITED_OUT:
             return Owed(Movement.BACK, ())
         return Owed(Movement.RESET, (current,))
-    if behind > REPLAYED:
+    if behind - 1 > REPLAYED:
         return Owed(Movement.GAP, (current,))
     minutes = tuple(last + n * MINUTE for n in range(1, behind + 1))
     return Owed(Movement.LATE if behind > 1 else Movement.STEADY, minutes)
@@ -72,25 +72,25 @@ class Reading:
     asleep: float | None
 
 
-class Kind(StrEnum):
+class JumpKind(StrEnum):
     """What made a stretch of time go by unseen, or come twice."""
 
-    DOWN = "daemon down"
+    DOWN = "down"  # no daemon ran
     ASLEEP = "asleep"
-    FORWARD = "clock set forward"
-    UNSEEN = "asleep or clock set forward"  # where the system does not tell one from the other
-    BACK = "clock set back"
-    HELD_UP = "daemon held up"  # stopped, without its journal, or starved
+    FORWARD = "set forward"
+    UNSEEN = "asleep or set forward"  # where the system does not tell one from the other
+    BACK = "set back"
+    HELD_UP = "held up"  # stopped, without its journal, or starved
 
 
 class Verdict(StrEnum):
     """What the daemon made of a jump."""
 
-    NOTHING = "no minute missed"
-    REPLAYED = "missed minutes run late"
-    ACCOUNTED = "missed runs made up for or accounted for"
-    WAITED_OUT = "minutes done before are waited out"
-    RESET = "begun anew at the present minute"
+    NOTHING = "nothing missed"
+    REPLAYED = "replayed"  # the missed minutes were run late
+    ACCOUNTED = "accounted"  # missed runs were made up for, or left out with a reason
+    WAITED_OUT = "waited out"  # the minutes done before
+    RESET = "begun anew"  # at the present minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Jump:
     `seconds` the size, below nought for a clock set back.
     """
 
-    kind: Kind
+    kind: JumpKind
     last: datetime
     at: datetime
     seconds: float
@@ -127,25 +127,27 @@ def jumps(
     """
     if last is None:
         return ()
-    sizes = _first_look(last, now, movement) if before is None else _between(before, now)
-    if before is not None and not sizes and movement in (Movement.LATE, Movement.GAP):
-        sizes = {Kind.HELD_UP: (now.wall - last - MINUTE).total_seconds()}
+    sizes = _first_look(last, now, movement) if before is None else _between(last, before, now)
     verdict = _VERDICTS[movement]
     return tuple(Jump(kind, last, now.wall, size, verdict) for kind, size in sizes.items())
 
 
-def _first_look(last: datetime, now: Reading, movement: Movement) -> dict[Kind, float]:
+def _first_look(last: datetime, now: Reading, movement: Movement) -> dict[JumpKind, float]:
     size = (now.wall - last).total_seconds()
     if movement in (Movement.BACK, Movement.RESET):
-        return {Kind.BACK: size}
-    return {Kind.DOWN: size} if movement in (Movement.LATE, Movement.GAP) else {}
+        return {JumpKind.BACK: size}
+    return {JumpKind.DOWN: size} if movement in (Movement.LATE, Movement.GAP) else {}
 
 
-def _between(before: Reading, now: Reading) -> dict[Kind, float]:
+def _between(last: datetime, before: Reading, now: Reading) -> dict[JumpKind, float]:
     told = before.asleep is not None and now.asleep is not None
     asleep = (now.asleep or 0.0) - (before.asleep or 0.0) if told else 0.0
     went_by = (now.wall - before.wall).total_seconds()
     was_set = went_by - (now.awake - before.awake) - asleep
-    forward = Kind.FORWARD if told else Kind.UNSEEN
-    sizes = {Kind.ASLEEP: asleep, forward if was_set > 0 else Kind.BACK: was_set}
+    forward = JumpKind.FORWARD if told else JumpKind.UNSEEN
+    sizes = {JumpKind.ASLEEP: asleep, forward if was_set > 0 else JumpKind.BACK: was_set}
+    jumped = sum(size for size in sizes.values() if size > 0)
+    held_up = (now.wall - last - MINUTE).total_seconds() - jumped
+    if held_up >= MINUTE.total_seconds():  # it was awake, and did not come to it
+        sizes[JumpKind.HELD_UP] = held_up
     return {kind: size for kind, size in sizes.items() if abs(size) >= NOTICED}

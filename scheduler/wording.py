@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from scheduler import catchup
 from scheduler.model import Decision, Done, GiveUp, RetryAt
 from scheduler.report import counted
-from scheduler.tick import Jump, Kind, Verdict
+from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from scheduler.model import Attempt, Ending, Entry, Run
 
 Facts = dict[str, str | int | float | None]
-_WORTH_SAYING = 60.0  # seconds: within its own minute no run is late
 
 
 def of_instant(instant: datetime, zone: ZoneInfo) -> str:
@@ -27,8 +27,8 @@ def of_instant(instant: datetime, zone: ZoneInfo) -> str:
 def start_facts(entry: Entry, attempt: Attempt, pid: int, *, started: datetime) -> Facts:
     """Return what the log says of a start; `say` is its wording for a person."""
     words = of_instant(attempt.run.instant, entry.zone)
-    late = (started - attempt.run.instant).total_seconds() - entry.delay
-    is_late = attempt.number == 1 and late >= _WORTH_SAYING
+    late = catchup.lateness(entry, attempt.run.instant, started)
+    is_late = attempt.number == 1 and late > 0
     if attempt.number > 1:
         words += f", attempt {attempt.number}"
     elif is_late:
@@ -57,12 +57,11 @@ def skip_facts(left_out: LeftOut) -> Facts:
     }
 
 
-def wait_facts(entry: Entry, run: Run, due: datetime) -> Facts:
+def wait_facts(entry: Entry, run: Run, due: datetime, *, made_up: bool) -> Facts:
     """Return what the log says of a run whose start is put off."""
     at = of_instant(run.instant, entry.zone)
     local = f"{due.astimezone(entry.zone):%H:%M:%S}"
-    is_late = (due - run.instant).total_seconds() > entry.delay
-    words = f"{at} is made up for at {local}" if is_late else f"{at}, spread to {local}"
+    words = f"{at} is made up for at {local}" if made_up else f"{at}, spread to {local}"
     return run_facts(run) | {"due": due.isoformat(timespec="milliseconds"), "say": words}
 
 
@@ -90,21 +89,37 @@ def _facts_of(attempt: Attempt) -> Facts:
 
 
 _HAPPENED = {
-    Kind.DOWN: "no daemon ran for {}",
-    Kind.ASLEEP: "the machine slept for {}",
-    Kind.FORWARD: "the clock was set forward by {}",
-    Kind.UNSEEN: "the machine slept, or the clock was set forward, for {}",
-    Kind.BACK: "the clock was set back by {}",
-    Kind.HELD_UP: "the daemon was held up for {}",
+    JumpKind.DOWN: "no daemon ran for {}",
+    JumpKind.ASLEEP: "the machine slept for {}",
+    JumpKind.FORWARD: "the clock was set forward by {}",
+    JumpKind.UNSEEN: "the machine slept, or the clock was set forward, for {}",
+    JumpKind.BACK: "the clock was set back by {}",
+    JumpKind.HELD_UP: "the daemon was held up for {}",
+}
+_CAUSES = {
+    JumpKind.DOWN: "daemon down",
+    JumpKind.ASLEEP: "asleep",
+    JumpKind.FORWARD: "clock set forward",
+    JumpKind.UNSEEN: "asleep or clock set forward",
+    JumpKind.BACK: "clock set back",
+    JumpKind.HELD_UP: "daemon held up",
+}
+_THEN = {
+    Verdict.NOTHING: "no minute was missed",
+    Verdict.REPLAYED: "the missed minutes run late",
+    Verdict.ACCOUNTED: "missed runs are made up for, or left out with a reason",
+    Verdict.WAITED_OUT: "the minutes done before are waited out",
+    Verdict.RESET: "begun anew at the present minute",
 }
 
 
 def jump_facts(jump: Jump, *, made_up: int, left_out: int) -> Facts:
-    """Return what the log says of a jump; runs made up for, and entries that have others."""
-    words = f"{of_jump(jump)}: {jump.verdict.value}"
-    if jump.verdict is Verdict.ACCOUNTED:
-        rest = f"; {counted(left_out, 'entry')} with instants that are not" if left_out else ""
-        words = f"{of_jump(jump)}: {counted(made_up, 'missed run')} made up for{rest}"
+    """Return what the log says of a jump, of runs made up for, and of entries that have others."""
+    counts = [
+        f"{counted(made_up, 'missed run')} made up for" if made_up else "",
+        f"instants of {counted(left_out, 'entry')} left out" if left_out else "",
+    ]
+    then = ", ".join(filter(None, counts)) or of_verdict(jump)
     return {
         "kind": jump.kind.value,
         "last": jump.last.isoformat(),
@@ -112,13 +127,23 @@ def jump_facts(jump: Jump, *, made_up: int, left_out: int) -> Facts:
         "verdict": jump.verdict.value,
         "made_up": made_up,
         "left_out": left_out,
-        "say": words,
+        "say": f"{of_jump(jump)}: {then}",
     }
 
 
 def of_jump(jump: Jump) -> str:
     """Return what happened to time, with its size."""
     return _HAPPENED[jump.kind].format(of_seconds(abs(jump.seconds)))
+
+
+def of_cause(kind: JumpKind) -> str:
+    """Return in two words why time went by unseen."""
+    return _CAUSES[kind]
+
+
+def of_verdict(jump: Jump) -> str:
+    """Return what the daemon made of a jump."""
+    return _THEN[jump.verdict]
 
 
 def of_seconds(amount: float) -> str:

@@ -44,7 +44,7 @@ def told(found: Account | None) -> str:
         return ""
     left = found.left_out
     stretch = f"{left.first:%H:%M}-{left.last:%H:%M} {left.reason}" if left else ""
-    return f"{' '.join(f'{at:%H:%M}' for at in found.runs)} | {stretch}".strip()
+    return f"{' '.join(f'{at:%H:%M}' for at in found.made_up)} | {stretch}".strip()
 
 
 ROWS = [
@@ -110,8 +110,8 @@ def test_every_missed_instant_is_accounted_for_once(
     left = found.left_out
     left_out = [at for at in missed if left and left.first <= at <= left.last]
     assert left is None or (left.first, left.last) == (left_out[0], left_out[-1])
-    assert left_out + list(found.runs) == missed
-    walked = Walk(gap, timetable.due)
+    assert left_out + list(found.made_up) == missed
+    walked = Walk(gap, timetable.due, timetable)
     assert account(asked, gap, walked, is_due=is_due) == found
 
 

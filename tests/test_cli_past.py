@@ -13,7 +13,7 @@ import pytest
 
 from scheduler.journal import Journal
 from scheduler.model import Ending, Exited, Reason, Signalled, State
-from scheduler.tick import Jump, Kind, Verdict
+from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from conftest import Person
@@ -109,22 +109,22 @@ def test_the_newest_come_last_and_n_limits_them(past: Person) -> None:
 def test_history_tells_the_jumps_of_the_clock(past: Person) -> None:
     with closing(Journal.open(past.state / "journal.db")) as journal:
         end = NINE + 2400.25 * SECOND
-        journal.jump(Jump(Kind.DOWN, NINE, end, 2400.25, Verdict.ACCOUNTED))
-        journal.jump(Jump(Kind.BACK, end, NINE, -2400.25, Verdict.WAITED_OUT))
+        journal.jump(Jump(JumpKind.DOWN, NINE, end, 2400.25, Verdict.ACCOUNTED))
+        journal.jump(Jump(JumpKind.BACK, end, NINE, -2400.25, Verdict.WAITED_OUT))
     assert rows(past.types("history", "--jumps", "--json")) == [
         {
             "at": "2027-03-29T07:40:00Z",
             "last": "2027-03-29T07:00:00Z",
-            "kind": "daemon down",
+            "kind": "down",
             "seconds": 2400.25,
-            "verdict": "missed runs made up for or accounted for",
+            "verdict": "accounted",
         },
         {
             "at": "2027-03-29T07:00:00Z",
             "last": "2027-03-29T07:40:00Z",
-            "kind": "clock set back",
+            "kind": "set back",
             "seconds": -2400.25,
-            "verdict": "minutes done before are waited out",
+            "verdict": "waited out",
         },
     ]
     head, *lines = past.types("history", "--jumps").stdout.splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import sys
 from datetime import UTC, datetime, timedelta
@@ -170,6 +171,20 @@ def test_a_machine_without_a_timer_waits_in_steps(
 ) -> None:
     monkeypatch.setattr(ctypes, "CDLL", library)
     assert RealClock()._timer is None, why
+
+
+@only_with_timers
+def test_a_clock_that_was_set_while_nobody_waited_ends_the_next_wait_at_once() -> None:
+    """timerfd_settime(2) then fails with ECANCELED, and the timer is set all the same."""
+    clock = RealClock()
+    assert clock._timer is not None
+
+    def cancelled(*_: object) -> int:
+        ctypes.set_errno(errno.ECANCELED)
+        return -1
+
+    clock._timer._settime = cancelled  # type: ignore[assignment]  # as ctypes would call it
+    asyncio.run(clock.wait(clock.now() + FAR, asyncio.Event()))
 
 
 @only_with_timers

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 EVERY_MINUTE = "* * * * *"
-INSTANTS = ["11:59", "12:00", "12:01", "12:02", "12:03", "12:04", "12:05", "12:06", "12:07"]
+INSTANTS = ["11:59", *(f"12:0{minute}" for minute in range(8))]
 
 
 def instants(world: World, job: str = "job") -> list[str]:
@@ -26,7 +26,7 @@ def instants(world: World, job: str = "job") -> list[str]:
 # --- late, early, not at all --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("minutes", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("minutes", [1, 2, 3, 4, 5, 6])
 def test_a_few_minutes_too_late_every_one_is_run_in_order(minutes: int) -> None:
     world = World(line("job", EVERY_MINUTE))
     world.at("12:00:10", lambda: world.clock.advance(60 * minutes))
@@ -34,7 +34,7 @@ def test_a_few_minutes_too_late_every_one_is_run_in_order(minutes: int) -> None:
     assert instants(world) == INSTANTS[: minutes + 2]
     assert world.starts("job") == ["11:59:30", "12:00:00", *[f"12:0{minutes}:10"] * minutes]
     said = [(each["kind"], each["verdict"]) for each in world.said("jump")]
-    assert said == [("daemon held up", "missed minutes run late")] * (minutes > 1)
+    assert said == [("held up", "replayed")] * (minutes > 1)
 
 
 def test_late_minutes_of_a_job_run_one_after_the_other() -> None:
@@ -84,8 +84,8 @@ def test_a_clock_that_is_set_back_is_said_to_be_once() -> None:
     world.at("12:00:10", lambda: world.clock.set(when("11:30")))
     world.runs_until("12:02:30")
     (said,) = world.said("jump")
-    assert (said["kind"], said["last"]) == ("clock set back", "2027-03-01T12:00:00+00:00")
-    assert said["verdict"] == "minutes done before are waited out"
+    assert (said["kind"], said["last"]) == ("set back", "2027-03-01T12:00:00+00:00")
+    assert said["verdict"] == "waited out"
 
 
 def test_a_clock_that_is_steered_back_a_little_is_no_jump() -> None:
@@ -103,7 +103,7 @@ def test_a_planned_minute_that_the_machine_slept_through_is_not_run_hours_later(
     assert world.story("noon") == ["12:00 skipped (too late): -"]
     assert instants(world) == ["11:59", "12:00-18:58", "18:59", "19:00"]
     assert world.starts("job") == ["11:59:30", "18:59:59.9", "19:00:00"]
-    assert [said["kind"] for said in world.said("jump")] == ["clock set forward"]
+    assert [said["kind"] for said in world.said("jump")] == ["set forward"]
 
 
 def test_a_planned_minute_is_not_run_before_the_clock_that_was_set_back_shows_it() -> None:
@@ -119,7 +119,7 @@ def test_a_clock_that_was_wrong_before_is_believed_again_and_it_is_said() -> Non
     world.run()
     assert world.starts("job")[2:] == ["08:00:30", "08:01:00", "08:02:00"]
     (said,) = world.said("jump")
-    assert said["verdict"] == "begun anew at the present minute"
+    assert said["verdict"] == "begun anew"
 
 
 def test_a_clock_that_was_wrong_before_runs_no_instant_twice() -> None:

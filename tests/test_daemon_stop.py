@@ -146,12 +146,20 @@ def test_pending_retries_are_resumed_when_they_are_due() -> None:
     assert world.starts("job") == ["12:00:00", "12:01:00", "12:03:00", "12:07:00"]
 
 
-def test_what_waits_for_its_turn_is_journalled_as_stopped() -> None:
+def test_what_waits_for_its_turn_is_started_by_the_next_daemon() -> None:
     world = World(line("job", "0-1 12 * * *", overlap="queue"), acts={"job": [Act(lasts=95)]})
     assert world.runs_until("12:01:30").story("job") == [
         "12:00 succeeded: exit 0",
-        "12:01 skipped (daemon stopped): -",
+        "12:01 scheduled: - -> 12:01:30",
     ]
+    assert world.runs_until("12:05").story("job")[1] == "12:01 succeeded: exit 0"
+
+
+def test_it_is_not_started_when_that_comes_too_late() -> None:
+    text = line("job", "0-1 12 * * *", overlap="queue", within="10m")
+    world = World(text, acts={"job": [Act(lasts=95)]}).runs_until("12:01:30")
+    world.clock.advance(600)
+    assert world.runs_until("12:15").story("job")[1] == "12:01 skipped (too late): -"
 
 
 def test_what_was_planned_is_owed_by_the_next_daemon() -> None:
@@ -168,10 +176,9 @@ def test_a_burst_that_is_stopped_is_accounted_for() -> None:
     world.spawner.start_takes = 0.1
     world.runs_until("12:00:01")
     stories = {story for job in jobs for story in world.story(job)}
-    assert stories == {
-        "12:00 succeeded: exit 0",
-        "12:00 skipped (daemon stopped): not started: daemon stopped",
-    }
+    assert stories == {"12:00 succeeded: exit 0", "12:00 scheduled: - -> 12:00:04"}
+    world.runs_until("12:00:30")
+    assert {tuple(world.story(job)) for job in jobs} == {("12:00 succeeded: exit 0",)}
 
 
 def test_a_retry_that_is_still_queued_at_a_stop_stays_due() -> None:
@@ -319,10 +326,20 @@ def test_a_retry_of_no_entry_is_given_up() -> None:
     assert world.story("job") == ["12:00 failed (no longer in a crontab): exit 1"]
 
 
-def test_what_waited_when_the_daemon_died_is_skipped() -> None:
-    world = World(line("job", "0-1 12 * * *", overlap="queue"), acts={"job": [Act(lasts=300)]})
-    world.crashes_at("12:01:30").runs_until("12:02")
-    assert world.story("job")[1] == "12:01 skipped (daemon stopped): -"
+def test_what_waited_when_the_daemon_died_goes_on_waiting() -> None:
+    world = World(line("job", "0-1 12 * * *", overlap="queue"), acts={"job": [Act(lasts=100)]})
+    world.crashes_at("12:01:30").runs_until("12:05")
+    assert world.story("job")[1] == "12:01 succeeded: exit 0"
+    assert "12:01:40" <= world.starts("job")[1] <= "12:02:00"
+
+
+@pytest.mark.parametrize("stop", ["12:00:40", "12:03"])
+def test_a_full_disk_keeps_nobody_from_stopping_an_idle_daemon(stop: str) -> None:
+    world = World(line("job", "0 18 * * *"))
+    world.at("12:00:30", lambda: setattr(world.journal, "is_full", True))
+    world.at("12:20", world.kill)
+    world.runs_until(stop)
+    assert world.clock.now() < when("12:05")
 
 
 def test_what_was_claimed_before_its_minute_when_the_daemon_died_runs_in_its_minute() -> None:

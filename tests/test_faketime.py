@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from faketime import LIBRARY, MINUTE, Ran, Warped
 
-from scheduler.tick import Jump, Kind, Verdict
+from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,7 +43,7 @@ class Scenario(NamedTuple):
 class Happened(NamedTuple):
     """A jump of time."""
 
-    kind: Kind
+    kind: JumpKind
     minutes: int
     verdict: Verdict
 
@@ -141,9 +141,9 @@ CRON_CATCHUP=all 30 12 * * * | 12:30           | | nothing was missed
 """
 
 
-FORWARD = Happened(Kind.FORWARD, 40, Verdict.ACCOUNTED)
-DOWN = Happened(Kind.DOWN, 40, Verdict.ACCOUNTED)
-BACK = Happened(Kind.BACK, -30, Verdict.WAITED_OUT)
+FORWARD = Happened(JumpKind.FORWARD, 40, Verdict.ACCOUNTED)
+DOWN = Happened(JumpKind.DOWN, 40, Verdict.ACCOUNTED)
+BACK = Happened(JumpKind.BACK, -30, Verdict.WAITED_OUT)
 
 SCENARIOS = {
     "spring": Scenario("2027-03-28", "start 00:38, run 01:36", SPRING),

@@ -26,7 +26,7 @@ from scheduler.model import (
     State,
     TimedOut,
 )
-from scheduler.tick import Jump, Kind, Verdict
+from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -357,11 +357,26 @@ def test_a_new_interval_replaces_the_old_anchor(journal: Journal) -> None:
     assert journal.anchor("backup", 90) is None
 
 
+def test_a_run_that_is_put_off_is_unfinished_and_remembers_why(journal: Journal) -> None:
+    spread, missed = claimed(journal), claimed(journal, "backup", NOON + MINUTE)
+    journal.put_off(spread, NOON + timedelta(seconds=90.5), made_up=False)
+    journal.put_off(missed, NOON + 9 * MINUTE, made_up=True)
+    told = [(each.run, each.due, each.made_up) for each in journal.unfinished()]
+    assert told == [
+        (spread, NOON + timedelta(seconds=90.5), False),
+        (missed, NOON + 9 * MINUTE, True),
+    ]
+    attempted(journal, missed)
+    with pytest.raises(JournalError, match="no such run"):
+        journal.put_off(missed, NOON, made_up=True)
+    assert [each.made_up for each in journal.unfinished()] == [False, True]
+
+
 def test_a_jump_is_remembered_as_it_was(journal: Journal) -> None:
     told = [
-        Jump(Kind.DOWN, NOON, NOON + timedelta(seconds=2400.25), 2400.25, Verdict.ACCOUNTED),
-        Jump(Kind.BACK, NOON + 41 * MINUTE, NOON, -2460.0, Verdict.WAITED_OUT),
-        Jump(Kind.ASLEEP, NOON + 50 * MINUTE, NOON + 51 * MINUTE, 20.0, Verdict.NOTHING),
+        Jump(JumpKind.DOWN, NOON, NOON + timedelta(seconds=2400.25), 2400.25, Verdict.ACCOUNTED),
+        Jump(JumpKind.BACK, NOON + 41 * MINUTE, NOON, -2460.0, Verdict.WAITED_OUT),
+        Jump(JumpKind.ASLEEP, NOON + 50 * MINUTE, NOON + 51 * MINUTE, 20.0, Verdict.NOTHING),
     ]
     for jump in told:
         journal.jump(jump)
@@ -372,7 +387,7 @@ def test_a_jump_is_remembered_as_it_was(journal: Journal) -> None:
 
 
 def test_a_jump_of_an_unknown_kind_is_refused(journal: Journal) -> None:
-    journal.jump(Jump(Kind.DOWN, NOON, NOON, 0.0, Verdict.NOTHING))
+    journal.jump(Jump(JumpKind.DOWN, NOON, NOON, 0.0, Verdict.NOTHING))
     journal._connection.execute("UPDATE jump SET kind = 'sideways'")
     with pytest.raises(JournalError, match="sideways"):
         journal.jumps()
@@ -391,6 +406,9 @@ def test_an_instant_is_accounted_for_by_its_run_or_by_its_stretch(journal: Journ
     assert at(0) == (first.number, "succeeded")
     assert [at(n) for n in (1, 3, 5)] == [(2, "skipped")] * 3
     assert (at(-1), at(6)) == (None, None)
+    inside = finished(journal, "backup", NOON + 3 * MINUTE)
+    assert at(3) == (inside.number, "succeeded")
+    assert at(4) == (2, "skipped")
     assert at(7) == (opened.number, "scheduled")
 
 
@@ -401,7 +419,13 @@ def test_what_was_left_out_of_a_time_still_to_come_is_forgotten(journal: Journal
     journal.skip("c", NOON, "UTC", Reason.MISSED, until=NOON + 5 * MINUTE)
     journal.skip("d", NOON + 20 * MINUTE, "UTC", Reason.OVERLAP)
     ran = finished(journal, "a", NOON + 31 * MINUTE)
+    journal.set_anchor("every", 40, NOON + 20 * MINUTE)
+    journal.set_anchor("other", 40, NOON)
+    (stretch,) = journal.stretches(NOON + 10 * MINUTE)
+    journal.cut(stretch.run, NOON + 9 * MINUTE)
     journal.forget_unlived(NOON + 10 * MINUTE)
+    anchors = [journal.anchor(job, 40) for job in ("every", "other")]
+    assert anchors == [NOON + 10 * MINUTE, NOON]
     left = [(row.run.job, row.run.instant, row.until) for row in journal.history()]
     assert left == [
         ("a", NOON, NOON + 9 * MINUTE),

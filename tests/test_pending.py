@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.model import Run
-from scheduler.pending import Pending, PendingRuns
+from scheduler.pending import Pending, PendingRuns, Retry
 
 NOON = utc(2027, 1, 1, 12)
 
 
 def pending(job: str, seconds: int = 0, run: int = 1) -> Pending:
     due = NOON + timedelta(seconds=seconds)
-    return Pending(Run(run, job, NOON), 2, due, NOON, ended=NOON)
+    return Retry(Run(run, job, NOON), 2, due, NOON, ended=NOON)
 
 
 def filled(*waiting: Pending) -> PendingRuns:

@@ -80,11 +80,11 @@ def test_a_reason_of_a_newer_version_is_refused_by_name() -> None:
 
 
 def test_rows_of_one_run_become_one_run_with_its_attempts() -> None:
-    run = (7, "backup", 60, "UTC", "running", None, None, None)
+    run = (7, "backup", 60, "UTC", "running", None, None, None, 1)
     first = (1, 60.5, 61.0, "exit 1", 0.25, 4096, 41, 9, "7.1")
     second = (2, 91.0, None, None, None, None, 42, None, "7.2")
     (row,) = record.runs([(*run, *first), (*run, *second)])
-    assert row.state is State.RUNNING
+    assert (row.state, row.made_up) == (State.RUNNING, True)
     assert [attempt.number for attempt in row.attempts] == [1, 2]
     assert row.attempts[0].outcome == Exited(1)
     assert row.attempts[1].outcome is None

@@ -222,7 +222,7 @@ def test_hourly_runs_that_were_missed_are_accounted_for(text: str, size: str, wh
     events = simulated(HOURLY, at("01:00"), at("05:00"), incident(text))
     assert why
     assert sorted(story(events, EventKind.START, EventKind.SKIP, EventKind.JUMP)) == [
-        f"03:20 jump: {size}: no missed runs made up for; 1 entry with instants that are not",
+        f"03:20 jump: {size}: instants of 1 entry left out",
         "03:20 skip 01:30 to 02:30: missed",
         "03:30 start 03:30 #1",
         "04:30 start 04:30 #1",

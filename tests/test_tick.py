@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scheduler.tick import (
     MINUTE,
     Jump,
-    Kind,
+    JumpKind,
     Movement,
     Owed,
     Reading,
@@ -31,9 +31,9 @@ MOVEMENTS = [
     (1, 0.0, Movement.STEADY, [1], "the next one begins: this very instant is its own"),
     (1, 59.999999, Movement.STEADY, [1], "late within the minute is not late"),
     (2, 0.0, Movement.LATE, [1, 2], "one minute passed unseen: both are owed, in order"),
-    (5, 59.999999, Movement.LATE, [1, 2, 3, 4, 5], "five minutes are all run as if in time"),
-    (6, 0.0, Movement.GAP, [6], "six are a gap: only the present minute"),
-    (7, 30.0, Movement.GAP, [7], "and the others are told"),
+    (6, 59.999999, Movement.LATE, [1, 2, 3, 4, 5, 6], "five missed ones are run, and the present"),
+    (7, 0.0, Movement.GAP, [7], "six are a gap: only the present minute"),
+    (8, 30.0, Movement.GAP, [8], "as are seven"),
     (60 * 24 * 365, 0.0, Movement.GAP, [525600], "a year asleep costs no more than a night"),
     (-1, 59.999999, Movement.BACK, [], "a clock that steps back by a moment repeats nothing"),
     (-1, 0.0, Movement.BACK, [], "nor one that steps back by a minute"),
@@ -106,7 +106,7 @@ def test_every_minute_is_owed_or_waited_out_unless_many_are_missed(passed: list[
         minutes = [last + n * MINUTE for n in range(1, (minute_of(now) - last) // MINUTE + 1)]
         is_gap = found.movement is Movement.GAP
         assert list(found.minutes) == (minutes[-1:] if is_gap else minutes)
-        assert is_gap == (len(minutes) > 5)
+        assert is_gap == (len(minutes) > 6)
         last = max(found.minutes, default=last)
         assert last >= minute_of(now)
 
@@ -131,18 +131,20 @@ BEFORE = Reading(LAST, 1000.0, 50.0)
 JUMPS = [
     (60, 60, 0, {}, None, "time goes on"),
     (60.9, 60, 0, {}, None, "a clock that is steered"),
-    (120, 60, 0, {Kind.FORWARD: 60}, Verdict.REPLAYED, "set forward by a minute"),
-    (62, 60, 0, {Kind.FORWARD: 2}, Verdict.NOTHING, "set forward within a minute"),
-    (2460, 60, 0, {Kind.FORWARD: 2400}, Verdict.ACCOUNTED, "by 40 minutes"),
-    (-1740, 60, 0, {Kind.BACK: -1800}, Verdict.WAITED_OUT, "set back by 30"),
-    (-17940, 60, 0, {Kind.BACK: -18000}, Verdict.RESET, "by 5 hours"),
-    (2460, 60, 2400, {Kind.ASLEEP: 2400}, Verdict.ACCOUNTED, "asleep for 40 minutes"),
-    (61, 1, 60, {Kind.ASLEEP: 60}, Verdict.NOTHING, "asleep for one"),
-    (1260, 60, 2400, {Kind.ASLEEP: 2400, Kind.BACK: -1200}, Verdict.ACCOUNTED, "asleep, and set back on waking"),
-    (2460, 2460, 0, {Kind.HELD_UP: 2400}, Verdict.ACCOUNTED, "awake all the time, and did not come to it"),
-    (120, 120, 0, {Kind.HELD_UP: 60}, Verdict.REPLAYED, "for a minute"),
-    (2460, 60, None, {Kind.UNSEEN: 2400}, Verdict.ACCOUNTED, "nobody can tell which"),
-    (-1740, 60, None, {Kind.BACK: -1800}, Verdict.WAITED_OUT, "this one is told anyway"),
+    (120, 60, 0, {JumpKind.FORWARD: 60}, Verdict.REPLAYED, "set forward by a minute"),
+    (62, 60, 0, {JumpKind.FORWARD: 2}, Verdict.NOTHING, "set forward within a minute"),
+    (2460, 60, 0, {JumpKind.FORWARD: 2400}, Verdict.ACCOUNTED, "by 40 minutes"),
+    (-1740, 60, 0, {JumpKind.BACK: -1800}, Verdict.WAITED_OUT, "set back by 30"),
+    (-17940, 60, 0, {JumpKind.BACK: -18000}, Verdict.RESET, "by 5 hours"),
+    (2460, 60, 2400, {JumpKind.ASLEEP: 2400}, Verdict.ACCOUNTED, "asleep for 40 minutes"),
+    (61, 1, 60, {JumpKind.ASLEEP: 60}, Verdict.NOTHING, "asleep for one"),
+    (1260, 60, 2400, {JumpKind.ASLEEP: 2400, JumpKind.BACK: -1200}, Verdict.ACCOUNTED, "asleep, and set back on waking"),
+    (2460, 2460, 0, {JumpKind.HELD_UP: 2400}, Verdict.ACCOUNTED, "awake all the time, and did not come to it"),
+    (120, 120, 0, {JumpKind.HELD_UP: 60}, Verdict.REPLAYED, "for a minute"),
+    (7262, 7260, 0, {JumpKind.FORWARD: 2, JumpKind.HELD_UP: 7200}, Verdict.ACCOUNTED, "and steered meanwhile"),
+    (7200, 3600, 3600, {JumpKind.ASLEEP: 3600, JumpKind.HELD_UP: 3540}, Verdict.ACCOUNTED, "asleep for half of it"),
+    (2460, 60, None, {JumpKind.UNSEEN: 2400}, Verdict.ACCOUNTED, "nobody can tell which"),
+    (-1740, 60, None, {JumpKind.BACK: -1800}, Verdict.WAITED_OUT, "this one is told anyway"),
 ]  # fmt: skip
 
 
@@ -151,7 +153,7 @@ def test_a_jump_is_told_by_the_clocks_that_nobody_sets(
     went: float,
     awake: float,
     asleep: float | None,
-    sizes: dict[Kind, float],
+    sizes: dict[JumpKind, float],
     verdict: Verdict | None,
     why: str,
 ) -> None:
@@ -168,16 +170,16 @@ def test_a_jump_is_told_by_the_clocks_that_nobody_sets(
 FIRST_LOOKS = [
     (30, {}, None, "started again at once"),
     (90, {}, None, "or within the next minute"),
-    (150, {Kind.DOWN: 150}, Verdict.REPLAYED, "a minute later"),
-    (2430, {Kind.DOWN: 2430}, Verdict.ACCOUNTED, "40 minutes later"),
-    (-1800, {Kind.BACK: -1800}, Verdict.WAITED_OUT, "30 minutes earlier"),
-    (-18000, {Kind.BACK: -18000}, Verdict.RESET, "5 hours earlier"),
+    (150, {JumpKind.DOWN: 150}, Verdict.REPLAYED, "a minute later"),
+    (2430, {JumpKind.DOWN: 2430}, Verdict.ACCOUNTED, "40 minutes later"),
+    (-1800, {JumpKind.BACK: -1800}, Verdict.WAITED_OUT, "30 minutes earlier"),
+    (-18000, {JumpKind.BACK: -18000}, Verdict.RESET, "5 hours earlier"),
 ]
 
 
 @pytest.mark.parametrize(("since", "sizes", "verdict", "why"), FIRST_LOOKS)
 def test_a_daemon_that_starts_tells_for_how_long_there_was_none(
-    since: float, sizes: dict[Kind, float], verdict: Verdict | None, why: str
+    since: float, sizes: dict[JumpKind, float], verdict: Verdict | None, why: str
 ) -> None:
     now = Reading(LAST + timedelta(seconds=since), 5.0, 0.0)
     found = jumps(LAST, None, now, owed(LAST, now.wall).movement)

@@ -23,7 +23,7 @@ from scheduler.model import (
     RetryAt,
     Run,
 )
-from scheduler.tick import Jump, Kind, Verdict
+from scheduler.tick import Jump, JumpKind, Verdict
 from scheduler.wording import (
     end_facts,
     jump_facts,
@@ -112,17 +112,18 @@ def test_what_is_left_out_is_told_from_its_first_to_its_last_instant(
 @pytest.mark.parametrize(
     ("kind", "size", "verdict", "say"),
     [
-        (Kind.DOWN, 2400, Verdict.ACCOUNTED, "no daemon ran for 40 min: 2 missed runs made up for; 1 entry with instants that are not"),
-        (Kind.ASLEEP, 100, Verdict.REPLAYED, "the machine slept for 1 min 40 s: missed minutes run late"),
-        (Kind.BACK, -1800, Verdict.WAITED_OUT, "the clock was set back by 30 min: minutes done before are waited out"),
-        (Kind.FORWARD, 5, Verdict.NOTHING, "the clock was set forward by 5 s: no minute missed"),
+        (JumpKind.DOWN, 2400, Verdict.ACCOUNTED, "no daemon ran for 40 min: 2 missed runs made up for, instants of 1 entry left out"),
+        (JumpKind.ASLEEP, 100, Verdict.REPLAYED, "the machine slept for 1 min 40 s: the missed minutes run late"),
+        (JumpKind.BACK, -1800, Verdict.WAITED_OUT, "the clock was set back by 30 min: the minutes done before are waited out"),
+        (JumpKind.FORWARD, 5, Verdict.NOTHING, "the clock was set forward by 5 s: no minute was missed"),
     ],
 )  # fmt: skip
 def test_a_jump_is_told_with_its_size_and_what_was_made_of_it(
-    kind: Kind, size: float, verdict: Verdict, say: str
+    kind: JumpKind, size: float, verdict: Verdict, say: str
 ) -> None:
     jump = Jump(kind, START, START + timedelta(seconds=size), size, verdict)
-    facts = jump_facts(jump, made_up=2, left_out=1)
+    some = verdict is Verdict.ACCOUNTED
+    facts = jump_facts(jump, made_up=2 * some, left_out=1 * some)
     assert (facts["kind"], facts["seconds"], facts["say"]) == (kind.value, size, say)
 
 

@@ -62,6 +62,10 @@ WHERE run = :run AND attempt = :attempt;
 -- The run waits for its next attempt.
 UPDATE run SET state = 'scheduled', reason = NULL, due = :due WHERE number = :run;
 
+-- name: put_off
+-- The run waits for its first attempt.
+UPDATE run SET due = :due, made_up = :made_up WHERE number = :run AND state = 'scheduled';
+
 -- name: finish
 -- The run is over.
 UPDATE run SET state = :state, reason = :reason, due = NULL WHERE number = :run;
@@ -132,24 +136,31 @@ WHERE state = 'skipped' AND instant >= :since
 AND reason IN ('missed', 'superseded', 'too late')
 AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number);
 
--- name: cut_unlived
--- And of a stretch of it what lies behind the present minute.
-UPDATE run SET until = :before WHERE state = 'skipped' AND until >= :since AND instant < :since;
+-- name: stretches
+-- The stretches that began before an instant and reach it.
+SELECT * FROM record
+WHERE number IN (SELECT number FROM run WHERE until >= :since AND instant < :since)
+ORDER BY number;
 
--- name: instants
--- The rows of a job that account for an instant: its run, or a stretch that holds it.
+-- name: cut
+-- A stretch ends earlier than was told, or is one instant.
+UPDATE run SET until = nullif(:until, instant) WHERE number = :run AND state = 'skipped';
+
+-- name: at
+-- What accounts for an instant of a job: its own row, or else the newest stretch that holds it.
 SELECT * FROM record
 WHERE number IN (
-    SELECT number FROM run
-    WHERE job = :job AND state IN ('scheduled', 'running') AND instant = :instant
-    UNION ALL
     SELECT number FROM (
-        SELECT number, instant, until FROM run
-        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND instant <= :instant
+        SELECT number, instant FROM run
+        WHERE job = :job AND state IN ('scheduled', 'running') AND instant = :instant
+        UNION ALL
+        SELECT number, instant FROM run
+        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+        AND instant <= :instant AND coalesce(until, instant) >= :instant
         ORDER BY instant DESC LIMIT 1
-    ) WHERE coalesce(until, instant) >= :instant
+    )
 )
-ORDER BY instant, attempt;
+ORDER BY attempt;
 
 -- name: jump
 -- A jump of the clock, or a time without a daemon.
@@ -186,6 +197,10 @@ SELECT instant FROM anchor WHERE job = :job AND interval_minutes = :interval_min
 INSERT INTO anchor (job, interval_minutes, instant) VALUES (:job, :interval_minutes, :instant)
 ON CONFLICT (job) DO UPDATE
 SET interval_minutes = excluded.interval_minutes, instant = excluded.instant;
+
+-- name: rewind_anchors
+-- No job counts from a time that is still to come.
+UPDATE anchor SET instant = :minute WHERE instant > :minute;
 
 -- name: booted
 -- Whether a job has run for this boot.
