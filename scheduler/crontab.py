@@ -35,7 +35,7 @@ def parse(
     """Read one file; `zone` is for entries without CRON_TZ, `system` adds the user column.
 
     Never raises: whatever is wrong is a Problem, and a bad line takes no good one down. `salt`
-    moves the picks of `~`; those of `H` follow the job's name.
+    moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD follow the job's name.
     """
     return _Reader(file, zone, system=system, salt=salt).read(data)
 
@@ -132,19 +132,17 @@ class _Reader:
             return
         self._note(*remarks.on_variable(assigned))
         if assigned.name in settings.VARIABLES:
-            scope.set(assigned.name, self._delaying(assigned))
+            self._act(scope, assigned)
         if assigned.name not in remarks.IGNORED:
             scope.set_variable(assigned.name, assigned.value)
 
-    def _delaying(self, assigned: Assigned) -> Any:
-        """Return the value of a variable that acts; None, with a warning, for a bad one."""
-        if not assigned.value:
-            return None
+    def _act(self, scope: Scope, assigned: Assigned) -> None:
+        """Put a variable that acts in force; a bad value has no effect but a warning."""
+        read = settings.VARIABLES[assigned.name].read
         try:
-            return settings.VARIABLES[assigned.name].read(assigned.value)
+            scope.set(assigned.name, read(assigned.value) if assigned.value else None)
         except BadValue as bad:
             self._note(remarks.on_bad_value(assigned, bad))
-            return None
 
     def _setting(self, assigned: Assigned) -> Any:
         """Return the setting's value, None for an empty one, REFUSED for a bad one."""

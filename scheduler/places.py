@@ -153,7 +153,7 @@ def _stamp(path: Path) -> object:
 
 
 def salt() -> str:
-    """Return a stable hash of this machine (machine-id, else its name), for `~` in schedules."""
+    """Return a stable hash of this machine (its id, else its name), for `~` and RANDOM_DELAY."""
     try:
         machine = _MACHINE_ID.read_bytes().strip()
     except OSError:

@@ -40,14 +40,6 @@ def _later(read: Callable[[str], Any]) -> Setting:
     return Setting(read, acts=False)
 
 
-def _overlap(text: str) -> Overlap:
-    return Overlap(values.choice(*Overlap)(text))
-
-
-def _catchup(text: str) -> Catchup:
-    return Catchup(values.choice(*Catchup)(text))
-
-
 def _plain(number: float) -> str:
     return f"{number:.12f}".rstrip("0").rstrip(".")
 
@@ -68,8 +60,8 @@ TABLE: dict[str, Setting] = {
     "CRON_SUCCESS": Setting(values.codes, "success", values.listed),
     "CRON_TIMEOUT": Setting(values.positive_seconds, "timeout", _TIME),
     "CRON_KILL_AFTER": Setting(values.seconds, "kill_after", _TIME),
-    OVERLAP: Setting(_overlap, "overlap"),
-    "CRON_CATCHUP": Setting(_catchup, "catchup"),
+    OVERLAP: Setting(values.choice(Overlap), "overlap"),
+    "CRON_CATCHUP": Setting(values.choice(Catchup), "catchup"),
     "CRON_WITHIN": Setting(values.seconds, "within", _TIME),
     "CRON_SPREAD": Setting(values.seconds, "spread", _TIME),
     "CRON_POOL": _later(values.pool),
@@ -90,6 +82,8 @@ VARIABLES: dict[str, Setting] = {
     "START_HOURS_RANGE": Setting(values.hours, "start_hours"),
 }
 
+_FIELDS = {name: setting.field for name, setting in (TABLE | VARIABLES).items() if setting.field}
+
 
 def read(name: str, text: str) -> Any:
     """Return the value of a setting of the table; `text` is not empty (that resets it).
@@ -107,8 +101,7 @@ def read(name: str, text: str) -> Any:
 
 def build(chosen: Mapping[str, Any]) -> Settings:
     """Return the Settings of these values, the defaults for all others; equal ones are shared."""
-    fields = {name: setting.field for name, setting in (TABLE | VARIABLES).items()}
-    given = {fields[name]: value for name, value in chosen.items() if fields[name]}
+    given = {_FIELDS[name]: value for name, value in chosen.items() if name in _FIELDS}
     retry = {field[6:]: value for field, value in given.items() if field.startswith("retry.")}
     rest = {field: value for field, value in given.items() if "." not in field}
     return _shared(Settings(retry=_shared_policy(RetryPolicy(**retry)), **rest))

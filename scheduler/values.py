@@ -18,6 +18,7 @@ from scheduler.fields import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from enum import StrEnum
 
 ENDINGS = ("signal", "timeout", "start")  # what a list of endings names beside exit codes
 
@@ -91,14 +92,15 @@ def hours(text: str) -> tuple[int, int]:
     return first, end
 
 
-def choice(*allowed: str) -> Callable[[str], str]:
-    """Return a reader of one of the words `allowed` (`bad-choice`)."""
+def choice(choices: type[StrEnum]) -> Callable[[str], StrEnum]:
+    """Return a reader of the words of `choices` (`bad-choice`)."""
+    words = frozenset(choices)
 
-    def read(text: str) -> str:
-        if text not in allowed:
-            hint = f"one of {', '.join(allowed)}"
+    def read(text: str) -> StrEnum:
+        if text not in words:
+            hint = f"one of {', '.join(choices)}"
             raise BadValue("bad-choice", f"{shortened(text)} is none of the choices", hint=hint)
-        return text
+        return choices(text)
 
     return read
 

@@ -265,6 +265,24 @@ def test_a_doubtful_variable_loads_with_a_warning(
     assert table.entries[0].environment == ((name, value.strip('"')),)
 
 
+@pytest.mark.parametrize(
+    ("text", "minutes", "hours", "reason"),
+    [
+        ("RANDOM_DELAY=45\nSTART_HOURS_RANGE=3-22", 45, (3, 22), "good ones"),
+        ("RANDOM_DELAY=45\nRANDOM_DELAY=soon", 45, None, "a bad one has no effect"),
+        ("START_HOURS_RANGE=3-22\nSTART_HOURS_RANGE=3", 0, (3, 22), "nor has this"),
+        ("RANDOM_DELAY=45\nRANDOM_DELAY=", 0, None, "an empty one is the default again"),
+        ("RANDOM_DELAY=45\nRANDOM_DELAY=5", 5, None, "the last good one holds"),
+    ],
+)
+def test_the_last_good_value_of_a_variable_that_acts_is_in_force(
+    text: str, minutes: int, hours: tuple[int, int] | None, reason: str
+) -> None:
+    (entry,) = read(f"{text}\n0 9 * * * x\n").entries
+    chosen = (entry.settings.random_delay, entry.settings.start_hours)
+    assert chosen == (60.0 * minutes, hours), reason
+
+
 def test_equal_environments_settings_and_zones_are_one_object() -> None:
     text = "B=2\nA=1\nCRON_TZ=Asia/Tokyo\nCRON_RETRIES=9\n0 9 * * * x\n"
     first, second = read(text).entries[0], read(f"A=0\n{text}B=2\nA=1\n0 9 * * * y\n").entries[1]
