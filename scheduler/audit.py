@@ -6,14 +6,15 @@ What it adds is what the wall clock alone would suggest, so that the difference 
 
 from __future__ import annotations
 
-from bisect import bisect
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from scheduler.due import DAY, LONGEST_SHIFT, Wall, applies, walls
+from scheduler import shifts
+from scheduler.due import HOUR, LONGEST_SHIFT, Wall, applies, walls
 from scheduler.model import Expression
+from scheduler.shifts import DAY
 from scheduler.tick import MINUTE
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # the zone database is sure from 1970 on; far ahead is a guess
 SPELT_TIMES = 3  # more times than this are told as the first two and the last
-
-HOUR = timedelta(hours=1)
 
 _FARTHEST = 2 * DAY  # so near to its wall-clock year is every change, whatever the zone
 _STAYS = 366 * DAY  # a zone that changes its clock with the seasons changes it within a year
@@ -126,29 +125,13 @@ def audit(entries: Iterable[Entry], year: int) -> Audit:
 def changes(zone: ZoneInfo, year: int) -> Iterator[Change]:
     """Yield the changes whose touched wall-clock times begin in this year, in order."""
     end = datetime(year + 1, 1, 1, tzinfo=UTC) + _FARTHEST
-    at = _next_change(zone, datetime(year, 1, 1, tzinfo=UTC) - _FARTHEST, end)
+    at = shifts.first(zone, datetime(year, 1, 1, tzinfo=UTC) - _FARTHEST, end)
     while at is not None and at < end:
-        following = _next_change(zone, at, at + _STAYS)
+        following = shifts.first(zone, at, at + _STAYS)
         change = _change(zone, at, stays=following is None)
         if change.start.year == year:
             yield change
         at = following
-
-
-def _next_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
-    """Return the first minute after `start` whose UTC offset is another; None if none comes.
-
-    Looks once a day until it is past `end`, then halves the day: no zone changes its clock and
-    back within one.
-    """
-    offset = start.astimezone(zone).utcoffset()
-    while start < end:
-        if (start + DAY).astimezone(zone).utcoffset() != offset:
-            day = [start + n * MINUTE for n in range(DAY // MINUTE)]
-            first = bisect(day, 0, key=lambda at: at.astimezone(zone).utcoffset() != offset)
-            return start + first * MINUTE
-        start += DAY
-    return None
 
 
 def _change(zone: ZoneInfo, at: datetime, *, stays: bool) -> Change:

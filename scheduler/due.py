@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from croniter import CroniterBadDateError, croniter
 
+from scheduler import shifts
 from scheduler.tick import MINUTE
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from scheduler.model import Expression
 
 HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 LONGEST_SHIFT = timedelta(hours=3)  # from here on a shift is a new time, not ours to mend
 RAREST = 50  # years: a leap day on one weekday, across 2100, comes after 40
 
@@ -43,7 +43,7 @@ class Wall:
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class Instant:
     """A coming instant (UTC) and, where a clock change has a hand in it, a note in words."""
 
     at: datetime
@@ -99,7 +99,7 @@ def is_due(expression: Expression, zone: ZoneInfo, minute: datetime) -> bool:
     return any(applies(expression, wall) for wall in walls(zone, minute))
 
 
-def following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterator[Coming]:
+def following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterator[Instant]:
     """Yield the instants strictly later than `after`, in order.
 
     It ends with the calendar, or where nothing comes for fifty years (then nothing ever does).
@@ -114,9 +114,9 @@ def following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterat
         if wall is None:
             return
         candidate = minute + (wall - _wall(shown))
-        minute = _first_change(zone, minute, candidate) or candidate
+        minute = shifts.first(zone, minute, candidate) or candidate
         if is_due(expression, zone, minute):
-            yield Coming(minute, _note(expression, zone, minute))
+            yield Instant(minute, _note(expression, zone, minute))
 
 
 def preceding(expression: Expression, zone: ZoneInfo, before: datetime) -> Iterator[datetime]:
@@ -132,7 +132,7 @@ def preceding(expression: Expression, zone: ZoneInfo, before: datetime) -> Itera
             return
         candidate = minute - (_wall(shown) - wall)
         # On both sides of a clock change, since either may answer for what the other skips.
-        change = _last_change(zone, candidate, minute)
+        change = shifts.last(zone, candidate, minute)
         stops = (candidate,) if change is None else (change, change - MINUTE)
         for stop in stops:
             if stop < minute and is_due(expression, zone, stop):
@@ -220,48 +220,6 @@ def _is_repeated(local: datetime) -> bool:
         return False
     first, second = local.replace(fold=0).utcoffset(), local.utcoffset()
     return first is not None and second is not None and first - second < LONGEST_SHIFT
-
-
-def _first_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
-    """Return the first minute in (start, end] that stands under another UTC offset than `start`.
-
-    Looks once a day, then halves the day: no zone changes its clock and back within one.
-    """
-    if zone.utcoffset(None) is not None:
-        return None  # an offset that never changes
-    offset = start.astimezone(zone).utcoffset()
-    before = start
-    while before < end:
-        after = min(before + DAY, end)
-        if after.astimezone(zone).utcoffset() != offset:
-            return _halve(zone, before, after, offset)
-        before = after
-    return None
-
-
-def _last_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
-    """Return the last minute in (start, end] whose UTC offset is not that of the one before."""
-    if zone.utcoffset(None) is not None:
-        return None
-    offset = end.astimezone(zone).utcoffset()
-    after = end
-    while after > start:
-        before = max(after - DAY, start)
-        earlier = before.astimezone(zone).utcoffset()
-        if earlier != offset:
-            return _halve(zone, before, after, earlier)
-        after = before
-    return None
-
-
-def _halve(zone: ZoneInfo, before: datetime, after: datetime, offset: timedelta | None) -> datetime:
-    while after - before > MINUTE:
-        middle = before + (after - before) // MINUTE // 2 * MINUTE
-        if middle.astimezone(zone).utcoffset() == offset:
-            before = middle
-        else:
-            after = middle
-    return after
 
 
 def _note(expression: Expression, zone: ZoneInfo, minute: datetime) -> str:

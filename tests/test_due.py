@@ -14,7 +14,7 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.due import Coming, following, is_due, preceding
+from scheduler.due import Instant, following, is_due, preceding
 from scheduler.errors import BadValue
 from scheduler.expression import parse
 from scheduler.model import Expression
@@ -60,12 +60,12 @@ def due(asked: Expression, zone: ZoneInfo, start: datetime, end: datetime) -> li
     return [minute for minute in minutes if is_due(asked, zone, minute)]
 
 
-def coming(asked: Expression, zone: ZoneInfo, start: datetime, end: datetime) -> list[Coming]:
+def coming(asked: Expression, zone: ZoneInfo, start: datetime, end: datetime) -> list[Instant]:
     """Return what `following` finds in [start, end)."""
     return list(takewhile(lambda each: each.at < end, following(asked, zone, start - MINUTE)))
 
 
-def instants(found: list[Coming]) -> list[datetime]:
+def instants(found: list[Instant]) -> list[datetime]:
     return [each.at for each in found]
 
 
