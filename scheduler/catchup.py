@@ -141,18 +141,23 @@ def mode(entry: Entry) -> Catchup:
     return Catchup.LATEST if is_written else Catchup.NONE
 
 
-def lateness(entry: Entry, instant: datetime, start: datetime) -> float:
-    """Return how many seconds late a start is: nought within a minute of its own time.
+def own_start(entry: Entry, instant: datetime) -> datetime:
+    """Return when the run of an instant starts in time: CRON_SPREAD, RANDOM_DELAY after it."""
+    return instant + timedelta(seconds=entry.delay)
 
-    CRON_SPREAD and RANDOM_DELAY are part of that time, not lateness.
-    """
-    late = (start - instant).total_seconds() - entry.delay
+
+def lateness(own: datetime, start: datetime) -> float:
+    """Return how many seconds late a start is: nought within a minute of its `own` time."""
+    late = (start - own).total_seconds()
     return late if late >= MINUTE.total_seconds() else 0.0
 
 
-def is_too_late(entry: Entry, instant: datetime, start: datetime) -> bool:
-    """Say whether the run of `instant` may no longer start at `start`, by CRON_WITHIN."""
-    late = lateness(entry, instant, start)
+def is_too_late(entry: Entry, own: datetime, start: datetime) -> bool:
+    """Say whether a run may no longer start at `start`, by CRON_WITHIN.
+
+    `own` is when it should have started: CRON_SPREAD and RANDOM_DELAY are not lateness.
+    """
+    late = lateness(own, start)
     return late > 0 and late > entry.settings.within
 
 
@@ -184,23 +189,28 @@ def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
         ((instant, each.entry) for each in accounts for instant in each.made_up),
         key=lambda pair: pair[0],
     )
-    step = timedelta(seconds=min(_SPACING, _LONGEST / len(missed))) if missed else timedelta()
     return [
-        MadeUp(entry, instant, _start(entry, instant, now, n * step))
-        for n, (instant, entry) in enumerate(missed)
+        MadeUp(entry, instant, _start(entry, instant, now, turn))
+        for (instant, entry), turn in zip(missed, turns(len(missed)), strict=True)
     ]
+
+
+def turns(number: int) -> list[timedelta]:
+    """Return after how long each of so many missed runs starts, when they might all start now."""
+    step = timedelta(seconds=min(_SPACING, _LONGEST / max(1, number)))
+    return [n * step for n in range(number)]
 
 
 def _start(entry: Entry, instant: datetime, now: datetime, turn: timedelta) -> datetime:
     """Return when it starts: on its own time, if its spread start is still to come."""
-    own = instant + timedelta(seconds=entry.delay)
+    own = own_start(entry, instant)
     return own if own >= now + turn else opening(entry, now) + turn
 
 
 def _latest(
     entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants
 ) -> Account:
-    if is_too_late(entry, newest, opening(entry, gap.current)):
+    if is_too_late(entry, own_start(entry, newest), opening(entry, gap.current)):
         return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
     return Account(entry, (newest,), _older(entry, first, newest, Reason.SUPERSEDED, instants))
 
@@ -209,7 +219,11 @@ def _all(entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: In
     start = opening(entry, gap.current)
     runs: list[datetime] = []
     instant: datetime | None = newest
-    while instant is not None and instant >= first and not is_too_late(entry, instant, start):
+    while (
+        instant is not None
+        and instant >= first
+        and not is_too_late(entry, own_start(entry, instant), start)
+    ):
         runs.append(instant)
         instant = instants.last_instant(entry, instant)
     if not runs:

@@ -105,7 +105,7 @@ class _Timer:
 
     async def wait(self, until: datetime, wake: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        at = until.timestamp()
+        at = max(0.0, until.timestamp())  # a timer knows no time before 1970
         whole = int(at)
         spec = _Itimerspec(_Timespec(0, 0), _Timespec(whole, max(1, int((at - whole) * 1e9))))
         if self._settime(self._fd, _TFD_TIMER_ABSTIME_CANCEL_ON_SET, ctypes.byref(spec), None):

@@ -149,7 +149,7 @@ class Daemon:
         """Read the crontabs and settle what the last daemon left, before the first minute."""
         self._minutes.open()
         self._read()
-        self._runs.resume(self._journal.unfinished())
+        self._runs.resume(self._journal.unfinished(), self._journal.last_tick())
         self._runs.at_reboot(self._roster.unbooted(), minute_of(self._clock.now()))
 
     def _is_over(self) -> bool:

@@ -1,4 +1,4 @@
-"""What each job has going: a due entry, a waiting run, an ending in; claimed starts, retries out.
+"""What each job has going: a due entry, a missed instant, a time that has come in; starts out.
 
 Everything here is called inside a commit of the ledger, and changes after it.
 """
@@ -6,46 +6,44 @@ Everything here is called inside a commit of the ledger, and changes after it.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from scheduler import retry
-from scheduler.catchup import is_too_late, mode
+from scheduler.catchup import is_too_late, mode, opening, own_start, turns
 from scheduler.launches import Launches, Start
-from scheduler.model import Catchup, Decision, Done, Entry, GiveUp, Overlap, Reason, RetryAt, State
+from scheduler.model import Catchup, Entry, Overlap, Reason, State
 from scheduler.pending import Pending, PendingRuns, PutOff, Retry
+from scheduler.queues import Queues
+from scheduler.tick import MINUTE
 from scheduler.timetable import Timetable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
 
     from scheduler.catchup import Instants, LeftOut, MadeUp
     from scheduler.ledger import Ledger
-    from scheduler.model import Ending, Run
+    from scheduler.model import Run
     from scheduler.record import RunRow
-    from scheduler.watch import Running, Watch
+    from scheduler.watch import Watch
 
 
 class Jobs:
-    """Which run of a job may start, which waits, and which is tried again."""
+    """Which run of a job may start, which waits for a time, and which for another run."""
 
-    def __init__(
-        self, ledger: Ledger, launches: Launches, watch: Watch, draw: Callable[[], float]
-    ) -> None:
+    def __init__(self, ledger: Ledger, launches: Launches, watch: Watch) -> None:
         self._ledger = ledger
         self._launches = launches
         self._watch = watch
-        self._draw = draw
         self._instants: Instants = Timetable((), {})
-        self._waiting: dict[str, list[PutOff]] = {}  # for an earlier run, in the order they came
+        self._queues = Queues()
         self._behind: set[str] = set()  # jobs whose newest start made up for a missed instant
         self.entries: Mapping[str, Entry] = {}
         self.pending = PendingRuns()
 
     def is_busy(self, job: str) -> bool:
         """Say whether a run of this job is under way, waits, or is to be retried."""
-        return self._is_running(job) or job in self._waiting or job in self.pending
+        return self._is_running(job) or job in self._queues or job in self.pending
 
     def _is_running(self, job: str) -> bool:
         return self._watch.runs(job) or job in self._launches
@@ -54,8 +52,8 @@ class Jobs:
 
     def weed(self, entries: Mapping[str, Entry]) -> None:
         """Close what waits for a job that is none of these."""
-        for job in [job for job in self._waiting if job not in entries]:
-            self._drop_waiting(job, Reason.REMOVED)
+        for job in self._queues.strangers(entries):
+            self._drop_queue(job, Reason.REMOVED)
         for job in self.pending.strangers(entries):
             for pending in self.pending.of(job):
                 self._drop(pending, Reason.REMOVED)
@@ -65,23 +63,52 @@ class Jobs:
         self.entries = entries
         self._instants = instants
 
-    def stop(self, now: datetime) -> None:
-        """Let nothing start any more; what waits is due on disk, for the next daemon."""
-        for runs in self._waiting.values():
-            for waiting in runs:
-                self._ledger.keep(replace(waiting, due=now))
-        self._ledger.then(self._waiting.clear)
+    def stop(self) -> None:
+        """Let nothing start any more; what waits is on disk, for the next daemon."""
+        self._ledger.then(self._queues.clear)
         self._ledger.then(self.pending.clear)
 
-    def shift(self, by: timedelta) -> None:
-        """Move what waits for a time with a clock that was set back: elapsed time counts."""
-        for pending in self.pending.all():
-            moved = replace(pending, due=pending.due + by)
-            self._ledger.keep(moved)
-            self._ledger.then(self.pending.remove, pending)
-            self._ledger.then(self.pending.add, moved)
+    # --- what is due -----------------------------------------------------------------------
 
-    # --- what starts -----------------------------------------------------------------------
+    def admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
+        """Let a due entry in: at once, after its delay, or beside what its job has going."""
+        self._supersede(entry, instant)
+        if run := self._ledger.claim(entry, instant):
+            self._enter(entry, PutOff(run, own_start(entry, instant), made_up=late), now)
+
+    def admit_at_boot(self, entry: Entry, instant: datetime, now: datetime) -> None:
+        """Let an @reboot entry in; two boots in one minute are two runs."""
+        self._supersede(entry, instant)
+        run = self._ledger.claim(entry, instant)
+        while run is None:
+            instant += MINUTE
+            run = self._ledger.claim(entry, instant)
+        self._enter(entry, PutOff(run, own_start(entry, now), made_up=False), now)
+
+    def _enter(self, entry: Entry, start: PutOff, now: datetime) -> None:
+        if entry.delay and start.due > now:
+            self._put_off(entry, start)
+        else:
+            self._place(entry, start, now)
+
+    def make_up(self, missed: MadeUp) -> None:
+        """Claim a run for an instant that was missed; its start is on disk."""
+        entry, instant = missed.entry, missed.instant
+        if run := self._ledger.claim(entry, instant):
+            is_late = missed.start > own_start(entry, instant)
+            self._put_off(entry, PutOff(run, missed.start, made_up=is_late))
+
+    def leave_out(self, left_out: LeftOut) -> None:
+        """Journal instants that are not made up for; those that have a row already keep it."""
+        entry, last = left_out.entry, left_out.last
+        first: datetime | None = left_out.first
+        for taken in self._ledger.taken(left_out):
+            before = self._instants.last_instant(entry, taken)
+            if first is not None and before is not None and first <= before:
+                self._ledger.skip(replace(left_out, first=first, last=before))
+            first = self._instants.next_instant(entry, taken)
+        if first is not None and first <= last:
+            self._ledger.skip(replace(left_out, first=first))
 
     def begin(
         self,
@@ -98,77 +125,102 @@ class Jobs:
             add = (self._launches if queue is None else queue).add
             self._ledger.then(add, Start(entry, attempt, first_start))
 
-    def _begin_first(self, entry: Entry, run: Run, *, late: bool) -> None:
-        """Begin a run, and remember whether it makes up for a missed instant."""
-        self.begin(entry, run)
-        self._ledger.then(self._behind.add if late else self._behind.discard, entry.job)
-
-    def admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
-        """Let a due entry in: at once, after its delay, or beside what its job has going."""
-        self._supersede(entry, instant)
-        run = self._ledger.claim(entry, instant)
-        if run is None:
-            return
-        start = instant + timedelta(seconds=entry.delay)
-        if start > now and entry.delay:
-            self._put_off(entry, PutOff(run, start, made_up=False))
-        else:
-            self._place(entry, run, now, late=late)
-
-    def make_up(self, missed: MadeUp) -> None:
-        """Claim a run for an instant that was missed; its start is on disk."""
-        if run := self._ledger.claim(missed.entry, missed.instant):
-            is_late = missed.start > missed.instant + timedelta(seconds=missed.entry.delay)
-            self._put_off(missed.entry, PutOff(run, missed.start, made_up=is_late))
-
-    def leave_out(self, left_out: LeftOut) -> None:
-        """Journal instants that are not made up for; one that has a row already keeps it."""
-        while not self._ledger.skip(left_out):
-            first = self._instants.next_instant(left_out.entry, left_out.first)
-            if first is None or first > left_out.last:
-                return
-            left_out = replace(left_out, first=first)
+    # --- what waits for a time -------------------------------------------------------------
 
     def start_pending(self, pending: Pending, now: datetime) -> None:
         """Begin what waited for this time, unless the machine slept past it."""
         entry = self.entries[pending.run.job]
+        self._ledger.then(self.pending.remove, pending)
         if isinstance(pending, PutOff):
-            self._ledger.then(self.pending.remove, pending)
             self._supersede(entry, pending.run.instant)
-            self._place(entry, pending.run, now, late=pending.made_up)
-        else:
-            self._try_again(entry, pending, now)
+        self._resume(entry, pending, now)
 
-    def _try_again(self, entry: Entry, pending: Retry, now: datetime) -> None:
+    def _resume(self, entry: Entry, pending: Pending, now: datetime) -> bool:
+        """Begin what has waited for a time, or for another run; False if it does not begin."""
+        if isinstance(pending, Retry):
+            return self._try_again(entry, pending, now)
+        if pending.made_up and opening(entry, now) > now:
+            self._put_off(entry, replace(pending, due=opening(entry, now)))
+            return False
+        return self._place(entry, pending, now)
+
+    def _try_again(self, entry: Entry, pending: Retry, now: datetime) -> bool:
+        """Begin a run's next attempt, unless another run of the job goes on: then it waits."""
         reason = retry.lapsed(
             entry.settings.retry,
             pending.due,
             now,
             first_start=pending.first_start,
-            next_instant=self._next_start(entry, pending.run, pending.ended),
+            next_instant=self.next_start(entry, pending.run, pending.ended),
         )
         if reason is not None:
-            self._drop(pending, reason)
-            return
-        self._ledger.then(self.pending.remove, pending)
+            self._close(pending, reason)
+            return False
+        if self._is_running(entry.job) and entry.settings.overlap is not Overlap.ALLOW:
+            self._ledger.then(self._queues.add, pending)
+            return False
         number, first_start = pending.number, pending.first_start
         self.begin(entry, pending.run, number=number, first_start=first_start)
+        return True
 
-    def let_in(self, now: datetime) -> None:
-        """Begin the next waiting run of each job that has nothing running any more."""
-        for job in self._waiting:
-            if not self._is_running(job):
-                self._let_in(self.entries[job], now)
+    def next_start(self, entry: Entry, run: Run, ended: datetime) -> datetime | None:
+        """Return when a later run of the job takes the place of this one's retries.
 
-    def _let_in(self, entry: Entry, now: datetime) -> None:
-        runs = self._waiting[entry.job]
-        late = 0
-        while late < len(runs) and is_too_late(entry, runs[late].run.instant, now):
-            self._ledger.close(runs[late].run, State.SKIPPED, Reason.TOO_LATE)
-            late += 1
-        if late < len(runs):
-            self._begin_first(entry, runs[late].run, late=runs[late].made_up)
-        self._ledger.then(self._move_up, entry.job, late + 1)
+        At once if one waits. What the run itself ran past was skipped and takes nobody's place,
+        unless runs of the job are allowed beside one another.
+        """
+        if self._queues.has_later(run):
+            return ended
+        allowed = entry.settings.overlap is Overlap.ALLOW
+        since = run.instant if allowed else max(run.instant, ended)
+        return self._instants.next_instant(entry, since)
+
+    def space(self, now: datetime) -> None:
+        """Let missed runs whose starts went by meanwhile start one after the other."""
+        due = [each for each in self.pending.due(now) if isinstance(each, PutOff) and each.made_up]
+        for missed, turn in zip(due, turns(len(due)), strict=True):
+            self._move(missed, opening(self.entries[missed.run.job], now) + turn)
+
+    def set_back(self, by: timedelta, unlived: datetime | None) -> None:
+        """Move what waits for a time with a clock that was set back: elapsed time counts.
+
+        What has not begun of the minutes from `unlived` on is still to come, and is forgotten, as
+        is what was left out of them; None if there are none.
+        """
+        forgotten: set[Pending] = set()
+        if unlived is not None:
+            forgotten = self._forget(unlived)
+            self._ledger.relive(unlived, lambda row: self._last_lived(row, unlived))
+        for pending in self.pending.all():
+            if by and pending not in forgotten:
+                self._move(pending, pending.due + by)
+
+    def _forget(self, unlived: datetime) -> set[Pending]:
+        """Take back the claims of runs whose minutes are still to come."""
+        waiting, queued = self.pending.since(unlived), self._queues.since(unlived)
+        for each in (*waiting, *queued):
+            self._ledger.release(each.run)
+        for each in waiting:
+            self._ledger.then(self.pending.remove, each)
+        for each in queued:
+            self._ledger.then(self._queues.remove, each)
+        return {*waiting, *queued}
+
+    def _last_lived(self, row: RunRow, unlived: datetime) -> datetime:
+        """Return with which of its instants a stretch ends when the rest is still to come."""
+        entry = self.entries.get(row.run.job)
+        found = None if entry is None else self._instants.last_instant(entry, unlived)
+        return max(found or row.run.instant, row.run.instant)
+
+    def _move(self, pending: Pending, due: datetime) -> None:
+        moved = replace(pending, due=due)
+        self._ledger.keep(moved)
+        self._ledger.then(self.pending.remove, pending)
+        self._ledger.then(self.pending.add, moved)
+
+    def _put_off(self, entry: Entry, pending: PutOff) -> None:
+        self._ledger.put_off(entry, pending)
+        self._ledger.then(self.pending.add, pending)
 
     def _supersede(self, entry: Entry, instant: datetime) -> None:
         """Close what waits for a time and is overtaken by the run of this instant."""
@@ -184,113 +236,84 @@ class Jobs:
             return True
         return pending.made_up and mode(entry) is not Catchup.ALL
 
-    def _put_off(self, entry: Entry, pending: PutOff) -> None:
-        self._ledger.put_off(entry, pending)
-        self._ledger.then(self.pending.add, pending)
+    # --- what meets another run --------------------------------------------------------------
 
-    def _place(self, entry: Entry, run: Run, now: datetime, *, late: bool) -> None:
+    def _place(self, entry: Entry, start: PutOff, now: datetime) -> bool:
         """Let a claimed run in beside what its job still has going, as its CRON_OVERLAP says.
 
-        If it is `late` it waits its turn, unless that says `allow`: it is only the hurry that makes
-        runs meet that were hours apart.
+        Returns whether it begins.
+        If it is late it waits its turn, unless that says `allow`: it is only the hurry that makes
+        runs meet that were hours apart. So does one that comes while others are made up for, if
+        all of them are wanted.
         """
-        overlap = entry.settings.overlap
-        if is_too_late(entry, run.instant, now):
-            self._ledger.close(run, State.SKIPPED, Reason.TOO_LATE)
-        elif not self._is_running(entry.job) or overlap is Overlap.ALLOW:
-            self._begin_first(entry, run, late=late)
-        elif not late and self._is_full(entry):
-            self._ledger.close(run, State.SKIPPED, Reason.OVERLAP)
+        overlap, job = entry.settings.overlap, entry.job
+        is_late = start.made_up or now - start.due >= MINUTE
+        waits = is_late or (entry.settings.catchup is Catchup.ALL and self._is_behind(job))
+        if self._is_too_late(entry, start, now):
+            self._close(start, Reason.TOO_LATE)
+        elif not self._is_running(job) or overlap is Overlap.ALLOW:
+            self._begin_first(entry, start)
+            return True
+        elif not waits and self._is_full(entry):
+            self._close(start, Reason.OVERLAP)
         else:
-            if overlap is Overlap.REPLACE and not late:
-                self._drop_waiting(entry.job, Reason.REPLACED)
-                self._ledger.then(self._watch.replace, entry.job)
-            self._ledger.then(self._wait, PutOff(run, now, made_up=late))
+            self._queue(entry, start, replaces=overlap is Overlap.REPLACE and not waits)
+        return False
 
-    def _is_full(self, entry: Entry) -> bool:
-        """Say whether a busy job lets no further run wait.
+    def _queue(self, entry: Entry, start: PutOff, *, replaces: bool) -> None:
+        """Let a run wait for another one to end, on disk too."""
+        if replaces:
+            self._drop_queue(entry.job, Reason.REPLACED)
+            self._ledger.then(self._watch.replace, entry.job)
+        self._ledger.keep(start)
+        self._ledger.then(self._queues.add, start)
 
-        With CRON_CATCHUP=all none is lost to those that are being made up for.
-        """
-        if entry.settings.catchup is Catchup.ALL and self._is_behind(entry.job):
-            return False
-        overlap, waits = entry.settings.overlap, entry.job in self._waiting
-        return overlap is Overlap.SKIP or (overlap is Overlap.QUEUE and waits)
-
-    def _is_behind(self, job: str) -> bool:
-        """Say whether a run that makes up for a missed instant goes on, or waits its turn."""
-        return job in self._behind or any(each.made_up for each in self._waiting.get(job, ()))
+    def _begin_first(self, entry: Entry, start: PutOff) -> None:
+        """Begin a run, and remember whether it makes up for a missed instant."""
+        self.begin(entry, start.run)
+        self._ledger.then(self._behind.add if start.made_up else self._behind.discard, entry.job)
 
     def is_made_up(self, job: str) -> None:
         """Remember that the run that goes on makes up for a missed instant."""
         self._behind.add(job)
 
-    def _wait(self, waiting: PutOff) -> None:
-        self._waiting.setdefault(waiting.run.job, []).append(waiting)
+    def _is_behind(self, job: str) -> bool:
+        """Say whether a run that makes up for a missed instant goes on, or waits its turn."""
+        return job in self._behind or self._queues.has_made_up(job)
 
-    def _move_up(self, job: str, number: int) -> None:
-        self._waiting[job] = self._waiting[job][number:]
-        if not self._waiting[job]:
-            del self._waiting[job]
+    def _is_too_late(self, entry: Entry, start: PutOff, now: datetime) -> bool:
+        """Say whether CRON_WITHIN is over, counted from its own time when it was claimed."""
+        own = own_start(entry, start.run.instant) if start.made_up else start.due
+        return is_too_late(entry, own, now)
 
-    def relive(self, since: datetime) -> None:
-        """Forget what was left out from `since` on, which is still to come."""
+    def _is_full(self, entry: Entry) -> bool:
+        """Say whether a busy job lets no further run wait."""
+        overlap, waits = entry.settings.overlap, entry.job in self._queues
+        return overlap is Overlap.SKIP or (overlap is Overlap.QUEUE and waits)
 
-        def last(row: RunRow) -> datetime:
-            entry = self.entries.get(row.run.job)
-            found = None if entry is None else self._instants.last_instant(entry, since)
-            return max(found or row.run.instant, row.run.instant)
+    def let_in(self, now: datetime) -> None:
+        """Begin the next waiting run of each job that has nothing running any more."""
+        for job in self._queues:
+            if not self._is_running(job):
+                self._let_in(self.entries[job], now)
 
-        self._ledger.relive(since, last)
+    def _let_in(self, entry: Entry, now: datetime) -> None:
+        for waiting in self._queues.of(entry.job):
+            self._ledger.then(self._queues.remove, waiting)
+            if self._resume(entry, waiting, now):
+                return
 
-    # --- what ended ------------------------------------------------------------------------
+    # --- what is closed ----------------------------------------------------------------------
 
-    def close(self, running: Running, ending: Ending) -> None:
-        """Decide what follows an ending, and journal both."""
-        decision = self._decide(running, ending)
-        self._ledger.ended(running, ending, decision)
-        if isinstance(decision, RetryAt):
-            run, number = running.attempt.run, running.attempt.number + 1
-            pending = Retry(run, number, decision.at, running.first_start, ending.ended)
-            self._ledger.then(self.pending.add, pending)
-
-    def _decide(self, running: Running, ending: Ending) -> Decision:
-        run = running.attempt.run
-        entry = self.entries.get(run.job)
-        if running.fate is Reason.REPLACED:
-            return GiveUp(Reason.REPLACED)
-        if retry.succeeded((entry or running.entry).settings, ending.outcome):
-            return Done()  # most do, and for them nobody searches the next instant
-        if entry is None:
-            return GiveUp(Reason.REMOVED)
-        return retry.decide(
-            entry.settings,
-            running.attempt.number,
-            ending.outcome,
-            ended=ending.ended,
-            first_start=running.first_start,
-            next_instant=self._next_start(entry, run, ending.ended),
-            draw=self._draw(),
-        )
-
-    def _next_start(self, entry: Entry, run: Run, ended: datetime) -> datetime | None:
-        """Return when a later run of the job takes the place of this one's retries.
-
-        At once if one waits. What the run itself ran past was skipped and takes nobody's place,
-        unless runs of the job are allowed beside one another.
-        """
-        if entry.job in self._waiting:
-            return ended
-        allowed = entry.settings.overlap is Overlap.ALLOW
-        since = run.instant if allowed else max(run.instant, ended)
-        return self._instants.next_instant(entry, since)
-
-    def _drop_waiting(self, job: str, reason: Reason) -> None:
-        for waiting in self._waiting.get(job, ()):
-            self._ledger.close(waiting.run, State.SKIPPED, reason)
-        self._ledger.then(self._waiting.pop, job, None)
+    def _drop_queue(self, job: str, reason: Reason) -> None:
+        for waiting in self._queues.of(job):
+            self._close(waiting, reason)
+            self._ledger.then(self._queues.remove, waiting)
 
     def _drop(self, pending: Pending, reason: Reason) -> None:
+        self._close(pending, reason)
+        self._ledger.then(self.pending.remove, pending)
+
+    def _close(self, pending: Pending, reason: Reason) -> None:
         state = State.SKIPPED if isinstance(pending, PutOff) else State.FAILED
         self._ledger.close(pending.run, state, reason)
-        self._ledger.then(self.pending.remove, pending)

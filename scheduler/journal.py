@@ -179,6 +179,11 @@ class Journal:
 
     # --- memory across restarts --------------------------------------------------------------
 
+    def taken(self, job: str, first: datetime, last: datetime) -> list[datetime]:
+        """Return the job's instants from `first` to `last` that have a row, in order."""
+        rows = self._rows("taken", job=job, first=whole(first), last=whole(last))
+        return [at for (seconds,) in rows if (at := when(seconds))]
+
     def unfinished(self) -> list[OpenRun]:
         """Return every run in state scheduled or running, oldest first."""
         rows = record.runs(self._rows("unfinished"))

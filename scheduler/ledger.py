@@ -63,15 +63,17 @@ class Ledger:
         """Take back a claim that no process came of."""
         self._journal.release(run)
 
-    def skip(self, left_out: LeftOut) -> bool:
-        """Let a stretch of an entry's instants go by; False if the first is accounted for."""
+    def taken(self, left_out: LeftOut) -> list[datetime]:
+        """Return the instants of a stretch that are accounted for already, in order."""
+        return self._journal.taken(left_out.entry.job, left_out.first, left_out.last)
+
+    def skip(self, left_out: LeftOut) -> None:
+        """Let a stretch of an entry's instants go by."""
         entry, first, last = left_out.entry, left_out.first, left_out.last
         until = None if last == first else last
-        if not self._journal.skip(entry.job, first, entry.zone.key, left_out.reason, until=until):
-            return False
+        self._journal.skip(entry.job, first, entry.zone.key, left_out.reason, until=until)
         facts = wording.skip_facts(left_out)
         self.then(partial(self._log.info, "skipped", **facts))
-        return True
 
     def put_off(self, entry: Entry, pending: PutOff) -> None:
         """Let a claimed run wait for its start, which is on disk."""

@@ -75,6 +75,8 @@ class Minutes:
         idle daemon wakes up once a minute. Where crontabs are not watched nothing is prepared:
         the clock is a virtual one, and no start is late.
         """
+        if self._seen is None:
+            return self._clock.now()
         if not self._roster.watches:
             return self.next()
         if self._planned is None:
@@ -188,12 +190,12 @@ class Minutes:
         elif owed.movement is Movement.RESET:
             self._begin_anew(owed.minutes[0], jumps)
         elif jumps:
-            self._runs.jumped(jumps, relived_from=None)
+            self._runs.jumped(jumps, unlived=None)
         self._seen = reading
 
     def _begin_anew(self, minute: datetime, jumps: Sequence[Jump]) -> None:
         """Go on from this minute, which lies before the last one handled."""
-        self._runs.jumped(jumps, relived_from=minute)
+        self._runs.jumped(jumps, unlived=minute)
         self._reach(minute - MINUTE)
         self._roster.rewind(minute)
         self._runs.follow(self._roster.entries, self._roster.timetable)

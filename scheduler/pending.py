@@ -78,6 +78,11 @@ class PendingRuns:
         """Return everything that waits, the earliest first."""
         return list(self._by_time)
 
+    def since(self, instant: datetime) -> list[PutOff]:
+        """Return what has not begun of the runs of this instant or later."""
+        some = (each for each in self._by_time if isinstance(each, PutOff))
+        return [each for each in some if each.run.instant >= instant]
+
     def due(self, now: datetime) -> list[Pending]:
         """Return what is due, the earliest first."""
         return self._by_time[: bisect_right(self._by_time, now, key=lambda each: each.due)]

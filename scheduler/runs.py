@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from scheduler import catchup
+from scheduler.heritage import Heritage
 from scheduler.jobs import Jobs
 from scheduler.launches import Launches, Started
 from scheduler.ledger import Ledger
-from scheduler.model import Attempt, Ending, Entry, Lost, NotStarted, Reason, Reboot, Run, State
-from scheduler.pending import PutOff, Retry
-from scheduler.tick import JumpKind
+from scheduler.model import Ending, Entry, Lost, NotStarted
+from scheduler.outcomes import Outcomes
+from scheduler.tick import MINUTE, JumpKind
 from scheduler.watch import Running, Watch
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from scheduler.catchup import Account, Instants
     from scheduler.clock import Clock
-    from scheduler.journal import AttemptRow, Journal, OpenRun
+    from scheduler.journal import Journal, OpenRun
     from scheduler.log import Log
     from scheduler.process import Spawner
     from scheduler.tick import Jump
@@ -51,7 +51,11 @@ class Runs:
         self._planned = Launches(clock, spawner, state)  # for a minute that has not come
         self._launches = Launches(clock, spawner, state)
         self._watch = Watch(clock, spawner)
-        self._jobs = Jobs(self._ledger, self._launches, self._watch, draw)
+        self._jobs = Jobs(self._ledger, self._launches, self._watch)
+        self._outcomes = Outcomes(self._ledger, self._jobs, draw)
+        self._heritage = Heritage(
+            clock, spawner, self._ledger, self._watch, self._jobs, self._outcomes
+        )
         self._held: list[Entry] = []  # due at the planned minute, but their job is busy
         self._is_stopping = False
         self._begun: list[Running] = []  # started, and not yet in the journal
@@ -81,23 +85,27 @@ class Runs:
                 self._ledger.jumped(jump, **counts)
             for each in left_out:
                 self._jobs.leave_out(each)
+            self._jobs.space(now)
             for missed in made_up:
                 self._jobs.make_up(missed)
             self._ledger.handled(handled)
 
-    def jumped(self, jumps: Iterable[Jump], relived_from: datetime | None) -> None:
+    def jumped(self, jumps: Sequence[Jump], unlived: datetime | None) -> None:
         """Put jumps on disk; what waits for a time moves with a clock that was set back.
 
-        `relived_from` is the minute from which on time is still to come that was thought to be
-        past; None if there is none.
+        `unlived` is the minute from which on time is still to come that was thought to be past;
+        None if there is none.
         """
+        back = sum(jump.seconds for jump in jumps if jump.kind is JumpKind.BACK)
         with self._ledger.commit():
             for jump in jumps:
                 self._ledger.jumped(jump)
-                if jump.kind is JumpKind.BACK:
-                    self._jobs.shift(timedelta(seconds=jump.seconds))
-            if relived_from is not None:
-                self._jobs.relive(relived_from)
+            if back or unlived is not None:
+                self._jobs.set_back(timedelta(seconds=back), unlived)
+            else:
+                self._jobs.space(self._clock.now())
+            if unlived is not None:
+                self._ledger.handled(unlived - MINUTE)
 
     def handled(self, minute: datetime) -> None:
         """Put on disk that everything up to this minute is handled."""
@@ -195,7 +203,7 @@ class Runs:
         now = self._clock.now()
         with self._ledger.commit():
             for entry, boot in entries:
-                self._jobs.admit(entry, instant, now, late=False)
+                self._jobs.admit_at_boot(entry, instant, now)
                 self._ledger.booted(entry.job, boot)
         self.start()
 
@@ -217,7 +225,7 @@ class Runs:
             for running in self._begun:
                 self._ledger.started(running, self._spawner.started_at(running.pid))
             for running, ending in self._endings:
-                self._jobs.close(running, ending)
+                self._outcomes.close(running, ending)
             self._jobs.let_in(self._clock.now())
             self._ledger.then(self._begun.clear)
             self._ledger.then(self._endings.clear)
@@ -236,70 +244,16 @@ class Runs:
         with self._ledger.commit():
             for attempt in self._launches.attempts():
                 self._ledger.put_back(attempt, now)
-            self._jobs.stop(now)
+            self._jobs.stop()
             self._ledger.then(self._launches.cancel)
 
     def end_all(self) -> None:
         """Send every running attempt its next signal: SIGTERM, and SIGKILL when asked again."""
         self._watch.end_all()
 
-    def resume(self, left: Sequence[OpenRun]) -> None:
-        """Settle what an earlier daemon left open: watch what lives, retry or close the rest."""
-        is_unsure = any(each.pid is None for run in left for each in run.attempts[-1:])
-        orphans = self._spawner.orphans() if is_unsure else {}
-        with self._ledger.commit():
-            for open_run in left:
-                self._resume(open_run, orphans)
-
-    def _resume(self, left: OpenRun, orphans: Mapping[Attempt, int]) -> None:
-        run, now, entry = left.run, self._clock.now(), self._jobs.entries.get(left.run.job)
-        if not left.attempts:
-            self._resume_unstarted(left, entry)
-            return
-        last, first_start = left.attempts[-1], left.attempts[0].started or now
-        attempt = Attempt(run, last.number)
-        pid = last.pid or orphans.get(attempt)
-        if last.ended is None and pid is None and run.instant > now:
-            self._ledger.release(run)  # planned, and its minute is still to come
-        elif last.ended is not None and entry is None:
-            self._ledger.close(run, State.FAILED, Reason.REMOVED)
-        elif last.ended is not None:
-            pending = Retry(run, last.number + 1, left.due or now, first_start, last.ended)
-            self._ledger.then(self._jobs.pending.add, pending)
-        else:
-            started = last.started or now
-            process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
-            self._adopt(process, last, made_up=left.made_up)
-
-    def _resume_unstarted(self, left: OpenRun, entry: Entry | None) -> None:
-        """Go on waiting for a start that was put off, or for an earlier run to end."""
-        if entry is None:
-            self._ledger.close(left.run, State.SKIPPED, Reason.REMOVED)
-        else:
-            pending = PutOff(left.run, left.due or self._clock.now(), left.made_up)
-            self._ledger.then(self._jobs.pending.add, pending)
-
-    def _adopt(self, process: Running, row: AttemptRow, *, made_up: bool) -> None:
-        """Watch what an earlier daemon started; what is gone, or can't be told, is lost.
-
-        Killed in a burst, that daemon had no time to journal what it had started.
-        """
-        alive = self._spawner.started_at(process.pid) if process.pid else None
-        process.adopted = alive if row.pid is None else row.pid_started
-        if alive is None or alive != process.adopted:
-            self._jobs.close(process, Ending(Lost(), self._clock.now()))
-            return
-        if row.pid is None:
-            self._ledger.started(process, alive)
-        self._ledger.adopted(process)
-        self._ledger.then(self._watch.add, process)
-        if made_up:
-            self._ledger.then(self._jobs.is_made_up, process.entry.job)
-
-
-def _unknown(run: Run) -> Entry:
-    """Return an entry for a run that no crontab knows any more."""
-    return Entry(run.job, Reboot(), "", ZoneInfo("UTC"), "")
+    def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
+        """Settle what an earlier daemon left open, whose last minute was `handled`."""
+        self._heritage.settle(left, handled)
 
 
 def _size(jump: Jump) -> float:

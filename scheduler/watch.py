@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scheduler.process import Spawner
 
 _LOOK = 15.0  # seconds between looks at processes that are not our children
+_ROUNDING = 1e-6  # seconds: what is due in less is due, since no wait is shorter
 _LOOK_BEHIND = 0.5  # and at what an ended job left behind, which is none of ours either
 
 
@@ -107,11 +108,11 @@ class Watch:
         """Send the signals that are due."""
         now = self._clock.monotonic()
         for running in self._running.values():
-            if running.signal_at is not None and running.signal_at <= now:
+            if running.signal_at is not None and running.signal_at <= now + _ROUNDING:
                 running.fate = running.fate or TimedOut()
                 self._signal(running)
         for pid, at in list(self._stragglers.items()):
-            number = signal.SIGKILL if at <= now else 0
+            number = signal.SIGKILL if at <= now + _ROUNDING else 0
             if not self._spawner.signal(pid, number) or number:
                 del self._stragglers[pid]  # nobody is left, or will be
 

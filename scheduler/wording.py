@@ -27,7 +27,7 @@ def of_instant(instant: datetime, zone: ZoneInfo) -> str:
 def start_facts(entry: Entry, attempt: Attempt, pid: int, *, started: datetime) -> Facts:
     """Return what the log says of a start; `say` is its wording for a person."""
     words = of_instant(attempt.run.instant, entry.zone)
-    late = catchup.lateness(entry, attempt.run.instant, started)
+    late = catchup.lateness(catchup.own_start(entry, attempt.run.instant), started)
     is_late = attempt.number == 1 and late > 0
     if attempt.number > 1:
         words += f", attempt {attempt.number}"

@@ -11,7 +11,7 @@ from fakes import utc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.catchup import Account, Gap, LeftOut, Walk, account, is_too_late, opening, starts
+from scheduler.catchup import Account, Gap, LeftOut, Walk, account, is_too_late, opening, own_start, starts
 from scheduler.expression import parse
 from scheduler.model import Catchup, Entry, Reason, Reboot, Settings
 from scheduler.timetable import Timetable
@@ -131,7 +131,8 @@ def test_how_late_a_run_may_start(
     late: int, within: float, delay: int, expected: bool, why: str
 ) -> None:
     asked = entry("0 12 * * *", within=float(within), delay=float(delay))
-    assert is_too_late(asked, NOON, NOON + timedelta(seconds=late)) is expected, why
+    own = own_start(asked, NOON)
+    assert is_too_late(asked, own, NOON + timedelta(seconds=late)) is expected, why
 
 
 OPENINGS = [

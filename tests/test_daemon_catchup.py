@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import Act
-from world import Frail, World, line, when
+from world import Frail, Killed, World, line, when
 
 from scheduler.catchup import account
 from scheduler.errors import JournalError
@@ -525,3 +525,174 @@ def test_crontabs_are_looked_at_while_a_clock_that_was_set_back_is_waited_out() 
     world.at("12:00:20", stops)
     world.run()
     assert [said["new"] for said in world.said("crontabs")] == [1, 1]
+
+
+# --- runs of one job that might meet -------------------------------------------------------------
+
+FAILS_ONCE = [Act(lasts=0.3, outcome=Exited(1)), Act(lasts=300)]
+
+
+def test_a_retry_waits_for_another_run_of_its_job() -> None:
+    """The world itself holds that no two runs of a job go on at once."""
+    text = line("job", "*/10 * * * *", catchup="all", retry_delay="5s", retry_jitter="0")
+    world = World(text, "12:05", {"job": FAILS_ONCE})
+    jumps_ahead(world, "12:09:20", "12:49:50")
+    world.at("12:49:55", lambda: world.stop_at("13:30"))
+    world.run()
+    assert len(world.starts("job")) >= 6
+
+
+def test_a_retry_of_an_earlier_boots_run_gives_way_to_this_boots() -> None:
+    acts = {"job": [Act(lasts=100_000)]}
+    world = World(line("job", "@reboot", retry_delay="30s"), acts=acts, boot="one")
+    world.crashes_at("12:00:30")
+    world.spawner.leave()
+    for group in world.spawner._groups.values():
+        group.leader = "gone"  # the machine went down
+    world.boot = "two"
+    world.clock.advance(60)
+    world.new_daemon()
+    world.crashes_at("12:05")
+    stories = [told.split(": ", 1)[0].split(" ", 1)[1] for told in world.story("job")]
+    assert stories == ["failed (superseded)", "running"]
+
+
+def test_two_boots_in_one_minute_are_two_runs() -> None:
+    world = World(line("job", "@reboot"), "11:59:10", boot="one").runs_until("11:59:15")
+    world.boot = "two"
+    world.new_daemon()
+    world.runs_until("11:59:30")
+    assert len(world.starts("job")) == 2
+
+
+def test_what_is_made_up_for_is_not_replaced_by_a_new_instant() -> None:
+    text = line("job", "*/10 * * * *", catchup="all", overlap="replace")
+    world = World(text, "12:05", {"job": [Act(lasts=400)]})
+    jumps_ahead(world, "12:09:20", "12:49:50")
+    world.at("12:49:55", lambda: world.stop_at("12:51"))
+    world.run()
+    assert not any("replaced" in told for told in world.story("job"))
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_late_minutes_that_wait_their_turn_outlive_a_daemon(crash: bool) -> None:
+    world = World(line("job", EVERY_MINUTE), "11:59:30", {"job": [Act(lasts=50)]})
+    world.at("11:59:50", lambda: world.clock.advance(270))
+    if crash:
+        world.crashes_at("12:04:40")
+    else:
+        world.runs_until("12:04:40")
+    world.runs_until("12:04:59")
+    told = [each.split(":")[1].split(" ", 1)[1] for each in world.story("job")[2:5]]
+    assert all(state in ("scheduled", "running", "succeeded") for state in told), told
+
+
+# --- hours, and one after the other ----------------------------------------------------------------
+
+HOURS = "START_HOURS_RANGE=13-14\n"
+
+
+def test_the_hours_are_asked_again_when_it_starts() -> None:
+    world = World(HOURS + line("job", "10 12 * * *", within="2d"), "11:59:30")
+    jumps_ahead(world, "12:05:20", "12:20:20")
+    world.at("12:50", lambda: world.stop_at("12:50:01"))
+    world.run()
+    world.clock.set(when("15:30"))
+    world.runs_until("16:00")
+    assert world.starts("job") == []
+    assert world.story("job")[0].startswith("12:10 scheduled: - -> 02T13:00:00")
+
+
+def test_missed_starts_that_went_by_meanwhile_do_not_start_at_once() -> None:
+    lines = "".join(line(f"job{n}", "10 12 * * *") for n in range(50))
+    world = World(lines, "11:59:30")
+    jumps_ahead(world, "12:05:20", "12:20:20")
+    world.at("12:20:22.5", world.kill)
+    world.crashes()
+    world.clock.advance(60)
+    world.runs_until("12:30")
+    starts = [world.starts(f"job{n}") for n in range(50)]
+    assert all(len(each) == 1 for each in starts)
+    assert len({each[0] for each in starts}) >= 48
+
+
+# --- a wrong clock -----------------------------------------------------------------------------------
+
+
+def test_what_was_claimed_of_a_wrong_future_is_still_to_come() -> None:
+    lines = "".join(line(f"job{n:02}", "10 20 * * *") for n in range(20))
+    world = World(lines, "11:59:30")
+    jumps_ahead(world, "12:05:20", "20:15:20")
+    world.at("20:15:25", lambda: world.set_clock_at("20:15:25.5", "12:05:30", stop="20:11"))
+    world.run()
+    starts = [world.starts(f"job{n:02}") for n in range(20)]
+    early = [each for each in starts if each[0].startswith("20:15")]
+    assert [each for each in starts if each not in early] == [["20:10:00"]] * (20 - len(early))
+    assert 1 <= len(early) < 10
+
+
+def test_a_daemon_that_starts_on_a_clock_that_is_far_behind_looks_at_once() -> None:
+    world = World(line("job", "0 12 * * *"), "20:00").runs_until("20:00:30")
+    world.clock.set(when("12:00:05"))
+    world.runs_until("12:01")
+    assert world.starts("job") == ["12:00:05"]
+    assert world.jumps() == ["20:00->12:00:05 -28795 s set back: begun anew"]
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_beginning_anew_is_told_once_wherever_the_daemon_is_killed(number: int) -> None:
+    world = World(line("job", "0 12 * * *"), "20:00").runs_until("20:00:30")
+    world.clock.set(when("12:00:05"))
+    assert isinstance(world.journal, Frail)
+    world.journal.accidents[world.journal.statements + number] = world.kill
+    try:
+        world.runs_until("12:01")
+    except Killed:
+        world.spawner.crash()
+        world.new_daemon()
+        world.runs_until("12:01")
+    assert len(world.jumps()) == 1
+    assert [told.split(":")[1].split(" ")[1] for told in world.story("job")] == ["succeeded"]
+
+
+def test_a_stretch_is_split_where_an_instant_has_run() -> None:
+    world = World(line("job", "0 * * * *"), "18:00").runs_until("19:30")
+    world.clock.set(when("13:59:30"))  # the clock had been wrong
+    world.runs_until("14:00:30")
+    jumps_ahead(world, "14:00:40", "21:00:30")
+    world.at("21:00:31", lambda: world.stop_at("21:01"))
+    world.run()
+    assert world.story("job") == [
+        "14:00 succeeded: exit 0",
+        "15:00-17:00 skipped (missed): -",
+        "18:00 succeeded: exit 0",
+        "19:00 succeeded: exit 0",
+        "20:00 skipped (missed): -",
+        "21:00 succeeded: exit 0",
+    ]
+
+
+def test_a_run_that_was_started_before_a_crash_is_not_forgotten_with_a_clock_set_back() -> None:
+    world = World(line("job", "0 * * * *", spread="10m"), "11:59:30")
+    world.spawner.then = world.kill  # before it is journalled
+    world.crashes()
+    world.spawner.then = lambda: None
+    world.clock.set(when("11:35"))
+    world.runs_until("11:36")
+    assert len(world.story("job")) == 1
+
+
+def test_a_run_that_may_never_have_begun_is_not_begun_when_it_is_too_late() -> None:
+    world = World(line("job", "0 12 * * *"), "11:59:30")
+    world.crashes_at("11:59:59.9")
+    world.clock.advance(8 * 3600)
+    world.runs_until("20:10")
+    assert world.starts("job") == []
+    assert world.story("job") == ["12:00 failed (too late): lost"]
+
+
+def test_a_spread_that_is_edited_meanwhile_makes_no_run_late() -> None:
+    world = World(line("job", "0 6 * * *", spread="12h"), "05:59:30")
+    world.edit_at("06:10", line("job", "0 6 * * *"))
+    world.runs_until("18:30")
+    assert len(world.starts("job")) == 1

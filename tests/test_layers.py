@@ -33,8 +33,8 @@ LAYERS = {
         *("sql", "systemd", "versions"),
     },
     "wiring": {
-        *("daemon", "herald", "jobs", "launches", "ledger", "minutes", "pending", "roster"),
-        *("runs", "simulation", "story", "virtual", "watch"),
+        *("daemon", "herald", "heritage", "jobs", "launches", "ledger", "minutes", "outcomes"),
+        *("pending", "queues", "roster", "runs", "simulation", "story", "virtual", "watch"),
     },
     "doors": {"__main__", "cli"},
 }

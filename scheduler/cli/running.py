@@ -141,8 +141,9 @@ class _Files:
 
     def load(self) -> Loaded:
         """See `Library`."""
-        zone, _ = machine.machine_zone()
-        return sources.load(self._paths(), replace(self.how, zone=zone))
+        zone, problem = machine.machine_zone()
+        how = self.how if problem else replace(self.how, zone=zone)
+        return sources.load(self._paths(), how)
 
     def _paths(self) -> tuple[str, ...]:
         return self.named or given.own_files(self.places)

@@ -130,10 +130,10 @@ WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
 ORDER BY instant DESC LIMIT 1;
 
 -- name: forget_unlived
--- What was left out of a time that, the clock having been wrong, is still to come.
+-- What was left out of a time that is still to come after all, or claimed in it and never begun.
 DELETE FROM run
-WHERE state = 'skipped' AND instant >= :since
-AND reason IN ('missed', 'superseded', 'too late')
+WHERE instant >= :since
+AND (state = 'scheduled' OR reason IN ('missed', 'superseded', 'too late'))
 AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number);
 
 -- name: stretches
@@ -145,6 +145,16 @@ ORDER BY number;
 -- name: cut
 -- A stretch ends earlier than was told, or is one instant.
 UPDATE run SET until = nullif(:until, instant) WHERE number = :run AND state = 'skipped';
+
+-- name: taken
+-- The instants of a job that have a row.
+SELECT instant FROM run
+WHERE job = :job AND state IN ('scheduled', 'running') AND instant BETWEEN :first AND :last
+UNION ALL
+SELECT instant FROM run
+WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+AND instant BETWEEN :first AND :last
+ORDER BY instant;
 
 -- name: at
 -- What accounts for an instant of a job: its own row, or else the newest stretch that holds it.

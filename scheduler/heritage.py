@@ -1,0 +1,127 @@
+"""What an earlier daemon left open in, watched, waiting or closed runs out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from scheduler.catchup import is_too_late, own_start
+from scheduler.model import Attempt, Ending, Entry, GiveUp, Lost, Reason, Reboot, State
+from scheduler.pending import PutOff, Retry
+from scheduler.watch import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from scheduler.clock import Clock
+    from scheduler.jobs import Jobs
+    from scheduler.journal import AttemptRow, OpenRun
+    from scheduler.ledger import Ledger
+    from scheduler.model import Run
+    from scheduler.outcomes import Outcomes
+    from scheduler.process import Spawner
+    from scheduler.watch import Watch
+
+_AHEAD = timedelta(minutes=1)  # more than the longest time for which a minute is prepared
+
+
+class Heritage:
+    """The settlement of open runs, once, before a daemon's first minute."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        spawner: Spawner,
+        ledger: Ledger,
+        watch: Watch,
+        jobs: Jobs,
+        outcomes: Outcomes,
+    ) -> None:
+        self._clock = clock
+        self._spawner = spawner
+        self._ledger = ledger
+        self._watch = watch
+        self._jobs = jobs
+        self._outcomes = outcomes
+
+    def settle(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
+        """Watch what lives, let wait what waits, retry or close the rest.
+
+        `handled` is the last minute that a daemon has handled, None if there is none.
+        """
+        is_unsure = any(each.pid is None for run in left for each in run.attempts[-1:])
+        orphans = self._spawner.orphans() if is_unsure else {}
+        with self._ledger.commit():
+            for open_run in left:
+                self._settle(open_run, orphans, handled)
+        with self._ledger.commit():
+            self._jobs.space(self._clock.now())
+
+    def _settle(
+        self, left: OpenRun, orphans: Mapping[Attempt, int], handled: datetime | None
+    ) -> None:
+        run, now, entry = left.run, self._clock.now(), self._jobs.entries.get(left.run.job)
+        if not left.attempts:
+            self._wait(left, entry)
+            return
+        last, first_start = left.attempts[-1], left.attempts[0].started or now
+        attempt = Attempt(run, last.number)
+        pid = last.pid or orphans.get(attempt)
+        if last.ended is None and pid is None and self._is_to_come(run, handled):
+            self._ledger.release(run)
+        elif last.ended is not None and entry is None:
+            self._ledger.close(run, State.FAILED, Reason.REMOVED)
+        elif last.ended is not None:
+            pending = Retry(run, last.number + 1, left.due or now, first_start, last.ended)
+            self._ledger.then(self._jobs.pending.add, pending)
+        else:
+            started = last.started or now
+            process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
+            self._adopt(process, last, made_up=left.made_up)
+
+    def _is_to_come(self, run: Run, handled: datetime | None) -> bool:
+        """Say whether a run was prepared for a minute that is still to come."""
+        is_new = handled is None or run.instant > handled
+        return is_new and timedelta(0) < run.instant - self._clock.now() <= _AHEAD
+
+    def _wait(self, left: OpenRun, entry: Entry | None) -> None:
+        """Go on waiting for a start that was put off, or for another run to end."""
+        if entry is None:
+            self._ledger.close(left.run, State.SKIPPED, Reason.REMOVED)
+        else:
+            pending = PutOff(left.run, left.due or self._clock.now(), left.made_up)
+            self._ledger.then(self._jobs.pending.add, pending)
+
+    def _adopt(self, process: Running, row: AttemptRow, *, made_up: bool) -> None:
+        """Watch what an earlier daemon started; what is gone, or can't be told, is lost.
+
+        Killed in a burst, that daemon had no time to journal what it had started.
+        """
+        alive = self._spawner.started_at(process.pid) if process.pid else None
+        process.adopted = alive if row.pid is None else row.pid_started
+        if alive is None or alive != process.adopted:
+            self._lose(process, row)
+            return
+        if row.pid is None:
+            self._ledger.started(process, alive)
+        self._ledger.adopted(process)
+        self._ledger.then(self._watch.add, process)
+        if made_up:
+            self._ledger.then(self._jobs.is_made_up, process.entry.job)
+
+    def _lose(self, process: Running, row: AttemptRow) -> None:
+        """Close an attempt that nobody saw end; one that may never have begun can be too late."""
+        entry, now = process.entry, self._clock.now()
+        ending = Ending(Lost(), now)
+        own = own_start(entry, process.attempt.run.instant)
+        if row.started is None and process.attempt.number == 1 and is_too_late(entry, own, now):
+            self._ledger.ended(process, ending, GiveUp(Reason.TOO_LATE))
+        else:
+            self._outcomes.close(process, ending)
+
+
+def _unknown(run: Run) -> Entry:
+    """Return an entry for a run that no crontab knows any more."""
+    return Entry(run.job, Reboot(), "", ZoneInfo("UTC"), "")

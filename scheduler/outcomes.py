@@ -1,0 +1,54 @@
+"""How attempts ended in, what follows out: journalled, and on its way to a retry where one does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scheduler import retry
+from scheduler.model import Decision, Done, GiveUp, Reason, RetryAt
+from scheduler.pending import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scheduler.jobs import Jobs
+    from scheduler.ledger import Ledger
+    from scheduler.model import Ending
+    from scheduler.watch import Running
+
+
+class Outcomes:
+    """What becomes of a run; `draw` places the jitter of its next wait in [-1, 1]."""
+
+    def __init__(self, ledger: Ledger, jobs: Jobs, draw: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._jobs = jobs
+        self._draw = draw
+
+    def close(self, running: Running, ending: Ending) -> None:
+        """Decide what follows an ending, and journal both; inside a commit of the ledger."""
+        decision = self._decide(running, ending)
+        self._ledger.ended(running, ending, decision)
+        if isinstance(decision, RetryAt):
+            run, number = running.attempt.run, running.attempt.number + 1
+            pending = Retry(run, number, decision.at, running.first_start, ending.ended)
+            self._ledger.then(self._jobs.pending.add, pending)
+
+    def _decide(self, running: Running, ending: Ending) -> Decision:
+        run = running.attempt.run
+        entry = self._jobs.entries.get(run.job)
+        if running.fate is Reason.REPLACED:
+            return GiveUp(Reason.REPLACED)
+        if retry.succeeded((entry or running.entry).settings, ending.outcome):
+            return Done()  # most do, and for them nobody searches the next instant
+        if entry is None:
+            return GiveUp(Reason.REMOVED)
+        return retry.decide(
+            entry.settings,
+            running.attempt.number,
+            ending.outcome,
+            ended=ending.ended,
+            first_start=running.first_start,
+            next_instant=self._jobs.next_start(entry, run, ending.ended),
+            draw=self._draw(),
+        )
