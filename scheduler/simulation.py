@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from scheduler.daemon import Daemon
 from scheduler.journal import Journal
-from scheduler.model import State
+from scheduler.model import Every, State
 from scheduler.roster import Roster
 from scheduler.runs import Runs
 from scheduler.story import Story
@@ -26,13 +26,25 @@ from scheduler.virtual import VirtualClock, VirtualSpawner
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from scheduler.record import RunRow
     from scheduler.sources import Loaded, Stamp
     from scheduler.story import Event
 
 ASSUMED = 1.0  # seconds that a job takes of which the journal knows nothing
-_REMEMBERED = 20  # how many of a job's newest runs tell how long it takes
+_REMEMBERED = 20  # how many of a job's newest successful runs tell how long it takes
+_LOOKED_AT = (20, 200, 2000)  # newest runs and skipped instants among which they are looked for
 _BOOT = "simulated"
 _INSTANT = timedelta.resolution
+
+
+class _Nobody:
+    """Who started the daemon: none who wants to know how it does; see ServiceManager."""
+
+    def ready(self, text: str) -> None:
+        pass
+
+    def stopping(self) -> None:
+        pass
 
 
 class Mishap(StrEnum):
@@ -55,7 +67,8 @@ class Incident:
 class Simulation:
     """One machine from `start` until just before `end`, which is consumed by `events`.
 
-    `anchors` says from where `@every` jobs count, `lasts` how many seconds each job takes.
+    `anchors` says from where `@every` jobs count, those that begin in it left out, `lasts` how many
+    seconds each job takes.
     """
 
     def __init__(
@@ -65,7 +78,7 @@ class Simulation:
         end: datetime,
         *,
         incidents: Iterable[Incident] = (),
-        anchors: Mapping[tuple[str, int], datetime] | None = None,
+        anchors: Mapping[str, datetime] | None = None,
         lasts: Mapping[str, float] | None = None,
     ) -> None:
         known = lasts or {}
@@ -100,8 +113,7 @@ class Simulation:
         A bug of the daemon's raises RuntimeError.
         """
         with closing(_Memory.in_memory()) as journal:
-            for (job, minutes), anchor in self._anchors.items():
-                journal.set_anchor(job, minutes, anchor)
+            self._remember(journal)
             down_until: datetime | None = None
             while True:
                 try:
@@ -113,6 +125,12 @@ class Simulation:
                     down_until = killed.until
                 except _Over:
                     return
+
+    def _remember(self, journal: Journal) -> None:
+        """Let the journal know what was before."""
+        for entry in self._loaded.entries:
+            if isinstance(entry.schedule, Every) and entry.job in self._anchors:
+                journal.set_anchor(entry.job, entry.schedule.minutes, self._anchors[entry.job])
 
     def _life(self, journal: Journal) -> Iterator[Event]:
         """Yield what one daemon does, wake by wake, until an incident or the end raises."""
@@ -137,6 +155,7 @@ class Simulation:
             runs=runs,
             log=log,
             holds_state=lambda: True,
+            manager=_Nobody(),
         )
 
     def _befall(self, incident: Incident) -> None:
@@ -197,13 +216,21 @@ class _Shelf:
 def usual(journal: Journal, job: str) -> float | None:
     """Return the seconds that the job's newest successful attempts took, in the median.
 
-    None if the journal remembers none.
+    None if the newest 2,000 of its rows hold none.
     """
-    took = [
-        max(0.0, (last.ended - last.started).total_seconds())
-        for run in journal.history(job, limit=_REMEMBERED)
-        if run.state is State.SUCCEEDED
-        for last in run.attempts[-1:]
-        if last.started is not None and last.ended is not None
-    ]
-    return median(took) if took else None
+    took: list[float] = []
+    for limit in _LOOKED_AT:
+        rows = journal.history(job, limit=limit)
+        took = [seconds for row in rows if (seconds := _took(row)) is not None]
+        if len(took) >= _REMEMBERED or len(rows) < limit:
+            break
+    return median(took[-_REMEMBERED:]) if took else None
+
+
+def _took(row: RunRow) -> float | None:
+    if row.state is not State.SUCCEEDED or not row.attempts:
+        return None
+    last = row.attempts[-1]
+    if last.started is None or last.ended is None:
+        return None
+    return max(0.0, (last.ended - last.started).total_seconds())

@@ -76,9 +76,7 @@ class Timetable:
                 coming = next(following(expression, entry.zone, after), None)
                 return None if coming is None else coming.at
             case Every(minutes=interval):
-                anchor = self._anchors[entry.job]
-                steps = max(0, (after - anchor) // (interval * MINUTE))
-                return anchor + (steps + 1) * interval * MINUTE
+                return interval_after(self._anchors[entry.job], interval, after)
             case Reboot():
                 return None
 
@@ -107,6 +105,15 @@ class Timetable:
     def _all(self) -> Iterator[_Zone | _Interval]:
         yield from self._zones
         yield from self._intervals
+
+
+def interval_after(anchor: datetime, minutes: int, after: datetime) -> datetime:
+    """Return the first instant strictly later than `after` of an interval counted from `anchor`.
+
+    The anchor itself is none.
+    """
+    length = minutes * MINUTE
+    return anchor + (max(0, (after - anchor) // length) + 1) * length
 
 
 class _Zone:

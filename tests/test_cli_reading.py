@@ -377,7 +377,16 @@ def test_explain_of_an_unknown_zone_suggests_one(person: Person) -> None:
     assert "Europe/Berlin" in result.stderr
 
 
-@pytest.mark.parametrize(("text", "drawn"), [("H * * * *", True), ("0 0 * * thu", False)])
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("H * * * *", True),
+        ("0 0,H(5-9) * * *", True),
+        ("~ 0 * * *", True),
+        ("0 0 * * thu", False),
+        ("@every 10h", False),
+    ],
+)
 def test_explain_owns_up_where_each_job_gets_its_own(
     person: Person, text: str, drawn: bool
 ) -> None:

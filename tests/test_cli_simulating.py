@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import pwd
 import shlex
 import socket
 from contextlib import closing, suppress
@@ -203,6 +204,15 @@ def test_systemd_hears_nothing_of_it(
 def test_without_a_file_it_is_the_own_crontab(person: Person) -> None:
     person.has(person.line("15 1 * * *", "echo"))
     assert starts(person.types("simulate", *PLAIN, "--json")) == ["2027-03-01T00:15:00Z"]
+
+
+def test_what_the_daemon_refuses_does_not_run(person: Person) -> None:
+    own = pwd.getpwuid(os.geteuid()).pw_name
+    file = person.file(f"15 1 * * * somebody echo\n30 2 * * * {own} echo\n")
+    result = person.types("simulate", file, "--system-format", *PLAIN, "--json")
+    assert starts(result) == ["2027-03-01T01:30:00Z"]
+    assert "1:12: not-supported-yet running as another user (somebody)" in result.stderr
+    assert result.exit_code == 1
 
 
 def test_what_is_refused_is_mentioned_and_the_rest_told(person: Person) -> None:

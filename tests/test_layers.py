@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).parent.parent / "scheduler"
 LAYERS = {
     "words": {"", "errors", "model"},  # "" is the package itself
     "pure rules": {
-        *("action", "answer", "audit", "canonical", "catchup", "crontab", "delay"),
+        *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
         *("due", "duration", "explain", "expression", "fields", "items", "last_good", "lines"),
         *("marks", "naming", "record", "redact", "remarks", "report", "retry", "scope"),
         *("settings", "shell", "shifts", "tick", "timetable", "values", "wording", "writing"),

@@ -12,18 +12,20 @@ from zoneinfo import ZoneInfo
 import typer
 from dateutil import tz
 
-from scheduler import sources
+from scheduler import shifts, sources
 from scheduler.answer import Known, answer, of_repeated, of_skipped
-from scheduler.cli import given, show
+from scheduler.cli import anchors, given, show
 from scheduler.cli.past import NothingThere, explain_absence, zone_of
 from scheduler.clock import RealClock
 from scheduler.due import walls
 from scheduler.journal import Journal
-from scheduler.model import Entry, Every
+from scheduler.model import Entry
 from scheduler.tick import MINUTE, minute_of
 from scheduler.timetable import Timetable
 
 app = typer.Typer()
+
+_LONGEST_GAP = shifts.DAY  # where a zone dropped a date
 
 
 @app.command(epilog='Example:  meridian why nightly-backup "2027-03-28 02:30"')
@@ -45,7 +47,7 @@ def why(
     The journal answers, and where it has no record the rules do; no daemon has to run.
     """
     entry = _entry(job, files, system=system)
-    with closing(_journal(state)) as journal:
+    with closing(given.journal(state)) as journal:
         newest = journal.history(job, limit=1)
         if entry is None and not newest:
             explain_absence(journal, job)
@@ -70,14 +72,6 @@ def _entry(job: str, files: Sequence[str] | None, *, system: bool) -> Entry | No
     return next((entry for entry in loaded.entries if entry.job == job), None)
 
 
-def _journal(state: Path | None) -> Journal:
-    """Return the journal, or an empty one where nothing has run yet."""
-    path = given.here(state).journal
-    if not path.exists():
-        return Journal.in_memory()
-    return Journal.open(path, readonly=True)
-
-
 def _minute(time: str, zone: ZoneInfo) -> tuple[datetime, list[str]]:
     """Return the minute asked for, and what to say of a time that no clock showed, or two did."""
     typed = given.typed(time, RealClock().now(), zone)
@@ -86,9 +80,8 @@ def _minute(time: str, zone: ZoneInfo) -> tuple[datetime, list[str]]:
     at = minute_of(typed.replace(tzinfo=zone).astimezone(UTC))
     if tz.datetime_exists(typed, zone):
         return at, [of_repeated(typed, zone)] if tz.datetime_ambiguous(typed, zone) else []
-    behind = at  # as if the old offset still held; go back to where the new one begins
-    while behind.astimezone(zone).utcoffset() == (behind - MINUTE).astimezone(zone).utcoffset():
-        behind -= MINUTE
+    # As if the old offset still held, so that it lies behind where the new one begins.
+    behind = shifts.last(zone, at - _LONGEST_GAP, at + MINUTE) or at
     answers = any(wall.time == minute_of(typed) for wall in walls(zone, behind))
     return behind, [of_skipped(typed, zone, behind, answers=answers)]
 
@@ -101,7 +94,9 @@ def known_of(
     before = after = None
     is_due = False
     if entry is not None:
-        timetable = Timetable((entry,), _anchors(journal, entry, at))
+        # An interval that has not begun is not due yet.
+        anchor = anchors.of(journal, (entry,)).get(entry.job, at)
+        timetable = Timetable((entry,), {entry.job: anchor})
         is_due = bool(timetable.due(at))
         before, after = timetable.last_instant(entry, at), timetable.next_instant(entry, at)
     return Known(
@@ -117,14 +112,6 @@ def known_of(
         before=before,
         after=after,
     )
-
-
-def _anchors(journal: Journal, entry: Entry, at: datetime) -> dict[str, datetime]:
-    """Return from where an @every job counts; a job that has not begun is not due yet."""
-    if not isinstance(entry.schedule, Every):
-        return {}
-    counted = journal.anchor(entry.job, entry.schedule.minutes) or journal.last_instant(entry.job)
-    return {entry.job: counted or at}
 
 
 def _row(known: Known, told: Sequence[str]) -> dict[str, object]:

@@ -19,9 +19,9 @@ from typing import Annotated
 import typer
 
 from scheduler import report, sources, versions
-from scheduler.cli import given, show
-from scheduler.cli.coming import anchors, coming
+from scheduler.cli import anchors, given, show
 from scheduler.clock import RealClock
+from scheduler.coming import coming
 from scheduler.errors import MeridianError, SourceRefused
 from scheduler.model import Crontab, Severity
 from scheduler.places import Places
@@ -262,8 +262,8 @@ def _save(places: Places, checked: Checked) -> None:
     show.say(f"Saved {places.crontab}: {report.summary(len(table.entries), table.problems)}")
     if kept is not None:
         show.say(f"The old text is kept in {kept}")
-    with anchors(places.state) as anchor:
-        for run in islice(coming(table.entries, now, anchor), COMING):
-            at = show.wall(run.at.astimezone(run.entry.zone))
-            show.say(f"  {at} {run.entry.zone.key}  {run.entry.job}")
+    known = anchors.known(places.state, table.entries)
+    for run in islice(coming(table.entries, now, known), COMING):
+        at = show.wall(run.at.astimezone(run.entry.zone))
+        show.say(f"  {at} {run.entry.zone.key}  {run.entry.job}")
     show.say("A running daemon reads it before the next minute.")

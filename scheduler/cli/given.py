@@ -19,6 +19,7 @@ from scheduler import places as machine
 from scheduler import sources
 from scheduler.cli.show import remark
 from scheduler.errors import SourceRefused
+from scheduler.journal import Journal
 from scheduler.places import Places
 from scheduler.sources import Loaded, Reading
 
@@ -53,6 +54,18 @@ def own_zone() -> ZoneInfo:
     if problem:
         remark(f"warning: {problem}")
     return zone
+
+
+def journal(state: Path | None, *, must_exist: bool = False) -> Journal:
+    """Return the journal, to be read; an empty one where nothing has run yet.
+
+    Raises JournalError for one that is damaged or of another version; with `must_exist` also where
+    there is none.
+    """
+    path = here(state).journal
+    if must_exist or sources.is_there(path):
+        return Journal.open(path, readonly=True)
+    return Journal.in_memory()
 
 
 def how(zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False) -> Reading:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Annotated, BinaryIO
 from zoneinfo import ZoneInfo
 
@@ -50,7 +49,7 @@ def history(
     """
     if jumps and job is not None:
         raise typer.BadParameter("a jump of the clock is no job's: leave out the name, or --jumps")
-    with _journal(state) as journal:
+    with closing(given.journal(state, must_exist=True)) as journal:
         if jumps:
             _print_jumps(journal.jumps(limit=min(number, sys.maxsize)), json=json)
             return
@@ -88,12 +87,6 @@ def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
         show.table(("LAST MINUTE", "NOTICED", "ZONE", "SIZE", "WHAT", "AND THEN"), lines)
     else:
         show.remark("The clock has not jumped, and no daemon was missing.")
-
-
-@contextmanager
-def _journal(state: Path | None) -> Iterator[Journal]:
-    with closing(Journal.open(given.here(state).journal, readonly=True)) as journal:
-        yield journal
 
 
 def explain_absence(journal: Journal, job: str) -> None:
@@ -157,7 +150,7 @@ def logs(
     state: given.State = None,
 ) -> None:
     """Print what a run wrote, byte for byte into a pipe or file, safe to look at on a terminal."""
-    with _journal(state) as journal:
+    with closing(given.journal(state, must_exist=True)) as journal:
         run = _run(journal, which)
     attempt = _attempt(run, number)
     path = given.here(state).state / attempt.output

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import expression, report
-from scheduler.cli import given, rows, show
-from scheduler.cli.coming import Due, anchors, coming, first_instants, no_anchor
+from scheduler.cli import anchors, given, rows, show
 from scheduler.clock import RealClock
+from scheduler.coming import ComingRun, coming, first_instants
 from scheduler.errors import BadValue
 from scheduler.explain import explain as in_words
 from scheduler.lines import hushed
@@ -26,7 +26,7 @@ app = typer.Typer()
 USUAL_NUMBER = 10
 EXPLAINED = 5
 
-_DRAWN = re.compile(r"(?<![a-z])h(?![a-z])|~", re.IGNORECASE)
+_DRAWN = re.compile(r"(?<![a-z0-9])h(?![a-z])|~", re.IGNORECASE)
 
 
 @app.command(epilog="Example:  meridian check crontabs/*.crontab")
@@ -65,13 +65,11 @@ def list_entries(
         for entry in loaded.entries:
             show.row(rows.of_entry(entry))
     elif loaded.entries:
-        with anchors(state) as anchor:
-            now = RealClock().now()
-            firsts = first_instants(loaded.entries, now, anchor)
-            lines = [
-                _listed(entry, first, zone)
-                for entry, first in zip(loaded.entries, firsts, strict=True)
-            ]
+        known = anchors.known(state, loaded.entries)
+        firsts = first_instants(loaded.entries, RealClock().now(), known)
+        lines = [
+            _listed(entry, first, zone) for entry, first in zip(loaded.entries, firsts, strict=True)
+        ]
         show.table(("JOB", "SCHEDULE", "ZONE", "COMMAND", "NEXT, HERE"), lines)
     show.mention(loaded.problems)
     show.end(loaded.problems)
@@ -115,20 +113,19 @@ def next_runs(
     end = None if until is None else given.instant(until, now, zone)
     loaded = given.load(files, zone, system=system, keep_others=True)
     most = number if number is not None or end else USUAL_NUMBER
-    with anchors(state) as anchor:
-        runs = coming(loaded.entries, start, anchor)
-        inside = takewhile(lambda run: end is None or run.at < end, runs)
-        shown = islice(inside, None if most is None else min(most, sys.maxsize))
-        _print_runs(shown, zone, json=json)
+    runs = coming(loaded.entries, start, anchors.known(state, loaded.entries))
+    inside = takewhile(lambda run: end is None or run.at < end, runs)
+    shown = islice(inside, None if most is None else min(most, sys.maxsize))
+    _print_runs(shown, zone, json=json)
     _mention_reboot(loaded.entries)
     show.mention(loaded.problems)
     show.end(loaded.problems)
 
 
-def _print_runs(runs: Iterator[Due], zone: ZoneInfo, *, json: bool) -> None:
+def _print_runs(runs: Iterator[ComingRun], zone: ZoneInfo, *, json: bool) -> None:
     if json:
         for run in runs:
-            show.row(rows.of_due(run))
+            show.row(rows.of_coming(run))
         return
     lines = [_coming(run, zone) for run in runs]
     if lines:
@@ -137,7 +134,7 @@ def _print_runs(runs: Iterator[Due], zone: ZoneInfo, *, json: bool) -> None:
         show.remark("Nothing runs in that time.")
 
 
-def _coming(run: Due, zone: ZoneInfo) -> tuple[str, ...]:
+def _coming(run: ComingRun, zone: ZoneInfo) -> tuple[str, ...]:
     local, here = (show.wall(run.at.astimezone(each)) for each in (run.entry.zone, zone))
     return (local, run.entry.zone.key, here, run.entry.job, run.note)
 
@@ -172,7 +169,7 @@ def explain(
     if _DRAWN.search(text):
         show.remark("H and ~ are drawn for each job; this is what one job may get")
     entry = Entry("", schedule, text, zone, "")
-    runs = list(islice(coming((entry,), RealClock().now(), no_anchor), EXPLAINED))
+    runs = list(islice(coming((entry,), RealClock().now(), {}), EXPLAINED))
     if json:
         show.row(_explained(entry, runs))
         return
@@ -189,12 +186,12 @@ def _refusal(text: str, error: BadValue) -> Problem:
     return Problem("expression", 0, at, *message, text=text)
 
 
-def _explained(entry: Entry, runs: Sequence[Due]) -> rows.Row:
+def _explained(entry: Entry, runs: Sequence[ComingRun]) -> rows.Row:
     keys = ("at", "local", "note")
     return {
         "expression": entry.schedule_text,
         "words": in_words(entry.schedule),
         "zone": entry.zone.key,
         "fields": rows.of_schedule(entry.schedule),
-        "next": [{key: rows.of_due(run)[key] for key in keys} for run in runs],
+        "next": [{key: rows.of_coming(run)[key] for key in keys} for run in runs],
     }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from scheduler.audit import Finding
-    from scheduler.cli.coming import Due
+    from scheduler.coming import ComingRun
     from scheduler.model import Entry, Problem, Schedule, Settings
     from scheduler.record import AttemptRow, RunRow
     from scheduler.story import Event
@@ -85,17 +85,17 @@ def _endings(endings: frozenset[int | str]) -> list[int | str]:
     return sorted(endings, key=lambda ending: (isinstance(ending, str), ending))
 
 
-def of_due(due: Due) -> Row:
+def of_coming(run: ComingRun) -> Row:
     """Return the row of `next --json`."""
-    entry = due.entry
+    entry = run.entry
     return {
-        "at": utc(due.at),
-        "local": due.at.astimezone(entry.zone).isoformat(timespec="seconds"),
+        "at": utc(run.at),
+        "local": run.at.astimezone(entry.zone).isoformat(timespec="seconds"),
         "zone": entry.zone.key,
         "job": entry.job,
         "file": entry.file,
         "line": entry.line,
-        "note": due.note,
+        "note": run.note,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -17,13 +16,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from scheduler.cli import given, show
-from scheduler.cli.coming import anchors
+from scheduler.cli import anchors, given, show
 from scheduler.cli.events import Telling
 from scheduler.clock import RealClock
 from scheduler.errors import MeridianError
 from scheduler.journal import Journal
-from scheduler.model import Entry, Every
+from scheduler.model import Entry
 from scheduler.simulation import Incident, Mishap, Simulation, usual
 from scheduler.tick import MINUTE, minute_of
 
@@ -61,28 +59,21 @@ def simulate(
 
     It is the daemon itself on a virtual clock, and no command is run. A job takes as long as its
     newest successful runs did by the journal (their median), or 1 second where it knows none; all
-    succeed unless CRON_TIMEOUT or CRON_OVERLAP=replace ends them first.
+    succeed unless CRON_TIMEOUT, CRON_OVERLAP=replace or a downtime ends them first.
 
     Times without an offset are times of this machine's zone, those without a date are of the day
     of --from. --downtime, --suspend and --set-clock may be given more than once.
     """
-    os.environ.pop("NOTIFY_SOCKET", None)  # a simulated daemon has nothing to say to systemd
     zone = given.own_zone()
     now = RealClock().now()
     start = _whole(given.instant(since, now, zone))
-    read = _Reader(now, start, zone)
+    read = _Times(now, start, zone)
     end = read.end(until)
     befalls = {Mishap.DOWNTIME: downtime, Mishap.SUSPEND: suspend, Mishap.SET_CLOCK: set_clock}
     incidents = read.incidents(befalls, end)
-    loaded = given.load(files, zone, system=system, keep_others=True)
-    simulation = Simulation(
-        loaded,
-        start,
-        end,
-        incidents=incidents,
-        anchors=_anchors(state, loaded.entries),
-        lasts=_durations(state, loaded.entries),
-    )
+    loaded = given.load(files, zone, system=system)
+    known, lasts = _known(state, loaded.entries)
+    simulation = Simulation(loaded, start, end, incidents=incidents, anchors=known, lasts=lasts)
     _tell(simulation, Telling(loaded.entries, zone), json=json)
     show.mention(loaded.problems)
     show.end(loaded.problems)
@@ -94,7 +85,7 @@ def _whole(at: datetime) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _Times:
     """How times are read: what has no date is of the day of `start`."""
 
     now: datetime
@@ -154,25 +145,23 @@ def _stretch(incident: Incident) -> tuple[datetime, datetime]:
     return min(incident.at, incident.to), max(incident.at, incident.to)
 
 
-def _anchors(state: Path | None, entries: Sequence[Entry]) -> dict[tuple[str, int], datetime]:
-    """Return from where `@every` jobs count their intervals, as far as the journal knows."""
-    with anchors(state) as anchor:
-        found = {
-            (entry.job, entry.schedule.minutes): anchor(entry.job, entry.schedule.minutes)
-            for entry in entries
-            if isinstance(entry.schedule, Every)
-        }
-    return {key: at for key, at in found.items() if at is not None}
+def _known(
+    state: Path | None, entries: Sequence[Entry]
+) -> tuple[dict[str, datetime], dict[str, float]]:
+    """Return from where `@every` jobs count and how many seconds jobs take, by the journal.
 
-
-def _durations(state: Path | None, entries: Sequence[Entry]) -> dict[str, float]:
-    """Return how many seconds jobs take, as far as the journal knows."""
+    That it can't be read is said on standard error.
+    """
     try:
-        journal = Journal.open(given.here(state).journal, readonly=True)
-    except MeridianError:
-        return {}
-    with closing(journal):
-        found = {entry.job: usual(journal, entry.job) for entry in entries}
+        with closing(given.journal(state)) as journal:
+            return anchors.of(journal, entries), _durations(journal, entries)
+    except MeridianError as error:
+        show.remark(f"warning: {error}; every job is taken for new")
+        return {}, {}
+
+
+def _durations(journal: Journal, entries: Sequence[Entry]) -> dict[str, float]:
+    found = {entry.job: usual(journal, entry.job) for entry in entries}
     return {job: took for job, took in found.items() if took is not None}
 
 
