@@ -420,12 +420,15 @@ def test_what_was_left_out_of_a_time_still_to_come_is_forgotten(journal: Journal
     journal.skip("d", NOON + 20 * MINUTE, "UTC", Reason.OVERLAP)
     ran = finished(journal, "a", NOON + 31 * MINUTE)
     journal.set_anchor("every", 40, NOON + 20 * MINUTE)
+    journal.set_anchor("far", 7, NOON + 10_000 * MINUTE)
+    journal.set_anchor("there", 7, NOON + 17 * MINUTE)
     journal.set_anchor("other", 40, NOON)
     (stretch,) = journal.stretches(NOON + 10 * MINUTE)
     journal.cut(stretch.run, NOON + 9 * MINUTE)
     journal.forget_unlived(NOON + 10 * MINUTE)
-    anchors = [journal.anchor(job, 40) for job in ("every", "other")]
-    assert anchors == [NOON + 10 * MINUTE, NOON]
+    jobs = (("every", 40), ("other", 40), ("far", 7), ("there", 7))
+    anchors = [journal.anchor(job, minutes) for job, minutes in jobs]
+    assert anchors == [NOON - 20 * MINUTE, NOON, NOON + 4 * MINUTE, NOON + 10 * MINUTE]
     left = [(row.run.job, row.run.instant, row.until) for row in journal.history()]
     assert left == [
         ("a", NOON, NOON + 9 * MINUTE),

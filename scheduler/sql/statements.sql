@@ -209,8 +209,11 @@ ON CONFLICT (job) DO UPDATE
 SET interval_minutes = excluded.interval_minutes, instant = excluded.instant;
 
 -- name: rewind_anchors
--- No job counts from a time that is still to come.
-UPDATE anchor SET instant = :minute WHERE instant > :minute;
+-- No job counts from a time that is still to come: its anchor moves back by whole intervals.
+UPDATE anchor
+SET instant = instant - interval_minutes * 60
+    * ((instant - :minute + interval_minutes * 60 - 1) / (interval_minutes * 60))
+WHERE instant > :minute;
 
 -- name: booted
 -- Whether a job has run for this boot.
