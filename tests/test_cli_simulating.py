@@ -82,9 +82,25 @@ def test_the_summary_counts_skips_by_reason_jumps_and_what_still_runs(person: Pe
     result = person.types("simulate", person.file(text), *span)
     assert result.stdout.splitlines()[-3:] == [
         "11 runs, no retries: 10 succeeded, 0 failed, 1 still running",
-        "12 skips: overlap 10, missed 2",
-        "1 jump of the clock or times without a daemon",
+        "12 skips, 1 of several instants: overlap 10, missed 2",
+        "1 jump of the clock or time without a daemon",
     ]
+
+
+@pytest.mark.parametrize(
+    ("downtimes", "expected", "why"),
+    [
+        (["01:00..05:00"], ["1 skip, 1 of several instants: missed 1", "1 jump of the clock or time without a daemon"], "a row for four"),
+        (["01:00..02:00"], ["1 skip: missed 1", "1 jump of the clock or time without a daemon"], "a row for one"),
+        (["01:00..02:00", "03:00..05:00"], ["2 skips, 1 of several instants: missed 2", "2 jumps of the clock or times without a daemon"], "one of each"),
+    ],
+)  # fmt: skip
+def test_the_summary_owns_up_to_skips_of_several_instants(
+    person: Person, downtimes: list[str], expected: list[str], why: str
+) -> None:
+    options = [word for downtime in downtimes for word in ("--downtime", downtime)]
+    result = person.types("simulate", person.file(HOURLY), *PLAIN, *options)
+    assert result.stdout.splitlines()[-2:] == expected, why
 
 
 def test_nothing_that_happens_is_said_too(person: Person) -> None:

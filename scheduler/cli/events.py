@@ -35,17 +35,13 @@ class Telling:
         zones = {zone.key, *(entry.zone.key for entry in entries)}
         self._zone_width = max(map(len, zones))
         self._job_width = min(_WIDEST, max((len(entry.job) for entry in entries), default=0))
-        self._counts: Counter[EventKind] = Counter()
-        self._skips: Counter[str | None] = Counter()
 
     def as_json(self, events: Sequence[Event]) -> Text:
         """Return an object a line."""
         return Text("\n".join(json.dumps(rows.of_event(event)) for event in events))
 
     def as_lines(self, events: Sequence[Event]) -> Text:
-        """Return a line an event, and count it."""
-        self._counts.update(event.kind for event in events)
-        self._skips.update(event.reason for event in events if event.kind is EventKind.SKIP)
+        """Return a line an event."""
         return Text("\n").join(
             Text(self._line(event), _STYLES.get(event.kind, "")) for event in events
         )
@@ -53,21 +49,6 @@ class Telling:
     def header(self) -> str:
         """Return the names of the columns."""
         return self._joined("TIME", "ZONE", "EVENT", "JOB", "SCHEDULED", "WHY")
-
-    def summary(self, running: int) -> list[str]:
-        """Return what all of it comes to, of which so many jobs still run."""
-        count = self._counts
-        runs, retries = counted(count[EventKind.START], "run"), count[EventKind.RETRY]
-        good, bad = count[EventKind.SUCCESS], count[EventKind.FAILURE]
-        lines = [f"{runs}, {counted(retries, 'retry')}: {good} succeeded, {bad} failed"]
-        if running:
-            lines[0] += f", {running} still running"
-        if skips := count[EventKind.SKIP]:
-            reasons = (f"{reason} {number}" for reason, number in self._skips.most_common())
-            lines.append(f"{counted(skips, 'skip')}: {', '.join(reasons)}")
-        if jumps := count[EventKind.JUMP]:
-            lines.append(f"{counted(jumps, 'jump')} of the clock or times without a daemon")
-        return lines
 
     def _line(self, event: Event) -> str:
         zone = self._zones.get(event.job or "", self._zone)
@@ -92,6 +73,44 @@ class Telling:
             f"{time:{_TIME}}  {zone:{self._zone_width}}  {kind:9}"
             f"  {job:{self._job_width}}  {at:9}  {why}"
         ).rstrip()
+
+
+class Tally:
+    """What events come to; it hears of all of them."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[EventKind] = Counter()
+        self._reasons: Counter[str | None] = Counter()  # of skips
+        self._folded = 0  # skips that stand for several instants
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Count these too."""
+        skips = [event for event in events if event.kind is EventKind.SKIP]
+        self._kinds.update(event.kind for event in events)
+        self._reasons.update(event.reason for event in skips)
+        self._folded += sum(event.until is not None for event in skips)
+
+    def lines(self, running: int) -> list[str]:
+        """Return it in words; so many jobs still run."""
+        return [line for line in (self._runs(running), self._skips(), self._jumps()) if line]
+
+    def _runs(self, running: int) -> str:
+        kinds = self._kinds
+        runs, retries = counted(kinds[EventKind.START], "run"), kinds[EventKind.RETRY]
+        ends = f"{kinds[EventKind.SUCCESS]} succeeded, {kinds[EventKind.FAILURE]} failed"
+        still = f", {running} still running" if running else ""
+        return f"{runs}, {counted(retries, 'retry')}: {ends}{still}"
+
+    def _skips(self) -> str:
+        skips = counted(self._kinds[EventKind.SKIP], "skip")
+        folded = f", {self._folded} of several instants" if self._folded else ""
+        reasons = (f"{reason} {number}" for reason, number in self._reasons.most_common())
+        return f"{skips}{folded}: {', '.join(reasons)}" if self._reasons else ""
+
+    def _jumps(self) -> str:
+        jumps = self._kinds[EventKind.JUMP]
+        times = "time" if jumps == 1 else "times"
+        return f"{counted(jumps, 'jump')} of the clock or {times} without a daemon" if jumps else ""
 
 
 def _scheduled(at: datetime, local: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The nouns in, the JSON objects of the command line out, their keys as the README lists them."""
+"""The nouns in, the JSON objects of the command line out; their keys are promises."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from scheduler.cli import anchors, given, show
-from scheduler.cli.events import Telling
+from scheduler.cli.events import Tally, Telling
 from scheduler.clock import RealClock
 from scheduler.errors import MeridianError
 from scheduler.journal import Journal
@@ -167,11 +167,12 @@ def _durations(journal: Journal, entries: Sequence[Entry]) -> dict[str, float]:
 
 def _tell(simulation: Simulation, telling: Telling, *, json: bool) -> None:
     """Print what happens as it happens, and for a person what it comes to."""
-    events = simulation.events()
+    events, tally = simulation.events(), Tally()
     with _progress(simulation) as (console, advance):
         if not json:
             console.print(telling.header(), style="bold")
         while batch := list(islice(events, _BATCH)):
+            tally.add(batch)
             text = telling.as_json(batch) if json else telling.as_lines(batch)
             if show.is_terminal():
                 console.print(text)
@@ -179,7 +180,7 @@ def _tell(simulation: Simulation, telling: Telling, *, json: bool) -> None:
                 sys.stdout.write(f"{text}\n")
             advance()
     if not json:
-        for line in telling.summary(simulation.running()):
+        for line in tally.lines(simulation.running()):
             show.say(line, style="bold")
 
 
