@@ -1,11 +1,18 @@
 """Meridian, a cron daemon: the flow of a run, and the modules of each stage.
 
-crontab text → entries     sources, crontab (lines, action, scope, settings, naming, expression)
-entries → due runs         roster, timetable, due; tick says which minutes are owed
-due runs → claim → spawn   runs, jobs, launches; journal and process do it
-spawn → outcome            watch, process
-outcome → decision         retry, retries
-decision → journal         ledger, journal; then the log says it, in the words of wording
+crontab text → entries     sources, crontab, lines, action, scope, settings, values, duration,
+                           naming, delay, remarks, expression, items, fields, canonical, writing
+entries → due runs         roster, last_good, timetable, due, shifts, minutes, tick, catchup
+due runs → claim → spawn   runs, jobs, queues, pending, launches, process, shell, marks
+spawn → outcome            watch, proc, heritage
+outcome → decision         outcomes, retry
+decision → journal         ledger, journal, sql, record
+what the log says of it    herald, wording, log, systemd
+what is to come            coming, audit, explain, simulation, virtual, story
+what has been              answer
+words for all of them      model, errors
+what they stand on         clock, places, versions, notify, report, redact
+around them                daemon, cli
 
-daemon is the loop around it, cli its door. A retry is no path of its own: it is the next attempt.
+daemon is the loop, cli its door. A retry is no path of its own: it is the next attempt.
 """

@@ -6,6 +6,7 @@ Run as a program it prints the map: `python tests/test_layers.py`.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -166,6 +167,13 @@ def test_words_and_rules_reach_for_nothing_outside(module: Module) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert (reached, called & OUTSIDE_CALLS) == (set(), set())
+
+
+def test_the_flow_in_the_packages_own_words_names_every_module_once() -> None:
+    stages = (ast.get_docstring(MODULES[""].tree) or "").split("\n\n")[1].splitlines()
+    column = stages[0].index("sources")
+    named = [name for stage in stages for name in re.findall(r"\w+", stage[column:])]
+    assert sorted(named) == sorted({each.top for each in MODULES.values()} - {"", "__main__"})
 
 
 def test_every_exception_is_in_use() -> None:
