@@ -106,7 +106,7 @@ def _lateness(known: Known, row: RunRow, started: datetime) -> list[str]:
 
 def _not_yet_started(known: Known, row: RunRow) -> list[str]:
     run = f"Run {row.run.number} of {_at(known, row.run.instant)}"
-    if row.due is not None:
+    if row.due is not None and row.due > known.now:
         return [f"{run} waits: it starts at {_seconds(known, row.due)}.", *_jumps(known)]
     if row.state is State.SCHEDULED:
         return [f"{run} waits for an earlier run of the job to end."]

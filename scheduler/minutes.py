@@ -188,14 +188,14 @@ class Minutes:
             self._runs.account(jumps, self._roster.accounts(gap), reading.wall, handled)
             self._reach(handled)
         elif owed.movement is Movement.RESET:
-            self._begin_anew(owed.minutes[0], jumps)
+            self._runs.jumped(jumps, unlived=owed.minutes[0])
+            self._begin_anew(owed.minutes[0])
         elif jumps:
             self._runs.jumped(jumps, unlived=None)
         self._seen = reading
 
-    def _begin_anew(self, minute: datetime, jumps: Sequence[Jump]) -> None:
+    def _begin_anew(self, minute: datetime) -> None:
         """Go on from this minute, which lies before the last one handled."""
-        self._runs.jumped(jumps, unlived=minute)
         self._reach(minute - MINUTE)
         self._roster.rewind(minute)
         self._runs.follow(self._roster.entries, self._roster.timetable)

@@ -126,9 +126,7 @@ class Roster:
 
     def rewind(self, now: datetime) -> None:
         """Let every interval count from `now` at the latest: the clock had been wrong."""
-        with self._journal.transaction():
-            anchors = self._anchors(self.entries, now)
-        self.timetable = Timetable(self.entries.values(), anchors)
+        self.timetable = Timetable(self.entries.values(), self._anchors(self.entries, now))
 
     def summary(self) -> str:
         """Return in a few words what there is."""

@@ -95,8 +95,17 @@ def test_it_was_spread() -> None:
 def test_it_waits_for_its_spread_start() -> None:
     world = World(line("job", "0 12 * * *", spread="10m"), "11:59:30")
     world.crashes_at("12:00:01")
-    assert why(world, "job", "12:00").startswith(
+    assert why(world, "job", "12:00", now="12:00:01").startswith(
         "Run 1 of Mon 2027-03-01 12:00 UTC waits: it starts at 12:0"
+    )
+
+
+def test_it_waits_for_an_earlier_run() -> None:
+    text = line("job", "0,1 12 * * *", overlap="queue")
+    world = World(text, "11:59:30", {"job": [Act(lasts=500)]})
+    world.crashes_at("12:02")
+    assert why(world, "job", "12:01", now="12:02") == (
+        "Run 2 of Mon 2027-03-01 12:01 UTC waits for an earlier run of the job to end."
     )
 
 
