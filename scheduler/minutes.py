@@ -189,6 +189,7 @@ class Minutes:
             self._reach(handled)
         elif owed.movement is Movement.RESET:
             self._runs.jumped(jumps, unlived=owed.minutes[0])
+            self._seen = reading  # it is told, whatever comes of the rest
             self._begin_anew(owed.minutes[0])
         elif jumps:
             self._runs.jumped(jumps, unlived=None)
