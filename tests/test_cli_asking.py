@@ -82,6 +82,16 @@ def test_a_dropped_day_is_told(asker: Person) -> None:
     )
 
 
+def test_a_gap_that_begins_within_a_minute_is_told(asker: Person) -> None:
+    """Liberia went over to Greenwich's time by 44 and a half minutes."""
+    asker.has(asker.line("CRON_TZ=Africa/Monrovia CRON_NAME=midnight 0 0 * * *", "x"))
+    first, *_ = asker.types("why", "midnight", "1972-01-07 00:00").stdout.splitlines()
+    assert first == (
+        "No clock of Africa/Monrovia showed Fri 1972-01-07 00:00: after 23:59 came Fri 00:45,"
+        " which answers for it."
+    )
+
+
 def test_an_interval_that_has_not_begun_is_not_due(asker: Person) -> None:
     result = asker.types("why", "tick", "2026-03-28 09:17")
     assert "it runs every 40 min" in result.stdout

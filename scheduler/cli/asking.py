@@ -82,7 +82,7 @@ def _minute(time: str, zone: ZoneInfo) -> tuple[datetime, list[str]]:
         return at, [of_repeated(typed, zone)] if tz.datetime_ambiguous(typed, zone) else []
     # As if the old offset still held, so that it lies behind where the new one begins.
     behind = shifts.last(zone, at - _LONGEST_GAP, at + MINUTE) or at
-    answers = any(wall.time == minute_of(typed) for wall in walls(zone, behind))
+    answers = any(minute_of(wall.time) == minute_of(typed) for wall in walls(zone, behind))
     return behind, [of_skipped(typed, zone, behind, answers=answers)]
 
 
