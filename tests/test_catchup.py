@@ -11,7 +11,17 @@ from fakes import utc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.catchup import Account, Gap, LeftOut, Walk, account, is_too_late, opening, own_start, starts
+from scheduler.catchup import (
+    Account,
+    Gap,
+    LeftOut,
+    Walk,
+    account,
+    is_too_late,
+    opening,
+    own_start,
+    starts,
+)
 from scheduler.expression import parse
 from scheduler.model import Catchup, Entry, Reason, Reboot, Settings
 from scheduler.timetable import Timetable
