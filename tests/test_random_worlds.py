@@ -1,0 +1,229 @@
+"""A daemon in random trouble: whatever happens, each minute that is due is accounted for once.
+
+A world is drawn from its seed: a crontab in odd zones around a clock change, jobs that last, fail
+or can't start, and a day of kills, stops, suspends, set clocks, a full journal and edits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+import reference
+from fakes import Act, FakeClock
+from world import Careful, Frail, Killed, World, line
+
+from scheduler.errors import JournalError
+from scheduler.model import Exited, NotStarted, Signalled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MINUTE = timedelta(minutes=1)
+WORLDS = 12  # in a run of the tests; a failing one is named by its seed
+DAY = 86_400.0
+SIZES = (0.4, 1.5, 20, 59, 61, 130, 299, 301, 400, 1800, 3000, 7200, 18_000)
+SCHEDULES = (
+    *("* * * * *", "*/5 * * * *", "*/10 * * * *", "0 * * * *", "15 * * * *", "30 * * * *"),
+    *("0 */2 * * *", "*/30 2 * * *", "30 2 * * *", "15 1 * * *", "0 0 * * *", "59 23 * * *"),
+    *("10,40 12 * * *", "0,30 1-3 * * *", "5 */3 * * *", "0 2 L * *", "45 1,2,3 * * 0"),
+)
+OUTCOMES = (Exited(0), Exited(0), Exited(1), Signalled(9), NotStarted("no memory"))
+SETTINGS = {
+    "catchup": ("auto", "none", "latest", "all"),
+    "within": ("0", "30s", "10m", "3h", "12h"),
+    "spread": ("0", "0", "90", "10m", "3h"),
+    "overlap": ("skip", "allow", "queue", "replace"),
+    "retries": ("0", "1", "3"),
+    "retry_delay": ("0", "1s", "30s", "5m"),
+    "timeout": ("10s", "10m", "1d"),
+}
+
+
+class Plan(NamedTuple):
+    """A job: when it is due, where, and its line in the crontab."""
+
+    job: str
+    schedule: str
+    zone: ZoneInfo
+    line: str
+
+
+class Troubled(World):
+    """A world that is drawn from a seed, and lived through for about a day."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.plans = [self.plan(f"job{n}") for n in range(self.dice.randint(1, 6))]
+        acts = {plan.job: [self.act() for _ in range(3)] for plan in self.plans}
+        super().__init__("".join(plan.line for plan in self.plans), acts=acts)
+        changes = [at for some in reference.CHANGES.values() for at in some]
+        self.start = self.dice.choice(changes) - timedelta(seconds=self.dice.uniform(0, DAY / 2))
+        self.clock = FakeClock(self.start, limit=timedelta(days=400))
+        self.spawner = Careful(self.clock, acts, self)
+        self.first: datetime | None = None  # the first minute that was handled
+        self.new_daemon()
+
+    # --- what there is -----------------------------------------------------------------------
+
+    def plan(self, job: str) -> Plan:
+        schedule, zone = self.dice.choice(SCHEDULES), self.dice.choice(sorted(reference.CHANGES))
+        chosen = {
+            name: self.dice.choice(some)
+            for name, some in SETTINGS.items()
+            if self.dice.random() < 0.5
+        }
+        return Plan(job, schedule, ZoneInfo(zone), line(job, schedule, tz=zone, **chosen))
+
+    def act(self) -> Act:
+        lasts = self.dice.choice((0, 0, 0.5, 20, 70, 400, 4000))
+        return Act(lasts=lasts, outcome=self.dice.choice(OUTCOMES))
+
+    # --- what happens ------------------------------------------------------------------------
+
+    def lives_through(self, seconds: float) -> None:
+        """Let daemons come and go, in trouble, and then one run in peace."""
+        while self.clock.monotonic() < seconds:
+            self.lives(self.dice.choice((5, 70, 600, 3600, 20_000)))
+            if self.dice.random() < 0.5:
+                self.clock.pass_to(self.clock.now() + timedelta(seconds=self.size()))
+            if self.dice.random() < 0.2:
+                self.sets_the_clock()
+            self.new_daemon()
+        self.ends_after(7200)
+        self.run()
+
+    def lives(self, seconds: float) -> None:
+        """Let one daemon live so long, unless it is killed before, or can't begin."""
+        daemon = self.daemon
+        troubles = (self.sets_the_clock, self.sleeps, self.hangs, self.fails_once, self.is_edited)
+        for _ in range(self.dice.randint(0, 4)):
+            trouble = self.dice.choice(troubles)
+            after = self.dice.uniform(0, seconds)
+            self.clock.after(after, self.only(daemon, trouble))
+        ends = self.dice.choice((daemon.stop, self.kill, self.kill))
+        self.clock.after(seconds, self.only(daemon, ends))
+        self.clock.after(seconds + 20, self.only(daemon, self.kill))
+        with suppress(Killed, JournalError):
+            asyncio.run(daemon.run())
+        self.first = self.first or self.journal.last_tick()
+        assert isinstance(self.journal, Frail)
+        self.journal.accidents.clear()
+        self.spawner.crash()
+        self.new_daemon()
+
+    def only(self, daemon: object, happening: Callable[[], object]) -> Callable[[], object]:
+        """Let something happen if this daemon is still the one there is."""
+        return lambda: happening() if self.daemon is daemon else None
+
+    def ends_after(self, seconds: float) -> None:
+        for more in (0, 1, 2):
+            self.clock.after(seconds + more, self.daemon.stop)
+
+    def size(self) -> float:
+        return self.dice.choice(SIZES)
+
+    def sets_the_clock(self) -> None:
+        """Forward by anything; back by so little that it is waited out."""
+        last = self.journal.last_tick()
+        moved = self.clock.now() + timedelta(seconds=self.size() * self.dice.choice((1, -1)))
+        if last is None or last - moved < timedelta(hours=2, minutes=55):
+            self.clock.set(moved)
+
+    def sleeps(self) -> None:
+        self.clock.suspend(self.size())
+
+    def hangs(self) -> None:
+        self.clock.advance(self.size())
+
+    def is_edited(self) -> None:
+        """Another line comes, or goes again."""
+        extra = line("extra", "* * * * *") if self.dice.random() < 0.5 else ""
+        self.edit(self.text + extra)
+        self.daemon.reload()
+
+    def fails_once(self) -> None:
+        """One of the next statements is refused, or the last thing this daemon did."""
+        assert isinstance(self.journal, Frail)
+        number = self.journal.statements + self.dice.randint(1, 12)
+        self.journal.accidents[number] = self.dice.choice((refuse, self.kill))
+
+    # --- what is seen ------------------------------------------------------------------------
+
+    def accounted(self, job: str) -> Counter[datetime]:
+        """How often the journal has each minute of the job, as a run or in a stretch left out."""
+        found: Counter[datetime] = Counter()
+        for row in self.journal.history(job):
+            if row.until is None:
+                found[row.run.instant] += 1
+            else:
+                found.update(
+                    row.run.instant + n * MINUTE for n in spans(row.run.instant, row.until)
+                )
+        return found
+
+
+def spans(first: datetime, last: datetime) -> range:
+    return range((last - first) // MINUTE + 1)
+
+
+def refuse() -> None:
+    raise JournalError("the disk is full")
+
+
+# The seed of pytest-randomly has been set when this file is read: a run can be had again.
+SEEDS = [random.randrange(1_000_000) for _ in range(WORLDS)]
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def world(request: pytest.FixtureRequest) -> Troubled:
+    world = Troubled(request.param)
+    world.lives_through(DAY)
+    return world
+
+
+def test_every_minute_that_is_due_is_in_the_journal_once(world: Troubled) -> None:
+    first, last = world.first, world.journal.last_tick()
+    assert first is not None
+    assert last is not None
+    for plan in world.plans:
+        minutes = (last - first) // MINUTE
+        start = first + MINUTE
+        due = reference.due_minutes(plan.schedule, plan.zone, start, minutes)
+        accounted = world.accounted(plan.job)
+        assert [(at, accounted[at]) for at in due if accounted[at] != 1] == [], plan
+
+
+def test_nothing_else_runs(world: Troubled) -> None:
+    for plan in world.plans:
+        for row in world.journal.history(plan.job):
+            at = row.run.instant
+            assert reference.due_minutes(plan.schedule, plan.zone, at, 1) == [at], plan
+
+
+def test_no_attempt_is_left_open_and_none_is_started_twice(world: Troubled) -> None:
+    """That nothing is started before its claim, or beside another run, the world itself asserts."""
+    attempts = Counter((each.attempt.run.job, each.attempt) for each in world.spawner.launched)
+    assert [each for each, times in attempts.items() if times > 1] == []
+    for plan in world.plans:
+        assert not any(row.state == "running" for row in world.journal.history(plan.job)), plan
+
+
+def test_no_run_begins_when_it_is_too_late(world: Troubled) -> None:
+    entries = {entry.job: entry for entry in world.shelf.load().entries}
+    for each in world.spawner.launched:
+        entry = entries.get(each.entry.job)
+        if entry is None or each.attempt.number > 1:
+            continue
+        late = (each.at - each.attempt.run.instant).total_seconds() - entry.delay
+        assert late < 61 or late <= entry.settings.within + 1, each
+
+
+def test_the_daemon_met_no_bug(world: Troubled) -> None:
+    assert '"message": "bug"' not in world.log.getvalue()
