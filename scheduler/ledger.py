@@ -34,13 +34,14 @@ class Ledger:
         self._log = log
         self._steps: list[Callable[[], object]] = []
 
-    def commit(self) -> AbstractContextManager[None]:
+    def commit(self, *, synced: bool = True) -> AbstractContextManager[None]:
         """Put what is done inside on disk as one; then take the steps that were left for `then`.
 
         When the journal refuses (JournalError), none of it has happened, and it can be done again.
+        What is not `synced` may be lost with the power: see Journal.transaction.
         """
         self._steps = []
-        return _Commit(self._journal.transaction(), self._steps)
+        return _Commit(self._journal.transaction(synced=synced), self._steps)
 
     def then(self, step: Callable[..., object], *arguments: object) -> None:
         """Do this to memory once the commit holds."""

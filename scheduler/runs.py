@@ -108,8 +108,11 @@ class Runs:
                 self._ledger.handled(unlived - MINUTE)
 
     def handled(self, minute: datetime) -> None:
-        """Put on disk that everything up to this minute is handled."""
-        with self._ledger.commit():
+        """Put on disk that everything up to this minute is handled, in which nothing was due.
+
+        A loss of power may lose that: then the minutes are owed again, and nothing is due in them.
+        """
+        with self._ledger.commit(synced=False):
             self._ledger.handled(minute)
 
     def plan(self, entries: Iterable[Entry], instant: datetime, *, late: bool = False) -> None:
@@ -141,6 +144,9 @@ class Runs:
 
         A `late` minute is run as if in time: a run then waits for the one before it.
         """
+        if not (self._held or self._planned):
+            self.handled(instant)
+            return
         self._launches.take(self._planned)
         self.start()
         now = self._clock.now()

@@ -175,7 +175,7 @@ class _Memory(Journal):
         super().__init__(*arguments, **options)
         self._do("begin")
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, *, synced: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002 (there is no disk)
         """Do nothing: each would cost as much as two statements."""
         return nullcontext()
 

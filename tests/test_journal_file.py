@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -273,6 +274,23 @@ def test_a_closed_journal_says_so(path: Path) -> None:
 
 
 # --- versions ---------------------------------------------------------------------------------
+
+
+def test_a_commit_that_is_not_synced_is_there_for_whoever_comes_next(path: Path) -> None:
+    """And the commits after it are synced again."""
+    journal = Journal.open(path)
+    with journal.transaction(synced=False):
+        journal.set_last_tick(NOON)
+        assert pragma(journal, "synchronous") == 1
+    assert pragma(journal, "synchronous") == 2
+    with suppress(RuntimeError), journal.transaction(synced=False):
+        journal.set_last_tick(NOON + MINUTE)
+        raise RuntimeError
+    assert pragma(journal, "synchronous") == 2
+    other = Journal.open(path)
+    assert other.last_tick() == NOON
+    other.close()
+    journal.close()
 
 
 def test_an_upgrade_keeps_the_rows(path: Path, migrations: Path) -> None:

@@ -1,3 +1,11 @@
+-- name: hurry
+-- From here on a commit outlives a killed daemon, but perhaps not a loss of power.
+PRAGMA synchronous = NORMAL;
+
+-- name: hold
+-- From here on a commit outlives a loss of power.
+PRAGMA synchronous = FULL;
+
 -- name: begin
 -- Takes the write lock at once, so that nothing is read which another writer may change.
 BEGIN IMMEDIATE;
