@@ -24,7 +24,7 @@ $(STAMP): .ci/requirements.lock pyproject.toml
 	$(need_python)
 	@echo "Setting up $(VENV) (once; about half a minute) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .ci/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -62,7 +62,7 @@ lock: $(STAMP)  ## work out the lock anew from pyproject.toml (the only target t
 install:  ## meridian for this user, in an environment of its own, linked from ~/.local/bin
 	$(need_python)
 	@$(PYTHON) -m venv $(INSTALLED) || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(INSTALLED)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/install.lock
+	@$(INSTALLED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .ci/install.lock
 	@$(INSTALLED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .
 	@mkdir -p $(PREFIX)/bin && ln -sf $(INSTALLED)/bin/meridian $(PREFIX)/bin/meridian
 	@echo "Installed $(PREFIX)/bin/meridian"
