@@ -172,6 +172,7 @@ class Journal:
             outcome=record.storable(str(ending.outcome)),
             cpu_s=ending.cpu_s,
             memory_bytes=ending.memory_bytes,
+            limited=None if ending.limit is None else ending.limit.value,
         )
 
     def retry(self, run: Run, due: datetime) -> None:
@@ -197,7 +198,10 @@ class Journal:
     def unfinished(self) -> list[OpenRun]:
         """Return every run in state scheduled or running, oldest first."""
         rows = record.runs(self._rows("unfinished"))
-        return [OpenRun(row.run, row.state, row.due, row.attempts, row.made_up) for row in rows]
+        return [
+            OpenRun(row.run, row.state, row.due, row.attempts, row.made_up, row.by_hand)
+            for row in rows
+        ]
 
     def last_tick(self) -> datetime | None:
         """Return the last minute handled; None before the first."""

@@ -72,6 +72,14 @@ class Catchup(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """A CRON_POOL: at most `limit` runs of all entries that name it; None leaves that to others."""
+
+    name: str
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """When a failed attempt is followed by another.
 
@@ -97,7 +105,8 @@ class Settings:
 
     `within` is how late a run may still start; `spread` and `random_delay` are the longest delays
     from which an entry's own is drawn. `start_hours` are the hours, first and end, in which a
-    missed run may be made up for: (3, 22) is from 03:00 until 22:00; None is any.
+    missed run may be made up for: (3, 22) is from 03:00 until 22:00; None is any. `memory` (bytes),
+    `cpu` (seconds) and `nice` are limits of one attempt; None is none.
     """
 
     retry: RetryPolicy = RetryPolicy()
@@ -110,6 +119,10 @@ class Settings:
     spread: float = 0.0
     random_delay: float = 0.0
     start_hours: tuple[int, int] | None = None
+    pool: Pool | None = None
+    memory: int | None = None
+    cpu: float | None = None
+    nice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +199,17 @@ class Crontab:
 
 
 class Reason(StrEnum):
-    """Why a run did not start, or is not tried again."""
+    """Why a run did not start, waits for its start, or is not tried again."""
 
     OVERLAP = "overlap"
     REPLACED = "replaced"
     SUPERSEDED = "superseded"
     MISSED = "missed"
     TOO_LATE = "too late"
+    POOL = "its pool is full"
+    CROWD = "as many run as may"
+    PAUSED = "paused"
+    KILLED = "killed by hand"
     STOPPED = "daemon stopped"
     REMOVED = "no longer in a crontab"
     EXHAUSTED = "no attempts left"
@@ -276,14 +293,25 @@ class Lost:
 Outcome = Exited | Signalled | TimedOut | NotStarted | Lost
 
 
+class Limit(StrEnum):
+    """A limit of one attempt that ended it."""
+
+    MEMORY = "memory"
+    CPU = "cpu"
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How and when an attempt ended and what it used; None where nobody could tell."""
+    """How and when an attempt ended, what it used, and which limit ended it.
+
+    None where nobody could tell, or no limit did.
+    """
 
     outcome: Outcome
     ended: datetime
     cpu_s: float | None = None
     memory_bytes: int | None = None
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)

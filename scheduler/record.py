@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from scheduler.errors import JournalError
 from scheduler.model import (
     Exited,
+    Limit,
     Lost,
     NotStarted,
     Outcome,
@@ -43,6 +44,7 @@ class AttemptRow:
     pid: int | None
     pid_started: int | None
     output: str
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class RunRow:
     zone: str
     attempts: tuple[AttemptRow, ...]
     made_up: bool = False  # for an instant that was missed
+    by_hand: bool = False  # started by its user: the instant is that second
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class OpenRun:
     due: datetime | None
     attempts: tuple[AttemptRow, ...]
     made_up: bool = False
+    by_hand: bool = False
 
 
 def whole(instant: datetime) -> int:
@@ -137,7 +141,7 @@ def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
 
 
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:
-    number, job, instant, zone, state, reason, until, due, made_up = rows[0][:9]
+    number, job, instant, zone, state, reason, until, due, made_up, by_hand = rows[0][:10]
     try:
         known = None if reason is None else Reason(reason)
     except ValueError as error:
@@ -149,8 +153,9 @@ def _run(rows: list[tuple[Any, ...]]) -> RunRow:
         until=when(until),
         due=when(due),
         zone=zone,
-        attempts=tuple(_attempt(*row[9:]) for row in rows if row[9] is not None),
+        attempts=tuple(_attempt(*row[10:]) for row in rows if row[10] is not None),
         made_up=bool(made_up),
+        by_hand=bool(by_hand),
     )
 
 
@@ -158,4 +163,17 @@ def _attempt(
     number: int, started: float | None, ended: float | None, outcome: str | None, *rest: Any
 ) -> AttemptRow:
     told = None if outcome is None else outcome_from(outcome)
-    return AttemptRow(number, when(started), when(ended), told, *rest)
+    cpu_s, memory_bytes, pid, pid_started, output, limited = rest
+    limit = None if limited is None else Limit(limited)
+    return AttemptRow(
+        number,
+        when(started),
+        when(ended),
+        told,
+        cpu_s,
+        memory_bytes,
+        pid,
+        pid_started,
+        output,
+        limit,
+    )

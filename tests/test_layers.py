@@ -26,7 +26,7 @@ LAYERS = {
     "pure rules": {
         *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
         *("due", "duration", "explain", "expression", "fields", "items", "last_good", "lines"),
-        *("marks", "naming", "record", "redact", "remarks", "report", "retry", "scope"),
+        *("marks", "naming", "protocol", "record", "redact", "remarks", "report", "retry", "scope"),
         *("settings", "shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
     },
     "edges": {

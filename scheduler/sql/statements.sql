@@ -63,7 +63,8 @@ WHERE run = :run AND attempt = :attempt;
 -- name: ended
 -- The attempt's end was seen, or nobody will ever see it.
 UPDATE attempt
-SET ended = :ended, outcome = :outcome, cpu_s = :cpu_s, memory_bytes = :memory_bytes
+SET ended = :ended, outcome = :outcome, cpu_s = :cpu_s, memory_bytes = :memory_bytes,
+    limited = :limited
 WHERE run = :run AND attempt = :attempt;
 
 -- name: retry

@@ -1,0 +1,27 @@
+-- What its user says to a running daemon, and what limits do to a run.
+
+-- Whether a run was started by hand: its instant is that second, and no schedule's.
+ALTER TABLE run ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0 CHECK (by_hand IN (0, 1));
+
+-- Which limit ended the attempt; null for none.
+ALTER TABLE attempt ADD COLUMN limited TEXT CHECK (limited IN ('memory', 'cpu'));
+
+-- Jobs that start nothing by their schedule, from a time on and until another (null: until told).
+CREATE TABLE pause (
+    job   TEXT NOT NULL PRIMARY KEY,
+    since REAL NOT NULL,
+    until REAL,
+    note  TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- The stretches alone: there are few, and runs are many.
+CREATE INDEX run_stretch ON run (until) WHERE until IS NOT NULL;
+
+DROP VIEW record;
+CREATE VIEW record AS
+SELECT run.number, run.job, run.instant, run.zone, run.state, run.reason, run.until, run.due,
+       run.made_up, run.by_hand,
+       attempt.attempt, attempt.started, attempt.ended, attempt.outcome,
+       attempt.cpu_s, attempt.memory_bytes, attempt.pid, attempt.pid_started, attempt.output,
+       attempt.limited
+FROM run LEFT JOIN attempt ON attempt.run = run.number;
