@@ -100,25 +100,39 @@ def _lateness(known: Known, row: RunRow, started: datetime) -> list[str]:
     if late - delay >= MINUTE.total_seconds():  # within its own minute no run is late
         told.append(f"That is {wording.of_seconds(late - delay)} late.")
         cause = _jumps(known)
-        told += cause or ["It waited for an earlier run of the job, or the machine was busy."]
+        told += cause or [_BUSY]
     return told
+
+
+_BUSY = (
+    "It waited for an earlier run of the job or for a place (CRON_POOL, --max-running),"
+    " or the machine was busy."
+)
 
 
 def _not_yet_started(known: Known, row: RunRow) -> list[str]:
     run = f"Run {row.run.number} of {_at(known, row.run.instant)}"
     if row.due is not None and row.due > known.now:
         return [f"{run} waits: it starts at {_seconds(known, row.due)}.", *_jumps(known)]
+    if row.reason in _PLACES:
+        return [f"{run} waits for a place: {_PLACES[row.reason]}."]
     if row.state is State.SCHEDULED:
         return [f"{run} waits for an earlier run of the job to end."]
     return [f"{run} is about to start."]
 
 
+_PLACES = {
+    Reason.POOL: "its pool is full (CRON_POOL)",
+    Reason.CROWD: "as many jobs run as the daemon lets run at once (--max-running)",
+}
 _SKIPPED = {
     Reason.OVERLAP: "an earlier run of the job was still going (CRON_OVERLAP)",
     Reason.REPLACED: "a newer run took its place while it waited (CRON_OVERLAP=replace)",
     Reason.SUPERSEDED: "a newer instant of the job was run in its place",
     Reason.MISSED: "nobody handled that minute, and it is not made up for",
     Reason.TOO_LATE: "by the time it could start it was later than CRON_WITHIN allows",
+    Reason.PAUSED: "the job was paused (meridian pause)",
+    Reason.KILLED: "it was called off by hand while it waited (meridian kill)",
     Reason.STOPPED: "the daemon was told to stop before it could start",
     Reason.REMOVED: "its line was taken out of the crontab before it started",
 }

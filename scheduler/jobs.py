@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from scheduler import retry
 from scheduler.catchup import is_too_late, mode, opening, own_start, turns
 from scheduler.launches import Launches, Start
-from scheduler.model import Catchup, Entry, Overlap, Reason, State
-from scheduler.pending import Pending, PendingRuns, PutOff, Retry
-from scheduler.queues import Queues
+from scheduler.model import Catchup, Entry, Overlap, Reason
+from scheduler.pending import Pending, PutOff, Retry
+from scheduler.record import SECOND
 from scheduler.tick import MINUTE
 from scheduler.timetable import Timetable
+from scheduler.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,66 +25,110 @@ if TYPE_CHECKING:
     from scheduler.catchup import Instants, LeftOut, MadeUp
     from scheduler.ledger import Ledger
     from scheduler.model import Run
+    from scheduler.pauses import Pauses
     from scheduler.record import RunRow
+    from scheduler.slots import Slots
     from scheduler.watch import Watch
 
 
 class Jobs:
-    """Which run of a job may start, which waits for a time, and which for another run."""
+    """Which run of a job may start, which waits for a time, another run or a place."""
 
-    def __init__(self, ledger: Ledger, launches: Launches, watch: Watch) -> None:
+    def __init__(
+        self, ledger: Ledger, launches: Launches, watch: Watch, slots: Slots, pauses: Pauses
+    ) -> None:
         self._ledger = ledger
         self._launches = launches
         self._watch = watch
+        self._slots = slots
+        self._pauses = pauses
         self._instants: Instants = Timetable((), {})
-        self._queues = Queues()
         self._behind: set[str] = set()  # jobs whose newest start made up for a missed instant
         self.entries: Mapping[str, Entry] = {}
-        self.pending = PendingRuns()
+        self.waiting = Waiting(ledger, slots)
+        self.pending = self.waiting.pending
+        self._queues = self.waiting.queues
 
-    def is_busy(self, job: str) -> bool:
-        """Say whether a run of this job is under way, waits, or is to be retried."""
-        return self._is_running(job) or job in self._queues or job in self.pending
+    def is_held(self, entry: Entry, instant: datetime) -> bool:
+        """Say whether an entry that is due can't be begun before its minute without a look at it.
 
-    def _is_running(self, job: str) -> bool:
-        return self._watch.runs(job) or job in self._launches
+        Its job has a run under way, waiting or to be retried, or is paused, or it lacks a place.
+        """
+        job = entry.job
+        return bool(
+            self.is_running(job)
+            or job in self.waiting
+            or self._pauses.at(job, instant)
+            or self._slots.obstacle(entry)
+        )
+
+    def is_running(self, job: str) -> bool:
+        """Say whether a run of this job has begun and not ended."""
+        begun = self._slots.has_begun(job)  # in this commit
+        return begun or self._watch.runs(job) or job in self._launches
+
+    def _is_under_way(self, job: str) -> bool:
+        """Say whether a run of this job goes on, or would if it had a place."""
+        return self.is_running(job) or job in self._slots
 
     # --- which entries there are -----------------------------------------------------------
 
     def weed(self, entries: Mapping[str, Entry]) -> None:
         """Close what waits for a job that is none of these."""
-        for job in self._queues.strangers(entries):
-            self._drop_queue(job, Reason.REMOVED)
-        for job in self.pending.strangers(entries):
-            for pending in self.pending.of(job):
-                self._drop(pending, Reason.REMOVED)
+        self.waiting.weed(entries)
 
     def follow(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries and their instants from now on."""
         self.entries = entries
         self._instants = instants
+        self._slots.follow(entries.values())
 
     def stop(self) -> None:
         """Let nothing start any more; what waits is on disk, for the next daemon."""
-        self._ledger.then(self._queues.clear)
-        self._ledger.then(self.pending.clear)
+        self.waiting.clear()
 
     # --- what is due -----------------------------------------------------------------------
 
     def admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
         """Let a due entry in: at once, after its delay, or beside what its job has going."""
+        if self._pauses.at(entry.job, instant):
+            before = self._instants.last_instant(entry, instant)
+            self._ledger.pass_over(entry, instant, before)
+            return
         self._supersede(entry, instant)
         if run := self._ledger.claim(entry, instant):
             self._enter(entry, PutOff(run, own_start(entry, instant), made_up=late), now)
 
     def admit_at_boot(self, entry: Entry, instant: datetime, now: datetime) -> None:
         """Let an @reboot entry in; two boots in one minute are two runs."""
+        if self._pauses.at(entry.job, now):
+            self._ledger.pass_over(entry, instant, None)
+            return
         self._supersede(entry, instant)
         run = self._ledger.claim(entry, instant)
         while run is None:
             instant += MINUTE
             run = self._ledger.claim(entry, instant)
         self._enter(entry, PutOff(run, own_start(entry, now), made_up=False), now)
+
+    def admit_by_hand(self, entry: Entry, now: datetime) -> Run:
+        """Let a run in that its user asked for, now; its instant is the first second not taken."""
+        second = now.replace(microsecond=0)
+        self._supersede(entry, second)
+        run = self._ledger.claim_by_hand(entry, second)
+        while run is None:
+            second += SECOND
+            run = self._ledger.claim_by_hand(entry, second)
+        self._place(entry, PutOff(run, now, made_up=False), now)
+        return run
+
+    def again(self, entry: Entry, pending: Pending, now: datetime) -> None:
+        """Begin a run once more that was over, because its user asked for it."""
+        self._ledger.reopen(pending.run, now)
+        if isinstance(pending, PutOff):
+            self._place(entry, pending, now)
+        else:
+            self._begin_next(entry, pending)
 
     def _enter(self, entry: Entry, start: PutOff, now: datetime) -> None:
         if entry.delay and start.due > now:
@@ -122,6 +167,7 @@ class Jobs:
         """Claim an attempt in the journal; not claimed (it has been before) means not started."""
         attempt = self._ledger.claim_attempt(run, number)
         if attempt is not None:
+            self._slots.take(entry)
             add = (self._launches if queue is None else queue).add
             self._ledger.then(add, Start(entry, attempt, first_start))
 
@@ -154,14 +200,22 @@ class Jobs:
             next_instant=self.next_start(entry, pending.run, pending.ended),
         )
         if reason is not None:
-            self._close(pending, reason)
+            self.waiting.close(pending, reason)
             return False
-        if self._is_running(entry.job) and entry.settings.overlap is not Overlap.ALLOW:
+        if self._is_under_way(entry.job) and entry.settings.overlap is not Overlap.ALLOW:
+            self._ledger.keep(pending, Reason.OVERLAP)
             self._ledger.then(self._queues.add, pending)
             return False
+        self._begin_next(entry, pending)
+        return True
+
+    def _begin_next(self, entry: Entry, pending: Retry) -> None:
+        """Begin a run's next attempt, or let it wait for a place."""
+        if reason := self._slots.obstacle(entry):
+            self._line_up(entry, pending, reason)
+            return
         number, first_start = pending.number, pending.first_start
         self.begin(entry, pending.run, number=number, first_start=first_start)
-        return True
 
     def next_start(self, entry: Entry, run: Run, ended: datetime) -> datetime | None:
         """Return when a later run of the job takes the place of this one's retries.
@@ -169,7 +223,7 @@ class Jobs:
         At once if one waits. What the run itself ran past was skipped and takes nobody's place,
         unless runs of the job are allowed beside one another.
         """
-        if self._queues.has_later(run):
+        if self.waiting.has_later(run):
             return ended
         allowed = entry.settings.overlap is Overlap.ALLOW
         since = run.instant if allowed else max(run.instant, ended)
@@ -179,32 +233,11 @@ class Jobs:
         """Let missed runs whose starts went by meanwhile start one after the other."""
         due = [each for each in self.pending.due(now) if isinstance(each, PutOff) and each.made_up]
         for missed, turn in zip(due, turns(len(due)), strict=True):
-            self._move(missed, opening(self.entries[missed.run.job], now) + turn)
+            self.waiting.move(missed, opening(self.entries[missed.run.job], now) + turn)
 
     def set_back(self, by: timedelta, unlived: datetime | None) -> None:
-        """Move what waits for a time with a clock that was set back: elapsed time counts.
-
-        What has not begun of the minutes from `unlived` on is still to come, and is forgotten, as
-        is what was left out of them; None if there are none.
-        """
-        forgotten: set[Pending] = set()
-        if unlived is not None:
-            forgotten = self._forget(unlived)
-            self._ledger.relive(unlived, lambda row: self._last_lived(row, unlived))
-        for pending in self.pending.all():
-            if by and pending not in forgotten:
-                self._move(pending, pending.due + by)
-
-    def _forget(self, unlived: datetime) -> set[Pending]:
-        """Take back the claims of runs whose minutes are still to come."""
-        waiting, queued = self.pending.since(unlived), self._queues.since(unlived)
-        for each in (*waiting, *queued):
-            self._ledger.release(each.run)
-        for each in waiting:
-            self._ledger.then(self.pending.remove, each)
-        for each in queued:
-            self._ledger.then(self._queues.remove, each)
-        return {*waiting, *queued}
+        """Move what waits for a time with a clock that was set back; see Waiting."""
+        self.waiting.set_back(by, unlived, self._last_lived)
 
     def _last_lived(self, row: RunRow, unlived: datetime) -> datetime:
         """Return with which of its instants a stretch ends when the rest is still to come."""
@@ -212,24 +245,18 @@ class Jobs:
         found = None if entry is None else self._instants.last_instant(entry, unlived)
         return max(found or row.run.instant, row.run.instant)
 
-    def _move(self, pending: Pending, due: datetime) -> None:
-        moved = replace(pending, due=due)
-        self._ledger.keep(moved)
-        self._ledger.then(self.pending.remove, pending)
-        self._ledger.then(self.pending.add, moved)
-
     def _put_off(self, entry: Entry, pending: PutOff) -> None:
         self._ledger.put_off(entry, pending)
         self._ledger.then(self.pending.add, pending)
 
     def _supersede(self, entry: Entry, instant: datetime) -> None:
-        """Close what waits for a time and is overtaken by the run of this instant."""
-        for pending in self.pending.of(entry.job):
+        """Close what waits for a time or a place and is overtaken by the run of this instant."""
+        for pending in (*self.pending.of(entry.job), *self._slots.of(entry.job)):
             if self._gives_way(entry, pending, instant):
-                self._drop(pending, Reason.SUPERSEDED)
+                self.waiting.drop(pending, Reason.SUPERSEDED)
 
     def _gives_way(self, entry: Entry, pending: Pending, instant: datetime) -> bool:
-        """Say whether a run that waits for a time is overtaken by the instant that is now due."""
+        """Say whether a run that waits is overtaken by the instant that is now due."""
         if pending.run.instant >= instant:  # else this minute has been begun before
             return False
         if isinstance(pending, Retry):
@@ -241,7 +268,7 @@ class Jobs:
     def _place(self, entry: Entry, start: PutOff, now: datetime) -> bool:
         """Let a claimed run in beside what its job still has going, as its CRON_OVERLAP says.
 
-        Returns whether it begins.
+        Returns whether it begins, or waits for nothing but a place.
         If it is late it waits its turn, unless that says `allow`: it is only the hurry that makes
         runs meet that were hours apart. So does one that comes while others are made up for, if
         all of them are wanted.
@@ -250,26 +277,45 @@ class Jobs:
         is_late = start.made_up or now - start.due >= MINUTE
         waits = is_late or (entry.settings.catchup is Catchup.ALL and self._is_behind(job))
         if self._is_too_late(entry, start, now):
-            self._close(start, Reason.TOO_LATE)
-        elif not self._is_running(job) or overlap is Overlap.ALLOW:
+            self.waiting.close(start, Reason.TOO_LATE)
+        elif not self._is_under_way(job) or overlap is Overlap.ALLOW:
             self._begin_first(entry, start)
             return True
         elif not waits and self._is_full(entry):
-            self._close(start, Reason.OVERLAP)
+            self.waiting.close(start, Reason.OVERLAP)
+        elif overlap is Overlap.REPLACE and not waits:
+            self._replace(entry, start)
         else:
-            self._queue(entry, start, replaces=overlap is Overlap.REPLACE and not waits)
+            self._queue(start)
         return False
 
-    def _queue(self, entry: Entry, start: PutOff, *, replaces: bool) -> None:
-        """Let a run wait for another one to end, on disk too."""
-        if replaces:
-            self._drop_queue(entry.job, Reason.REPLACED)
-            self._ledger.then(self._watch.replace, entry.job)
-        self._ledger.keep(start)
+    def _queue(self, start: PutOff) -> None:
+        """Let a run wait for another one to end."""
+        self._ledger.keep(start, Reason.OVERLAP)
         self._ledger.then(self._queues.add, start)
 
-    def _begin_first(self, entry: Entry, start: PutOff) -> None:
+    def _replace(self, entry: Entry, start: PutOff) -> None:
+        """Let a run take the place of what goes on or waits: in line, in its turn."""
+        turn = self._slots.turn_of(entry.job)
+        self.waiting.drop_queue(entry.job, Reason.REPLACED)
+        if self.is_running(entry.job):
+            self._ledger.then(self._watch.replace, entry.job)
+            self._queue(start)
+        else:
+            self._begin_first(entry, start, turn)
+
+    def _line_up(
+        self, entry: Entry, pending: Pending, reason: Reason, turn: int | None = None
+    ) -> None:
+        """Let a run wait for a place."""
+        self._ledger.line_up(entry, pending, reason)
+        self._slots.line_up(entry, pending, reason, turn)
+
+    def _begin_first(self, entry: Entry, start: PutOff, turn: int | None = None) -> None:
         """Begin a run, and remember whether it makes up for a missed instant."""
+        if reason := self._slots.obstacle(entry):
+            self._line_up(entry, start, reason, turn)
+            return
         self.begin(entry, start.run)
         self._ledger.then(self._behind.add if start.made_up else self._behind.discard, entry.job)
 
@@ -292,9 +338,11 @@ class Jobs:
         return overlap is Overlap.SKIP or (overlap is Overlap.QUEUE and waits)
 
     def let_in(self, now: datetime) -> None:
-        """Begin the next waiting run of each job that has nothing running any more."""
+        """Begin who waits for a place that is free, then who waits for a job that is."""
+        for pending in self._slots.admissible(self.entries):
+            self._resume(self.entries[pending.run.job], pending, now)
         for job in self._queues:
-            if not self._is_running(job):
+            if not self._is_under_way(job):
                 self._let_in(self.entries[job], now)
 
     def _let_in(self, entry: Entry, now: datetime) -> None:
@@ -302,18 +350,3 @@ class Jobs:
             self._ledger.then(self._queues.remove, waiting)
             if self._resume(entry, waiting, now):
                 return
-
-    # --- what is closed ----------------------------------------------------------------------
-
-    def _drop_queue(self, job: str, reason: Reason) -> None:
-        for waiting in self._queues.of(job):
-            self._close(waiting, reason)
-            self._ledger.then(self._queues.remove, waiting)
-
-    def _drop(self, pending: Pending, reason: Reason) -> None:
-        self._close(pending, reason)
-        self._ledger.then(self.pending.remove, pending)
-
-    def _close(self, pending: Pending, reason: Reason) -> None:
-        state = State.SKIPPED if isinstance(pending, PutOff) else State.FAILED
-        self._ledger.close(pending.run, state, reason)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scheduler import record, sql
 from scheduler.errors import JournalError
-from scheduler.model import Attempt, Run
+from scheduler.model import Attempt, Paused, Run
 from scheduler.record import AttemptRow, OpenRun, RunRow, outcome_from, seconds, when, whole
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class Journal:
 
     # --- runs ------------------------------------------------------------------------------
 
-    def claim(self, job: str, instant: datetime, zone: str) -> Run | None:
+    def claim(self, job: str, instant: datetime, zone: str, *, by_hand: bool = False) -> Run | None:
         """Journal a new run, state scheduled; None if this key has been before."""
-        cursor = self._do("claim", job=job, instant=whole(instant), zone=zone)
+        cursor = self._do("claim", job=job, instant=whole(instant), zone=zone, by_hand=int(by_hand))
         if cursor.rowcount != 1 or cursor.lastrowid is None:
             return None
         return Run(cursor.lastrowid, job, instant)
@@ -175,18 +175,43 @@ class Journal:
             limited=None if ending.limit is None else ending.limit.value,
         )
 
-    def retry(self, run: Run, due: datetime) -> None:
-        """Let the run wait for its next attempt, which may not start before `due`."""
-        self._change("retry", run=run.number, due=seconds(due))
+    def lengthen(self, job: str, before: datetime, instant: datetime) -> bool:
+        """Let the row of a paused job's instant `before` stand for `instant` too.
 
-    def put_off(self, run: Run, due: datetime, *, made_up: bool) -> None:
-        """Let a claimed run wait for its start; one that is `made_up` is late by then."""
-        self._change("put_off", run=run.number, due=seconds(due), made_up=int(made_up))
+        False if that instant was not skipped for the pause, or is not the job's newest.
+        """
+        done = self._do("lengthen", job=job, before=whole(before), instant=whole(instant))
+        return done.rowcount == 1
+
+    def retry(self, run: Run, due: datetime, reason: Reason | None = None) -> None:
+        """Let the run wait for its next attempt, which may not start before `due`.
+
+        A `reason` says what else it waits for.
+        """
+        self._change("retry", run=run.number, due=seconds(due), reason=_text(reason))
+
+    def put_off(
+        self, run: Run, due: datetime, reason: Reason | None = None, *, made_up: bool
+    ) -> None:
+        """Let a claimed run wait for its start; one that is `made_up` is late by then.
+
+        A `reason` says what else it waits for.
+        """
+        self._change(
+            "put_off",
+            run=run.number,
+            due=seconds(due),
+            made_up=int(made_up),
+            reason=_text(reason),
+        )
+
+    def reopen(self, run: Run, due: datetime) -> None:
+        """Let a run that failed or was skipped wait for one more attempt."""
+        self._change("reopen", run=run.number, due=seconds(due))
 
     def finish(self, run: Run, state: State, reason: Reason | None = None) -> None:
         """Journal that the run is over."""
-        why = None if reason is None else reason.value
-        self._change("finish", run=run.number, state=state.value, reason=why)
+        self._change("finish", run=run.number, state=state.value, reason=_text(reason))
 
     # --- memory across restarts --------------------------------------------------------------
 
@@ -230,6 +255,24 @@ class Journal:
     def set_booted(self, job: str, boot_id: str) -> None:
         """Remember that the job has had its `@reboot` run for this boot."""
         self._do("set_booted", job=job, boot_id=boot_id)
+
+    def pauses(self) -> list[Paused]:
+        """Return the jobs that are paused, those included whose time is over."""
+        return [
+            Paused(job, since, when(until), note)
+            for job, begun, until, note in self._rows("pauses")
+            if (since := when(begun)) is not None
+        ]
+
+    def pause(self, paused: Paused) -> None:
+        """Remember that a job is paused, in place of what was known of it."""
+        until = None if paused.until is None else seconds(paused.until)
+        since = seconds(paused.since)
+        self._do("pause", job=paused.job, since=since, until=until, note=paused.note)
+
+    def resume(self, job: str) -> bool:
+        """Forget that a job is paused; False if it is not."""
+        return self._do("resume", job=job).rowcount == 1
 
     def jump(self, jump: Jump) -> None:
         """Journal what the clock did, or that there was no daemon."""
@@ -338,6 +381,10 @@ class Journal:
 
     def _pragma(self, setting: str) -> None:
         self._execute(f"PRAGMA {setting}", {})
+
+
+def _text(reason: Reason | None) -> str | None:
+    return None if reason is None else reason.value
 
 
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from scheduler.model import NotStarted
+from scheduler.model import NotStarted, pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,7 @@ class Launches:
         self._state = state
         self._queue: deque[Start] = deque()
         self._jobs: Counter[str] = Counter()
+        self._pools: Counter[str | None] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._queue)
@@ -62,10 +63,19 @@ class Launches:
     def __contains__(self, job: str) -> bool:
         return self._jobs[job] > 0
 
+    def places(self) -> int:
+        """See slots.User."""
+        return len(self._queue)
+
+    def places_in(self, pool: str) -> int:
+        """See slots.User."""
+        return self._pools[pool]
+
     def add(self, start: Start) -> None:
         """Queue a claimed attempt."""
         self._queue.append(start)
         self._jobs[start.entry.job] += 1
+        self._pools[pool_of(start.entry)] += 1
 
     def prepare(self) -> None:
         """Do for the next starts whatever can be done before their minute.
@@ -107,6 +117,7 @@ class Launches:
 
     def _next(self) -> Start:
         start = self._queue.popleft()
+        self._pools[pool_of(start.entry)] -= 1
         self._jobs[start.entry.job] -= 1
         if not self._jobs[start.entry.job]:
             del self._jobs[start.entry.job]

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler import wording
+from scheduler.catchup import LeftOut
 from scheduler.launches import output_of
-from scheduler.model import Attempt, Done, GiveUp, RetryAt, State
+from scheduler.model import Attempt, Done, GiveUp, Reason, RetryAt, State
 from scheduler.pending import PutOff
 
 if TYPE_CHECKING:
@@ -16,10 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from scheduler.catchup import LeftOut
     from scheduler.journal import Journal
     from scheduler.log import Log
-    from scheduler.model import Decision, Ending, Entry, Reason, Run
+    from scheduler.model import Decision, Ending, Entry, Run
     from scheduler.pending import Pending
     from scheduler.record import RunRow
     from scheduler.tick import Jump
@@ -33,6 +33,7 @@ class Ledger:
         self._journal = journal
         self._log = log
         self._steps: list[Callable[[], object]] = []
+        self.number = 0  # of the commit under way, or of the last one
 
     def commit(self, *, synced: bool = True) -> AbstractContextManager[None]:
         """Put what is done inside on disk as one; then take the steps that were left for `then`.
@@ -41,11 +42,16 @@ class Ledger:
         What is not `synced` may be lost with the power: see Journal.transaction.
         """
         self._steps = []
+        self.number += 1
         return _Commit(self._journal.transaction(synced=synced), self._steps)
 
     def then(self, step: Callable[..., object], *arguments: object) -> None:
         """Do this to memory once the commit holds."""
         self._steps.append(partial(step, *arguments))
+
+    def claim_by_hand(self, entry: Entry, second: datetime) -> Run | None:
+        """Claim a run that its user asked for; None if there is one of this second."""
+        return self._journal.claim(entry.job, second, entry.zone.key, by_hand=True)
 
     def claim(self, entry: Entry, instant: datetime) -> Run | None:
         """Claim a run of the entry; None if it has been claimed before, which is told."""
@@ -83,12 +89,27 @@ class Ledger:
         facts = wording.wait_facts(entry, run, due, made_up=pending.made_up)
         self.then(partial(self._log.info, "waits", **facts))
 
-    def keep(self, pending: Pending) -> None:
-        """Put on disk for when a run waits."""
+    def keep(self, pending: Pending, reason: Reason | None = None) -> None:
+        """Put on disk for when a run waits, and for what if it is not for that time."""
         if isinstance(pending, PutOff):
-            self._journal.put_off(pending.run, pending.due, made_up=pending.made_up)
+            self._journal.put_off(pending.run, pending.due, reason, made_up=pending.made_up)
         else:
-            self._journal.retry(pending.run, pending.due)
+            self._journal.retry(pending.run, pending.due, reason)
+
+    def line_up(self, entry: Entry, pending: Pending, reason: Reason) -> None:
+        """Let a run wait for a place."""
+        self.keep(pending, reason)
+        facts = wording.line_facts(entry, pending.run, reason)
+        self.then(partial(self._log.info, "waits", **facts))
+
+    def pass_over(self, entry: Entry, instant: datetime, before: datetime | None) -> None:
+        """Let a paused job's instant go by, in the row of the one `before` it if it can."""
+        if before is None or not self._journal.lengthen(entry.job, before, instant):
+            self.skip(LeftOut(entry, instant, instant, Reason.PAUSED))
+
+    def reopen(self, run: Run, due: datetime) -> None:
+        """Open a run again that was over."""
+        self._journal.reopen(run, due)
 
     def jumped(self, jump: Jump, *, made_up: int = 0, left_out: int = 0) -> None:
         """Tell what happened to time.

@@ -163,6 +163,11 @@ class Entry:
     line: int = field(default=0, compare=False)
 
 
+def pool_of(entry: Entry) -> str | None:
+    """Return the name of the entry's pool; None if it is in none."""
+    return None if entry.settings.pool is None else entry.settings.pool.name
+
+
 class Severity(StrEnum):
     """Whether a problem refuses something (error) or only deserves a look (warning)."""
 
@@ -234,6 +239,16 @@ class Run:
     number: int
     job: str
     instant: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A job that starts nothing by its schedule from `since` on, until `until` (None: for good)."""
+
+    job: str
+    since: datetime
+    until: datetime | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

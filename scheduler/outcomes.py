@@ -37,8 +37,8 @@ class Outcomes:
     def _decide(self, running: Running, ending: Ending) -> Decision:
         run = running.attempt.run
         entry = self._jobs.entries.get(run.job)
-        if running.fate is Reason.REPLACED:
-            return GiveUp(Reason.REPLACED)
+        if isinstance(running.fate, Reason) and running.fate is not Reason.STOPPED:
+            return GiveUp(running.fate)
         if retry.succeeded((entry or running.entry).settings, ending.outcome):
             return Done()  # most do, and for them nobody searches the next instant
         if entry is None:

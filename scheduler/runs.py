@@ -17,6 +17,8 @@ from scheduler.launches import Launches, Started
 from scheduler.ledger import Ledger
 from scheduler.model import Ending, Entry, Lost, NotStarted
 from scheduler.outcomes import Outcomes
+from scheduler.pauses import Pauses
+from scheduler.slots import Slots
 from scheduler.tick import MINUTE, JumpKind
 from scheduler.watch import Running, Watch
 
@@ -44,6 +46,7 @@ class Runs:
         state: Path,
         log: Log,
         draw: Callable[[], float],
+        most: int | None = None,
     ) -> None:
         self._clock = clock
         self._spawner = spawner
@@ -51,12 +54,15 @@ class Runs:
         self._planned = Launches(clock, spawner, state)  # for a minute that has not come
         self._launches = Launches(clock, spawner, state)
         self._watch = Watch(clock, spawner)
-        self._jobs = Jobs(self._ledger, self._launches, self._watch)
+        users = (self._watch, self._launches, self._planned)
+        slots = Slots(self._ledger, users, most)
+        self.pauses = Pauses(journal, self._ledger)
+        self._jobs = Jobs(self._ledger, self._launches, self._watch, slots, self.pauses)
         self._outcomes = Outcomes(self._ledger, self._jobs, draw)
         self._heritage = Heritage(
             clock, spawner, self._ledger, self._watch, self._jobs, self._outcomes
         )
-        self._held: list[Entry] = []  # due at the planned minute, but their job is busy
+        self._held: list[Entry] = []  # due at the planned minute, and not claimed for it
         self._is_stopping = False
         self._begun: list[Running] = []  # started, and not yet in the journal
         self._endings: list[tuple[Running, Ending]] = []  # seen, and not yet in the journal
@@ -72,6 +78,10 @@ class Runs:
         with self._ledger.commit():
             self._jobs.weed(entries)
         self._jobs.follow(entries, instants)
+        if self._jobs.waiting.slots:  # a pool may hold more than before
+            with self._ledger.commit():
+                self._jobs.let_in(self._clock.now())
+            self.start()
 
     def account(
         self, jumps: Iterable[Jump], accounts: Sequence[Account], now: datetime, handled: datetime
@@ -118,13 +128,13 @@ class Runs:
     def plan(self, entries: Iterable[Entry], instant: datetime, *, late: bool = False) -> None:
         """Claim and prepare what is due at `instant`, before it; others are held for `fire`.
 
-        Those are the entries whose job is busy, those that start later than their instant, and
-        all of a minute that is `late`.
+        Those are the entries that something keeps from a start, those that start later than their
+        instant, and all of a minute that is `late`.
         """
         held: list[Entry] = []
         with self._ledger.commit():
             for entry in entries:
-                if late or entry.delay or self._jobs.is_busy(entry.job):
+                if late or entry.delay or self._jobs.is_held(entry, instant):
                     held.append(entry)
                 elif run := self._ledger.claim(entry, instant):
                     self._jobs.begin(entry, run, queue=self._planned)
@@ -259,6 +269,8 @@ class Runs:
 
     def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
         """Settle what an earlier daemon left open, whose last minute was `handled`."""
+        with self._ledger.commit():
+            self.pauses.open(self._clock.now())
         self._heritage.settle(left, handled)
 
 

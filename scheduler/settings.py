@@ -64,7 +64,7 @@ TABLE: dict[str, Setting] = {
     "CRON_CATCHUP": Setting(values.choice(Catchup), "catchup"),
     "CRON_WITHIN": Setting(values.seconds, "within", _TIME),
     "CRON_SPREAD": Setting(values.seconds, "spread", _TIME),
-    "CRON_POOL": _later(values.pool),
+    "CRON_POOL": Setting(values.pool, "pool", values.pooled),
     "CRON_MEMORY": _later(values.size),
     "CRON_CPU": _later(values.positive_seconds),
     "CRON_NICE": _later(values.whole(-20, 19)),

@@ -68,7 +68,7 @@ class Simulation:
     """One machine from `start` until just before `end`, which is consumed by `events`.
 
     `anchors` says from where `@every` jobs count, those that begin in it left out, `lasts` how many
-    seconds each job takes.
+    seconds each job takes, `most` how many may run at once.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Simulation:
         incidents: Iterable[Incident] = (),
         anchors: Mapping[str, datetime] | None = None,
         lasts: Mapping[str, float] | None = None,
+        most: int | None = None,
     ) -> None:
         known = lasts or {}
         self._loaded = loaded
@@ -89,6 +90,7 @@ class Simulation:
         self._spawner = VirtualSpawner(self._clock, lambda job: known.get(job, ASSUMED))
         self._story = Story(self._clock, loaded.entries)
         self._anchors = anchors or {}
+        self._most = most
         for each in incidents:
             # Just before it the daemon wakes up, so that what it has seen go by is on disk.
             self._clock.at(each.at - _INSTANT, _nothing)
@@ -147,6 +149,7 @@ class Simulation:
             state=Path(),
             log=log,
             draw=lambda: 0.0,
+            most=self._most,
         )
         return Daemon(
             clock=clock,

@@ -62,6 +62,7 @@ class Story(Log):
         self._entries = {entry.job: entry for entry in entries}
         self._events: list[Event] = []
         self._jumps: list[tuple[datetime, datetime, JumpKind]] = []  # last look, next one, kind
+        self._lines: dict[Fact, str] = {}  # why which run, by its number, waits for a place
 
     def told(self) -> list[Event]:
         """Return the events since the last call."""
@@ -73,6 +74,10 @@ class Story(Log):
         kind = _KINDS.get(message)
         if kind is not None:
             self._events.append(self._event(kind, facts))
+        elif message == "waits" and facts.get("reason"):
+            pool = facts["pool"]
+            full = f"the pool {pool} was full"
+            self._lines[facts["run"]] = str(facts["reason"]) if pool is None else full
         elif message == "bug":
             raise RuntimeError(facts["trace"])
         elif message == "journal":
@@ -104,7 +109,10 @@ class Story(Log):
         schedule = entry.schedule
         if isinstance(schedule, Expression) and _is_at_a_change(entry.zone, at):
             yield from filter(None, [next(following(schedule, entry.zone, at - _INSTANT)).note])
-        if facts["late_s"] is not None:
+        if (reason := self._lines.pop(facts["run"], None)) is not None:
+            waited = of_seconds((self._clock.now() - at).total_seconds())
+            yield f"{waited} after its minute: {reason}"
+        elif facts["late_s"] is not None:
             yield self._lateness(entry, at, facts["late_s"])
         elif entry.delay and facts["attempt"] == 1:
             chosen = entry.settings

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from scheduler import duration
 from scheduler.errors import BadValue
 from scheduler.fields import shortened
+from scheduler.model import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ _CODES = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 _SIZE = re.compile(r"([0-9]{1,9})([KMGT]?)(?:i?B)?")
-_POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?::[1-9][0-9]{0,5})?")
+_POOL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?::([1-9][0-9]{0,5}))?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
 _PIECE = re.compile(r"[^,\s]+")
@@ -126,11 +127,12 @@ def size(text: str) -> int:
     return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
 
 
-def pool(text: str) -> str:
-    """Return `name` or `name:limit` as it stands (`bad-pool`)."""
-    if not _POOL.fullmatch(text):
+def pool(text: str) -> Pool:
+    """Return the pool of `name` or `name:limit` (`bad-pool`)."""
+    found = _POOL.fullmatch(text)
+    if not found:
         raise BadValue("bad-pool", f"{shortened(text)} is not a pool", hint="name, or name:limit")
-    return text
+    return Pool(found[1], int(found[2]) if found[2] else None)
 
 
 def address(text: str) -> str:
@@ -175,6 +177,11 @@ def anything(text: str) -> str:
 def listed(found: Iterable[int | str]) -> str:
     """Return the text that `codes` and `endings` read as these."""
     return ",".join(str(one) for one in sorted(found, key=lambda one: (isinstance(one, str), one)))
+
+
+def pooled(found: Pool) -> str:
+    """Return the text that `pool` reads as this one."""
+    return found.name if found.limit is None else f"{found.name}:{found.limit}"
 
 
 # --- the pieces ----------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler.model import Reason, TimedOut
+from scheduler.model import Reason, TimedOut, pool_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from scheduler.clock import Clock
@@ -53,6 +54,7 @@ class Watch:
         self._spawner = spawner
         self._running: dict[int, Running] = {}
         self._jobs: dict[str, set[int]] = {}
+        self._pools: Counter[str | None] = Counter()  # how many run, by the pool they began in
         self._stragglers: dict[int, float] = {}  # groups whose leader is gone; when to kill them
         self._adopted: set[int] = set()
 
@@ -67,6 +69,7 @@ class Watch:
             running.signal_at = self._clock.monotonic() + timeout - self._age(running)
         self._running[running.pid] = running
         self._jobs.setdefault(running.entry.job, set()).add(running.pid)
+        self._pools[pool_of(running.entry)] += 1
         if running.adopted is not None:
             self._adopted.add(running.pid)
 
@@ -75,6 +78,28 @@ class Watch:
         if running.adopted is None:
             return 0.0
         return max(0.0, (self._clock.now() - running.started).total_seconds())
+
+    def places(self) -> int:
+        """See slots.User."""
+        return len(self._running)
+
+    def places_in(self, pool: str) -> int:
+        """See slots.User."""
+        return self._pools[pool]
+
+    def all(self) -> Iterable[Running]:
+        """Return the attempts that run."""
+        return self._running.values()
+
+    def find(self, run: int) -> Running | None:
+        """Return the attempt of this run that runs; None if none does."""
+        some = self._running.values()
+        return next((each for each in some if each.attempt.run.number == run), None)
+
+    def kill(self, running: Running) -> None:
+        """Begin to end an attempt by hand; asked again, it is ended at once."""
+        running.fate = Reason.KILLED
+        self._signal(running)
 
     def runs(self, job: str) -> bool:
         """Say whether an attempt of this job has a process."""
@@ -88,6 +113,7 @@ class Watch:
         """
         running = self._running.pop(pid)
         self._adopted.discard(pid)
+        self._pools[pool_of(running.entry)] -= 1
         pids = self._jobs[running.entry.job]
         pids.discard(pid)
         if not pids:

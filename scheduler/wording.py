@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler import catchup
-from scheduler.model import Decision, Done, GiveUp, RetryAt
+from scheduler.model import Decision, Done, GiveUp, Reason, RetryAt
 from scheduler.report import counted
 from scheduler.tick import Jump, JumpKind, Verdict
 
@@ -63,6 +63,14 @@ def wait_facts(entry: Entry, run: Run, due: datetime, *, made_up: bool) -> Facts
     local = f"{due.astimezone(entry.zone):%H:%M:%S}"
     words = f"{at} is made up for at {local}" if made_up else f"{at}, spread to {local}"
     return run_facts(run) | {"due": due.isoformat(timespec="milliseconds"), "say": words}
+
+
+def line_facts(entry: Entry, run: Run, reason: Reason) -> Facts:
+    """Return what the log says of a run that waits for a place."""
+    pool = entry.settings.pool.name if entry.settings.pool else None
+    what = f"its pool {pool} is full" if reason is Reason.POOL else reason.value
+    facts: Facts = {"reason": reason.value, "pool": pool if reason is Reason.POOL else None}
+    return run_facts(run) | facts | {"say": f"{of_instant(run.instant, entry.zone)}: {what}"}
 
 
 def end_facts(attempt: Attempt, started: datetime, ending: Ending, decision: Decision) -> Facts:

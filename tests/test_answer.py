@@ -100,6 +100,14 @@ def test_it_waits_for_its_spread_start() -> None:
     )
 
 
+def test_it_waits_for_a_place() -> None:
+    text = line("a", "0 12 * * *", pool="db") + line("b", "0 12 * * *", pool="db")
+    world = World(text, acts={"a": [Act(lasts=90)]}).crashes_at("12:00:30")
+    assert why(world, "b", "12:00", now="12:00:30") == (
+        "Run 2 of Mon 2027-03-01 12:00 UTC waits for a place: its pool is full (CRON_POOL)."
+    )
+
+
 def test_it_waits_for_an_earlier_run() -> None:
     text = line("job", "0,1 12 * * *", overlap="queue")
     world = World(text, "11:59:30", {"job": [Act(lasts=500)]})

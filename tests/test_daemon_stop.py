@@ -150,7 +150,7 @@ def test_what_waits_for_its_turn_is_started_by_the_next_daemon() -> None:
     world = World(line("job", "0-1 12 * * *", overlap="queue"), acts={"job": [Act(lasts=95)]})
     assert world.runs_until("12:01:30").story("job") == [
         "12:00 succeeded: exit 0",
-        "12:01 scheduled: - -> 12:01:00",
+        "12:01 scheduled (overlap): - -> 12:01:00",
     ]
     assert world.runs_until("12:05").story("job")[1] == "12:01 succeeded: exit 0"
 

@@ -41,7 +41,8 @@ def journal(path: Path) -> Iterator[Journal]:
 def migrations(tmp_path: Path) -> Path:
     folder = tmp_path / "migrations"
     folder.mkdir()
-    (folder / "0001_first.sql").write_text(sql.migrations()[1])
+    for number, script in sql.migrations().items():
+        (folder / f"{number:04}_real.sql").write_text(script)
     return folder
 
 
@@ -297,7 +298,7 @@ def test_an_upgrade_keeps_the_rows(path: Path, migrations: Path) -> None:
     old = Journal.open(path, migrations=migrations)
     run = old.claim("backup", NOON, "UTC")
     old.close()
-    (migrations / "0002_jolt.sql").write_text(
+    (migrations / "9001_jolt.sql").write_text(
         "-- Two statements; the first has a semicolon in this comment.\n"
         "CREATE TABLE jolt (at INTEGER PRIMARY KEY, size REAL NOT NULL);\n"
         "CREATE TRIGGER no_jolt BEFORE DELETE ON jolt BEGIN\n"
@@ -307,14 +308,14 @@ def test_an_upgrade_keeps_the_rows(path: Path, migrations: Path) -> None:
     )
     (migrations / "notes.txt").write_text("not a migration")
     new = Journal.open(path, migrations=migrations)
-    assert pragma(new, "user_version") == 2
+    assert pragma(new, "user_version") == 9001
     assert [row.run for row in new.history()] == [run]
     new.close()
     assert {"jolt", "no_jolt", "run"} <= tables(path)
 
 
 def test_a_migration_is_applied_once(path: Path, migrations: Path) -> None:
-    (migrations / "0002_mark.sql").write_text("INSERT INTO boot VALUES ('marked', 'once');")
+    (migrations / "9001_mark.sql").write_text("INSERT INTO boot VALUES ('marked', 'once');")
     for _ in range(3):
         Journal.open(path, migrations=migrations).close()
     journal = Journal.open(path, migrations=migrations)
@@ -331,21 +332,21 @@ def test_a_migration_that_fails_leaves_the_old_version(path: Path, migrations: P
     old = Journal.open(path, migrations=migrations)
     run = old.claim("backup", NOON, "UTC")
     old.close()
-    bad = migrations / "0002_bad.sql"
+    bad = migrations / "9001_bad.sql"
     bad.write_text("CREATE TABLE half (a);\nDELETE FROM run;\nINSERT INTO nowhere VALUES (1);\n")
     with pytest.raises(JournalError, match="no such table: nowhere"):
         Journal.open(path, migrations=migrations)
     bad.unlink()
     assert "half" not in tables(path)
     journal = Journal.open(path, migrations=migrations)
-    assert pragma(journal, "user_version") == 1
+    assert pragma(journal, "user_version") == max(sql.migrations())
     assert [row.run for row in journal.history()] == [run]
     journal.close()
 
 
 def test_the_migrations_before_a_failed_one_hold(path: Path, migrations: Path) -> None:
-    (migrations / "0002_good.sql").write_text("CREATE TABLE good (a);")
-    (migrations / "0003_bad.sql").write_text("CREATE TABLE bad (a); nonsense;")
+    (migrations / "9001_good.sql").write_text("CREATE TABLE good (a);")
+    (migrations / "9002_bad.sql").write_text("CREATE TABLE bad (a); nonsense;")
     with pytest.raises(JournalError, match="nonsense"):
         Journal.open(path, migrations=migrations)
     assert "good" in tables(path)
@@ -370,8 +371,8 @@ def test_a_reader_of_an_older_version_hears_who_will_upgrade_it(
     path: Path, migrations: Path
 ) -> None:
     Journal.open(path, migrations=migrations).close()
-    (migrations / "0002_more.sql").write_text("CREATE TABLE more (a);")
-    with pytest.raises(JournalError, match=r"version 1 .* version 2: the daemon"):
+    (migrations / "9001_more.sql").write_text("CREATE TABLE more (a);")
+    with pytest.raises(JournalError, match=r"version \d .* version 9001: the daemon"):
         Journal.open(path, readonly=True, migrations=migrations)
 
 

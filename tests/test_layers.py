@@ -35,7 +35,8 @@ LAYERS = {
     },
     "wiring": {
         *("daemon", "herald", "heritage", "jobs", "launches", "ledger", "minutes", "outcomes"),
-        *("pending", "queues", "roster", "runs", "simulation", "story", "virtual", "watch"),
+        *("pauses", "pending", "queues", "roster", "runs", "simulation", "slots", "story"),
+        *("virtual", "waiting", "watch"),
     },
     "doors": {"__main__", "cli"},
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scheduler import settings
 from scheduler.errors import BadValue
-from scheduler.model import Catchup, Overlap, RetryPolicy, Settings
+from scheduler.model import Catchup, Overlap, Pool, RetryPolicy, Settings
 
 GOOD = [
     # name, text, value, reason
@@ -51,6 +51,8 @@ GOOD = [
     ("CRON_CATCHUP", "latest", Catchup.LATEST, "a word"),
     ("CRON_WITHIN", "1d", 86400.0, "a duration"),
     ("CRON_SPREAD", "0", 0.0, "none"),
+    ("CRON_POOL", "db", Pool("db"), "a pool whose limit others say"),
+    ("CRON_POOL", "db:2", Pool("db", 2), "a pool and its limit"),
 ]
 
 
@@ -105,7 +107,7 @@ BAD = [
     ("CRON_CATCHUP", "some", "bad-choice", 0, "no such choice"),
     ("CRON_WITHIN", "late", "bad-duration", 0, "no duration"),
     ("CRON_SPREAD", "x", "bad-duration", 0, "no duration"),
-    ("CRON_POOL", "a b", "bad-pool", 0, "checked although it does not act yet"),
+    ("CRON_POOL", "a b", "bad-pool", 0, "a name is one word"),
     ("CRON_POOL", "db:0", "bad-pool", 0, "a pool of none"),
     ("CRON_MEMORY", "lots", "bad-size", 0, "likewise"),
     ("CRON_MEMORY", "0", "bad-size", 0, "no memory to run in"),
@@ -119,8 +121,7 @@ BAD = [
     ("CRON_FROM", "20270101", "bad-date", 0, "dates have dashes"),
     ("CRON_UNTIL", "2027-02-29", "bad-date", 0, "no leap year"),
     # Good values of settings that nothing acts on yet.
-    ("CRON_POOL", "db:2", "not-supported-yet", 0, "never ignored in silence"),
-    ("CRON_MEMORY", "512M", "not-supported-yet", 0, ""),
+    ("CRON_MEMORY", "512M", "not-supported-yet", 0, "never ignored in silence"),
     ("CRON_CPU", "10m", "not-supported-yet", 0, ""),
     ("CRON_NICE", "-5", "not-supported-yet", 0, ""),
     ("CRON_ALERT", "mail -s 'it failed' me", "not-supported-yet", 0, ""),
@@ -235,6 +236,9 @@ SETTINGS = st.builds(
     timeout=st.one_of(st.none(), TIMES.filter(bool)),
     kill_after=TIMES,
     overlap=st.sampled_from(Overlap),
+    pool=st.one_of(
+        st.none(), st.builds(Pool, st.just("db"), st.one_of(st.none(), st.integers(1, 9)))
+    ),
 )
 
 

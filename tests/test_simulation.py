@@ -151,6 +151,22 @@ def test_a_run_that_waited_longer_than_a_minute_says_for_what() -> None:
     ]
 
 
+def test_a_run_that_waited_for_a_place_says_so() -> None:
+    text = line("a", "0 12 * * *", pool="db") + line("b", "0 12 * * *", pool="db")
+    events = simulated(text, at("11:00"), at("12:10"), lasts={"a": 20})
+    assert story(events, EventKind.START) == [
+        "12:00 start 12:00 #1",
+        "12:00:20 start 12:00 #1: 20 s after its minute: the pool db was full",
+    ]
+
+
+def test_a_simulated_daemon_may_have_a_limit_of_its_own() -> None:
+    text = line("a", "0 12 * * *") + line("b", "0 12 * * *")
+    world = Simulation(loaded(text), at("11:00"), at("12:10"), most=1)
+    starts = story(list(world.events()), EventKind.START)
+    assert starts[1].endswith("after its minute: as many run as may")
+
+
 def test_a_spread_start_says_so() -> None:
     (start,) = (
         event

@@ -179,6 +179,7 @@ class World:
     named: bool = True
     style: Format = "json"
     holds_state: bool = True
+    most: int | None = None  # runs at once
 
     def __post_init__(self) -> None:
         self.clock = FakeClock(when(self.now), limit=timedelta(days=2))
@@ -203,6 +204,7 @@ class World:
             state=Path("/state"),
             log=log,
             draw=lambda: self.draw,
+            most=self.most,
         )
         roster = Roster(library, self.journal, log, self.boot)
         self.daemon = Daemon(

@@ -37,6 +37,16 @@ SystemForm = Annotated[
     bool, typer.Option("--system-format", help="Lines have a user column, as in /etc/crontab.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+MaxRunning = Annotated[
+    int | None,
+    typer.Option(
+        "--max-running",
+        metavar="N",
+        min=1,
+        help="At most N runs at once; the others wait their turn.",
+        show_default="any number",
+    ),
+]
 State = Annotated[
     Path | None,
     typer.Option("--state", metavar="DIR", help="The state folder, if not the usual one."),

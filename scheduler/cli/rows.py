@@ -78,6 +78,8 @@ def of_settings(settings: Settings) -> Row:
         "spread": settings.spread,
         "random_delay": settings.random_delay,
         "start_hours": settings.start_hours,
+        "pool": None if settings.pool is None else settings.pool.name,
+        "pool_limit": None if settings.pool is None else settings.pool.limit,
     }
 
 

@@ -62,6 +62,7 @@ def run(
         float,
         typer.Option(min=0, metavar="SECONDS", help="How long a stop waits for running jobs."),
     ] = 10.0,
+    most: given.MaxRunning = None,
 ) -> None:
     """Run the daemon in the foreground: your crontab, or the files you name.
 
@@ -78,7 +79,7 @@ def run(
     for folder in (places.state, places.outputs):
         make_private(folder, os.geteuid())
     with _alone(places.state) as holds_state, closing(Journal.open(places.journal)) as journal:
-        daemon = _daemon(library, journal, places, log, holds_state, grace)
+        daemon = _daemon(library, journal, places, log, holds_state, grace, most)
         log.info(
             "meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}"
         )
@@ -99,6 +100,7 @@ def _daemon(
     log: Log,
     holds_state: Callable[[], bool],
     grace: float,
+    most: int | None,
 ) -> Daemon:
     clock = RealClock()
     (user, home), boot = given.account(os.geteuid()), boot_id()
@@ -109,6 +111,7 @@ def _daemon(
         state=places.state,
         log=log,
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
+        most=most,
     )
     roster = Roster(library, journal, log, boot)
     return Daemon(

@@ -51,6 +51,7 @@ def simulate(
     set_clock: Annotated[
         list[str] | None, typer.Option(metavar="A=B", help="At A somebody sets the clock to B.")
     ] = None,
+    most: given.MaxRunning = None,
     system: given.SystemForm = False,
     state: given.State = None,
     json: given.Json = False,
@@ -73,7 +74,9 @@ def simulate(
     incidents = read.incidents(befalls, end)
     loaded = given.load(files, zone, system=system)
     known, lasts = _known(state, loaded.entries)
-    simulation = Simulation(loaded, start, end, incidents=incidents, anchors=known, lasts=lasts)
+    simulation = Simulation(
+        loaded, start, end, incidents=incidents, anchors=known, lasts=lasts, most=most
+    )
     _tell(simulation, Telling(loaded.entries, zone), json=json)
     show.mention(loaded.problems)
     show.end(loaded.problems)

@@ -24,8 +24,8 @@ PRAGMA user_version;
 
 -- name: claim
 -- A run of its own for this key, or no row when the key is taken.
-INSERT INTO run (job, instant, zone, state)
-VALUES (:job, :instant, :zone, 'scheduled')
+INSERT INTO run (job, instant, zone, state, by_hand)
+VALUES (:job, :instant, :zone, 'scheduled', :by_hand)
 ON CONFLICT (instant, job) DO NOTHING;
 
 -- name: release
@@ -44,6 +44,16 @@ INSERT INTO run (job, instant, zone, state, reason, until)
 VALUES (:job, :instant, :zone, 'skipped', :reason, :until)
 ON CONFLICT (instant, job) DO NOTHING;
 
+-- name: lengthen
+-- The row that a paused job's instants have stands for the next of them too.
+UPDATE run SET until = :instant
+WHERE number = (
+    SELECT number FROM run
+    WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+    ORDER BY instant DESC LIMIT 1
+)
+AND state = 'skipped' AND reason = 'paused' AND coalesce(until, instant) = :before;
+
 -- name: claim_attempt
 -- An attempt of an open run, or no row when it exists or the run is over.
 INSERT INTO attempt (run, attempt, output)
@@ -53,7 +63,7 @@ ON CONFLICT (run, attempt) DO NOTHING;
 
 -- name: running
 -- The run has an attempt under way.
-UPDATE run SET state = 'running', due = NULL WHERE number = :run;
+UPDATE run SET state = 'running', due = NULL, reason = NULL WHERE number = :run;
 
 -- name: started
 -- The attempt has a process.
@@ -69,11 +79,17 @@ WHERE run = :run AND attempt = :attempt;
 
 -- name: retry
 -- The run waits for its next attempt.
-UPDATE run SET state = 'scheduled', reason = NULL, due = :due WHERE number = :run;
+UPDATE run SET state = 'scheduled', reason = :reason, due = :due WHERE number = :run;
+
+-- name: reopen
+-- A run that was over waits for one more attempt.
+UPDATE run SET state = 'scheduled', reason = NULL, due = :due
+WHERE number = :run AND state IN ('failed', 'skipped') AND until IS NULL;
 
 -- name: put_off
 -- The run waits for its first attempt.
-UPDATE run SET due = :due, made_up = :made_up WHERE number = :run AND state = 'scheduled';
+UPDATE run SET due = :due, made_up = :made_up, reason = :reason
+WHERE number = :run AND state = 'scheduled';
 
 -- name: finish
 -- The run is over.
@@ -130,12 +146,12 @@ WHERE number IN (
 ORDER BY attempt;
 
 -- name: last_instant
--- The newest instant of a job that is accounted for, run or not.
+-- The newest instant of a job's schedule that is accounted for, run or not.
 SELECT coalesce(until, instant), instant FROM run
-WHERE job = :job AND state IN ('scheduled', 'running')
+WHERE job = :job AND state IN ('scheduled', 'running') AND by_hand = 0
 UNION ALL
 SELECT coalesce(until, instant), instant FROM run
-WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND by_hand = 0
 ORDER BY instant DESC LIMIT 1;
 
 -- name: forget_unlived
@@ -180,6 +196,20 @@ WHERE number IN (
     )
 )
 ORDER BY attempt;
+
+-- name: pauses
+-- The paused jobs, in the order of their names.
+SELECT job, since, until, note FROM pause ORDER BY job;
+
+-- name: pause
+-- The job is paused from now on.
+INSERT INTO pause (job, since, until, note) VALUES (:job, :since, :until, :note)
+ON CONFLICT (job) DO UPDATE
+SET since = excluded.since, until = excluded.until, note = excluded.note;
+
+-- name: resume
+-- The job goes by its schedule again.
+DELETE FROM pause WHERE job = :job;
 
 -- name: jump
 -- A jump of the clock, or a time without a daemon.

@@ -1,0 +1,210 @@
+"""Places for runs: limits and what uses them up in; who may start out, the others in fair order."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+from scheduler.model import Entry, Reason, pool_of
+from scheduler.pending import PutOff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from scheduler.ledger import Ledger
+    from scheduler.model import Run
+    from scheduler.pending import Pending
+
+
+class User(Protocol):
+    """Who uses places up."""
+
+    def places(self) -> int:
+        """Return how many places are used here."""
+
+    def places_in(self, pool: str) -> int:
+        """Return how many of them are in this pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """A run that waits for a place, since `turn`, and what it wants a place in."""
+
+    turn: int
+    pending: Pending
+    pool: str | None
+    reason: Reason
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What the commit under way will have done: it is believed here before it is true."""
+
+    commit: int = -1
+    taken: Counter[str | None] = field(default_factory=Counter)
+    begun: set[str] = field(default_factory=set)
+    leaving: set[Pending] = field(default_factory=set)
+
+
+class Slots:
+    """At most `most` runs at once (None: any number), and in each pool as many as it holds.
+
+    Who finds no place waits in line, in memory what the journal holds on disk. One line for all
+    would let a full pool hold up everybody, so each pool has its own, and of their heads the one
+    that came first goes first.
+    """
+
+    def __init__(self, ledger: Ledger, users: Sequence[User], most: int | None) -> None:
+        self.most = most
+        self._ledger = ledger
+        self._users = users
+        self._limits: Mapping[str, int] = {}
+        self._lines: dict[str | None, deque[Waiter]] = {}
+        self._jobs: dict[str, list[Waiter]] = {}
+        self._turns = count()
+        self._scope = _Scope()
+
+    # --- limits ------------------------------------------------------------------------------
+
+    def follow(self, entries: Iterable[Entry]) -> None:
+        """Go by the pools of these entries: a pool holds the least that any of them says, or 1."""
+        chosen = {id(entry.settings): entry.settings.pool for entry in entries}
+        limits: dict[str, int] = {}
+        for pool in filter(None, chosen.values()):
+            if pool.limit is not None:
+                limits[pool.name] = min(pool.limit, limits.get(pool.name, pool.limit))
+        self._limits = limits
+
+    def obstacle(self, entry: Entry) -> Reason | None:
+        """Return what keeps a run of this entry from having a place now; None if nothing does."""
+        if self.most is not None and self._used() >= self.most:
+            return Reason.CROWD
+        pool = entry.settings.pool
+        if pool is not None and self._used_in(pool.name) >= self.limit_of(pool.name):
+            return Reason.POOL
+        return None
+
+    def limit_of(self, pool: str) -> int:
+        """Return how many runs a pool holds."""
+        return self._limits.get(pool, 1)
+
+    def take(self, entry: Entry) -> None:
+        """Give a run of this entry its place, in the commit under way."""
+        scope = self._this_commit()
+        scope.begun.add(entry.job)
+        scope.taken[pool_of(entry)] += 1
+
+    def has_begun(self, job: str) -> bool:
+        """Say whether the commit under way begins a run of this job."""
+        return job in self._this_commit().begun
+
+    def _used(self) -> int:
+        taken = self._this_commit().taken
+        return sum(user.places() for user in self._users) + taken.total()
+
+    def _used_in(self, pool: str) -> int:
+        taken = self._this_commit().taken
+        return sum(user.places_in(pool) for user in self._users) + taken[pool]
+
+    def _this_commit(self) -> _Scope:
+        if self._scope.commit != self._ledger.number:
+            self._scope = _Scope(self._ledger.number)
+        return self._scope
+
+    # --- the lines ---------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        return bool(self._jobs)
+
+    def __contains__(self, job: str) -> bool:
+        """Say whether a run of this job waits here, and will go on to."""
+        return bool(self.of(job))
+
+    def line_up(self, entry: Entry, pending: Pending, reason: Reason, turn: int | None) -> None:
+        """Let a run wait for a place once the commit holds, at the end or in another's `turn`."""
+        turn = next(self._turns) if turn is None else turn
+        self._ledger.then(self._add, Waiter(turn, pending, pool_of(entry), reason))
+
+    def admissible(self, entries: Mapping[str, Entry]) -> Iterator[Pending]:
+        """Yield who may start now, in fair order; whoever is yielded waits here no more.
+
+        What its taker does with it counts for the next one.
+        """
+        rests = {pool: iter(tuple(line)) for pool, line in self._lines.items()}
+        heads = [(line[0].turn, pool, next(rests[pool])) for pool, line in self._lines.items()]
+        heads.sort(key=lambda head: head[0])
+        queue = [(turn, n, pool, waiter) for n, (turn, pool, waiter) in enumerate(heads)]
+        heapify(queue)
+        while queue:
+            _, n, pool, waiter = heappop(queue)
+            obstacle = self.obstacle(entries[waiter.pending.run.job])
+            if obstacle is Reason.CROWD:
+                return
+            if obstacle is None:
+                self.remove(waiter.pending)
+                yield waiter.pending
+                if (following := next(rests[pool], None)) is not None:
+                    heappush(queue, (following.turn, n, pool, following))
+
+    def turn_of(self, job: str) -> int | None:
+        """Return the turn of the job's first run in line; None if there is none."""
+        return next((each.turn for each in self._waiters(job)), None)
+
+    def of(self, job: str) -> list[Pending]:
+        """Return what waits for a place for this job, in order."""
+        return [each.pending for each in self._waiters(job)]
+
+    def _waiters(self, job: str) -> list[Waiter]:
+        leaving = self._this_commit().leaving
+        return [each for each in self._jobs.get(job, ()) if each.pending not in leaving]
+
+    def all(self) -> list[Waiter]:
+        """Return everyone who waits, in the order of their turns."""
+        waiters = [waiter for line in self._lines.values() for waiter in line]
+        return sorted(waiters, key=lambda waiter: waiter.turn)
+
+    def strangers(self, jobs: Mapping[str, object]) -> Iterable[str]:
+        """Return the jobs that wait here and are none of these."""
+        return [job for job in self._jobs if job not in jobs]
+
+    def since(self, instant: datetime) -> list[PutOff]:
+        """Return what has not begun of the runs of this instant or later."""
+        some = (each.pending for each in self.all())
+        return [p for p in some if isinstance(p, PutOff) and p.run.instant >= instant]
+
+    def has_later(self, run: Run) -> bool:
+        """Say whether a later run of the same job waits here."""
+        return any(each.run.instant > run.instant for each in self.of(run.job))
+
+    def remove(self, pending: Pending) -> None:
+        """Let a run go: from now on for this commit, and for good once it holds."""
+        self._this_commit().leaving.add(pending)
+        self._ledger.then(self._remove, pending)
+
+    def clear(self) -> None:
+        """Forget everyone; the journal does not."""
+        self._lines.clear()
+        self._jobs.clear()
+
+    def _add(self, waiter: Waiter) -> None:
+        line = self._lines.setdefault(waiter.pool, deque())
+        if line and line[-1].turn > waiter.turn:  # it came in another's place
+            self._lines[waiter.pool] = deque(sorted((*line, waiter), key=lambda each: each.turn))
+        else:
+            line.append(waiter)
+        self._jobs.setdefault(waiter.pending.run.job, []).append(waiter)
+
+    def _remove(self, pending: Pending) -> None:
+        some = self._jobs[pending.run.job]
+        waiter = next(each for each in some if each.pending == pending)
+        some.remove(waiter)
+        if not some:
+            del self._jobs[pending.run.job]
+        line = self._lines[waiter.pool]
+        line.remove(waiter)
+        if not line:
+            del self._lines[waiter.pool]

@@ -1,0 +1,140 @@
+"""Runs without a process, by what they wait for: in when they can't go on, out when they may.
+
+Everything here is called inside a commit of the ledger, and changes after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from scheduler.model import Reason, State
+from scheduler.pending import Pending, PendingRuns, PutOff
+from scheduler.queues import Queues
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime, timedelta
+
+    from scheduler.ledger import Ledger
+    from scheduler.model import Run
+    from scheduler.record import RunRow
+    from scheduler.slots import Slots
+
+
+class Waiting:
+    """What waits for a time (`pending`), another run of its job (`queues`) or a place (`slots`).
+
+    Of a run one thing waits, in one of them.
+    """
+
+    def __init__(self, ledger: Ledger, slots: Slots) -> None:
+        self._ledger = ledger
+        self.pending = PendingRuns()
+        self.queues = Queues()
+        self.slots = slots
+
+    def __contains__(self, job: str) -> bool:
+        return job in self.pending or job in self.queues or job in self.slots
+
+    def of(self, job: str) -> list[Pending]:
+        """Return whatever waits of this job."""
+        return [*self.pending.of(job), *self.queues.of(job), *self.slots.of(job)]
+
+    def find(self, run: int) -> Pending | None:
+        """Return what waits of the run of this number; None if nothing does."""
+        return next((each for each, _ in self.all() if each.run.number == run), None)
+
+    def all(self) -> Iterator[tuple[Pending, Reason | None]]:
+        """Yield everything that waits, and for what: None is a time."""
+        yield from ((each, None) for each in self.pending.all())
+        yield from ((each, Reason.OVERLAP) for each in self.queues.all())
+        yield from ((each.pending, each.reason) for each in self.slots.all())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.all())
+
+    def has_later(self, run: Run) -> bool:
+        """Say whether a later run of the same job waits for its turn."""
+        return self.queues.has_later(run) or self.slots.has_later(run)
+
+    def clear(self) -> None:
+        """Let go of everything: it is on disk."""
+        for each in (self.pending, self.queues, self.slots):
+            self._ledger.then(each.clear)
+
+    # --- what goes -----------------------------------------------------------------------------
+
+    def weed(self, jobs: Mapping[str, object]) -> None:
+        """Close what waits for a job that is none of these."""
+        lists = (self.pending, self.queues, self.slots)
+        for job in set(chain.from_iterable(each.strangers(jobs) for each in lists)):
+            self.drop_all(job, Reason.REMOVED)
+
+    def drop_all(self, job: str, reason: Reason) -> None:
+        """Close whatever waits of this job."""
+        for pending in self.of(job):
+            self.drop(pending, reason)
+
+    def drop_queue(self, job: str, reason: Reason) -> None:
+        """Close what waits for another run of this job, or for a place."""
+        for waiting in (*self.queues.of(job), *self.slots.of(job)):
+            self.drop(waiting, reason)
+
+    def drop(self, pending: Pending, reason: Reason) -> None:
+        """Close a run that waits."""
+        self.close(pending, reason)
+        self.remove(pending)
+
+    def close(self, pending: Pending, reason: Reason) -> None:
+        """Close a run that does not wait any more: one that never began is skipped."""
+        state = State.SKIPPED if isinstance(pending, PutOff) else State.FAILED
+        self._ledger.close(pending.run, state, reason)
+
+    def remove(self, pending: Pending) -> None:
+        """Let a run wait no more, wherever it does."""
+        job = pending.run.job
+        if pending in self.slots.of(job):
+            self.slots.remove(pending)
+            return
+        line = self.pending if pending in self.pending.of(job) else self.queues
+        self._ledger.then(line.remove, pending)
+
+    # --- what the clock does to it ---------------------------------------------------------------
+
+    def move(self, pending: Pending, due: datetime) -> None:
+        """Let what waits for a time wait for another one."""
+        moved = replace(pending, due=due)
+        self._ledger.keep(moved)
+        self._ledger.then(self.pending.remove, pending)
+        self._ledger.then(self.pending.add, moved)
+
+    def set_back(
+        self,
+        by: timedelta,
+        unlived: datetime | None,
+        last_lived: Callable[[RunRow, datetime], datetime],
+    ) -> None:
+        """Move what waits for a time with a clock that was set back: elapsed time counts.
+
+        What has not begun of the minutes from `unlived` on is still to come, and is forgotten, as
+        is what was left out of them; None if there are none. `last_lived` says with which instant
+        a stretch that began before ends then.
+        """
+        forgotten: set[Pending] = set()
+        if unlived is not None:
+            forgotten = self._forget(unlived)
+            self._ledger.relive(unlived, lambda row: last_lived(row, unlived))
+        for pending in self.pending.all():
+            if by and pending not in forgotten:
+                self.move(pending, pending.due + by)
+
+    def _forget(self, unlived: datetime) -> set[Pending]:
+        """Take back the claims of runs whose minutes are still to come."""
+        lists = (self.pending, self.queues, self.slots)
+        found = {each for some in lists for each in some.since(unlived)}
+        for each in found:
+            self._ledger.release(each.run)
+            self.remove(each)
+        return set(found)

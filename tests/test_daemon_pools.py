@@ -1,0 +1,212 @@
+"""How many may run at once: pools, the daemon's own limit, and in which order the others follow."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import Act
+from world import Frail, World, line
+
+from scheduler.errors import JournalError
+from scheduler.model import Exited
+
+MINUTE_LONG = [Act(lasts=60)]
+
+
+def three(**settings: object) -> str:
+    """Jobs a, b and c that are due at noon, each a minute long."""
+    return "".join(line(job, "0 12 * * *", **settings) for job in "abc")
+
+
+def world(text: str, **rest: object) -> World:
+    return World(text, acts=dict.fromkeys("abcdxy", MINUTE_LONG), **rest)  # type: ignore[arg-type]  # any of World's
+
+
+def starts(world: World, jobs: str = "abc") -> list[list[str]]:
+    return [world.starts(job) for job in jobs]
+
+
+# --- who may start ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "expected", "why"),
+    [
+        (three(), None, ["12:00:00"] * 3, "without a limit all start at once"),
+        (three(pool="db"), None, ["12:00:00", "12:01:00", "12:02:00"], "a pool holds one"),
+        (three(pool="db:2"), None, ["12:00:00", "12:00:00", "12:01:00"], "or as many as it says"),
+        (three(pool="db:3"), None, ["12:00:00"] * 3, "there is room for all"),
+        (three(), 2, ["12:00:00", "12:00:00", "12:01:00"], "the daemon's own limit"),
+        (three(pool="db:2"), 1, ["12:00:00", "12:01:00", "12:02:00"], "the least of both holds"),
+        (
+            line("a", "0 12 * * *", pool="db:3") + line("b", "0 12 * * *", pool="db:1")
+            + line("c", "0 12 * * *", pool="db"),
+            None, ["12:00:00", "12:01:00", "12:02:00"], "of several limits the least",
+        ),
+        (
+            line("a", "0 12 * * *", pool="one") + line("b", "0 12 * * *", pool="two")
+            + line("c", "0 12 * * *"),
+            None, ["12:00:00"] * 3, "pools do not know one another",
+        ),
+    ],
+)  # fmt: skip
+def test_no_more_start_than_there_are_places(
+    text: str, most: int | None, expected: list[str], why: str
+) -> None:
+    assert starts(world(text, most=most).runs_until("12:30")) == [[at] for at in expected], why
+
+
+def test_who_waits_for_a_place_says_so_on_disk_and_in_the_log() -> None:
+    told = world(three(pool="db"))
+    told.at("12:00:30", lambda: stories.extend(told.story(job)[0] for job in "abc"))
+    stories: list[str] = []
+    told.runs_until("12:30")
+    assert stories == [
+        "12:00 running: open",
+        "12:00 scheduled (its pool is full): - -> 12:00:00",
+        "12:00 scheduled (its pool is full): - -> 12:00:00",
+    ]
+    assert [(each["job"], each["pool"], each["reason"]) for each in told.said("waits")] == [
+        ("b", "db", "its pool is full"),
+        ("c", "db", "its pool is full"),
+    ]
+    assert [told.story(job) for job in "abc"] == [["12:00 succeeded: exit 0"]] * 3
+
+
+def test_a_full_pool_holds_up_nobody_else() -> None:
+    text = three(pool="db") + line("x", "0 12 * * *") + line("y", "1 12 * * *")
+    told = world(text, most=2).runs_until("12:30")
+    assert starts(told, "abcxy") == [
+        ["12:00:00"],
+        ["12:01:00"],
+        ["12:02:00"],
+        ["12:00:00"],
+        ["12:01:00"],
+    ]
+
+
+def test_first_come_first_served() -> None:
+    """A minutely job can't keep out a daily one that has waited longer for the same place."""
+    text = line("a", "* * * * *", pool="db", overlap="queue") + line("b", "1 12 * * *", pool="db")
+    told = World(text, acts={"a": [Act(lasts=90)], "b": [Act(lasts=10)]}, now="11:59:59")
+    told.runs_until("12:06")
+    assert told.starts("a")[:3] == ["11:59:59", "12:01:39", "12:03:09"]
+    assert told.starts("b") == ["12:01:29"]
+
+
+def test_a_place_is_free_again_whatever_way_the_run_ended() -> None:
+    acts = {"a": [Act(lasts=20, outcome=Exited(3))], "b": [Act(lasts=999)], "c": [Act(lasts=5)]}
+    text = three(pool="db", retries=0, timeout="30s")
+    told = World(text, acts=acts).runs_until("12:30")
+    assert starts(told) == [["12:00:00"], ["12:00:20"], ["12:00:50"]]
+
+
+def test_while_a_retry_waits_for_its_time_its_place_is_free() -> None:
+    acts = {"a": [Act(lasts=5, outcome=Exited(1)), Act(lasts=5)], "b": [Act(lasts=60)]}
+    text = three(pool="db", retry_delay="10s")
+    told = World(text, acts=acts).runs_until("12:30")
+    assert starts(told) == [["12:00:00", "12:01:05"], ["12:00:05"], ["12:01:05"]]
+    assert told.story("a") == ["12:00 succeeded: exit 1, exit 0"]
+
+
+# --- beside other runs of the job -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("overlap", "story", "why"),
+    [
+        ("skip", ["12:00 succeeded: exit 0", "12:01 skipped (overlap): -"], "it waits: under way"),
+        ("queue", ["12:00 succeeded: exit 0", "12:01 succeeded: exit 0"], "behind the one in line"),
+        ("replace", ["12:00 skipped (replaced): -", "12:01 succeeded: exit 0"], "in its place"),
+        ("allow", ["12:00 succeeded: exit 0", "12:01 succeeded: exit 0"], "both wait"),
+    ],
+)
+def test_what_waits_for_a_place_counts_as_under_way(
+    overlap: str, story: list[str], why: str
+) -> None:
+    text = line("x", "59 11 * * *", pool="db") + line(
+        "job", "0-1 12 * * *", pool="db", overlap=overlap
+    )
+    told = World(text, acts={"x": [Act(lasts=300)], "job": [Act(lasts=5)]}, now="11:58:30")
+    assert told.runs_until("12:30").story("job") == story, why
+    assert told.starts("job")[0] == "12:04:00"
+
+
+def test_who_replaces_a_run_in_line_has_its_turn() -> None:
+    text = (
+        line("x", "59 11 * * *", pool="db")
+        + line("a", "0-1 12 * * *", pool="db", overlap="replace")
+        + line("b", "0 12 * * *", pool="db")
+    )
+    acts = {"x": [Act(lasts=300)], "a": [Act(lasts=5)], "b": [Act(lasts=5)]}
+    told = World(text, acts=acts, now="11:58:30").runs_until("12:30")
+    assert (told.starts("a"), told.starts("b")) == (["12:04:00"], ["12:04:05"])
+
+
+def test_a_retry_in_line_gives_way_to_the_jobs_next_instant() -> None:
+    text = line("a", "0-2/2 12 * * *", pool="db", retry_delay="10s") + line(
+        "b", "0 12 * * *", pool="db"
+    )
+    acts = {"a": [Act(lasts=5, outcome=Exited(1)), Act()], "b": [Act(lasts=300)]}
+    told = World(text, acts=acts).runs_until("12:30")
+    assert told.story("a") == [
+        "12:00 failed (superseded): exit 1",
+        "12:02 succeeded: exit 1, exit 0",
+    ]
+    assert told.starts("a") == ["12:00:00", "12:05:05", "12:05:20"]
+
+
+def test_who_waits_longer_than_cron_within_does_not_start() -> None:
+    told = world(three(pool="db", within="90s")).runs_until("12:30")
+    assert starts(told) == [["12:00:00"], ["12:01:00"], []]
+    assert told.story("c") == ["12:00 skipped (too late): -"]
+
+
+# --- what happens to the line -----------------------------------------------------------------------
+
+
+def test_the_line_outlives_a_daemon() -> None:
+    told = world(three(pool="db"))
+    told.crashes_at("12:00:30").runs_until("12:30")
+    assert starts(told) == [["12:00:00", "12:03:00"], ["12:01:00"], ["12:02:00"]]
+    assert [told.story(job)[0] for job in "bc"] == ["12:00 succeeded: exit 0"] * 2
+
+
+def test_a_stop_leaves_the_line_to_the_next_daemon() -> None:
+    told = world(three(pool="db"), grace=100).runs_until("12:00:30")
+    assert starts(told) == [["12:00:00"], [], []]
+    told.runs_until("12:30")
+    assert starts(told) == [["12:00:00"], ["12:01:00"], ["12:02:00"]]
+
+
+def test_who_is_taken_out_of_the_crontab_leaves_the_line() -> None:
+    told = world(three(pool="db"))
+    told.edit_at(
+        "12:00:30", line("a", "0 12 * * *", pool="db") + line("c", "0 12 * * *", pool="db")
+    )
+    told.runs_until("12:30")
+    assert starts(told) == [["12:00:00"], [], ["12:01:00"]]
+    assert told.story("b") == ["12:00 skipped (no longer in a crontab): -"]
+
+
+def test_a_pool_that_an_edit_widens_lets_in_who_waits() -> None:
+    told = world(three(pool="db"))
+    told.edit_at("12:00:20", three(pool="db:3"))
+    told.reload_at("12:00:30")
+    assert starts(told.runs_until("12:30")) == [["12:00:00"], ["12:00:30"], ["12:00:30"]]
+
+
+@pytest.mark.parametrize("number", range(1, 40))
+def test_a_refused_commit_neither_loses_nor_doubles_who_waits(number: int) -> None:
+    told = world(three(pool="db"))
+
+    def refused() -> None:
+        assert isinstance(told.journal, Frail)
+        told.journal.accidents[told.journal.statements + number] = refuse
+
+    told.at("12:00:50", refused)
+    told.runs_until("12:30")
+    assert [told.story(job) for job in "abc"] == [["12:00 succeeded: exit 0"]] * 3
+
+
+def refuse() -> None:
+    raise JournalError("the disk is full")
