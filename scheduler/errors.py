@@ -40,3 +40,15 @@ class JournalError(MeridianError):
 
 class NotifyError(MeridianError):
     """No notifier took the message."""
+
+
+class NoSocket(MeridianError):
+    """The daemon can't have its control socket, and runs without one."""
+
+
+class NoDaemon(MeridianError):
+    """Nobody answers at the control socket."""
+
+
+class NoAnswer(MeridianError):
+    """Somebody is at the control socket, but gives no answer that makes sense, or not in time."""

@@ -1,17 +1,28 @@
-"""What may be asked of a running daemon: requests and replies, frozen.
+"""What may be asked of a running daemon: lines of the control socket in, requests out, and back.
 
-The lines of the control socket are read and written in `docs/control.md`'s words.
+One JSON object a line (RFC 8259, UTF-8); `docs/control.md` describes them for whoever writes a
+client. Whatever bytes come in, reading them ends in a request or in the reason why it is none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+import re
+from dataclasses import MISSING, dataclass, fields
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from scheduler.errors import BadValue, NoAnswer
+from scheduler.fields import shortened
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable, Iterable
 
 VERSION = 1
+LONGEST_LINE = 65_536  # bytes of a request, its newline included
+LONGEST_TEXT = 1_000  # characters of a name or a note
+MOST_RUNS = 2**63 - 1  # what the journal can count
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +86,207 @@ class Refused:
 
 
 Reply = Json | Refused  # what was done, or why it was not
+
+
+# --- the verbs -----------------------------------------------------------------------------------
+
+VERBS: dict[str, type[Request]] = {
+    "status": Status,
+    "trigger": Trigger,
+    "retry": Retry,
+    "kill": Kill,
+    "pause": Pause,
+    "resume": Resume,
+    "reload": Reload,
+}
+_VERB_OF = {kind: verb for verb, kind in VERBS.items()}
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+
+
+def read(line: bytes) -> Request | Refused:
+    """Return what a line asks for, or why nobody can tell; never raises."""
+    try:
+        members = _object(line)
+        _check_version(members.pop("meridian", None))
+        kind = _kind(members.pop("do", None))
+        return kind(**_arguments(kind, members))
+    except BadValue as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        return Refused(error.code, f"{error.message}{hint}")
+
+
+def write(request: Request) -> bytes:
+    """Return the line that asks for this; times are cut to whole seconds."""
+    members = {
+        field.name: _written(value)
+        for field in fields(request)
+        if (value := getattr(request, field.name)) != field.default
+    }
+    return _line({"meridian": VERSION, "do": _VERB_OF[type(request)], **members})
+
+
+def as_json(reply: Reply) -> Json:
+    """Return the object that a reply is on the wire: `ok` says which of the two it is."""
+    if isinstance(reply, Refused):
+        return {"ok": False, "error": {"code": reply.code, "message": reply.message}}
+    return {"ok": True} | reply
+
+
+def write_reply(reply: Reply) -> bytes:
+    """Return the line of a reply; TypeError for one that holds what JSON has no form for."""
+    return _line(as_json(reply))
+
+
+def read_reply(line: bytes) -> Reply:
+    """Return a reply without its `ok`; NoAnswer for a line that is none."""
+    try:
+        found = json.loads(line.decode())
+        if found.pop("ok") is True:
+            return dict(found)
+        return Refused(str(found["error"]["code"]), str(found["error"]["message"]))
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        why = "the daemon's answer makes no sense; is it of another version?"
+        raise NoAnswer(why) from error
+
+
+def stamp(at: datetime) -> str:
+    """Return the instant as requests and replies have it: `2027-03-28T01:00:00Z`."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def instant(text: str) -> datetime:
+    """Return the instant that `stamp` wrote; ValueError for any other text."""
+    if not _TIME.fullmatch(text):
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
+
+
+def _line(members: Json) -> bytes:
+    return json.dumps(members).encode("ascii") + b"\n"
+
+
+def _written(value: object) -> object:
+    return stamp(value) if isinstance(value, datetime) else value
+
+
+# --- reading a request ---------------------------------------------------------------------------
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    if len(line) > LONGEST_LINE:
+        raise BadValue("too-long", f"a request is one line of at most {LONGEST_LINE} bytes")
+    try:
+        found = json.loads(
+            line.decode(), object_pairs_hook=_without_doubles, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        hint = 'write {"meridian": 1, "do": "status"}'
+        raise BadValue("not-json", "this line is not JSON in UTF-8", hint=hint) from error
+    if not isinstance(found, dict):
+        raise BadValue("not-json", "a request is a JSON object", hint="begin it with {")
+    return found
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a member given twice, of which every reader would take the one it likes."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise BadValue("double-member", "a member is there twice", hint="name each once")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are Python's, not JSON's
+
+
+def _check_version(version: object) -> None:
+    if type(version) is not int or version < 1:
+        raise BadValue("no-version", f'a request names its version: "meridian": {VERSION}')
+    if version > VERSION:
+        message = f"version {shortened(str(version))} of the protocol is newer than this daemon"
+        raise BadValue("newer-version", message, hint=f'ask with "meridian": {VERSION}')
+
+
+def _kind(verb: object) -> Callable[..., Request]:
+    if not isinstance(verb, str):
+        raise BadValue("missing-member", "a request says what to do", hint='add "do": "status"')
+    if verb not in VERBS:
+        message = f"there is nothing called {shortened(verb)} to do"
+        raise BadValue("unknown-verb", message, hint=_near(verb, VERBS))
+    return VERBS[verb]
+
+
+def _arguments(kind: Callable[..., Request], members: dict[str, Any]) -> dict[str, object]:
+    """Return the request's own members, each read; those that may be missing may be."""
+    known = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]  # of a dataclass
+    for name in members:
+        if name not in known:
+            message = f"this request has no member {shortened(name)}"
+            raise BadValue("unknown-member", message, hint=_near(name, known))
+    for name, default in known.items():
+        if name not in members and default is MISSING:
+            hint = f'add "{name}": {_MEMBERS[name].example}'
+            raise BadValue("missing-member", f"this request needs a {name}", hint=hint)
+    return {name: _argument(name, value) for name, value in members.items()}
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name[:LONGEST_TEXT], known, n=1)
+    every = ", ".join(known) or "none"
+    return f"did you mean {near[0]}?" if near else f"there are: {every}"
+
+
+def _argument(name: str, value: object) -> object:
+    member = _MEMBERS[name]
+    try:
+        return member.read(value)
+    except ValueError as error:
+        hint = f'write "{name}": {member.example}'
+        raise BadValue("bad-value", f"{name} is {member.wants}", hint=hint) from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        raise ValueError(value)
+    value.encode()  # UnicodeEncodeError for half a character, which the journal can't hold
+    return value
+
+
+def _name(value: object) -> str:
+    if not value:
+        raise ValueError(value)
+    return _text(value)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(value)
+    return tuple(map(_name, value))
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= MOST_RUNS:
+        raise ValueError(value)
+    return value
+
+
+def _until(value: object) -> datetime | None:
+    return None if value is None else instant(_text(value))
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """How a member is read (ValueError if it can't be), and what to say then."""
+
+    read: Callable[[object], object]
+    wants: str
+    example: str
+
+
+_MEMBERS = {
+    "job": _Member(_name, f"a job's name of at most {LONGEST_TEXT} characters", '"backup"'),
+    "jobs": _Member(_names, "a list of one or more jobs' names", '["backup"]'),
+    "run": _Member(_number, "a run's number", "7"),
+    "until": _Member(_until, "an instant in UTC, or null", '"2027-03-28T01:00:00Z"'),
+    "note": _Member(_text, f"a text of at most {LONGEST_TEXT} characters", '"disk is swapped"'),
+}
