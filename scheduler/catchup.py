@@ -98,6 +98,16 @@ class Account:
     made_up: tuple[datetime, ...] = ()
     left_out: LeftOut | None = None
 
+    @property
+    def newest(self) -> datetime:
+        """The newest instant it is about; made up for or left out, there is one."""
+        return max((*self.made_up, *([self.left_out.last] if self.left_out else [])))
+
+    def forgone(self) -> Account:
+        """Return the account of the same instants where the job is paused."""
+        first = min((*self.made_up, *([self.left_out.first] if self.left_out else [])))
+        return Account(self.entry, (), LeftOut(self.entry, first, self.newest, Reason.PAUSED))
+
 
 @dataclass(frozen=True, slots=True)
 class MadeUp:

@@ -8,24 +8,29 @@ from __future__ import annotations
 import asyncio
 import signal
 import traceback
+from collections import deque
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import systemd
+from scheduler.desk import Desk
 from scheduler.errors import JournalError
 from scheduler.herald import Herald
 from scheduler.minutes import Minutes
+from scheduler.protocol import Refused
 from scheduler.report import counted
 from scheduler.tick import MINUTE, minute_of
 from scheduler.wording import of_seconds
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Callable
 
     from scheduler.clock import Clock
     from scheduler.journal import Journal
     from scheduler.log import Log
+    from scheduler.protocol import Reply, Request
     from scheduler.roster import Roster
     from scheduler.runs import Runs
 
@@ -74,6 +79,8 @@ class Daemon:
         self.has_lost_state = False  # the state folder was deleted or replaced meanwhile
         self._herald = Herald(clock, log)
         self._minutes = Minutes(clock, journal, roster, runs, self._herald)
+        self._desk = Desk(clock, roster, runs, self._minutes, self._herald, self._read_now)
+        self._asked: deque[tuple[Request, Future[Reply]]] = deque()
         self._wake = asyncio.Event()
         self._reload_asked = False
         self._stops_asked = 0
@@ -95,10 +102,13 @@ class Daemon:
                 self._runs.enforce,
                 self._keep_time,
                 self._start_waiting,
+                self._serve,
                 self._look,
                 self._prepare,
             )
         self._do(self._runs.settle, self._heed)  # what was refused when the last job ended
+        self._desk.is_closed = True
+        self._do(self._serve)
         self._log.info("stopped", say="nothing is running")
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -122,6 +132,13 @@ class Daemon:
         """Ask for the crontabs to be read again; no running job is touched."""
         self._reload_asked = True
         self._wake.set()
+
+    async def ask(self, request: Request) -> Reply:
+        """Have a request carried out by the loop, and return its reply."""
+        future: Future[Reply] = asyncio.get_running_loop().create_future()
+        self._asked.append((request, future))
+        self._wake.set()
+        return await future
 
     # --- the loop's parts ------------------------------------------------------------------
 
@@ -176,8 +193,7 @@ class Daemon:
     def _heed(self) -> None:
         """Do what a signal asked for."""
         if self._reload_asked and not self._stops_asked:
-            self._minutes.pass_idle()  # it is the old crontab's
-            self._read()
+            self._read_now()
         while self._stops_asked > self._stops_heeded:
             self._stops_heeded += 1
             self._hurry()
@@ -194,6 +210,7 @@ class Daemon:
             self._end_at = None
             self._runs.end_all()
             return
+        self._desk.is_closed = True
         self._manager.stopping()
         running = self._runs.busy()
         self._end_at = self._clock.monotonic() + self._grace
@@ -212,6 +229,20 @@ class Daemon:
         """Start what waited for its time, and what is left of a burst."""
         if not self._stops_heeded:
             self._runs.start_pending()
+            self._runs.start()
+
+    def _serve(self) -> None:
+        """Answer who has asked for something, and start what that brings about."""
+        was_asked = bool(self._asked)
+        while self._asked:
+            request, future = self._asked.popleft()
+            reply: Reply = Refused("bug", "the daemon met a bug of its own; its log has the trace")
+            try:
+                reply = self._desk.answer(request)
+            finally:
+                if not future.done():  # else whoever asked is gone
+                    future.set_result(reply)
+        if was_asked and not self._stops_heeded:
             self._runs.start()
 
     def _look(self) -> None:
@@ -239,6 +270,10 @@ class Daemon:
         )
         self._log.error("state", say=say)
         self.stop()
+
+    def _read_now(self) -> None:
+        self._minutes.pass_idle()  # it is the old crontab's
+        self._read()
 
     def _read(self) -> None:
         """Read the crontabs, and go by them; what the journal refuses is tried again."""

@@ -42,6 +42,11 @@ class Herald:
             self._log.info("recovered", say="the journal takes everything again")
         self._refusal = refusal
 
+    @property
+    def refusal(self) -> str:
+        """Why the journal takes nothing; "" while it takes everything."""
+        return self._refusal
+
     def coming(self, timetable: Timetable, after: datetime) -> None:
         """Tell a person each of the next few jobs, soonest first; it costs a search of a day."""
         told: set[str] = set()

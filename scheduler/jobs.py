@@ -35,10 +35,17 @@ class Jobs:
     """Which run of a job may start, which waits for a time, another run or a place."""
 
     def __init__(
-        self, ledger: Ledger, launches: Launches, watch: Watch, slots: Slots, pauses: Pauses
+        self,
+        ledger: Ledger,
+        launches: Launches,
+        planned: Launches,
+        watch: Watch,
+        slots: Slots,
+        pauses: Pauses,
     ) -> None:
         self._ledger = ledger
         self._launches = launches
+        self._planned = planned
         self._watch = watch
         self._slots = slots
         self._pauses = pauses
@@ -63,11 +70,12 @@ class Jobs:
         )
 
     def is_running(self, job: str) -> bool:
-        """Say whether a run of this job has begun and not ended."""
+        """Say whether a run of this job has begun and not ended, or is about to begin."""
         begun = self._slots.has_begun(job)  # in this commit
-        return begun or self._watch.runs(job) or job in self._launches
+        starts = job in self._launches or job in self._planned
+        return begun or starts or self._watch.runs(job)
 
-    def _is_under_way(self, job: str) -> bool:
+    def is_under_way(self, job: str) -> bool:
         """Say whether a run of this job goes on, or would if it had a place."""
         return self.is_running(job) or job in self._slots
 
@@ -202,7 +210,7 @@ class Jobs:
         if reason is not None:
             self.waiting.close(pending, reason)
             return False
-        if self._is_under_way(entry.job) and entry.settings.overlap is not Overlap.ALLOW:
+        if self.is_under_way(entry.job) and entry.settings.overlap is not Overlap.ALLOW:
             self._ledger.keep(pending, Reason.OVERLAP)
             self._ledger.then(self._queues.add, pending)
             return False
@@ -278,7 +286,7 @@ class Jobs:
         waits = is_late or (entry.settings.catchup is Catchup.ALL and self._is_behind(job))
         if self._is_too_late(entry, start, now):
             self.waiting.close(start, Reason.TOO_LATE)
-        elif not self._is_under_way(job) or overlap is Overlap.ALLOW:
+        elif not self.is_under_way(job) or overlap is Overlap.ALLOW:
             self._begin_first(entry, start)
             return True
         elif not waits and self._is_full(entry):
@@ -342,7 +350,7 @@ class Jobs:
         for pending in self._slots.admissible(self.entries):
             self._resume(self.entries[pending.run.job], pending, now)
         for job in self._queues:
-            if not self._is_under_way(job):
+            if not self.is_under_way(job):
                 self._let_in(self.entries[job], now)
 
     def _let_in(self, entry: Entry, now: datetime) -> None:

@@ -33,7 +33,7 @@ class Ledger:
         self._journal = journal
         self._log = log
         self._steps: list[Callable[[], object]] = []
-        self.number = 0  # of the commit under way, or of the last one
+        self.number = 0  # which commit is under way; between two it is another
 
     def commit(self, *, synced: bool = True) -> AbstractContextManager[None]:
         """Put what is done inside on disk as one; then take the steps that were left for `then`.
@@ -43,7 +43,10 @@ class Ledger:
         """
         self._steps = []
         self.number += 1
-        return _Commit(self._journal.transaction(synced=synced), self._steps)
+        return _Commit(self._journal.transaction(synced=synced), self._steps, self._end)
+
+    def _end(self) -> None:
+        self.number += 1
 
     def then(self, step: Callable[..., object], *arguments: object) -> None:
         """Do this to memory once the commit holds."""
@@ -185,13 +188,17 @@ class Ledger:
 class _Commit(AbstractContextManager[None]):
     """A transaction, and the steps to take once it holds."""
 
-    __slots__ = ("_steps", "_transaction")
+    __slots__ = ("_end", "_steps", "_transaction")
 
     def __init__(
-        self, transaction: AbstractContextManager[None], steps: list[Callable[[], object]]
+        self,
+        transaction: AbstractContextManager[None],
+        steps: list[Callable[[], object]],
+        end: Callable[[], None],
     ) -> None:
         self._transaction = transaction
         self._steps = steps
+        self._end = end
 
     def __enter__(self) -> None:
         self._transaction.__enter__()
@@ -202,6 +209,7 @@ class _Commit(AbstractContextManager[None]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end()
         self._transaction.__exit__(kind, error, trace)
         if error is not None:
             return

@@ -60,6 +60,11 @@ class Minutes:
         """Go on where the last daemon stopped."""
         self._last = self._journal.last_tick()
 
+    @property
+    def last(self) -> datetime | None:
+        """The last minute handled; None before the first."""
+        return self._last
+
     def next(self) -> datetime:
         """Return the next minute to handle; where crontabs are watched, the next there is."""
         if self._last is None:

@@ -61,6 +61,8 @@ class Roster:
         self._was_read = False
         self.entries: Mapping[str, Entry] = {}
         self.timetable = Timetable((), {})
+        self.refused = 0  # how many errors there are in the crontabs
+        self.kept: Sequence[Entry] = ()  # the entries that run in their last good version
 
     def changed(self) -> bool:
         """Say whether a crontab was changed since it was read.
@@ -92,6 +94,8 @@ class Roster:
         before, self.entries, self.timetable = self.entries, entries, timetable
         self._crontabs, self._was_read = merged.crontabs, True
         kept = [entry for entry in merged.kept if entry.file not in self._spared]
+        self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
+        self.kept = kept
         self._tell(loaded, kept, before)
 
     def unbooted(self) -> list[tuple[Entry, str]]:
@@ -128,10 +132,13 @@ class Roster:
         """Let every interval count from `now` at the latest: the clock had been wrong."""
         self.timetable = Timetable(self.entries.values(), self._anchors(self.entries, now))
 
+    def zones(self) -> set[str]:
+        """Return the names of the zones that there are entries of."""
+        return {entry.zone.key for entry in self.entries.values()}
+
     def summary(self) -> str:
         """Return in a few words what there is."""
-        zones = {entry.zone.key for entry in self.entries.values()}
-        return f"{counted(len(self.entries), 'entry')} in {counted(len(zones), 'zone')}"
+        return f"{counted(len(self.entries), 'entry')} in {counted(len(self.zones()), 'zone')}"
 
     def _with_spared(self, stamps: Mapping[str, Stamp]) -> Mapping[str, Stamp]:
         """Return these stamps, and the old ones of those that deserve a second look."""

@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scheduler import catchup
+from scheduler.errors import JournalError
 from scheduler.heritage import Heritage
 from scheduler.jobs import Jobs
 from scheduler.launches import Launches, Started
 from scheduler.ledger import Ledger
 from scheduler.model import Ending, Entry, Lost, NotStarted
+from scheduler.orders import Orders
 from scheduler.outcomes import Outcomes
 from scheduler.pauses import Pauses
 from scheduler.slots import Slots
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 
     from scheduler.catchup import Account, Instants
     from scheduler.clock import Clock
-    from scheduler.journal import Journal, OpenRun
+    from scheduler.journal import Journal, OpenRun, RunRow
     from scheduler.log import Log
+    from scheduler.model import Reason, Run
+    from scheduler.pending import Pending
     from scheduler.process import Spawner
     from scheduler.tick import Jump
 
@@ -48,7 +52,9 @@ class Runs:
         draw: Callable[[], float],
         most: int | None = None,
     ) -> None:
+        self.most = most
         self._clock = clock
+        self._journal = journal
         self._spawner = spawner
         self._ledger = Ledger(journal, log)
         self._planned = Launches(clock, spawner, state)  # for a minute that has not come
@@ -57,7 +63,10 @@ class Runs:
         users = (self._watch, self._launches, self._planned)
         slots = Slots(self._ledger, users, most)
         self.pauses = Pauses(journal, self._ledger)
-        self._jobs = Jobs(self._ledger, self._launches, self._watch, slots, self.pauses)
+        self._jobs = Jobs(
+            self._ledger, self._launches, self._planned, self._watch, slots, self.pauses
+        )
+        self.orders = Orders(clock, journal, self._ledger, self._jobs, self._watch, self.pauses)
         self._outcomes = Outcomes(self._ledger, self._jobs, draw)
         self._heritage = Heritage(
             clock, spawner, self._ledger, self._watch, self._jobs, self._outcomes
@@ -70,6 +79,21 @@ class Runs:
     def busy(self) -> int:
         """Return how many process groups there still is something to do about."""
         return len(self._watch)
+
+    def running(self) -> Iterable[Running]:
+        """Return the attempts that have a process."""
+        return self._watch.all()
+
+    def waiting(self) -> Iterable[tuple[Pending, Reason | None]]:
+        """Return the runs that wait, and for what: None is a time."""
+        return self._jobs.waiting.all()
+
+    def journalled(self, run: Run) -> RunRow:
+        """Return what the journal knows of a run; JournalError if it knows none."""
+        row = self._journal.run(run.number)
+        if row is None:
+            raise JournalError(f"the journal has no run {run.number}")
+        return row
 
     # --- the flow, in the order in which the loop asks for it ------------------------------
 
@@ -87,6 +111,7 @@ class Runs:
         self, jumps: Iterable[Jump], accounts: Sequence[Account], now: datetime, handled: datetime
     ) -> None:
         """Put on disk what becomes of the instants that were missed, up to the minute `handled`."""
+        accounts = [self._unless_paused(each) for each in accounts]
         made_up = catchup.starts(accounts, now)
         left_out = [each.left_out for each in accounts if each.left_out is not None]
         with self._ledger.commit():
@@ -99,6 +124,11 @@ class Runs:
             for missed in made_up:
                 self._jobs.make_up(missed)
             self._ledger.handled(handled)
+
+    def _unless_paused(self, account: Account) -> Account:
+        """Leave out everything that a job missed that is paused by the newest of it."""
+        is_paused = self.pauses.at(account.entry.job, account.newest)
+        return account.forgone() if is_paused else account
 
     def jumped(self, jumps: Sequence[Jump], unlived: datetime | None) -> None:
         """Put jumps on disk; what waits for a time moves with a clock that was set back.

@@ -81,7 +81,8 @@ def test_it_ran_late_behind_an_earlier_run() -> None:
     text = line("job", "0,5 12 * * *", overlap="queue")
     world = World(text, "11:59:30", {"job": [Act(lasts=500)]}).runs_until("12:20")
     assert why(world, "job", "12:05").endswith(
-        "That is 3 min 20 s late. It waited for an earlier run of the job, or the machine was busy."
+        "That is 3 min 20 s late. It waited for an earlier run of the job or for a place "
+        "(CRON_POOL, --max-running), or the machine was busy."
     )
 
 

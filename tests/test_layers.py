@@ -34,7 +34,8 @@ LAYERS = {
         *("sql", "systemd", "versions"),
     },
     "wiring": {
-        *("daemon", "herald", "heritage", "jobs", "launches", "ledger", "minutes", "outcomes"),
+        *("daemon", "desk", "herald", "heritage", "jobs", "launches", "ledger", "minutes"),
+        *("orders", "outcomes"),
         *("pauses", "pending", "queues", "roster", "runs", "simulation", "slots", "story"),
         *("virtual", "waiting", "watch"),
     },

@@ -1,0 +1,183 @@
+"""Where requests to a running daemon are answered: a request in, done and the reply out.
+
+It is asked by the daemon's loop alone, so nothing else goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, assert_never
+
+from scheduler.errors import JournalError
+from scheduler.pending import Retry as Again
+from scheduler.protocol import (
+    Kill,
+    Pause,
+    Refused,
+    Reload,
+    Reply,
+    Resume,
+    Retry,
+    Status,
+    Trigger,
+    stamp,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from scheduler.clock import Clock
+    from scheduler.herald import Herald
+    from scheduler.minutes import Minutes
+    from scheduler.model import Reason
+    from scheduler.orders import Done
+    from scheduler.pending import Pending
+    from scheduler.protocol import Json, Request
+    from scheduler.roster import Roster
+    from scheduler.runs import Runs
+    from scheduler.watch import Running
+
+_MOST = 100  # rows of each list in a status
+_NEXT = 5  # coming minutes in it
+
+
+class Desk:
+    """Answers each request; `reload` reads the crontabs again."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        roster: Roster,
+        runs: Runs,
+        minutes: Minutes,
+        herald: Herald,
+        reload: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._roster = roster
+        self._runs = runs
+        self._minutes = minutes
+        self._herald = herald
+        self._reload = reload
+        self.is_closed = False  # the daemon is stopping: it says what there is, and ends what runs
+
+    def answer(self, request: Request) -> Reply:
+        """Carry a request out; what the journal refuses is not done, and said so."""
+        if self.is_closed and not isinstance(request, Status | Kill):
+            return Refused("stopping", "the daemon is stopping, and begins nothing new")
+        try:
+            return self._answer(request)
+        except JournalError as error:
+            return Refused("journal", str(error))
+
+    def _answer(self, request: Request) -> Reply:
+        orders = self._runs.orders
+        reply: Reply
+        match request:
+            case Status():
+                reply = self._status()
+            case Trigger(job):
+                reply = self._of_run(orders.trigger(job))
+            case Retry(run):
+                reply = self._of_run(orders.retry(run))
+            case Kill(run):
+                reply = self._of_run(orders.kill(run))
+            case Pause(jobs, until, note):
+                reply = orders.pause(jobs, until, note) or self._of_jobs(jobs, until)
+            case Resume(jobs):
+                reply = orders.resume(jobs) or self._of_jobs(jobs, None)
+            case Reload():
+                self._reload()
+                reply = self._of_crontabs()
+            case _:
+                assert_never(request)
+        return reply
+
+    # --- replies -------------------------------------------------------------------------------
+
+    def _of_run(self, done: Done | Refused) -> Reply:
+        if isinstance(done, Refused):
+            return done
+        row = self._runs.journalled(done.run)
+        return {
+            "run": done.run.number,
+            "job": done.run.job,
+            "at": stamp(done.run.instant),
+            "attempt": done.attempt,
+            "state": row.state.value,
+            "reason": None if row.reason is None else row.reason.value,
+        }
+
+    def _of_jobs(self, jobs: Iterable[str], until: datetime | None) -> Json:
+        self._minutes.plan_anew()  # the coming minute may be prepared already
+        return {"jobs": list(jobs), "until": None if until is None else stamp(until)}
+
+    def _of_crontabs(self) -> Json:
+        roster = self._roster
+        return {
+            "entries": len(roster.entries),
+            "zones": len(roster.zones()),
+            "problems": roster.refused,
+            "kept": len(roster.kept),
+        }
+
+    # --- status --------------------------------------------------------------------------------
+
+    def _status(self) -> Reply:
+        now = self._clock.now()
+        running, waiting = list(self._runs.running()), list(self._runs.waiting())
+        last = self._minutes.last
+        return self._of_crontabs() | {
+            "now": stamp(now),
+            "stopping": self.is_closed,
+            "last_tick": None if last is None else stamp(last),
+            "journal": self._herald.refusal or None,
+            "max_running": self._runs.most,
+            "counts": {"running": len(running), "waiting": len(waiting)},
+            "running": [_of_running(each) for each in running[:_MOST]],
+            "waiting": [self._of_waiting(*each) for each in waiting[:_MOST]],
+            "paused": [
+                {
+                    "job": each.job,
+                    "since": stamp(each.since),
+                    "until": None if each.until is None else stamp(each.until),
+                    "note": each.note,
+                }
+                for each in islice(self._runs.pauses.all(now), _MOST)
+            ],
+            "next": list(islice(self._coming(), _NEXT)),
+        }
+
+    def _of_waiting(self, pending: Pending, reason: Reason | None) -> Json:
+        is_retry = isinstance(pending, Again)
+        entry = self._roster.entries.get(pending.run.job)
+        by_time = "retry" if is_retry else "put off"
+        return {
+            "run": pending.run.number,
+            "job": pending.run.job,
+            "at": stamp(pending.run.instant),
+            "zone": None if entry is None else entry.zone.key,
+            "attempt": pending.number if isinstance(pending, Again) else 1,
+            "due": stamp(pending.due),
+            "reason": by_time if reason is None else reason.value,
+        }
+
+    def _coming(self) -> Iterator[Json]:
+        after = self._minutes.last or self._clock.now()
+        for minute, entries in self._roster.timetable.upcoming(after):
+            for entry in entries:
+                yield {"job": entry.job, "at": stamp(minute), "zone": entry.zone.key}
+
+
+def _of_running(running: Running) -> Json:
+    run = running.attempt.run
+    return {
+        "run": run.number,
+        "job": run.job,
+        "at": stamp(run.instant),
+        "zone": running.entry.zone.key,
+        "attempt": running.attempt.number,
+        "pid": running.pid,
+        "started": stamp(running.started),
+    }

@@ -1,0 +1,405 @@
+"""What a running daemon does when it is asked: status, trigger, retry, kill, pause, resume, reload."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes import Act
+from world import Frail, World, line, when
+
+from scheduler.model import Exited
+from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
+
+if TYPE_CHECKING:
+    from scheduler.protocol import Reply, Request
+
+FAILS = Act(outcome=Exited(1))
+NOON = "0 12 * * *"
+EVERY_MINUTE = "* * * * *"
+
+
+class Asked(World):
+    """A world in which somebody asks the daemon for something at a time."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.replies: list[Any] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def ask_at(self, time: str, request: Request) -> None:
+        async def ask() -> None:
+            self.replies.append(await self.daemon.ask(request))
+
+        def happening() -> None:
+            self._tasks.append(asyncio.get_running_loop().create_task(ask()))
+
+        self.at(time, happening)
+
+
+def asked(text: str, time: str, request: Request, **rest: Any) -> tuple[Asked, Any]:
+    """Ask once, in a world that ends at half past twelve; what came of it, and the reply."""
+    world = Asked(text, **rest)
+    world.ask_at(time, request)
+    world.runs_until("12:30")
+    (reply,) = world.replies
+    return world, reply
+
+
+def refusal(reply: Reply) -> str:
+    assert isinstance(reply, Refused), reply
+    return reply.code
+
+
+# --- trigger ----------------------------------------------------------------------------------------
+
+
+def test_a_triggered_job_runs_at_once_under_its_second() -> None:
+    world, reply = asked(line("job", NOON), "12:10:20.5", Trigger("job"))
+    assert reply == {
+        "run": 2,
+        "job": "job",
+        "at": "2027-03-01T12:10:20Z",
+        "attempt": 1,
+        "state": "running",
+        "reason": None,
+    }
+    assert world.starts("job") == ["12:00:00", "12:10:20.5"]
+    assert world.story("job")[1] == "12:10:20 succeeded: exit 0"
+    assert [row.by_hand for row in world.journal.history("job")] == [False, True]
+
+
+def test_two_triggers_in_one_second_are_two_runs() -> None:
+    world = Asked(line("job", "0 6 * * *", overlap="allow"))
+    for _ in range(2):
+        world.ask_at("12:10:20", Trigger("job"))
+    world.runs_until("12:30")
+    assert [each["at"] for each in world.replies] == [
+        "2027-03-01T12:10:20Z",
+        "2027-03-01T12:10:21Z",
+    ]
+    assert world.starts("job") == ["12:10:20", "12:10:20"]
+
+
+def test_a_trigger_in_its_minute_takes_no_scheduled_run_away() -> None:
+    """Nor does it begin beside one that is prepared already."""
+    world, reply = asked(line("job", "10 12 * * *"), "12:09:59.9", Trigger("job"))
+    assert (refusal(reply), world.starts("job")) == ("overlap", ["12:10:00"])
+    world, _ = asked(line("job", "10 12 * * *"), "12:10:00", Trigger("job"))
+    assert world.starts("job") == ["12:10:00", "12:10:00"]
+
+
+def test_a_job_that_nobody_knows_is_refused_with_one_that_there_is() -> None:
+    _, reply = asked(line("backup", NOON), "12:10", Trigger("bakcup"))
+    assert reply == Refused("no-such-job", "There is no job bakcup; did you mean backup?")
+
+
+@pytest.mark.parametrize(
+    ("overlap", "expected", "starts", "why"),
+    [
+        ("skip", "overlap", ["12:00:00"], "CRON_OVERLAP says one at a time, to its user too"),
+        ("queue", "scheduled", ["12:00:00", "12:20:00"], "it waits for the end of the other"),
+        ("allow", "running", ["12:00:00", "12:10:00"], "beside it"),
+        ("replace", "scheduled", ["12:00:00", "12:10:00"], "in its place"),
+    ],
+)
+def test_a_trigger_while_a_run_goes_on(
+    overlap: str, expected: str, starts: list[str], why: str
+) -> None:
+    text = line("job", NOON, overlap=overlap)
+    acts = {"job": [Act(lasts=1200)]}
+    world, reply = asked(text, "12:10", Trigger("job"), acts=acts, grace=0)
+    got = reply.code if isinstance(reply, Refused) else reply["state"]
+    assert (got, world.starts("job")) == (expected, starts), why
+
+
+def test_a_triggered_run_waits_for_a_place_and_says_why() -> None:
+    text = line("a", NOON, pool="db") + line("b", "0 6 * * *", pool="db")
+    world, reply = asked(text, "12:01", Trigger("b"), acts={"a": [Act(lasts=300)]})
+    assert (reply["state"], reply["reason"]) == ("scheduled", "its pool is full")
+    assert world.starts("b") == ["12:05:00"]
+
+
+def test_a_triggered_run_is_retried_like_any_other() -> None:
+    text = line("job", "0 6 * * *", retry_delay="10s")
+    world, _ = asked(text, "12:10", Trigger("job"), acts={"job": [FAILS, Act()]})
+    assert world.starts("job") == ["12:10:00", "12:10:10"]
+
+
+def test_a_trigger_takes_the_place_of_a_retry_that_waits() -> None:
+    text = line("job", NOON, retry_delay="10m")
+    world, _ = asked(text, "12:05", Trigger("job"), acts={"job": [FAILS]})
+    assert world.story("job")[0] == "12:00 failed (superseded): exit 1"
+    assert world.starts("job")[1] == "12:05:00"
+
+
+def test_an_interval_does_not_count_from_a_trigger() -> None:
+    world, _ = asked(line("job", "@every 10m"), "12:05", Trigger("job"))
+    first = world.starts("job")
+    world.edit(line("job", "@every 15m"))
+    assert first == ["12:05:00", "12:09:00", "12:19:00", "12:29:00"]
+    world.runs_until("12:50")
+    assert world.starts("job")[4:] == ["12:44:00"]
+
+
+# --- retry ------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_waits_for_its_retry_is_tried_at_once() -> None:
+    text = line("job", NOON, retry_delay="10m")
+    world, reply = asked(text, "12:05", Retry(1), acts={"job": [FAILS, Act()]})
+    assert (reply["run"], reply["attempt"]) == (1, 2)
+    assert world.starts("job") == ["12:00:00", "12:05:00"]
+    assert world.story("job") == ["12:00 succeeded: exit 1, exit 0"]
+
+
+def test_a_run_that_failed_for_good_gets_one_more_attempt() -> None:
+    text = line("job", NOON, retries=1, retry_delay="5s")
+    world, reply = asked(text, "12:10", Retry(1), acts={"job": [FAILS]})
+    assert (reply["attempt"], reply["state"]) == (3, "running")
+    assert world.starts("job") == ["12:00:00", "12:00:05", "12:10:00"]
+    assert world.story("job") == ["12:00 failed (no attempts left): exit 1, exit 1, exit 1"]
+
+
+def test_a_skipped_run_is_run_after_all() -> None:
+    text = line("job", "0-1 12 * * *")
+    world, reply = asked(text, "12:10", Retry(2), acts={"job": [Act(lasts=90)]})
+    assert (reply["attempt"], reply["at"]) == (1, "2027-03-01T12:01:00Z")
+    assert world.story("job")[1] == "12:01 succeeded: exit 0"
+    assert world.starts("job") == ["12:00:00", "12:10:00"]
+
+
+@pytest.mark.parametrize(
+    ("run", "time", "code", "why"),
+    [
+        (99, "12:10", "no-such-run", "there is none"),
+        (1, "12:10", "succeeded", "all is well"),
+        (2, "12:10:10", "running", "it goes on"),
+        (3, "12:10:10", "in-line", "it waits for another run"),
+    ],
+)
+def test_a_retry_that_makes_no_sense_is_refused(run: int, time: str, code: str, why: str) -> None:
+    text = line("well", NOON) + line("long", "1,2 12 * * *", overlap="queue")
+    _, reply = asked(text, time, Retry(run), acts={"long": [Act(lasts=900)]}, grace=0)
+    assert refusal(reply) == code, why
+
+
+def test_a_stretch_of_instants_is_no_run_to_be_tried_again() -> None:
+    world = Asked(line("job", EVERY_MINUTE))
+    world.at("12:05:30", lambda: world.clock.set(when("12:20:30")))
+
+    def asks() -> None:
+        (stretch,) = (row for row in world.journal.history("job") if row.until)
+        world.ask_at("12:21:30", Retry(stretch.run.number))
+
+    world.at("12:21:29", asks)
+    world.runs_until("12:30")
+    assert refusal(world.replies[0]) == "not-one-run"
+
+
+def test_a_run_whose_job_is_gone_is_not_tried_again() -> None:
+    world = Asked(line("job", NOON) + line("other", NOON), acts={"job": [FAILS]})
+    world.edit_at("12:05", line("other", NOON))
+    world.ask_at("12:10", Retry(1))
+    world.runs_until("12:30")
+    assert refusal(world.replies[0]) == "no-such-job"
+
+
+# --- kill -------------------------------------------------------------------------------------------
+
+
+def test_a_killed_run_ends_and_is_not_retried() -> None:
+    text = line("job", NOON, kill_after="7s")
+    world, reply = asked(text, "12:05", Kill(1), acts={"job": [Act(lasts=9999, on_term=None)]})
+    assert (reply["run"], reply["state"]) == (1, "running")
+    assert world.signals() == [("12:05:00", 15), ("12:05:07", 9)]
+    assert world.story("job") == ["12:00 failed (killed by hand): signal 9"]
+
+
+def test_killed_again_it_is_ended_at_once() -> None:
+    world = Asked(line("job", NOON, kill_after="1m"), acts={"job": [Act(lasts=9999, on_term=None)]})
+    world.ask_at("12:05", Kill(1))
+    world.ask_at("12:05:03", Kill(1))
+    world.runs_until("12:30")
+    assert world.signals() == [("12:05:00", 15), ("12:05:03", 9)]
+
+
+@pytest.mark.parametrize(
+    ("text", "run", "time", "story", "why"),
+    [
+        (line("job", NOON, retry_delay="10m"), 1, "12:05", "12:00 failed (killed by hand): exit 1", "it waited for a retry"),
+        (line("job", NOON, spread="20m"), 1, "12:00:01", "12:00 skipped (killed by hand): -", "it waited for its start"),
+        (line("x", "59 11 * * *", pool="db") + line("job", NOON, pool="db"), 2, "12:00:30", "12:00 skipped (killed by hand): -", "it waited for a place"),
+    ],
+)  # fmt: skip
+def test_a_run_that_waits_is_let_go_of(
+    text: str, run: int, time: str, story: str, why: str
+) -> None:
+    acts = {"x": [Act(lasts=300)], "job": [FAILS]}
+    world, reply = asked(text, time, Kill(run), acts=acts, now="11:58:30")
+    assert reply["state"] in ("failed", "skipped")
+    assert world.story("job") == [story], why
+
+
+def test_what_is_over_can_not_be_killed() -> None:
+    assert refusal(asked(line("job", NOON), "12:10", Kill(1))[1]) == "over"
+    assert refusal(asked(line("job", NOON), "12:10", Kill(9))[1]) == "no-such-run"
+
+
+# --- pause and resume -------------------------------------------------------------------------------
+
+
+def test_a_paused_job_starts_nothing_and_its_instants_are_one_row() -> None:
+    world = Asked(line("job", EVERY_MINUTE), "12:00:10")
+    world.ask_at("12:01:30", Pause(("job",), None, "disk is swapped"))
+    world.ask_at("12:05:30", Resume(("job",)))
+    world.runs_until("12:07:30")
+    assert world.replies == [{"jobs": ["job"], "until": None}] * 2
+    assert world.starts("job") == ["12:00:10", "12:01:00", "12:06:00", "12:07:00"]
+    assert world.story("job")[2] == "12:02-12:05 skipped (paused): -"
+
+
+def test_a_pause_ends_by_itself_at_its_time() -> None:
+    request = Pause(("job",), when("12:03"))
+    world, reply = asked(line("job", "1-4 12 * * *"), "12:00:30", request)
+    assert reply["until"] == "2027-03-01T12:03:00Z"
+    assert world.starts("job") == ["12:03:00", "12:04:00"]
+
+
+def test_a_pause_counts_for_the_minute_that_is_prepared_already() -> None:
+    world, _ = asked(line("job", "5 12 * * *"), "12:04:59.9", Pause(("job",)))
+    assert world.starts("job") == []
+    assert world.story("job") == ["12:05 skipped (paused): -"]
+
+
+def test_a_pause_outlives_a_daemon_and_the_time_without_one() -> None:
+    world = Asked(line("job", "*/10 * * * *", catchup="all"), "12:01")
+    world.ask_at("12:05", Pause(("job",)))
+    world.crashes_at("12:15")
+    world.clock.set(when("12:45"))
+    world.runs_until("13:01")
+    assert world.starts("job") == []
+    assert world.story("job") == [
+        "12:10 skipped (paused): -",
+        "12:20-13:00 skipped (paused): -",
+    ]
+
+
+def test_what_waits_of_a_paused_job_is_let_go_of_and_what_runs_goes_on() -> None:
+    text = line("fails", NOON, retry_delay="20m") + line("long", NOON)
+    acts = {"fails": [FAILS], "long": [Act(lasts=600)]}
+    world, _ = asked(text, "12:05", Pause(("fails", "long")), acts=acts)
+    assert world.story("fails") == ["12:00 failed (paused): exit 1"]
+    assert world.story("long") == ["12:00 succeeded: exit 0"]
+
+
+def test_by_hand_a_paused_job_runs_all_the_same() -> None:
+    world = Asked(line("job", NOON))
+    world.ask_at("11:59:40", Pause(("job",)))
+    world.ask_at("12:10", Trigger("job"))
+    world.ask_at("12:20", Retry(1))
+    world.runs_until("12:30")
+    assert world.starts("job") == ["12:10:00", "12:20:00"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "why"),
+    [
+        (Pause(("job", "nobody")), "no-such-job", "all of them or none"),
+        (Pause(("job",), when("12:04")), "past", "it would be over at once"),
+        (Resume(("job",)), "not-paused", "it goes by its schedule"),
+        (Resume(("nobody",)), "no-such-job", "there is none"),
+    ],
+)
+def test_a_pause_that_makes_no_sense_is_refused(request_: Request, code: str, why: str) -> None:
+    world, reply = asked(line("job", "10 12 * * *"), "12:05", request_)
+    assert refusal(reply) == code, why
+    assert world.starts("job") == ["12:10:00"]
+
+
+def test_a_paused_job_that_left_the_crontab_can_be_resumed() -> None:
+    world = Asked(line("job", NOON) + line("other", NOON))
+    world.ask_at("11:59:40", Pause(("job",)))
+    world.edit_at("12:05", line("other", NOON))
+    world.ask_at("12:10", Resume(("job",)))
+    world.runs_until("12:30")
+    assert world.replies[1] == {"jobs": ["job"], "until": None}
+
+
+# --- status, reload, and when nothing can be done -----------------------------------------------------
+
+
+def test_a_status_tells_what_runs_what_waits_and_what_comes() -> None:
+    text = (
+        line("long", NOON, tz="UTC")
+        + line("again", NOON, retry_delay="20m")
+        + line("second", NOON, pool="db")
+        + line("third", NOON, pool="db")
+        + "0 61 * * * nonsense\n"
+    )
+    acts = {"long": [Act(lasts=900)], "again": [FAILS], "second": [Act(lasts=900)]}
+    world = Asked(text, acts=acts, grace=0)
+    world.ask_at("12:05:10", Pause(("again",), when("13:00"), "why"))
+    world.ask_at("12:05:20", Status())
+    world.runs_until("12:30")
+    status = world.replies[1]
+    assert [(row["job"], row["attempt"], row["started"]) for row in status["running"]] == [
+        ("long", 1, "2027-03-01T12:00:00Z"),
+        ("second", 1, "2027-03-01T12:00:00Z"),
+    ]
+    assert [(row["job"], row["reason"]) for row in status["waiting"]] == [
+        ("third", "its pool is full")
+    ]
+    assert status["paused"] == [
+        {
+            "job": "again",
+            "since": "2027-03-01T12:05:10Z",
+            "until": "2027-03-01T13:00:00Z",
+            "note": "why",
+        }
+    ]
+    assert (status["entries"], status["zones"], status["problems"]) == (4, 1, 1)
+    assert (status["last_tick"], status["now"]) == ("2027-03-01T12:05:00Z", "2027-03-01T12:05:20Z")
+    assert (status["journal"], status["stopping"], status["max_running"]) == (None, False, None)
+    assert status["counts"] == {"running": 2, "waiting": 1}
+    assert {row["at"] for row in status["next"]} == {"2027-03-02T12:00:00Z"}
+
+
+def test_a_reload_that_is_asked_for_reads_the_crontabs_at_once() -> None:
+    world = Asked(line("job", NOON), "12:01:00")
+    world.at("12:05:10", lambda: world.edit(line("job", "7 12 * * *") + "bad line\n"))
+    world.ask_at("12:05:11", Reload())
+    world.runs_until("12:30")
+    assert world.replies == [{"entries": 1, "zones": 1, "problems": 1, "kept": 0}]
+    assert world.starts("job") == ["12:07:00"]
+
+
+def test_a_daemon_that_stops_begins_nothing_but_answers() -> None:
+    world = Asked(line("job", NOON), acts={"job": [Act(lasts=60, on_term=None)]}, grace=20)
+    world.stop_at("12:00:05")
+    for request in (Trigger("job"), Status(), Kill(1)):
+        world.ask_at("12:00:10", request)
+    world.run()
+    refused, status, killed = world.replies
+    assert (refusal(refused), status["stopping"], killed["run"]) == ("stopping", True, 1)
+
+
+def test_what_the_journal_refuses_is_not_done_and_said_so() -> None:
+    for request in (Trigger("job"), Pause(("job",)), Retry(1)):
+        world = Asked(line("job", NOON, retry_delay="10m"), acts={"job": [FAILS]})
+        assert isinstance(world.journal, Frail)
+        journal = world.journal
+
+        def fills(journal: Frail = journal) -> None:
+            journal.is_full = True
+
+        def empties(journal: Frail = journal) -> None:
+            journal.is_full = False
+
+        world.at("12:05", fills)
+        world.ask_at("12:05:01", request)
+        world.at("12:05:30", empties)
+        world.runs_until("12:09")
+        assert world.replies == [Refused("journal", "the disk is full")]
+        assert world.starts("job") == ["12:00:00"]
