@@ -1,7 +1,7 @@
 """A daemon in random trouble: whatever happens, each minute that is due is accounted for once.
 
 A world is drawn from its seed: a crontab in odd zones around a clock change, jobs that last, fail
-or can't start, and a day of kills, stops, suspends, set clocks, a full journal and edits.
+or can't start, and a day of kills, stops, suspends, set clocks, a full journal, edits and orders by hand.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from world import Careful, Frail, Killed, World, line
 
 from scheduler.errors import JournalError
 from scheduler.model import Exited, NotStarted, Signalled
+from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from scheduler.protocol import Request
 
 MINUTE = timedelta(minutes=1)
 WORLDS = 12  # in a run of the tests; a failing one is named by its seed
@@ -43,6 +46,7 @@ SETTINGS = {
     "retries": ("0", "1", "3"),
     "retry_delay": ("0", "1s", "30s", "5m"),
     "timeout": ("10s", "10m", "1d"),
+    "pool": ("db", "db:2", "disk"),
 }
 
 
@@ -62,12 +66,15 @@ class Troubled(World):
         self.dice = random.Random(seed)
         self.plans = [self.plan(f"job{n}") for n in range(self.dice.randint(1, 6))]
         acts = {plan.job: [self.act() for _ in range(3)] for plan in self.plans}
-        super().__init__("".join(plan.line for plan in self.plans), acts=acts)
+        most = self.dice.choice((None, None, 1, 3))
+        super().__init__("".join(plan.line for plan in self.plans), acts=acts, most=most)
         changes = [at for some in reference.CHANGES.values() for at in some]
         self.start = self.dice.choice(changes) - timedelta(seconds=self.dice.uniform(0, DAY / 2))
         self.clock = FakeClock(self.start, limit=timedelta(days=400))
         self.spawner = Careful(self.clock, acts, self)
         self.first: datetime | None = None  # the first minute that was handled
+        self.by_hand: set[int] = set()  # runs that were tried again because somebody asked
+        self.tasks: list[asyncio.Task[None]] = []
         self.new_daemon()
 
     # --- what there is -----------------------------------------------------------------------
@@ -104,8 +111,11 @@ class Troubled(World):
     def lives(self, seconds: float) -> bool:
         """Let one daemon live so long, unless it can't begin; True if it is killed."""
         daemon = self.daemon
-        troubles = (self.sets_the_clock, self.sleeps, self.hangs, self.fails_once, self.is_edited)
-        for _ in range(self.dice.randint(0, 4)):
+        troubles = (
+            *(self.sets_the_clock, self.sleeps, self.hangs, self.fails_once, self.is_edited),
+            *(self.is_asked, self.is_asked),
+        )
+        for _ in range(self.dice.randint(0, 6)):
             trouble = self.dice.choice(troubles)
             after = self.dice.uniform(0, seconds)
             self.clock.after(after, self.only(daemon, trouble))
@@ -155,6 +165,25 @@ class Troubled(World):
         extra = line("extra", "* * * * *") if self.dice.random() < 0.5 else ""
         self.edit(self.text + extra)
         self.daemon.reload()
+
+    def is_asked(self) -> None:
+        """Somebody at a terminal asks the daemon for something."""
+        job, run = self.dice.choice(self.plans).job, self.dice.randint(1, 60)
+        until = self.clock.now() + timedelta(seconds=self.size())
+        request: Request = self.dice.choice(
+            (
+                *(Trigger(job), Retry(run), Kill(run), Status(), Reload(), Resume((job,))),
+                *(Pause((job,)), Pause((job,), until, "for a while")),
+            )
+        )
+        daemon = self.daemon
+
+        async def ask() -> None:
+            reply = await daemon.ask(request)
+            if isinstance(request, Retry) and not isinstance(reply, Refused):
+                self.by_hand.add(request.run)
+
+        self.tasks.append(asyncio.get_running_loop().create_task(ask()))
 
     def fails_once(self) -> None:
         """One of the next statements is refused, or the last thing this daemon did."""
@@ -212,11 +241,15 @@ def test_nothing_else_runs(world: Troubled) -> None:
     for plan in world.plans:
         for row in world.journal.history(plan.job):
             at = row.run.instant
-            assert reference.due_minutes(plan.schedule, plan.zone, at, 1) == [at], plan
+            assert row.by_hand or reference.due_minutes(plan.schedule, plan.zone, at, 1) == [at], (
+                plan
+            )
 
 
 def test_no_attempt_is_left_open_and_none_is_started_twice(world: Troubled) -> None:
-    """That nothing is started before its claim, or beside another run, the world itself asserts."""
+    """That nothing is started before its claim, beside another run or beyond a limit, the world
+    itself asserts.
+    """
     attempts = Counter((each.attempt.run.job, each.attempt) for each in world.spawner.launched)
     assert [each for each, times in attempts.items() if times > 1] == []
     for plan in world.plans:
@@ -227,7 +260,7 @@ def test_no_run_begins_when_it_is_too_late(world: Troubled) -> None:
     entries = {entry.job: entry for entry in world.shelf.load().entries}
     for each in world.spawner.launched:
         entry = entries.get(each.entry.job)
-        if entry is None or each.attempt.number > 1:
+        if entry is None or each.attempt.number > 1 or each.attempt.run.number in world.by_hand:
             continue
         late = (each.at - each.attempt.run.instant).total_seconds() - entry.delay
         assert late < 61 or late <= entry.settings.within + 1, each

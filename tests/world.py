@@ -27,7 +27,7 @@ from scheduler.daemon import Daemon
 from scheduler.errors import JournalError
 from scheduler.journal import Journal
 from scheduler.log import open_log
-from scheduler.model import Crontab, NotStarted, Overlap, Problem, Severity
+from scheduler.model import Crontab, NotStarted, Overlap, Problem, Severity, pool_of
 from scheduler.roster import Roster
 from scheduler.runs import Runs
 from scheduler.sources import Loaded
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from scheduler.journal import RunRow
     from scheduler.log import Format
-    from scheduler.model import Attempt
+    from scheduler.model import Attempt, Entry
     from scheduler.process import Launch
     from scheduler.roster import Library
     from scheduler.sources import Stamp
@@ -108,7 +108,8 @@ def _read(name: str, text: str | None) -> Crontab:
 class Careful(FakeSpawner):
     """It starts nothing that the journal has not heard of, for good, before; and nothing twice.
 
-    Nor does it start anything beside a run of the same job, unless that is allowed.
+    Nor does it start anything beside a run of the same job, unless that is allowed, or more than
+    its pool or the daemon lets run at once.
     """
 
     def __init__(self, clock: FakeClock, acts: Mapping[str, Sequence[Act]], world: World) -> None:
@@ -124,9 +125,25 @@ class Careful(FakeSpawner):
         self._seen.add(launch.attempt)
         entry = self._entries[launch.output]
         assert entry.settings.overlap is Overlap.ALLOW or not self._alive(entry.job)
+        self._has_place(entry)
         result = super().start(launch)
         self.then()
         return result
+
+    def _has_place(self, entry: Entry) -> None:
+        groups = self._groups.items()
+        alive = {pid for pid, group in groups if group.leader in ("child", "orphan")}
+        running = [each.entry for each in self.launched if each.pid in alive - self._strangers]
+        most = self._world.most
+        assert most is None or len(running) < most
+        pool = entry.settings.pool
+        if pool is not None:
+            limits = [each.settings.pool for each in self._world.shelf.load().entries]
+            known = [
+                each.limit for each in limits if each and each.name == pool.name and each.limit
+            ]
+            beside = [each for each in running if pool_of(each) == pool.name]
+            assert len(beside) < min(known, default=1)
 
     def _alive(self, job: str) -> list[Attempt]:
         """The attempts of a job that run, whatever the journal has heard of them."""
