@@ -13,7 +13,6 @@ from scheduler.catchup import is_too_late, mode, opening, own_start, turns
 from scheduler.launches import Launches, Start
 from scheduler.model import Catchup, Entry, Overlap, Reason
 from scheduler.pending import Pending, PutOff, Retry
-from scheduler.record import SECOND
 from scheduler.tick import MINUTE
 from scheduler.timetable import Timetable
 from scheduler.waiting import Waiting
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
 
-    from scheduler.catchup import Instants, LeftOut, MadeUp
+    from scheduler.catchup import Instants
     from scheduler.ledger import Ledger
     from scheduler.model import Run
     from scheduler.pauses import Pauses
@@ -49,7 +48,7 @@ class Jobs:
         self._watch = watch
         self._slots = slots
         self._pauses = pauses
-        self._instants: Instants = Timetable((), {})
+        self.instants: Instants = Timetable((), {})
         self._behind: set[str] = set()  # jobs whose newest start made up for a missed instant
         self.entries: Mapping[str, Entry] = {}
         self.waiting = Waiting(ledger, slots)
@@ -88,80 +87,14 @@ class Jobs:
     def follow(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries and their instants from now on."""
         self.entries = entries
-        self._instants = instants
+        self.instants = instants
         self._slots.follow(entries.values())
 
     def stop(self) -> None:
         """Let nothing start any more; what waits is on disk, for the next daemon."""
         self.waiting.clear()
 
-    # --- what is due -----------------------------------------------------------------------
-
-    def admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
-        """Let a due entry in: at once, after its delay, or beside what its job has going."""
-        if self._pauses.at(entry.job, instant):
-            before = self._instants.last_instant(entry, instant)
-            self._ledger.pass_over(entry, instant, before)
-            return
-        self._supersede(entry, instant)
-        if run := self._ledger.claim(entry, instant):
-            self._enter(entry, PutOff(run, own_start(entry, instant), made_up=late), now)
-
-    def admit_at_boot(self, entry: Entry, instant: datetime, now: datetime) -> None:
-        """Let an @reboot entry in; two boots in one minute are two runs."""
-        if self._pauses.at(entry.job, now):
-            self._ledger.pass_over(entry, instant, None)
-            return
-        self._supersede(entry, instant)
-        run = self._ledger.claim(entry, instant)
-        while run is None:
-            instant += MINUTE
-            run = self._ledger.claim(entry, instant)
-        self._enter(entry, PutOff(run, own_start(entry, now), made_up=False), now)
-
-    def admit_by_hand(self, entry: Entry, now: datetime) -> Run:
-        """Let a run in that its user asked for, now; its instant is the first second not taken."""
-        second = now.replace(microsecond=0)
-        self._supersede(entry, second)
-        run = self._ledger.claim_by_hand(entry, second)
-        while run is None:
-            second += SECOND
-            run = self._ledger.claim_by_hand(entry, second)
-        self._place(entry, PutOff(run, now, made_up=False), now)
-        return run
-
-    def again(self, entry: Entry, pending: Pending, now: datetime) -> None:
-        """Begin a run once more that was over, because its user asked for it."""
-        self._ledger.reopen(pending.run, now)
-        if isinstance(pending, PutOff):
-            self._place(entry, pending, now)
-        else:
-            self._begin_next(entry, pending)
-
-    def _enter(self, entry: Entry, start: PutOff, now: datetime) -> None:
-        if entry.delay and start.due > now:
-            self._put_off(entry, start)
-        else:
-            self._place(entry, start, now)
-
-    def make_up(self, missed: MadeUp) -> None:
-        """Claim a run for an instant that was missed; its start is on disk."""
-        entry, instant = missed.entry, missed.instant
-        if run := self._ledger.claim(entry, instant):
-            is_late = missed.start > own_start(entry, instant)
-            self._put_off(entry, PutOff(run, missed.start, made_up=is_late))
-
-    def leave_out(self, left_out: LeftOut) -> None:
-        """Journal instants that are not made up for; those that have a row already keep it."""
-        entry, last = left_out.entry, left_out.last
-        first: datetime | None = left_out.first
-        for taken in self._ledger.taken(left_out):
-            before = self._instants.last_instant(entry, taken)
-            if first is not None and before is not None and first <= before:
-                self._ledger.skip(replace(left_out, first=first, last=before))
-            first = self._instants.next_instant(entry, taken)
-        if first is not None and first <= last:
-            self._ledger.skip(replace(left_out, first=first))
+    # --- what begins -----------------------------------------------------------------------
 
     def begin(
         self,
@@ -186,7 +119,7 @@ class Jobs:
         entry = self.entries[pending.run.job]
         self._ledger.then(self.pending.remove, pending)
         if isinstance(pending, PutOff):
-            self._supersede(entry, pending.run.instant)
+            self.supersede(entry, pending.run.instant)
         self._resume(entry, pending, now)
 
     def _resume(self, entry: Entry, pending: Pending, now: datetime) -> bool:
@@ -194,9 +127,9 @@ class Jobs:
         if isinstance(pending, Retry):
             return self._try_again(entry, pending, now)
         if pending.made_up and opening(entry, now) > now:
-            self._put_off(entry, replace(pending, due=opening(entry, now)))
+            self.put_off(entry, replace(pending, due=opening(entry, now)))
             return False
-        return self._place(entry, pending, now)
+        return self.place(entry, pending, now)
 
     def _try_again(self, entry: Entry, pending: Retry, now: datetime) -> bool:
         """Begin a run's next attempt, unless another run of the job goes on: then it waits."""
@@ -214,10 +147,10 @@ class Jobs:
             self._ledger.keep(pending, Reason.OVERLAP)
             self._ledger.then(self._queues.add, pending)
             return False
-        self._begin_next(entry, pending)
+        self.begin_next(entry, pending)
         return True
 
-    def _begin_next(self, entry: Entry, pending: Retry) -> None:
+    def begin_next(self, entry: Entry, pending: Retry) -> None:
         """Begin a run's next attempt, or let it wait for a place."""
         if reason := self._slots.obstacle(entry):
             self._line_up(entry, pending, reason)
@@ -235,7 +168,7 @@ class Jobs:
             return ended
         allowed = entry.settings.overlap is Overlap.ALLOW
         since = run.instant if allowed else max(run.instant, ended)
-        return self._instants.next_instant(entry, since)
+        return self.instants.next_instant(entry, since)
 
     def space(self, now: datetime) -> None:
         """Let missed runs whose starts went by meanwhile start one after the other."""
@@ -250,14 +183,15 @@ class Jobs:
     def _last_lived(self, row: RunRow, unlived: datetime) -> datetime:
         """Return with which of its instants a stretch ends when the rest is still to come."""
         entry = self.entries.get(row.run.job)
-        found = None if entry is None else self._instants.last_instant(entry, unlived)
+        found = None if entry is None else self.instants.last_instant(entry, unlived)
         return max(found or row.run.instant, row.run.instant)
 
-    def _put_off(self, entry: Entry, pending: PutOff) -> None:
+    def put_off(self, entry: Entry, pending: PutOff) -> None:
+        """Let a claimed run wait for its time."""
         self._ledger.put_off(entry, pending)
         self._ledger.then(self.pending.add, pending)
 
-    def _supersede(self, entry: Entry, instant: datetime) -> None:
+    def supersede(self, entry: Entry, instant: datetime) -> None:
         """Close what waits for a time or a place and is overtaken by the run of this instant."""
         for pending in (*self.pending.of(entry.job), *self._slots.of(entry.job)):
             if self._gives_way(entry, pending, instant):
@@ -273,7 +207,7 @@ class Jobs:
 
     # --- what meets another run --------------------------------------------------------------
 
-    def _place(self, entry: Entry, start: PutOff, now: datetime) -> bool:
+    def place(self, entry: Entry, start: PutOff, now: datetime) -> bool:
         """Let a claimed run in beside what its job still has going, as its CRON_OVERLAP says.
 
         Returns whether it begins, or waits for nothing but a place.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from scheduler.admission import Admission
     from scheduler.clock import Clock
     from scheduler.jobs import Jobs
     from scheduler.journal import Journal, RunRow
@@ -46,6 +47,7 @@ class Orders:
         journal: Journal,
         ledger: Ledger,
         jobs: Jobs,
+        admission: Admission,
         watch: Watch,
         pauses: Pauses,
     ) -> None:
@@ -53,6 +55,7 @@ class Orders:
         self._journal = journal
         self._ledger = ledger
         self._jobs = jobs
+        self._admission = admission
         self._watch = watch
         self._pauses = pauses
 
@@ -64,7 +67,7 @@ class Orders:
         if entry.settings.overlap is Overlap.SKIP and self._jobs.is_under_way(job):
             return _busy(job)
         with self._ledger.commit():
-            run = self._jobs.admit_by_hand(entry, self._clock.now())
+            run = self._admission.admit_by_hand(entry, self._clock.now())
         return Done(run, 1)
 
     def retry(self, number: int) -> Done | Refused:
@@ -149,7 +152,7 @@ class Orders:
         if number > 1:
             again = Retry(row.run, number, due=now, first_start=now, ended=now)
         with self._ledger.commit():
-            self._jobs.again(entry, again, now)
+            self._admission.again(entry, again, now)
         return Done(row.run, number)
 
     # --- names -----------------------------------------------------------------------------------

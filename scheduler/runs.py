@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scheduler import catchup
+from scheduler.admission import Admission
 from scheduler.errors import JournalError
 from scheduler.heritage import Heritage
 from scheduler.jobs import Jobs
@@ -66,7 +67,10 @@ class Runs:
         self._jobs = Jobs(
             self._ledger, self._launches, self._planned, self._watch, slots, self.pauses
         )
-        self.orders = Orders(clock, journal, self._ledger, self._jobs, self._watch, self.pauses)
+        self._admission = Admission(self._ledger, self._jobs, self.pauses)
+        self.orders = Orders(
+            clock, journal, self._ledger, self._jobs, self._admission, self._watch, self.pauses
+        )
         self._outcomes = Outcomes(self._ledger, self._jobs, draw)
         self._heritage = Heritage(
             clock, spawner, self._ledger, self._watch, self._jobs, self._outcomes
@@ -119,10 +123,10 @@ class Runs:
                 counts = {} if n else {"made_up": len(made_up), "left_out": len(left_out)}
                 self._ledger.jumped(jump, **counts)
             for each in left_out:
-                self._jobs.leave_out(each)
+                self._admission.leave_out(each)
             self._jobs.space(now)
             for missed in made_up:
-                self._jobs.make_up(missed)
+                self._admission.make_up(missed)
             self._ledger.handled(handled)
 
     def _unless_paused(self, account: Account) -> Account:
@@ -192,7 +196,7 @@ class Runs:
         now = self._clock.now()
         with self._ledger.commit():
             for entry in self._held:
-                self._jobs.admit(entry, instant, now, late=late)
+                self._admission.admit(entry, instant, now, late=late)
             self._ledger.handled(instant)
             self._ledger.then(self._held.clear)
         self.start()
@@ -249,7 +253,7 @@ class Runs:
         now = self._clock.now()
         with self._ledger.commit():
             for entry, boot in entries:
-                self._jobs.admit_at_boot(entry, instant, now)
+                self._admission.admit_at_boot(entry, instant, now)
                 self._ledger.booted(entry.job, boot)
         self.start()
 

@@ -90,6 +90,17 @@ def test_a_trigger_in_its_minute_takes_no_scheduled_run_away() -> None:
     assert world.starts("job") == ["12:10:00", "12:10:00"]
 
 
+def test_a_trigger_never_has_the_key_of_a_scheduled_instant() -> None:
+    """A clock that is set back may bring that instant, and it is not to be taken for done."""
+    world = Asked(line("job", "20 12 * * *", catchup="none"), "12:05")
+    world.at("12:06", lambda: world.clock.set(when("18:20:00")))
+    world.ask_at("18:20:00", Trigger("job"))
+    world.set_clock_at("18:20:40", "12:10:40", stop="12:30")
+    world.run()
+    assert world.replies[0]["at"] == "2027-03-01T18:20:01Z"
+    assert world.starts("job")[-1] == "12:20:00"
+
+
 def test_a_job_that_nobody_knows_is_refused_with_one_that_there_is() -> None:
     _, reply = asked(line("backup", NOON), "12:10", Trigger("bakcup"))
     assert reply == Refused("no-such-job", "There is no job bakcup; did you mean backup?")

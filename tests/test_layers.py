@@ -34,7 +34,17 @@ LAYERS = {
         *("sql", "systemd", "versions"),
     },
     "wiring": {
-        *("daemon", "desk", "herald", "heritage", "jobs", "launches", "ledger", "minutes"),
+        *(
+            "admission",
+            "daemon",
+            "desk",
+            "herald",
+            "heritage",
+            "jobs",
+            "launches",
+            "ledger",
+            "minutes",
+        ),
         *("orders", "outcomes"),
         *("pauses", "pending", "queues", "roster", "runs", "simulation", "slots", "story"),
         *("virtual", "waiting", "watch"),

@@ -1,0 +1,99 @@
+"""What wants to run: a due entry, a missed instant, a boot, an order in; claimed runs out.
+
+Everything here is called inside a commit of the ledger, and changes after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from scheduler.catchup import own_start
+from scheduler.pending import PutOff
+from scheduler.record import SECOND
+from scheduler.tick import MINUTE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scheduler.catchup import LeftOut, MadeUp
+    from scheduler.jobs import Jobs
+    from scheduler.ledger import Ledger
+    from scheduler.model import Entry, Run
+    from scheduler.pauses import Pauses
+    from scheduler.pending import Pending
+
+
+class Admission:
+    """Claims a run for whatever asks for one, and hands it to its job."""
+
+    def __init__(self, ledger: Ledger, jobs: Jobs, pauses: Pauses) -> None:
+        self._ledger = ledger
+        self._jobs = jobs
+        self._pauses = pauses
+
+    def admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
+        """Let a due entry in: at once, after its delay, or beside what its job has going."""
+        if self._pauses.at(entry.job, instant):
+            before = self._jobs.instants.last_instant(entry, instant)
+            self._ledger.pass_over(entry, instant, before)
+            return
+        self._jobs.supersede(entry, instant)
+        if run := self._ledger.claim(entry, instant):
+            self._enter(entry, PutOff(run, own_start(entry, instant), made_up=late), now)
+
+    def admit_at_boot(self, entry: Entry, instant: datetime, now: datetime) -> None:
+        """Let an @reboot entry in; two boots in one minute are two runs."""
+        if self._pauses.at(entry.job, now):
+            self._ledger.pass_over(entry, instant, None)
+            return
+        self._jobs.supersede(entry, instant)
+        run = self._ledger.claim(entry, instant)
+        while run is None:
+            instant += MINUTE
+            run = self._ledger.claim(entry, instant)
+        self._enter(entry, PutOff(run, own_start(entry, now), made_up=False), now)
+
+    def admit_by_hand(self, entry: Entry, now: datetime) -> Run:
+        """Let a run in that its user asked for, now; its instant is the first second not taken."""
+        second, run = now.replace(microsecond=0), None
+        self._jobs.supersede(entry, second)
+        while run is None:
+            if second.second:  # a whole minute is the schedule's, now or when a clock is set back
+                run = self._ledger.claim_by_hand(entry, second)
+            second += SECOND
+        self._jobs.place(entry, PutOff(run, now, made_up=False), now)
+        return run
+
+    def again(self, entry: Entry, pending: Pending, now: datetime) -> None:
+        """Begin a run once more that was over, because its user asked for it."""
+        self._ledger.reopen(pending.run, now)
+        if isinstance(pending, PutOff):
+            self._jobs.place(entry, pending, now)
+        else:
+            self._jobs.begin_next(entry, pending)
+
+    def _enter(self, entry: Entry, start: PutOff, now: datetime) -> None:
+        if entry.delay and start.due > now:
+            self._jobs.put_off(entry, start)
+        else:
+            self._jobs.place(entry, start, now)
+
+    def make_up(self, missed: MadeUp) -> None:
+        """Claim a run for an instant that was missed; its start is on disk."""
+        entry, instant = missed.entry, missed.instant
+        if run := self._ledger.claim(entry, instant):
+            is_late = missed.start > own_start(entry, instant)
+            self._jobs.put_off(entry, PutOff(run, missed.start, made_up=is_late))
+
+    def leave_out(self, left_out: LeftOut) -> None:
+        """Journal instants that are not made up for; those that have a row already keep it."""
+        entry, last = left_out.entry, left_out.last
+        first: datetime | None = left_out.first
+        for taken in self._ledger.taken(left_out):
+            before = self._jobs.instants.last_instant(entry, taken)
+            if first is not None and before is not None and first <= before:
+                self._ledger.skip(replace(left_out, first=first, last=before))
+            first = self._jobs.instants.next_instant(entry, taken)
+        if first is not None and first <= last:
+            self._ledger.skip(replace(left_out, first=first))
