@@ -88,7 +88,7 @@ class Jobs:
         """Go by these entries and their instants from now on."""
         self.entries = entries
         self.instants = instants
-        self._slots.follow(entries.values())
+        self._slots.follow(entries)
 
     def stop(self) -> None:
         """Let nothing start any more; what waits is on disk, for the next daemon."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
@@ -70,14 +70,21 @@ class Slots:
 
     # --- limits ------------------------------------------------------------------------------
 
-    def follow(self, entries: Iterable[Entry]) -> None:
-        """Go by the pools of these entries: a pool holds the least that any of them says, or 1."""
-        chosen = {id(entry.settings): entry.settings.pool for entry in entries}
+    def follow(self, entries: Mapping[str, Entry]) -> None:
+        """Go by the pools of these entries: a pool holds the least that any of them says, or 1.
+
+        Who waits is one of them, and keeps its turn, whatever its pool was.
+        """
+        chosen = {id(entry.settings): entry.settings.pool for entry in entries.values()}
         limits: dict[str, int] = {}
         for pool in filter(None, chosen.values()):
             if pool.limit is not None:
                 limits[pool.name] = min(pool.limit, limits.get(pool.name, pool.limit))
         self._limits = limits
+        waiters = self.all()
+        self.clear()
+        for waiter in waiters:
+            self._add(replace(waiter, pool=pool_of(entries[waiter.pending.run.job])))
 
     def obstacle(self, entry: Entry) -> Reason | None:
         """Return what keeps a run of this entry from having a place now; None if nothing does."""
@@ -134,21 +141,19 @@ class Slots:
 
         What its taker does with it counts for the next one.
         """
-        rests = {pool: iter(tuple(line)) for pool, line in self._lines.items()}
-        heads = [(line[0].turn, pool, next(rests[pool])) for pool, line in self._lines.items()]
-        heads.sort(key=lambda head: head[0])
-        queue = [(turn, n, pool, waiter) for n, (turn, pool, waiter) in enumerate(heads)]
-        heapify(queue)
-        while queue:
-            _, n, pool, waiter = heappop(queue)
+        lines = [tuple(line) for line in self._lines.values()]
+        heads = [(line[0].turn, iter(line[1:]), line[0]) for line in lines]  # turns differ
+        heapify(heads)
+        while heads:
+            _, rest, waiter = heappop(heads)
             obstacle = self.obstacle(entries[waiter.pending.run.job])
             if obstacle is Reason.CROWD:
                 return
             if obstacle is None:
                 self.remove(waiter.pending)
                 yield waiter.pending
-                if (following := next(rests[pool], None)) is not None:
-                    heappush(queue, (following.turn, n, pool, following))
+                if (following := next(rest, None)) is not None:
+                    heappush(heads, (following.turn, rest, following))
 
     def turn_of(self, job: str) -> int | None:
         """Return the turn of the job's first run in line; None if there is none."""

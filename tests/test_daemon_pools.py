@@ -195,6 +195,20 @@ def test_a_pool_that_an_edit_widens_lets_in_who_waits() -> None:
     assert starts(told.runs_until("12:30")) == [["12:00:00"], ["12:00:30"], ["12:00:30"]]
 
 
+def test_who_waits_in_a_pool_that_an_edit_dissolves_starts_and_keeps_nobody_up() -> None:
+    told = world(three(pool="db"))
+    other = line("x", "0 11 * * *", pool="db:1")
+    told.edit_at(
+        "12:00:20",
+        line("a", "0 12 * * *", pool="db")
+        + line("b", "0 12 * * *", pool="new")
+        + line("c", "0 12 * * *")
+        + other,
+    )
+    told.reload_at("12:00:30")
+    assert starts(told.runs_until("12:30")) == [["12:00:00"], ["12:00:30"], ["12:00:30"]]
+
+
 @pytest.mark.parametrize("number", range(1, 40))
 def test_a_refused_commit_neither_loses_nor_doubles_who_waits(number: int) -> None:
     told = world(three(pool="db"))
