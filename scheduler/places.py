@@ -53,6 +53,11 @@ class Places:
         """The database file."""
         return self.state / "journal.db"
 
+    @property
+    def socket(self) -> Path:
+        """Where the daemon hears its user's commands."""
+        return self.runtime / "control.sock"
+
 
 def places(
     environ: Mapping[str, str],
@@ -82,7 +87,7 @@ def places(
     )
 
 
-def make_private(folder: Path, uid: int) -> None:
+def make_private(folder: Path, uid: int, *, kind: str = "state") -> None:
     """Make a folder that is this user's alone; one that is there already is left as it is.
 
     Whoever may only look into that one sees no secret, since everything in it is private by itself.
@@ -92,14 +97,14 @@ def make_private(folder: Path, uid: int) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
     except OSError as error:
-        message = f"can't make the state folder {folder}: {error.strerror}; name one with --state"
+        message = f"can't make the {kind} folder {folder}: {error.strerror}; name one with --state"
         raise MeridianError(message) from error
     if status.st_uid not in (0, uid):
         why = f"belongs to user {status.st_uid}, not to user {uid} or root"
-        raise MeridianError(f"the state folder {folder} {why}; name another with --state")
+        raise MeridianError(f"the {kind} folder {folder} {why}; name another with --state")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         advice = f"name one of Meridian's own with --state, or chmod go-w {folder}"
-        raise MeridianError(f"others can write the state folder {folder}; {advice}")
+        raise MeridianError(f"others can write the {kind} folder {folder}; {advice}")
 
 
 def _roots() -> tuple[Path, Path, Path | None]:

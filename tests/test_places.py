@@ -52,7 +52,9 @@ def test_a_users_socket_is_in_the_runtime_folder(
 ) -> None:
     run = home / "run"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
-    assert places({"XDG_RUNTIME_DIR": str(run)}, USER).runtime == run / "meridian"
+    found = places({"XDG_RUNTIME_DIR": str(run)}, USER)
+    assert found.runtime == run / "meridian"
+    assert found.socket == found.runtime / "control.sock"
 
 
 def test_without_a_runtime_folder_it_is_with_the_state_not_in_a_shared_one(home: Path) -> None:
@@ -221,3 +223,5 @@ def test_a_state_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         make_private(tmp_path / "file" / "state", ME)
     with pytest.raises(MeridianError, match="File exists"):
         make_private(tmp_path / "file", ME)
+    with pytest.raises(MeridianError, match="can't make the runtime folder"):
+        make_private(tmp_path / "file", ME, kind="runtime")
