@@ -30,7 +30,7 @@ LAYERS = {
         *("settings", "shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
     },
     "edges": {
-        *("clock", "journal", "log", "notify", "places", "proc", "process", "sources"),
+        *("clock", "control", "journal", "log", "notify", "places", "proc", "process", "sources"),
         *("sql", "systemd", "versions"),
     },
     "wiring": {
