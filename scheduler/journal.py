@@ -327,6 +327,21 @@ class Journal:
         """Return the newest run of the job that has an attempt."""
         return next(iter(record.runs(self._rows("latest", job=job))), None)
 
+    def failing(self) -> list[RunRow]:
+        """Return, for each job whose newest finished run failed, that run, by their jobs' names.
+
+        Runs that were ended on purpose (by hand, by a stop, by their successor) do not count.
+        """
+        return record.runs(self._rows("failing"))
+
+    def retrying(self) -> list[RunRow]:
+        """Return the runs that wait for another attempt."""
+        return record.runs(self._rows("retrying"))
+
+    def jobs(self) -> list[str]:
+        """Return the names of all jobs that have a run, in order."""
+        return [job for (job,) in self._rows("jobs")]
+
     # --- the database ------------------------------------------------------------------------
 
     def _do(self, name: str, **values: Value) -> sqlite3.Cursor:

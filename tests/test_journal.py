@@ -534,6 +534,63 @@ def test_the_latest_is_the_newest_run_that_came_to_an_attempt(journal: Journal) 
     assert row.run == running
 
 
+def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal) -> None:
+    def ends(job: str, minute: int, state: State, reason: Reason | None = None) -> Run:
+        run = claimed(journal, job, NOON + minute * MINUTE)
+        attempted(journal, run)
+        journal.finish(run, state, reason)
+        return run
+
+    def failing() -> list[tuple[str, int]]:
+        return [(row.run.job, row.run.number) for row in journal.failing()]
+
+    assert failing() == []
+    ends("mended", 0, State.FAILED, Reason.EXHAUSTED)
+    ends("mended", 1, State.SUCCEEDED)
+    ends("broken", 0, State.SUCCEEDED)
+    broken = ends("broken", 1, State.FAILED, Reason.EXHAUSTED)
+    late = ends("late", 1, State.FAILED, Reason.SUPERSEDED)
+    ends("late", 0, State.SUCCEEDED)  # ended after, and is not the newest
+    journal.skip("only-skipped", NOON, "UTC", Reason.OVERLAP)
+    attempted(journal, claimed(journal, "new", NOON))
+    expected = [("broken", broken.number), ("late", late.number)]
+    assert failing() == expected
+    # What is no finished run of its own accord changes nothing.
+    journal.skip("broken", NOON + 2 * MINUTE, "UTC", Reason.OVERLAP)
+    attempted(journal, claimed(journal, "broken", NOON + 3 * MINUTE))
+    for minute, reason in enumerate((Reason.KILLED, Reason.REPLACED, Reason.STOPPED), 4):
+        ends("broken", minute, State.FAILED, reason)
+        ends("mended", minute, State.FAILED, reason)
+    assert failing() == expected
+    ends("broken", 9, State.SUCCEEDED)
+    assert failing() == expected[1:]
+    (row,) = journal.failing()
+    assert (row.state, len(row.attempts)) == (State.FAILED, 1)
+
+
+def test_retrying_is_what_waits_for_another_attempt(journal: Journal) -> None:
+    run = claimed(journal, "again", NOON)
+    attempt = attempted(journal, run)
+    claimed(journal, "first", NOON)
+    attempted(journal, claimed(journal, "running", NOON))
+    finished(journal, "over", NOON)
+    journal.started(attempt, NOON, 7, None)
+    journal.ended(attempt, Ending(Exited(1), NOON + MINUTE))
+    assert journal.retrying() == []
+    journal.retry(run, NOON + 2 * MINUTE)
+    assert [row.run for row in journal.retrying()] == [run]
+
+
+def test_every_job_with_a_run_is_named_once(journal: Journal) -> None:
+    assert journal.jobs() == []
+    for minute in range(3):
+        finished(journal, "b", NOON + minute * MINUTE)
+        claimed(journal, "c", NOON + minute * MINUTE)
+    claimed(journal, "b", NOON + 3 * MINUTE)
+    journal.skip("a", NOON, "UTC", Reason.OVERLAP)
+    assert journal.jobs() == ["a", "b", "c"]
+
+
 KEYS = st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.sampled_from(["run", "skip", "end"]))
 
 
@@ -623,6 +680,32 @@ def test_what_is_newest_is_found_from_the_end(journal: Journal, name: str) -> No
     assert "MERGE (UNION ALL)" in steps  # both halves in order: neither is read to its end
     assert any("INDEX run_open (job=?)" in step for step in steps)
     assert any("INDEX run_over (job=?)" in step for step in steps)
+
+
+@pytest.mark.parametrize("name", ["failing", "jobs", "retrying"])
+def test_what_is_asked_of_every_job_does_not_cost_by_its_runs(journal: Journal, name: str) -> None:
+    def steps() -> int:
+        ticks = 0
+
+        def count() -> int:
+            nonlocal ticks
+            ticks += 1
+            return 0
+
+        journal._connection.set_progress_handler(count, 1)
+        journal._rows(name)
+        journal._connection.set_progress_handler(None, 1)
+        return ticks
+
+    jobs = ["a", "b", "c"]
+    for job in jobs:
+        finished(journal, job, NOON)
+    early = steps()
+    with journal.transaction():
+        for job in jobs:
+            for minute in range(1, 300):
+                finished(journal, job, NOON + minute * MINUTE)
+    assert steps() == early  # of the database's own machine
 
 
 def test_the_cost_of_claiming_does_not_grow_with_the_table(journal: Journal) -> None:

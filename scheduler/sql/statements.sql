@@ -145,6 +145,56 @@ WHERE number IN (
 )
 ORDER BY attempt;
 
+-- name: failing
+-- Where a job's newest finished run failed, that run; one that was ended on purpose is none.
+-- It goes from job to job, so it costs by the jobs and not by their runs.
+WITH RECURSIVE known (job) AS (
+    SELECT min(job) FROM run INDEXED BY run_over
+    WHERE state IN ('succeeded', 'failed', 'skipped')
+    UNION ALL
+    SELECT (
+        SELECT min(run.job) FROM run INDEXED BY run_over
+        WHERE state IN ('succeeded', 'failed', 'skipped') AND run.job > known.job
+    )
+    FROM known WHERE known.job IS NOT NULL
+)
+SELECT record.* FROM known CROSS JOIN record ON record.number = (
+    SELECT number FROM run INDEXED BY run_over
+    WHERE run.job = known.job
+    AND state IN ('succeeded', 'failed', 'skipped') AND state <> 'skipped'
+    AND (reason IS NULL OR reason NOT IN ('killed by hand', 'replaced', 'daemon stopped'))
+    ORDER BY instant DESC LIMIT 1
+)
+WHERE record.state = 'failed'
+ORDER BY known.job, attempt;
+
+-- name: retrying
+-- The open runs that have had an attempt and wait for another.
+SELECT * FROM record
+WHERE number IN (
+    SELECT number FROM run INDEXED BY run_open
+    WHERE state IN ('scheduled', 'running') AND state = 'scheduled'
+    AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
+)
+ORDER BY job, instant, attempt;
+
+-- name: jobs
+-- The name of each job that has a run, a job after the other.
+WITH RECURSIVE known (job) AS (
+    SELECT min(job) FROM run INDEXED BY run_over
+    WHERE state IN ('succeeded', 'failed', 'skipped')
+    UNION ALL
+    SELECT (
+        SELECT min(run.job) FROM run INDEXED BY run_over
+        WHERE state IN ('succeeded', 'failed', 'skipped') AND run.job > known.job
+    )
+    FROM known WHERE known.job IS NOT NULL
+)
+SELECT job FROM known WHERE job IS NOT NULL
+UNION
+SELECT job FROM run INDEXED BY run_open WHERE state IN ('scheduled', 'running')
+ORDER BY job;
+
 -- name: last_instant
 -- The newest instant of a job's schedule that is accounted for, run or not.
 SELECT coalesce(until, instant), instant FROM run
