@@ -11,7 +11,7 @@ decision → journal         ledger, journal, sql, record
 what the log says of it    herald, wording, log, systemd
 what is to come            coming, audit, explain, simulation, virtual, story
 what has been              answer
-what its user asks of it   protocol, control, desk, orders
+what its user asks of it   protocol, control, desk, orders, replies, health
 words for all of them      model, errors
 what they stand on         clock, places, versions, notify, report, redact
 around them                daemon, cli

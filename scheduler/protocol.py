@@ -27,7 +27,9 @@ MOST_RUNS = 2**63 - 1  # what the journal can count
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Say what runs, waits, is paused, and how the daemon does."""
+    """Say what runs, waits, is paused, and how the daemon does; and which of `jobs` it has."""
+
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,29 @@ LAYERS = {
     "words": {"", "errors", "model"},  # "" is the package itself
     "pure rules": {
         *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
-        *("due", "duration", "explain", "expression", "fields", "items", "last_good", "lines"),
-        *("marks", "naming", "protocol", "record", "redact", "remarks", "report", "retry", "scope"),
+        *(
+            "due",
+            "duration",
+            "explain",
+            "expression",
+            "fields",
+            "health",
+            "items",
+            "last_good",
+            "lines",
+        ),
+        *(
+            "marks",
+            "naming",
+            "protocol",
+            "record",
+            "redact",
+            "remarks",
+            "replies",
+            "report",
+            "retry",
+            "scope",
+        ),
         *("settings", "shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
     },
     "edges": {

@@ -34,7 +34,7 @@ runs = st.integers(1, MOST_RUNS)
 times = st.datetimes(timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
 some = st.lists(names, min_size=1, max_size=5).map(tuple)
 requests = st.one_of(
-    st.builds(Status),
+    st.builds(Status, st.just(()) | some),
     st.builds(Reload),
     st.builds(Trigger, names),
     st.builds(Retry, runs),
@@ -111,6 +111,7 @@ def asked(rest: str) -> str:
     ("line", "request_", "why"),
     [
         (asked('"do": "status"'), Status(), "nothing else is needed"),
+        (asked('"do": "status", "jobs": ["a"]'), Status(("a",)), "which of these there are"),
         (asked('"do": "trigger", "job": "backup"'), Trigger("backup"), "a name"),
         ('{"job":"b","do":"trigger","meridian":1}\r\n', Trigger("b"), "in any order and spacing"),
         (asked('"do": "retry", "run": 7'), Retry(7), "a number"),
@@ -192,7 +193,7 @@ def test_a_line_that_asks_nothing(line: str | bytes, code: str, why: str) -> Non
         (asked('"do": "tigger"'), "nothing called 'tigger' to do; did you mean trigger?"),
         (asked('"do": "x"'), "there are: status, trigger, retry, kill, pause, resume, reload"),
         (asked('"do": "kill", "rum": 7'), "no member 'rum'; did you mean run?"),
-        (asked('"do": "status", "x": 7'), "no member 'x'; there are: none"),
+        (asked('"do": "reload", "x": 7'), "no member 'x'; there are: none"),
         (asked('"do": "kill"'), 'needs a run; add "run": 7'),
         (asked('"do": "kill", "run": "7"'), 'run is a run\'s number; write "run": 7'),
         ('{"meridian": 9, "do": "x"}', 'newer than this daemon; ask with "meridian": 1'),

@@ -1,0 +1,106 @@
+"""How a daemon stands in, a verdict for whoever watches over machines out: `status --check`.
+
+The levels are the exit statuses of the Monitoring Plugins' guidelines; so is the one line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from scheduler.report import counted
+from scheduler.tick import MINUTE
+from scheduler.wording import of_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from scheduler.replies import Standing
+
+# An idle minute is handled when the next is prepared, so a daemon in time is this far behind.
+LATE = timedelta(minutes=2)
+_NAMED = 5  # jobs that are named; the rest is a number
+
+
+class Level(IntEnum):
+    """What it comes to; its number is the exit status."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3  # the question was wrong, or nobody could tell
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A level, and in one line why."""
+
+    level: Level
+    text: str
+
+    def __str__(self) -> str:
+        # What comes behind a bar is measured values to whoever reads these lines.
+        return f"{self.level.name}: {self.text.replace('|', '/')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Jobs in trouble by the journal, each as `name (run 7)`: given up, or waiting for a retry."""
+
+    failing: Sequence[str] = ()
+    retrying: Sequence[str] = ()
+
+
+def judge(standing: Standing, trouble: Trouble, now: datetime) -> Verdict:
+    """Return the worst there is, and every reason, the worst first; `now` is the asker's clock."""
+    critical = list(_critical(standing, trouble, now))
+    warning = list(_warning(standing, trouble))
+    if critical or warning:
+        level = Level.CRITICAL if critical else Level.WARNING
+        return Verdict(level, "; ".join(critical + warning))
+    return Verdict(Level.OK, ", ".join(_facts(standing)))
+
+
+def _critical(standing: Standing, trouble: Trouble, now: datetime) -> Iterator[str]:
+    if standing.is_stopping:
+        yield "the daemon is stopping, and starts nothing new"
+    if standing.journal is not None:
+        yield f"the journal refuses: {standing.journal}"
+    late = behind(standing, now)
+    if late > LATE:
+        yield f"the last minute handled is {of_seconds(late.total_seconds())} behind the clock"
+    if trouble.failing:
+        yield f"{counted(len(trouble.failing), 'job')} failing: {_names(trouble.failing)}"
+
+
+def _warning(standing: Standing, trouble: Trouble) -> Iterator[str]:
+    if trouble.retrying:
+        number = counted(len(trouble.retrying), "run")
+        yield f"{number} waiting for a retry: {_names(trouble.retrying)}"
+    if standing.problems:
+        yield f"{counted(standing.problems, 'problem')} in the crontabs"
+    if standing.kept:
+        number = counted(standing.kept, "unreadable entry")
+        yield f"{number} kept in the last good version"
+
+
+def _facts(standing: Standing) -> Iterator[str]:
+    yield f"{counted(standing.entries, 'entry')}"
+    yield f"{standing.runs} running"
+    yield f"{standing.waits} waiting"
+    if standing.paused:
+        yield f"{len(standing.paused)} paused"
+
+
+def _names(jobs: Sequence[str]) -> str:
+    more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+    return ", ".join(jobs[:_NAMED]) + more
+
+
+def behind(standing: Standing, now: datetime) -> timedelta:
+    """Return how far the last minute handled lies behind; from its start for a new daemon."""
+    last = standing.started - MINUTE if standing.last_tick is None else standing.last_tick
+    return max(now - last, timedelta(0))

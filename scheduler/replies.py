@@ -1,0 +1,231 @@
+"""What the daemon replied in, its facts with their types out; what is missing is a NoAnswer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from scheduler import protocol
+from scheduler.errors import NoAnswer
+from scheduler.model import Paused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scheduler.protocol import Json
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNow:
+    """An attempt that has a process."""
+
+    run: int
+    job: str
+    at: datetime
+    zone: str
+    attempt: int
+    pid: int | None
+    started: datetime | None
+    by_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A run that waits for its start or its retry: until `due`, or for what `reason` says."""
+
+    run: int
+    job: str
+    at: datetime
+    zone: str
+    attempt: int
+    due: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A job's next run."""
+
+    job: str
+    at: datetime
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a daemon does. The rows may be cut; `runs` and `waits` count them whole."""
+
+    version: str
+    pid: int
+    started: datetime
+    state: str
+    is_stopping: bool
+    entries: int
+    zones: int
+    problems: int
+    kept: int
+    last_tick: datetime | None
+    now: datetime
+    journal: str | None
+    max_running: int | None
+    running: tuple[RunningNow, ...]
+    waiting: tuple[Waiting, ...]
+    paused: tuple[Paused, ...]
+    coming: tuple[Coming, ...]
+    runs: int
+    waits: int
+    in_force: frozenset[str] | None  # of the jobs that were asked about
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of a run that was triggered, retried or killed."""
+
+    run: int
+    job: str
+    state: str
+    attempt: int | None
+    reason: str | None
+
+
+class Members:
+    """The members of a JSON object, by their types; NoAnswer for one that is not as promised."""
+
+    def __init__(self, found: object) -> None:
+        if not isinstance(found, dict):
+            raise _nonsense("object")
+        self._found: Json = found
+
+    def text(self, name: str) -> str:
+        """Return a text."""
+        return self._of(name, str)
+
+    def number(self, name: str) -> int:
+        """Return a whole number."""
+        return self._of(name, int)
+
+    def truth(self, name: str) -> bool:
+        """Return true or false."""
+        return self._of(name, bool)
+
+    def time(self, name: str) -> datetime:
+        """Return an instant in UTC."""
+        try:
+            return protocol.instant(self.text(name))
+        except ValueError as error:
+            raise _nonsense(name) from error
+
+    def maybe_text(self, name: str) -> str | None:
+        """Return a text, None for null or where it was left out."""
+        return self.text(name) if self._has(name) else None
+
+    def maybe_number(self, name: str) -> int | None:
+        """Return a whole number, None for null or where it was left out."""
+        return self.number(name) if self._has(name) else None
+
+    def maybe_time(self, name: str) -> datetime | None:
+        """Return an instant, None for null or where it was left out."""
+        return self.time(name) if self._has(name) else None
+
+    def inner(self, name: str) -> Members:
+        """Return an object in it."""
+        return Members(self._found.get(name))
+
+    def rows(self, name: str) -> list[Members]:
+        """Return a list of objects."""
+        return [Members(each) for each in self._of(name, list)]
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of texts."""
+        found = self._of(name, list)
+        if not all(isinstance(each, str) for each in found):
+            raise _nonsense(name)
+        return found
+
+    def _has(self, name: str) -> bool:
+        return self._found.get(name) is not None
+
+    def _of(self, name: str, kind: type[T]) -> T:
+        value = self._found.get(name)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise _nonsense(name)
+        return value
+
+
+def _nonsense(name: str) -> NoAnswer:
+    return NoAnswer(f"the daemon's answer has no {name} that makes sense; is it another version?")
+
+
+def of_status(reply: Json) -> Standing:
+    """Return what `status` replied; members that nobody knows yet are no trouble."""
+    found = Members(reply)
+    counts = found.inner("counts")
+    return Standing(
+        version=found.text("version"),
+        pid=found.number("pid"),
+        started=found.time("started"),
+        state=found.text("state"),
+        is_stopping=found.truth("stopping"),
+        entries=found.number("entries"),
+        zones=found.number("zones"),
+        problems=found.number("problems"),
+        kept=found.number("kept"),
+        last_tick=found.maybe_time("last_tick"),
+        now=found.time("now"),
+        journal=found.maybe_text("journal"),
+        max_running=found.maybe_number("max_running"),
+        running=tuple(map(_running, found.rows("running"))),
+        waiting=tuple(map(_waiting, found.rows("waiting"))),
+        paused=tuple(map(_paused, found.rows("paused"))),
+        coming=tuple(map(_coming, found.rows("next"))),
+        runs=counts.number("running"),
+        waits=counts.number("waiting"),
+        in_force=frozenset(found.texts("in_force")) if "in_force" in reply else None,
+    )
+
+
+def _running(row: Members) -> RunningNow:
+    return RunningNow(
+        run=row.number("run"),
+        job=row.text("job"),
+        at=row.time("at"),
+        zone=row.text("zone"),
+        attempt=row.number("attempt"),
+        pid=row.maybe_number("pid"),
+        started=row.maybe_time("started"),
+        by_hand=row.truth("by_hand"),
+    )
+
+
+def _waiting(row: Members) -> Waiting:
+    return Waiting(
+        run=row.number("run"),
+        job=row.text("job"),
+        at=row.time("at"),
+        zone=row.text("zone"),
+        attempt=row.number("attempt"),
+        due=row.maybe_time("due"),
+        reason=row.text("reason"),
+    )
+
+
+def _paused(row: Members) -> Paused:
+    return Paused(row.text("job"), row.time("since"), row.maybe_time("until"), row.text("note"))
+
+
+def _coming(row: Members) -> Coming:
+    return Coming(row.text("job"), row.time("at"), row.text("zone"))
+
+
+def of_run(reply: Json) -> Moved:
+    """Return what `trigger`, `retry` or `kill` replied."""
+    found = Members(reply)
+    return Moved(
+        run=found.number("run"),
+        job=found.text("job"),
+        state=found.text("state"),
+        attempt=found.maybe_number("attempt"),
+        reason=found.maybe_text("reason"),
+    )

@@ -1,0 +1,83 @@
+"""A stand-in for the daemon behind its control socket: the socket is real, the answers are given."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from scheduler import control
+from scheduler.protocol import Refused, Reply, Request, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STATUS: dict[str, Any] = {
+    "version": "0.1.0",
+    "pid": 4242,
+    "started": "2027-03-28T00:30:00Z",
+    "state": "/var/lib/meridian",
+    "stopping": False,
+    "entries": 12,
+    "zones": 3,
+    "problems": 0,
+    "kept": 0,
+    "last_tick": "2027-03-28T01:00:00Z",
+    "now": "2027-03-28T01:01:30Z",
+    "journal": None,
+    "max_running": 50,
+    "running": [
+        {"run": 7, "job": "backup", "at": "2027-03-28T00:45:00Z", "zone": "Europe/Berlin",
+         "attempt": 1, "pid": 123, "started": "2027-03-28T00:45:00Z", "by_hand": False},
+    ],
+    "waiting": [
+        {"run": 8, "job": "report", "at": "2027-03-28T01:00:00Z", "zone": "Asia/Tokyo",
+         "attempt": 2, "due": "2027-03-28T01:02:00Z", "reason": "retry"},
+    ],
+    "paused": [
+        {"job": "mirror", "since": "2027-03-27T12:00:00Z", "until": None, "note": "disk is full"},
+    ],
+    "next": [{"job": "mail", "at": "2027-03-28T01:05:00Z", "zone": "Europe/Berlin"}],
+    "counts": {"running": 1, "waiting": 1},
+}  # fmt: skip
+
+
+class StandIn:
+    """What the daemon was asked, and what it replies by the name of the request."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.warnings: list[str] = []
+        self.status = STATUS
+        self.in_force: frozenset[str] | None = None
+        self.replies: dict[type[Request], Reply] = {}
+
+    async def ask(self, request: Request) -> Reply:
+        self.asked.append(request)
+        if isinstance(request, Status) and Status not in self.replies:
+            if self.in_force is None:
+                return self.status
+            return self.status | {"in_force": sorted(self.in_force & set(request.jobs))}
+        return self.replies.get(type(request), Refused("unknown", "nobody said what to reply"))
+
+    @contextmanager
+    def listening(self, path: Path) -> Iterator[None]:
+        """Answer at `path`, on a loop in a thread of its own."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        listener = control.listen(path)
+        loop, is_over = asyncio.new_event_loop(), asyncio.Event()
+
+        async def serve() -> None:
+            async with control.serve(listener, self.ask, self.warnings.append):
+                await is_over.wait()
+
+        thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+        thread.start()
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(is_over.set)
+            thread.join()
+            loop.close()

@@ -1,0 +1,79 @@
+"""What a monitor is told: one row a fact, and what it makes of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from standin import STATUS
+
+from scheduler import health, replies
+from scheduler.health import Level, Trouble, Verdict
+
+NOW = datetime(2027, 3, 28, 1, 1, 30, tzinfo=UTC)  # 90 s after the last minute handled
+WELL = replies.of_status(STATUS)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("standing", "trouble", "level", "why"),
+    [
+        ({}, Trouble(), Level.OK, "as it should be"),
+        ({"last_tick": NOW - 120 * SECOND}, Trouble(), Level.OK, "idle, shortly before the next"),
+        ({"last_tick": NOW - 121 * SECOND}, Trouble(), Level.CRITICAL, "a minute was not handled"),
+        ({"last_tick": NOW + 3600 * SECOND}, Trouble(), Level.OK, "the clock was set back"),
+        ({"last_tick": None, "started": NOW}, Trouble(), Level.OK, "new, and not yet there"),
+        ({"last_tick": None, "started": NOW - 61 * SECOND}, Trouble(), Level.CRITICAL, "nor ever"),
+        ({"is_stopping": True}, Trouble(), Level.CRITICAL, "it starts nothing new"),
+        ({"journal": "the disk is full"}, Trouble(), Level.CRITICAL, "nor does this one"),
+        ({}, Trouble(failing=["a"]), Level.CRITICAL, "a job failed for good"),
+        ({}, Trouble(retrying=["a"]), Level.WARNING, "it may still come right"),
+        ({"problems": 1}, Trouble(), Level.WARNING, "a line is refused"),
+        ({"kept": 1}, Trouble(), Level.WARNING, "an old version runs"),
+        ({"problems": 1}, Trouble(failing=["a"]), Level.CRITICAL, "the worst counts"),
+        ({"waits": 5000}, Trouble(), Level.OK, "waiting is no failure"),
+    ],
+)
+def test_each_fact_has_its_level(
+    standing: dict[str, Any], trouble: Trouble, level: Level, why: str
+) -> None:
+    assert health.judge(replace(WELL, **standing), trouble, NOW).level is level, why
+
+
+def test_a_pause_is_mentioned_and_no_trouble() -> None:
+    assert str(health.judge(WELL, Trouble(), NOW)) == (
+        "OK: 12 entries, 1 running, 1 waiting, 1 paused"
+    )
+    calm = replace(WELL, paused=(), runs=0, waits=0)
+    assert str(health.judge(calm, Trouble(), NOW)) == "OK: 12 entries, 0 running, 0 waiting"
+
+
+def test_every_reason_is_told_the_worst_first() -> None:
+    bad = replace(
+        WELL, is_stopping=True, journal="it is full", last_tick=NOW - 3600 * SECOND, problems=2,
+        kept=1,
+    )  # fmt: skip
+    trouble = Trouble(failing=["a (run 7)", "b (run 9)"], retrying=["c (run 8)"])
+    assert str(health.judge(bad, trouble, NOW)) == (
+        "CRITICAL: the daemon is stopping, and starts nothing new; the journal refuses: it is full;"
+        " the last minute handled is 1 h behind the clock; 2 jobs failing: a (run 7), b (run 9);"
+        " 1 run waiting for a retry: c (run 8); 2 problems in the crontabs;"
+        " 1 unreadable entry kept in the last good version"
+    )
+
+
+def test_of_many_jobs_five_are_named() -> None:
+    told = str(health.judge(WELL, Trouble(failing=list("abcdefg")), NOW))
+    assert told == "CRITICAL: 7 jobs failing: a, b, c, d, e and 2 more"
+
+
+def test_nothing_is_taken_for_measured_values() -> None:
+    assert str(Verdict(Level.WARNING, "a|b")) == "WARNING: a/b"
+
+
+def test_the_levels_are_the_exit_statuses_of_monitors() -> None:
+    assert [(level.name, level.value) for level in Level] == [
+        ("OK", 0), ("WARNING", 1), ("CRITICAL", 2), ("UNKNOWN", 3),
+    ]  # fmt: skip

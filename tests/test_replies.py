@@ -1,0 +1,79 @@
+"""The daemon's replies: facts with their types, or no answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from standin import STATUS
+
+from scheduler import replies
+from scheduler.errors import NoAnswer
+from scheduler.model import Paused
+from scheduler.replies import Coming, Moved, RunningNow, Waiting
+
+ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
+
+
+def test_a_status_is_read_whole() -> None:
+    found = replies.of_status(STATUS)
+    quarter = datetime(2027, 3, 28, 0, 45, tzinfo=UTC)
+    assert found.running == (
+        RunningNow(7, "backup", quarter, "Europe/Berlin", 1, 123, quarter, by_hand=False),
+    )
+    due = datetime(2027, 3, 28, 1, 2, tzinfo=UTC)
+    assert found.waiting == (Waiting(8, "report", ONE, "Asia/Tokyo", 2, due, "retry"),)
+    noon = datetime(2027, 3, 27, 12, 0, tzinfo=UTC)
+    assert found.paused == (Paused("mirror", noon, None, "disk is full"),)
+    five = datetime(2027, 3, 28, 1, 5, tzinfo=UTC)
+    assert found.coming == (Coming("mail", five, "Europe/Berlin"),)
+    assert (found.runs, found.waits, found.in_force) == (1, 1, None)
+    assert (found.last_tick, found.journal, found.max_running) == (ONE, None, 50)
+
+
+def test_members_of_a_newer_daemon_are_no_trouble() -> None:
+    assert replies.of_status(STATUS | {"mood": "good"}) == replies.of_status(STATUS)
+
+
+def test_which_of_the_jobs_asked_about_there_are() -> None:
+    assert replies.of_status(STATUS | {"in_force": ["a"]}).in_force == frozenset({"a"})
+    assert replies.of_status(STATUS | {"in_force": []}).in_force == frozenset()
+
+
+def test_what_became_of_a_run() -> None:
+    reply = {"run": 9, "job": "b", "state": "scheduled", "reason": "its pool is full"}
+    assert replies.of_run(reply) == Moved(9, "b", "scheduled", None, "its pool is full")
+    reply = {"run": 9, "job": "b", "state": "running", "attempt": 2}
+    assert replies.of_run(reply) == Moved(9, "b", "running", 2, None)
+
+
+@pytest.mark.parametrize("name", [name for name, value in STATUS.items() if value is not None])
+def test_a_status_that_lacks_a_member_is_no_answer(name: str) -> None:
+    lacking = {key: value for key, value in STATUS.items() if key != name}
+    if name in ("last_tick", "max_running"):
+        replies.of_status(lacking)
+    else:
+        with pytest.raises(NoAnswer, match=r"no .* that makes sense"):
+            replies.of_status(lacking)
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({"pid": True}, "a truth is no number"),
+        ({"pid": "4242"}, "nor is a text"),
+        ({"now": "now"}, "not a time"),
+        ({"last_tick": 0}, "nor is a number"),
+        ({"running": {}}, "not a list"),
+        ({"running": [1]}, "not of objects"),
+        ({"running": [{}]}, "not of rows"),
+        ({"counts": None}, "not an object"),
+        ({"in_force": [1]}, "not of texts"),
+        ({"in_force": "a"}, "not a list"),
+    ],
+)
+def test_a_member_of_another_type_is_no_answer(members: dict[str, Any], why: str) -> None:
+    with pytest.raises(NoAnswer, match=r"no .* that makes sense"):
+        replies.of_status(STATUS | members)
+    assert why
