@@ -82,6 +82,11 @@ class RealClock:
             await _wait_in_steps((until - self.now()).total_seconds(), wake)
 
 
+def rest(seconds: float) -> None:
+    """Do nothing for so long: for a command that looks again and again, and owns its thread."""
+    time.sleep(seconds)
+
+
 class _Timespec(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
 

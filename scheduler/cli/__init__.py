@@ -1,6 +1,7 @@
 """The command line: arguments in, text or JSON and an exit status out.
 
-0 is done, 1 a problem found, 2 wrong usage, 130 stopped with Ctrl-C.
+0 is done, 1 a problem found, 2 wrong usage, 130 stopped with Ctrl-C; `status --check` has a
+monitor's own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typer.core import TyperGroup
 
 from scheduler.cli.asking import app as asking
 from scheduler.cli.auditing import app as auditing
+from scheduler.cli.controlling import app as controlling
 from scheduler.cli.editing import app as editing
 from scheduler.cli.notifying import app as notifying
 from scheduler.cli.past import app as past
@@ -25,6 +27,7 @@ from scheduler.cli.reading import app as reading
 from scheduler.cli.running import app as running
 from scheduler.cli.show import complain
 from scheduler.cli.simulating import app as simulating
+from scheduler.cli.statusing import app as statusing
 from scheduler.errors import MeridianError
 
 STDOUT, STDERR = 1, 2
@@ -51,7 +54,10 @@ app = typer.Typer(
     epilog="Example:  meridian run crontabs/demo.crontab",
 )
 
-for theme in (running, reading, simulating, auditing, editing, past, asking, notifying):
+for theme in (
+    *(running, reading, simulating, auditing, editing),
+    *(statusing, past, asking, controlling, notifying),
+):
     app.add_typer(theme)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import typer
@@ -85,12 +85,20 @@ def end(found: Iterable[Problem]) -> None:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print columns; on a terminal they are cut to fit, elsewhere they are whole."""
     target = console()
-    width = target.width if target.is_terminal else None
-    cells = [[clean(cell) for cell in cells] for cells in rows]
-    widths = _widths([list(header), *cells], width)
-    target.print(_joined(header, widths), style="bold")
+    head, *lines = columns(header, rows, target.width if target.is_terminal else None)
+    target.print(head, style="bold")
+    for line in lines:
+        target.print(line)
+
+
+def columns(
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
+) -> Iterator[str]:
+    """Yield the lines of a table, its header first, cut to this many cells (None: whole)."""
+    cells = [[clean(cell) for cell in cells] for cells in (header, *rows)]
+    widths = _widths(cells, width)
     for line in cells:
-        target.print(_joined(line, widths))
+        yield _joined(line, widths)
 
 
 def _widths(rows: Sequence[Sequence[str]], width: int | None) -> list[int]:

@@ -1,0 +1,145 @@
+"""How a daemon stands in, what a person reads of it out: lines, each with its style."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from zoneinfo import ZoneInfo
+
+from scheduler import health
+from scheduler.cli import show
+from scheduler.cli.past import zone_of
+from scheduler.redact import clean
+from scheduler.replies import Coming, RunningNow, Standing, Waiting
+from scheduler.report import counted
+from scheduler.wording import of_seconds
+
+Line = tuple[str, str]  # text and style
+
+_PLAIN, _HEAD, _BAD = "", "bold", "bold red"
+
+
+def lines(standing: Standing, zone: ZoneInfo, width: int | None) -> Iterator[Line]:
+    """Yield all there is to say, in this zone where it is no job's; tables are cut to `width`."""
+    yield from _daemon(standing, zone)
+    yield from _table(_running(standing), width)
+    yield from _table(_waiting(standing), width)
+    yield from _table(_paused(standing, zone), width)
+    yield from _table(_next(standing), width)
+
+
+def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[Line]:
+    up = _ago(standing.started, standing.now)
+    yield f"Meridian {clean(standing.version)}, pid {standing.pid}, up for {up}", _HEAD
+    yield f"Since     {_time(standing.started, zone)} {zone.key}", _PLAIN
+    yield f"State     {clean(standing.state)}", _PLAIN
+    yield _crontabs(standing)
+    yield _last_minute(standing, zone)
+    if standing.journal is not None:
+        yield f"Journal   refuses: {clean(standing.journal)}; nothing new starts", _BAD
+    if standing.is_stopping:
+        yield "Stopping  no new runs; what runs is waited for", _BAD
+
+
+def _crontabs(standing: Standing) -> Line:
+    entries, zones = counted(standing.entries, "entry"), counted(standing.zones, "zone")
+    said = f"Crontabs  {entries} in {zones}"
+    if standing.problems:
+        said += f"; {counted(standing.problems, 'problem')}, which meridian check shows"
+    if standing.kept:
+        said += f"; {counted(standing.kept, 'unreadable entry')} kept in the last good version"
+    return said, "yellow" if standing.problems or standing.kept else _PLAIN
+
+
+def _last_minute(standing: Standing, zone: ZoneInfo) -> Line:
+    if standing.last_tick is None:
+        return "Minute    none handled yet", _PLAIN
+    late = health.behind(standing, standing.now)
+    is_late = late > health.LATE
+    words = f"{of_seconds(late.total_seconds())} behind the clock" if is_late else "in time"
+    said = f"Minute    {_time(standing.last_tick, zone)} {zone.key} was handled last: {words}"
+    return said, _BAD if is_late else _PLAIN
+
+
+_Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]  # title, header, rows
+
+
+def _running(standing: Standing) -> _Table:
+    most = "" if standing.max_running is None else f" of at most {standing.max_running}"
+    title = f"{standing.runs} running{most}{_cut(standing.runs, standing.running)}"
+    rows = [
+        (
+            str(run.run),
+            run.job,
+            _instant(run),
+            str(run.attempt),
+            "" if run.pid is None else str(run.pid),
+            "" if run.started is None else _ago(run.started, standing.now),
+        )
+        for run in standing.running
+    ]
+    return title, ("RUN", "JOB", "SCHEDULED", "ATTEMPT", "PID", "FOR"), rows
+
+
+def _waiting(standing: Standing) -> _Table:
+    title = f"{standing.waits} waiting{_cut(standing.waits, standing.waiting)}"
+    rows = [
+        (
+            str(run.run),
+            run.job,
+            _instant(run),
+            str(run.attempt),
+            "" if run.due is None else f"{run.due.astimezone(zone_of(run.zone)):%a %H:%M:%S}",
+            run.reason,
+        )
+        for run in standing.waiting
+    ]
+    return title, ("RUN", "JOB", "SCHEDULED", "ATTEMPT", "DUE", "WHY"), rows
+
+
+def _paused(standing: Standing, zone: ZoneInfo) -> _Table:
+    rows = [
+        (
+            pause.job,
+            _time(pause.since, zone),
+            "until told" if pause.until is None else _time(pause.until, zone),
+            pause.note,
+        )
+        for pause in standing.paused
+    ]
+    return f"{len(rows)} paused", ("JOB", "SINCE", "UNTIL", "NOTE"), rows
+
+
+def _next(standing: Standing) -> _Table:
+    rows = [(run.job, _instant(run), f"in {_ago(standing.now, run.at)}") for run in standing.coming]
+    return "Next", ("JOB", "AT", "IN"), rows
+
+
+def _table(table: _Table, width: int | None) -> Iterator[Line]:
+    """Yield a table under its title; nothing for one without rows."""
+    title, header, rows = table
+    if not rows:
+        return
+    yield "", _PLAIN
+    yield title, _HEAD
+    styles = chain(["dim"], [_PLAIN] * len(rows))
+    yield from zip(show.columns(header, rows, width), styles, strict=True)
+
+
+def _cut(whole: int, rows: Sequence[object]) -> str:
+    return f", {len(rows)} of them shown" if whole > len(rows) else ""
+
+
+def _instant(run: RunningNow | Waiting | Coming) -> str:
+    at = f"{show.wall(run.at.astimezone(zone_of(run.zone)))} {run.zone}"
+    is_by_hand = isinstance(run, RunningNow) and run.by_hand
+    return f"{at}, by hand" if is_by_hand else at
+
+
+def _time(at: datetime, zone: ZoneInfo) -> str:
+    return show.wall(at.astimezone(zone))
+
+
+def _ago(since: datetime, now: datetime) -> str:
+    return of_seconds(max(0.0, (now - since).total_seconds()))

@@ -1,0 +1,38 @@
+"""The beginning of a word in, the jobs it may be out: what a shell asks for when Tab is pressed."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from pathlib import Path
+
+import typer
+
+from scheduler import places as machine
+from scheduler import sources
+from scheduler.cli import given
+
+_LARGEST = 1 << 20  # bytes of crontabs that are read while somebody waits for a Tab
+
+
+def jobs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names that begin so, by the journal and the user's crontabs; never fails."""
+    names: set[str] = set()
+    for known in (_in_journal, _in_crontabs):
+        with suppress(Exception):  # whatever is wrong, the command itself will say it
+            names.update(known(ctx.params.get("state")))
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def _in_journal(state: Path | None) -> list[str]:
+    with closing(given.journal(state)) as journal:
+        return journal.jobs()
+
+
+def _in_crontabs(state: Path | None) -> list[str]:
+    places = given.here(state)
+    files = given.own_files(places)
+    if sum(Path(file).stat().st_size for file in files if sources.is_there(Path(file))) > _LARGEST:
+        return []
+    zone, _ = machine.machine_zone()
+    how = given.how(zone, named=False, system=places.folder is not None, keep_others=True)
+    return [entry.job for entry in sources.load(files, how).entries]

@@ -1,0 +1,244 @@
+"""What a running daemon is to do in, what came of it out: `trigger`, `retry`, `kill` and their kin.
+
+Each asks the daemon through its control socket; nothing is done without one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scheduler import control, protocol, replies
+from scheduler.cli import completing, given, show
+from scheduler.clock import RealClock
+from scheduler.errors import NoAnswer, NoDaemon
+from scheduler.protocol import (
+    MOST_RUNS,
+    Json,
+    Kill,
+    Pause,
+    Refused,
+    Reload,
+    Reply,
+    Request,
+    Resume,
+    Retry,
+    Trigger,
+)
+from scheduler.report import counted
+
+app = typer.Typer()
+
+Job = Annotated[
+    str,
+    typer.Argument(metavar="JOB", help="The job's name.", autocompletion=completing.jobs),
+]
+Jobs = Annotated[
+    list[str],
+    typer.Argument(metavar="JOB...", help="The jobs' names.", autocompletion=completing.jobs),
+]
+Run = Annotated[
+    int,
+    typer.Argument(metavar="RUN", min=1, max=MOST_RUNS, help="Its number, as in meridian history."),
+]
+Json_ = Annotated[bool, typer.Option("--json", help="The daemon's reply, as one JSON object.")]
+
+
+@app.command(epilog="Example:  meridian trigger nightly-backup")
+def trigger(job: Job, state: given.State = None, json: Json_ = False) -> None:
+    """Start a run of a job now, whatever its schedule says.
+
+    Its limits and CRON_OVERLAP hold as for any run, so it may have to wait, or be refused.
+    """
+
+    def told(reply: Json) -> str:
+        moved = replies.of_run(reply)
+        return f"Run {moved.run} of {moved.job} {_begun(moved)}; {_look(moved.run, state)}"
+
+    _carry_out(Trigger(job), state, told, json=json)
+
+
+@app.command(epilog="Example:  meridian retry 42")
+def retry(run: Run, state: given.State = None, json: Json_ = False) -> None:
+    """Start the next attempt of a run now: of one that failed, or that waits for its retry."""
+
+    def told(reply: Json) -> str:
+        moved = replies.of_run(reply)
+        attempt = "The next attempt" if moved.attempt is None else f"Attempt {moved.attempt}"
+        what = f"{attempt} of run {moved.run} of {moved.job}"
+        return f"{what} {_begun(moved)}; {_look(moved.run, state)}"
+
+    _carry_out(Retry(run), state, told, json=json)
+
+
+@app.command(epilog="Example:  meridian kill 42")
+def kill(run: Run, state: given.State = None, json: Json_ = False) -> None:
+    """End a run: SIGTERM to its processes, SIGKILL after CRON_KILL_AFTER; it is not tried again.
+
+    One that waits is let go of.
+    """
+
+    def told(reply: Json) -> str:
+        moved = replies.of_run(reply)
+        became = {"running": "is being ended", "skipped": "will not start"}
+        return f"Run {moved.run} of {moved.job} {became.get(moved.state, 'has been ended')}"
+
+    _carry_out(Kill(run), state, told, json=json)
+
+
+@app.command(epilog='Example:  meridian pause nightly-backup --until 18:00 --note "disk is full"')
+def pause(
+    jobs: Jobs,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T", help="A date, a time or both, of this machine's zone; else until told."
+        ),
+    ] = None,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever looks.")] = "",
+    state: given.State = None,
+    json: Json_ = False,
+) -> None:
+    """Start nothing of these jobs by their schedule; what runs goes on.
+
+    Each instant left out is in the journal as paused. It outlives the daemon, and takes a running
+    one to begin and to end, since only the daemon writes the journal.
+    """
+    end = None if until is None else _future(until)
+    _carry_out(Pause(tuple(dict.fromkeys(jobs)), end, note), state, _paused, json=json)
+
+
+@app.command(epilog="Example:  meridian resume nightly-backup")
+def resume(jobs: Jobs, state: given.State = None, json: Json_ = False) -> None:
+    """Let paused jobs go by their schedules again; nothing that was left out is made up for."""
+
+    def told(reply: Json) -> str:
+        return f"Go by their schedules again: {', '.join(replies.Members(reply).texts('jobs'))}"
+
+    _carry_out(Resume(tuple(dict.fromkeys(jobs))), state, told, json=json)
+
+
+@app.command(name="reload", epilog="Example:  meridian reload")
+def reload_(state: given.State = None, json: Json_ = False) -> None:
+    """Read the crontabs again now; no running job is touched. Exit status 1 if lines are refused.
+
+    A file that was changed is read before the next minute anyway.
+    """
+    reply = replies.Members(_carry_out(Reload(), state, _reloaded, json=json))
+    if reply.number("problems"):
+        raise typer.Exit(1)
+
+
+def _begun(moved: replies.Moved) -> str:
+    if moved.state == "running":
+        return "has started"
+    return "waits for its start" + (f" ({moved.reason})" if moved.reason else "")
+
+
+def _look(run: int, state: Path | None) -> str:
+    where = "" if state is None else f" --state {shlex.quote(str(state))}"
+    return f"see meridian logs {run}{where}"
+
+
+def _future(text: str) -> datetime:
+    now = RealClock().now()
+    at = given.instant(text, now, given.own_zone()).replace(microsecond=0)
+    if at <= now:
+        raise typer.BadParameter(f"{text!r} is over: a pause ends in the future")
+    return at
+
+
+def _paused(reply: Json) -> str:
+    found = replies.Members(reply)
+    until = found.maybe_time("until")
+    zone = given.own_zone()
+    end = "until told" if until is None else f"until {show.wall(until.astimezone(zone))} {zone.key}"
+    return f"Paused {end}: {', '.join(found.texts('jobs'))}"
+
+
+def _reloaded(reply: Json) -> str:
+    found = replies.Members(reply)
+    entries, zones = (
+        counted(found.number("entries"), "entry"),
+        counted(found.number("zones"), "zone"),
+    )
+    said = f"{entries} in {zones}"
+    if problems := found.number("problems"):
+        said += f"; {counted(problems, 'problem')}, which meridian check shows"
+    if kept := found.number("kept"):
+        said += f"; {counted(kept, 'unreadable entry')} kept in the last good version"
+    return said
+
+
+# --- asking the daemon ---------------------------------------------------------------------------
+
+
+def _carry_out(
+    request: Request, state: Path | None, told: Callable[[Json], str], *, json: bool
+) -> Json:
+    """Ask the daemon and say what came of it; exit status 1 if it did not do it."""
+    try:
+        reply = ask(request, state)
+    except (NoDaemon, NoAnswer) as error:
+        if not json:
+            raise
+        reply = as_refusal(error)
+    if json:
+        show.row(protocol.as_json(reply))
+    elif isinstance(reply, Refused):
+        show.complain(reply.message)
+    else:
+        show.say(told(reply))
+    if isinstance(reply, Refused):
+        raise typer.Exit(1)
+    return reply
+
+
+def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE) -> Reply:
+    """Return what the daemon with this state folder replies.
+
+    Raises NoDaemon if there is none, saying so where one lives without a socket, and NoAnswer.
+    """
+    places = given.here(state)
+    try:
+        return control.call(places.socket, request, timeout)
+    except NoDaemon as error:
+        pid = _holder(places.state)
+        if pid is None:
+            raise
+        lives = f"a daemon (pid {pid}) has the state folder {places.state}"
+        why = "its log says why"
+        if places.runtime != places.state:
+            why += ", or XDG_RUNTIME_DIR is another for it than for you"
+        raise NoDaemon(f"{lives}, but does not listen at {places.socket}: {why}") from error
+
+
+def as_refusal(error: NoDaemon | NoAnswer) -> Refused:
+    """Return what a program reads where nobody replied."""
+    return Refused("no-daemon" if isinstance(error, NoDaemon) else "no-answer", str(error))
+
+
+def _holder(folder: Path) -> int | None:
+    """Return the process that holds the state folder, None if none does."""
+    try:
+        with (folder / "lock").open() as lock:
+            pid = int(lock.read(20))
+            os.kill(pid, 0)  # first: a daemon that is starting must not meet the lock below
+            return None if _is_free(lock.fileno()) else pid
+    except (OSError, ValueError, OverflowError):
+        return None
+
+
+def _is_free(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,337 @@
+"""trigger, retry, kill, pause, resume, reload: what the daemon is asked, and what is said of it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from standin import StandIn
+
+from scheduler.cli import completing
+from scheduler.clock import RealClock
+from scheduler.journal import Journal
+from scheduler.protocol import Kill, Pause, Refused, Reload, Request, Resume, Retry, Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Person
+
+NOON = datetime(2027, 3, 28, 10, 0, tzinfo=UTC)  # in Berlin
+NOBODY = "no daemon runs with this state folder; meridian run starts one"
+KINDS: tuple[type[Request], ...] = (Trigger, Retry, Kill, Pause, Resume, Reload)
+EVERY = (
+    ("trigger", "backup"),
+    ("retry", "7"),
+    ("kill", "7"),
+    ("pause", "backup"),
+    ("resume", "backup"),
+    ("reload",),
+)
+
+
+@pytest.fixture
+def daemon(person: Person) -> Iterator[StandIn]:
+    """Someone answers where the person's daemon would."""
+    stand_in = StandIn()
+    with stand_in.listening(person.home / "run" / "control.sock"):
+        yield stand_in
+    assert stand_in.warnings == []
+
+
+@pytest.fixture
+def this_morning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        RealClock, "now", lambda _: datetime(2027, 3, 28, 8, 0, 0, 250_000, tzinfo=UTC)
+    )
+
+
+def run(**members: object) -> dict[str, Any]:
+    return {"run": 9, "job": "backup"} | members
+
+
+@pytest.mark.parametrize(
+    ("words", "request_", "reply", "said"),
+    [
+        (
+            ("trigger", "backup"),
+            Trigger("backup"),
+            run(at="2027-03-28T10:00:00Z", state="running", reason=None),
+            "Run 9 of backup has started; see meridian logs 9",
+        ),
+        (
+            ("trigger", "backup"),
+            Trigger("backup"),
+            run(at="2027-03-28T10:00:00Z", state="scheduled", reason="its pool is full"),
+            "Run 9 of backup waits for its start (its pool is full); see meridian logs 9",
+        ),
+        (
+            ("retry", "9"),
+            Retry(9),
+            run(attempt=2, state="running"),
+            "Attempt 2 of run 9 of backup has started; see meridian logs 9",
+        ),
+        (
+            ("retry", "9"),
+            Retry(9),
+            run(state="scheduled"),
+            "The next attempt of run 9 of backup waits for its start; see meridian logs 9",
+        ),
+        (("kill", "9"), Kill(9), run(state="running"), "Run 9 of backup is being ended"),
+        (("kill", "9"), Kill(9), run(state="failed"), "Run 9 of backup has been ended"),
+        (("kill", "9"), Kill(9), run(state="skipped"), "Run 9 of backup will not start"),
+        (
+            ("pause", "a", "b", "a"),
+            Pause(("a", "b")),
+            {"jobs": ["a", "b"], "until": None},
+            "Paused until told: a, b",
+        ),
+        (
+            ("resume", "a", "b"),
+            Resume(("a", "b")),
+            {"jobs": ["a", "b"]},
+            "Go by their schedules again: a, b",
+        ),
+        (
+            ("reload",),
+            Reload(),
+            {"entries": 12, "zones": 3, "problems": 0, "kept": 0},
+            "12 entries in 3 zones",
+        ),
+    ],
+)
+def test_the_daemon_is_asked_and_what_it_did_is_said(
+    person: Person,
+    daemon: StandIn,
+    words: tuple[str, ...],
+    request_: Request,
+    reply: dict[str, Any],
+    said: str,
+) -> None:
+    daemon.replies[type(request_)] = reply
+    result = person.types(*words)
+    assert daemon.asked == [request_]
+    assert (result.stdout, result.exit_code) == (f"{said}\n", 0)
+    result = person.types(*words, "--json")
+    assert json.loads(result.stdout) == {"ok": True} | reply
+    assert (result.stdout.count("\n"), result.exit_code) == (1, 0)
+
+
+def test_a_state_folder_of_its_own_is_named_in_the_advice(person: Person) -> None:
+    stand_in = StandIn()
+    stand_in.replies[Trigger] = run(state="running")
+    folder = person.home / "my state"
+    with stand_in.listening(folder / "control.sock"):
+        result = person.types("trigger", "backup", "--state", str(folder))
+    assert result.stdout.endswith(f"see meridian logs 9 --state '{folder}'\n")
+
+
+@pytest.mark.parametrize("words", EVERY)
+def test_what_the_daemon_refuses_is_passed_on(
+    person: Person, daemon: StandIn, words: tuple[str, ...]
+) -> None:
+    refusal = Refused("unknown-job", "There is no job 'bakcup'; did you mean backup?")
+    daemon.replies = dict.fromkeys(KINDS, refusal)
+    result = person.types(*words)
+    assert (result.stdout, result.exit_code) == ("", 1)
+    assert result.stderr == f"{refusal.message}\n"
+    result = person.types(*words, "--json")
+    assert json.loads(result.stdout)["error"]["code"] == "unknown-job"
+    assert (result.stderr, result.exit_code) == ("", 1)
+
+
+@pytest.mark.parametrize("words", EVERY)
+def test_without_a_daemon_nothing_is_done_and_that_is_said(
+    person: Person, words: tuple[str, ...]
+) -> None:
+    result = person.types(*words)
+    assert (result.stdout, result.stderr, result.exit_code) == ("", f"{NOBODY}\n", 1)
+    result = person.types(*words, "--json")
+    error = {"code": "no-daemon", "message": NOBODY}
+    assert json.loads(result.stdout) == {"ok": False, "error": error}
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("words", EVERY)
+def test_an_answer_that_makes_no_sense_is_no_success(
+    person: Person, daemon: StandIn, words: tuple[str, ...]
+) -> None:
+    daemon.replies = {kind: {"run": "x"} for kind in KINDS}
+    result = person.types(*words)
+    assert result.exit_code == 1
+    assert "that makes sense" in result.stderr
+
+
+def test_a_reload_with_problems_ends_with_one(person: Person, daemon: StandIn) -> None:
+    daemon.replies[Reload] = {"entries": 1, "zones": 1, "problems": 2, "kept": 1}
+    result = person.types("reload")
+    assert result.stdout == (
+        "1 entry in 1 zone; 2 problems, which meridian check shows;"
+        " 1 unreadable entry kept in the last good version\n"
+    )
+    assert result.exit_code == 1
+    assert person.types("reload", "--json").exit_code == 1
+
+
+# --- a pause's end -------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("this_morning")
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("12:00", "today, by the machine's clock"),
+        ("2027-03-28 12:00", "a date and a time"),
+        ("2027-03-28T10:00:00Z", "an offset"),
+        ("15:30+05:30", "another, today"),
+    ],
+)
+def test_a_pause_ends_when_a_person_says(
+    person: Person, daemon: StandIn, typed: str, why: str
+) -> None:
+    daemon.replies[Pause] = {"jobs": ["a"], "until": "2027-03-28T10:00:00Z"}
+    result = person.types("pause", "a", "--until", typed, "--note", "disk is full")
+    assert daemon.asked == [Pause(("a",), NOON, "disk is full")], why
+    assert result.stdout == "Paused until Sun 2027-03-28 12:00 Europe/Berlin: a\n"
+
+
+@pytest.mark.usefixtures("this_morning")
+@pytest.mark.parametrize("typed", ["now", "09:59", "2027-03-27", "2027-03-28 10:00:00"])
+def test_a_pause_does_not_end_in_the_past(person: Person, daemon: StandIn, typed: str) -> None:
+    result = person.types("pause", "a", "--until", typed)
+    assert result.exit_code == 2
+    assert "a pause ends in the future" in result.stderr
+    assert daemon.asked == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("trigger",),
+        ("pause",),
+        ("resume",),
+        ("retry", "backup"),
+        ("kill", "0"),
+        ("kill", str(2**63)),
+        ("pause", "a", "--until", "yesterdayish"),
+    ],
+)
+def test_wrong_usage_asks_nothing(person: Person, daemon: StandIn, words: tuple[str, ...]) -> None:
+    assert person.types(*words).exit_code == 2
+    assert daemon.asked == []
+
+
+def test_a_note_that_is_too_long_is_refused_with_its_limit(person: Person, daemon: StandIn) -> None:
+    result = person.types("pause", "a", "--note", "x" * 1001)
+    assert result.exit_code == 1
+    assert "note is a text of at most 1000 characters" in result.stderr
+    assert daemon.asked == []
+
+
+def test_a_reply_steers_no_terminal(person: Person, daemon: StandIn) -> None:
+    daemon.replies[Trigger] = run(job="\x1b]0;x\x07", state="running")
+    assert "\x1b" not in person.types("trigger", "x").stdout
+    daemon.replies[Trigger] = Refused("unknown-job", "There is no job '\x1b[2J'")
+    assert "\x1b" not in person.types("trigger", "x").stderr
+
+
+# --- a daemon that can't be reached --------------------------------------------------------------
+
+
+@pytest.fixture
+def held(person: Person) -> Iterator[int]:
+    """The state folder is held by a living process, as a daemon would hold it."""
+    person.state.mkdir()
+    lock = person.state / "lock"
+    lock.write_text(f"{os.getpid()}\n")
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield os.getpid()
+
+
+def test_a_daemon_without_a_socket_is_told_from_none(person: Person, held: int) -> None:
+    result = person.types("reload")
+    assert result.exit_code == 1
+    for part in (f"a daemon (pid {held}) has the state folder", "its log says why", "XDG_RUNTIME"):
+        assert part in result.stderr
+    result = person.types("reload", "--state", str(person.state))
+    assert "XDG_RUNTIME" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "it has just begun"),
+        ("daemon", "no number"),
+        (f"{2**31 - 1}\n", "that process is dead"),
+        ("9" * 19, "no process has such a number"),
+        (f"{os.getpid()}\n", "a process of that number lives, and holds nothing"),
+    ],
+)
+def test_a_lock_that_a_dead_daemon_left_says_nothing(person: Person, text: str, why: str) -> None:
+    person.state.mkdir()
+    (person.state / "lock").write_text(text)
+    assert person.types("reload").stderr == f"{NOBODY}\n", why
+
+
+# --- what a shell completes ----------------------------------------------------------------------
+
+
+def completed(line: str) -> list[str]:
+    """What bash is offered for a line that is not finished."""
+    words = line.split(" ")
+    asking = {
+        "_MERIDIAN_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    command = (sys.executable, "-c", "from scheduler.cli import main; main()")
+    done = subprocess.run(
+        command, env={**os.environ, **asking}, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def ran(folder: Path, *jobs: str) -> None:
+    folder.mkdir(exist_ok=True)
+    with closing(Journal.open(folder / "journal.db")) as journal:
+        for job in jobs:
+            journal.claim(job, NOON, "UTC")
+
+
+def test_a_shell_completes_names_from_the_journal_and_the_crontab(person: Person) -> None:
+    ran(person.state, "backup", "report")
+    person.has("CRON_NAME=bake " + person.line("0 9 * * *", "x"))
+    assert completed("meridian trigger ba") == ["backup", "bake"]
+    assert completed("meridian pause report ba") == ["backup", "bake"]
+
+
+def test_it_looks_into_the_state_folder_that_was_named(person: Person) -> None:
+    ran(person.home / "other", "elsewhere")
+    assert completed(f"meridian resume --state {person.home}/other ") == ["elsewhere"]
+
+
+def test_where_there_is_nothing_it_completes_nothing(person: Person) -> None:
+    assert completed("meridian trigger ") == []
+    person.state.mkdir()
+    (person.state / "journal.db").write_bytes(b"no database at all, but long enough to be one")
+    person.has("CRON_NAME=fine " + person.line("0 9 * * *", "x"))
+    assert completed("meridian trigger ") == ["fine"]
+
+
+def test_a_large_crontab_keeps_nobody_waiting(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.has("CRON_NAME=fine " + person.line("0 9 * * *", "x"))
+    assert completing._in_crontabs(None) == ["fine"]
+    monkeypatch.setattr(completing, "_LARGEST", 10)
+    assert completing._in_crontabs(None) == []

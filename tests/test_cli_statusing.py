@@ -1,0 +1,416 @@
+"""status: how the daemon stands, for a person, a program, a terminal that is watched, a monitor."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import threading
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from standin import STATUS, StandIn
+
+from scheduler import control
+from scheduler.clock import RealClock
+from scheduler.journal import Journal
+from scheduler.model import Ending, Exited, Reason, State
+from scheduler.protocol import Refused, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Person
+
+ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)  # the hour that Berlin's clocks skip
+SECOND = timedelta(seconds=1)
+NOBODY = "no daemon runs with this state folder; meridian run starts one"
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202e\r\n|"
+
+
+@pytest.fixture
+def daemon(person: Person) -> Iterator[StandIn]:
+    stand_in = StandIn()
+    with stand_in.listening(socket(person)):
+        yield stand_in
+    assert stand_in.warnings == []
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RealClock, "now", lambda _: ONE + 90 * SECOND)
+
+
+def socket(person: Person) -> Path:
+    return person.home / "run" / "control.sock"
+
+
+@contextmanager
+def journal(person: Person) -> Iterator[Journal]:
+    person.state.mkdir(exist_ok=True)
+    with closing(Journal.open(person.state / "journal.db")) as opened:
+        yield opened
+
+
+def ended(journal: Journal, job: str, state: State, at: datetime = ONE) -> int:
+    run = journal.claim(job, at, "UTC")
+    assert run is not None
+    attempt = journal.claim_attempt(run, 1, "outputs/x")
+    assert attempt is not None
+    journal.started(attempt, at, 7, None)
+    journal.ended(attempt, Ending(Exited(1), at + SECOND))
+    if state is State.SCHEDULED:
+        journal.retry(run, at + 60 * SECOND)
+    else:
+        journal.finish(run, state, Reason.EXHAUSTED if state is State.FAILED else None)
+    return run.number
+
+
+# --- for a person --------------------------------------------------------------------------------
+
+
+def test_a_person_reads_what_runs_waits_is_paused_and_comes(
+    person: Person, daemon: StandIn
+) -> None:
+    result = person.types("status")
+    assert daemon.asked == [Status()]
+    assert result.exit_code == 0
+    assert (
+        result.stdout
+        == """\
+Meridian 0.1.0, pid 4242, up for 31 min 30 s
+Since     Sun 2027-03-28 01:30 Europe/Berlin
+State     /var/lib/meridian
+Crontabs  12 entries in 3 zones
+Minute    Sun 2027-03-28 03:00 Europe/Berlin was handled last: in time
+
+1 running of at most 50
+RUN  JOB     SCHEDULED                           ATTEMPT  PID  FOR
+7    backup  Sun 2027-03-28 01:45 Europe/Berlin  1        123  16 min 30 s
+
+1 waiting
+RUN  JOB     SCHEDULED                        ATTEMPT  DUE           WHY
+8    report  Sun 2027-03-28 10:00 Asia/Tokyo  2        Sun 10:02:00  retry
+
+1 paused
+JOB     SINCE                 UNTIL       NOTE
+mirror  Sat 2027-03-27 13:00  until told  disk is full
+
+Next
+JOB   AT                                  IN
+mail  Sun 2027-03-28 03:05 Europe/Berlin  in 3 min 30 s
+"""
+    )
+
+
+def shown(person: Person, daemon: StandIn, **members: Any) -> str:
+    daemon.status = STATUS | members
+    return person.types("status").stdout
+
+
+def test_what_is_wrong_is_said_at_the_top(person: Person, daemon: StandIn) -> None:
+    trouble = {"problems": 2, "kept": 1, "journal": "the disk is full", "stopping": True}
+    head = shown(person, daemon, **trouble, last_tick="2027-03-28T00:50:00Z").splitlines()[:8]
+    assert head[3:7] == [
+        "Crontabs  12 entries in 3 zones; 2 problems, which meridian check shows; 1 unreadable entry kept in the last good version",
+        "Minute    Sun 2027-03-28 01:50 Europe/Berlin was handled last: 11 min 30 s behind the clock",
+        "Journal   refuses: the disk is full; nothing new starts",
+        "Stopping  no new runs; what runs is waited for",
+    ]
+
+
+def test_a_daemon_that_has_just_begun_has_little_to_say(person: Person, daemon: StandIn) -> None:
+    nothing: dict[str, Any] = {
+        "running": [],
+        "waiting": [],
+        "paused": [],
+        "next": [],
+        "last_tick": None,
+    }
+    counts = {"counts": {"running": 0, "waiting": 0}}
+    lines = shown(person, daemon, **nothing, **counts).splitlines()
+    assert lines[-1] == "Minute    none handled yet"
+    assert len(lines) == 5
+
+
+def test_rows_that_were_cut_are_said_to_be(person: Person, daemon: StandIn) -> None:
+    text = shown(person, daemon, counts={"running": 3000, "waiting": 7}, max_running=None)
+    assert "\n3000 running, 1 of them shown\n" in text
+    assert "\n7 waiting, 1 of them shown\n" in text
+
+
+def test_what_is_not_known_is_blank(person: Person, daemon: StandIn) -> None:
+    running = STATUS["running"][0] | {"pid": None, "started": None, "by_hand": True}
+    waiting = STATUS["waiting"][0] | {"due": None, "reason": "its pool is full", "zone": "Mars/X"}
+    paused = STATUS["paused"][0] | {"until": "2027-03-28T10:00:00Z", "note": ""}
+    text = shown(person, daemon, running=[running], waiting=[waiting], paused=[paused])
+    assert re.search(r"01:45 Europe/Berlin, by hand +1\n", text)
+    assert re.search(r"01:00 Mars/X +2 +its pool is full\n", text)
+    assert re.search(r"mirror +Sat 2027-03-27 13:00 +Sun 2027-03-28 12:00\n", text)
+
+
+def test_nothing_that_others_wrote_steers_the_terminal(person: Person, daemon: StandIn) -> None:
+    def named(rows: str, **members: str) -> list[dict[str, Any]]:
+        return [STATUS[rows][0] | {"job": HOSTILE} | members]
+
+    text = shown(
+        person,
+        daemon,
+        running=named("running", zone=HOSTILE),
+        waiting=named("waiting", reason=HOSTILE),
+        paused=named("paused", note=HOSTILE),
+        next=named("next"),
+        state=HOSTILE,
+        version=HOSTILE,
+        journal=HOSTILE,
+    )
+    assert not {"\x1b", "\x07", "\u202e", "\r"} & set(text)
+    assert text.count(r"\x1b]0;owned\x07") == 10
+    daemon.replies[Status] = Refused("bug", HOSTILE)
+    assert "\x1b" not in person.types("status").stdout
+
+
+def test_without_a_daemon_it_says_so_and_when_the_last_one_was_there(person: Person) -> None:
+    result = person.types("status")
+    assert (result.stdout, result.exit_code) == (f"{NOBODY}\n", 1)
+    with journal(person) as opened:
+        opened.set_last_tick(ONE)
+    result = person.types("status")
+    last = "The last minute that was handled: Sun 2027-03-28 03:00 Europe/Berlin"
+    assert (result.stdout, result.exit_code) == (f"{NOBODY}. {last}\n", 1)
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Refused("busy", "32 clients are connected already; try again"), "try again"),
+        ({"version": "9"}, "no object that makes sense"),
+        ({**STATUS, "now": None}, "no now that makes sense"),
+    ],
+)
+def test_a_daemon_that_gives_no_status_is_said_to(
+    person: Person, daemon: StandIn, reply: Any, said: str
+) -> None:
+    daemon.replies[Status] = reply
+    result = person.types("status")
+    assert said in result.stdout
+    assert result.exit_code == 1
+
+
+# --- for a program -------------------------------------------------------------------------------
+
+
+def test_a_program_gets_the_reply_as_it_came(person: Person, daemon: StandIn) -> None:
+    daemon.status = STATUS | {"of a newer version": 1}
+    result = person.types("status", "--json")
+    assert json.loads(result.stdout) == {"ok": True} | daemon.status
+    assert (result.stdout.count("\n"), result.exit_code) == (1, 0)
+
+
+def test_without_a_daemon_a_program_hears_that_too(person: Person) -> None:
+    with journal(person) as opened:
+        opened.set_last_tick(ONE)
+    result = person.types("status", "--json")
+    assert json.loads(result.stdout) == {
+        "ok": False,
+        "error": {"code": "no-daemon", "message": NOBODY},
+        "last_tick": "2027-03-28T01:00:00Z",
+    }
+    assert result.exit_code == 1
+    (person.state / "journal.db").write_bytes(b"x" * 5000)
+    assert json.loads(person.types("status", "--json").stdout)["last_tick"] is None
+
+
+# --- for a monitor -------------------------------------------------------------------------------
+
+
+def checked(person: Person) -> tuple[str, int]:
+    result = person.types("status", "--check")
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == ""
+    return result.stdout.rstrip("\n"), result.exit_code
+
+
+def test_all_is_well(person: Person, daemon: StandIn) -> None:
+    assert checked(person) == ("OK: 12 entries, 1 running, 1 waiting, 1 paused", 0)
+    assert daemon.asked == [Status()]
+
+
+def test_a_run_that_waits_for_its_retry_is_a_warning(person: Person, daemon: StandIn) -> None:
+    with journal(person) as opened:
+        number = ended(opened, "report", State.SCHEDULED)
+    said = f"WARNING: 1 run waiting for a retry: report (run {number})"
+    assert checked(person) == (said, 1)
+    assert daemon.asked == [Status()]
+
+
+def test_a_job_whose_newest_run_failed_is_critical(person: Person, daemon: StandIn) -> None:
+    daemon.in_force = frozenset({"backup", "mended"})
+    with journal(person) as opened:
+        number = ended(opened, "backup", State.FAILED)
+        ended(opened, "removed", State.FAILED)  # it is in no crontab any more
+        ended(opened, "mended", State.FAILED)
+        ended(opened, "mended", State.SUCCEEDED, ONE + 60 * SECOND)
+    assert checked(person) == (f"CRITICAL: 1 job failing: backup (run {number})", 2)
+    assert daemon.asked == [Status(), Status(("backup", "removed"))]
+
+
+def test_where_the_daemon_does_not_say_which_jobs_it_has_all_count(
+    person: Person, daemon: StandIn
+) -> None:
+    with journal(person) as opened:
+        number = ended(opened, "backup", State.FAILED)
+    assert checked(person) == (f"CRITICAL: 1 job failing: backup (run {number})", 2)
+    assert daemon.in_force is None
+
+
+def test_of_very_many_jobs_each_is_asked_about(person: Person, daemon: StandIn) -> None:
+    jobs = [f"{'x' * 90}{n}" for n in range(1001)]
+    daemon.in_force = frozenset(jobs[-1:])
+    with journal(person) as opened, opened.transaction():
+        for job in jobs:
+            ended(opened, job, State.FAILED)
+    assert checked(person)[1] == 2
+    assert [len(each.jobs) for each in daemon.asked if isinstance(each, Status)] == [0, 500, 500, 1]
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"stopping": True}, "the daemon is stopping"),
+        ({"last_tick": "2027-03-28T00:59:00Z"}, "2 min 30 s behind the clock"),
+        ({"journal": "database is locked"}, "the journal refuses: database is locked"),
+    ],
+)
+def test_what_the_daemon_says_of_itself_counts(
+    person: Person, daemon: StandIn, members: dict[str, Any], said: str
+) -> None:
+    daemon.status = STATUS | members
+    text, status = checked(person)
+    assert text.startswith("CRITICAL: ")
+    assert said in text
+    assert status == 2
+
+
+def test_no_daemon_is_critical(person: Person) -> None:
+    assert checked(person) == (f"CRITICAL: {NOBODY}", 2)
+
+
+def test_a_daemon_that_answers_nonsense_is_critical(person: Person, daemon: StandIn) -> None:
+    daemon.replies[Status] = {}
+    assert checked(person)[1] == 2
+
+
+def test_a_journal_that_can_t_be_read_is_critical(person: Person, daemon: StandIn) -> None:
+    person.state.mkdir()
+    (person.state / "journal.db").write_bytes(b"x" * 5000)
+    text, status = checked(person)
+    assert text.startswith("CRITICAL: the journal")
+    assert (status, len(daemon.asked)) == (2, 1)
+
+
+def test_one_line_is_one_line_without_measured_values(person: Person, daemon: StandIn) -> None:
+    daemon.status = STATUS | {"journal": HOSTILE}
+    text, _ = checked(person)
+    assert "|" not in text
+    assert text.isprintable()
+
+
+def test_what_nobody_can_tell_is_unknown(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONFIGURATION_DIRECTORY")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # no HOME and no account
+    assert checked(person) == ("UNKNOWN: this user has no home folder that is known; set HOME", 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_status", "why"),
+    [
+        (("--check", "--colour"), 3, "2 would be critical"),
+        (("--colour", "--check"), 3, "whichever came first"),
+        (("--check", "extra"), 3, "an argument too many"),
+        (("--check", "--state"), 3, "a value that is missing"),
+        (("--check", "--json"), 3, "two answers"),
+        (("--check", "--watch"), 3, "two answers"),
+        (("--watch", "--json"), 2, "without a monitor it is wrong usage as everywhere"),
+        (("--colour",), 2, "the same"),
+        (("--check", "--help"), 0, "help is help"),
+    ],
+)
+def test_wrong_usage_is_never_taken_for_a_verdict(
+    person: Person, words: tuple[str, ...], exit_status: int, why: str
+) -> None:
+    assert person.types("status", *words).exit_code == exit_status, why
+
+
+# --- watched -------------------------------------------------------------------------------------
+
+
+def test_a_pipe_is_not_watched(person: Person, daemon: StandIn) -> None:
+    result = person.types("status", "--watch")
+    assert result.exit_code == 2
+    assert "--watch needs a terminal; --json is for programs" in result.stderr
+    assert daemon.asked == []
+
+
+class Screen:
+    """A terminal on which somebody watches, and what has been written to it by now."""
+
+    def __init__(self, person: Person) -> None:
+        self._master, terminal = pty.openpty()
+        self.process = person.starts("status", "--watch", stdin=terminal, stdout=terminal)
+        os.close(terminal)
+        self._text = ""
+
+    def shows(self, text: str) -> None:
+        """Wait until it does; what came before it is forgotten."""
+        while text not in self._text:
+            ready, _, _ = select.select([self._master], [], [], 60)
+            assert ready, f"{text!r} never came: {self._text!r}"
+            self._text += os.read(self._master, 65536).decode()
+        self._text = self._text.partition(text)[2]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        os.close(self._master)
+
+
+@pytest.mark.e2e
+def test_a_terminal_is_shown_changes_and_the_daemon_s_end_and_return(person: Person) -> None:
+    with journal(person) as opened:
+        opened.set_last_tick(ONE)
+    first, second = StandIn(), StandIn()
+    second.status = STATUS | {"pid": 4343}
+    with closing(Screen(person)) as screen:
+        screen.shows(NOBODY)
+        with first.listening(socket(person)):
+            screen.shows("pid 4242")
+            screen.shows("disk is full")
+            first.status = STATUS | {"running": [STATUS["running"][0] | {"job": "\x1b]0;new\x07"}]}
+            screen.shows(r"\x1b]0;new\x07")
+        screen.shows(f"{NOBODY}. The last minute that was handled: Sun 2027-03-28 03:00")
+        with second.listening(socket(person)):
+            screen.shows("pid 4343")
+            screen.process.send_signal(signal.SIGINT)
+            # The terminal must be emptied for the process to end.
+            reader = threading.Thread(target=screen.shows, args=("\x1b[?1049l",))
+            reader.start()
+            _, complaints = screen.process.communicate(timeout=60)
+            reader.join()
+    assert (screen.process.returncode, complaints) == (130, b"")
+
+
+@pytest.mark.e2e
+def test_a_daemon_that_is_stopped_is_no_reason_to_hang(person: Person) -> None:
+    """Its socket is there, and nobody takes a connection."""
+    socket(person).parent.mkdir()
+    with closing(control.listen(socket(person))), closing(Screen(person)) as screen:
+        screen.shows("is it stopped?")
