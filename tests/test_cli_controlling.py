@@ -313,6 +313,8 @@ def test_a_shell_completes_names_from_the_journal_and_the_crontab(person: Person
     person.has("CRON_NAME=bake " + person.line("0 9 * * *", "x"))
     assert completed("meridian trigger ba") == ["backup", "bake"]
     assert completed("meridian pause report ba") == ["backup", "bake"]
+    for command in ("logs", "why"):
+        assert completed(f"meridian {command} rep") == ["report"]
 
 
 def test_it_looks_into_the_state_folder_that_was_named(person: Person) -> None:

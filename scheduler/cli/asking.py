@@ -14,7 +14,7 @@ from dateutil import tz
 
 from scheduler import shifts, sources
 from scheduler.answer import Known, answer, of_repeated, of_skipped
-from scheduler.cli import anchors, given, show
+from scheduler.cli import anchors, completing, given, show
 from scheduler.cli.past import NothingThere, explain_absence, zone_of
 from scheduler.clock import RealClock
 from scheduler.due import walls
@@ -30,7 +30,10 @@ _LONGEST_GAP = shifts.DAY  # where a zone dropped a date
 
 @app.command(epilog='Example:  meridian why nightly-backup "2027-03-28 02:30"')
 def why(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")],
+    job: Annotated[
+        str,
+        typer.Argument(metavar="JOB", help="The job's name.", autocompletion=completing.jobs),
+    ],
     time: Annotated[
         str,
         typer.Argument(

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import sources
-from scheduler.cli import given, rows, show
+from scheduler.cli import completing, given, rows, show
 from scheduler.errors import MeridianError
 from scheduler.journal import AttemptRow, Journal, RunRow
 from scheduler.redact import screened
@@ -33,7 +33,13 @@ class NothingThere(MeridianError):
 @app.command(epilog="Example:  meridian history nightly-backup -n 5")
 def history(
     job: Annotated[
-        str | None, typer.Argument(metavar="[JOB]", help="One job only.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[JOB]",
+            help="One job only.",
+            show_default=False,
+            autocompletion=completing.jobs,
+        ),
     ] = None,
     number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="The newest N runs.")] = 20,
     jumps: Annotated[
@@ -141,7 +147,12 @@ def _took(attempt: AttemptRow | None) -> str:
 @app.command(epilog="Example:  meridian logs nightly-backup")
 def logs(
     which: Annotated[
-        str, typer.Argument(metavar="JOB|RUN", help="A job, for its newest run, or a run's number.")
+        str,
+        typer.Argument(
+            metavar="JOB|RUN",
+            help="A job, for its newest run, or a run's number.",
+            autocompletion=completing.jobs,
+        ),
     ],
     number: Annotated[
         int | None,
