@@ -297,7 +297,7 @@ class _Server:
             async with asyncio.timeout(ANSWER_WITHIN):
                 return await self._ask(request)
         except TimeoutError:
-            return Refused("no-answer", "the daemon did not get to it in time; nothing was done")
+            return Refused("no-answer", _TOO_BUSY)
         except Exception as error:  # noqa: BLE001 (a bug in an answer must not reach the daemon)
             self._warn(_traced(error))
             return _BUG
@@ -310,6 +310,7 @@ class _Server:
             return protocol.write_reply(_BUG)
 
 
+_TOO_BUSY = "the daemon did not get to it in time; look at its status before you ask again"
 _BUG = Refused("bug", "the daemon went wrong over this; its log says how")
 
 
@@ -362,7 +363,8 @@ def call(path: Path, request: Request, timeout: float = PATIENCE) -> Reply:
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NoDaemon("no daemon runs with this state folder; meridian run starts one") from error
     except (TimeoutError, BlockingIOError) as error:
-        raise NoAnswer(f"the daemon gave no answer within {timeout:g} s; is it stopped?") from error
+        why = f"the daemon gave no answer within {timeout:g} s; it may be stopped (SIGSTOP)"
+        raise NoAnswer(why) from error
     except ConnectionResetError as error:
         raise NoAnswer(_ENDED) from error
     except OSError as error:

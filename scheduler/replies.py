@@ -33,12 +33,15 @@ class RunningNow:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A run that waits for its start or its retry: until `due`, or for what `reason` says."""
+    """A run that waits for its start or its retry: until `due`, or for what `reason` says.
+
+    Its zone is None where its job is in no crontab any more.
+    """
 
     run: int
     job: str
     at: datetime
-    zone: str
+    zone: str | None
     attempt: int
     due: datetime | None
     reason: str
@@ -125,6 +128,10 @@ class Members:
         """Return a whole number, None for null or where it was left out."""
         return self.number(name) if self._has(name) else None
 
+    def maybe_truth(self, name: str) -> bool | None:
+        """Return true or false, None for null or where it was left out."""
+        return self.truth(name) if self._has(name) else None
+
     def maybe_time(self, name: str) -> datetime | None:
         """Return an instant, None for null or where it was left out."""
         return self.time(name) if self._has(name) else None
@@ -195,7 +202,7 @@ def _running(row: Members) -> RunningNow:
         attempt=row.number("attempt"),
         pid=row.maybe_number("pid"),
         started=row.maybe_time("started"),
-        by_hand=row.truth("by_hand"),
+        by_hand=row.maybe_truth("by_hand") or False,
     )
 
 
@@ -204,7 +211,7 @@ def _waiting(row: Members) -> Waiting:
         run=row.number("run"),
         job=row.text("job"),
         at=row.time("at"),
-        zone=row.text("zone"),
+        zone=row.maybe_text("zone"),
         attempt=row.number("attempt"),
         due=row.maybe_time("due"),
         reason=row.text("reason"),

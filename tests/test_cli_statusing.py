@@ -148,10 +148,12 @@ def test_rows_that_were_cut_are_said_to_be(person: Person, daemon: StandIn) -> N
 def test_what_is_not_known_is_blank(person: Person, daemon: StandIn) -> None:
     running = STATUS["running"][0] | {"pid": None, "started": None, "by_hand": True}
     waiting = STATUS["waiting"][0] | {"due": None, "reason": "its pool is full", "zone": "Mars/X"}
+    gone = STATUS["waiting"][0] | {"job": "gone", "zone": None}
     paused = STATUS["paused"][0] | {"until": "2027-03-28T10:00:00Z", "note": ""}
-    text = shown(person, daemon, running=[running], waiting=[waiting], paused=[paused])
+    text = shown(person, daemon, running=[running], waiting=[waiting, gone], paused=[paused])
     assert re.search(r"01:45 Europe/Berlin, by hand +1\n", text)
     assert re.search(r"01:00 Mars/X +2 +its pool is full\n", text)
+    assert re.search(r"gone +Sun 2027-03-28 01:00 UTC +2 +Sun 01:02:00 +retry\n", text)
     assert re.search(r"mirror +Sat 2027-03-27 13:00 +Sun 2027-03-28 12:00\n", text)
 
 
@@ -413,4 +415,4 @@ def test_a_daemon_that_is_stopped_is_no_reason_to_hang(person: Person) -> None:
     """Its socket is there, and nobody takes a connection."""
     socket(person).parent.mkdir()
     with closing(control.listen(socket(person))), closing(Screen(person)) as screen:
-        screen.shows("is it stopped?")
+        screen.shows("it may be stopped")

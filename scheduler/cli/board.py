@@ -90,7 +90,9 @@ def _waiting(standing: Standing) -> _Table:
             run.job,
             _instant(run),
             str(run.attempt),
-            "" if run.due is None else f"{run.due.astimezone(zone_of(run.zone)):%a %H:%M:%S}",
+            ""
+            if run.due is None
+            else f"{run.due.astimezone(zone_of(run.zone or 'UTC')):%a %H:%M:%S}",
             run.reason,
         )
         for run in standing.waiting
@@ -132,7 +134,8 @@ def _cut(whole: int, rows: Sequence[object]) -> str:
 
 
 def _instant(run: RunningNow | Waiting | Coming) -> str:
-    at = f"{show.wall(run.at.astimezone(zone_of(run.zone)))} {run.zone}"
+    zone = run.zone or "UTC"
+    at = f"{show.wall(run.at.astimezone(zone_of(zone)))} {zone}"
     is_by_hand = isinstance(run, RunningNow) and run.by_hand
     return f"{at}, by hand" if is_by_hand else at
 

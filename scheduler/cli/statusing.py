@@ -29,6 +29,7 @@ app = typer.Typer()
 
 _WRONG_USAGE = 2
 _EACH_SECOND = 1.0
+_MONITOR = 5.0  # seconds: monitors themselves wait for ten
 _AT_ONCE = 500  # jobs asked about in one request
 
 
@@ -169,7 +170,7 @@ def _screen(state: Path | None, zone: ZoneInfo, target: Console) -> Text:
 def _checked(state: Path | None) -> Verdict:
     """Return the verdict on the daemon; what went wrong in asking is one too."""
     try:
-        standing = _standing(state)
+        standing = _standing(state, timeout=_MONITOR)
         with closing(given.journal(state)) as journal:
             failing, retrying = journal.failing(), journal.retrying()
         gone = _not_in_force(state, sorted({run.run.job for run in failing}))
@@ -191,7 +192,7 @@ def _not_in_force(state: Path | None, jobs: list[str]) -> set[str]:
     gone: set[str] = set()
     for start in range(0, len(jobs), _AT_ONCE):
         some = jobs[start : start + _AT_ONCE]
-        in_force = replies.of_status(_reply(state, Status(tuple(some)))).in_force
+        in_force = replies.of_status(_reply(state, Status(tuple(some)), timeout=_MONITOR)).in_force
         gone.update(job for job in some if in_force is not None and job not in in_force)
     return gone
 
