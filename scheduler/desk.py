@@ -75,8 +75,9 @@ class Desk:
         orders = self._runs.orders
         reply: Reply
         match request:
-            case Status():
-                reply = self._status()
+            case Status(jobs):
+                in_force = [job for job in jobs if job in self._roster.entries]
+                reply = self._status() | {"in_force": in_force}
             case Trigger(job):
                 reply = self._of_run(orders.trigger(job))
             case Retry(run):
@@ -124,7 +125,7 @@ class Desk:
 
     # --- status --------------------------------------------------------------------------------
 
-    def _status(self) -> Reply:
+    def _status(self) -> Json:
         now = self._clock.now()
         running, waiting = list(self._runs.running()), list(self._runs.waiting())
         last = self._minutes.last

@@ -8,16 +8,17 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from scheduler import control, protocol, sources
 from scheduler import places as machine
-from scheduler import sources
 from scheduler.cli import given
 from scheduler.clock import RealClock, boot_id
 from scheduler.daemon import Daemon
@@ -26,6 +27,7 @@ from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
 from scheduler.places import Places, make_private
 from scheduler.process import RealSpawner, default_signals
+from scheduler.protocol import Refused, Reply, Request, Status
 from scheduler.roster import Roster
 from scheduler.runs import Runs
 from scheduler.sources import Loaded, Reading, Stamp
@@ -83,14 +85,51 @@ def run(
         log.info(
             "meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}"
         )
-        asyncio.run(_serve(daemon))
+        asyncio.run(_serve(daemon, places, log))
     if daemon.has_lost_state:
         raise MeridianError(f"the state folder {places.state} was deleted or replaced; start again")
 
 
-async def _serve(daemon: Daemon) -> None:
+async def _serve(daemon: Daemon, places: Places, log: Log) -> None:
     daemon.listen(asyncio.get_running_loop())
-    await daemon.run()
+    async with AsyncExitStack() as stack:
+        if listener := _listener(places, log):
+            ask = _Introduced(daemon, places.state).ask
+            await stack.enter_async_context(control.serve(listener, ask, _warner(log)))
+        await daemon.run()
+
+
+def _listener(places: Places, log: Log) -> control.Listener | None:
+    """Open the control socket; a daemon that can't have it runs its jobs all the same."""
+    try:
+        make_private(places.runtime, os.geteuid(), kind="runtime")
+        return control.listen(places.socket)
+    except MeridianError as error:
+        _warner(log)(f"no command reaches this daemon: {error}")
+        return None
+
+
+def _warner(log: Log) -> Callable[[str], None]:
+    return lambda said: log.warning("control", say=said, text=said)
+
+
+class _Introduced:
+    """A daemon that also says which process and state it is when it is asked how it does."""
+
+    def __init__(self, daemon: Daemon, state: Path) -> None:
+        self._daemon = daemon
+        self._who = {
+            "version": version("meridian"),
+            "pid": os.getpid(),
+            "started": protocol.stamp(RealClock().now()),
+            "state": str(state),
+        }
+
+    async def ask(self, request: Request) -> Reply:
+        reply = await self._daemon.ask(request)
+        if isinstance(request, Status) and not isinstance(reply, Refused):
+            return self._who | reply
+        return reply
 
 
 def _daemon(
