@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import marks
+from scheduler.environment import Inheritance, raw, text
 from scheduler.model import Exited, NotStarted, Signalled
 from scheduler.proc import PROC, Processes
 from scheduler.shell import direct
@@ -22,16 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from scheduler.model import Attempt, Entry, Environment
-
-# What the service manager said to the daemon (sd_notify(3), systemd.exec(5)) is not for its jobs:
-# they could report readiness in its name, or write where it keeps its state.
-_PRIVATE = frozenset(
-    "NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID LISTEN_FDS LISTEN_PID LISTEN_FDNAMES JOURNAL_STREAM"
-    " INVOCATION_ID MANAGERPID SYSTEMD_EXEC_PID CREDENTIALS_DIRECTORY CONFIGURATION_DIRECTORY"
-    " STATE_DIRECTORY RUNTIME_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY".split()
-)
-_SHELL = "/bin/sh"
+    from scheduler.model import Attempt, Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +41,6 @@ class Launch:
     stdin: bytes | None
     output: int
     path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """What the environments of all entries with these assignments have in common."""
-
-    assignments: Environment
-    variables: Mapping[str, str]
-    encoded: dict[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +94,25 @@ class RealSpawner:
         boot: str | None = None,
         proc: Path = PROC,
     ) -> None:
-        own = {k: _text(os.fsencode(v)) for k, v in environ.items() if k not in _PRIVATE}
-        self._inherited = {"HOME": home} | own | {"SHELL": _SHELL, "LOGNAME": user, "USER": user}
-        self._base = self._base_of(())
+        own = {name: text(os.fsencode(value)) for name, value in environ.items()}
+        self._inheritance = Inheritance(own, home, user)
         self._processes = Processes(proc, boot)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._null = os.open(os.devnull, os.O_RDONLY)
 
     def prepare(self, entry: Entry, attempt: Attempt, output: Path) -> Launch | NotStarted:
-        if self._base.assignments is not entry.environment:
-            self._base = self._base_of(entry.environment)  # one entry after the other has the same
-        base = self._base
+        base = self._inheritance.of(entry.environment)
         try:
             descriptor = _open_output(output)
         except OSError as error:
             return NotStarted(f"its output file {output}: {error.strerror}")
         return Launch(
             attempt,
-            shell=(_bytes(base.variables["SHELL"]), b"-c", _bytes(entry.command)),
+            shell=(raw(base.variables["SHELL"]), b"-c", raw(entry.command)),
             direct=direct(entry.command, base.variables),
             environment=base.encoded | marks.of_attempt(entry, attempt),
-            directory=_bytes(base.variables["HOME"]),
-            stdin=None if entry.stdin is None else _bytes(entry.stdin),
+            directory=raw(base.variables["HOME"]),
+            stdin=None if entry.stdin is None else raw(entry.stdin),
             output=descriptor,
             path=output,
         )
@@ -191,13 +171,6 @@ class RealSpawner:
                 found.setdefault(attempt, process.pid)  # what it put into a session came after it
         return found
 
-    def _base_of(self, assignments: Environment) -> _Base:
-        own = {name: value for name, value in assignments if name not in ("LOGNAME", "USER")}
-        variables = self._inherited | own
-        variables["PWD"] = variables["HOME"]  # a shell would set it
-        encoded = {_bytes(name): _bytes(value) for name, value in variables.items()}
-        return _Base(assignments, variables, encoded)
-
 
 def default_signals() -> None:
     """Give back to every signal its default disposition, since jobs inherit what is ignored.
@@ -235,13 +208,13 @@ def _child(words: tuple[bytes, ...], launch: Launch, stdin: int) -> subprocess.P
 
 
 @contextlib.contextmanager
-def _input(text: bytes | None, null: int) -> Iterator[int]:
+def _input(given: bytes | None, null: int) -> Iterator[int]:
     """Yield what the job reads: a file, since a pipe could block the daemon on 64 KiB."""
-    if text is None:
+    if given is None:
         yield null
         return
     with tempfile.TemporaryFile() as file:
-        file.write(text)
+        file.write(given)
         file.seek(0)
         yield file.fileno()
 
@@ -285,12 +258,4 @@ def _why(error: OSError | ValueError, launch: Launch) -> str:
         return f"no new process: {error.strerror}"
     is_home = error.filename == launch.directory
     part, name = ("HOME", launch.directory) if is_home else ("SHELL", launch.shell[0])
-    return f"its {part} {_text(name)!r}: {error.strerror}"
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
+    return f"its {part} {text(name)!r}: {error.strerror}"

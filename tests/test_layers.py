@@ -49,6 +49,7 @@ LAYERS = {
             "scope",
         ),
         *("settings", "shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
+        *("environment",),
     },
     "edges": {
         *("clock", "control", "journal", "log", "notify", "places", "proc", "process", "sources"),
