@@ -4,7 +4,7 @@ crontab text → entries     sources, crontab, lines, action, scope, settings, v
                            naming, delay, remarks, expression, items, fields, canonical, writing
 entries → due runs         roster, last_good, timetable, due, shifts, minutes, tick, catchup
 due runs → claim → spawn   runs, admission, jobs, pauses, waiting, pending, queues, slots,
-                           launches, process, shell, marks, environment
+                           launches, process, shell, marks, environment, limits, limiter, cgroup
 spawn → outcome            watch, proc, heritage
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, sql, record

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.model import Entry
-    from scheduler.record import RunRow
+    from scheduler.record import AttemptRow, RunRow
     from scheduler.tick import Jump
 
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -85,9 +85,14 @@ def _ended(known: Known, row: RunRow, started: datetime) -> str:
         return f"{head} and has not ended yet."
     if row.state is State.SCHEDULED:
         due = "at once" if row.due is None else f"at {_seconds(known, row.due)}"
-        return f"{head}, attempt {last.number} failed ({last.outcome}), the next is due {due}."
+        return f"{head}, attempt {last.number} failed ({_how(last)}), the next is due {due}."
     why = f": {row.reason.value}" if row.reason else ""
-    return f"{head} and failed ({last.outcome}){attempts}, for good{why}."
+    return f"{head} and failed ({_how(last)}){attempts}, for good{why}."
+
+
+def _how(attempt: AttemptRow) -> str:
+    limit = "" if attempt.limit is None else f", its CRON_{attempt.limit.name} was used up"
+    return f"{attempt.outcome}{limit}"
 
 
 def _lateness(known: Known, row: RunRow, started: datetime) -> list[str]:

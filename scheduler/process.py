@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scheduler import marks
 from scheduler.environment import Inheritance, raw, text
+from scheduler.limiter import Limiter, look_for
 from scheduler.model import Exited, NotStarted, Signalled
 from scheduler.proc import PROC, Processes
 from scheduler.shell import direct
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from scheduler.model import Attempt, Entry
+    from scheduler.limiter import Groups, Limited
+    from scheduler.model import Attempt, Entry, Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,22 @@ class Launch:
     stdin: bytes | None
     output: int
     path: Path
+    limited: Limited | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A child that is gone; `memory_bytes` is None where the system's figure says nothing."""
+    """A child that is gone, and which limit ended it.
+
+    `memory_bytes` is None where the system's figure says nothing. NotStarted is one whose limits
+    could not be put on, so that it never came to be the job.
+    """
 
     pid: int
-    outcome: Exited | Signalled
+    outcome: Exited | Signalled | NotStarted
     cpu_s: float
     memory_bytes: int | None
+    limit: Limit | None = None
 
 
 class Spawner(Protocol):
@@ -81,8 +89,9 @@ class Spawner(Protocol):
 class RealSpawner:
     """Jobs as children of this process, each in a session and process group of its own.
 
-    `environ` is what they inherit, `boot` what names this boot of the machine. Descriptors above 2
-    are closed in them, and signals have their default dispositions: see `default_signals`.
+    `environ` is what they inherit, `boot` what names this boot of the machine, `groups` what limits
+    an attempt's memory as a whole. Descriptors above 2 are closed in them, and signals have their
+    default dispositions: see `default_signals`.
     """
 
     def __init__(
@@ -92,32 +101,48 @@ class RealSpawner:
         user: str,
         *,
         boot: str | None = None,
+        groups: Groups | None = None,
         proc: Path = PROC,
     ) -> None:
         own = {name: text(os.fsencode(value)) for name, value in environ.items()}
         self._inheritance = Inheritance(own, home, user)
         self._processes = Processes(proc, boot)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._limiter = Limiter(groups)
         self._null = os.open(os.devnull, os.O_RDONLY)
 
     def prepare(self, entry: Entry, attempt: Attempt, output: Path) -> Launch | NotStarted:
         base = self._inheritance.of(entry.environment)
+        environment = base.encoded | marks.of_attempt(entry, attempt)
         try:
             descriptor = _open_output(output)
         except OSError as error:
             return NotStarted(f"its output file {output}: {error.strerror}")
+        limited = self._limiter.prepare(entry.settings, attempt, environment, output)
+        if isinstance(limited, NotStarted):
+            os.close(descriptor)
+            return limited
         return Launch(
             attempt,
             shell=(raw(base.variables["SHELL"]), b"-c", raw(entry.command)),
             direct=direct(entry.command, base.variables),
-            environment=base.encoded | marks.of_attempt(entry, attempt),
+            environment=environment,
             directory=raw(base.variables["HOME"]),
             stdin=None if entry.stdin is None else raw(entry.stdin),
             output=descriptor,
             path=output,
+            limited=limited,
         )
 
     def start(self, launch: Launch) -> int | NotStarted:
+        result = self._start(launch)
+        if isinstance(result, NotStarted):
+            self._limiter.discard(launch.limited)
+        else:
+            self._limiter.started(result, launch.limited)
+        return result
+
+    def _start(self, launch: Launch) -> int | NotStarted:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, launch.output)
             try:
@@ -134,6 +159,7 @@ class RealSpawner:
     def discard(self, launch: Launch) -> None:
         os.close(launch.output)
         launch.path.unlink(missing_ok=True)
+        self._limiter.discard(launch.limited)
 
     def ended(self) -> list[Ended]:
         found: list[Ended] = []
@@ -148,7 +174,13 @@ class RealSpawner:
             code = os.waitstatus_to_exitcode(status)
             if child is not None:  # else a stranger's orphan that came to us to be buried
                 child.returncode = code
-                found.append(_ended(pid, code, usage))
+                found.append(self._ended(pid, code, usage))
+
+    def _ended(self, pid: int, code: int, usage: resource.struct_rusage) -> Ended:
+        cpu_s, peak = usage.ru_utime + usage.ru_stime, _peak(usage.ru_maxrss)
+        seen = Exited(code) if code >= 0 else Signalled(-code)
+        outcome, limit = self._limiter.ended(pid, seen, cpu_s=cpu_s, memory_bytes=peak)
+        return Ended(pid, outcome, cpu_s, peak, limit)
 
     def signal(self, pid: int, number: int) -> bool:
         try:
@@ -187,6 +219,10 @@ def default_signals() -> None:
 
 
 def _popen(launch: Launch, stdin: int) -> subprocess.Popen[bytes]:
+    if launch.limited is not None:
+        path = launch.environment.get(b"PATH", os.fsencode(os.defpath))
+        look_for(launch.shell[0], launch.directory, path)
+        return _child(launch.limited.words + launch.shell, launch, stdin)
     if launch.direct is not None:
         # Not found, not executable, a script without "#!": the shell has its own words and exit
         # codes for each, so it gets its turn.
@@ -230,11 +266,6 @@ def _open_output(path: Path) -> int:
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(path, flags, 0o600)
-
-
-def _ended(pid: int, code: int, usage: resource.struct_rusage) -> Ended:
-    outcome = Exited(code) if code >= 0 else Signalled(-code)
-    return Ended(pid, outcome, usage.ru_utime + usage.ru_stime, _peak(usage.ru_maxrss))
 
 
 def _peak(maxrss: int) -> int | None:

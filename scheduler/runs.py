@@ -225,7 +225,8 @@ class Runs:
         for ended in self._spawner.ended():
             running = self._watch.remove(ended.pid)
             outcome = running.fated(ended.outcome)
-            ending = Ending(outcome, now, ended.cpu_s, ended.memory_bytes)
+            limit = None if running.fate else ended.limit
+            ending = Ending(outcome, now, ended.cpu_s, ended.memory_bytes, limit)
             self._endings.append((running, ending))
         for running in self._watch.vanished():
             self._endings.append((running, Ending(running.fated(Lost()), now)))

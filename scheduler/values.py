@@ -184,6 +184,12 @@ def pooled(found: Pool) -> str:
     return found.name if found.limit is None else f"{found.name}:{found.limit}"
 
 
+def sized(size_bytes: int) -> str:
+    """Return the shortest text that `size` reads as so many bytes."""
+    power = next(power for power in (4, 3, 2, 1, 0) if not size_bytes % (1 << 10 * power))
+    return f"{size_bytes >> 10 * power}{' KMGT'[power].strip()}"
+
+
 # --- the pieces ----------------------------------------------------------------------------------
 
 

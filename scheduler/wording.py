@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.catchup import LeftOut
-    from scheduler.model import Attempt, Ending, Entry, Run
+    from scheduler.model import Attempt, Ending, Entry, Limit, Outcome, Run
 
 Facts = dict[str, str | int | float | None]
 
@@ -76,8 +76,9 @@ def line_facts(entry: Entry, run: Run, reason: Reason) -> Facts:
 def end_facts(attempt: Attempt, started: datetime, ending: Ending, decision: Decision) -> Facts:
     """Return what the log says of an ending and of what follows it."""
     took = max(0.0, (ending.ended - started).total_seconds())
-    words = f"{ending.outcome} after {of_seconds(took)}"
-    facts = _facts_of(attempt) | {"outcome": str(ending.outcome)}
+    words = f"{of_outcome(ending.outcome, ending.limit)} after {of_seconds(took)}"
+    limit = None if ending.limit is None else ending.limit.value
+    facts = _facts_of(attempt) | {"outcome": str(ending.outcome), "limit": limit}
     match decision:
         case Done():
             return facts | {"say": words}
@@ -90,6 +91,11 @@ def end_facts(attempt: Attempt, started: datetime, ending: Ending, decision: Dec
             return facts | {"gave_up": reason.value, "say": words}
         case _:
             assert_never(decision)
+
+
+def of_outcome(outcome: Outcome, limit: Limit | None) -> str:
+    """Return how an attempt ended, with the limit that ended it where one did."""
+    return str(outcome) if limit is None else f"{outcome} ({limit.value} limit)"
 
 
 def _facts_of(attempt: Attempt) -> Facts:

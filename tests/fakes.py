@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.clock import Clock
-    from scheduler.model import Attempt, Entry
+    from scheduler.model import Attempt, Entry, Limit
     from scheduler.process import Spawner
 
 _WELL = Exited(0)
@@ -82,6 +82,7 @@ class Act:
     is_early: bool = False
     cpu_s: float = 0.0
     memory_bytes: int | None = None
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,8 @@ class FakeSpawner:
         group = self._groups[pid]
         if group.leader == "child":
             group.leader = "zombie"
-            self._endings.append(Ended(pid, outcome, group.act.cpu_s, group.act.memory_bytes))
+            used = group.act.cpu_s, group.act.memory_bytes, group.act.limit
+            self._endings.append(Ended(pid, outcome, *used))
         elif group.leader == "orphan":
             group.leader = "gone"
 

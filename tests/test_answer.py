@@ -12,7 +12,7 @@ from world import World, line, when
 from scheduler.answer import answer, misses
 from scheduler.cli.asking import known_of
 from scheduler.expression import parse
-from scheduler.model import Exited, Expression
+from scheduler.model import Exited, Expression, Limit, Signalled
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FAILS = Act(outcome=Exited(3))
@@ -53,6 +53,13 @@ def test_it_failed() -> None:
     assert why(world, "job", "12:00").endswith(
         "started at 12:00:00 and failed (exit 3) in attempt 2, for good: no attempts left."
     )
+
+
+def test_a_limit_ended_it() -> None:
+    text = line("job", "0 12 * * *", retries=1, retry_delay="5s")
+    act = Act(outcome=Signalled(24), limit=Limit.CPU)
+    told = why(World(text, "11:59:30", {"job": [act]}).runs_until("12:01"), "job", "12:00")
+    assert "failed (signal 24, its CRON_CPU was used up) in attempt 2, for good" in told
 
 
 def test_it_waits_to_be_tried_again() -> None:

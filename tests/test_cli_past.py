@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scheduler.journal import Journal
-from scheduler.model import Ending, Exited, Reason, Signalled, State
+from scheduler.model import Ending, Exited, Limit, Reason, Signalled, State
 from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
                 "outcome": "exit 3",
                 "cpu_s": 0.25,
                 "memory_bytes": 1048576,
+                "limit": None,
             },
             {
                 "attempt": 2,
@@ -78,6 +79,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
                 "outcome": "exit 0",
                 "cpu_s": 0.25,
                 "memory_bytes": 1048576,
+                "limit": None,
             },
         ],
     }
@@ -97,6 +99,22 @@ def test_history_for_people_names_the_zone_and_how_it_ended(past: Person) -> Non
     backup = next(line for line in lines if "backup" in line)
     assert "16:00 to Mon 2027-03-29 17:00 Asia/Tokyo" in backup
     assert backup.endswith("missed")
+
+
+def test_a_limit_that_ended_an_attempt_is_named_wherever_one_looks(past: Person) -> None:
+    with closing(Journal.open(past.state / "journal.db")) as journal:
+        run = journal.claim("greedy", NINE, "Europe/Berlin")
+        assert run is not None
+        attempt = journal.claim_attempt(run, 1, "outputs/report.1")
+        assert attempt is not None
+        journal.started(attempt, NINE, 4242, 1)
+        journal.ended(attempt, Ending(Signalled(9), NINE + 3 * SECOND, limit=Limit.MEMORY))
+        journal.finish(run, State.FAILED, Reason.EXHAUSTED)
+    (row,) = rows(past.types("history", "--json", "greedy"))
+    assert [(one["outcome"], one["limit"]) for one in row["attempts"]] == [("signal 9", "memory")]
+    line = past.types("history", "greedy").stdout.splitlines()[-1]
+    assert line.endswith("signal 9 (memory limit), no attempts left")
+    assert past.types("logs", "greedy").stderr.strip().endswith("signal 9 (memory limit)")
 
 
 def test_the_newest_come_last_and_n_limits_them(past: Person) -> None:

@@ -119,13 +119,14 @@ def test_list_shows_job_schedule_zone_command_and_next_run(person: Person) -> No
 
 def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
     text = "API_KEY=hush\nLANG=C\nCRON_NAME=open\nCRON_TZ=Asia/Tokyo\nCRON_TIMEOUT=1h\nCRON_POOL=db:2\n"
+    text += "CRON_CPU=10m\nCRON_NICE=-5\n"
     file = person.file(f"{text}0 9 * * 1-5 cat%one%two\n")
     (entry,) = rows(person.types("list", "--json", file))
     fields = entry.pop("fields")
     settings = entry.pop("settings")
     assert entry == {
         "file": file,
-        "line": 7,
+        "line": 9,
         "job": "open",
         "schedule": "0 9 * * 1-5",
         "zone": "Asia/Tokyo",
@@ -140,6 +141,7 @@ def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
     assert (settings["catchup"], settings["within"], settings["spread"]) == ("auto", 10800, 0)
     assert (settings["random_delay"], settings["start_hours"]) == (0, None)
     assert (settings["pool"], settings["pool_limit"]) == ("db", 2)
+    assert (settings["memory"], settings["cpu"], settings["nice"]) == (None, 600, -5)
 
 
 def test_a_secret_of_a_command_is_in_no_table_but_programs_get_the_command(person: Person) -> None:

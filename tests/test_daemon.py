@@ -6,7 +6,7 @@ import pytest
 from fakes import Act
 from world import UTC_ZONE, World, line, when
 
-from scheduler.model import Exited, NotStarted, Overlap, Signalled, State
+from scheduler.model import Exited, Limit, NotStarted, Overlap, Signalled, State
 
 FAILS = Act(outcome=Exited(1))
 EVERY_MINUTE = "* * * * *"
@@ -164,6 +164,23 @@ def test_what_an_attempt_used_is_kept() -> None:
     ((attempt,),) = [row.attempts for row in world.journal.history("job")]
     assert (attempt.cpu_s, attempt.memory_bytes) == (1.5, 4096)
     assert attempt.output == "outputs/job/1.1.log"
+
+
+@pytest.mark.parametrize(
+    ("timeout", "limit", "why"),
+    [
+        ("5m", Limit.CPU, "the limit ended it"),
+        ("10s", None, "the daemon did, whatever it had used by then"),
+    ],
+)
+def test_the_journal_says_which_limit_ended_an_attempt(
+    timeout: str, limit: Limit | None, why: str
+) -> None:
+    act = Act(lasts=60, outcome=Signalled(24), limit=Limit.CPU)
+    text = line("job", "0 12 * * *", retries=0, cpu="1m", timeout=timeout)
+    world = World(text, acts={"job": [act]}).runs_until("12:02")
+    ((attempt,),) = [row.attempts for row in world.journal.history("job")]
+    assert attempt.limit == limit, why
 
 
 # --- overlap ------------------------------------------------------------------------------------

@@ -49,11 +49,12 @@ LAYERS = {
             "scope",
         ),
         *("settings", "shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
-        *("environment",),
+        *("environment", "limits"),
     },
     "edges": {
         *("clock", "control", "journal", "log", "notify", "places", "proc", "process", "sources"),
         *("sql", "systemd", "versions"),
+        *("cgroup", "limiter"),
     },
     "wiring": {
         *(
@@ -74,7 +75,8 @@ LAYERS = {
     "doors": {"__main__", "cli"},
 }
 ORDER = list(LAYERS)
-PART_OF = {"sql": "journal", "proc": "process"}  # one outside thing, in two places
+# One outside thing, in several places.
+PART_OF = {"sql": "journal", "proc": "process", "limiter": "process"}
 
 # What reaches outside the process, or depends on more than a rule is given. pathlib too: a rule
 # that needs to take a path apart may ask for PurePath when there is one.
@@ -86,6 +88,7 @@ OUTSIDE = {
     *("threading", "time", "urllib.request", "uuid", "warnings"),
 }
 ALLOWED = {
+    ("limits", "signal"): "only the numbers of signals, which differ by machine",
     ("values", "importlib"): "the names of zones are a package's data, as zoneinfo's own are",
 }
 OUTSIDE_CALLS = {"open", "print", "input", "breakpoint", "exec", "eval", "__import__"}

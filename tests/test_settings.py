@@ -53,6 +53,12 @@ GOOD = [
     ("CRON_SPREAD", "0", 0.0, "none"),
     ("CRON_POOL", "db", Pool("db"), "a pool whose limit others say"),
     ("CRON_POOL", "db:2", Pool("db", 2), "a pool and its limit"),
+    ("CRON_MEMORY", "512M", 2**29, "a size"),
+    ("CRON_MEMORY", "999999999T", 999_999_999 * 2**40, "more than there is"),
+    ("CRON_CPU", "10m", 600.0, "a duration"),
+    ("CRON_CPU", "0.5", 0.5, "part of a second"),
+    ("CRON_NICE", "-5", -5, "less nice than others"),
+    ("CRON_NICE", "0", 0, "nought is a value, not the default"),
 ]
 
 
@@ -109,9 +115,10 @@ BAD = [
     ("CRON_SPREAD", "x", "bad-duration", 0, "no duration"),
     ("CRON_POOL", "a b", "bad-pool", 0, "a name is one word"),
     ("CRON_POOL", "db:0", "bad-pool", 0, "a pool of none"),
-    ("CRON_MEMORY", "lots", "bad-size", 0, "likewise"),
+    ("CRON_MEMORY", "lots", "bad-size", 0, "no size"),
     ("CRON_MEMORY", "0", "bad-size", 0, "no memory to run in"),
-    ("CRON_CPU", "x", "bad-duration", 0, "likewise"),
+    ("CRON_CPU", "x", "bad-duration", 0, "no duration"),
+    ("CRON_CPU", "0", "bad-duration", 0, "no time to run in"),
     ("CRON_NICE", "20", "bad-number", 0, "niceness ends at 19"),
     ("CRON_PING", "example.org", "bad-url", 0, "no scheme"),
     ("CRON_PING", "http://[::1", "bad-url", 0, "which urlsplit raises over"),
@@ -121,10 +128,7 @@ BAD = [
     ("CRON_FROM", "20270101", "bad-date", 0, "dates have dashes"),
     ("CRON_UNTIL", "2027-02-29", "bad-date", 0, "no leap year"),
     # Good values of settings that nothing acts on yet.
-    ("CRON_MEMORY", "512M", "not-supported-yet", 0, "never ignored in silence"),
-    ("CRON_CPU", "10m", "not-supported-yet", 0, ""),
-    ("CRON_NICE", "-5", "not-supported-yet", 0, ""),
-    ("CRON_ALERT", "mail -s 'it failed' me", "not-supported-yet", 0, ""),
+    ("CRON_ALERT", "mail -s 'it failed' me", "not-supported-yet", 0, "never ignored in silence"),
     ("CRON_PING", "https://example.org/ping/1", "not-supported-yet", 0, ""),
     (
         "CRON_EXCEPT",
@@ -216,6 +220,9 @@ ENDINGS = st.frozensets(
     min_size=1,
     max_size=5,
 )
+SIZES = st.builds(
+    lambda count, power: count << 10 * power, st.integers(1, 10**9 - 1), st.integers(0, 4)
+)
 TIMES = st.integers(0, 10**9).map(lambda thousandths: thousandths / 1000)
 
 POLICIES = st.builds(
@@ -239,6 +246,9 @@ SETTINGS = st.builds(
     pool=st.one_of(
         st.none(), st.builds(Pool, st.just("db"), st.one_of(st.none(), st.integers(1, 9)))
     ),
+    memory=st.one_of(st.none(), SIZES),
+    cpu=st.one_of(st.none(), TIMES.filter(bool)),
+    nice=st.one_of(st.none(), st.integers(-20, 19)),
 )
 
 

@@ -18,10 +18,12 @@ from scheduler.model import (
     Entry,
     Exited,
     GiveUp,
+    Limit,
     Reason,
     Reboot,
     RetryAt,
     Run,
+    Signalled,
 )
 from scheduler.tick import Jump, JumpKind, Verdict
 from scheduler.wording import (
@@ -138,8 +140,15 @@ def test_a_jump_is_told_with_its_size_and_what_was_made_of_it(
 )  # fmt: skip
 def test_an_ending_says_what_follows(decision: Decision, more: dict[str, str], say: str) -> None:
     ending = Ending(Exited(3), START + timedelta(seconds=5))
-    facts = RUN_FACTS | {"attempt": 2, "outcome": "exit 3", "say": say}
+    facts = RUN_FACTS | {"attempt": 2, "outcome": "exit 3", "limit": None, "say": say}
     assert end_facts(Attempt(RUN, 2), START, ending, decision) == facts | more
+
+
+def test_an_ending_names_the_limit_behind_it() -> None:
+    ending = Ending(Signalled(9), START + timedelta(seconds=3), limit=Limit.MEMORY)
+    facts = end_facts(Attempt(RUN, 1), START, ending, GiveUp(Reason.NOT_RETRIED))
+    assert (facts["outcome"], facts["limit"]) == ("signal 9", "memory")
+    assert str(facts["say"]).startswith("signal 9 (memory limit) after 3 s; gave up")
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:

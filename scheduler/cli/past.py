@@ -18,7 +18,7 @@ from scheduler.errors import MeridianError
 from scheduler.journal import AttemptRow, Journal, RunRow
 from scheduler.redact import screened
 from scheduler.tick import Jump
-from scheduler.wording import of_seconds
+from scheduler.wording import of_outcome, of_seconds
 
 app = typer.Typer()
 
@@ -114,7 +114,7 @@ def _told(run: RunRow) -> tuple[str, ...]:
     if run.until is not None:
         at += f" to {show.wall(run.until.astimezone(zone_of(run.zone)))}"
     last = run.attempts[-1] if run.attempts else None
-    how = [str(last.outcome)] if last and last.outcome else []
+    how = [of_outcome(last.outcome, last.limit)] if last and last.outcome else []
     if run.reason is not None:
         how.append(run.reason.value)
     if run.due is not None and run.attempts:
@@ -201,7 +201,9 @@ def _attempt(run: RunRow, number: int | None) -> AttemptRow:
 
 def _heading(run: RunRow, attempt: AttemptRow) -> str:
     at = f"{show.wall(run.run.instant.astimezone(zone_of(run.zone)))} {run.zone}"
-    outcome = attempt.outcome or ("running" if attempt.started else "not started yet")
+    outcome = "running" if attempt.started else "not started yet"
+    if attempt.outcome is not None:
+        outcome = of_outcome(attempt.outcome, attempt.limit)
     return f"{run.run.job}, run {run.run.number} of {at}, attempt {attempt.number}: {outcome}"
 
 

@@ -80,6 +80,9 @@ def of_settings(settings: Settings) -> Row:
         "start_hours": settings.start_hours,
         "pool": None if settings.pool is None else settings.pool.name,
         "pool_limit": None if settings.pool is None else settings.pool.limit,
+        "memory": settings.memory,
+        "cpu": settings.cpu,
+        "nice": settings.nice,
     }
 
 
@@ -159,6 +162,7 @@ def of_attempt(attempt: AttemptRow) -> Row:
         "outcome": None if attempt.outcome is None else str(attempt.outcome),
         "cpu_s": None if attempt.cpu_s is None else round(attempt.cpu_s, 6),
         "memory_bytes": attempt.memory_bytes,
+        "limit": None if attempt.limit is None else attempt.limit.value,
     }
 
 

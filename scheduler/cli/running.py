@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ import typer
 
 from scheduler import control, protocol, sources
 from scheduler import places as machine
+from scheduler.cgroup import Groups
 from scheduler.cli import given
 from scheduler.clock import RealClock, boot_id
 from scheduler.daemon import Daemon
@@ -146,7 +148,9 @@ def _daemon(
     runs = Runs(
         clock=clock,
         journal=journal,
-        spawner=RealSpawner(os.environ, home=home, user=user, boot=boot),
+        spawner=RealSpawner(
+            os.environ, home=home, user=user, boot=boot, groups=Groups(partial(_tell_limit, log))
+        ),
         state=places.state,
         log=log,
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
@@ -162,6 +166,10 @@ def _daemon(
         holds_state=holds_state,
         grace=grace,
     )
+
+
+def _tell_limit(log: Log, means: str) -> None:
+    log.info("limits", memory=means, say=f"CRON_MEMORY by {means}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,145 @@
+"""Limits in force: settings in, what an attempt starts under out, and later what it ended by."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from scheduler import limits
+from scheduler.model import NotStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scheduler.model import Attempt, Exited, Limit, Settings, Signalled
+
+_HEAD = 500  # bytes of the output that hold the word of a limit which could not be put on
+
+
+class Groups(Protocol):
+    """What limits a whole attempt, with everything that it starts."""
+
+    def make(self, name: str, memory: int) -> Path | None:
+        """Make a group of at most so many bytes; None where there can be none; or OSError."""
+
+    def ran_out(self, group: Path) -> bool:
+        """Say whether the group's own limit made the kernel kill what was in it."""
+
+    def remove(self, group: Path) -> None:
+        """Remove a group, now or when what was left in it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What an attempt starts under: words in front of its own, and its group if it has one."""
+
+    settings: Settings
+    words: tuple[bytes, ...]
+    group: Path | None
+    output: Path
+
+
+class Limiter:
+    """The limits of all attempts; without `groups` memory is limited process by process."""
+
+    def __init__(self, groups: Groups | None = None) -> None:
+        self._groups = groups
+        self._started: dict[int, Limited] = {}
+
+    def prepare(
+        self,
+        settings: Settings,
+        attempt: Attempt,
+        environment: Mapping[bytes, bytes],
+        output: Path,
+    ) -> Limited | NotStarted | None:
+        """Return what limits this attempt, or why that can't be; None for one without limits."""
+        if not limits.are_set(settings):
+            return None
+        own_nice = os.getpriority(os.PRIO_PROCESS, 0)
+        if settings.nice is not None and not _is_allowed(settings.nice, own_nice):
+            return NotStarted(f"CRON_NICE={settings.nice}: not permitted")
+        try:
+            group = self._group(settings, attempt)
+        except OSError as error:
+            return NotStarted(f"{limits.memory_of(settings)}: its cgroup: {error.strerror}")
+        if settings.memory is not None and group is None and sys.platform != "linux":
+            return NotStarted(f"{limits.memory_of(settings)}: only Linux has such a limit")
+        procs = None if group is None else os.fsencode(group / "cgroup.procs")
+        words = limits.words(settings, environment.items(), group=procs, own_nice=own_nice)
+        return Limited(settings, words, group, output)
+
+    def started(self, pid: int, limited: Limited | None) -> None:
+        """Remember under what a process has started; None for one without limits."""
+        if limited is not None:
+            self._started[pid] = limited
+
+    def discard(self, limited: Limited | None) -> None:
+        """Let go of what limits an attempt that is over, or that is not going to be started."""
+        if self._groups is not None and limited is not None and limited.group is not None:
+            self._groups.remove(limited.group)
+
+    def ended(
+        self, pid: int, outcome: Exited | Signalled, *, cpu_s: float, memory_bytes: int | None
+    ) -> tuple[Exited | Signalled | NotStarted, Limit | None]:
+        """Return how a process that is gone really ended, and by which limit."""
+        limited = self._started.pop(pid, None)
+        if limited is None:
+            return outcome, None
+        ran_out = self._ran_out(limited)
+        self.discard(limited)
+        why = limits.refusal(_head(limited.output)) if outcome == limits.REFUSAL else None
+        if why is not None:
+            return NotStarted(why), None
+        limit = limits.ended_by(
+            limited.settings, outcome, cpu_s=cpu_s, memory_bytes=memory_bytes, ran_out=ran_out
+        )
+        return outcome, limit
+
+    def _ran_out(self, limited: Limited) -> bool | None:
+        if self._groups is None or limited.group is None:
+            return None
+        return self._groups.ran_out(limited.group)
+
+    def _group(self, settings: Settings, attempt: Attempt) -> Path | None:
+        if settings.memory is None or self._groups is None:
+            return None
+        return self._groups.make(f"{attempt.run.number}.{attempt.number}", settings.memory)
+
+
+def _is_allowed(nice: int, own: int) -> bool:
+    """Ask the system whether a process may be as nice as that: by trying, for a moment.
+
+    Below its own niceness that takes a right (getrlimit(2): RLIMIT_NICE; capabilities(7)) which a
+    container may lack even where its user is root. nice(1) only warns, and goes on.
+    """
+    if nice >= own:
+        return True
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    except OSError:
+        return False
+    os.setpriority(os.PRIO_PROCESS, 0, own)
+    return True
+
+
+def look_for(shell: bytes, directory: bytes, path: bytes) -> None:
+    """Raise what its start would, for a shell that only another program would find missing."""
+    name = os.fsdecode(shell)
+    place = f"{os.fsdecode(directory)}/{name}" if "/" in name[1:] and name[0] != "/" else name
+    if shutil.which(place, path=os.fsdecode(path)) is None:
+        number = errno.EACCES if Path(place).exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number), shell)
+
+
+def _head(output: Path) -> bytes:
+    try:
+        with output.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""

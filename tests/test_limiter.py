@@ -1,0 +1,427 @@
+"""Limits on real processes: what a job finds, which limit ended it, and no job without its limit."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from fakes import utc
+
+from scheduler import limits
+from scheduler.limiter import Limiter, look_for
+from scheduler.model import Attempt, Entry, Exited, Limit, NotStarted, Reboot, Run, Settings
+from scheduler.model import Signalled as Sig
+from scheduler.process import Ended, RealSpawner
+
+if TYPE_CHECKING:
+    from scheduler.model import Environment
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as Linux limits")
+
+MIB = 2**20
+OWN = os.getpriority(os.PRIO_PROCESS, 0)
+IS_ROOT = os.geteuid() == 0
+NOBODY = 65534
+
+
+@dataclass
+class Group:
+    """A stand-in for the cgroups: plain files that a shell can write to."""
+
+    folder: Path
+    made: list[tuple[str, int]] = field(default_factory=list)
+    removed: list[Path] = field(default_factory=list)
+    full: bool = False
+    error: OSError | None = None
+
+    def make(self, name: str, memory: int) -> Path | None:
+        if self.error is not None:
+            raise self.error
+        self.made.append((name, memory))
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "cgroup.procs").touch()
+        return self.folder
+
+    def ran_out(self, group: Path) -> bool:
+        assert group == self.folder
+        return self.full
+
+    def remove(self, group: Path) -> None:
+        self.removed.append(group)
+
+
+@dataclass
+class Stage:
+    """A spawner whose jobs run one after the other."""
+
+    folder: Path
+    groups: Group | None = None
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        path = {"PATH": os.environ["PATH"]}
+        self.spawner = RealSpawner(path, str(self.folder), "ada", groups=self.groups)
+
+    def begin(
+        self, command: str, assigned: Environment = (), stdin: str | None = None, **chosen: Any
+    ) -> int | NotStarted:
+        self.number += 1
+        settings = Settings(**chosen)
+        zone = ZoneInfo("UTC")
+        entry = Entry("job", Reboot(), "@reboot", zone, command, stdin, assigned, settings)
+        attempt = Attempt(Run(self.number, "job", utc(2027, 3, 28)), 1)
+        launch = self.spawner.prepare(entry, attempt, self.output())
+        return launch if isinstance(launch, NotStarted) else self.spawner.start(launch)
+
+    def run(self, command: str, assigned: Environment = (), **chosen: Any) -> tuple[Ended, str]:
+        pid = self.begin(command, assigned, **chosen)
+        assert isinstance(pid, int), pid
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        (ended,) = self.spawner.ended()
+        return ended, self.output().read_text()
+
+    def output(self) -> Path:
+        return self.folder / f"{self.number}.log"
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+@pytest.fixture
+def grouped(tmp_path: Path) -> Stage:
+    return Stage(tmp_path, Group(tmp_path / "a 'b\" $c"))
+
+
+def python(code: str) -> str:
+    return f"exec {sys.executable} -S -E -c '{code}'"
+
+
+# --- what a job finds ----------------------------------------------------------------------------
+
+
+def test_a_job_finds_its_limits_and_keeps_its_own_place(stage: Stage) -> None:
+    command = "ulimit -St; ulimit -Ht; ulimit -d; nice; pwd; echo $0"
+    ended, output = stage.run(command, cpu=0.5, memory=512 * MIB, nice=OWN + 3)
+    assert output.split() == ["1", "11", "524288", str(OWN + 3), str(stage.folder), "/bin/sh"]
+    assert (ended.outcome, ended.limit) == (Exited(0), None)
+
+
+def test_without_limits_a_job_finds_none(stage: Stage) -> None:
+    own = [resource.getrlimit(each) for each in (resource.RLIMIT_CPU, resource.RLIMIT_DATA)]
+    assert all(each[0] == resource.RLIM_INFINITY for each in own)
+    assert stage.run("ulimit -t; ulimit -d; nice")[1].split() == [
+        "unlimited",
+        "unlimited",
+        str(OWN),
+    ]
+
+
+HOSTILE = [
+    ("printf '[%s]' \"it's\"", "[it's]", "quotes"),
+    ("echo a\necho b", "a\nb\n", "lines"),
+    ("echo '50%' \\% \"$((1+1))\"", "50% % 2\n", "signs of cron and of the shell"),
+    ('exec printf %s "$#"', "0", "no words left over"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "output", "why"), HOSTILE)
+def test_a_command_reaches_its_shell_as_it_is(
+    stage: Stage, command: str, output: str, why: str
+) -> None:
+    assert stage.run(command, cpu=5)[1] == output, why
+
+
+def test_the_shell_of_the_crontab_gets_the_command(stage: Stage) -> None:
+    assert stage.run("echo ${BASH_VERSION:+bash}", (("SHELL", "/bin/bash"),), cpu=5)[1] == "bash\n"
+    shell = stage.folder / "a shell"
+    shell.write_text('#!/bin/sh\nprintf "[%s]" "$@"\n')
+    shell.chmod(0o755)
+    for chosen in ({"cpu": 5}, {"nice": OWN + 1}):
+        assert stage.run("two  words", (("SHELL", str(shell)),), **chosen)[1] == "[-c][two  words]"
+    assert stage.run("x", (("SHELL", "./a shell"),), cpu=5)[1] == "[-c][x]", "from the home"
+
+
+@pytest.mark.parametrize(
+    ("shell", "why"),
+    [
+        ("/no/shell", "No such file or directory"),
+        ("no-shell", "No such file or directory"),
+        ("/", "Permission denied"),
+        ("", "Permission denied"),
+    ],
+)
+def test_a_shell_that_cannot_be_started_is_no_start(stage: Stage, shell: str, why: str) -> None:
+    found = stage.begin("true", (("SHELL", shell),), cpu=5)
+    assert found == NotStarted(f"its SHELL {shell!r}: {why}")
+
+
+def test_standard_input_and_every_variable_arrive(stage: Stage) -> None:
+    pid = stage.begin("cat", stdin="50%\n", cpu=5)
+    assert isinstance(pid, int)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    stage.spawner.ended()
+    assert stage.output().read_text() == "50%\n"
+    odd = (("a.b", "x y"), ("\u00e9", "z"), ("IFS", "t"), ("PLAIN", "1"))
+    stage.run("env -0", (*odd, ("SHELL", "/bin/bash")), cpu=5, nice=OWN + 1)
+    found = stage.output().read_text().split("\0")
+    assert {f"{name}={value}" for name, value in odd if name != "IFS"} <= set(found)
+    assert "CRON_RUN=2" in found
+
+
+SHELLS = pytest.mark.parametrize("shell", ["dash", "bash --posix", "busybox sh"])
+
+
+def program_of(shell: str) -> list[str]:
+    name, *options = shell.split()
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"there is no {name} here; CI has it")
+    return [program, *options]
+
+
+@SHELLS
+def test_each_shell_that_may_be_sh_puts_limits_on(
+    tmp_path: Path, shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, *_ = program_of(shell)
+    (tmp_path / "sh").symlink_to(program)
+    monkeypatch.setattr(limits, "SHELL", str(tmp_path / "sh"))
+    grouped = Stage(tmp_path, Group(tmp_path / "group"))
+    command = "ulimit -St; ulimit -Ht; ulimit -d; nice"
+    _, output = grouped.run(command, cpu=5, memory=MIB, nice=OWN + 3)
+    assert output.split() == ["5", "15", "unlimited", str(OWN + 3)]
+    assert (tmp_path / "group" / "cgroup.procs").read_text() == "0\n"
+    assert Stage(tmp_path).run(command, memory=MIB * 99)[1].split()[2] == str(99 * 1024)
+
+
+@SHELLS
+@pytest.mark.parametrize("procs", ["/dev/full", "/no/such/group/cgroup.procs", "/proc/version"])
+def test_no_shell_runs_a_job_outside_its_group(shell: str, procs: str) -> None:
+    found = started(shell, Settings(memory=MIB), group=procs.encode())
+    assert found == (126, "meridian: not started: CRON_MEMORY=1M: it could not join its cgroup\n")
+
+
+@SHELLS
+@pytest.mark.parametrize(
+    ("own", "settings", "expected"),
+    [
+        ("-t 3", Settings(cpu=5), "CRON_CPU=5s: the daemon itself has less"),
+        ("-t 6", Settings(cpu=5, kill_after=2), "CRON_CPU=5s: the daemon itself has less"),
+        ("-d 9000", Settings(memory=10 * MIB), "CRON_MEMORY=10M: the daemon itself has less"),
+    ],
+)
+def test_no_shell_runs_a_job_under_another_limit(
+    shell: str, own: str, settings: Settings, expected: str
+) -> None:
+    assert started(shell, settings, before=f"ulimit {own}") == (
+        126,
+        f"meridian: not started: {expected}\n",
+    )
+
+
+def started(
+    shell: str, settings: Settings, *, group: bytes | None = None, before: str = ":"
+) -> tuple[int, str]:
+    """Start `echo ran` under limits by that shell, as nobody special; its status and output."""
+    words = limits.words(settings, group=group)[1:]
+    done = subprocess.run(
+        [
+            "/bin/sh",
+            "-c",
+            f'{before}; exec "$@"',
+            "sh",
+            *program_of(shell),
+            *words,
+            "/bin/echo",
+            "ran",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        user=NOBODY if IS_ROOT else None,
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+# --- what ends a job -----------------------------------------------------------------------------
+
+
+def test_cpu_time_ends_a_job_and_the_ending_says_so(stage: Stage) -> None:
+    ended, _ = stage.run("while :; do :; done", cpu=1)
+    assert (ended.outcome, ended.limit) == (Sig(signal.SIGXCPU), Limit.CPU)
+    ended, _ = stage.run("sh -c 'while :; do :; done'; exit $?", cpu=1)
+    assert (ended.outcome, ended.limit) == (Exited(128 + signal.SIGXCPU), Limit.CPU)
+
+
+def test_who_ignores_the_first_signal_is_killed_by_the_second(stage: Stage) -> None:
+    ended, _ = stage.run("trap '' XCPU; while :; do :; done", cpu=1, kill_after=0)
+    assert (ended.outcome, ended.limit) == (Sig(signal.SIGKILL), Limit.CPU)
+
+
+def test_a_job_that_is_killed_by_somebody_is_ended_by_no_limit(stage: Stage) -> None:
+    ended, _ = stage.run("kill -9 $$", cpu=60, memory=512 * MIB)
+    assert (ended.outcome, ended.limit) == (Sig(signal.SIGKILL), None)
+
+
+def test_memory_that_is_written_to_is_limited(stage: Stage) -> None:
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    most = own + 400 * MIB
+    fill = f"pieces = []\nwhile True: pieces.append(bytearray({MIB}))"
+    ended, output = stage.run(python(fill), memory=most)
+    assert output.rstrip().endswith("MemoryError")
+    assert (ended.outcome, ended.limit) == (Exited(1), Limit.MEMORY)
+    ended, _ = stage.run(python("raise SystemExit(1)"), memory=most)
+    assert (ended.outcome, ended.limit) == (Exited(1), None), "it failed for a reason of its own"
+
+
+def test_address_space_that_is_only_reserved_is_free(stage: Stage) -> None:
+    reserve = (
+        "import mmap; m = mmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE, prot=0); print(len(m))"
+    )
+    code = reserve.replace("prot=0", "prot=mmap.PROT_READ")
+    assert stage.run(python(code), memory=64 * MIB)[1] == f"{1 << 40}\n"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js here")
+def test_a_program_with_a_large_address_space_starts(stage: Stage) -> None:
+    ended, output = stage.run('node -e "console.log(6 * 7)"', memory=512 * MIB)
+    assert (ended.outcome, output) == (Exited(0), "42\n")
+
+
+@pytest.mark.parametrize("memory", [1, 8 << 10, 64 << 10, 128 << 10])
+def test_a_limit_below_what_a_shell_needs_is_a_failure_not_a_free_run(
+    stage: Stage, memory: int
+) -> None:
+    ended, output = stage.run("echo ran", memory=memory)
+    assert ended.outcome != Exited(0)
+    assert "ran" not in output.split("\n")
+
+
+# --- niceness ------------------------------------------------------------------------------------
+
+
+IN_A_PROCESS = """
+import os, resource, sys
+from pathlib import Path
+from scheduler.limiter import Limiter
+from scheduler.model import Settings
+{before}
+found = Limiter().prepare(Settings(nice=int(sys.argv[1])), None, {{}}, Path("x"))
+print(getattr(found, "why", "allowed"), os.getpriority(os.PRIO_PROCESS, 0))
+"""
+
+
+@pytest.mark.parametrize(
+    ("nice", "rights", "expected", "why"),
+    [
+        (OWN - 1, "none", f"CRON_NICE={OWN - 1}: not permitted", "nice(1) would only warn"),
+        (OWN, "none", "allowed", "no change"),
+        (OWN + 1, "none", "allowed", "everybody may be nicer"),
+        (OWN - 1, "limit", "allowed", "RLIMIT_NICE allows it"),
+        (OWN - 5, "limit", f"CRON_NICE={OWN - 5}: not permitted", "but no more than that"),
+        (OWN - 5, "root", "allowed", "root may"),
+    ],
+)
+def test_who_may_not_be_less_nice_does_not_start(
+    nice: int, rights: str, expected: str, why: str
+) -> None:
+    if not IS_ROOT and rights != "none":
+        pytest.skip("only root can give these rights")
+    limit = f"resource.setrlimit(resource.RLIMIT_NICE, ({21 - OWN}, {21 - OWN}))"
+    before = {
+        "none": f"os.geteuid() or os.setresuid({NOBODY}, {NOBODY}, {NOBODY})",
+        "limit": f"{limit}; os.setuid({NOBODY})",
+        "root": "",
+    }[rights]
+    words = [sys.executable, "-c", IN_A_PROCESS.format(before=before), str(nice)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if "not allowed to raise maximum limit" in done.stderr:
+        pytest.skip("root itself lacks a right (CAP_SYS_RESOURCE) to give this one")
+    assert (done.stdout, done.stderr) == (f"{expected} {OWN}\n", ""), why
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root may be less nice")
+def test_root_may_be_less_nice(stage: Stage) -> None:
+    assert stage.run("nice", nice=-5)[1] == "-5\n"
+    assert os.getpriority(os.PRIO_PROCESS, 0) == OWN, "the daemon itself is as it was"
+
+
+# --- groups --------------------------------------------------------------------------------------
+
+
+def test_an_attempt_joins_its_group_before_it_is_the_job(grouped: Stage) -> None:
+    groups = grouped.groups
+    assert groups is not None
+    ended, output = grouped.run("ulimit -d; exit 1", memory=512 * MIB)
+    assert (groups.folder / "cgroup.procs").read_text() == "0\n"
+    assert output == "unlimited\n", "one limit, not two"
+    assert (ended.limit, groups.removed) == (None, [groups.folder])
+    assert groups.made == [("1.1", 512 * MIB)]
+    groups.full = True
+    assert grouped.run("kill -9 $$", memory=512 * MIB)[0].limit == Limit.MEMORY
+
+
+def test_only_who_has_a_memory_limit_gets_a_group(grouped: Stage) -> None:
+    grouped.run("true", cpu=5, nice=OWN)
+    grouped.run("true")
+    assert grouped.groups is not None
+    assert grouped.groups.made == []
+
+
+def test_a_group_that_cannot_be_made_is_no_start(grouped: Stage) -> None:
+    assert grouped.groups is not None
+    grouped.groups.error = OSError(30, "Read-only file system")
+    found = grouped.begin("true", memory=512 * MIB)
+    assert found == NotStarted("CRON_MEMORY=512M: its cgroup: Read-only file system")
+    assert grouped.output().read_bytes() == b"", "meridian logs has nothing to show"
+
+
+def test_a_group_that_is_gone_before_the_start_is_no_start(grouped: Stage) -> None:
+    groups = grouped.groups
+    assert groups is not None
+    groups.folder.write_text("not a folder")
+    groups.make = lambda *_: groups.folder  # type: ignore[method-assign]  # a group that vanished
+    ended, output = grouped.run("echo ran", memory=512 * MIB)
+    assert ended.outcome == NotStarted("CRON_MEMORY=512M: it could not join its cgroup")
+    assert ended.limit is None
+    assert output.startswith("meridian: not started: CRON_MEMORY=512M"), "and meridian logs says so"
+
+
+def test_a_start_that_fails_or_is_let_go_leaves_no_group(grouped: Stage) -> None:
+    groups = grouped.groups
+    assert groups is not None
+    assert isinstance(grouped.begin("true", (("HOME", "/nowhere"),), memory=MIB), NotStarted)
+    assert groups.removed == [groups.folder]
+    entry = Entry(
+        "job", Reboot(), "@reboot", ZoneInfo("UTC"), "true", settings=Settings(memory=MIB)
+    )
+    attempt = Attempt(Run(9, "job", utc(2027, 3, 28)), 1)
+    launch = grouped.spawner.prepare(entry, attempt, grouped.output())
+    assert not isinstance(launch, NotStarted)
+    grouped.spawner.discard(launch)
+    assert groups.removed == [groups.folder] * 2
+
+
+def test_where_nothing_limits_memory_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    attempt = Attempt(Run(1, "job", utc(2027, 3, 28)), 1)
+    found = Limiter().prepare(Settings(memory=MIB), attempt, {}, Path("x"))
+    assert found == NotStarted("CRON_MEMORY=1M: only Linux has such a limit")
+
+
+def test_a_shell_is_looked_for_as_its_start_would(tmp_path: Path) -> None:
+    look_for(b"sh", b"/", b"/usr/bin:/bin")
+    with pytest.raises(FileNotFoundError):
+        look_for(b"sh", b"/", os.fsencode(tmp_path))
