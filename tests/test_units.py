@@ -28,6 +28,7 @@ PROMISES = [
     ("Service", "Restart", "on-failure", "a daemon that died comes back"),
     ("Service", "RestartPreventExitStatus", "2", "but not to be called wrongly again"),
     ("Service", "OOMPolicy", "continue", "one greedy job does not stop the others"),
+    ("Service", "Delegate", "memory", "so that CRON_MEMORY holds for a whole attempt"),
 ]
 DIRECTORIES = ("StateDirectory", "RuntimeDirectory", "ConfigurationDirectory")
 TAKES_FROM_JOBS = re.compile(

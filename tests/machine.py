@@ -1,0 +1,98 @@
+"""A machine of its own for a test: Linux as a process (user-mode-linux), with systemd, on this disk.
+
+    machine = Machine(tmp_path, {"meridian.service": text})
+    seen = machine.boot("probe.py")
+
+It has what this machine may lack: control groups of version 2 with a memory controller. Its root is
+this machine's, read-only; what is written goes to memory and is gone, but for `say` lines.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KERNEL = "linux.uml"
+MARK = "PROBE "  # in front of what a probe has to say
+MEMORY = "512M"
+PATIENCE_S = 240
+
+INIT = """#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+for folder in /run /var/lib; do mount -t tmpfs tmpfs $folder; done
+mkdir -p /run/systemd/system
+mount -t hostfs none /mnt -o {folder}
+cp -r /mnt/units/* /run/systemd/system
+exec /lib/systemd/systemd --unit=probe.service systemd.log_target=console
+"""
+PROBE = """
+[Unit]
+DefaultDependencies=no
+FailureAction=poweroff-force
+SuccessAction=poweroff-force
+
+[Service]
+Type=oneshot
+ExecStart={command}
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/console
+"""
+
+
+@dataclass
+class Machine:
+    """What is booted: its units by file name, and a folder for its files that nothing else uses."""
+
+    folder: Path
+    units: Mapping[str, str]
+
+    def boot(self, command: str) -> list[dict[str, Any]]:
+        """Run a command as root under systemd, and return the objects that it says."""
+        kernel = shutil.which(KERNEL)
+        if kernel is None:
+            pytest.skip("there is no user-mode-linux here; CI has it")
+        for name, text in {**self.units, "probe.service": PROBE.format(command=command)}.items():
+            path = self.folder / "units" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        init = self.folder / "init"
+        init.write_text(INIT.format(folder=self.folder))
+        init.chmod(0o755)
+        done = subprocess.run(
+            [
+                *(
+                    kernel,
+                    f"mem={MEMORY}",
+                    "root=/dev/root",
+                    "rootfstype=hostfs",
+                    "rootflags=/",
+                    "ro",
+                ),
+                *(f"init={init}", "con=null", "con0=fd:0,fd:1", f"uml_dir={self.folder}"),
+            ],
+            env={
+                "TMPDIR": str(self.folder),
+                "HOME": str(self.folder),
+                "PATH": "/usr/sbin:/usr/bin",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        lines = done.stdout.decode(errors="replace").splitlines()
+        said = [line.partition(MARK)[2] for line in lines if MARK in line]
+        assert said, "\n".join(lines[-40:])
+        return [json.loads(line) for line in said]
