@@ -1,8 +1,8 @@
 """The control groups below the daemon's own: an attempt's limit in, a folder that it joins out.
 
-It goes by cgroups(7), version 2, and by systemd's rules for delegation: a group that does not say
-that it has been delegated (Delegate= of systemd.resource-control(5)) is left alone, and so is one
-that nobody needs.
+It goes by cgroups(7), version 2, and by systemd's rules for delegation (Delegate= of
+systemd.resource-control(5)): a group that has not been delegated is left alone, and so is one that
+nobody needs.
 """
 
 from __future__ import annotations
@@ -32,14 +32,21 @@ class _Unusable(Exception):
 class Groups:
     """Groups of attempts below the daemon's own; `tell` hears once how memory is limited.
 
-    What can have groups below it may hold no processes itself, so the daemon moves into one too,
-    with all that it finds beside itself.
+    That its group has been delegated is written on it by a system's systemd, and has to be told
+    (`is_delegated`) where a user's does not write it. What can have groups below it may hold no
+    processes itself, so the daemon moves into one too, with all that it finds beside itself.
     """
 
     def __init__(
-        self, tell: Callable[[str], object], *, mount: Path = MOUNT, own: Path = OWN
+        self,
+        tell: Callable[[str], object],
+        *,
+        is_delegated: bool = False,
+        mount: Path = MOUNT,
+        own: Path = OWN,
     ) -> None:
         self._tell = tell
+        self._is_told = is_delegated
         self._mount = mount
         self._own = own
         self._is_asked = False
@@ -99,7 +106,7 @@ class Groups:
     def _take(self) -> Path:
         """Make the delegated group ready; what an earlier daemon left in it is removed in time."""
         root = self._of_daemon()
-        if not _is_delegated(root):
+        if not (self._is_told or _is_delegated(root)):
             raise _Unusable(_UNDELEGATED)
         if "memory" not in (root / "cgroup.controllers").read_text(encoding="ascii").split():
             raise _Unusable("its cgroup has no memory controller")

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from scheduler.model import Environment
 
 SHELL = "/bin/sh"
+DELEGATED = "MERIDIAN_DELEGATED"  # Delegate= of a unit whose systemd keeps that to itself
 
 # What the service manager said to the daemon (sd_notify(3), systemd.exec(5)) is not for its jobs:
 # they could report readiness in its name, or write where it keeps its state.
 _PRIVATE = frozenset(
     "NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID LISTEN_FDS LISTEN_PID LISTEN_FDNAMES JOURNAL_STREAM"
     " INVOCATION_ID MANAGERPID SYSTEMD_EXEC_PID CREDENTIALS_DIRECTORY CONFIGURATION_DIRECTORY"
-    " STATE_DIRECTORY RUNTIME_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY".split()
+    f" STATE_DIRECTORY RUNTIME_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY {DELEGATED}".split()
 )
 
 

@@ -1,7 +1,7 @@
 """A machine of its own for a test: Linux as a process (user-mode-linux), with systemd, on this disk.
 
-    machine = Machine(tmp_path, {"meridian.service": text})
-    seen = machine.boot("probe.py")
+    machine = Machine(tmp_path, {"system/meridian.service": text})
+    seen = machine.boot("/usr/bin/python3 /mnt/probe.py")
 
 It has what this machine may lack: control groups of version 2 with a memory controller. Its root is
 this machine's, read-only; what is written goes to memory and is gone, but for `say` lines.
@@ -10,10 +10,13 @@ this machine's, read-only; what is written goes to memory and is gone, but for `
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,7 +35,7 @@ mount -t sysfs sysfs /sys
 for folder in /run /var/lib; do mount -t tmpfs tmpfs $folder; done
 mkdir -p /run/systemd/system
 mount -t hostfs none /mnt -o {folder}
-cp -r /mnt/units/* /run/systemd/system
+cp -r /mnt/units/* /run/systemd
 exec /lib/systemd/systemd --unit=probe.service systemd.log_target=console
 """
 PROBE = """
@@ -52,7 +55,7 @@ TTYPath=/dev/console
 
 @dataclass
 class Machine:
-    """What is booted: its units by file name, and a folder for its files that nothing else uses."""
+    """What is booted: its units by path (`system/a.service`), and a folder that is `/mnt` there."""
 
     folder: Path
     units: Mapping[str, str]
@@ -62,37 +65,44 @@ class Machine:
         kernel = shutil.which(KERNEL)
         if kernel is None:
             pytest.skip("there is no user-mode-linux here; CI has it")
-        for name, text in {**self.units, "probe.service": PROBE.format(command=command)}.items():
+        for name, text in {
+            **self.units,
+            "system/probe.service": PROBE.format(command=command),
+        }.items():
             path = self.folder / "units" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         init = self.folder / "init"
         init.write_text(INIT.format(folder=self.folder))
         init.chmod(0o755)
-        done = subprocess.run(
-            [
-                *(
-                    kernel,
-                    f"mem={MEMORY}",
-                    "root=/dev/root",
-                    "rootfstype=hostfs",
-                    "rootflags=/",
-                    "ro",
-                ),
-                *(f"init={init}", "con=null", "con0=fd:0,fd:1", f"uml_dir={self.folder}"),
-            ],
-            env={
-                "TMPDIR": str(self.folder),
-                "HOME": str(self.folder),
-                "PATH": "/usr/sbin:/usr/bin",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        lines = done.stdout.decode(errors="replace").splitlines()
+        words = [
+            kernel,
+            f"mem={MEMORY}",
+            "root=/dev/root",
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "ro",
+        ]
+        words += [f"init={init}", "con=null", "con0=fd:0,fd:1", f"uml_dir={self.folder}"]
+        console = self.folder / "console"
+        with console.open("wb") as output, self._started(words, output) as machine:
+            try:
+                machine.wait(PATIENCE_S)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(machine.pid, signal.SIGKILL)
+        lines = console.read_text(errors="replace").splitlines()
         said = [line.partition(MARK)[2] for line in lines if MARK in line]
         assert said, "\n".join(lines[-40:])
         return [json.loads(line) for line in said]
+
+    def _started(self, words: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+        places = {"TMPDIR": str(self.folder), "HOME": str(self.folder)}
+        return subprocess.Popen(
+            words,
+            env=places | {"PATH": "/usr/sbin:/usr/bin"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )

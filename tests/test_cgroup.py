@@ -136,6 +136,11 @@ def test_a_kernel_that_counts_no_swap_or_kills_no_group_limits_all_the_same(kern
     assert (group / "memory.max").read_text() == "1\n"
 
 
+def test_the_daemon_may_be_told_that_its_group_is_delegated(kernel: Kernel) -> None:
+    groups = Groups(kernel.said.append, is_delegated=True, mount=kernel.mount, own=kernel.own)
+    assert groups.make("7.1", 1) is not None
+
+
 def unmade(kernel: Kernel) -> str:
     """Why memory is limited process by process, told once."""
     groups = kernel.groups()

@@ -451,6 +451,7 @@ def test_a_job_gets_what_the_daemon_has_except_what_is_private(real: RealStage) 
     private = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
     private += ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
     private += ["JOURNAL_STREAM", "INVOCATION_ID", "MANAGERPID", "SYSTEMD_EXEC_PID"]
+    private += ["MERIDIAN_DELEGATED"]
     places = ("STATE", "RUNTIME", "CONFIGURATION", "CACHE", "LOGS", "CREDENTIALS")
     private += [f"{place}_DIRECTORY" for place in places]
     real.spawner = real.new(inherited | dict.fromkeys(private, "1"))

@@ -74,6 +74,11 @@ def test_each_is_wanted_by_its_own_kind_of_system() -> None:
     assert read(USER)["Install"]["WantedBy"] == "default.target"
 
 
+def test_who_is_not_told_by_its_cgroup_is_told_by_its_unit() -> None:
+    assert "MERIDIAN_DELEGATED=memory" in read(USER)["Service"]["Environment"].split()
+    assert read(USER)["Service"]["ExecStopPost"] == read(SYSTEM)["Service"]["ExecStopPost"]
+
+
 def test_the_system_s_directories_are_meridian_s() -> None:
     service = read(SYSTEM)["Service"]
     assert [service[name] for name in DIRECTORIES] == ["meridian"] * 3

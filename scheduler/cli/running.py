@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import version
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +23,7 @@ from scheduler.cgroup import Groups
 from scheduler.cli import given
 from scheduler.clock import RealClock, boot_id
 from scheduler.daemon import Daemon
+from scheduler.environment import DELEGATED
 from scheduler.errors import MeridianError, SourceRefused
 from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
@@ -148,9 +148,7 @@ def _daemon(
     runs = Runs(
         clock=clock,
         journal=journal,
-        spawner=RealSpawner(
-            os.environ, home=home, user=user, boot=boot, groups=Groups(partial(_tell_limit, log))
-        ),
+        spawner=RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log)),
         state=places.state,
         log=log,
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
@@ -168,8 +166,11 @@ def _daemon(
     )
 
 
-def _tell_limit(log: Log, means: str) -> None:
-    log.info("limits", memory=means, say=f"CRON_MEMORY by {means}")
+def _groups(log: Log) -> Groups:
+    def tell(means: str) -> None:
+        log.info("limits", memory=means, say=f"CRON_MEMORY by {means}")
+
+    return Groups(tell, is_delegated=os.environ.get(DELEGATED) == "memory")
 
 
 @dataclass(frozen=True, slots=True)
