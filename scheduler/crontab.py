@@ -176,8 +176,8 @@ class _Reader:
             raise BadValue("dash", "a - in front of the minute", offset=start, hint=hint)
         job = lines.job(self._line, start + no_log)
         does = action.read(job, system=self._system)
-        if no_log or does.flags or does.user is None or does.stdin is not None:
-            self._note(*remarks.on_action(does, no_log=no_log, dash_at=start))
+        if does.flags or does.user is None or does.stdin is not None:
+            self._note(*remarks.on_action(does))
         _refuse_two_overlaps(does, scope)
         name = self._name(job, does, scope)
         chosen = scope.settings()

@@ -135,6 +135,8 @@ class Ledger:
     def started(self, running: Running, pid_started: int | None) -> None:
         """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""
         self._journal.started(running.attempt, running.started, running.pid, pid_started)
+        if running.entry.flags.hushes:
+            return
         facts = wording.start_facts(
             running.entry, running.attempt, running.pid, started=running.started
         )
@@ -153,6 +155,8 @@ class Ledger:
                 self._journal.finish(run, State.FAILED, reason)
             case _:
                 assert_never(decision)
+        if isinstance(decision, Done) and running.entry.flags.hushes:
+            return
         record = self._log.warning if isinstance(decision, GiveUp) else self._log.info
         message = "succeeded" if isinstance(decision, Done) else "failed"
         facts = wording.end_facts(running.attempt, running.started, ending, decision)

@@ -134,6 +134,11 @@ class Flags:
     quiet: bool = False
     single: bool = False
 
+    @property
+    def hushes(self) -> bool:
+        """Whether the log says nothing of what goes well: crontab(5) of OpenBSD and of cronie."""
+        return self.no_log or self.quiet
+
 
 Environment = tuple[tuple[str, str], ...]
 

@@ -91,13 +91,11 @@ def on_bad_value(assigned: Assigned, bad: BadValue) -> Remark:
     return Remark(bad.code, message, assigned.value_at + bad.offset, bad.hint)
 
 
-def on_action(action: Action, *, no_log: bool, dash_at: int) -> list[Remark]:
+def on_action(action: Action) -> list[Remark]:
     """Return what to say about the flags and the command of a job line."""
     found = []
-    idle = [f"-{flag}" for flag in action.flags if flag != "s"]
-    if no_log or idle:
-        names = " and ".join(["-"] * no_log + idle)
-        found.append(_no_effect(names, dash_at if no_log else action.flags_at))
+    if "n" in action.flags:
+        found.append(_no_effect("-n", action.flags_at))
     if action.user is None and action.command.startswith(("root ", "root\t")):
         hint = "a line with a user column is read with --system-format"
         message = "the command is 'root': is this the system form?"

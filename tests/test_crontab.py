@@ -544,9 +544,9 @@ def test_a_command_may_look_a_little_like_a_field(command: str) -> None:
     ("action", "flags", "command", "found", "reason"),
     [
         ("-n x", "n", "x", "has-no-effect-yet", "mail on failure"),
-        ("-q x", "q", "x", "has-no-effect-yet", "no log"),
+        ("-q x", "q", "x", None, "no log"),
         ("-s x", "s", "x", None, "one at a time: that is how it is"),
-        ("-n -q -s x", "nqs", "x", "has-no-effect-yet", "all three, one warning"),
+        ("-n -q -s x", "nqs", "x", "has-no-effect-yet", "all three; only mail is to come"),
         (
             "-sn  x -q",
             "ns",
@@ -574,9 +574,22 @@ def test_flags_stand_before_the_command(
     assert [problem.code for problem in table.problems] == ([found] if found else [])
 
 
-def test_one_warning_a_line_names_all_idle_flags() -> None:
+def test_of_all_flags_only_that_for_mail_waits_for_its_effect() -> None:
     (problem,) = read("-0 9 * * * root -nq x\n", system=True).problems
-    assert (problem.column, problem.message) == (1, "- and -n and -q has no effect yet")
+    assert (problem.column, problem.message) == (17, "-n has no effect yet")
+
+
+@pytest.mark.parametrize(
+    ("line", "hushes"),
+    [
+        ("-0 9 * * * root x", True),  # cronie's, in the system form
+        ("0 9 * * * root -q x", True),  # OpenBSD's
+        ("0 9 * * * root -s x", False),
+    ],
+)
+def test_an_entry_may_ask_the_log_for_silence(line: str, hushes: bool) -> None:
+    (entry,) = read(f"{line}\n", system=True).entries
+    assert entry.flags.hushes == hushes
 
 
 @pytest.mark.parametrize("overlap", ["allow", "queue", "replace"])

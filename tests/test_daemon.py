@@ -338,6 +338,15 @@ def test_a_person_sees_what_comes_what_runs_and_what_follows() -> None:
     ]
 
 
+def test_of_a_quiet_entry_the_log_tells_failures_alone_and_the_journal_everything() -> None:
+    quiet = "CRON_NAME=job CRON_RETRY_DELAY=5 CRON_RETRY_JITTER=0  0 12 * * *  -q x\n"
+    world = World(quiet + line("loud", "0 12 * * *"), acts={"job": [FAILS, Act()]})
+    world.runs_until("12:01:30")
+    assert world.story("job") == ["12:00 succeeded: exit 1, exit 0"]
+    told = [(each["message"], each["job"]) for each in world.lines() if "run" in each]
+    assert sorted(told) == [("failed", "job"), ("started", "loud"), ("succeeded", "loud")]
+
+
 def test_many_coming_jobs_are_told_shortly() -> None:
     text = "".join(line(f"job{n}", "0 12 * * *") for n in range(20)) + line("then", "1 12 * * *")
     world = World(text, style="human")

@@ -316,8 +316,11 @@ class World:
 
     def said(self, message: str) -> list[dict[str, Any]]:
         """The facts of each log line with this message."""
-        lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
-        return [line for line in lines if line["message"] == message]
+        return [line for line in self.lines() if line["message"] == message]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The facts of each log line."""
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
     def starts(self, job: str) -> list[str]:
         """When a process of the job started."""
