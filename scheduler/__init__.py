@@ -5,7 +5,7 @@ crontab text → entries     sources, crontab, lines, action, scope, settings, v
 entries → due runs         roster, last_good, timetable, due, shifts, minutes, tick, catchup
 due runs → claim → spawn   runs, admission, jobs, pauses, waiting, pending, queues, slots,
                            launches, process, shell, marks, environment, limits, limiter, cgroup
-spawn → outcome            watch, proc, heritage
+spawn → outcome            watch, proc, heritage, bounds, outputs
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, sql, record
 what the log says of it    herald, wording, log, systemd

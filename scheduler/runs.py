@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import catchup
 from scheduler.admission import Admission
+from scheduler.bounds import Bounds
 from scheduler.errors import JournalError
 from scheduler.heritage import Heritage
 from scheduler.jobs import Jobs
@@ -52,6 +53,7 @@ class Runs:
         log: Log,
         draw: Callable[[], float],
         most: int | None = None,
+        most_output: int | None = None,
     ) -> None:
         self.most = most
         self._clock = clock
@@ -60,7 +62,8 @@ class Runs:
         self._ledger = Ledger(journal, log)
         self._planned = Launches(clock, spawner, state)  # for a minute that has not come
         self._launches = Launches(clock, spawner, state)
-        self._watch = Watch(clock, spawner)
+        self._bounds = Bounds(clock, state, most_output)
+        self._watch = Watch(clock, spawner, self._bounds)
         users = (self._watch, self._launches, self._planned)
         slots = Slots(self._ledger, users, most)
         self.pauses = Pauses(journal, self._ledger)
@@ -235,8 +238,13 @@ class Runs:
         self.start()
 
     def enforce(self) -> None:
-        """End who is over its time."""
+        """End who is over its time, and keep outputs within their bounds.
+
+        Of the two only signals are sent when a minute is prepared: nothing may hold it up.
+        """
         self._watch.enforce()
+        if not self._planned:
+            self._bounds.look()
 
     def next_wake(self) -> datetime | None:
         """Return when something here is due next; None if nothing is."""
@@ -244,9 +252,9 @@ class Runs:
         if self._begun or self._endings or (self._launches and not self._is_stopping):
             return now
         retry = None if self._is_stopping else self._jobs.pending.next_due()
-        wait = self._watch.next_signal()
-        signal = None if wait is None else now + timedelta(seconds=wait)
-        wakes = (retry, signal)
+        look = None if self._planned else self._bounds.next_look()
+        waits = [wait for wait in (self._watch.next_signal(), look) if wait is not None]
+        wakes = [retry, *(now + timedelta(seconds=wait) for wait in waits)]
         return min((wake for wake in wakes if wake is not None), default=None)
 
     def at_reboot(self, entries: Iterable[tuple[Entry, str]], instant: datetime) -> None:

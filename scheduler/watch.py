@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from scheduler.bounds import Bounds
     from scheduler.clock import Clock
     from scheduler.model import Attempt, Entry, Outcome
     from scheduler.process import Spawner
@@ -49,9 +50,10 @@ class Running:
 class Watch:
     """Who runs, by pid and by job, and when which signal is due."""
 
-    def __init__(self, clock: Clock, spawner: Spawner) -> None:
+    def __init__(self, clock: Clock, spawner: Spawner, bounds: Bounds) -> None:
         self._clock = clock
         self._spawner = spawner
+        self._bounds = bounds
         self._running: dict[int, Running] = {}
         self._jobs: dict[str, set[int]] = {}
         self._pools: Counter[str | None] = Counter()  # how many run, by the pool they began in
@@ -68,6 +70,7 @@ class Watch:
         if timeout is not None:
             running.signal_at = self._clock.monotonic() + timeout - self._age(running)
         self._running[running.pid] = running
+        self._bounds.add(running.attempt)
         self._jobs.setdefault(running.entry.job, set()).add(running.pid)
         self._pools[pool_of(running.entry)] += 1
         if running.adopted is not None:
@@ -112,6 +115,7 @@ class Watch:
         SIGKILL. A job that ended by itself may leave a daemon behind, as under any cron.
         """
         running = self._running.pop(pid)
+        self._bounds.end(running.attempt)
         self._adopted.discard(pid)
         self._pools[pool_of(running.entry)] -= 1
         pids = self._jobs[running.entry.job]

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import Act, FakeClock, FakeSpawner, utc
 
+from scheduler.bounds import Bounds
 from scheduler.model import (
     Attempt,
     Entry,
@@ -42,7 +43,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.spawner = FakeSpawner(self.clock, self.acts)
-        self.watch = Watch(self.clock, self.spawner)
+        self.watch = Watch(self.clock, self.spawner, Bounds(self.clock, Path("/state"), None))
 
     def start(
         self,

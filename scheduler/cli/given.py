@@ -16,9 +16,9 @@ import typer
 from dateutil import parser, tz
 
 from scheduler import places as machine
-from scheduler import sources
+from scheduler import sources, values
 from scheduler.cli.show import remark
-from scheduler.errors import SourceRefused
+from scheduler.errors import BadValue, SourceRefused
 from scheduler.journal import Journal
 from scheduler.places import Places
 from scheduler.sources import Loaded, Reading
@@ -128,6 +128,15 @@ def load(
     by_root = places.folder is not None
     reading = how(zone, named=False, system=system or by_root, keep_others=keep_others)
     return sources.load(own, reading)
+
+
+def size(text: str, option: str) -> int | None:
+    """Return the bytes of `512K` or `10M`, None for `none`; wrong usage for anything else."""
+    try:
+        return None if text == "none" else values.size(text)
+    except BadValue as bad:
+        hint = "write 512K, 10M, or none for no bound"
+        raise typer.BadParameter(f"{bad.message}; {hint}", param_hint=option) from bad
 
 
 def zone_named(name: str) -> ZoneInfo:

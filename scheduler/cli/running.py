@@ -53,6 +53,13 @@ _FORMATS: dict[LogFormat, Format] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept: bytes of one attempt's output, None for all."""
+
+    output: int | None
+
+
 @app.command(epilog="Example:  meridian run crontabs/demo.crontab --state .state")
 def run(
     files: given.Files = None,
@@ -67,6 +74,10 @@ def run(
         typer.Option(min=0, metavar="SECONDS", help="How long a stop waits for running jobs."),
     ] = 10.0,
     most: given.MaxRunning = None,
+    max_output: Annotated[
+        str,
+        typer.Option(metavar="SIZE", help="What is kept of an attempt's output: head and tail."),
+    ] = "10M",
 ) -> None:
     """Run the daemon in the foreground: your crontab, or the files you name.
 
@@ -76,6 +87,7 @@ def run(
     """
     if given.STDIN in (files or ()):
         raise typer.BadParameter("the daemon reads files again when they change; - is none")
+    kept = Kept(output=given.size(max_output, "--max-output"))
     default_signals()
     places = given.here(state)
     log = open_log(_format(log_format))
@@ -83,7 +95,7 @@ def run(
     for folder in (places.state, places.outputs):
         make_private(folder, os.geteuid())
     with _alone(places.state) as holds_state, closing(Journal.open(places.journal)) as journal:
-        daemon = _daemon(library, journal, places, log, holds_state, grace, most)
+        daemon = _daemon(library, journal, places, log, holds_state, grace, most, kept)
         log.info(
             "meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}"
         )
@@ -142,6 +154,7 @@ def _daemon(
     holds_state: Callable[[], bool],
     grace: float,
     most: int | None,
+    kept: Kept,
 ) -> Daemon:
     clock = RealClock()
     (user, home), boot = given.account(os.geteuid()), boot_id()
@@ -153,6 +166,7 @@ def _daemon(
         log=log,
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
         most=most,
+        most_output=kept.output,
     )
     roster = Roster(library, journal, log, boot)
     return Daemon(

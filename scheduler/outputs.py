@@ -1,0 +1,216 @@
+"""Files that jobs write to: paths of outputs in, files within their bounds and what they hold out.
+
+A job appends to its own file and outlives the daemon, so a file is bounded where it lies: what is
+between its head and its tail becomes a hole, which takes no room on the disk.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import re
+import signal
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CUT = b"\n[meridian: some output is left out here]\n"
+
+_KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02  # of fallocate(2)
+_NO_HOLES = (errno.EOPNOTSUPP, errno.ENOSYS)  # neither this file system nor this kernel has them
+_SECTOR = 512  # what stat(2) counts a file's blocks in
+_PIECE = 65536
+_AT_ONCE = 32 << 20  # bytes that become a hole in one step: some 15 ms, measured on ext4
+_NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})\.log")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """So many bytes are not kept; None: nobody knows how many, since the job emptied its file."""
+
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A file's size with what is left out of it, and whether nothing is left to do about it now."""
+
+    size: int
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An output file that is there; `changed` in Unix seconds."""
+
+    path: Path
+    run: int
+    attempt: int
+    size: int
+    changed: float
+
+
+# --- keeping them within their bounds --------------------------------------------------------
+
+
+def bound(path: Path, most: int) -> Bounded:
+    """Keep a file to its first and last `most` / 2 bytes, to whole blocks.
+
+    Whoever appends to it meanwhile loses nothing. Where there are no holes, the file is cut back
+    to its head, a line says so, and what is appended follows. Raises OSError.
+    """
+    status = path.lstat()
+    if status.st_size <= most or status.st_blocks * _SECTOR <= most:
+        return Bounded(status.st_size, is_done=True)
+    with _opened(path, os.O_WRONLY | os.O_APPEND) as descriptor:
+        return Bounded(status.st_size, _shorten(descriptor, max(1, most // 2)))
+
+
+def is_written(path: Path) -> bool:
+    """Say whether some process still has a file open to write; False where the system can't tell.
+
+    Linux gives a read lease only on a file that nobody has open for that: fcntl(2). Should one be
+    opened in the moment that the lease is held, the signal that tells of it has to be harmless.
+    """
+    with suppress(AttributeError, FileNotFoundError), _opened(path, os.O_RDONLY) as descriptor:
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError as error:
+            return error.errno == errno.EAGAIN
+    return False
+
+
+def _shorten(descriptor: int, half: int) -> bool:
+    """Take away a part of what is between head and tail; False if there is more of it."""
+    status = os.fstat(descriptor)
+    block = max(1, status.st_blksize)
+    head = -(-half // block) * block  # a hole is made of whole blocks: else the rest would be NULs
+    tail = (status.st_size - half) // block * block
+    start = max(head, _seek(descriptor, "SEEK_DATA", head, tail) // block * block)
+    length = min(tail - start, _AT_ONCE)
+    if length > 0 and not _punch(descriptor, start, length):
+        os.ftruncate(descriptor, half)
+        os.write(descriptor, CUT)
+        return True
+    return start + length >= tail
+
+
+def _punch(descriptor: int, start: int, length: int) -> bool:
+    """Let a part of a file be a hole; False where there are no holes."""
+    call = _fallocate()
+    if call is None:
+        return False
+    mode = _PUNCH_HOLE | _KEEP_SIZE
+    if call(descriptor, mode, ctypes.c_int64(start), ctypes.c_int64(length)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_HOLES:
+        return False
+    raise OSError(number, os.strerror(number))
+
+
+def _fallocate() -> Callable[..., int] | None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    return getattr(libc, "fallocate64", None) or getattr(libc, "fallocate", None)
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """Open a job's file, which the job may have replaced: never through a link, never waiting."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+# --- reading them ----------------------------------------------------------------------------
+
+
+class Reader:
+    """An output that is read from its beginning on, also while it grows and is bounded.
+
+    Raises FileNotFoundError for one that is not there (any more).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._position = 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._descriptor)
+
+    def pieces(self) -> Iterator[bytes | LeftOut]:
+        """Yield what is kept between the last piece and the present end; never what is no more."""
+        if os.fstat(self._descriptor).st_size < self._position:
+            self._position = 0
+            yield LeftOut(None)
+        while (end := os.fstat(self._descriptor).st_size) > self._position:
+            start = _seek(self._descriptor, "SEEK_DATA", self._position, end)
+            if start > self._position:
+                yield LeftOut(start - self._position)
+            piece = os.pread(self._descriptor, _PIECE, start)
+            # What was read may have become a hole before it was read: then it is none of the job's.
+            hole = _seek(self._descriptor, "SEEK_HOLE", start, start + len(piece))
+            piece = piece[: hole - start]
+            self._position = start + len(piece)
+            if piece:
+                yield piece
+
+
+def _seek(descriptor: int, whence: str, start: int, otherwise: int) -> int:
+    """Return where the next data, or the next hole, begins: lseek(2)."""
+    number: int | None = getattr(os, whence, None)
+    if number is None:
+        return start if whence == "SEEK_DATA" else otherwise
+    try:
+        return os.lseek(descriptor, start, number)
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # there is none up to the end
+            raise
+        return otherwise
+
+
+# --- which there are -------------------------------------------------------------------------
+
+
+def there(folder: Path) -> Iterator[Found]:
+    """Yield all output files under their folder, job by job; a job's folder that is empty goes.
+
+    What bears another name than an output is passed over, and so is what vanishes meanwhile.
+    """
+    for job in _within(folder):
+        if job.is_dir(follow_symlinks=False):
+            for file in _within(folder / job.name):
+                name = _NAME.fullmatch(file.name)
+                with suppress(FileNotFoundError):
+                    status = file.stat(follow_symlinks=False)
+                    if name is not None:
+                        path = folder / job.name / file.name
+                        size, changed = status.st_size, status.st_mtime
+                        yield Found(path, int(name[1]), int(name[2]), size, changed)
+            tidy(folder / job.name)
+
+
+def remove(path: Path) -> None:
+    """Remove an output file that need not be there; raises OSError if it can't be."""
+    path.unlink(missing_ok=True)
+
+
+def tidy(folder: Path) -> None:
+    """Remove a job's folder if nothing is in it."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _within(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
+        yield from found

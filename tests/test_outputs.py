@@ -1,0 +1,282 @@
+"""Output files: how they are bounded while a job writes, and read while they are bounded."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scheduler import outputs
+from scheduler.launches import output_of
+from scheduler.model import Attempt, Run
+from scheduler.outputs import Bounded, LeftOut, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+K = 1024
+NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
+linux = pytest.mark.skipif(sys.platform != "linux", reason="holes and leases are Linux's here")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "1.1.log"
+
+
+def numbered(lines: int, start: int = 0) -> bytes:
+    """Lines of 16 bytes, each of which says where it stands."""
+    return b"".join(b"line %10d\n" % n for n in range(start, start + lines))
+
+
+def room(path: Path) -> int:
+    """The bytes that a file takes on the disk."""
+    return path.stat().st_blocks * 512
+
+
+def read(path: Path) -> list[bytes | LeftOut]:
+    """What is kept, with neighbouring pieces in one."""
+    found: list[bytes | LeftOut] = []
+    with closing(Reader(path)) as reader:
+        for piece in reader.pieces():
+            if found and isinstance(piece, bytes) and isinstance(found[-1], bytes):
+                found[-1] += piece
+            else:
+                found.append(piece)
+    return found
+
+
+# --- bounds --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 64 * K - 16, 64 * K])
+def test_a_file_within_its_bound_is_left_as_it_is(path: Path, size: int) -> None:
+    text = numbered(size // 16 + 1)[:size]
+    path.write_bytes(text)
+    assert outputs.bound(path, 64 * K) == Bounded(size, is_done=True)
+    assert path.read_bytes() == text
+
+
+@linux
+def test_of_a_larger_one_head_and_tail_are_kept_and_the_middle_takes_no_room(path: Path) -> None:
+    text = numbered(64 * K)  # 1 MB
+    path.write_bytes(text)
+    assert outputs.bound(path, 64 * K) == Bounded(len(text), is_done=True)
+    assert room(path) <= 64 * K + 2 * path.stat().st_blksize
+    head, gap, tail = read(path)
+    assert isinstance(head, bytes)
+    assert isinstance(tail, bytes)
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert min(len(head), len(tail)) >= 32 * K
+    assert gap == LeftOut(len(text) - len(head) - len(tail))
+
+
+@linux
+def test_who_appends_meanwhile_loses_nothing_of_the_new_tail(path: Path) -> None:
+    with path.open("ab") as job:
+        for n in range(10):
+            job.write(numbered(8 * K, n * 8 * K))
+            job.flush()
+            outputs.bound(path, 64 * K)
+            assert room(path) <= 64 * K + 2 * os.fstat(job.fileno()).st_blksize
+    head, gap, tail = read(path)
+    assert (head[:16], tail[-16:]) == (numbered(1), numbered(1, 80 * K - 1))  # type: ignore[index]  # they are bytes
+    assert isinstance(gap, LeftOut)
+
+
+@linux
+def test_a_bound_smaller_than_a_block_leaves_whole_blocks(path: Path) -> None:
+    path.write_bytes(numbered(64 * K))
+    outputs.bound(path, 1)
+    head, _, tail = read(path)
+    assert (head[:16], tail[-16:]) == (numbered(1), numbered(1, 64 * K - 1))  # type: ignore[index]  # likewise
+
+
+@pytest.mark.parametrize("why", ["no such call", "no such file system"])
+def test_where_there_are_no_holes_the_file_is_cut_back_to_its_head_and_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    call = None if why == "no such call" else lambda *_: -1
+    monkeypatch.setattr(outputs, "_fallocate", lambda: call)
+    monkeypatch.setattr("ctypes.get_errno", lambda: errno.EOPNOTSUPP)
+    text = numbered(64 * K)
+    with path.open("ab") as job:
+        job.write(text)
+        job.flush()
+        assert outputs.bound(path, 64 * K) == Bounded(len(text), is_done=True)
+        job.write(b"and on\n")
+    assert path.read_bytes() == text[: 32 * K] + outputs.CUT + b"and on\n"
+
+
+def test_what_the_disk_refuses_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "_fallocate", lambda: lambda *_: -1)
+    monkeypatch.setattr("ctypes.get_errno", lambda: errno.EIO)
+    path.write_bytes(numbered(64 * K))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        outputs.bound(path, 64 * K)
+
+
+def a_link(path: Path) -> None:
+    (path.parent / "precious").write_bytes(numbered(64 * K))
+    path.symlink_to(path.parent / "precious")
+
+
+def a_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("make", [a_link, a_fifo, Path.mkdir])
+def test_what_a_job_put_in_the_place_of_its_file_holds_nobody_up(path: Path, make: object) -> None:
+    make(path)  # type: ignore[operator]  # each takes a path
+    outputs.bound(path, 64 * K)
+    with pytest.raises(OSError, match=r"\[Errno"), outputs._opened(path, os.O_WRONLY):
+        pass
+    if path.is_symlink():
+        assert path.stat().st_size == 1024 * K
+
+
+@linux
+def test_it_is_seen_whether_anybody_can_still_write(path: Path) -> None:
+    path.touch()
+    assert not outputs.is_written(path)
+    with path.open("ab") as log:
+        child = subprocess.Popen(["sleep", "60"], stdout=log)
+    assert outputs.is_written(path)
+    child.kill()
+    child.wait()
+    assert not outputs.is_written(path)
+    path.unlink()
+    assert not outputs.is_written(path)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def test_a_reader_goes_on_where_it_was(path: Path) -> None:
+    path.write_bytes(b"one")
+    with closing(Reader(path)) as reader:
+        assert list(reader.pieces()) == [b"one"]
+        assert list(reader.pieces()) == []
+        with path.open("ab") as job:
+            job.write(b"two")
+        assert list(reader.pieces()) == [b"two"]
+
+
+def test_a_reader_begins_anew_when_the_job_empties_its_file(path: Path) -> None:
+    path.write_bytes(b"a long first line")
+    with closing(Reader(path)) as reader:
+        list(reader.pieces())
+        path.write_bytes(b"short")
+        assert list(reader.pieces()) == [LeftOut(None), b"short"]
+
+
+@linux
+def test_a_reader_that_is_overtaken_by_the_hole_is_told(path: Path) -> None:
+    path.write_bytes(numbered(4 * K))
+    with closing(Reader(path)) as reader:
+        assert b"".join(reader.pieces()) == numbered(4 * K)  # type: ignore[arg-type]  # there is no hole
+        with path.open("ab") as job:
+            job.write(numbered(60 * K, 4 * K))
+        outputs.bound(path, 64 * K)
+        gap, *tail = reader.pieces()
+        assert isinstance(gap, LeftOut)
+        assert b"".join(tail).endswith(numbered(1, 64 * K - 1))  # type: ignore[arg-type]  # and it is behind us
+
+
+@linux
+def test_what_becomes_a_hole_while_it_is_read_is_never_taken_for_output(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon may punch between the search for data and the reading of it."""
+    path.write_bytes(numbered(64 * K))
+    pread = os.pread
+
+    def slow(descriptor: int, length: int, offset: int) -> bytes:
+        outputs.bound(path, 16 * K)
+        return pread(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", slow)
+    pieces = [piece for piece in read(path) if isinstance(piece, bytes)]
+    assert all(b"\0" not in piece for piece in pieces)
+    assert sum(map(len, pieces)) < 32 * K
+
+
+def test_where_nobody_tells_of_holes_everything_is_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "SEEK_DATA")
+    monkeypatch.delattr(os, "SEEK_HOLE")
+    path.write_bytes(numbered(16 * K))
+    assert read(path) == [numbered(16 * K)]
+
+
+def test_an_error_of_the_disk_is_no_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, "broken")
+
+    path.write_bytes(b"text")
+    monkeypatch.setattr(os, "lseek", broken)
+    with pytest.raises(OSError, match="broken"):
+        read(path)
+
+
+# --- which there are -----------------------------------------------------------------------------
+
+
+def test_every_output_is_found_by_the_name_that_it_was_given(tmp_path: Path) -> None:
+    attempts = [Attempt(Run(run, "job", NOON), n) for run, n in ((1, 1), (1, 2), (4711, 1))]
+    for attempt in attempts:
+        path = tmp_path / output_of(attempt)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"12345")
+        os.utime(path, (1000.5, 1000.5))
+    (tmp_path / "outputs/job/notes.txt").touch()
+    (tmp_path / "outputs/stray.log").touch()
+    (tmp_path / "outputs/empty").mkdir()
+    found = list(outputs.there(tmp_path / "outputs"))
+    expected = {(tmp_path / output_of(each), each.run.number, each.number) for each in attempts}
+    assert {(each.path, each.run, each.attempt) for each in found} == expected
+    assert {(each.size, each.changed) for each in found} == {(5, 1000.5)}
+    assert not (tmp_path / "outputs/empty").exists()
+
+
+def test_without_a_folder_there_are_none(tmp_path: Path) -> None:
+    assert list(outputs.there(tmp_path / "outputs")) == []
+
+
+# --- a file system without holes -----------------------------------------------------------------
+
+
+@contextmanager
+def mounted(kind: str, folder: Path) -> Iterator[Path]:
+    folder.mkdir()
+    subprocess.run(["mount", "-t", kind, kind, str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.privileged
+@linux
+def test_on_a_file_system_without_holes_the_file_is_cut_too(tmp_path: Path) -> None:
+    with mounted("ramfs", tmp_path / "ramfs") as folder:
+        path = folder / "1.1.log"
+        with path.open("ab") as job:
+            for n in range(10):
+                job.write(numbered(8 * K, n * 8 * K))
+                job.flush()
+                outputs.bound(path, 64 * K)
+                assert path.stat().st_size <= 64 * K + 128 * K
+        (whole,) = read(path)
+    assert isinstance(whole, bytes)
+    assert whole.startswith(numbered(2 * K))
+    assert whole.count(outputs.CUT) == 1
