@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ _SECRET = re.compile(
     r"|[A-Z0-9]_?PWD(?![A-Z])",
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")  # SGR of ECMA-48
+# What may go on in the next piece of a text: a colour, a line end.
+_UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-9;:]{0,40})?|\r)\Z")
 _NOT_SECRET = frozenset({"OLDPWD"})
 
 
@@ -50,6 +53,22 @@ def screened(text: str) -> str:
     """
     text = _COLOUR.sub("", text).replace("\r\n", "\n")
     return "".join(char if _is_harmless(char) else _escape(char) for char in text)
+
+
+class Screen:
+    """A job's output in pieces, as `screened` shows it whole: letters and colours may be split."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._held = ""
+
+    def show(self, piece: bytes, *, is_last: bool = False) -> str:
+        """Return what may be shown by now; what may go on waits for the next piece."""
+        text = self._held + self._decoder.decode(piece, is_last)
+        unfinished = None if is_last else _UNFINISHED.search(text)
+        end = len(text) if unfinished is None else unfinished.start()
+        self._held = text[end:]
+        return screened(text[:end])
 
 
 def _is_harmless(char: str) -> bool:

@@ -173,5 +173,16 @@ def of_seconds(amount: float) -> str:
     return _two(whole // 60, "min", whole % 60, "s") if whole >= 60 else f"{whole} s"
 
 
+def of_size(size: int) -> str:
+    """Return a number of bytes as a person says it: 512 bytes, 3.1 kB, 47 MB, 1.2 GB."""
+    amount, unit = float(size), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 999.5:
+            break
+        amount, unit = amount / 1000, larger
+    whole = unit == "bytes" or amount >= 9.95
+    return f"{amount:.0f} {unit}" if whole else f"{amount:.1f} {unit}"
+
+
 def _two(number: int, unit: str, rest: int, lesser: str) -> str:
     return f"{number} {unit} {rest} {lesser}" if rest else f"{number} {unit}"

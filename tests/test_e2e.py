@@ -31,7 +31,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 MINUTE = timedelta(minutes=1)
 DEMO = Path(__file__).parent.parent / "crontabs" / "demo.crontab"
 BINARY = bytes([0, 255, 128, 27, 10])
-FLOOD = 50_000_000
 
 FIRST = r"""
 CRON_RETRIES=0
@@ -288,10 +287,12 @@ def test_the_loop_is_on_time_meanwhile(told: Told, number: int) -> None:
     assert 0 <= told.lateness("simple", told.minutes[number]) < 5
 
 
-def test_logs_are_the_bytes_that_were_written(told: Told) -> None:
+def test_logs_are_the_bytes_that_were_written_of_a_flood_head_and_tail(told: Told) -> None:
     assert told.outputs["simple"] == b"hello\n"
     assert told.outputs["binary"] == BINARY
-    assert told.outputs["flood"] == b"y\n" * (FLOOD // 2)
+    flood = told.outputs["flood"]
+    assert flood == b"y\n" * (len(flood) // 2)
+    assert 10 << 20 <= len(flood) < 11 << 20 or sys.platform != "linux"
 
 
 def test_who_ignores_sigterm_is_killed_after_its_time(told: Told) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.redact import clean, is_secret, masked, screened
+from scheduler.redact import Screen, clean, is_secret, masked, screened
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,25 @@ def test_output_keeps_lines_and_blanks_and_nothing_else_that_steers(data: bytes)
     shown = screened(data.decode("utf-8", "surrogateescape"))
     assert all(char in "\n\t" or char.isspace() or char.isprintable() for char in shown)
     assert not set(shown) & {"\x1b", "\x9b", "\r", "\x07", "\x08"}
+
+
+@given(
+    st.lists(
+        st.sampled_from(["\x1b", "[", "31", ";", "m", "\r", "\n", "é", "\N{PILE OF POO}", "\xff"])
+    ),
+    st.lists(st.integers(0, 60)),
+)
+def test_an_output_in_pieces_is_shown_as_it_is_whole(parts: list[str], cuts: list[int]) -> None:
+    data = "".join(parts).encode() + b"\xff\xc3"
+    ends = [*sorted(cuts), len(data)]
+    screen = Screen()
+    shown = "".join(screen.show(data[a:b]) for a, b in zip([0, *ends], ends, strict=False))
+    shown += screen.show(b"", is_last=True)
+    assert shown == screened(data.decode("utf-8", "surrogateescape"))
+
+
+def test_a_colour_without_an_end_does_not_hold_up_the_text() -> None:
+    assert Screen().show(b"\x1b[" + b"1;" * 50) == "\\x1b[" + "1;" * 50
 
 
 def test_colours_of_an_output_are_dropped_and_its_line_ends_are_lines() -> None:

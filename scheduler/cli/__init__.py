@@ -28,6 +28,7 @@ from scheduler.cli.running import app as running
 from scheduler.cli.show import complain
 from scheduler.cli.simulating import app as simulating
 from scheduler.cli.statusing import app as statusing
+from scheduler.cli.written import app as written
 from scheduler.errors import MeridianError
 
 STDOUT, STDERR = 1, 2
@@ -56,7 +57,7 @@ app = typer.Typer(
 
 for theme in (
     *(running, reading, simulating, auditing, editing),
-    *(statusing, past, asking, controlling, notifying),
+    *(statusing, past, written, asking, controlling, notifying),
 ):
     app.add_typer(theme)
 

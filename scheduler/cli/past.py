@@ -1,13 +1,12 @@
-"""The journal in, what happened and what it printed out: `history`, `logs`."""
+"""The journal in, what happened out: `history`."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 from difflib import get_close_matches
-from typing import Annotated, BinaryIO
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -16,14 +15,12 @@ from scheduler import sources
 from scheduler.cli import completing, given, rows, show
 from scheduler.errors import MeridianError
 from scheduler.journal import AttemptRow, Journal, RunRow
-from scheduler.redact import screened
 from scheduler.tick import Jump
 from scheduler.wording import of_outcome, of_seconds
 
 app = typer.Typer()
 
 REMEMBERED = 5000  # runs that are searched for a name like the one that nobody knows
-LONGEST_PIECE = 65536  # a line without an end must not fill the memory
 
 
 class NothingThere(MeridianError):
@@ -142,75 +139,3 @@ def _took(attempt: AttemptRow | None) -> str:
     if attempt is None or attempt.started is None or attempt.ended is None:
         return ""
     return of_seconds(max(0.0, (attempt.ended - attempt.started).total_seconds()))
-
-
-@app.command(epilog="Example:  meridian logs nightly-backup")
-def logs(
-    which: Annotated[
-        str,
-        typer.Argument(
-            metavar="JOB|RUN",
-            help="A job, for its newest run, or a run's number.",
-            autocompletion=completing.jobs,
-        ),
-    ],
-    number: Annotated[
-        int | None,
-        typer.Option("--attempt", metavar="N", min=1, help="Attempt N instead of the newest."),
-    ] = None,
-    state: given.State = None,
-) -> None:
-    """Print what a run wrote, byte for byte into a pipe or file, safe to look at on a terminal."""
-    with closing(given.journal(state, must_exist=True)) as journal:
-        run = _run(journal, which)
-    attempt = _attempt(run, number)
-    path = given.here(state).state / attempt.output
-    show.remark(_heading(run, attempt))
-    try:
-        with path.open("rb") as output:
-            _pour(output)
-    except FileNotFoundError as error:
-        raise NothingThere(f"The output of that attempt is not kept any more: {path}") from error
-
-
-def _run(journal: Journal, which: str) -> RunRow:
-    number = int(which) if which.isdecimal() and len(which) < 19 else None
-    if number is not None and (run := journal.run(number)) is not None:
-        return run
-    run = journal.latest(which)
-    if run is not None:
-        return run
-    if number is not None:
-        raise NothingThere(f"There is no run {which}; meridian history lists the runs")
-    explain_absence(journal, which)
-    raise NothingThere(f"{which} has not run yet")
-
-
-def _attempt(run: RunRow, number: int | None) -> AttemptRow:
-    if not run.attempts:
-        raise NothingThere(f"Run {run.run.number} of {run.run.job} has no attempts: {run.state}")
-    if number is None:
-        return run.attempts[-1]
-    for attempt in run.attempts:
-        if attempt.number == number:
-            return attempt
-    raise NothingThere(
-        f"Run {run.run.number} of {run.run.job} has no attempt {number}, only {len(run.attempts)}"
-    )
-
-
-def _heading(run: RunRow, attempt: AttemptRow) -> str:
-    at = f"{show.wall(run.run.instant.astimezone(zone_of(run.zone)))} {run.zone}"
-    outcome = "running" if attempt.started else "not started yet"
-    if attempt.outcome is not None:
-        outcome = of_outcome(attempt.outcome, attempt.limit)
-    return f"{run.run.job}, run {run.run.number} of {at}, attempt {attempt.number}: {outcome}"
-
-
-def _pour(output: BinaryIO) -> None:
-    if not show.is_terminal():
-        shutil.copyfileobj(output, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-        return
-    for line in iter(lambda: output.readline(LONGEST_PIECE), b""):
-        typer.echo(screened(line.decode("utf-8", "surrogateescape")), nl=False)
