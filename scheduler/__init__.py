@@ -8,6 +8,7 @@ due runs → claim → spawn   runs, admission, jobs, pauses, waiting, pending, 
 spawn → outcome            watch, proc, heritage, bounds, outputs
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, sql, record
+what is kept               retention, pruning
 what the log says of it    herald, wording, log, systemd
 what is to come            coming, audit, explain, simulation, virtual, story
 what has been              answer

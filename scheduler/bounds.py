@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from scheduler.clock import Clock
     from scheduler.model import Attempt
+    from scheduler.outputs import Found
 
 _FIRST = 1.0  # seconds between a start and the first look at its output, and the shortest wait
 _LONGEST = 15.0  # the longest wait, for one that does not grow
@@ -53,14 +54,17 @@ class Bounds:
 
     def add(self, attempt: Attempt) -> None:
         """Look at the output of an attempt from now on."""
-        self.add_file(self._state / output_of(attempt))
-
-    def add_file(self, path: Path, *, has_ended: bool = False) -> None:
-        """Look at an output from now on, of an attempt that may be over."""
+        path = self._state / output_of(attempt)
         if self._most is not None and path not in self._watched:
-            watched = _Watched(path, 0.0, has_ended=has_ended)
-            self._watched[path] = watched
+            watched = self._watched[path] = _Watched(path, 0.0)
             self._wait(watched)
+
+    def meet(self, found: Found) -> None:
+        """Look at a file that an earlier daemon left, and go on for as long as it is written to."""
+        path = found.path
+        if self._most is not None and found.size > self._most and path not in self._watched:
+            watched = self._watched[path] = _Watched(path, 0.0, has_ended=True)
+            self._look(watched)
 
     def end(self, attempt: Attempt) -> None:
         """Look once more, at once: the attempt is over."""

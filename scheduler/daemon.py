@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scheduler.journal import Journal
     from scheduler.log import Log
     from scheduler.protocol import Reply, Request
+    from scheduler.pruning import Pruning
     from scheduler.roster import Roster
     from scheduler.runs import Runs
 
@@ -56,7 +57,7 @@ class Daemon:
     change it sleeps until something is due.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (it joins all parts)
         self,
         *,
         clock: Clock,
@@ -64,6 +65,7 @@ class Daemon:
         roster: Roster,
         runs: Runs,
         log: Log,
+        pruning: Pruning,
         holds_state: Callable[[], bool],
         grace: float = 10.0,
         manager: ServiceManager = systemd,
@@ -72,6 +74,7 @@ class Daemon:
         self._journal = journal
         self._roster = roster
         self._runs = runs
+        self._pruning = pruning
         self._log = log
         self._grace = grace
         self._holds_state = holds_state
@@ -105,6 +108,7 @@ class Daemon:
                 self._serve,
                 self._look,
                 self._prepare,
+                self._prune,
             )
         self._do(self._runs.settle, self._heed)  # what was refused when the last job ended
         self._desk.is_closed = True
@@ -176,6 +180,8 @@ class Daemon:
         """Return when there is something to do next."""
         now = self._clock.now()
         wakes = [now + (_LOOK if self._roster.watches else _REST), self._runs.next_wake()]
+        if (prune := self._pruning.next_step()) is not None and self._is_idle():
+            wakes.append(now + timedelta(seconds=prune))
         if self._end_at is not None:
             wakes.append(now + timedelta(seconds=self._end_at - self._clock.monotonic()))
         if not self._stops_heeded:
@@ -261,6 +267,15 @@ class Daemon:
         """Prepare the next minute, shortly before it."""
         if not self._stops_asked and self._minutes.is_time_to_plan():
             self._minutes.plan()
+
+    def _prune(self) -> None:
+        """Remove a little of what is no longer kept, where that holds up nothing."""
+        if self._is_idle():
+            self._pruning.step(self._roster.entries)
+
+    def _is_idle(self) -> bool:
+        is_starting = self._runs.is_starting() or not self._minutes.is_quiet()
+        return not self._stops_heeded and not is_starting
 
     def _give_up_state(self) -> None:
         """End, since another daemon may hold a folder of that name by now and run what is due."""

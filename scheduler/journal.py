@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scheduler import record, sql
 from scheduler.errors import JournalError
 from scheduler.model import Attempt, Paused, Run
-from scheduler.record import AttemptRow, OpenRun, RunRow, outcome_from, seconds, when, whole
+from scheduler.record import AttemptRow, OldRun, OpenRun, RunRow, outcome_from, seconds, when, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -297,6 +297,53 @@ class Journal:
     def cut(self, run: Run, until: datetime) -> None:
         """Let a stretch of instants left out end here."""
         self._change("cut", run=run.number, until=whole(until))
+
+    # --- what is no longer kept --------------------------------------------------------------
+
+    def next_job(self, after: str) -> str | None:
+        """Return the first job behind this name that has a run which is over."""
+        rows = self._rows("next_job", job=after)
+        return rows[0][0] if rows else None
+
+    def nth_newest(self, job: str, number: int) -> datetime | None:
+        """Return the instant of the last of a job's `number` newest runs that are over.
+
+        None if there are not so many.
+        """
+        return self._instant("nth_newest", job=job, number=number)
+
+    def newest(self, job: str) -> frozenset[int]:
+        """Return the numbers of a job's newest finished run, and of the newest with an attempt."""
+        return frozenset(number for (number,) in self._rows("newest", job=job))
+
+    def before(self, job: str, instant: datetime, *, limit: int) -> list[OldRun]:
+        """Return a job's oldest runs that are over and all of whose instants lie before this."""
+        rows = self._rows("before", job=job, instant=whole(instant), limit=limit)
+        return record.old_runs(rows)
+
+    def forget(self, number: int) -> None:
+        """Keep a run that is over, and its attempts, no longer."""
+        self._change("forget", run=number)
+
+    def forget_jumps(self, before: datetime, *, keep: int, limit: int) -> int:
+        """Keep no jumps before an instant, nor more than `keep`; return how many went by now.
+
+        At most `limit` do at once.
+        """
+        values = {"instant": whole(before), "keep": keep, "limit": limit}
+        return self._do("forget_jumps", **values).rowcount
+
+    def knows(self, number: int, attempt: int, output: str) -> bool:
+        """Tell whether the output of this path is that of an attempt."""
+        return bool(self._rows("knows", run=number, attempt=attempt, output=output))
+
+    def reckoning(self) -> datetime | None:
+        """Return how late it was for the age of runs when it was last told."""
+        return self._instant("reckoning")
+
+    def set_reckoning(self, at: datetime) -> None:
+        """Remember how late it is for the age of runs."""
+        self._do("set_reckoning", at=seconds(at))
 
     # --- reading -----------------------------------------------------------------------------
 

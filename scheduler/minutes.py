@@ -95,6 +95,11 @@ class Minutes:
         is_open = self._roster.watches and self._planned is None
         return is_open and self._clock.now() >= self._plan_time()
 
+    def is_quiet(self) -> bool:
+        """Say whether no start is at hand that something else could hold up."""
+        is_prepared = self._planned is not None and bool(self._coming)
+        return not is_prepared and not self.is_time_to_plan()
+
     def plan(self) -> None:
         """Prepare the next minute."""
         self._claim(self.next(), self._coming)

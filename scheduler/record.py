@@ -74,6 +74,14 @@ class OpenRun:
     by_hand: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OldRun:
+    """A finished run that may go, and the paths of its outputs."""
+
+    number: int
+    outputs: tuple[str, ...]
+
+
 def whole(instant: datetime) -> int:
     """Return the whole Unix seconds of an instant; TypeError for a datetime without a zone."""
     return (instant - EPOCH) // SECOND
@@ -121,6 +129,14 @@ def _outcome(text: str) -> Outcome | None:
 def runs(rows: Iterable[tuple[Any, ...]]) -> list[RunRow]:
     """Return runs from rows of the view, a run's together; JournalError for unknown words."""
     return [_run(list(group)) for _, group in groupby(rows, key=itemgetter(0))]
+
+
+def old_runs(rows: Iterable[tuple[int, str | None]]) -> list[OldRun]:
+    """Return runs from rows of their number and an output, a run's together."""
+    return [
+        OldRun(number, tuple(output for _, output in group if output is not None))
+        for number, group in groupby(rows, key=itemgetter(0))
+    ]
 
 
 def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:

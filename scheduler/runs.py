@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from scheduler.journal import Journal, OpenRun, RunRow
     from scheduler.log import Log
     from scheduler.model import Reason, Run
+    from scheduler.outputs import Found
     from scheduler.pending import Pending
     from scheduler.process import Spawner
     from scheduler.tick import Jump
@@ -245,6 +246,14 @@ class Runs:
         self._watch.enforce()
         if not self._planned:
             self._bounds.look()
+
+    def is_starting(self) -> bool:
+        """Say whether a burst of starts goes on."""
+        return bool(self._launches)
+
+    def meet(self, found: Found) -> None:
+        """Keep an output within its bound that an earlier daemon left."""
+        self._bounds.meet(found)
 
     def next_wake(self) -> datetime | None:
         """Return when something here is due next; None if nothing is."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from scheduler.daemon import Daemon
 from scheduler.journal import Journal
 from scheduler.model import Every, State
+from scheduler.pruning import Pruning
 from scheduler.roster import Roster
 from scheduler.runs import Runs
 from scheduler.story import Story
@@ -156,6 +157,7 @@ class Simulation:
             journal=journal,
             roster=Roster(_Shelf(self._loaded), journal, log, _BOOT, watches=False),
             runs=runs,
+            pruning=Pruning(clock=clock, journal=journal, state=Path(), kept=None, meet=runs.meet),
             log=log,
             holds_state=lambda: True,
             manager=_Nobody(),

@@ -68,6 +68,26 @@ def test_wrong_usage_is_status_two(person: Person, words: tuple[str, ...]) -> No
     assert result.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--max-output", "lots", "write 512K, 10M, or none"),
+        ("--max-output", "0", "write 512K, 10M, or none"),
+        ("--keep-for", "soon", "write it as in 90s, 10m, 2h, 1d or 1h30m"),
+        ("--keep-for", "9999d", "3650 days"),
+        ("--keep-runs", "0", "is not in"),
+    ],
+)
+def test_what_is_kept_is_said_in_sizes_times_and_numbers(
+    person: Person, option: str, value: str, said: str
+) -> None:
+    result = person.types("run", option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+    assert not person.state.exists()
+
+
 def test_python_m_scheduler_is_meridian(person: Person) -> None:
     process = person.starts("--help")
     out, _ = process.communicate(timeout=30)

@@ -27,8 +27,8 @@ LAYERS = {
         *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
         *("items", "last_good", "limits", "lines", "marks", "naming", "protocol", "record"),
-        *("redact", "remarks", "replies", "report", "retry", "scope", "settings", "shell"),
-        *("shifts", "tick", "timetable", "values", "wording", "writing"),
+        *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),
+        *("shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
     },
     "edges": {
         *("cgroup", "clock", "control", "journal", "limiter", "log", "notify", "outputs"),
@@ -36,8 +36,8 @@ LAYERS = {
     },
     "wiring": {
         *("admission", "bounds", "daemon", "desk", "herald", "heritage", "jobs", "launches"),
-        *("ledger", "minutes", "orders", "outcomes", "pauses", "pending", "queues", "roster"),
-        *("runs", "simulation", "slots", "story", "virtual", "waiting", "watch"),
+        *("ledger", "minutes", "orders", "outcomes", "pauses", "pending", "pruning", "queues"),
+        *("roster", "runs", "simulation", "slots", "story", "virtual", "waiting", "watch"),
     },
     "doors": {"__main__", "cli"},
 }

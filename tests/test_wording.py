@@ -31,6 +31,7 @@ from scheduler.wording import (
     jump_facts,
     of_instant,
     of_seconds,
+    of_size,
     skip_facts,
     start_facts,
 )
@@ -154,3 +155,22 @@ def test_an_ending_names_the_limit_behind_it() -> None:
 def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:
     ending = Ending(Exited(0), START - timedelta(hours=1))
     assert end_facts(Attempt(RUN, 1), START, ending, Done())["say"] == "exit 0 after 0 ms"
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (9_949, "9.9 kB"),
+        (9_950, "10 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (47_000_000, "47 MB"),
+        (1_234_567_890, "1.2 GB"),
+        (5_000_000_000_000_000, "5000 TB"),
+    ],
+)
+def test_bytes_are_said_in_the_unit_that_fits(size: int, said: str) -> None:
+    assert of_size(size) == said

@@ -28,6 +28,7 @@ from scheduler.errors import JournalError
 from scheduler.journal import Journal
 from scheduler.log import open_log
 from scheduler.model import Crontab, NotStarted, Overlap, Problem, Severity, pool_of
+from scheduler.pruning import Pruning
 from scheduler.roster import Roster
 from scheduler.runs import Runs
 from scheduler.sources import Loaded
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from scheduler.log import Format
     from scheduler.model import Attempt, Entry
     from scheduler.process import Launch
+    from scheduler.retention import Retention
     from scheduler.roster import Library
     from scheduler.sources import Stamp
     from scheduler.tick import Jump
@@ -197,6 +199,7 @@ class World:
     style: Format = "json"
     holds_state: bool = True
     most: int | None = None  # runs at once
+    kept: Retention | None = None
 
     def __post_init__(self) -> None:
         self.clock = FakeClock(when(self.now), limit=timedelta(days=2))
@@ -229,6 +232,13 @@ class World:
             journal=self.journal,
             roster=roster,
             runs=runs,
+            pruning=Pruning(
+                clock=self.clock,
+                journal=self.journal,
+                state=Path("/state"),
+                kept=self.kept,
+                meet=runs.meet,
+            ),
             log=log,
             holds_state=lambda: self.holds_state,
             grace=self.grace,

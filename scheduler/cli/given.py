@@ -139,6 +139,14 @@ def size(text: str, option: str) -> int | None:
         raise typer.BadParameter(f"{bad.message}; {hint}", param_hint=option) from bad
 
 
+def length(text: str, option: str) -> float:
+    """Return the seconds of `12h` or `90d`; wrong usage for anything else."""
+    try:
+        return values.seconds(text)
+    except BadValue as bad:
+        raise typer.BadParameter(f"{bad.message}; {bad.hint}", param_hint=option) from bad
+
+
 def zone_named(name: str) -> ZoneInfo:
     """Return the zone of this name; wrong usage if there is none."""
     try:

@@ -30,6 +30,8 @@ from scheduler.log import Format, Log, open_log
 from scheduler.places import Places, make_private
 from scheduler.process import RealSpawner, default_signals
 from scheduler.protocol import Refused, Reply, Request, Status
+from scheduler.pruning import Pruning
+from scheduler.retention import Retention
 from scheduler.roster import Roster
 from scheduler.runs import Runs
 from scheduler.sources import Loaded, Reading, Stamp
@@ -55,9 +57,10 @@ _FORMATS: dict[LogFormat, Format] = {
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept: bytes of one attempt's output, None for all."""
+    """What is kept: runs, and bytes of one attempt's output, None for all."""
 
     output: int | None
+    runs: Retention
 
 
 @app.command(epilog="Example:  meridian run crontabs/demo.crontab --state .state")
@@ -78,6 +81,12 @@ def run(
         str,
         typer.Option(metavar="SIZE", help="What is kept of an attempt's output: head and tail."),
     ] = "10M",
+    keep_runs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many finished runs of a job are kept.")
+    ] = 1000,
+    keep_for: Annotated[
+        str, typer.Option(metavar="DURATION", help="For how long a run is kept, if not for less.")
+    ] = "90d",
 ) -> None:
     """Run the daemon in the foreground: your crontab, or the files you name.
 
@@ -87,7 +96,10 @@ def run(
     """
     if given.STDIN in (files or ()):
         raise typer.BadParameter("the daemon reads files again when they change; - is none")
-    kept = Kept(output=given.size(max_output, "--max-output"))
+    kept = Kept(
+        output=given.size(max_output, "--max-output"),
+        runs=Retention(keep_runs, given.length(keep_for, "--keep-for")),
+    )
     default_signals()
     places = given.here(state)
     log = open_log(_format(log_format))
@@ -174,6 +186,13 @@ def _daemon(
         journal=journal,
         roster=roster,
         runs=runs,
+        pruning=Pruning(
+            clock=clock,
+            journal=journal,
+            state=places.state,
+            kept=kept.runs,
+            meet=runs.meet,
+        ),
         log=log,
         holds_state=holds_state,
         grace=grace,

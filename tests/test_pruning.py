@@ -1,0 +1,354 @@
+"""What is no longer kept goes, files before rows, in short steps; the rest stays as it is."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes import FakeClock
+from world import World, line, when
+
+from scheduler import outputs, pruning
+from scheduler.errors import JournalError
+from scheduler.journal import Journal
+from scheduler.launches import output_of
+from scheduler.model import Attempt, Ending, Exited, Reason, Run, State
+from scheduler.pruning import Pruning
+from scheduler.retention import Retention
+from scheduler.tick import Jump, JumpKind, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scheduler.outputs import Found
+
+NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Scene:
+    """A journal, a folder of outputs and a clock that moves when it is told to."""
+
+    state: Path
+    kept: Retention | None
+    journal: Journal = field(default_factory=Journal.in_memory)
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
+    jobs: set[str] = field(default_factory=lambda: {"job"})
+    met: list[Path] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.new_daemon()
+
+    def new_daemon(self) -> None:
+        self.pruning = Pruning(
+            clock=self.clock,
+            journal=self.journal,
+            state=self.state,
+            kept=self.kept,
+            meet=self.meet,
+        )
+
+    def meet(self, found: Found) -> None:
+        self.met.append(found.path)
+
+    def ran(self, *ages: float, job: str = "job") -> None:
+        """Let the job have run so many days ago, and have written something."""
+        for age in ages:
+            run = self.claim(age, job=job)
+            attempt = self.attempt(run)
+            self.journal.ended(attempt, Ending(Exited(0), run.instant))
+            self.journal.finish(run, State.SUCCEEDED)
+
+    def claim(self, age: float, *, job: str = "job") -> Run:
+        run = self.journal.claim(job, NOW - age * DAY, "UTC")
+        assert run is not None
+        return run
+
+    def attempt(self, run: Run) -> Attempt:
+        attempt = self.journal.claim_attempt(run, 1, output_of(Attempt(run, 1)))
+        assert attempt is not None
+        self.file(run.number, job=run.job)
+        return attempt
+
+    def file(self, run: int, *, job: str = "job", age: float = 0, number: int = 1) -> Path:
+        path = self.state / f"outputs/{job}/{run}.{number}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"text")
+        changed = (NOW - age * DAY).timestamp()
+        os.utime(path, (changed, changed))
+        return path
+
+    def pass_(self, seconds: float) -> None:
+        """Let time pass with a wake-up each minute, and whenever a step is wanted."""
+        end = self.clock.monotonic() + seconds
+        while (left := end - self.clock.monotonic()) > 0:
+            wanted = self.pruning.next_step()
+            self.clock.advance(min(60.0, left, 60.0 if wanted is None else max(wanted, 0.001)))
+            self.pruning.step(self.jobs)
+
+    def ages(self, job: str = "job") -> list[float]:
+        """How many days old the runs in the journal are."""
+        return [(NOW - row.run.instant) / DAY for row in self.journal.history(job)]
+
+    def files(self, job: str = "job") -> list[int]:
+        """The numbers of the runs that have an output."""
+        return sorted(each.run for each in outputs.there(self.state / "outputs") if each.path.parent.name == job)  # fmt: skip
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(tmp_path, Retention(runs=3, age=10 * 86400))
+    with closing(scene.journal):
+        yield scene
+
+
+# --- what goes -----------------------------------------------------------------------------------
+
+
+def test_the_newest_runs_are_kept_and_the_outputs_of_the_others_go_with_them(scene: Scene) -> None:
+    scene.ran(5, 4, 3, 2, 1)
+    scene.pass_(120)
+    assert (scene.ages(), scene.files()) == ([3, 2, 1], [3, 4, 5])
+
+
+def test_what_is_too_old_goes_though_it_is_not_too_many(scene: Scene) -> None:
+    scene.ran(11, 9)
+    scene.pass_(120)
+    assert (scene.ages(), scene.files()) == ([9], [2])
+
+
+def test_of_a_job_in_a_crontab_the_newest_run_stays_however_old(scene: Scene) -> None:
+    scene.ran(300, 200)
+    scene.pass_(120)
+    assert (scene.ages(), scene.files()) == ([200], [2])
+
+
+def test_and_so_does_the_newest_that_has_an_output(scene: Scene) -> None:
+    scene.ran(300)
+    for age in (200, 100):
+        scene.journal.skip("job", NOW - age * DAY, "UTC", Reason.OVERLAP)
+    scene.pass_(120)
+    assert scene.ages() == [300, 100]
+
+
+def test_of_a_job_that_is_in_no_crontab_nothing_stays_nor_does_its_folder(scene: Scene) -> None:
+    scene.ran(300, 200, job="gone")
+    scene.pass_(120)
+    assert scene.ages("gone") == []
+    assert not (scene.state / "outputs/gone").exists()
+
+
+def test_runs_that_are_not_over_are_never_touched(scene: Scene) -> None:
+    scene.ran(4, 3, 2, 1)
+    scene.claim(100)
+    scene.attempt(scene.claim(90))
+    scene.pass_(120)
+    assert scene.ages() == [100, 90, 3, 2, 1]
+    assert 6 in scene.files()
+
+
+def test_skipped_instants_count_and_a_stretch_is_as_old_as_its_end(scene: Scene) -> None:
+    scene.journal.skip("job", NOW - 20 * DAY, "UTC", Reason.MISSED, until=NOW - 9 * DAY)
+    scene.journal.skip("job", NOW - 30 * DAY, "UTC", Reason.MISSED, until=NOW - 21 * DAY)
+    scene.ran(2)
+    scene.pass_(120)
+    assert scene.ages() == [20, 2]
+
+
+def test_each_job_has_its_own_number(scene: Scene) -> None:
+    for job in ("a", "b", "c"):
+        scene.ran(4, 3, 2, 1, job=job)
+    scene.pass_(120)
+    assert [scene.ages(job) for job in ("a", "b", "c")] == [[3, 2, 1]] * 3
+
+
+def test_jumps_go_by_age_and_number(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "JUMPS", 3)
+    for age in (20, 5, 4, 3, 2):
+        at = NOW - age * DAY
+        scene.journal.jump(Jump(JumpKind.DOWN, at - MINUTE, at, 60, Verdict.REPLAYED))
+    scene.pass_(120)
+    assert [(NOW - jump.at) / DAY for jump in scene.journal.jumps()] == [4, 3, 2]
+
+
+def test_one_who_keeps_everything_looks_at_nothing(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, None)
+    scene.ran(5000, 4000)
+    scene.pass_(120)
+    assert scene.ages() == [5000, 4000]
+    scene.journal.close()
+
+
+# --- files that nobody knows ---------------------------------------------------------------------
+
+
+def test_old_outputs_of_runs_that_no_journal_knows_go(scene: Scene) -> None:
+    scene.file(7, age=11)
+    scene.file(8, age=9)
+    scene.file(9, job="other", age=11)
+    scene.pass_(120)
+    assert scene.files() == [8]
+    assert not (scene.state / "outputs/other").exists()
+
+
+def test_a_number_alone_does_not_make_an_output_known(scene: Scene) -> None:
+    """A journal that was thrown away began to count anew."""
+    scene.ran(1)
+    old = (scene.file(1, job="other", age=11), scene.file(1, number=2, age=11))
+    scene.pass_(120)
+    assert [path.exists() for path in old] == [False, False]
+    assert scene.files() == [1]
+
+
+def test_every_file_is_met_once_after_a_start_and_once_a_day(scene: Scene) -> None:
+    scene.file(7)
+    scene.pass_(86400)
+    assert len(scene.met) == 1
+    scene.pass_(1500)
+    assert len(scene.met) == 2
+
+
+# --- accidents -----------------------------------------------------------------------------------
+
+
+def test_a_crash_between_the_file_and_the_row_is_made_good(scene: Scene) -> None:
+    scene.ran(5, 4, 3, 2, 1)
+    (scene.state / "outputs/job/1.1.log").unlink()
+    scene.pass_(120)
+    assert scene.ages() == [3, 2, 1]
+
+
+def test_what_can_not_be_removed_keeps_its_row_and_holds_up_nothing_else(scene: Scene) -> None:
+    scene.ran(5, 4, 3, 2, 1)
+    path = scene.state / "outputs/job/1.1.log"
+    path.unlink()
+    path.mkdir()
+    scene.pass_(120)
+    assert scene.ages() == [5, 3, 2, 1]
+    assert scene.pruning.next_step() is None
+    path.rmdir()
+    scene.pass_(1300)
+    assert scene.ages() == [3, 2, 1]
+
+
+def test_what_the_journal_refuses_is_begun_anew_later(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: int) -> None:
+        raise JournalError("the disk is full")
+
+    scene.ran(5, 4, 3, 2, 1)
+    with monkeypatch.context() as broken:
+        broken.setattr(scene.journal, "forget", refused)
+        scene.clock.advance(60)
+        with pytest.raises(JournalError, match="full"):
+            scene.pruning.step(scene.jobs)
+        scene.pruning.step(scene.jobs)  # it is not tried again at once
+    scene.pass_(120)
+    assert scene.ages() == [3, 2, 1]
+
+
+def test_a_clock_that_says_2036_for_an_hour_costs_a_day_at_most(scene: Scene) -> None:
+    scene.kept = scene.pruning._kept = Retention(runs=1000, age=10 * 86400)
+    scene.ran(9.5, 8.5, 7.5, 1)
+    scene.pass_(120)
+    real = scene.clock.now()
+    scene.clock.set(datetime(2036, 1, 1, tzinfo=UTC))
+    scene.pass_(3600)
+    assert scene.ages() == [8.5, 7.5, 1]
+    scene.new_daemon()  # nor does a restart forget what it was
+    scene.pass_(120)
+    assert scene.ages() == [8.5, 7.5, 1]
+    scene.clock.set(real + timedelta(hours=1))
+    scene.pass_(3600)
+    assert scene.ages() == [8.5, 7.5, 1]
+
+
+# --- how much at once ----------------------------------------------------------------------------
+
+
+def test_nothing_to_do_is_no_wake_up_and_no_write(scene: Scene) -> None:
+    scene.ran(3, 2, 1)
+    scene.pass_(120)
+    before = scene.journal._connection.total_changes
+    for _ in range(60):
+        scene.pass_(60)
+        assert scene.pruning.next_step() is None
+    assert scene.journal._connection.total_changes == before
+
+
+def test_a_step_is_short_and_the_next_follows_soon_while_there_is_more(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget = scene.journal.forget
+
+    def slow(number: int) -> None:
+        scene.clock.advance(pruning._SLICE / 10)
+        forget(number)
+
+    monkeypatch.setattr(pruning, "_BATCH", 5)
+    monkeypatch.setattr(scene.journal, "forget", slow)
+    scene.ran(*(n / 1440 for n in range(103, 0, -1)))
+    scene.clock.advance(60)
+    left = []
+    for _ in range(20):
+        scene.pruning.step(scene.jobs)
+        left.append(len(scene.ages()))
+        if (wait := scene.pruning.next_step()) is None:
+            break
+        assert wait <= 1
+        scene.clock.advance(wait)
+    assert left[:-1] == list(range(93, 0, -10))
+    assert left[-1] == 3
+
+
+def test_a_walk_goes_on_where_it_stopped(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "_SLICE", 0)
+    for job in ("a", "b", "c"):
+        scene.ran(2, 1, job=job)
+    asked: list[str] = []
+    nth_newest = scene.journal.nth_newest
+
+    def told(job: str, number: int) -> datetime | None:
+        asked.append(job)
+        return nth_newest(job, number)
+
+    monkeypatch.setattr(scene.journal, "nth_newest", told)
+    scene.pass_(241)
+    assert asked == ["a", "b", "c"]
+
+
+# --- within a daemon -----------------------------------------------------------------------------
+
+
+def test_a_daemon_keeps_what_it_was_told_to() -> None:
+    world = World(line("job", "* * * * *"), now="12:00:10", kept=Retention(runs=2))
+    world.runs_until("12:30:30")
+    kept = len(world.story("job"))
+    assert 2 <= kept <= 12  # a walk each ten minutes
+    assert world.journal.latest("job") is not None
+
+
+def test_no_step_is_made_between_a_minutes_preparation_and_its_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[datetime] = []
+    step = Pruning.step
+
+    def told(self: Pruning, jobs: set[str]) -> None:
+        steps.append(world.clock.now())
+        step(self, jobs)
+
+    monkeypatch.setattr(Pruning, "step", told)
+    world = World(line("job", "*/2 * * * *"), now="12:00:10", kept=Retention(runs=2))
+    world.runs_until("12:10:30")
+    assert steps
+    prepared = [(when(f"12:{minute:02}:00") - timedelta(seconds=1), when(f"12:{minute:02}:00")) for minute in range(2, 11, 2)]  # fmt: skip
+    assert [at for at in steps for start, end in prepared if start < at < end] == []
