@@ -663,6 +663,7 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "jumps": "SCAN jump",  # likewise
     "jumps_over": "SCAN jump",  # of which pruning leaves a few thousand; after a jump alone
     "forget_jumps": "SCAN jump",  # from both ends, to a limit
+    "pauses": "SCAN pause",  # a row a job that is paused
     "rewind_anchors": "SCAN anchor",  # one an @every job; after a jump alone
 }
 QUERIES = [name for name in sql.statements() if name not in {"begin", "commit", "rollback", "version", "hurry", "hold"}]  # fmt: skip
