@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scheduler import systemd
 from scheduler.desk import Desk
-from scheduler.errors import JournalError
+from scheduler.errors import JournalDamaged, JournalError
 from scheduler.herald import Herald
 from scheduler.minutes import Minutes
 from scheduler.protocol import Refused
@@ -88,13 +88,17 @@ class Daemon:
         self._reload_asked = False
         self._stops_asked = 0
         self._stops_heeded = 0
+        self._damage: JournalDamaged | None = None  # what the journal has met with
         self._is_cancelled = False  # what had no process when the stop came is let go of
         self._pause_until = 0.0  # after something went wrong, on the monotonic clock
         self._look_at = 0.0  # when crontabs are looked at again, on the monotonic clock
         self._end_at: float | None = None  # when waiting for jobs is over, on the monotonic clock
 
     async def run(self) -> None:
-        """Run until a signal asks to stop and the last job has ended."""
+        """Run until a signal asks to stop and the last job has ended.
+
+        Raises JournalDamaged where nothing could start any more; what runs is left to go on.
+        """
         self._open()
         while not self._is_over():
             await self._clock.wait(self._next_wake(), self._wake)
@@ -110,9 +114,13 @@ class Daemon:
                 self._prepare,
                 self._prune,
             )
-        self._do(self._runs.settle, self._heed)  # what was refused when the last job ended
+        if self._stops_asked:
+            self._do(self._runs.settle, self._heed)  # what was refused when the last job ended
         self._desk.is_closed = True
-        self._do(self._serve)
+        self._try(self._serve)
+        if self._damage is not None and not self._stops_asked:
+            self._runs.abandon()
+            raise self._damage
         self._log.info("stopped", say="nothing is running")
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -126,6 +134,11 @@ class Daemon:
         notes = ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop))
         for number, note in (*notes, (signal.SIGHUP, self.reload)):
             signal.signal(number, partial(_leave, loop, note))
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked for its end."""
+        return self._stops_asked > 0
 
     def stop(self) -> None:
         """Ask for the end; asked again, it hurries: first SIGTERM to the jobs, then SIGKILL."""
@@ -159,6 +172,7 @@ class Daemon:
             stage()
         except JournalError as error:
             self._pause_until = self._clock.monotonic() + _PAUSE
+            self._damage = error if isinstance(error, JournalDamaged) else self._damage
             return str(error)
         except Exception as error:  # noqa: BLE001 (a bug in one run must not stop every other job)
             self._pause_until = self._clock.monotonic() + _PAUSE
@@ -174,7 +188,9 @@ class Daemon:
         self._runs.at_reboot(self._roster.unbooted(), minute_of(self._clock.now()))
 
     def _is_over(self) -> bool:
-        return self._stops_heeded > 0 and not self._runs.busy()
+        if self._stops_asked:
+            return self._stops_heeded > 0 and not self._runs.busy()
+        return self._damage is not None
 
     def _next_wake(self) -> datetime:
         """Return when there is something to do next."""

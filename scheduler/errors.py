@@ -38,6 +38,10 @@ class JournalError(MeridianError):
     """The journal can't be opened, or was written by a newer Meridian."""
 
 
+class JournalDamaged(JournalError):
+    """What is in the journal can't be read, or nobody wrote it: the file has been damaged."""
+
+
 class NotifyError(MeridianError):
     """No notifier took the message."""
 

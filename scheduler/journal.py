@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import TYPE_CHECKING, Any
 
 from scheduler import record, sql
-from scheduler.errors import JournalError
+from scheduler.errors import JournalDamaged, JournalError
 from scheduler.model import Attempt, Paused, Run
 from scheduler.record import AttemptRow, OldRun, OpenRun, RunRow, outcome_from, seconds, when, whole
 
@@ -29,6 +29,12 @@ __all__ = ["AttemptRow", "Journal", "OpenRun", "RunRow", "outcome_from"]
 
 LOCK_PATIENCE = 5.0  # how long a statement waits while another program holds the file
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+UNDECODABLE = "Could not decode"  # so sqlite3 begins what it says of a text that is none
+# What a daemon needs of a damaged journal, in the order in which it can be taken.
+TAKEN = (
+    *("take_numbers", "take_tick", "take_anchors", "take_boots", "take_pauses", "take_reckoning"),
+    *("take_open", "take_recent", "take_attempts", "take_jumps"),
+)
 
 
 class Journal:
@@ -345,6 +351,36 @@ class Journal:
         """Remember how late it is for the age of runs."""
         self._do("set_reckoning", at=seconds(at))
 
+    # --- after a damage ------------------------------------------------------------------------
+
+    def take_over(self, damaged: Path, *, since: datetime) -> None:
+        """Take from a damaged journal what a daemon goes on from: into this one, which is empty.
+
+        That are open runs and those from `since` on, and all that it remembers across restarts.
+        Raises JournalError if any of it can't be read, or makes no sense; then nothing is taken.
+        """
+        self._do("attach", path=f"{damaged.absolute().as_uri()}?mode=ro")
+        try:
+            with self.transaction():
+                for name in TAKEN:
+                    values = {"since": whole(since)} if name == "take_recent" else {}
+                    self._do(name, **values)
+                self.unfinished()
+                self.jumps()
+                self.last_tick()
+        finally:
+            self._do("detach")
+
+    def count_from(self, number: int) -> None:
+        """Give this number to no run, nor any below it; this journal has none yet."""
+        self._do("count_from", number=number)
+
+    def restore(self, attempt: Attempt, output: str) -> None:
+        """Journal an attempt that an older journal knew, under its old number, as under way."""
+        run = attempt.run
+        self._do("restore", run=run.number, job=run.job, instant=whole(run.instant))
+        self.claim_attempt(run, attempt.number, output)
+
     # --- reading -----------------------------------------------------------------------------
 
     def jumps(self, *, limit: int | None = None) -> list[Jump]:
@@ -473,6 +509,7 @@ def _own(path: Path) -> None:
 
 def _refusal(name: str, error: Exception) -> JournalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the family of the error
-    if code in DAMAGED:
-        return JournalError(f"{name} is damaged ({error}); move it away to begin a new one")
+    if code in DAMAGED or str(error).startswith(UNDECODABLE):
+        why = "the daemon moves it aside when it meets that, and begins a new one"
+        return JournalDamaged(f"{name} is damaged ({error}); {why}")
     return JournalError(f"{name}: {error}")

@@ -85,6 +85,12 @@ class Spawner(Protocol):
     def orphans(self) -> Mapping[Attempt, int]:
         """Return the pids of living jobs that an earlier daemon started, as far as can be told."""
 
+    def bequeath(self) -> None:
+        """Let the next daemon in this process find the children as if another's had been theirs.
+
+        Their ends are still told by `ended`.
+        """
+
 
 class RealSpawner:
     """Jobs as children of this process, each in a session and process group of its own.
@@ -109,6 +115,7 @@ class RealSpawner:
         self._processes = Processes(proc, boot)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._limiter = Limiter(groups)
+        self._bequeathed: set[int] = set()  # those of them that an earlier daemon started
         self._null = os.open(os.devnull, os.O_RDONLY)
 
     def prepare(self, entry: Entry, attempt: Attempt, output: Path) -> Launch | NotStarted:
@@ -199,9 +206,13 @@ class RealSpawner:
         found: dict[Attempt, int] = {}
         for process, environment in self._processes.own_leaders():
             attempt = marks.attempt_of(environment)
-            if attempt is not None and process.pid not in self._children:
+            is_own = process.pid in self._children.keys() - self._bequeathed
+            if attempt is not None and not is_own:
                 found.setdefault(attempt, process.pid)  # what it put into a session came after it
         return found
+
+    def bequeath(self) -> None:
+        self._bequeathed = set(self._children)
 
 
 def default_signals() -> None:

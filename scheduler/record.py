@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from scheduler.errors import JournalError
+from scheduler.errors import JournalDamaged
 from scheduler.model import (
     Exited,
     Limit,
@@ -103,10 +103,10 @@ def storable(text: str) -> str:
 
 
 def outcome_from(text: str) -> Outcome:
-    """Return the outcome whose `str()` is this text; JournalError if there is none."""
+    """Return the outcome whose `str()` is this text; JournalDamaged if there is none."""
     outcome = _outcome(text)
     if outcome is None or str(outcome) != text:
-        raise JournalError(f"the journal holds an outcome that nobody knows: {text!r}")
+        raise JournalDamaged(f"the journal holds an outcome that nobody knows: {text!r}")
     return outcome
 
 
@@ -127,7 +127,7 @@ def _outcome(text: str) -> Outcome | None:
 
 
 def runs(rows: Iterable[tuple[Any, ...]]) -> list[RunRow]:
-    """Return runs from rows of the view, a run's together; JournalError for unknown words."""
+    """Return runs from rows of the view, a run's together; JournalDamaged for unknown words."""
     return [_run(list(group)) for _, group in groupby(rows, key=itemgetter(0))]
 
 
@@ -140,7 +140,7 @@ def old_runs(rows: Iterable[tuple[int, str | None]]) -> list[OldRun]:
 
 
 def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
-    """Return jumps from their rows; JournalError for unknown words."""
+    """Return jumps from their rows; JournalDamaged for unknown words."""
     try:
         return [
             Jump(
@@ -153,7 +153,7 @@ def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
             for last, noticed, kind, size, verdict in rows
         ]
     except ValueError as error:
-        raise JournalError(f"the journal holds a jump that nobody knows: {error}") from error
+        raise JournalDamaged(f"the journal holds a jump that nobody knows: {error}") from error
 
 
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:
@@ -161,7 +161,7 @@ def _run(rows: list[tuple[Any, ...]]) -> RunRow:
     try:
         known = None if reason is None else Reason(reason)
     except ValueError as error:
-        raise JournalError(f"the journal holds a reason that nobody knows: {reason!r}") from error
+        raise JournalDamaged(f"the journal holds a reason that nobody knows: {reason!r}") from error
     return RunRow(
         run=Run(number, job, EPOCH + timedelta(seconds=instant)),
         state=State(state),

@@ -227,6 +227,8 @@ class Runs:
         """Take in what ended, decide what follows, and start who waited for it."""
         now = self._clock.now()
         for ended in self._spawner.ended():
+            if not self._watch.knows(ended.pid):
+                continue  # it was an earlier daemon's, and its journal is damaged
             running = self._watch.remove(ended.pid)
             outcome = running.fated(ended.outcome)
             limit = None if running.fate else ended.limit
@@ -314,6 +316,15 @@ class Runs:
                 self._ledger.put_back(attempt, now)
             self._jobs.stop()
             self._ledger.then(self._launches.cancel)
+
+    def abandon(self) -> None:
+        """Let go of everything here, as a daemon that is killed: the journal is no use any more.
+
+        What runs goes on, and the next daemon in this process finds it.
+        """
+        for launches in (self._planned, self._launches):
+            launches.cancel()
+        self._spawner.bequeath()
 
     def end_all(self) -> None:
         """Send every running attempt its next signal: SIGTERM, and SIGKILL when asked again."""

@@ -192,6 +192,9 @@ class VirtualSpawner:
         """See Spawner; a daemon is never killed between a start and its record."""
         return {}
 
+    def bequeath(self) -> None:
+        """See Spawner; a simulated journal is never damaged."""
+
     def _end(self, pid: int, outcome: Exited | Signalled) -> None:
         """End a job, unless it has ended some other way before."""
         if pid not in self._alive:

@@ -108,6 +108,10 @@ class Watch:
         """Say whether an attempt of this job has a process."""
         return job in self._jobs
 
+    def knows(self, pid: int) -> bool:
+        """Say whether an attempt with this process is watched."""
+        return pid in self._running
+
     def remove(self, pid: int) -> Running:
         """Stop watching an attempt whose process is gone; what it left behind stays marked.
 

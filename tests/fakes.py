@@ -121,6 +121,7 @@ class FakeSpawner:
     descriptors: set[int] = field(default_factory=set)
     _entries: dict[int, Entry] = field(default_factory=dict)
     _groups: dict[int, _Group] = field(default_factory=dict)
+    _bequeathed: set[int] = field(default_factory=set)
     _endings: list[Ended] = field(default_factory=list)
     _numbers: count[int] = field(default_factory=lambda: count(1000))
 
@@ -205,8 +206,15 @@ class FakeSpawner:
         return {
             each.attempt: each.pid
             for each in self.launched
-            if each.pid is not None and self._groups[each.pid].leader == "orphan"
+            if each.pid is not None and self._is_orphan(each.pid)
         }
+
+    def _is_orphan(self, pid: int) -> bool:
+        leader = self._groups[pid].leader
+        return leader == "orphan" or (leader == "child" and pid in self._bequeathed)
+
+    def bequeath(self) -> None:
+        self._bequeathed = {pid for pid, group in self._groups.items() if group.leader == "child"}
 
     # --- the script ------------------------------------------------------------------------
 

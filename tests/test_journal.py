@@ -666,7 +666,7 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "pauses": "SCAN pause",  # a row a job that is paused
     "rewind_anchors": "SCAN anchor",  # one an @every job; after a jump alone
 }
-QUERIES = [name for name in sql.statements() if name not in {"begin", "commit", "rollback", "version", "hurry", "hold"}]  # fmt: skip
+QUERIES = [name for name in sql.statements() if name not in {"begin", "commit", "rollback", "version", "hurry", "hold", "attach", "detach"} and not name.startswith("take_")]  # fmt: skip
 
 
 def plan(journal: Journal, name: str) -> list[str]:

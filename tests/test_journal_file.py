@@ -136,7 +136,7 @@ def test_a_place_that_holds_no_file_is_refused_with_its_reason(
 @pytest.mark.parametrize("readonly", [False, True])
 def test_a_file_that_is_no_journal_is_called_damaged(path: Path, *, readonly: bool) -> None:
     path.write_bytes(b"30 7 * * * report --daily\n" * 100)
-    with pytest.raises(JournalError, match=r"damaged .*move it away"):
+    with pytest.raises(JournalError, match=r"damaged .*moves it aside"):
         Journal.open(path, readonly=readonly)
 
 

@@ -37,7 +37,8 @@ LAYERS = {
     "wiring": {
         *("admission", "bounds", "daemon", "desk", "herald", "heritage", "jobs", "launches"),
         *("ledger", "minutes", "orders", "outcomes", "pauses", "pending", "pruning", "queues"),
-        *("roster", "runs", "simulation", "slots", "story", "virtual", "waiting", "watch"),
+        *("renewal", "roster", "runs", "simulation", "slots", "story", "virtual", "waiting"),
+        *("watch",),
     },
     "doors": {"__main__", "cli"},
 }

@@ -376,6 +376,22 @@ def test_the_next_daemon_finds_what_lives_and_nobody_else(stage: Stage, tmp_path
     assert {each: found.get(each) for each in attempts} == pids | {attempts[1]: None}
 
 
+@on_linux
+def test_the_next_daemon_in_the_same_process_finds_the_children_and_hears_of_their_ends(
+    stage: Stage, tmp_path: Path
+) -> None:
+    launch = stage.prepare(job(FOR_EVER[0], name=tmp_path.name), FOR_EVER[1])
+    assert isinstance(launch, Launch)
+    pid = stage.spawner.start(launch)
+    assert isinstance(pid, int)
+    stage.spawner.bequeath()
+    assert stage.spawner.orphans()[launch.attempt] == pid
+    stage.spawner.signal(pid, signal.SIGKILL)
+    stage.wait(pid)
+    assert [(each.pid, each.outcome) for each in stage.spawner.ended()] == [(pid, Signalled(9))]
+    assert launch.attempt not in stage.spawner.orphans()
+
+
 # --- the stand-in alone --------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager
@@ -24,13 +25,14 @@ from scheduler.cli import given
 from scheduler.clock import RealClock, boot_id
 from scheduler.daemon import Daemon
 from scheduler.environment import DELEGATED
-from scheduler.errors import MeridianError, SourceRefused
+from scheduler.errors import JournalDamaged, MeridianError, SourceRefused
 from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
 from scheduler.places import Places, make_private
 from scheduler.process import RealSpawner, default_signals
 from scheduler.protocol import Refused, Reply, Request, Status
 from scheduler.pruning import Pruning
+from scheduler.renewal import Renewal
 from scheduler.retention import Retention
 from scheduler.roster import Roster
 from scheduler.runs import Runs
@@ -48,6 +50,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+_HEEDED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _FORMATS: dict[LogFormat, Format] = {
     LogFormat.HUMAN: "human",
     LogFormat.SYSTEMD: "systemd",
@@ -106,18 +109,60 @@ def run(
     library = _library(files, places, system=system_format)
     for folder in (places.state, places.outputs):
         make_private(folder, os.geteuid())
-    with _alone(places.state) as holds_state, closing(Journal.open(places.journal)) as journal:
-        daemon = _daemon(library, journal, places, log, holds_state, grace, most, kept)
+    (user, home), boot = given.account(os.geteuid()), boot_id()
+    spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))
+    with _alone(places.state) as holds_state:
         log.info(
             "meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}"
         )
-        asyncio.run(_serve(daemon, places, log))
+        parts = Parts(RealClock(), spawner, boot, log, places, library, holds_state)
+        _serve_on(parts, lambda journal: _daemon(parts, journal, grace, most, kept))
+
+
+def _serve_on(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
+    """Let a daemon run until it ends; one whose journal is damaged is followed by the next."""
+    renewal = Renewal(
+        parts.places.journal,
+        clock=parts.clock,
+        spawner=parts.spawner,
+        boot=parts.boot,
+        log=parts.log,
+    )
+    while True:
+        try:
+            _live(parts, new)
+        except JournalDamaged as damage:
+            renewal.renew(damage)
+        else:
+            return
+
+
+def _live(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
+    """Let one daemon run; raises MeridianError if it has lost its state folder."""
+    places = parts.places
+    with closing(Journal.open(places.journal)) as journal:
+        daemon = new(journal)
+        asyncio.run(_serve(daemon, parts))
     if daemon.has_lost_state:
         raise MeridianError(f"the state folder {places.state} was deleted or replaced; start again")
 
 
-async def _serve(daemon: Daemon, places: Places, log: Log) -> None:
+async def _serve(daemon: Daemon, parts: Parts) -> None:
+    """Let a daemon run; a signal that comes while it is renewed is for the next one."""
     daemon.listen(asyncio.get_running_loop())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
+    try:
+        await _answer(daemon, parts.places, parts.log)
+    except JournalDamaged:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
+        await parts.clock.wait(parts.clock.now(), asyncio.Event())  # what came leaves its note
+        if daemon.is_stopping:
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise
+
+
+async def _answer(daemon: Daemon, places: Places, log: Log) -> None:
+    """Let a daemon run and answer at its socket."""
     async with AsyncExitStack() as stack:
         if listener := _listener(places, log):
             ask = _Introduced(daemon, places.state).ask
@@ -158,29 +203,19 @@ class _Introduced:
         return reply
 
 
-def _daemon(
-    library: _Files,
-    journal: Journal,
-    places: Places,
-    log: Log,
-    holds_state: Callable[[], bool],
-    grace: float,
-    most: int | None,
-    kept: Kept,
-) -> Daemon:
-    clock = RealClock()
-    (user, home), boot = given.account(os.geteuid()), boot_id()
+def _daemon(parts: Parts, journal: Journal, grace: float, most: int | None, kept: Kept) -> Daemon:
+    clock, places, log = parts.clock, parts.places, parts.log
     runs = Runs(
         clock=clock,
         journal=journal,
-        spawner=RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log)),
+        spawner=parts.spawner,
         state=places.state,
         log=log,
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
         most=most,
         most_output=kept.output,
     )
-    roster = Roster(library, journal, log, boot)
+    roster = Roster(parts.library, journal, log, parts.boot)
     return Daemon(
         clock=clock,
         journal=journal,
@@ -194,7 +229,7 @@ def _daemon(
             meet=runs.meet,
         ),
         log=log,
-        holds_state=holds_state,
+        holds_state=parts.holds_state,
         grace=grace,
     )
 
@@ -231,6 +266,19 @@ class _Files:
 
     def _paths(self) -> tuple[str, ...]:
         return self.named or given.own_files(self.places)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all daemons of this process have in common."""
+
+    clock: RealClock
+    spawner: RealSpawner
+    boot: str | None
+    log: Log
+    places: Places
+    library: _Files
+    holds_state: Callable[[], bool]
 
 
 def _library(files: Sequence[str] | None, places: Places, *, system: bool) -> _Files:

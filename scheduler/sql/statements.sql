@@ -305,8 +305,8 @@ SET instant = instant - interval_minutes * 60
 WHERE instant > :minute;
 
 -- name: booted
--- Whether a job has run for this boot.
-SELECT 1 FROM boot WHERE job = :job AND boot_id = :boot_id;
+-- Whether a job has run for this boot; an empty name stands for all.
+SELECT 1 FROM boot WHERE job IN (:job, '') AND boot_id = :boot_id;
 
 -- name: set_booted
 -- The job has run for this boot.
@@ -375,3 +375,73 @@ SELECT at FROM reckoning WHERE one = 1;
 -- So late it is for the age of runs.
 INSERT INTO reckoning (one, at) VALUES (1, :at)
 ON CONFLICT (one) DO UPDATE SET at = excluded.at;
+
+-- name: attach
+-- Another journal can be read beside this one.
+ATTACH :path AS old;
+
+-- name: detach
+-- The other one is let go of.
+DETACH old;
+
+-- name: take_numbers
+-- Numbers of runs go on where the other journal stopped.
+INSERT INTO sqlite_sequence (name, seq)
+SELECT name, seq FROM old.sqlite_sequence WHERE name = 'run';
+
+-- name: take_tick
+-- The other's last minute handled.
+INSERT INTO tick (one, minute) SELECT one, minute FROM old.tick;
+
+-- name: take_anchors
+-- From where its @every jobs count.
+INSERT INTO anchor (job, interval_minutes, instant)
+SELECT job, interval_minutes, instant FROM old.anchor;
+
+-- name: take_boots
+-- The boots that its @reboot jobs ran for.
+INSERT INTO boot (job, boot_id) SELECT job, boot_id FROM old.boot;
+
+-- name: take_pauses
+-- The pauses that it knew.
+INSERT INTO pause (job, since, until, note) SELECT job, since, until, note FROM old.pause;
+
+-- name: take_reckoning
+-- How late it was for the age of its runs.
+INSERT INTO reckoning (one, at) SELECT one, at FROM old.reckoning;
+
+-- name: take_open
+-- Its runs that are not over.
+INSERT INTO run (number, job, instant, zone, state, reason, until, due, made_up, by_hand)
+SELECT number, job, instant, zone, state, reason, until, due, made_up, by_hand
+FROM old.run INDEXED BY run_open WHERE state IN ('scheduled', 'running');
+
+-- name: take_recent
+-- Its other runs from an instant on.
+INSERT INTO run (number, job, instant, zone, state, reason, until, due, made_up, by_hand)
+SELECT number, job, instant, zone, state, reason, until, due, made_up, by_hand
+FROM old.run WHERE instant >= :since AND state NOT IN ('scheduled', 'running');
+
+-- name: take_attempts
+-- The attempts of the runs that were taken.
+INSERT INTO attempt (
+    run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited
+)
+SELECT
+    run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited
+FROM old.attempt WHERE run IN (SELECT number FROM main.run);
+
+-- name: take_jumps
+-- Its jumps.
+INSERT INTO jump (number, last, noticed, kind, seconds, verdict)
+SELECT number, last, noticed, kind, seconds, verdict FROM old.jump;
+
+-- name: count_from
+-- No run gets this number, nor one below.
+INSERT INTO sqlite_sequence (name, seq) VALUES ('run', :number);
+
+-- name: restore
+-- A run that an older journal knew; its zone is known no more.
+INSERT INTO run (number, job, instant, zone, state)
+VALUES (:run, :job, :instant, 'UTC', 'running')
+ON CONFLICT DO NOTHING;

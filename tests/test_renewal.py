@@ -1,0 +1,415 @@
+"""A damaged journal: moved aside, begun anew, and nothing of it done twice."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes import Act, FakeClock, FakeSpawner
+from world import Frail, World, line
+
+from scheduler import sql
+from scheduler.errors import JournalDamaged, JournalError, MeridianError
+from scheduler.journal import TAKEN, Journal
+from scheduler.launches import output_of
+from scheduler.log import open_log
+from scheduler.model import Attempt, Ending, Entry, Exited, Paused, Reboot, Run, State
+from scheduler.process import Launch
+from scheduler.renewal import Renewal
+from scheduler.tick import Jump, JumpKind, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = datetime(2027, 3, 1, 12, 0, 30, tzinfo=UTC)
+NOON = NOW.replace(second=0)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+PAGE = 4096
+BOOT = "this boot"
+
+
+@dataclass
+class Scene:
+    """A state folder whose journal has a past, and jobs by script."""
+
+    state: Path
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.path = self.state / "journal.db"
+        self.spawner = FakeSpawner(self.clock, {"long": [Act(lasts=1e6)]})
+        self.log = open_log("json", self)  # type: ignore[arg-type]  # it only writes
+        self.renewal = Renewal(self.path, clock=self.clock, spawner=self.spawner, boot=BOOT, log=self.log)  # fmt: skip
+
+    def write(self, text: str) -> None:
+        self.lines.append(text)
+
+    def flush(self) -> None:
+        pass
+
+    def lives(self) -> None:
+        """Let there be months of history, and what a daemon remembers."""
+        self.path.write_bytes(lived())
+
+    def starts(self, job: str, number: int, *, has_output: bool = True) -> int:
+        """Let a job be under way that an earlier daemon started."""
+        attempt = Attempt(Run(number, job, NOON), 1)
+        entry = Entry(job, Reboot(), "", NOON.tzinfo, "")  # type: ignore[arg-type]  # no matter which
+        launch = self.spawner.prepare(entry, attempt, self.state / output_of(attempt))
+        assert isinstance(launch, Launch)
+        pid = self.spawner.start(launch)
+        assert isinstance(pid, int)
+        self.spawner.crash()
+        if has_output:
+            launch.path.parent.mkdir(parents=True, exist_ok=True)
+            launch.path.touch()
+        return pid
+
+    def renews(self) -> Journal:
+        """Let the damage be met, and return the new journal."""
+        self.renewal.renew(JournalDamaged("it is damaged"))
+        return Journal.open(self.path)
+
+    def aside(self) -> list[Path]:
+        return sorted(self.state.glob("journal.db.damaged-*[!lm]"))  # without its -wal and -shm
+
+
+def ran(journal: Journal, job: str, instant: datetime) -> None:
+    run = journal.claim(job, instant, "UTC")
+    assert run is not None
+    attempt = journal.claim_attempt(run, 1, output_of(Attempt(run, 1)))
+    assert attempt is not None
+    journal.started(attempt, instant, 4711, 12)
+    journal.ended(attempt, Ending(Exited(0), instant))
+    journal.finish(run, State.SUCCEEDED)
+
+
+@cache
+def lived() -> bytes:
+    """The bytes of a journal; it takes a second to write it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.db"
+        with closing(Journal.open(path)) as journal, journal.transaction():
+            remember(journal)
+        return path.read_bytes()
+
+
+def remember(journal: Journal) -> None:
+    for n in range(4000):
+        ran(journal, "old", NOON - 100 * DAY + n * MINUTE)
+    ran(journal, "new", NOON)
+    run = journal.claim("retried", NOON - 200 * DAY, "Europe/Berlin")
+    assert run is not None
+    attempt = journal.claim_attempt(run, 1, "outputs/retried.log")
+    assert attempt is not None
+    journal.started(attempt, NOON, 4711, 12)
+    journal.ended(attempt, Ending(Exited(1), NOON))
+    journal.retry(run, NOON + 10 * MINUTE)
+    journal.set_last_tick(NOON)
+    journal.set_anchor("every", 90, NOON - MINUTE)
+    journal.set_booted("reboot", BOOT)
+    journal.set_reckoning(NOON)
+    journal.pause(Paused("paused", NOON, None, "holiday"))
+    journal.jump(Jump(JumpKind.DOWN, NOON - MINUTE, NOON, 60, Verdict.REPLAYED))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+# --- damages -------------------------------------------------------------------------------------
+
+
+def is_text(path: Path) -> None:
+    path.write_text("30 7 * * *  report --daily\n" * 1000)
+
+
+def has_no_header(path: Path) -> None:
+    overwritten(path, 0, 100)
+
+
+def is_cut_in_half(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2 // PAGE * PAGE)
+
+
+def is_overwritten_behind_its_first_page(path: Path) -> None:
+    overwritten(path, PAGE, path.stat().st_size - PAGE, b"\xff")
+
+
+def has_lost_its_first_page(path: Path) -> None:
+    overwritten(path, 100, PAGE - 100)
+
+
+def overwritten(path: Path, start: int, length: int, by: bytes = b"\0") -> None:
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(by * length)
+
+
+def has_lost_old_rows(path: Path) -> None:
+    """Pages in the middle, all of them of the job `old`."""
+    overwritten(path, 60 * PAGE, 10 * PAGE, b"\xff")
+
+
+TOTAL = [is_text, has_no_header, is_cut_in_half, is_overwritten_behind_its_first_page, has_lost_its_first_page]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", [*TOTAL, has_lost_old_rows])
+def test_each_of_these_is_called_a_damage_by_whoever_meets_it(
+    scene: Scene, damage: Callable[[Path], None]
+) -> None:
+    scene.lives()
+    damage(scene.path)
+    with pytest.raises(JournalDamaged, match="the daemon moves it aside"):
+        read_all(scene.path)
+
+
+def read_all(path: Path) -> None:
+    with closing(Journal.open(path)) as journal:
+        journal.unfinished()
+        journal.last_tick()
+        journal.history()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE attempt SET outcome = 'exit none' WHERE outcome IS NOT NULL",
+        "UPDATE attempt SET outcome = CAST(x'ff' AS TEXT) WHERE outcome IS NOT NULL",
+        "UPDATE run SET reason = 'none'",
+    ],
+)
+def test_what_nobody_wrote_is_a_damage_too(scene: Scene, statement: str) -> None:
+    scene.lives()
+    with closing(sqlite3.connect(scene.path, isolation_level=None)) as connection:
+        connection.execute(statement)
+    with closing(Journal.open(scene.path)) as journal, pytest.raises(JournalDamaged):
+        journal.unfinished()
+
+
+# --- what comes of it ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", [*TOTAL, has_lost_old_rows])
+def test_the_damaged_file_is_kept_as_it_is_and_a_new_one_is_whole(
+    scene: Scene, damage: Callable[[Path], None]
+) -> None:
+    scene.lives()
+    damage(scene.path)
+    before = scene.path.read_bytes()
+    with closing(scene.renews()) as journal:
+        (row,) = journal._connection.execute("PRAGMA integrity_check").fetchall()
+        assert row == ("ok",)
+        assert journal.claim("any", NOON + DAY, "UTC") is not None
+    (aside,) = scene.aside()
+    assert aside.name == "journal.db.damaged-20270301T120030Z"
+    assert aside.read_bytes() == before
+    assert scene.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_daemon_needs_is_taken_over_where_it_can_be_read(scene: Scene) -> None:
+    scene.lives()
+    has_lost_old_rows(scene.path)
+    with closing(scene.renews()) as journal:
+        assert journal.last_tick() == NOON
+        (left,) = journal.unfinished()
+        assert (left.run.number, left.run.job, left.due) == (4002, "retried", NOON + 10 * MINUTE)
+        assert [each.outcome for each in left.attempts] == [Exited(1)]
+        assert journal.anchor("every", 90) == NOON - MINUTE
+        assert (journal.booted("reboot", BOOT), journal.booted("other", BOOT)) == (True, False)
+        assert journal.reckoning() == NOON
+        assert [pause.note for pause in journal.pauses()] == ["holiday"]
+        assert len(journal.jumps()) == 1
+        assert journal.claim("new", NOON, "UTC") is None  # it has run
+        assert [row.run.job for row in journal.history()] == ["retried", "new"]
+        run = journal.claim("any", NOON, "UTC")
+        assert run is not None
+        assert run.number > 4002
+    assert '"taken_over": 1' in scene.lines[-1]
+
+
+@pytest.mark.parametrize("damage", TOTAL)
+def test_otherwise_everything_up_to_now_counts_as_done(
+    scene: Scene, damage: Callable[[Path], None]
+) -> None:
+    scene.lives()
+    for name in ("outputs/old/4000.1.log", "outputs/new/4001.2.log"):
+        (scene.state / name).parent.mkdir(parents=True, exist_ok=True)
+        (scene.state / name).touch()
+    damage(scene.path)
+    with closing(scene.renews()) as journal:
+        assert journal.last_tick() == NOON  # the minute that it is
+        assert journal.booted("reboot", BOOT)
+        assert journal.booted("any other", BOOT)
+        assert not journal.booted("reboot", "the next boot")
+        run = journal.claim("any", NOON + MINUTE, "UTC")
+        assert run is not None
+        assert run.number == 4002  # so that no output is overwritten
+    assert '"taken_over": 0' in scene.lines[-1]
+    assert '"level": "error"' in scene.lines[-1]
+
+
+def test_jobs_that_still_run_are_found_by_their_marks_and_keep_their_numbers(scene: Scene) -> None:
+    pid = scene.starts("long", 7)
+    scene.starts("other", 8, has_output=False)  # that of another daemon's state
+    is_text(scene.path)
+    with closing(scene.renews()) as journal:
+        (left,) = journal.unfinished()
+        assert (left.run, left.state) == (Run(7, "long", NOON), State.RUNNING)
+        (attempt,) = left.attempts
+        assert (attempt.pid, attempt.pid_started) == (pid, scene.spawner.started_at(pid))
+        assert attempt.output == "outputs/long/7.1.log"
+        assert journal.claim("long", NOON, "UTC") is None
+
+
+def test_a_second_damage_soon_after_is_the_disks(scene: Scene) -> None:
+    is_text(scene.path)
+    scene.renews().close()
+    scene.clock.advance(599)
+    with pytest.raises(MeridianError, match="look at the disk"):
+        scene.renews()
+    scene.clock.advance(2)
+    scene.renews().close()
+    assert len(scene.aside()) == 2
+
+
+def test_no_damaged_journal_is_overwritten_by_another(scene: Scene) -> None:
+    is_text(scene.path)
+    scene.renews().close()
+    scene.renewal._last = None
+    scene.renews().close()
+    assert [path.name for path in scene.aside()] == [
+        "journal.db.damaged-20270301T120030Z",
+        "journal.db.damaged-20270301T120030Z.1",
+    ]
+
+
+def test_what_belongs_to_the_database_goes_with_it(scene: Scene) -> None:
+    is_text(scene.path)
+    for part in ("-wal", "-shm"):
+        scene.path.with_name(f"journal.db{part}").write_text(part)
+    scene.renews().close()
+    aside = scene.state / "journal.db.damaged-20270301T120030Z-wal"
+    assert aside.exists()
+    assert not scene.path.with_name("journal.db-wal").exists()
+
+
+def test_where_it_can_not_be_moved_nothing_is_begun(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    is_text(scene.path)
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(MeridianError, match="can't be moved aside: Read-only"):
+        scene.renews()
+    assert scene.path.read_text().startswith("30 7")
+
+
+# --- the statements ------------------------------------------------------------------------------
+
+
+def test_every_column_of_what_is_taken_is_taken(scene: Scene) -> None:
+    with closing(Journal.open(scene.path)) as journal:
+        for name in TAKEN:
+            statement = sql.statements()[name]
+            found = re.search(r"INSERT INTO (\w+) \(([^)]*)\)", statement)
+            assert found is not None
+            table, columns = found.groups()
+            rows = journal._connection.execute(f"SELECT name FROM pragma_table_info('{table}')")
+            assert {column.strip() for column in columns.split(",")} == {n for (n,) in rows}, name
+
+
+def test_of_a_large_journal_only_what_is_needed_is_read(scene: Scene) -> None:
+    scene.lives()
+    with closing(Journal.open(scene.state / "other.db")) as journal:
+        connection = journal._connection
+        connection.execute("ATTACH ? AS old", [str(scene.path)])
+        for name in TAKEN:
+            values: dict[str, Any] = {"since": 1}
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql.statements()[name]}", values)
+            steps = [step for *_, step in plan]
+            assert not re.search(r"SCAN (run|attempt)\b(?!.*INDEX)", ";".join(steps)), name
+
+
+def test_half_a_takeover_is_none(scene: Scene) -> None:
+    scene.lives()
+    with closing(sqlite3.connect(scene.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE attempt SET outcome = 'exit none' WHERE run = 4002")
+    with closing(Journal.open(scene.state / "other.db")) as journal:
+        with pytest.raises(JournalError, match="an outcome that nobody knows"):
+            journal.take_over(scene.path, since=NOW - DAY)
+        assert (journal.last_tick(), journal.history()) == (None, [])
+        journal.take_over(intact(scene), since=NOW - DAY)  # the other one is let go of
+        assert journal.last_tick() == NOON
+
+
+def intact(scene: Scene) -> Path:
+    other = Scene(scene.state / "intact")
+    other.state.mkdir()
+    other.lives()
+    return other.path
+
+
+# --- within a daemon -----------------------------------------------------------------------------
+
+
+def meets_damage(world: World) -> None:
+    """Let the next statement find it."""
+
+    def found() -> None:
+        raise JournalDamaged("a page of it")
+
+    assert isinstance(world.journal, Frail)
+    world.journal.accidents[world.journal.statements + 1] = found
+
+
+def test_a_daemon_that_meets_a_damage_ends_at_once_and_leaves_its_jobs_alone() -> None:
+    world = World(
+        line("long", "0 12 * * *") + line("next", "1 12 * * *"), acts={"long": [Act(lasts=600)]}
+    )
+    world.at(
+        "12:00:30",
+        lambda: meets_damage(world),
+    )
+    with pytest.raises(JournalDamaged):
+        world.run()
+    assert world.starts("long") == ["12:00:00"]
+    assert world.signals() == []
+    assert world.spawner.descriptors == set()
+    assert world.said("journal")
+    assert [attempt.run.job for attempt in world.spawner.orphans()] == ["long"]
+
+
+def test_one_that_is_asked_to_stop_stops() -> None:
+    world = World(line("job", "0 12 * * *"), acts={"job": [Act(lasts=600)]})
+    world.stop_at("12:00:30")
+    world.at(
+        "12:00:30",
+        lambda: meets_damage(world),
+    )
+    world.run()
+    assert world.said("stopped")
+
+
+def test_a_process_that_the_new_journal_does_not_know_ends_unseen() -> None:
+    world = World(line("job", "0 12 * * *"))
+    attempt = Attempt(Run(99, "stranger", NOON), 1)
+    entry = replace(world.shelf.load().entries[0], job="stranger")
+    launch = world.spawner.prepare(entry, attempt, Path("log"))
+    assert isinstance(launch, Launch)
+    FakeSpawner.start(world.spawner, launch)
+    assert world.runs_until("12:00:30").starts("job") == ["12:00:00"]
