@@ -1,6 +1,6 @@
 """`make bench`: Meridian, Debian's cron and the floor beside each other, on this machine, now.
 
-It takes real minutes, about twelve; `--quick` leaves out cron and repeats, and takes about six.
+It takes real minutes, about fourteen; `--quick` leaves out cron and repeats, and takes about six.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from . import figures, idling, loading, minutes, ticking, winding
+from . import figures, idling, loading, minutes, remembering, ticking, winding
 from .daemons import BenchError, end_on_sigterm
 from .debian_cron import Cron
 from .figures import Figure, percentile
@@ -46,7 +46,9 @@ median of three rounds in the same minute. cron's jobs all go through the shell.
 process's start to READY=1. CPU: from its start until idle, for cron with the shell that makes its
 namespace; Debian's cron takes no crontab of more than 10,000 lines. A tick is one look for what is
 due; its load goes from a crontab's bytes to a timetable. A wake-up is a voluntary context switch,
-and one a minute is the floor. A year is simulated of 1,000 daily entries. Peers, as measured
+and one a minute is the floor. A year is simulated of 1,000 daily entries. A claim
+and a settlement are a commit each, on the disk when it returns (WAL, synchronous FULL); their floor
+is a bare append of 4 kB with fdatasync(2). Peers, as measured
 elsewhere for scale: cronie loads 100,000 lines in 0.8 s at 540 bytes an entry, APScheduler in 15 s
 at 3.6 kB; yacron takes 28 s for 3,000."""
 
@@ -84,6 +86,7 @@ def _bench(wanted: Wanted, folder: Path) -> None:
     watched = WATCHED_QUICKLY if wanted.is_quick else WATCHED
     load += _idle(watched, folder, cron, progress)
     load += _simulated(folder, progress)
+    load += _remembered(folder, progress, is_quick=wanted.is_quick)
     plan = minutes.QUICK if wanted.is_quick else minutes.FULL
     found = minutes.measure(plan, folder, cron, progress)
     _print(wanted, head, [*_lateness(found), *load], found.notes)
@@ -137,6 +140,27 @@ def _simulated(folder: Path, progress: Progress) -> list[Figure]:
         )
         for name, make in kinds
     ]
+
+
+def _remembered(folder: Path, progress: Progress, *, is_quick: bool) -> list[Figure]:
+    floor = remembering.floor(folder)
+    rows = []
+    for runs in (
+        remembering.FEW,
+        remembering.MANY_QUICKLY if is_quick else remembering.MANY,
+    ):
+        progress.say(f"Claiming and settling runs in a journal of {runs:,}")
+        found = remembering.measure(runs, folder / f"journal-{runs}")
+        n = f"journal of {runs:,} runs"
+        rows += [
+            Figure(f"{n}: a claim, p50", "ms", floor=floor, meridian=found.claim_s),
+            Figure(f"{n}: a claim, worst", "ms", meridian=found.worst_claim_s),
+            Figure(f"{n}: a settlement, p50", "ms", floor=floor, meridian=found.settle_s),
+            Figure(f"{n}: claims a second", "", 1 / floor, found.claims_a_second),
+            Figure(f"{n}: settlements a second", "", 1 / floor, found.settlements_a_second),
+            Figure(f"{n}: runs a second, 100 a commit", "", meridian=found.bursts_a_second),
+        ]
+    return rows
 
 
 def _idle(watched: int, folder: Path, cron: Cron | None, progress: Progress) -> list[Figure]:
