@@ -258,12 +258,13 @@ class Daemon:
         was_asked = bool(self._asked)
         while self._asked:
             request, future = self._asked.popleft()
+            if future.done():  # whoever asked is gone: what nobody hears of is not done
+                continue
             reply: Reply = Refused("bug", "the daemon met a bug of its own; its log has the trace")
             try:
                 reply = self._desk.answer(request)
             finally:
-                if not future.done():  # else whoever asked is gone
-                    future.set_result(reply)
+                future.set_result(reply)
         if was_asked and not self._stops_heeded:
             self._runs.start()
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from scheduler.watch import Running
 
 _MOST = 100  # rows of each list in a status
-_NEXT = 5  # coming minutes in it
+_NEXT = 5  # coming runs in it
 
 
 class Desk:
@@ -165,10 +165,16 @@ class Desk:
         }
 
     def _coming(self) -> Iterator[Json]:
+        """Yield the next instant of each job that is not paused then."""
         after = self._minutes.last or self._clock.now()
+        told: set[str] = set()
         for minute, entries in self._roster.timetable.upcoming(after):
             for entry in entries:
-                yield {"job": entry.job, "at": stamp(minute), "zone": entry.zone.key}
+                if entry.job not in told and not self._runs.pauses.at(entry.job, minute):
+                    told.add(entry.job)
+                    yield {"job": entry.job, "at": stamp(minute), "zone": entry.zone.key}
+            if len(told) >= len(self._roster.timetable.entries):
+                return
 
 
 def _of_running(running: Running) -> Json:

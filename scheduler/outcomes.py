@@ -43,7 +43,7 @@ class Outcomes:
             return Done()  # most do, and for them nobody searches the next instant
         if entry is None:
             return GiveUp(Reason.REMOVED)
-        return retry.decide(
+        decision = retry.decide(
             entry.settings,
             running.attempt.number,
             ending.outcome,
@@ -52,3 +52,5 @@ class Outcomes:
             next_instant=self._jobs.next_start(entry, run, ending.ended),
             draw=self._draw(),
         )
+        is_stopped = running.fate is Reason.STOPPED and isinstance(decision, GiveUp)
+        return GiveUp(Reason.STOPPED) if is_stopped else decision

@@ -54,6 +54,16 @@ def rows(result: Result) -> list[dict[str, Any]]:
 # --- history -------------------------------------------------------------------------------------
 
 
+def test_history_says_what_its_user_started(past: Person) -> None:
+    with closing(Journal.open(past.state / "journal.db")) as journal:
+        journal.claim("report", NINE + 7 * SECOND, "Europe/Berlin", by_hand=True)
+    assert [row.get("by_hand") for row in rows(past.types("history", "--json", "report"))] == [
+        None,
+        True,
+    ]
+    assert past.types("history", "report").stdout.splitlines()[-1].endswith("by hand")
+
+
 def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) -> None:
     (row,) = rows(past.types("history", "--json", "report"))
     assert row == {

@@ -433,3 +433,19 @@ def test_a_start_that_never_was_is_lost() -> None:
     world.spawner.then = lambda: None
     world.runs_until("13:00")
     assert world.story("job") == ["12:00 succeeded: lost, exit 0"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "story", "why"),
+    [
+        ({}, "12:00 scheduled: signal 15 -> 12:00:50", "the next daemon tries it again"),
+        ({"retry_delay": "10m"}, "12:00 failed (daemon stopped): signal 15", "its next run comes first"),
+        ({"retries": 0}, "12:00 failed (daemon stopped): signal 15", "that is why it ended"),
+    ],
+)  # fmt: skip
+def test_a_run_that_a_stop_ended_says_so_unless_it_is_retried(
+    settings: dict[str, object], story: str, why: str
+) -> None:
+    text = line("job", "* 12 * * *", **settings)
+    world = World(text, acts={"job": [Act(lasts=999)]}).runs_until("12:00:10")
+    assert world.story("job") == [story], why

@@ -659,6 +659,8 @@ def test_no_sql_reads_a_clock(text: str) -> None:
 
 WALKS = {  # the statements that read a table or an index from one end, and why that is no walk
     "unfinished": "SCAN run USING INDEX run_open",  # as long as there are open runs
+    "jobs": "SCAN run USING INDEX run_open",  # likewise
+    "retrying": "SCAN run USING INDEX run_open",  # likewise
     "history": "SCAN run USING COVERING INDEX sqlite_autoindex_run_1",  # from its end, to a limit
     "jumps": "SCAN jump",  # likewise
     "jumps_over": "SCAN jump",  # of which pruning leaves a few thousand; after a jump alone

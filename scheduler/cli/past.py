@@ -111,7 +111,8 @@ def _told(run: RunRow) -> tuple[str, ...]:
     if run.until is not None:
         at += f" to {show.wall(run.until.astimezone(zone_of(run.zone)))}"
     last = run.attempts[-1] if run.attempts else None
-    how = [of_outcome(last.outcome, last.limit)] if last and last.outcome else []
+    how = ["by hand"] if run.by_hand else []
+    how += [of_outcome(last.outcome, last.limit)] if last and last.outcome else []
     if run.reason is not None:
         how.append(run.reason.value)
     if run.due is not None and run.attempts:

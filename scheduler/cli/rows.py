@@ -128,7 +128,10 @@ def _naive(wall: datetime) -> str:
 
 
 def of_run(run: RunRow) -> Row:
-    """Return the row of `history --json`; `until` is there where it stands for several."""
+    """Return the row of `history --json`.
+
+    `until` is there where it stands for several, `by_hand` where its user started it.
+    """
     row: Row = {
         "run": run.run.number,
         "job": run.run.job,
@@ -139,6 +142,8 @@ def of_run(run: RunRow) -> Row:
     }
     if run.until is not None:
         row["until"] = utc(run.until)
+    if run.by_hand:
+        row["by_hand"] = True
     return row
 
 
