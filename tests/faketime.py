@@ -42,6 +42,24 @@ CRON_OVERLAP=allow
 _COMMAND = 'echo "$CRON_JOB $CRON_SCHEDULED $CRON_RUN $CRON_ATTEMPT" >> "$RAN"'
 
 
+def environment(time_file: Path) -> dict[str, str]:
+    """What makes a program go by the time in this file."""
+    return {
+        **os.environ,
+        "TZ": "UTC",  # the library reads its dates in it
+        "LD_PRELOAD": str(LIBRARY),
+        "FAKETIME_TIMESTAMP_FILE": str(time_file),
+        "FAKETIME_NO_CACHE": "1",
+        "NO_FAKE_STAT": "1",  # or a crontab would look edited after each jump
+    }
+
+
+def sweep(pid: int) -> None:
+    """Take away what the library of a killed program has left."""
+    for left in ("faketime_shm_", "sem.faketime_sem_"):
+        Path(f"/dev/shm/{left}{pid}").unlink(missing_ok=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What a job was told and wrote down."""
@@ -72,14 +90,7 @@ class Warped:
         self._ran.touch()
         self._crontab.write_text(_HEAD.format(ran=self._ran) + jobs)
         self._crontab.chmod(0o600)
-        self._environment = {
-            **os.environ,
-            "TZ": "UTC",  # the library reads its dates in it
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(self._time),
-            "FAKETIME_NO_CACHE": "1",
-            "NO_FAKE_STAT": "1",  # or a crontab would look edited after each jump
-        }
+        self._environment = environment(self._time)
         if not at_once:
             self._environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
         self._popen: subprocess.Popen[bytes] | None = None
@@ -131,8 +142,7 @@ class Warped:
         assert self._popen is not None, "it does not run"
         self._popen.send_signal(by)
         status = self._popen.wait(timeout=_PATIENCE)
-        for left in ("faketime_shm_", "sem.faketime_sem_"):  # by a library that was killed
-            Path(f"/dev/shm/{left}{self._popen.pid}").unlink(missing_ok=True)
+        sweep(self._popen.pid)
         self._popen = None
         return status
 

@@ -1,0 +1,340 @@
+"""A real daemon that is killed again and again, on a clock that runs at speed under libfaketime.
+
+Its crontab is drawn from a seed, as are the moments at which it dies. Its jobs run without the
+library; each writes down, in one line, that it began, and when it ends by itself, that it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from faketime import environment, sweep
+
+from scheduler.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from scheduler.record import OpenRun, RunRow
+
+MINUTE = timedelta(minutes=1)
+SPEED = 120  # at which a minute takes half a second
+START = datetime(2027, 3, 28, 0, 40, tzinfo=UTC)  # twenty minutes before four zones change
+_PATIENCE = 60.0  # real seconds until something that must happen has failed to
+_STANDBYS = 3  # processes that have their imports behind them, and wait to be the daemon
+_LONGEST = 1.5  # seconds for which something to die in is awaited
+_POLL = 0.001  # seconds between looks at what the daemon does
+
+# To start Python and read the modules takes longer than the daemon then lives: it is done ahead.
+_STANDBY = """\
+import os
+from typer.main import get_command
+from scheduler.cli import app, main
+get_command(app)
+if os.read(0, 1):
+    main()
+"""
+
+_HEAD = """\
+LD_PRELOAD=
+RAN={ran}
+"""
+_BEGUN = 'echo "$CRON_JOB $CRON_SCHEDULED $CRON_RUN $CRON_ATTEMPT begun" >> "$RAN"'
+_ENDED = 'echo "$CRON_JOB $CRON_SCHEDULED $CRON_RUN $CRON_ATTEMPT ended" >> "$RAN"'
+
+ZONES = ("UTC", "Europe/Berlin", "Atlantic/Azores", "Antarctica/Troll", "America/St_Johns")
+# About thirty are due in a minute, and at the full hour more than a hundred.
+SCHEDULES = {
+    "* * * * *": 10,
+    "*/2 * * * *": 14,
+    "1-59/3 * * * *": 14,
+    "*/5 * * * *": 30,
+    "*/15 * * * *": 35,
+    "0 * * * *": 30,
+    "7,37 * * * *": 30,
+    "*/20 0-6 * * *": 15,
+    "0,30 1-3 * * *": 10,
+    "30 2 * * *": 5,
+}
+EVERY = {2: 2, 7: 3, 25: 2}
+BODIES = {
+    "true": 10,
+    "sleep 0.3": 4,
+    "sleep 0.7": 3,  # longer than a minute
+    "sleep 1.5": 1,  # and than most daemons
+    "test $CRON_ATTEMPT -ge 2": 3,  # flaky
+    "test $CRON_ATTEMPT -ge 3": 2,
+    "exit 3": 2,
+    "sleep 0.2; exit 4": 2,
+    "kill -9 $$": 1,
+}
+SETTINGS = {
+    "OVERLAP": ("skip", "allow", "queue", "replace"),
+    "CATCHUP": ("auto", "none", "latest", "latest"),
+    "WITHIN": ("30s", "10m", "3h", "3h"),
+    "SPREAD": ("20s", "90s", "10m"),
+    "RETRIES": ("0", "1", "2", "5"),
+    "RETRY_DELAY": ("0", "2s", "10s", "10s"),
+    "TIMEOUT": ("30s", "2m"),
+    "KILL_AFTER": ("5s",),
+}
+
+
+class Plan(NamedTuple):
+    """A job: when it is due, where, what it may meet, and its line in the crontab."""
+
+    job: str
+    schedule: str
+    zone: ZoneInfo
+    settings: dict[str, str]
+    line: str
+
+    @property
+    def meets_itself(self) -> bool:
+        return self.settings.get("OVERLAP") == "allow"
+
+
+class Wrote(NamedTuple):
+    """A line that a job wrote."""
+
+    job: str
+    at: datetime
+    run: int
+    attempt: int
+    word: str
+
+
+def plans(dice: random.Random) -> list[Plan]:
+    """Draw two hundred entries."""
+    schedules = list(Counter(SCHEDULES).elements())
+    schedules += [f"@every {minutes}m" for minutes in Counter(EVERY).elements()]
+    found = [plan(dice, f"job{n:03}", schedule) for n, schedule in enumerate(schedules)]
+    assert len(found) == 200
+    return found
+
+
+def plan(dice: random.Random, job: str, schedule: str) -> Plan:
+    zone = dice.choice(ZONES)
+    body = dice.choice(list(Counter(BODIES).elements()))
+    settings = {name: dice.choice(some) for name, some in SETTINGS.items() if dice.random() < 0.4}
+    settings.setdefault("RETRY_DELAY", "5s")
+    if dice.random() < 0.3 and schedule.startswith(("*/5", "*/15", "7,37")):
+        settings["CATCHUP"] = "all"
+    words = {"NAME": job, "TZ": zone, **settings}
+    head = " ".join(f"CRON_{name}={value}" for name, value in words.items())
+    return Plan(
+        job, schedule, ZoneInfo(zone), settings, f"{head} {schedule} {_BEGUN}; {body} && {_ENDED}\n"
+    )
+
+
+def stage(left: OpenRun) -> str:
+    """Say how far a run has come that is not over."""
+    if not left.attempts:
+        return "claimed"
+    last = left.attempts[-1]
+    if last.ended is not None:
+        return "to be retried"
+    return "running" if last.pid else "about to start"
+
+
+class Doomed:
+    """A daemon that is started, killed at a random moment and started again."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.plans = plans(self.dice)
+        self.deaths: list[Counter[str]] = []  # how many runs of each stage each left open on disk
+        self.first: datetime | None = None  # a minute that was handled before the first death
+        self._ran, self._log, self._time = folder / "ran", folder / "log", folder / "time"
+        self._state, self._crontab = folder / "state", folder / "crontab"
+        self._ran.touch()
+        self._log.touch()
+        lines = "".join(plan.line for plan in self.plans)
+        self._crontab.write_text(_HEAD.format(ran=self._ran) + lines)
+        self._crontab.chmod(0o600)
+        self._environment = environment(self._time) | {"PYTHONPYCACHEPREFIX": str(folder / "cache")}
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each would compile every module
+        self._base, self._base_at = START, time.monotonic()
+        self._wind(SPEED)
+        self._standbys: list[subprocess.Popen[bytes]] = []
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    # --- what happens to it ----------------------------------------------------------------------
+
+    def lives_and_dies(self, times: int) -> None:
+        """Let so many daemons be killed, and one more end in peace."""
+        moments = (self._soon, self._whenever, *(self._in_a_burst, self._at_a_commit) * 2)
+        self._start()
+        self._until(lambda: self._ran.stat().st_size and self._last_tick())
+        self.first = self._last_tick()
+        while len(self.deaths) < times:
+            self.dice.choice(moments)()
+            self._kill()
+            self._pause()
+            self._start()
+        self._end_in_peace()
+
+    def close(self) -> None:
+        """End everything, whatever has happened."""
+        for popen in (*self._standbys, self._popen):
+            if popen is not None:
+                self._bury(popen)
+
+    def _soon(self) -> None:
+        """While it opens: it settles what its forerunner left, and has not reached a minute."""
+        time.sleep(self.dice.uniform(0, 0.25))
+
+    def _whenever(self) -> None:
+        time.sleep(self.dice.uniform(0.1, 0.9))
+
+    def _in_a_burst(self) -> None:
+        """When jobs begin to write."""
+        self._await_change(lambda: self._ran.stat().st_size)
+        time.sleep(self.dice.choice((0, 0.01, 0.05)) * self.dice.random())
+
+    def _at_a_commit(self) -> None:
+        """When the journal is written: a claim, a record of starts, an ending, a minute."""
+        for _ in range(self.dice.randint(1, 4)):
+            self._await_change(self._written)
+        time.sleep(self.dice.choice((0, 0, 0.002)) * self.dice.random())
+
+    def _await_change(self, what: Callable[[], object]) -> None:
+        before, end = what(), time.monotonic() + _LONGEST
+        while what() == before and time.monotonic() < end:
+            time.sleep(_POLL)
+
+    def _written(self) -> tuple[int, int] | None:
+        try:
+            status = (self._state / "journal.db-wal").stat()
+        except FileNotFoundError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+    def _pause(self) -> None:
+        """Let no daemon be there for some minutes, now and then."""
+        chance = self.dice.random()
+        if chance < 1 / 20:
+            self._base += self.dice.randint(6, 50) * MINUTE
+        elif chance < 1 / 6:
+            self._base += self.dice.randint(1, 5) * MINUTE
+
+    def _start(self) -> None:
+        while len(self._standbys) <= _STANDBYS:
+            self._standbys.append(self._standby())
+        popen = self._popen = self._standbys.pop(0)
+        self._wind(SPEED)
+        assert popen.stdin is not None
+        popen.stdin.write(b".")
+        popen.stdin.close()
+
+    def _standby(self) -> subprocess.Popen[bytes]:
+        words = ("run", str(self._crontab), "--state", str(self._state), "--log-format", "json")
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                (sys.executable, "-c", _STANDBY, *words),
+                stdin=subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+            )
+
+    def _kill(self) -> None:
+        assert self._popen is not None
+        self._is_alive()
+        self._bury(self._popen)
+        self._popen = None
+        with closing(self._journal()) as journal:
+            self.deaths.append(Counter(map(stage, journal.unfinished())))
+
+    def _bury(self, popen: subprocess.Popen[bytes]) -> None:
+        popen.kill()
+        popen.wait()
+        if popen.stdin is not None:
+            popen.stdin.close()
+        sweep(popen.pid)
+
+    def _end_in_peace(self) -> None:
+        """Let the last one catch up, and stop it in the middle of a minute."""
+        time.sleep(60 / SPEED * 4)
+        assert self._popen is not None
+        self._wind(SPEED)
+        self._base = self._base.replace(second=30) + MINUTE
+        self._wind(1)
+        self._popen.send_signal(signal.SIGCHLD)  # which wakes it to look at its clock
+        self._until(lambda: self._base - self.last() < MINUTE)
+        self._popen.send_signal(signal.SIGTERM)
+        assert self._popen.wait(timeout=_PATIENCE) == 0
+        sweep(self._popen.pid)
+        self._popen = None
+
+    def _wind(self, speed: int) -> None:
+        """Let the clock go on at this speed from where it is, by whole seconds and never back."""
+        now = time.monotonic()
+        gone = (now - self._base_at) * SPEED + 1
+        self._base = (self._base + timedelta(seconds=gone)).replace(microsecond=0)
+        self._base_at = now
+        new = self._time.with_suffix(".new")
+        new.write_text(f"@{self._base:%Y-%m-%d %H:%M:%S} x{speed}\n")
+        new.replace(self._time)
+
+    def _until(self, what: Callable[[], object]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not what():
+            self._is_alive()
+            assert time.monotonic() < end, f"it never was: {self._log.read_text()[-3000:]}"
+            time.sleep(0.02)
+
+    def _is_alive(self) -> None:
+        assert self._popen is not None
+        assert self._popen.poll() is None, f"it has ended: {self._log.read_text()[-3000:]}"
+
+    # --- what came of it -------------------------------------------------------------------------
+
+    def said(self, *messages: str) -> list[dict[str, Any]]:
+        """The lines of the log with one of these messages; a death may have cut one short."""
+        found = []
+        for line in self._log.read_text().splitlines():
+            try:
+                said = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if said["message"] in messages:
+                found.append(said)
+        return found
+
+    def wrote(self) -> list[Wrote]:
+        """What the jobs wrote down, in that order."""
+        return list(self._lines())
+
+    def _lines(self) -> Iterator[Wrote]:
+        for line in self._ran.read_text().splitlines():
+            job, at, run, attempt, word = line.split()
+            yield Wrote(
+                job, datetime.fromisoformat(at).astimezone(UTC), int(run), int(attempt), word
+            )
+
+    def runs(self) -> list[RunRow]:
+        with closing(self._journal()) as journal:
+            return journal.history()
+
+    def last(self) -> datetime:
+        last = self._last_tick()
+        assert last is not None
+        return last
+
+    def _last_tick(self) -> datetime | None:
+        with closing(self._journal()) as journal:
+            return journal.last_tick()
+
+    def _journal(self) -> Journal:
+        return Journal.open(self._state / "journal.db", readonly=True)

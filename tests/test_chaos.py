@@ -1,0 +1,173 @@
+"""The real daemon, killed two hundred times at random moments: nothing is lost, nothing doubled.
+
+CHAOS_KILLS=2000 lets it be killed as often, CHAOS_SEED=7 draws the same crontab and moments again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter, defaultdict
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+import reference
+from chaos import MINUTE, Doomed, Wrote
+from faketime import LIBRARY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from chaos import Plan
+
+    from scheduler.record import RunRow
+
+KILLS = int(os.environ.get("CHAOS_KILLS", "200"))
+# The seed of pytest-randomly has been set when this file is read; the tests' names have ours.
+SEED = int(os.environ.get("CHAOS_SEED", random.randrange(1_000_000)))
+
+pytestmark = [pytest.mark.e2e, pytest.mark.privileged, pytest.mark.timeout(120 + 3 * KILLS)]
+
+
+@pytest.fixture(scope="module", params=[SEED])
+def doomed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Doomed]:
+    assert LIBRARY is not None, "apt-get install libfaketime"
+    with closing(Doomed(tmp_path_factory.mktemp("chaos"), request.param)) as doomed:
+        doomed.lives_and_dies(KILLS)
+        yield doomed
+
+
+@pytest.fixture(scope="module")
+def rows(doomed: Doomed) -> dict[str, list[RunRow]]:
+    """What the journal tells of each job."""
+    found: defaultdict[str, list[RunRow]] = defaultdict(list)
+    for row in doomed.runs():
+        found[row.run.job].append(row)
+    return found
+
+
+@pytest.fixture(scope="module")
+def wrote(doomed: Doomed) -> list[Wrote]:
+    return doomed.wrote()
+
+
+def test_it_died_in_the_middle_of_everything(doomed: Doomed) -> None:
+    """With runs claimed, about to start, running, or waiting to be retried; some were adopted."""
+    hit = Counter(stage for stages in doomed.deaths for stage in stages)
+    assert len(doomed.deaths) == KILLS
+    assert len(hit) == 4, hit
+    assert min(hit.values()) > KILLS / 10, hit
+    assert doomed.said("adopted")
+
+
+def test_each_instant_that_is_due_is_in_the_journal_once(
+    doomed: Doomed, rows: dict[str, list[RunRow]]
+) -> None:
+    """As a run, or with the reason why there was none."""
+    assert doomed.first is not None
+    start, minutes = doomed.first + MINUTE, (doomed.last() - doomed.first) // MINUTE
+    for plan in doomed.plans:
+        due = instants(doomed, plan, rows[plan.job], start, minutes)
+        accounted = Counter(at for row in rows[plan.job] for at in spans(row))
+        assert [(at, accounted[at]) for at in due if accounted[at] != 1] == [], plan
+
+
+def test_nothing_else_is(doomed: Doomed, rows: dict[str, list[RunRow]]) -> None:
+    assert rows.keys() <= {plan.job for plan in doomed.plans}
+    for plan in doomed.plans:
+        for row in rows[plan.job]:
+            at, end = row.run.instant, row.until or row.run.instant
+            due = instants(doomed, plan, rows[plan.job], at, (end - at) // MINUTE + 1)
+            assert (due[0], due[-1]) == (at, end), (plan, row)
+
+
+def instants(
+    doomed: Doomed, plan: Plan, rows: list[RunRow], start: datetime, minutes: int
+) -> list[datetime]:
+    """The minutes from `start` on at which a job is due: by its fields, or by its interval."""
+    if not plan.schedule.startswith("@every"):
+        return reference.due_minutes(plan.schedule, plan.zone, start, minutes)
+    step = int(plan.schedule.removeprefix("@every ").removesuffix("m"))
+    anchor = rows[0].run.instant if rows else doomed.last() + MINUTE
+    every = (start + n * MINUTE for n in range(minutes))
+    return [at for at in every if (at - anchor) // MINUTE % step == 0]
+
+
+def spans(row: RunRow) -> Iterator[datetime]:
+    at = row.run.instant
+    while at <= (row.until or row.run.instant):
+        yield at
+        at += MINUTE
+
+
+def test_no_attempt_is_started_twice(wrote: list[Wrote]) -> None:
+    begun = Counter((each.job, each.at, each.attempt) for each in wrote if each.word == "begun")
+    assert [key for key, times in begun.items() if times > 1] == []
+
+
+def test_each_process_has_one_attempt_in_the_journal(
+    rows: dict[str, list[RunRow]], wrote: list[Wrote]
+) -> None:
+    """One whose process ended with an exit code has begun, and nothing that began has none."""
+    attempts = {
+        (row.run.number, each.number): (row.run.job, row.run.instant, str(each.outcome))
+        for job in rows.values()
+        for row in job
+        for each in row.attempts
+    }
+    begun = {(each.run, each.attempt): (each.job, each.at) for each in wrote}
+    assert {key: attempts[key][:2] for key in begun} == begun
+    ended = {key for key, (*_, outcome) in attempts.items() if outcome.startswith("exit")}
+    assert ended <= begun.keys()
+    outcomes = {attempts[each.run, each.attempt][2] for each in wrote if each.word == "ended"}
+    assert outcomes <= {"exit 0", "lost", "timed out", "signal 15"}
+
+
+def test_the_attempts_of_a_run_follow_one_another(
+    doomed: Doomed, rows: dict[str, list[RunRow]]
+) -> None:
+    for plan in doomed.plans:
+        for row in rows[plan.job]:
+            assert [each.number for each in row.attempts] == list(range(1, len(row.attempts) + 1))
+            assert all(each.ended is not None for each in row.attempts), row
+            assert len(row.attempts) <= int(plan.settings.get("RETRIES", "3")) + 1, row
+
+
+def test_no_run_is_forgotten(doomed: Doomed, rows: dict[str, list[RunRow]]) -> None:
+    """Each is over, or waits for its time; who gave up has used its attempts, or says why not."""
+    for plan in doomed.plans:
+        for row in rows[plan.job]:
+            most = int(plan.settings.get("RETRIES", "3")) + 1
+            match row.state:
+                case "succeeded":
+                    assert str(row.attempts[-1].outcome) == "exit 0", row
+                case "failed":
+                    assert row.attempts, row
+                    assert row.reason != "no attempts left" or len(row.attempts) == most, row
+                case "skipped":
+                    assert not row.attempts, row
+                case state:
+                    assert state == "scheduled", row
+                    assert row.due is not None, row
+
+
+def test_runs_of_a_job_never_meet_unless_they_may(doomed: Doomed, wrote: list[Wrote]) -> None:
+    """Nothing begins between the beginning and the end of one that was left in peace."""
+    free = {plan.job for plan in doomed.plans if plan.meets_itself}
+    going: dict[str, list[Wrote]] = {}
+    for each in wrote:
+        if each.job in free:
+            continue
+        if each.word == "begun":
+            going.setdefault(each.job, []).append(each)
+            continue
+        begun = going.pop(each.job)
+        assert begun[-1][:4] == each[:4], (begun, each)
+
+
+def test_nothing_goes_wrong_in_the_daemon(doomed: Doomed) -> None:
+    assert doomed.said("bug", "journal", "problem") == []
