@@ -69,10 +69,10 @@ SCHEDULES = {
 }
 EVERY = {2: 2, 7: 3, 25: 2}
 BODIES = {
-    "true": 10,
-    "sleep 0.3": 4,
-    "sleep 0.7": 3,  # longer than a minute
-    "sleep 1.5": 1,  # and than most daemons
+    "true": 8,
+    "sleep 0.3": 5,
+    "sleep 0.7": 6,  # longer than a minute
+    "sleep 1.5": 4,  # and than most daemons
     "test $CRON_ATTEMPT -ge 2": 3,  # flaky
     "test $CRON_ATTEMPT -ge 3": 2,
     "exit 3": 2,
@@ -156,6 +156,7 @@ class Doomed:
         self.plans = plans(self.dice)
         self.deaths: list[Counter[str]] = []  # how many runs of each stage each left open on disk
         self.first: datetime | None = None  # a minute that was handled before the first death
+        self.reborn = START  # when the last one was started
         self._ran, self._log, self._time = folder / "ran", folder / "log", folder / "time"
         self._state, self._crontab = folder / "state", folder / "crontab"
         self._ran.touch()
@@ -234,6 +235,7 @@ class Doomed:
             self._standbys.append(self._standby())
         popen = self._popen = self._standbys.pop(0)
         self._wind(SPEED)
+        self.reborn = self._base
         assert popen.stdin is not None
         popen.stdin.write(b".")
         popen.stdin.close()
