@@ -33,7 +33,7 @@ SPEED = 120  # at which a minute takes half a second
 START = datetime(2027, 3, 28, 0, 40, tzinfo=UTC)  # twenty minutes before four zones change
 _PATIENCE = 60.0  # real seconds until something that must happen has failed to
 _STANDBYS = 3  # processes that have their imports behind them, and wait to be the daemon
-_LONGEST = 1.5  # seconds for which something to die in is awaited
+_LONGEST = 5.0  # seconds for which something to die in is awaited
 _POLL = 0.001  # seconds between looks at what the daemon does
 
 # To start Python and read the modules takes longer than the daemon then lives: it is done ahead.
@@ -42,6 +42,7 @@ import os
 from typer.main import get_command
 from scheduler.cli import app, main
 get_command(app)
+os.write(1, b".")
 if os.read(0, 1):
     main()
 """
@@ -73,6 +74,7 @@ BODIES = {
     "sleep 0.3": 5,
     "sleep 0.7": 6,  # longer than a minute
     "sleep 1.5": 4,  # and than most daemons
+    "sleep 4": 2,
     "test $CRON_ATTEMPT -ge 2": 3,  # flaky
     "test $CRON_ATTEMPT -ge 3": 2,
     "exit 3": 2,
@@ -166,8 +168,8 @@ class Doomed:
         self._crontab.chmod(0o600)
         self._environment = environment(self._time) | {"PYTHONPYCACHEPREFIX": str(folder / "cache")}
         self._environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each would compile every module
-        self._base, self._base_at = START, time.monotonic()
-        self._wind(SPEED)
+        self._base, self._base_at, self._speed = START, time.monotonic(), 1
+        self._wind(1)
         self._standbys: list[subprocess.Popen[bytes]] = []
         self._popen: subprocess.Popen[bytes] | None = None
 
@@ -175,9 +177,13 @@ class Doomed:
 
     def lives_and_dies(self, times: int) -> None:
         """Let so many daemons be killed, and one more end in peace."""
-        moments = (self._soon, self._whenever, *(self._in_a_burst, self._at_a_commit) * 2)
+        moments = (
+            *(self._while_it_opens, self._whenever, self._while_jobs_run),
+            *(self._in_a_burst, self._at_a_commit) * 2,
+        )
         self._start()
-        self._until(lambda: self._ran.stat().st_size and self._last_tick())
+        self._let_time_go_by()
+        self._until(lambda: self._ran_size() and self._last_tick())
         self.first = self._last_tick()
         while len(self.deaths) < times:
             self.dice.choice(moments)()
@@ -192,20 +198,36 @@ class Doomed:
             if popen is not None:
                 self._bury(popen)
 
-    def _soon(self) -> None:
-        """While it opens: it settles what its forerunner left, and has not reached a minute."""
+    def _while_it_opens(self) -> None:
+        """It settles what its forerunner left, and has hardly reached a minute."""
         time.sleep(self.dice.uniform(0, 0.25))
 
+    def _let_time_go_by(self) -> None:
+        """Once it has opened, let its clock run, and wake it to look at that."""
+        assert self._popen is not None
+        self._await_change(self._log_size)
+        self._wind(SPEED)
+        self._popen.send_signal(signal.SIGCHLD)  # which means nothing else
+
     def _whenever(self) -> None:
-        time.sleep(self.dice.uniform(0.1, 0.9))
+        self._let_time_go_by()
+        time.sleep(self.dice.uniform(0, 0.8))
+
+    def _while_jobs_run(self) -> None:
+        """When their starts are on disk, and some last."""
+        self._in_a_burst()
+        self._await_change(self._log_size)
+        time.sleep(self.dice.uniform(0, 0.3))
 
     def _in_a_burst(self) -> None:
         """When jobs begin to write."""
-        self._await_change(lambda: self._ran.stat().st_size)
+        self._let_time_go_by()
+        self._await_change(self._ran_size)
         time.sleep(self.dice.choice((0, 0.01, 0.05)) * self.dice.random())
 
     def _at_a_commit(self) -> None:
         """When the journal is written: a claim, a record of starts, an ending, a minute."""
+        self._let_time_go_by()
         for _ in range(self.dice.randint(1, 4)):
             self._await_change(self._written)
         time.sleep(self.dice.choice((0, 0, 0.002)) * self.dice.random())
@@ -214,6 +236,12 @@ class Doomed:
         before, end = what(), time.monotonic() + _LONGEST
         while what() == before and time.monotonic() < end:
             time.sleep(_POLL)
+
+    def _ran_size(self) -> int:
+        return self._ran.stat().st_size
+
+    def _log_size(self) -> int:
+        return self._log.stat().st_size
 
     def _written(self) -> tuple[int, int] | None:
         try:
@@ -225,18 +253,21 @@ class Doomed:
     def _pause(self) -> None:
         """Let no daemon be there for some minutes, now and then."""
         chance = self.dice.random()
-        if chance < 1 / 20:
+        if chance < 1 / 40:
             self._base += self.dice.randint(6, 50) * MINUTE
-        elif chance < 1 / 6:
+        elif chance < 1 / 8:
             self._base += self.dice.randint(1, 5) * MINUTE
 
     def _start(self) -> None:
         while len(self._standbys) <= _STANDBYS:
             self._standbys.append(self._standby())
         popen = self._popen = self._standbys.pop(0)
-        self._wind(SPEED)
-        self.reborn = self._base
         assert popen.stdin is not None
+        assert popen.stdout is not None
+        popen.stdout.read(1)
+        self._base_at = time.monotonic()  # nor did time go on since the last one died
+        self._wind(1)
+        self.reborn = self._base
         popen.stdin.write(b".")
         popen.stdin.close()
 
@@ -246,6 +277,7 @@ class Doomed:
             return subprocess.Popen(
                 (sys.executable, "-c", _STANDBY, *words),
                 stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 stderr=log,
                 env=self._environment,
             )
@@ -255,18 +287,18 @@ class Doomed:
         self._is_alive()
         self._bury(self._popen)
         self._popen = None
+        self._tell_time()
         with closing(self._journal()) as journal:
             self.deaths.append(Counter(map(stage, journal.unfinished())))
 
     def _bury(self, popen: subprocess.Popen[bytes]) -> None:
         popen.kill()
         popen.wait()
-        if popen.stdin is not None:
-            popen.stdin.close()
-        sweep(popen.pid)
+        _close(popen)
 
     def _end_in_peace(self) -> None:
         """Let the last one catch up, and stop it in the middle of a minute."""
+        self._let_time_go_by()
         time.sleep(60 / SPEED * 4)
         assert self._popen is not None
         self._wind(SPEED)
@@ -276,18 +308,22 @@ class Doomed:
         self._until(lambda: self._base - self.last() < MINUTE)
         self._popen.send_signal(signal.SIGTERM)
         assert self._popen.wait(timeout=_PATIENCE) == 0
-        sweep(self._popen.pid)
+        _close(self._popen)
         self._popen = None
 
     def _wind(self, speed: int) -> None:
         """Let the clock go on at this speed from where it is, by whole seconds and never back."""
-        now = time.monotonic()
-        gone = (now - self._base_at) * SPEED + 1
-        self._base = (self._base + timedelta(seconds=gone)).replace(microsecond=0)
-        self._base_at = now
+        self._tell_time()
+        self._speed = speed
         new = self._time.with_suffix(".new")
         new.write_text(f"@{self._base:%Y-%m-%d %H:%M:%S} x{speed}\n")
         new.replace(self._time)
+
+    def _tell_time(self) -> None:
+        """Note what the clock may have come to by now."""
+        now = time.monotonic()
+        gone = timedelta(seconds=(now - self._base_at) * self._speed + 1)
+        self._base, self._base_at = (self._base + gone).replace(microsecond=0), now
 
     def _until(self, what: Callable[[], object]) -> None:
         end = time.monotonic() + _PATIENCE
@@ -340,3 +376,11 @@ class Doomed:
 
     def _journal(self) -> Journal:
         return Journal.open(self._state / "journal.db", readonly=True)
+
+
+def _close(popen: subprocess.Popen[bytes]) -> None:
+    """Take away what is left of a process that has ended."""
+    for pipe in (popen.stdin, popen.stdout):
+        if pipe is not None:
+            pipe.close()
+    sweep(popen.pid)

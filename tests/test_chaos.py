@@ -158,7 +158,7 @@ def test_no_run_is_forgotten(doomed: Doomed, rows: dict[str, list[RunRow]]) -> N
 def is_to_come(row: RunRow, others: list[RunRow], reborn: datetime) -> bool:
     """Say whether a run waits for a time that has just come, or for others of its job."""
     starts = (each.started for other in others for each in other.attempts if each.started)
-    return row.due is not None and max(row.due, *starts) >= reborn
+    return row.due is not None and max((row.due, *starts)) >= reborn
 
 
 def test_runs_of_a_job_never_meet_unless_they_may(doomed: Doomed, wrote: list[Wrote]) -> None:
