@@ -77,19 +77,24 @@ class Ran:
 class Warped:
     """A daemon with its crontab and state, on a clock of its own; killed and started at will.
 
-    `entries` are those of the crontab, one a line and without a command.
+    `entries` are those of the crontab, one a line and without a command. `under` are words of a
+    command that runs another, and so the daemon: as another user, with less of something.
     The library moves all clocks `at_once`, also in a jump, or the wall clock alone: then a jump
     looks like what it is, and the speed like a clock that is set forward a little all the time.
     """
 
-    def __init__(self, folder: Path, entries: str, *, at_once: bool) -> None:
+    def __init__(
+        self, folder: Path, entries: str, *, at_once: bool, under: tuple[str, ...] = ()
+    ) -> None:
         self._ran, self._log = folder / "ran", folder / "log"
-        self._crontab, self._time = folder / "crontab", folder / "time"
-        self._state = folder / "state"
+        self._time = folder / "time"
+        self.crontab = folder / "crontab"
+        self.state = folder / "state"
+        self._under = under
         jobs = "".join(f"{entry} {_COMMAND}\n" for entry in entries.splitlines())
         self._ran.touch()
-        self._crontab.write_text(_HEAD.format(ran=self._ran) + jobs)
-        self._crontab.chmod(0o600)
+        self.crontab.write_text(_HEAD.format(ran=self._ran) + jobs)
+        self.crontab.chmod(0o600)
         self._environment = environment(self._time)
         if not at_once:
             self._environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
@@ -104,8 +109,8 @@ class Warped:
         self.set(at)
         self._wind(1)
         starts = self.said("crontabs")
-        command = (sys.executable, "-m", "scheduler", "run", str(self._crontab))
-        options = ("--state", str(self._state), "--log-format", "json")
+        command = (*self._under, sys.executable, "-m", "scheduler", "run", str(self.crontab))
+        options = ("--state", str(self.state), "--log-format", "json")
         with self._log.open("ab") as log:
             self._popen = subprocess.Popen((*command, *options), stderr=log, env=self._environment)
         self._until(lambda: len(self.said("crontabs")) > len(starts))
@@ -117,13 +122,19 @@ class Warped:
     def run(self, to: datetime) -> None:
         """Let time go by, at speed, until the middle of this minute, and what has started end."""
         while self._now < to:
-            end = min(self._now + _STRETCH, to + _HELD)
-            self._wind(SPEED)
-            begun = time.monotonic()
-            time.sleep((end - self._now).total_seconds() / SPEED)
-            self._now += timedelta(seconds=math.ceil((time.monotonic() - begun) * SPEED))
-            self._wind(1)
+            self._pass(min(self._now + _STRETCH, to + _HELD))
             self._until(self._has_kept_up)
+
+    def endure(self, to: datetime) -> None:
+        """Let time go by as in `run`, whatever the daemon makes of it."""
+        self._pass(to + _HELD)
+
+    def _pass(self, end: datetime) -> None:
+        self._wind(SPEED)
+        begun = time.monotonic()
+        time.sleep((end - self._now).total_seconds() / SPEED)
+        self._now += timedelta(seconds=math.ceil((time.monotonic() - begun) * SPEED))
+        self._wind(1)
 
     def kill(self) -> None:
         """End the daemon as a crash does."""
@@ -132,6 +143,12 @@ class Warped:
     def stop(self) -> None:
         """End the daemon as systemd does, in peace."""
         assert self._end(signal.SIGTERM) == 0
+
+    @property
+    def pid(self) -> int:
+        """The daemon's."""
+        assert self._popen is not None, "it does not run"
+        return self._popen.pid
 
     def close(self) -> None:
         """End the daemon whatever has happened."""
@@ -186,7 +203,7 @@ class Warped:
         """What `meridian history --json` tells."""
         command = (sys.executable, "-m", "scheduler", "history", "--json", "-n", "100000")
         text = subprocess.run(
-            (*command, "--state", str(self._state)), check=True, capture_output=True, timeout=60
+            (*command, "--state", str(self.state)), check=True, capture_output=True, timeout=60
         ).stdout
         return [json.loads(line) for line in text.splitlines()]
 
@@ -196,4 +213,4 @@ class Warped:
             return journal.jumps()
 
     def _journal(self) -> Journal:
-        return Journal.open(self._state / "journal.db", readonly=True)
+        return Journal.open(self.state / "journal.db", readonly=True)
