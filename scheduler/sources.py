@@ -114,7 +114,10 @@ def read(file: str, *, named: bool, uid: int) -> Text:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follow)
         try:
-            warnings = _distrust(file, os.fstat(descriptor), named=named, uid=uid)
+            status = os.fstat(descriptor)
+            warnings = _distrust(file, status, named=named, uid=uid)
+            if status.st_size > MOST_BYTES:
+                raise _too_large(file)
             with os.fdopen(descriptor, "rb", closefd=False) as stream:
                 return Text(read_stream(file, stream), warnings)
         finally:
@@ -130,9 +133,13 @@ def read_stream(file: str, stream: BinaryIO) -> bytes:
     except OSError as error:
         raise _refusal(file, error) from error
     if len(data) > MOST_BYTES:
-        size = f"it is larger than {MOST_BYTES // 1024**2} MiB"
-        raise SourceRefused(file, "too-large", size, "is it a crontab at all?")
+        raise _too_large(file)
     return data
+
+
+def _too_large(file: str) -> SourceRefused:
+    size = f"it is larger than {MOST_BYTES // 1024**2} MiB"
+    return SourceRefused(file, "too-large", size, "is it a crontab at all?")
 
 
 def _refusal(file: str, error: OSError | ValueError) -> SourceRefused:
