@@ -5,6 +5,8 @@ Linux tells of them in /proc, see proc_pid_stat(5); other systems tell less.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import zlib
 from dataclasses import dataclass
@@ -38,6 +40,7 @@ class Processes:
     def __init__(self, proc: Path = PROC, boot: str | None = None) -> None:
         self._proc = proc
         self._is_there = (proc / "self/stat").exists()
+        self._spare: int | None = _spare()
         self._boot = zlib.crc32((boot or "").encode()) % 2**18 << 44
 
     def find(self, pid: int) -> Process | None:
@@ -84,7 +87,7 @@ class Processes:
 
     def _read(self, folder: Path) -> Process | None:
         try:
-            stat = (folder / "stat").read_bytes()
+            stat = self._stat(folder)
         except OSError:
             return None
         fields = stat[stat.rindex(b")") + 2 :].split()
@@ -95,6 +98,24 @@ class Processes:
             is_dead=fields[_STATE] in (b"Z", b"X"),
         )
 
+    def _stat(self, folder: Path) -> bytes:
+        """Read what tells of a process; a spare descriptor is for when there is no other.
+
+        Without it a living process would be taken for gone, and its job started beside it.
+        """
+        try:
+            return (folder / "stat").read_bytes()
+        except OSError as error:
+            if error.errno != errno.EMFILE or self._spare is None:
+                raise
+        os.close(self._spare)
+        self._spare = None
+        try:
+            return (folder / "stat").read_bytes()
+        finally:
+            with contextlib.suppress(OSError):
+                self._spare = _spare()
+
     def _environment(self, pid: int) -> dict[bytes, bytes] | None:
         """Return the environment that a process of our user's began with; None if it is gone."""
         folder = self._proc / str(pid)
@@ -103,6 +124,10 @@ class Processes:
             return _variables((folder / "environ").read_bytes()) if is_own else None
         except OSError:  # not for us to read is the same as gone
             return None
+
+
+def _spare() -> int:
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _variables(environment: bytes) -> dict[bytes, bytes]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,6 +117,25 @@ def test_another_users_processes_are_none_of_ours(
     add(proc, 7, stat(7))
     monkeypatch.setattr(os, "geteuid", lambda: (proc / "7").stat().st_uid + 1)
     assert pids(proc) == []
+
+
+def test_without_a_descriptor_to_spare_a_process_is_still_found(proc: Path) -> None:
+    """Else a living job would be taken for gone, and started beside itself."""
+    add(proc, 7, stat(7, start=123))
+    processes = Processes(proc)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hoard: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+        with suppress(OSError):
+            while True:
+                hoard.append(os.open(os.devnull, os.O_RDONLY))
+        found = [processes.find(7), processes.find(7), processes.find(8)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in hoard:
+            os.close(descriptor)
+    assert found == [Process(7, 123, leads_session=True)] * 2 + [None]
 
 
 # --- without one ---------------------------------------------------------------------------------
