@@ -269,13 +269,13 @@ class Daemon:
             self._runs.start()
 
     def _look(self) -> None:
-        """Look at the state folder and the crontabs, shortly before each minute."""
+        """Look at the state folder, the journal and the crontabs, shortly before each minute."""
         now = self._clock.monotonic()
         is_time = self._minutes.is_time_to_plan() or now >= self._look_at
         if self._stops_heeded or not (self._roster.watches and is_time):
             return
         self._look_at = now + _LOOK.total_seconds()
-        if not self._holds_state():
+        if not (self._holds_state() and self._journal.is_in_place()):
             self._give_up_state()
         elif self._roster.changed():
             self._read()
@@ -297,9 +297,8 @@ class Daemon:
     def _give_up_state(self) -> None:
         """End, since another daemon may hold a folder of that name by now and run what is due."""
         self.has_lost_state = True
-        say = (
-            "the state folder was deleted or replaced; this daemon ends, so that nothing is doubled"
-        )
+        say = "the state folder or the journal in it was deleted or replaced; this daemon ends, so"
+        say += " that nothing is doubled"
         self._log.error("state", say=say)
         self.stop()
 

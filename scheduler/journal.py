@@ -5,6 +5,7 @@ The tables and their rules stand in `sql/`; every time is an argument.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
@@ -49,9 +50,12 @@ class Journal:
         name: str,
         scripts: dict[int, str],
         *,
+        path: Path | None = None,
         readonly: bool = False,
     ) -> None:
         self._connection = connection
+        self._path = path
+        self._file = None if path is None else path.stat()
         self._name = name
         self._sql = sql.statements()
         try:
@@ -70,7 +74,8 @@ class Journal:
         damaged, or written by a newer Meridian. `migrations` is a folder of `0001_name.sql` files.
         """
         connection = _connect(path, readonly=readonly)
-        return cls(connection, f"the journal {path}", sql.migrations(migrations), readonly=readonly)
+        scripts = sql.migrations(migrations)
+        return cls(connection, f"the journal {path}", scripts, path=path, readonly=readonly)
 
     @classmethod
     def in_memory(cls) -> Journal:
@@ -81,6 +86,15 @@ class Journal:
     def close(self) -> None:
         """Let go of the file; the journal can't be used after."""
         self._connection.close()
+
+    def is_in_place(self) -> bool:
+        """Say whether the file still stands where it was opened: else nobody would find it."""
+        if self._path is None or self._file is None:
+            return True
+        try:
+            return os.path.samestat(self._path.stat(), self._file)
+        except OSError:
+            return False
 
     def transaction(self, *, synced: bool = True) -> AbstractContextManager[None]:
         """Make what is done inside one commit, or nothing at all when an error leaves it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,6 +108,21 @@ def test_what_was_claimed_is_there_after_a_kill(path: Path) -> None:
     journal.close()
     assert (row.run, row.state) == (Run(1, "backup", NOON), State.RUNNING)
     assert [attempt.number for attempt in row.attempts] == [1]
+
+
+def test_a_file_that_was_taken_away_or_replaced_is_in_place_no_more(
+    journal: Journal, path: Path
+) -> None:
+    assert journal.is_in_place()
+    path.rename(path.with_name("elsewhere"))
+    assert not journal.is_in_place()
+    path.touch()
+    assert not journal.is_in_place()
+
+
+def test_a_journal_in_memory_is_always_in_place() -> None:
+    with closing(Journal.in_memory()) as journal:
+        assert journal.is_in_place()
 
 
 @pytest.mark.parametrize("name", ["a b?c#d%41.db", "日本.db", "q'uo\"te.db"])

@@ -144,7 +144,8 @@ def _live(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
         daemon = new(journal)
         asyncio.run(_serve(daemon, parts))
     if daemon.has_lost_state:
-        raise MeridianError(f"the state folder {places.state} was deleted or replaced; start again")
+        what = f"the state folder {places.state}, or the journal in it,"
+        raise MeridianError(f"{what} was deleted or replaced; start again")
 
 
 async def _serve(daemon: Daemon, parts: Parts) -> None:
