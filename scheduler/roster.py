@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import last_good
@@ -59,6 +60,7 @@ class Roster:
         self._vanished: set[str] = set()  # at the last look
         self._spared: set[str] = set()  # those that had not yet vanished at the look before
         self._was_read = False
+        self._failed: frozenset[str] = frozenset()  # files that could not be read, at the last look
         self.entries: Mapping[str, Entry] = {}
         self.timetable = Timetable((), {})
         self.refused = 0  # how many errors there are in the crontabs
@@ -172,6 +174,16 @@ class Roster:
             if entry.job not in self.entries and self._boot is not None:
                 self._journal.set_booted(entry.job, self._boot)
 
+    def _tell_of_files(self, loaded: Loaded, kept: Sequence[Entry]) -> None:
+        """Say of which files all entries are kept, and which of them can be read again."""
+        for file, number in Counter(entry.file for entry in kept).items():
+            if file in loaded.failed:
+                say = f"{file} can't be read; {counted(number, 'entry')} of it keep running"
+                self._log.warning("kept", file=file, entries=number, say=say)
+        for file in sorted(self._failed - loaded.failed):
+            self._log.info("recovered", file=file, say=f"{file} can be read again")
+        self._failed = loaded.failed
+
     def _tell(self, loaded: Loaded, kept: Sequence[Entry], before: Mapping[str, Entry]) -> None:
         for problem in loaded.problems[:_TOLD]:
             record = self._log.error if problem.severity is Severity.ERROR else self._log.warning
@@ -187,7 +199,8 @@ class Roster:
         if len(loaded.problems) > _TOLD:
             say = f"and {len(loaded.problems) - _TOLD} more; meridian check names them all"
             self._log.warning("problems", count=len(loaded.problems), say=say)
-        for entry in kept[:_TOLD]:
+        self._tell_of_files(loaded, kept)
+        for entry in [entry for entry in kept if entry.file not in self._failed][:_TOLD]:
             say = f"its line is unreadable; the last good version keeps running ({entry.file})"
             self._log.warning("kept", job=entry.job, file=entry.file, line=entry.line, say=say)
         new = sum(job not in before for job in self.entries)

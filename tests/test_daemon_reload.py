@@ -183,7 +183,16 @@ def test_a_crontab_that_was_named_is_kept_when_it_stays_away() -> None:
     world.runs_until("12:03:30")
     assert world.starts("old")[-1] == "12:03:00"
     assert [said["code"] for said in world.said("problem")] == ["missing"]
-    assert [said["job"] for said in world.said("kept")] == ["old"]
+    assert [(said["file"], said["entries"]) for said in world.said("kept")] == [(FILE, 1)]
+    assert world.said("recovered") == []
+
+
+def test_a_crontab_that_can_be_read_again_is_said_to_be() -> None:
+    world = World(OLD)
+    world.edit_at("12:00:59", None)
+    world.edit_at("12:02:30", OLD)
+    world.runs_until("12:04:30")
+    assert [said["file"] for said in world.said("recovered")] == [FILE]
 
 
 def test_a_crontab_that_vanishes_does_not_hold_up_the_reading_of_another() -> None:
