@@ -294,9 +294,10 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """There never was a process."""
+    """There never was a process; `by_system` where no job could have one, for lack of something."""
 
     why: str
+    by_system: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"not started: {self.why}"

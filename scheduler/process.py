@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     from scheduler.model import Attempt, Entry, Limit
 
 
+# What the system says when it has no room for another process, descriptor or file.
+_SCARCE = frozenset(
+    {
+        *(errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
+    }
+)
+_SPARE = 3  # descriptors that a start takes for itself: two of a pipe, one of its standard input
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """Everything a start needs, worked out before the minute; `output` is an open descriptor.
@@ -124,7 +134,7 @@ class RealSpawner:
         try:
             descriptor = _open_output(output)
         except OSError as error:
-            return NotStarted(f"its output file {output}: {error.strerror}")
+            return _not_started(f"its output file {output}", error)
         limited = self._limiter.prepare(entry.settings, attempt, environment, output)
         if isinstance(limited, NotStarted):
             os.close(descriptor)
@@ -155,11 +165,11 @@ class RealSpawner:
             try:
                 stdin = stack.enter_context(_input(launch.stdin, self._null))
             except OSError as error:
-                return NotStarted(f"its standard input can't be stored: {error.strerror}")
+                return _not_started("its standard input can't be stored", error)
             try:
                 child = _popen(launch, stdin)
             except (OSError, ValueError) as error:
-                return NotStarted(_why(error, launch))
+                return _not_started(_part(error, launch), error)
         self._children[child.pid] = child
         return child.pid
 
@@ -269,14 +279,20 @@ def _input(given: bytes | None, null: int) -> Iterator[int]:
 def _open_output(path: Path) -> int:
     """Create the output file; appended to, so that two writers of a job never overwrite.
 
-    A file that is there already is of a journal that was thrown away: it makes room.
+    A file that is there already is of a journal that was thrown away: it makes room. One that
+    leaves no descriptors for the start itself is given up: many are prepared at once.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        return os.open(path, flags, 0o600)
+        descriptor = os.open(path, flags, 0o600)
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(path, flags, 0o600)
+        descriptor = os.open(path, flags, 0o600)
+    if descriptor + _SPARE < resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
+        return descriptor
+    os.close(descriptor)
+    path.unlink()
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _peak(maxrss: int) -> int | None:
@@ -290,14 +306,19 @@ def _peak(maxrss: int) -> int | None:
     return maxrss if sys.platform == "darwin" else maxrss * 1024
 
 
-def _why(error: OSError | ValueError, launch: Launch) -> str:
+def _part(error: OSError | ValueError, launch: Launch) -> str:
     """Say which part of a launch the system would not have."""
-    if not isinstance(error, OSError):
-        return f"its command or environment: {error}"
-    if error.errno == errno.E2BIG:
-        return f"its command or environment: {error.strerror}"
+    if not isinstance(error, OSError) or error.errno == errno.E2BIG:
+        return "its command or environment"
     if error.filename is None:
-        return f"no new process: {error.strerror}"
+        return "no new process"
     is_home = error.filename == launch.directory
     part, name = ("HOME", launch.directory) if is_home else ("SHELL", launch.shell[0])
-    return f"its {part} {text(name)!r}: {error.strerror}"
+    return f"its {part} {text(name)!r}"
+
+
+def _not_started(part: str, error: OSError | ValueError) -> NotStarted:
+    """Say why there is no process, and whether any other job would have fared the same."""
+    if not isinstance(error, OSError):
+        return NotStarted(f"{part}: {error}")
+    return NotStarted(f"{part}: {error.strerror}", by_system=error.errno in _SCARCE)

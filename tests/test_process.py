@@ -838,6 +838,32 @@ def test_no_process_for_want_of_descriptors_is_no_fault_of_the_shell(real: RealS
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert result == NotStarted("no new process: Too many open files")
+    assert isinstance(result, NotStarted)
+    assert result.by_system
+
+
+@pytest.mark.parametrize("stdin", [None, "text"])
+def test_what_is_prepared_leaves_descriptors_to_start_it_with(
+    real: RealStage, stdin: str | None
+) -> None:
+    """Of a burst that is more than there are, nothing fails: the rest is prepared later."""
+    real.start(real.prepare(job("true")))  # whatever is opened once is open
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 8, limits[1]))
+    try:
+        some = [real.prepare(job("true", stdin=stdin)) for _ in range(12)]
+        launches = [each for each in some if isinstance(each, Launch)]
+        started = [real.spawner.start(each) for each in launches]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    real.pids += [each for each in started if isinstance(each, int)]
+    assert len(launches) == 5
+    assert len(real.pids) == 6
+    refused = next(each for each in some if isinstance(each, NotStarted))
+    assert refused.why.endswith("Too many open files")
+    assert refused.by_system
 
 
 def test_input_that_cannot_be_stored_says_so(
