@@ -1,4 +1,4 @@
-"""What the daemon tells of time and of its journal: what it met in, lines of the log out."""
+"""What the daemon tells of time, journal and starts: what it met in, lines of the log out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from scheduler import wording
+from scheduler.model import NotStarted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from scheduler.timetable import Timetable
 
 _REMINDER = 600.0  # seconds after which trouble that lasts is told again
+_CALM = 90.0  # seconds without a refused start after which the next one ends the trouble
 _SHOWN = 8  # coming jobs told at the start and after a reload
 _NAMED = 5  # jobs named in the line about the next minute
 
@@ -28,18 +30,19 @@ class Herald:
         self._clock = clock
         self._log = log
         self._refusal = ""
-        self._refusal_said_at = 0.0
+        self._told: dict[str, float] = {}  # what it was refused for in this trouble, and when
 
     def refused(self, refusals: Sequence[str]) -> None:
         """Say what the journal refuses when that begins, once in a while, and when it is over."""
         now = self._clock.monotonic()
         refusal = refusals[0] if refusals else ""
-        is_old = refusal == self._refusal and now - self._refusal_said_at < _REMINDER
+        is_old = refusal in self._told and now - self._told[refusal] < _REMINDER
         if refusal and not is_old:
             self._log.error("journal", error=refusal, say=refusal)
-            self._refusal_said_at = now
+            self._told[refusal] = now
         elif self._refusal and not refusal:
             self._log.info("recovered", say="the journal takes everything again")
+            self._told.clear()
         self._refusal = refusal
 
     @property
@@ -74,3 +77,28 @@ class Herald:
     def _until(self, minute: datetime) -> str:
         wait = (minute - self._clock.now()).total_seconds()
         return f"in {wording.of_seconds(wait)}" if wait > 0 else "now"
+
+
+class Starts:
+    """Says once that the system has no room for processes, and when it has again."""
+
+    def __init__(self, clock: Clock, log: Log) -> None:
+        self._clock = clock
+        self._log = log
+        self._refused_at: float | None = None
+
+    def saw(self, result: int | NotStarted) -> None:
+        """Hear what became of a start.
+
+        It is over when one succeeds and none was refused since before the last minute's burst: of
+        a burst some may find room.
+        """
+        now = self._clock.monotonic()
+        if isinstance(result, NotStarted):
+            if result.by_system and self._refused_at is None:
+                self._log.error("starts", error=result.why, say=f"no job can start: {result.why}")
+            if result.by_system:
+                self._refused_at = now
+        elif self._refused_at is not None and now - self._refused_at >= _CALM:
+            self._log.info("recovered", say="jobs start again")
+            self._refused_at = None

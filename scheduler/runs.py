@@ -14,6 +14,7 @@ from scheduler import catchup
 from scheduler.admission import Admission
 from scheduler.bounds import Bounds
 from scheduler.errors import JournalError
+from scheduler.herald import Starts
 from scheduler.heritage import Heritage
 from scheduler.jobs import Jobs
 from scheduler.launches import Launches, Started
@@ -64,6 +65,7 @@ class Runs:
         self._planned = Launches(clock, spawner, state)  # for a minute that has not come
         self._launches = Launches(clock, spawner, state)
         self._bounds = Bounds(clock, state, most_output)
+        self._starts = Starts(clock, log)
         self._watch = Watch(clock, spawner, self._bounds)
         users = (self._watch, self._launches, self._planned)
         slots = Slots(self._ledger, users, most)
@@ -209,6 +211,7 @@ class Runs:
         """Start what is ready; journal and log it after the burst."""
         if self._launches and not self._is_stopping:
             for started in self._launches.begin():
+                self._starts.saw(started.result)
                 self._take_in(started)
         if self._begun or self._endings:
             self._record()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from functools import cache
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from world import Frail, Shelf, World, line, when
 
 from scheduler.errors import JournalError
 from scheduler.ledger import Ledger
-from scheduler.model import Exited
+from scheduler.model import Exited, NotStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,6 +164,44 @@ def test_a_journal_that_refuses_for_long_is_asked_once_a_second_and_catches_up()
     assert world.story("job") == [f"12:0{n} succeeded: exit 0" for n in range(6)]
     assert [len(world.said(told)) for told in ("journal", "recovered")] == [1, 1]
     assert 240 < world.journal.statements < 1000, "two at each asking"
+
+
+def test_each_thing_that_the_journal_says_in_one_trouble_is_told_once() -> None:
+    world = World(line("job", "* * * * *"), "12:00:10")
+    refusals = cycle(("the disk is full", "disk I/O error"))
+
+    def refuse_again() -> None:
+        if world.clock.now() < when("12:03"):
+            happens(world, statements(world) + 1, refuse_again)
+            raise JournalError(next(refusals))
+
+    world.at("12:00:30", lambda: happens(world, statements(world) + 1, refuse_again))
+    world.runs_until("12:04:30")
+    assert [said["error"] for said in world.said("journal")] == [
+        "the disk is full",
+        "disk I/O error",
+    ]
+    assert len(world.said("recovered")) == 1
+    assert world.story("job") == [f"12:0{n} succeeded: exit 0" for n in range(5)]
+
+
+NO_ROOM = Act(outcome=NotStarted("no new process: no memory", by_system=True))
+
+
+def test_a_system_without_room_for_processes_is_told_once() -> None:
+    """That others of the same burst find room is no end of it."""
+    world = World(
+        line("first", "* * * * *") + line("job", "0-4 12 * * *", retries=0), acts={"job": [NO_ROOM]}
+    )
+    world.runs_until("12:09:30")
+    assert [said["error"] for said in world.said("starts")] == [str(NO_ROOM.outcome)[13:]]
+    assert len(world.said("recovered")) == 1
+
+
+def test_what_a_job_itself_keeps_from_starting_is_no_trouble_of_the_system() -> None:
+    act = Act(outcome=NotStarted("its SHELL '/no/such': No such file or directory"))
+    world = World(line("job", "* * * * *", retries=0), acts={"job": [act]})
+    assert world.runs_until("12:02:30").said("starts") == []
 
 
 def test_a_refusal_at_the_very_end_is_made_good() -> None:
