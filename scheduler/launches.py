@@ -84,9 +84,10 @@ class Launches:
         """
         for start in islice(self._queue, _AHEAD):
             launch = start.launch or self._prepare(start)
-            if isinstance(launch, NotStarted):
+            if not isinstance(launch, NotStarted):
+                start.launch = launch
+            elif launch.by_system:
                 return
-            start.launch = launch
 
     def take(self, other: Launches) -> None:
         """Put everything that another queue holds at the end of this one."""

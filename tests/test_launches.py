@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from fakes import Act, FakeClock, FakeSpawner, utc
 
 from scheduler.launches import _AHEAD, Launches, Start, output_of
@@ -113,3 +114,19 @@ def test_cancelling_lets_go_of_everything_that_was_prepared() -> None:
     assert [attempt.run.number for attempt in launches.attempts()] == [1, 2, 3]
     launches.cancel()
     assert (fake.descriptors, fake.launched, bool(launches)) == (set(), [], False)
+
+
+@pytest.mark.parametrize(
+    ("by_system", "prepared", "why"),
+    [
+        (False, 1, "what is wrong with one job is no reason to leave the next one"),
+        (True, 0, "where the system has no room, the next one finds none either"),
+    ],
+)
+def test_who_can_not_be_prepared_leaves_the_others(
+    *, by_system: bool, prepared: int, why: str
+) -> None:
+    refused = Act(outcome=NotStarted("no", by_system=by_system), is_early=True)
+    fake = FakeSpawner(FakeClock(NOON), {"bad": [refused]})
+    queue(start(1, "bad"), start(2), spawner=fake).prepare()
+    assert len(fake.descriptors) == prepared, why
