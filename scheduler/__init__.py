@@ -7,7 +7,7 @@ due runs → claim → spawn   runs, admission, jobs, pauses, waiting, pending, 
                            launches, process, shell, marks, environment, limits, limiter, cgroup
 spawn → outcome            watch, proc, heritage, bounds, outputs
 outcome → decision         outcomes, retry
-decision → journal         ledger, journal, sql, record, renewal
+decision → journal         ledger, journal, archive, memory, database, sql, record, renewal
 what is kept               retention, pruning
 what the log says of it    herald, wording, log, systemd
 what is to come            coming, audit, explain, simulation, virtual, story

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import journal as journal_module
-from scheduler import sql
+from scheduler import database, sql
 from scheduler.errors import JournalError
 from scheduler.journal import Journal
 from scheduler.model import Reason, Run, State
@@ -237,7 +236,7 @@ def test_two_writers_claim_a_key_once(journal: Journal, path: Path) -> None:
 
 
 def test_a_lock_that_is_not_let_go_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "LOCK_PATIENCE", 0.0)
+    monkeypatch.setattr(database, "LOCK_PATIENCE", 0.0)
     journal, other = Journal.open(path), Journal.open(path)
     with other.transaction():
         with pytest.raises(JournalError, match="database is locked") as refused:

@@ -31,7 +31,19 @@ LAYERS = {
         *("shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
     },
     "edges": {
-        *("cgroup", "clock", "control", "journal", "limiter", "log", "notify", "outputs"),
+        *(
+            "archive",
+            "cgroup",
+            "clock",
+            "control",
+            "database",
+            "journal",
+            "limiter",
+            "log",
+            "memory",
+            "notify",
+            "outputs",
+        ),
         *("places", "proc", "process", "sources", "sql", "systemd", "versions"),
     },
     "wiring": {
@@ -44,7 +56,10 @@ LAYERS = {
 }
 ORDER = list(LAYERS)
 # One outside thing, in several places.
-PART_OF = {"sql": "journal", "proc": "process", "limiter": "process"}
+PART_OF = {
+    **dict.fromkeys(("sql", "database", "archive", "memory"), "journal"),
+    **dict.fromkeys(("proc", "limiter"), "process"),
+}
 
 # What reaches outside the process, or depends on more than a rule is given. pathlib too: a rule
 # that needs to take a path apart may ask for PurePath when there is one.

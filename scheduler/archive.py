@@ -1,0 +1,107 @@
+"""What has been: a question in, the runs that answer it out; and runs that are too old away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scheduler import record
+from scheduler.database import Database
+from scheduler.record import OldRun, RunRow, seconds, whole
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scheduler.tick import Jump
+
+
+class Archive(Database):
+    """The part of the journal that looks back."""
+
+    def jumps(self, *, limit: int | None = None) -> list[Jump]:
+        """Return the newest `limit` jumps (None: all), newest last."""
+        return record.jumps(self._rows("jumps", limit=-1 if limit is None else limit))
+
+    def jumps_over(self, instant: datetime) -> list[Jump]:
+        """Return the jumps in whose stretch of time the instant lies."""
+        return record.jumps(self._rows("jumps_over", instant=whole(instant)))
+
+    def at(self, job: str, instant: datetime) -> RunRow | None:
+        """Return what accounts for a job's instant: its run, or the row of a stretch of them."""
+        return next(iter(record.runs(self._rows("at", job=job, instant=whole(instant)))), None)
+
+    def history(self, job: str | None = None, *, limit: int | None = None) -> list[RunRow]:
+        """Return the newest `limit` runs (None: all), of one job or of all, newest last."""
+        most = -1 if limit is None else limit
+        if job is None:
+            return record.runs(self._rows("history", limit=most))
+        return record.runs(self._rows("history_of_job", job=job, limit=most))
+
+    def run(self, number: int) -> RunRow | None:
+        """Return the run of this number."""
+        return next(iter(record.runs(self._rows("run", run=number))), None)
+
+    def latest(self, job: str) -> RunRow | None:
+        """Return the newest run of the job that has an attempt."""
+        return next(iter(record.runs(self._rows("latest", job=job))), None)
+
+    def failing(self) -> list[RunRow]:
+        """Return, for each job whose newest finished run failed, that run, by their jobs' names.
+
+        Runs that were ended on purpose (by hand, by a stop, by their successor) do not count.
+        """
+        return record.runs(self._rows("failing"))
+
+    def retrying(self) -> list[RunRow]:
+        """Return the runs that wait for another attempt."""
+        return record.runs(self._rows("retrying"))
+
+    def jobs(self) -> list[str]:
+        """Return the names of all jobs that have a run, in order."""
+        return [job for (job,) in self._rows("jobs")]
+
+    # --- what is no longer kept --------------------------------------------------------------
+
+    def next_job(self, after: str) -> str | None:
+        """Return the first job behind this name that has a run which is over."""
+        rows = self._rows("next_job", job=after)
+        return rows[0][0] if rows else None
+
+    def nth_newest(self, job: str, number: int) -> datetime | None:
+        """Return the instant of the last of a job's `number` newest runs that are over.
+
+        None if there are not so many.
+        """
+        return self._instant("nth_newest", job=job, number=number)
+
+    def newest(self, job: str) -> frozenset[int]:
+        """Return the numbers of a job's newest finished run, and of the newest with an attempt."""
+        return frozenset(number for (number,) in self._rows("newest", job=job))
+
+    def before(self, job: str, instant: datetime, *, limit: int) -> list[OldRun]:
+        """Return a job's oldest runs that are over and all of whose instants lie before this."""
+        rows = self._rows("before", job=job, instant=whole(instant), limit=limit)
+        return record.old_runs(rows)
+
+    def forget(self, number: int) -> None:
+        """Keep a run that is over, and its attempts, no longer."""
+        self._change("forget", run=number)
+
+    def forget_jumps(self, before: datetime, *, keep: int, limit: int) -> int:
+        """Keep no jumps before an instant, nor more than `keep`; return how many went by now.
+
+        At most `limit` do at once.
+        """
+        values = {"instant": whole(before), "keep": keep, "limit": limit}
+        return self._do("forget_jumps", **values).rowcount
+
+    def knows(self, number: int, attempt: int, output: str) -> bool:
+        """Tell whether the output of this path is that of an attempt."""
+        return bool(self._rows("knows", run=number, attempt=attempt, output=output))
+
+    def reckoning(self) -> datetime | None:
+        """Return how late it was for the age of runs when it was last told."""
+        return self._instant("reckoning")
+
+    def set_reckoning(self, at: datetime) -> None:
+        """Remember how late it is for the age of runs."""
+        self._do("set_reckoning", at=seconds(at))

@@ -1,0 +1,197 @@
+"""The database behind the journal: a file and the names of statements in, their rows out.
+
+Who knows what the rows mean is `journal` and its parts; the statements stand in `sql/`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Self
+
+from scheduler import sql
+from scheduler.errors import JournalDamaged, JournalError
+from scheduler.record import when
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+    Value = str | int | float | None
+
+LOCK_PATIENCE = 5.0  # how long a statement waits while another program holds the file
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+UNDECODABLE = "Could not decode"  # so sqlite3 begins what it says of a text that is none
+
+
+class Database:
+    """One open database; each statement commits by itself unless a transaction is open.
+
+    Whatever it refuses (disk full, locked, read-only, damaged) is a JournalError.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        name: str,
+        scripts: dict[int, str],
+        *,
+        path: Path | None = None,
+        readonly: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._file = None if path is None else path.stat()
+        self._name = name
+        self._sql = sql.statements()
+        try:
+            self._prepare(scripts, readonly=readonly)
+        except BaseException:
+            connection.close()
+            raise
+
+    @classmethod
+    def open(
+        cls, path: Path, *, readonly: bool = False, migrations: Traversable | None = None
+    ) -> Self:
+        """Open the journal at `path`, brought up to date, or only to read what is there.
+
+        The folder must exist. Raises JournalError for a file that is missing (`readonly`),
+        damaged, or written by a newer Meridian. `migrations` is a folder of `0001_name.sql` files.
+        """
+        connection = _connect(path, readonly=readonly)
+        scripts = sql.migrations(migrations)
+        return cls(connection, f"the journal {path}", scripts, path=path, readonly=readonly)
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """Open an empty journal that is gone when it is closed."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        return cls(connection, "the journal in memory", sql.migrations())
+
+    def close(self) -> None:
+        """Let go of the file; the journal can't be used after."""
+        self._connection.close()
+
+    def is_in_place(self) -> bool:
+        """Say whether the file still stands where it was opened: else nobody would find it."""
+        if self._path is None or self._file is None:
+            return True
+        try:
+            return os.path.samestat(self._path.stat(), self._file)
+        except OSError:
+            return False
+
+    def transaction(self, *, synced: bool = True) -> AbstractContextManager[None]:
+        """Make what is done inside one commit, or nothing at all when an error leaves it.
+
+        It outlives a loss of power; one that is not `synced` only the death of this process, and
+        costs no wait for the disk. Raises JournalError inside another transaction.
+        """
+        return self._transaction() if synced else self._hurried()
+
+    @contextmanager
+    def _hurried(self) -> Iterator[None]:
+        self._do("hurry")
+        try:
+            with self._transaction():
+                yield
+        finally:
+            self._do("hold")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._do("begin")
+        try:
+            yield
+            self._do("commit")
+        except BaseException:
+            with suppress(JournalError):  # SQLite itself may have rolled back: the disk was full
+                self._do("rollback")
+            raise
+
+    def _do(self, name: str, **values: Value) -> sqlite3.Cursor:
+        return self._execute(self._sql[name], values)
+
+    def _execute(self, statement: str, values: Mapping[str, Value]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, values)
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise _refusal(self._name, error) from error
+
+    def _change(self, name: str, *, run: int, **values: Value) -> None:
+        if self._do(name, run=run, **values).rowcount != 1:
+            raise JournalError(f"{self._name} has no such run or attempt: run {run}, {name}")
+
+    def _together(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._connection.in_transaction else self.transaction()
+
+    def _rows(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
+        cursor = self._do(name, **values)
+        try:
+            return cursor.fetchall()
+        except sqlite3.Error as error:
+            raise _refusal(self._name, error) from error
+
+    def _instant(self, name: str, **values: Value) -> datetime | None:
+        rows = self._rows(name, **values)
+        return when(rows[0][0]) if rows else None
+
+    def _prepare(self, scripts: dict[int, str], *, readonly: bool) -> None:
+        if why := sql.refusal(self._version(), max(scripts), readonly=readonly):
+            raise JournalError(f"{self._name} {why}")
+        if readonly:
+            return
+        self._pragma("journal_mode = WAL")
+        self._pragma("synchronous = FULL")
+        for number, script in scripts.items():
+            if self._version() < number:
+                self._migrate(number, script)
+        self._pragma("foreign_keys = ON")  # last: a migration may rebuild tables
+
+    def _version(self) -> int:
+        version: int = self._rows("version")[0][0]
+        return version
+
+    def _migrate(self, number: int, script: str) -> None:
+        with self.transaction():
+            if self._version() < number:  # another process may have been first
+                for statement in sql.each(script):
+                    self._execute(statement, {})
+                self._pragma(f"user_version = {number}")
+
+    def _pragma(self, setting: str) -> None:
+        self._execute(f"PRAGMA {setting}", {})
+
+
+def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    try:
+        if not readonly:
+            _own(path)
+        elif not path.exists():
+            raise JournalError(f"nothing has run yet: there is no journal {path}")
+        uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_PATIENCE)
+    except (OSError, sqlite3.Error) as error:
+        raise _refusal(f"the journal {path}", error) from error
+
+
+def _own(path: Path) -> None:
+    """Make the file if there is none, and its user's alone; SQLite gives its other files that too.
+
+    It is never opened and closed here: that would drop the locks this process may have on it.
+    """
+    with suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
+    path.chmod(0o600)
+
+
+def _refusal(name: str, error: Exception) -> JournalError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the family of the error
+    if code in DAMAGED or str(error).startswith(UNDECODABLE):
+        why = "the daemon moves it aside when it meets that, and begins a new one"
+        return JournalDamaged(f"{name} is damaged ({error}); {why}")
+    return JournalError(f"{name}: {error}")

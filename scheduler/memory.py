@@ -1,0 +1,80 @@
+"""What the daemon remembers beside its runs: where the one before it stood in, and out again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scheduler.database import Database
+from scheduler.model import Paused
+from scheduler.record import seconds, when, whole
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scheduler.tick import Jump
+
+
+class Memory(Database):
+    """The part of the journal that tells a daemon where the one before it stood."""
+
+    def last_tick(self) -> datetime | None:
+        """Return the last minute handled; None before the first."""
+        return self._instant("last_tick")
+
+    def set_last_tick(self, minute: datetime) -> None:
+        """Remember that this minute has been handled."""
+        self._do("set_last_tick", minute=whole(minute))
+
+    def anchor(self, job: str, interval_minutes: int) -> datetime | None:
+        """Return from where an `@every` job counts; None if it has not counted this interval."""
+        return self._instant("anchor", job=job, interval_minutes=interval_minutes)
+
+    def set_anchor(self, job: str, interval_minutes: int, at: datetime) -> None:
+        """Let an `@every` job count from here, in place of what it counted before."""
+        self._do("set_anchor", job=job, interval_minutes=interval_minutes, instant=whole(at))
+
+    def last_instant(self, job: str) -> datetime | None:
+        """Return the newest instant of the job that is accounted for, run or skipped."""
+        return self._instant("last_instant", job=job)
+
+    def booted(self, job: str, boot_id: str) -> bool:
+        """Tell whether the job has had its `@reboot` run for this boot."""
+        return bool(self._rows("booted", job=job, boot_id=boot_id))
+
+    def set_booted(self, job: str, boot_id: str) -> None:
+        """Remember that the job has had its `@reboot` run for this boot."""
+        self._do("set_booted", job=job, boot_id=boot_id)
+
+    def pauses(self) -> list[Paused]:
+        """Return the jobs that are paused, those included whose time is over."""
+        return [
+            Paused(job, since, when(until), note)
+            for job, begun, until, note in self._rows("pauses")
+            if (since := when(begun)) is not None
+        ]
+
+    def pause(self, paused: Paused) -> None:
+        """Remember that a job is paused, in place of what was known of it."""
+        until = None if paused.until is None else seconds(paused.until)
+        since = seconds(paused.since)
+        self._do("pause", job=paused.job, since=since, until=until, note=paused.note)
+
+    def resume(self, job: str) -> bool:
+        """Forget that a job is paused; False if it is not."""
+        return self._do("resume", job=job).rowcount == 1
+
+    def jump(self, jump: Jump) -> None:
+        """Journal what the clock did, or that there was no daemon."""
+        self._do(
+            "jump",
+            last=whole(jump.last),
+            noticed=seconds(jump.at),
+            kind=jump.kind.value,
+            seconds=jump.seconds,
+            verdict=jump.verdict.value,
+        )
+
+    def forget_unlived(self, since: datetime) -> None:
+        """Take back what was left out from `since` on, and anchors: that time is still to come."""
+        self._do("forget_unlived", since=whole(since))
+        self._do("rewind_anchors", minute=whole(since))
