@@ -31,20 +31,9 @@ LAYERS = {
         *("shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
     },
     "edges": {
-        *(
-            "archive",
-            "cgroup",
-            "clock",
-            "control",
-            "database",
-            "journal",
-            "limiter",
-            "log",
-            "memory",
-            "notify",
-            "outputs",
-        ),
-        *("places", "proc", "process", "sources", "sql", "systemd", "versions"),
+        *("archive", "cgroup", "clock", "control", "database", "journal", "limiter", "lock"),
+        *("log", "memory", "notify", "outputs", "places", "proc", "process", "sources"),
+        *("sql", "systemd", "versions"),
     },
     "wiring": {
         *("admission", "bounds", "daemon", "desk", "herald", "heritage", "jobs", "launches"),

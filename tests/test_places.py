@@ -11,7 +11,7 @@ import tzlocal
 from platformdirs.macos import MacOS
 
 from scheduler import places as module
-from scheduler.cli.running import _library
+from scheduler.cli import library
 from scheduler.errors import MeridianError
 from scheduler.places import machine_zone, make_private, places, salt, zone_stamp
 
@@ -149,12 +149,12 @@ def test_entries_without_a_zone_go_with_the_machine(
     monkeypatch.delenv("TZ", raising=False)
     monkeypatch.setattr(module, "_ZONE_FILES", (link,))
     monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: "Europe/Berlin")
-    library = _library([str(file)], places({}, os.geteuid(), state=tmp_path), system=False)
-    berlin, before = library.load().entries, library.stamps()
+    crontabs = library.of([str(file)], places({}, os.geteuid(), state=tmp_path), system=False)
+    berlin, before = crontabs.load().entries, crontabs.stamps()
     link.touch()
     monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: "America/Lima")
-    lima = library.load().entries
-    assert library.stamps() != before
+    lima = crontabs.load().entries
+    assert crontabs.stamps() != before
     assert [entry.zone.key for entry in berlin] == ["Europe/Berlin", "Asia/Tokyo"]
     assert [entry.zone.key for entry in lima] == ["America/Lima", "Asia/Tokyo"]
     assert [entry.job for entry in lima] == [entry.job for entry in berlin]

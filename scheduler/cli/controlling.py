@@ -5,8 +5,6 @@ Each asks the daemon through its control socket; nothing is done without one.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shlex
 from collections.abc import Callable
 from datetime import datetime
@@ -15,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler import control, protocol, replies
+from scheduler import control, lock, protocol, replies
 from scheduler.cli import completing, given, show
 from scheduler.clock import RealClock
 from scheduler.errors import NoAnswer, NoDaemon
@@ -210,7 +208,7 @@ def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE)
     try:
         return control.call(places.socket, request, timeout)
     except NoDaemon as error:
-        pid = _holder(places.state)
+        pid = lock.holder(places.state)
         if pid is None:
             raise
         lives = f"a daemon (pid {pid}) has the state folder {places.state}"
@@ -223,22 +221,3 @@ def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE)
 def as_refusal(error: NoDaemon | NoAnswer) -> Refused:
     """Return what a program reads where nobody replied."""
     return Refused("no-daemon" if isinstance(error, NoDaemon) else "no-answer", str(error))
-
-
-def _holder(folder: Path) -> int | None:
-    """Return the process that holds the state folder, None if none does."""
-    try:
-        with (folder / "lock").open() as lock:
-            pid = int(lock.read(20))
-            os.kill(pid, 0)  # first: a daemon that is starting must not meet the lock below
-            return None if _is_free(lock.fileno()) else pid
-    except (OSError, ValueError, OverflowError):
-        return None
-
-
-def _is_free(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

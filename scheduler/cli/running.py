@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import random
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -18,14 +17,14 @@ from typing import Annotated
 
 import typer
 
-from scheduler import control, protocol, sources
-from scheduler import places as machine
+from scheduler import control, lock, protocol
 from scheduler.cgroup import Groups
-from scheduler.cli import given
+from scheduler.cli import given, library
+from scheduler.cli.library import Files
 from scheduler.clock import RealClock, boot_id
 from scheduler.daemon import Daemon
 from scheduler.environment import DELEGATED
-from scheduler.errors import JournalDamaged, MeridianError, SourceRefused
+from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
 from scheduler.places import Places, make_private
@@ -36,7 +35,6 @@ from scheduler.renewal import Renewal
 from scheduler.retention import Retention
 from scheduler.roster import Roster
 from scheduler.runs import Runs
-from scheduler.sources import Loaded, Reading, Stamp
 
 app = typer.Typer()
 
@@ -106,16 +104,16 @@ def run(
     default_signals()
     places = given.here(state)
     log = open_log(_format(log_format))
-    library = _library(files, places, system=system_format)
+    crontabs = library.of(files, places, system=system_format)
     for folder in (places.state, places.outputs):
         make_private(folder, os.geteuid())
     (user, home), boot = given.account(os.geteuid()), boot_id()
     spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))
-    with _alone(places.state) as holds_state:
+    with lock.held(places.state) as holds_state:
         log.info(
             "meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}"
         )
-        parts = Parts(RealClock(), spawner, boot, log, places, library, holds_state)
+        parts = Parts(RealClock(), spawner, boot, log, places, crontabs, holds_state)
         _serve_on(parts, lambda journal: _daemon(parts, journal, grace, most, kept))
 
 
@@ -243,33 +241,6 @@ def _groups(log: Log) -> Groups:
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
-    """The crontabs that the daemon goes by: those named, or whatever is in its places.
-
-    Those of them that name no zone go by the machine's, which may change as they may.
-    """
-
-    named: tuple[str, ...]
-    places: Places
-    how: Reading
-
-    def stamps(self) -> Mapping[str, Stamp]:
-        """See `Library`."""
-        found = {file: sources.stamp(Path(file)) for file in self._paths()}
-        there = {file: stamp for file, stamp in found.items() if stamp is not None}
-        return there | {"the machine's zone": machine.zone_stamp()}
-
-    def load(self) -> Loaded:
-        """See `Library`."""
-        zone, problem = machine.machine_zone()
-        how = self.how if problem else replace(self.how, zone=zone)
-        return sources.load(self._paths(), how)
-
-    def _paths(self) -> tuple[str, ...]:
-        return self.named or given.own_files(self.places)
-
-
-@dataclass(frozen=True, slots=True)
 class Parts:
     """What all daemons of this process have in common."""
 
@@ -278,18 +249,8 @@ class Parts:
     boot: str | None
     log: Log
     places: Places
-    library: _Files
+    library: Files
     holds_state: Callable[[], bool]
-
-
-def _library(files: Sequence[str] | None, places: Places, *, system: bool) -> _Files:
-    named = tuple(dict.fromkeys(files or ()))
-    own_folder = not named and places.folder is not None
-    how = given.how(given.own_zone(), named=bool(named), system=system or own_folder)
-    for file in named:
-        if not sources.is_there(Path(file)):
-            raise SourceRefused(file, "missing", "there is no such file")
-    return _Files(named, places, how)
 
 
 def _format(wanted: LogFormat) -> Format:
@@ -299,34 +260,3 @@ def _format(wanted: LogFormat) -> Format:
     status = os.fstat(sys.stderr.fileno())
     is_journal = os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
     return "systemd" if is_journal else "human"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Hold the state folder for this daemon; refuse if another one has it.
-
-    Yields what says whether it still does: a folder may be deleted, and made anew by another.
-    """
-    path = folder / "lock"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise MeridianError(f"can't open {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = lock.read(20).strip() or "unknown"
-            message = f"another daemon (pid {holder}) has the state folder {folder}"
-            raise MeridianError(f"{message}; stop it, or name another with --state") from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield lambda: _is_same(path, lock.fileno())
-
-
-def _is_same(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except OSError:
-        return False

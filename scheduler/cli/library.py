@@ -1,0 +1,52 @@
+"""The crontabs that a daemon goes by: names of its command line, or its places in, crontabs out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scheduler import places as machine
+from scheduler import sources
+from scheduler.cli import given
+from scheduler.errors import SourceRefused
+from scheduler.places import Places
+from scheduler.sources import Loaded, Reading, Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The crontabs that the daemon goes by: those named, or whatever is in its places.
+
+    Those of them that name no zone go by the machine's, which may change as they may.
+    """
+
+    named: tuple[str, ...]
+    places: Places
+    how: Reading
+
+    def stamps(self) -> Mapping[str, Stamp]:
+        """See `Library`."""
+        found = {file: sources.stamp(Path(file)) for file in self._paths()}
+        there = {file: stamp for file, stamp in found.items() if stamp is not None}
+        return there | {"the machine's zone": machine.zone_stamp()}
+
+    def load(self) -> Loaded:
+        """See `Library`."""
+        zone, problem = machine.machine_zone()
+        how = self.how if problem else replace(self.how, zone=zone)
+        return sources.load(self._paths(), how)
+
+    def _paths(self) -> tuple[str, ...]:
+        return self.named or given.own_files(self.places)
+
+
+def of(files: Sequence[str] | None, places: Places, *, system: bool) -> Files:
+    """Return the crontabs of these names, or of the places; SourceRefused for a missing name."""
+    named = tuple(dict.fromkeys(files or ()))
+    own_folder = not named and places.folder is not None
+    how = given.how(given.own_zone(), named=bool(named), system=system or own_folder)
+    for file in named:
+        if not sources.is_there(Path(file)):
+            raise SourceRefused(file, "missing", "there is no such file")
+    return Files(named, places, how)

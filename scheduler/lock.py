@@ -1,0 +1,70 @@
+"""Who has a state folder: a folder in, held for one daemon as long as it lives, or who has it out.
+
+The lock is flock(2) on a file of the folder, so it ends with its holder, however that ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from scheduler.errors import MeridianError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_NAME = "lock"
+_LONGEST = 20  # digits of a pid
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Hold the state folder; MeridianError if another daemon does.
+
+    Yields what says whether it is still held: a folder may be deleted, and made anew by another.
+    """
+    path = folder / _NAME
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise MeridianError(f"can't open {path}: {error.strerror}") from error
+    with os.fdopen(descriptor, "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            who = lock.read(_LONGEST).strip() or "unknown"
+            message = f"another daemon (pid {who}) has the state folder {folder}"
+            raise MeridianError(f"{message}; stop it, or name another with --state") from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield lambda: _is_same(path, lock.fileno())
+
+
+def holder(folder: Path) -> int | None:
+    """Return the process that holds the state folder; None if none does."""
+    try:
+        with (folder / _NAME).open() as lock:
+            pid = int(lock.read(_LONGEST))
+            os.kill(pid, 0)  # first: a daemon that is starting must not meet the lock below
+            return None if _is_free(lock.fileno()) else pid
+    except (OSError, ValueError, OverflowError):
+        return None
+
+
+def _is_free(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_same(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
