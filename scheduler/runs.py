@@ -179,7 +179,8 @@ class Runs:
                 elif run := self._ledger.claim(entry, instant):
                     self._jobs.begin(entry, run, queue=self._planned)
         self._held = held
-        self._planned.prepare()
+        if not self._launches:  # else the burst that goes on needs the descriptors
+            self._planned.prepare()
 
     def unplan(self) -> None:
         """Take back what is planned: its minute is owed again."""
