@@ -109,10 +109,15 @@ class Warped:
         self.set(at)
         self._wind(1)
         starts = self.said("crontabs")
-        command = (*self._under, sys.executable, "-m", "scheduler", "run", str(self.crontab))
+        command = (sys.executable, "-m", "scheduler", "run", str(self.crontab))
         options = ("--state", str(self.state), "--log-format", "json")
+        environment, under = dict(self._environment), self._under
+        if under:  # the other command goes without the library, which would leave files of its own
+            under = (*under, "env", f"LD_PRELOAD={environment.pop('LD_PRELOAD')}")
         with self._log.open("ab") as log:
-            self._popen = subprocess.Popen((*command, *options), stderr=log, env=self._environment)
+            self._popen = subprocess.Popen(
+                (*under, *command, *options), stderr=log, env=environment
+            )
         self._until(lambda: len(self.said("crontabs")) > len(starts))
 
     def set(self, at: datetime) -> None:
@@ -143,6 +148,11 @@ class Warped:
     def stop(self) -> None:
         """End the daemon as systemd does, in peace."""
         assert self._end(signal.SIGTERM) == 0
+
+    def ends(self) -> int:
+        """Wait until the daemon ends by itself; return its exit status."""
+        assert self._popen is not None, "it does not run"
+        return self._popen.wait(timeout=_PATIENCE)
 
     @property
     def pid(self) -> int:
@@ -191,7 +201,7 @@ class Warped:
         if not self._log.exists():
             return []
         whole = self._log.read_text().rpartition("\n")[0]
-        lines = [json.loads(line) for line in whole.splitlines()]
+        lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line for line in lines if line["message"] in messages]
 
     def ran(self) -> list[Ran]:
