@@ -5,7 +5,7 @@ The damaged file is only moved aside: its user may know more of repairing it tha
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from scheduler.launches import output_of
 from scheduler.tick import minute_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from scheduler.clock import Clock
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from scheduler.log import Log
     from scheduler.process import Spawner
 
+_BLIND = "minutes up to now count as handled, and so does @reboot"
 EVERY_JOB = ""  # stands in the journal for all names, of which none is empty
 _PARTS = ("", "-wal", "-shm")  # sqlite.org/walformat.html: a database is these files together
 _TAKEN = timedelta(days=1)  # finished runs of this time are taken over: their keys stay taken
@@ -43,6 +45,19 @@ class Renewal:
         self._log = log
         self._last: float | None = None  # when there was one before, on the monotonic clock
 
+    def begin(self) -> None:
+        """Where there is no journal beside outputs, leave one that knows that there was one.
+
+        Its user has deleted it, or something has emptied it: an empty file is a database.
+        """
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size or not any(True for _ in outputs.there(self._path.parent / "outputs")):
+            return
+        with self._new() as journal, journal.transaction():
+            self._begin_blind(journal)
+        say = f"there is no journal beside the outputs of earlier runs, so one is begun: {_BLIND}"
+        self._log.error("renewed", taken_over=0, say=say)
+
     def renew(self, damage: JournalDamaged) -> None:
         """Move the damaged journal aside and leave a new one in its place; nobody has it open.
 
@@ -53,7 +68,7 @@ class Renewal:
             raise MeridianError(f"{damage}; it had just been begun anew: look at the disk")
         self._last = now
         aside = self._set_aside()
-        with closing(Journal.open(self._path)) as journal:
+        with self._new() as journal:
             is_whole = self._take_over(journal, aside)
             if not is_whole:
                 with journal.transaction():
@@ -61,7 +76,7 @@ class Renewal:
         then = (
             "open runs, the runs of a day and what minute it was are taken over"
             if is_whole
-            else "nothing of it can be relied on: minutes up to now count as handled, and @reboot"
+            else f"nothing of it can be relied on, so {_BLIND}"
         )
         say = f"{damage}; it is moved to {aside.name}, and a new one is begun: {then}"
         self._log.error("renewed", moved_to=str(aside), taken_over=int(is_whole), say=say)
@@ -83,6 +98,19 @@ class Renewal:
             message = f"the damaged journal {self._path} can't be moved aside: {error.strerror}"
             raise MeridianError(message) from error
         return aside
+
+    @contextmanager
+    def _new(self) -> Iterator[Journal]:
+        """Yield a journal that takes its place when it is filled: a crash leaves it, or none.
+
+        Then the next daemon begins one beside the outputs: see `begin`.
+        """
+        new = self._path.with_name(f"{self._path.name}.new")
+        for part in _PARTS:
+            new.with_name(new.name + part).unlink(missing_ok=True)
+        with closing(Journal.open(new)) as journal:
+            yield journal
+        new.rename(self._path)
 
     def _take_over(self, journal: Journal, aside: Path) -> bool:
         """Take what a daemon needs from the damaged journal; all of it, or nothing."""

@@ -306,6 +306,26 @@ def test_what_belongs_to_the_database_goes_with_it(scene: Scene) -> None:
     assert not scene.path.with_name("journal.db-wal").exists()
 
 
+def test_a_crash_in_between_leaves_no_journal_that_knows_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    scene.starts("long", 7)
+    is_text(scene.path)
+    with monkeypatch.context() as accident:
+        accident.setattr(FakeSpawner, "orphans", killed)
+        with pytest.raises(KeyboardInterrupt):
+            scene.renews()
+    assert not scene.path.exists()
+    scene.renewal.begin()
+    with closing(Journal.open(scene.path)) as journal:
+        assert journal.last_tick() == NOON
+        assert [left.run.job for left in journal.unfinished()] == ["long"]
+    assert not scene.path.with_name("journal.db.new").exists()
+
+
 def test_where_it_can_not_be_moved_nothing_is_begun(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,6 +337,36 @@ def test_where_it_can_not_be_moved_nothing_is_begun(
     with pytest.raises(MeridianError, match="can't be moved aside: Read-only"):
         scene.renews()
     assert scene.path.read_text().startswith("30 7")
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["deleted", "emptied"])
+def test_a_journal_that_is_gone_from_its_outputs_is_begun_likewise(
+    scene: Scene, is_there: bool
+) -> None:
+    pid = scene.starts("long", 7)
+    if is_there:
+        scene.path.touch()
+    scene.renewal.begin()
+    with closing(Journal.open(scene.path)) as journal:
+        assert journal.last_tick() == NOON
+        assert journal.booted("any", BOOT)
+        assert [left.attempts[0].pid for left in journal.unfinished()] == [pid]
+    assert '"level": "error"' in scene.lines[-1]
+    assert scene.aside() == []
+
+
+@pytest.mark.parametrize("has_journal", [False, True])
+def test_a_first_daemon_begins_as_ever(scene: Scene, has_journal: bool) -> None:
+    if has_journal:
+        scene.lives()
+        scene.starts("long", 7)
+    else:
+        (scene.state / "outputs").mkdir()
+    before = scene.path.read_bytes() if has_journal else None
+    scene.renewal.begin()
+    assert (scene.path.read_bytes() if has_journal else None) == before
+    assert scene.path.exists() == has_journal
+    assert scene.lines == []
 
 
 # --- the statements ------------------------------------------------------------------------------

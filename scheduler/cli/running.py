@@ -126,6 +126,7 @@ def _serve_on(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
         boot=parts.boot,
         log=parts.log,
     )
+    renewal.begin()
     while True:
         try:
             _live(parts, new)
