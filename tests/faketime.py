@@ -155,6 +155,18 @@ class Warped:
         return self._popen.wait(timeout=_PATIENCE)
 
     @property
+    def now(self) -> datetime:
+        """What its clock shows."""
+        return self._now
+
+    def last_tick(self) -> datetime:
+        """The last minute that it has handled."""
+        with closing(self._journal()) as journal:
+            last = journal.last_tick()
+        assert last is not None
+        return last
+
+    @property
     def pid(self) -> int:
         """The daemon's."""
         assert self._popen is not None, "it does not run"
