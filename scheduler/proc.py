@@ -37,11 +37,18 @@ class Processes:
     the `boot` stands above it, in what is left of SQLite's 63 bits.
     """
 
+    _spare: int | None = None
+
     def __init__(self, proc: Path = PROC, boot: str | None = None) -> None:
         self._proc = proc
         self._is_there = (proc / "self/stat").exists()
-        self._spare: int | None = _spare()
+        self._spare = _spare()
         self._boot = zlib.crc32((boot or "").encode()) % 2**18 << 44
+
+    def __del__(self) -> None:
+        """Give the spare descriptor back."""
+        if self._spare is not None:
+            os.close(self._spare)
 
     def find(self, pid: int) -> Process | None:
         """Return the process of this number; None if it is gone."""

@@ -125,8 +125,9 @@ def test_without_a_descriptor_to_spare_a_process_is_still_found(proc: Path) -> N
     processes = Processes(proc)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     hoard: list[int] = []
+    highest = max(int(each.name) for each in Path("/dev/fd").iterdir())
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, limits[1]))
         with suppress(OSError):
             while True:
                 hoard.append(os.open(os.devnull, os.O_RDONLY))
