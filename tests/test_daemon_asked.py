@@ -297,6 +297,25 @@ def test_a_pause_outlives_a_daemon_and_the_time_without_one() -> None:
     ]
 
 
+def test_instants_that_were_paused_in_a_wrong_future_are_still_to_come() -> None:
+    world = Asked(line("job", "*/10 * * * *"), "12:05")
+    world.ask_at("12:06", Pause(("job",)))
+    world.at("12:15", lambda: world.clock.set(when("18:25")))
+
+    def sets_back() -> None:
+        world.clock.set(when("12:25:30"))
+        world.ask_at("12:35", Resume(("job",)))
+        world.stop_at("12:55")
+
+    world.at("18:26", sets_back)
+    world.run()
+    assert world.starts("job") == ["12:40:00", "12:50:00"]
+    assert world.story("job")[:2] == [
+        "12:10 skipped (paused): -",
+        "12:20-12:30 skipped (paused): -",
+    ]
+
+
 def test_what_waits_of_a_paused_job_is_let_go_of_and_what_runs_goes_on() -> None:
     text = line("fails", NOON, retry_delay="20m") + line("long", NOON)
     acts = {"fails": [FAILS], "long": [Act(lasts=600)]}

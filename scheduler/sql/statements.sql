@@ -208,7 +208,7 @@ ORDER BY instant DESC LIMIT 1;
 -- What was left out of a time that is still to come after all, or claimed in it and never begun.
 DELETE FROM run
 WHERE instant >= :since
-AND (state = 'scheduled' OR reason IN ('missed', 'superseded', 'too late'))
+AND (state = 'scheduled' OR reason IN ('missed', 'superseded', 'too late', 'paused'))
 AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number);
 
 -- name: stretches
