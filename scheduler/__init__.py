@@ -15,7 +15,7 @@ what has been              answer
 what its user asks of it   protocol, control, desk, orders, replies, health
 words for all of them      model, errors
 what they stand on         clock, places, lock, versions, notify, report, redact
-around them                daemon, cli
+around them                daemon, leaving, cli
 
 daemon is the loop, cli its door. A retry is no path of its own: it is the next attempt.
 """

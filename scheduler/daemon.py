@@ -11,17 +11,16 @@ import traceback
 from collections import deque
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from scheduler import systemd
 from scheduler.desk import Desk
 from scheduler.errors import JournalDamaged, JournalError
 from scheduler.herald import Herald
+from scheduler.leaving import Leaving
 from scheduler.minutes import Minutes
 from scheduler.protocol import Refused
-from scheduler.report import counted
 from scheduler.tick import MINUTE, minute_of
-from scheduler.wording import of_seconds
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from scheduler.clock import Clock
     from scheduler.journal import Journal
+    from scheduler.leaving import ServiceManager
     from scheduler.log import Log
     from scheduler.protocol import Reply, Request
     from scheduler.pruning import Pruning
@@ -38,16 +38,6 @@ if TYPE_CHECKING:
 _LOOK = timedelta(minutes=1)  # a watching daemon looks at its clock and crontabs that often
 _REST = timedelta(days=1)  # any other at least this often
 _PAUSE = 1.0  # seconds before what went wrong is tried again
-
-
-class ServiceManager(Protocol):
-    """Who started the daemon, and wants to know how it does: sd_notify(3)."""
-
-    def ready(self, text: str) -> None:
-        """Hear that the crontabs are read, and what there is."""
-
-    def stopping(self) -> None:
-        """Hear that nothing new is started."""
 
 
 class Daemon:
@@ -76,7 +66,6 @@ class Daemon:
         self._runs = runs
         self._pruning = pruning
         self._log = log
-        self._grace = grace
         self._holds_state = holds_state
         self._manager = manager
         self.has_lost_state = False  # the state folder was deleted or replaced meanwhile
@@ -86,16 +75,13 @@ class Daemon:
         self._asked: deque[tuple[Request, Future[Reply]]] = deque()
         self._wake = asyncio.Event()
         self._reload_asked = False
-        self._stops_asked = 0
-        self._stops_heeded = 0
+        self._leaving = Leaving(clock, runs, log, manager, grace)
         self._damage: JournalDamaged | None = None  # what the journal has met with
-        self._is_cancelled = False  # what had no process when the stop came is let go of
         self._pause_until = 0.0  # after something went wrong, on the monotonic clock
         self._look_at = 0.0  # when crontabs are looked at again, on the monotonic clock
-        self._end_at: float | None = None  # when waiting for jobs is over, on the monotonic clock
 
     async def run(self) -> None:
-        """Run until a signal asks to stop and the last job has ended.
+        """Run until a signal asks to stop or to drain, and the last job has ended.
 
         Raises JournalDamaged where nothing could start any more; what runs is left to go on.
         """
@@ -114,11 +100,11 @@ class Daemon:
                 self._prepare,
                 self._prune,
             )
-        if self._stops_asked:
+        if self.is_stopping:
             self._do(self._runs.settle, self._heed)  # what was refused when the last job ended
         self._desk.is_closed = True
         self._try(self._serve)
-        if self._damage is not None and not self._stops_asked:
+        if self._damage is not None and not self.is_stopping:
             self._runs.abandon()
             raise self._damage
         self._log.info("stopped", say="nothing is running")
@@ -127,22 +113,36 @@ class Daemon:
         """Take the daemon's signals: each handler only leaves a note and wakes the loop.
 
         The loop hears of a signal by a byte in a pipe, which a few hundred jobs that end at once
-        fill: a stop or a reload must not be the one that is dropped.
+        fill: a stop or a reload must not be the one that is dropped. As PID 1 it gets no signal but
+        these: the kernel spares that process all others whose default is to end it.
         """
         loop.add_signal_handler(signal.SIGCHLD, self._wake.set)
         signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
-        notes = ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop))
-        for number, note in (*notes, (signal.SIGHUP, self.reload)):
+        ends = ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop))
+        for number, note in (*ends, (signal.SIGHUP, self.reload), (signal.SIGUSR1, self.drain)):
             signal.signal(number, partial(_leave, loop, note))
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was asked for its end."""
-        return self._stops_asked > 0
+        """Whether it was asked for its end, at once or when its jobs have ended."""
+        return self._leaving.is_asked
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether its jobs have all the time that they need to end."""
+        return self._leaving.is_drain
 
     def stop(self) -> None:
         """Ask for the end; asked again, it hurries: first SIGTERM to the jobs, then SIGKILL."""
-        self._stops_asked += 1
+        self._leaving.stop()
+        self._wake.set()
+
+    def drain(self) -> None:
+        """Ask for the end once the jobs that run have ended by themselves, however long it takes.
+
+        A stop after that gives them the grace time.
+        """
+        self._leaving.drain()
         self._wake.set()
 
     def reload(self) -> None:
@@ -188,19 +188,18 @@ class Daemon:
         self._runs.at_reboot(self._roster.unbooted(), minute_of(self._clock.now()))
 
     def _is_over(self) -> bool:
-        if self._stops_asked:
-            return self._stops_heeded > 0 and not self._runs.busy()
+        if self.is_stopping:
+            return self._leaving.is_over()
         return self._damage is not None
 
     def _next_wake(self) -> datetime:
         """Return when there is something to do next."""
         now = self._clock.now()
-        wakes = [now + (_LOOK if self._roster.watches else _REST), self._runs.next_wake()]
+        look = now + (_LOOK if self._roster.watches else _REST)
+        wakes = [look, self._runs.next_wake(), self._leaving.next_wake(now)]
         if (prune := self._pruning.next_step()) is not None and self._is_idle():
             wakes.append(now + timedelta(seconds=prune))
-        if self._end_at is not None:
-            wakes.append(now + timedelta(seconds=self._end_at - self._clock.monotonic()))
-        if not self._stops_heeded:
+        if not self._leaving.has_begun:
             wakes.append(self._minutes.next_wake())
             wakes.append(now if self._reload_asked else None)
         wake = min(wake for wake in wakes if wake is not None)
@@ -214,42 +213,21 @@ class Daemon:
 
     def _heed(self) -> None:
         """Do what a signal asked for."""
-        if self._reload_asked and not self._stops_asked:
+        if self._reload_asked and not self.is_stopping:
             self._read_now()
-        while self._stops_asked > self._stops_heeded:
-            self._stops_heeded += 1
-            self._hurry()
-        if self._stops_heeded and not self._is_cancelled:
-            self._runs.cancel()
-            self._is_cancelled = True
-        if self._end_at is not None and self._clock.monotonic() >= self._end_at:
-            self._end_at = None
-            self._runs.end_all()
-
-    def _hurry(self) -> None:
-        """Take the next step towards the end."""
-        if self._stops_heeded > 1:
-            self._end_at = None
-            self._runs.end_all()
-            return
-        self._desk.is_closed = True
-        self._manager.stopping()
-        running = self._runs.busy()
-        self._end_at = self._clock.monotonic() + self._grace
-        jobs = f"{counted(running, 'job')} running"
-        wait = f"; up to {of_seconds(self._grace)} to end by themselves" if running else ""
-        self._log.info("stopping", running=running, say=f"no new runs, {jobs}{wait}")
+        self._desk.is_closed = self.is_stopping
+        self._leaving.heed()
 
     def _keep_time(self) -> None:
         """Start the minute that has come, and whatever else is owed."""
-        if self._stops_heeded:
+        if self._leaving.has_begun:
             self._minutes.pass_idle()  # so that it is not owed
         else:
             self._minutes.keep()
 
     def _start_waiting(self) -> None:
         """Start what waited for its time, and what is left of a burst."""
-        if not self._stops_heeded:
+        if not self._leaving.has_begun:
             self._runs.start_pending()
             self._runs.start()
 
@@ -265,14 +243,14 @@ class Daemon:
                 reply = self._desk.answer(request)
             finally:
                 future.set_result(reply)
-        if was_asked and not self._stops_heeded:
+        if was_asked and not self._leaving.has_begun:
             self._runs.start()
 
     def _look(self) -> None:
         """Look at the state folder, the journal and the crontabs, shortly before each minute."""
         now = self._clock.monotonic()
         is_time = self._minutes.is_time_to_plan() or now >= self._look_at
-        if self._stops_heeded or not (self._roster.watches and is_time):
+        if self._leaving.has_begun or not (self._roster.watches and is_time):
             return
         self._look_at = now + _LOOK.total_seconds()
         if not (self._holds_state() and self._journal.is_in_place()):
@@ -282,7 +260,7 @@ class Daemon:
 
     def _prepare(self) -> None:
         """Prepare the next minute, shortly before it."""
-        if not self._stops_asked and self._minutes.is_time_to_plan():
+        if not self.is_stopping and self._minutes.is_time_to_plan():
             self._minutes.plan()
 
     def _prune(self) -> None:
@@ -292,7 +270,7 @@ class Daemon:
 
     def _is_idle(self) -> bool:
         is_starting = self._runs.is_starting() or not self._minutes.is_quiet()
-        return not self._stops_heeded and not is_starting
+        return not self._leaving.has_begun and not is_starting
 
     def _give_up_state(self) -> None:
         """End, since another daemon may hold a folder of that name by now and run what is due."""

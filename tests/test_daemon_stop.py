@@ -34,7 +34,8 @@ def test_a_daemon_with_nothing_to_do_ends_at_once() -> None:
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Give the signals that a daemon listens to back to the tests."""
-    before = {each: signal.getsignal(each) for each in (TERM, signal.SIGINT, signal.SIGHUP)}
+    listened = (TERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+    before = {each: signal.getsignal(each) for each in listened}
     yield
     for each, handler in before.items():
         signal.signal(each, handler)
@@ -94,6 +95,70 @@ def test_a_stop_in_steps(
     world.run()
     assert world.signals() == signals
     assert world.clock.now() == when(end)
+
+
+# --- a drain ------------------------------------------------------------------------------------
+
+
+def test_a_drain_starts_no_new_runs_and_waits_for_those_that_run_for_ever() -> None:
+    """What waits for an earlier run, or for its retry, is the next daemon's."""
+    text = (
+        line("job", EVERY_MINUTE, overlap="queue")
+        + line("failing", NOON, retry_delay="10s")
+        + line("late", "1 12 * * *")
+    )
+    acts = {"job": [Act(lasts=7000)], "failing": [Act(lasts=15, outcome=Exited(1)), Act()]}
+    world = World(text, "12:00", acts)
+    world.drain_at("12:00:10")
+    world.edit_at("12:00:20", "")
+    world.run()
+    assert world.clock.now() == when("13:56:40")
+    assert [world.starts(job) for job in ("job", "failing", "late")] == [
+        ["12:00:00"],
+        ["12:00:00"],
+        [],
+    ]
+    assert world.signals() == []
+    assert world.story("job") == ["12:00 succeeded: exit 0"]
+    assert world.story("failing") == ["12:00 scheduled: exit 1 -> 12:00:25"]
+    assert [len(world.said(told)) for told in ("draining", "stopping", "stopped")] == [1, 0, 1]
+
+
+def test_a_drain_with_nothing_to_wait_for_ends_at_once() -> None:
+    world = World(line("job", NOON), "12:00:30")
+    world.drain_at("12:01:10")
+    world.run()
+    assert world.clock.now() == when("12:01:10")
+
+
+@pytest.mark.parametrize(
+    ("stops", "signals"),
+    [
+        (["12:05"], [("12:05:10", TERM), ("12:05:15", KILL)]),  # it begins with the grace time
+        (["12:05", "12:05:02"], [("12:05:02", TERM), ("12:05:07", KILL)]),
+        (["12:00:30"], [("12:00:40", TERM), ("12:00:45", KILL)]),  # at the same moment
+    ],
+)
+def test_a_stop_while_it_drains_begins_anew(
+    stops: list[str], signals: list[tuple[str, int]]
+) -> None:
+    act = Act(lasts=999, on_term=None)
+    world = World(line("job", NOON, kill_after="5s"), acts={"job": [act]})
+    world.drain_at("12:00:30")
+    world.drain_at("12:00:31")  # asked again, it means no more
+    world.stop_at(*stops)
+    world.run()
+    assert world.signals() == signals
+
+
+def test_a_drain_while_it_stops_changes_nothing() -> None:
+    world = World(line("job", NOON), acts={"job": [Act(lasts=999)]})
+    world.drain_at("12:00:31")
+    world.runs_until("12:00:30")
+    assert world.signals() == [("12:00:40", TERM)]
+
+
+# --- what runs on -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

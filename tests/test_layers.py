@@ -37,7 +37,17 @@ LAYERS = {
     },
     "wiring": {
         *("admission", "bounds", "daemon", "desk", "herald", "heritage", "jobs", "launches"),
-        *("ledger", "minutes", "orders", "outcomes", "pauses", "pending", "pruning", "queues"),
+        *(
+            "leaving",
+            "ledger",
+            "minutes",
+            "orders",
+            "outcomes",
+            "pauses",
+            "pending",
+            "pruning",
+            "queues",
+        ),
         *("renewal", "roster", "runs", "simulation", "slots", "story", "virtual", "waiting"),
         *("watch",),
     },

@@ -266,6 +266,9 @@ class World:
         for time in times:
             self.at(time, lambda: self.daemon.stop())  # noqa: PLW0108 (whichever runs by then)
 
+    def drain_at(self, time: str) -> None:
+        self.at(time, lambda: self.daemon.drain())  # noqa: PLW0108 (whichever runs by then)
+
     def reload_at(self, time: str) -> None:
         self.at(time, lambda: self.daemon.reload())  # noqa: PLW0108 (whichever runs by then)
 

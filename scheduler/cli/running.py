@@ -48,7 +48,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-_HEEDED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_HEEDED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
 _FORMATS: dict[LogFormat, Format] = {
     LogFormat.HUMAN: "human",
     LogFormat.SYSTEMD: "systemd",
@@ -92,8 +92,8 @@ def run(
     """Run the daemon in the foreground: your crontab, or the files you name.
 
     SIGTERM or Ctrl-C ends it: no new runs, up to --grace seconds for those that run, then
-    SIGTERM to them; a second one hurries. SIGHUP reads the crontabs again; so does a changed
-    file, before the next minute.
+    SIGTERM to them; a second one hurries. SIGUSR1 drains it: no new runs, and it ends when the last
+    job has. SIGHUP reads the crontabs again; so does a changed file, before the next minute.
     """
     if given.STDIN in (files or ()):
         raise typer.BadParameter("the daemon reads files again when they change; - is none")
@@ -157,7 +157,8 @@ async def _serve(daemon: Daemon, parts: Parts) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
         await parts.clock.wait(parts.clock.now(), asyncio.Event())  # what came leaves its note
         if daemon.is_stopping:
-            os.kill(os.getpid(), signal.SIGTERM)
+            again = signal.SIGUSR1 if daemon.is_draining else signal.SIGTERM
+            os.kill(os.getpid(), again)
         raise
 
 
