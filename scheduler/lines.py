@@ -33,7 +33,12 @@ _FLAGS = re.compile(rf"(?:-[nqs]++[{BLANKS}]++)+(?=[^{BLANKS}])")
 _PREFIX = re.compile(
     rf"""(CRON_[A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|(?!["'])[^{BLANKS}]*+)[{BLANKS}]++""",
 )
-_NAME = re.compile(r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*+)=")
+# What a value may stand behind: NAME=, or an option and a blank.
+_NAME = re.compile(
+    r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*+)=|(?<![\w-])--([A-Za-z][A-Za-z0-9_-]*+)[ \t]++(?!-)"
+)
+_LOGIN = re.compile(r"(?<=://)([^\s/:@]*+:)([^\s/@]++)(?=@)")  # RFC 3986, 3.2.1: user:password@
+_BEARER = re.compile(r"(?i)\b(bearer |basic )([\w.~+/=-]++)")  # RFC 6750, RFC 7617
 # A piece of a word as a shell reads it: in quotes, an escaped character, any other. A quote that
 # begins a value and is never closed takes everything behind it along.
 _PIECE = re.compile(
@@ -171,18 +176,27 @@ def hidden(line: str) -> str:
 
 
 def hushed(text: str) -> str:
-    """Return the text with stars for the value of every `NAME=value` whose name is secret."""
-    if "=" not in text:
-        return text
+    """Return the text with stars for whatever in it looks like a secret.
+
+    That is the value of every `NAME=value` and `--name value` whose name is one, and what HTTP and
+    URLs log in with.
+    """
+    if "=" not in text and " -" not in text and "://" not in text:
+        return text  # as most are
+    text = _BEARER.sub(_starred, _LOGIN.sub(_starred, text))
     at, parts = 0, []
     while found := _NAME.search(text, at):
         parts.append(text[at : found.end()])
         at = found.end()
-        if is_secret(found[1]):
+        if is_secret(found[1] or found[2]):
             end = _word_end(text, at)
             parts.append("*" * (end - at))
             at = end
     return "".join(parts) + text[at:]
+
+
+def _starred(found: re.Match[str]) -> str:
+    return found[1] + "*" * len(found[2])
 
 
 def from_program(command: str) -> str:
