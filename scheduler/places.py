@@ -94,7 +94,9 @@ def make_private(folder: Path, uid: int, *, kind: str = "state") -> None:
     Raises MeridianError if others can write it, or it belongs to another user than `uid` or root.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in reversed(folder.parents):  # parents=True would go by the umask alone
+            parent.mkdir(mode=0o755, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.stat()
     except OSError as error:
         message = f"can't make the {kind} folder {folder}: {error.strerror}; name one with --state"

@@ -286,7 +286,8 @@ def _open_output(path: Path) -> int:
     try:
         descriptor = os.open(path, flags, 0o600)
     except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (path.parent.parent, path.parent):  # parents=True would forget the mode
+            folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(path, flags, 0o600)
     if descriptor + _SPARE < resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
         return descriptor
