@@ -1,0 +1,240 @@
+"""What another user of the machine can't do, and what hostile text can't: on the real thing."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Person
+
+pytestmark = [pytest.mark.e2e]
+
+OWNER, OTHER = 60124, 60125  # users that nothing else belongs to
+SECRET = "hunter2"
+BOOT = "@reboot"
+
+
+def as_user(uid: int, *words: str) -> tuple[str, ...]:
+    return ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *words)
+
+
+# It may read this checkout, wherever that is; what it makes is its own.
+CAN_READ = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+
+
+def until(what: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < end, "it never was"
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(command: tuple[str, ...], log: Path, **options: object) -> Iterator[None]:
+    """A daemon, until it has told of the end of a job named `last`."""
+    with log.open("wb") as stream:
+        popen = subprocess.Popen(command, stderr=stream, **options)  # type: ignore[call-overload]  # any of Popen's
+        try:
+            until(lambda: re.search(r"succeeded.*last|last.*succeeded", log.read_text()))
+            yield
+        finally:
+            popen.terminate()
+            popen.wait(timeout=60)
+
+
+# --- other users ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody can look into: only what is made in it may keep them out."""
+    folder = Path(tempfile.mkdtemp(prefix="meridian-test-"))
+    folder.chmod(0o755)
+    os.chown(folder, OWNER, OWNER)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def found(uid: int, folder: Path, *conditions: str) -> list[str]:
+    """What a user finds there; whatever they can't look into, they don't."""
+    command = as_user(uid, "find", str(folder), *conditions)
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("state", ["new", "deep/down/new", "old"])
+def test_nobody_else_reads_or_writes_anything_of_the_state(open_folder: Path, state: str) -> None:
+    """Not with a umask of 000 either, nor in a folder that all could look into before."""
+    place = open_folder / state
+    if state == "old":
+        place.mkdir(mode=0o755)
+        os.chown(place, OWNER, OWNER)
+    crontab = open_folder / "crontab"
+    crontab.write_text(f"CRON_NAME=last {BOOT} echo {SECRET}\n")
+    command = (sys.executable, "-m", "scheduler", "run", str(crontab), "--state", str(place))
+    with running(as_user(OWNER, *CAN_READ, *command), open_folder / "log", umask=0, cwd=Path.cwd()):
+        assert str(crontab) in found(OTHER, open_folder, "-readable")  # it does look there
+        files = found(OWNER, place, "!", "-type", "d")
+        names = {Path(path).name for path in files}
+        assert {"lock", "journal.db", "journal.db-wal", "1.1.log"} <= names
+        assert any(Path(path).is_socket() for path in files)
+        assert (
+            found(OTHER, place, "!", "-type", "d", "(", "-readable", "-o", "-writable", ")") == []
+        )
+        assert found(OTHER, open_folder, "-writable", "!", "-path", str(open_folder / "log")) == []
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("how", ["a file", "a link", "a hard link"])
+def test_nobody_else_can_plant_a_crontab(open_folder: Path, how: str) -> None:
+    """Though by a mistake everybody can write the folder."""
+    config, wanted = open_folder / "config", open_folder / "config/crontab"
+    config.mkdir()
+    config.chmod(0o777)
+    good = open_folder / "notes"  # the owner's own, and it reads like a crontab
+    good.write_text(f"{BOOT} echo planted\n")
+    good.chmod(0o644)
+    os.chown(good, OWNER, OWNER)
+    script = {
+        "a file": f"echo '{BOOT} echo planted' > {wanted}",
+        "a link": f"ln -s {good} {wanted}",
+        "a hard link": f"ln {good} {wanted} || echo '{BOOT} echo planted' > {wanted}",
+    }[how]
+    subprocess.run(as_user(OTHER, "sh", "-c", script), check=True, capture_output=True)
+    environment = {**os.environ, "CONFIGURATION_DIRECTORY": str(config)}
+    command = (sys.executable, "-m", "scheduler", "list", "--json")
+    told = subprocess.run(
+        as_user(OWNER, *CAN_READ, *command), check=False, env=environment, capture_output=True
+    )
+    assert (told.returncode, told.stdout) == (1, b"")
+    assert wanted.exists()
+    assert re.search(rb"belongs to user 60125|symbolic link", told.stderr), told.stderr
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+SECRETS = f"""
+PASSWORD={SECRET}
+AWS_SECRET_ACCESS_KEY={SECRET}
+CRON_RETRIES=0
+{BOOT} DB_PASSWORD={SECRET} sh -c 'exit 3' --token={SECRET} --password {SECRET}
+{BOOT} curl https://me:{SECRET}@example.invalid/ -H "Authorization: Bearer {SECRET}" >/dev/null 2>&1
+CRON_TZ=No/Where  0 0 * * * login --token={SECRET}
+SHELL=/no/such/shell
+{BOOT} GITHUB_TOKEN={SECRET} echo $HOME
+SHELL=/bin/sh
+CRON_NAME=last {BOOT} sleep 0.3; true
+"""
+
+
+@pytest.mark.parametrize("style", ["human", "json", "systemd"])
+def test_secrets_are_in_no_log_list_or_history(person: Person, style: str) -> None:
+    crontab, log, state = person.file(SECRETS), person.home / "log", person.home / "state"
+    command = (sys.executable, "-m", "scheduler", "run", crontab, "--state", str(state))
+    with running((*command, "--log-format", style), log):
+        until(lambda: len(re.findall("failed", log.read_text())) >= 2)
+        status = person.types("status", "--state", str(state))
+    told = [log.read_text(), status.output]
+    for words in (("list", crontab), ("check", crontab), ("history", "--state", str(state))):
+        result = person.types(*words)
+        told += [result.output, result.stderr]
+    told.append(person.types("history", "--json", "--state", str(state)).output)
+    assert [text for text in told if SECRET in text] == []
+    assert all(told[0:2])
+
+
+# --- hostile text ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["..", ".", "a/b", "/etc/passwd", "../../x", "x" * 300, "café", "a\x1b[2Jb", "a\0b", "-rf", ""],
+)
+def test_no_name_leads_out_of_the_outputs(person: Person, name: str) -> None:
+    """Its entry is refused; the daemon runs the rest."""
+    text = f"CRON_NAME={name} {BOOT} true\nCRON_NAME=last {BOOT} true\n"
+    crontab, log, state = person.file(text), person.home / "log", person.home / "state"
+    command = (sys.executable, "-m", "scheduler", "run", crontab, "--state", str(state))
+    with running((*command, "--log-format", "human"), log):
+        pass
+    folders = {path.name for path in (state / "outputs").iterdir()}
+    assert "last" in folders
+    assert all(re.fullmatch(r"last|true-[0-9a-f]{6}", folder) for folder in folders)
+    assert {path.name for path in person.home.iterdir()} <= {"a.crontab", "log", "state", "run"}
+    assert steering(log.read_bytes()) == []
+
+
+HOSTILE = (
+    rf"""
+CRON_RETRIES=0
+CRON_NAME=noise {BOOT} printf '\033]0;owned\007\033[2J\033[31mred\033[0m\n\033P1$r\033\\\302\2332J\r\033[1Aover\n\b\b\177\033]52;c;b3duZWQ=\007\n'
+{BOOT} echo "\x1b]0;title\x07 \u202e reversed"; exit 3
+CRON_TZ="\x1b[2J" 0 0 * * * true
+0 0 * * * "\x9b2J"  \x1b[5m
+99 \x1b]0;bad\x07 * * * true
+CRON_NAME=last {BOOT} sleep 0.3; true
+""".encode()
+    .replace(rb"\x1b", b"\x1b")
+    .replace(rb"\x07", b"\x07")
+    .replace(rb"\x9b", b"\xc2\x9b")
+)
+
+COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
+
+
+def steering(shown: bytes) -> list[bytes]:
+    """What of it would do more to a terminal than print, colour, or begin a line."""
+    plain = COLOUR.sub(b"", shown).replace(b"\r\n", b"\n")
+    return re.findall(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]", plain)
+
+
+def on_a_terminal(*words: str, stop_at: bytes | None = None) -> bytes:
+    """What a person sees of a command whose streams are a terminal."""
+    master, slave = pty.openpty()
+    command = (sys.executable, "-m", "scheduler", *words)
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "200"}
+    popen = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
+    os.close(slave)
+    shown = b""
+    with suppress(OSError):  # EIO: it has ended
+        while chunk := os.read(master, 65536):
+            shown += chunk
+            if stop_at is not None and re.search(stop_at, shown):
+                popen.terminate()
+    os.close(master)
+    popen.wait(timeout=60)
+    return shown
+
+
+def test_hostile_text_does_nothing_to_a_terminal(person: Person) -> None:
+    """Neither a job's output, nor a command, nor a crontab's mistakes."""
+    crontab, state = person.file(HOSTILE), str(person.home / "state")
+    log = on_a_terminal("run", crontab, "--state", state, stop_at=rb"succeeded\S* +last")
+    seen = {
+        "run": log,
+        "logs": on_a_terminal("logs", "noise", "--state", state),
+        "history": on_a_terminal("history", "--state", state),
+        "list": on_a_terminal("list", crontab),
+        "check": on_a_terminal("check", crontab),
+        "next": on_a_terminal("next", crontab),
+    }
+    assert {command: steering(shown) for command, shown in seen.items()} == {
+        command: [] for command in seen
+    }
+    assert b"over" in seen["logs"]
+    assert b"noise" in seen["history"]
+    assert COLOUR.search(log), "it was a terminal"
