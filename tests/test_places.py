@@ -183,7 +183,12 @@ def test_a_machine_without_an_id_is_known_by_its_name(
 
 
 def test_a_state_folder_that_is_made_is_its_users_alone(tmp_path: Path) -> None:
-    make_private(tmp_path / "a" / "state", ME)
+    mask = os.umask(0)
+    try:
+        make_private(tmp_path / "a" / "state", ME)
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "a" / "state").stat().st_mode & 0o777 == 0o700
 
 

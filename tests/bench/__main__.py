@@ -1,6 +1,6 @@
 """`make bench`: Meridian, Debian's cron and the floor beside each other, on this machine, now.
 
-It takes real minutes, about fourteen; `--quick` leaves out cron and repeats, and takes about six.
+It takes real minutes, about sixteen; `--quick` leaves out cron and repeats, and takes about eight.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from . import figures, idling, loading, minutes, remembering, ticking, winding
+from . import figures, flooding, idling, loading, minutes, remembering, ticking, winding
 from .daemons import BenchError, end_on_sigterm
 from .debian_cron import Cron
 from .figures import Figure, percentile
@@ -87,6 +87,7 @@ def _bench(wanted: Wanted, folder: Path) -> None:
     load += _idle(watched, folder, cron, progress)
     load += _simulated(folder, progress)
     load += _remembered(folder, progress, is_quick=wanted.is_quick)
+    load += _flooded(folder, progress)
     plan = minutes.QUICK if wanted.is_quick else minutes.FULL
     found = minutes.measure(plan, folder, cron, progress)
     _print(wanted, head, [*_lateness(found), *load], found.notes)
@@ -161,6 +162,19 @@ def _remembered(folder: Path, progress: Progress, *, is_quick: bool) -> list[Fig
             Figure(f"{n}: runs a second, 100 a commit", "", meridian=found.bursts_a_second),
         ]
     return rows
+
+
+def _flooded(folder: Path, progress: Progress) -> list[Figure]:
+    n = f"{flooding.ENTRIES:,} jobs due at once, 1 MB each"
+    progress.say(n)
+    found = flooding.measure(folder / "flood")
+    return [
+        Figure(f"{n}: memory before", "MB", meridian=found.before),
+        Figure(f"{n}: memory, at most", "MB", meridian=found.peak),
+        Figure(f"{n}: succeeded", "", meridian=found.succeeded),
+        Figure(f"{n}: whole outputs", "", meridian=found.whole_outputs),
+        Figure(f"{n}: the last has ended after", "s", meridian=found.last_s),
+    ]
 
 
 def _idle(watched: int, folder: Path, cron: Cron | None, progress: Progress) -> list[Figure]:
