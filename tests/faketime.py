@@ -84,13 +84,19 @@ class Warped:
     """
 
     def __init__(
-        self, folder: Path, entries: str, *, at_once: bool, under: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        entries: str,
+        *,
+        at_once: bool,
+        under: tuple[str, ...] = (),
+        speed: int = SPEED,
     ) -> None:
         self._ran, self._log = folder / "ran", folder / "log"
         self._time = folder / "time"
         self.crontab = folder / "crontab"
         self.state = folder / "state"
-        self._under = under
+        self._under, self._speed = under, speed
         jobs = "".join(f"{entry} {_COMMAND}\n" for entry in entries.splitlines())
         self._ran.touch()
         self.crontab.write_text(_HEAD.format(ran=self._ran) + jobs)
@@ -135,10 +141,10 @@ class Warped:
         self._pass(to + _HELD)
 
     def _pass(self, end: datetime) -> None:
-        self._wind(SPEED)
+        self._wind(self._speed)
         begun = time.monotonic()
-        time.sleep((end - self._now).total_seconds() / SPEED)
-        self._now += timedelta(seconds=math.ceil((time.monotonic() - begun) * SPEED))
+        time.sleep((end - self._now).total_seconds() / self._speed)
+        self._now += timedelta(seconds=math.ceil((time.monotonic() - begun) * self._speed))
         self._wind(1)
 
     def kill(self) -> None:
