@@ -62,16 +62,15 @@ class Admission:
             if second.second:  # a whole minute is the schedule's, now or when a clock is set back
                 run = self._ledger.claim_by_hand(entry, second)
             second += SECOND
-        self._jobs.place(entry, PutOff(run, now, made_up=False), now)
+        self._jobs.place(entry, PutOff(run, now, made_up=False, by_hand=True), now)
         return run
 
     def again(self, entry: Entry, pending: Pending, now: datetime) -> None:
-        """Begin a run once more that was over, because its user asked for it."""
-        self._ledger.reopen(pending.run, now)
+        """Begin a run's next attempt at once, because its user asked for it."""
         if isinstance(pending, PutOff):
-            self._jobs.place(entry, pending, now)
+            self._jobs.place(entry, replace(pending, due=now, made_up=False), now)
         else:
-            self._jobs.begin_next(entry, pending)
+            self._jobs.begin_next(entry, replace(pending, due=now))
 
     def _enter(self, entry: Entry, start: PutOff, now: datetime) -> None:
         if entry.delay and start.due > now:

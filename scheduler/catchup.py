@@ -98,16 +98,6 @@ class Account:
     made_up: tuple[datetime, ...] = ()
     left_out: LeftOut | None = None
 
-    @property
-    def newest(self) -> datetime:
-        """The newest instant it is about; made up for or left out, there is one."""
-        return max((*self.made_up, *([self.left_out.last] if self.left_out else [])))
-
-    def forgone(self) -> Account:
-        """Return the account of the same instants where the job is paused."""
-        first = min((*self.made_up, *([self.left_out.first] if self.left_out else [])))
-        return Account(self.entry, (), LeftOut(self.entry, first, self.newest, Reason.PAUSED))
-
 
 @dataclass(frozen=True, slots=True)
 class MadeUp:
@@ -116,6 +106,28 @@ class MadeUp:
     entry: Entry
     instant: datetime
     start: datetime
+
+
+def accounts(
+    entry: Entry, gap: Gap, instants: Instants, *, is_due: bool, paused_until: datetime | None
+) -> list[Account]:
+    """Return what an entry's missed instants get; those before `paused_until` are left out.
+
+    None is no pause. `is_due` is as for `account`.
+    """
+    if paused_until is None:
+        return _found(account(entry, gap, instants, is_due=is_due))
+    first = instants.next_instant(entry, gap.last)
+    if first is None or first >= min(gap.current, paused_until):
+        return _found(account(entry, gap, instants, is_due=is_due))
+    last = instants.last_instant(entry, min(gap.current, paused_until)) or first
+    left_out = Account(entry, left_out=LeftOut(entry, first, last, Reason.PAUSED))
+    rest = account(entry, Gap(last, gap.current), instants, is_due=is_due)
+    return [left_out, *_found(rest)]
+
+
+def _found(account: Account | None) -> list[Account]:
+    return [] if account is None else [account]
 
 
 def account(entry: Entry, gap: Gap, instants: Instants, *, is_due: bool) -> Account | None:

@@ -234,7 +234,7 @@ class Daemon:
     def _serve(self) -> None:
         """Answer who has asked for something, and start what that brings about."""
         was_asked = bool(self._asked)
-        while self._asked:
+        while self._asked and not self._minutes.is_imminent():
             request, future = self._asked.popleft()
             if future.done():  # whoever asked is gone: what nobody hears of is not done
                 continue

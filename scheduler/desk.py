@@ -111,7 +111,6 @@ class Desk:
         }
 
     def _of_jobs(self, jobs: Iterable[str], until: datetime | None) -> Json:
-        self._minutes.plan_anew()  # the coming minute may be prepared already
         return {"jobs": list(jobs), "until": None if until is None else stamp(until)}
 
     def _of_crontabs(self) -> Json:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scheduler.process import Spawner
     from scheduler.watch import Watch
 
+_DOOMS = (Reason.KILLED, Reason.REPLACED)
 _AHEAD = timedelta(minutes=1)  # more than the longest time for which a minute is prepared
 
 
@@ -69,7 +70,7 @@ class Heritage:
         last, first_start = left.attempts[-1], left.attempts[0].started or now
         attempt = Attempt(run, last.number)
         pid = last.pid or orphans.get(attempt)
-        if last.ended is None and pid is None and self._is_to_come(run, handled):
+        if last.ended is None and pid is None and self._is_to_come(left, handled):
             self._ledger.release(run)
         elif last.ended is not None and entry is None:
             self._ledger.close(run, State.FAILED, Reason.REMOVED)
@@ -79,19 +80,23 @@ class Heritage:
         else:
             started = last.started or now
             process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
+            if left.reason in _DOOMS:
+                process.fate = left.reason
             self._adopt(process, last, made_up=left.made_up)
 
-    def _is_to_come(self, run: Run, handled: datetime | None) -> bool:
+    def _is_to_come(self, left: OpenRun, handled: datetime | None) -> bool:
         """Say whether a run was prepared for a minute that is still to come."""
-        is_new = handled is None or run.instant > handled
-        return is_new and timedelta(0) < run.instant - self._clock.now() <= _AHEAD
+        instant = left.run.instant
+        is_new = not left.by_hand and (handled is None or instant > handled)
+        return is_new and timedelta(0) < instant - self._clock.now() <= _AHEAD
 
     def _wait(self, left: OpenRun, entry: Entry | None) -> None:
         """Go on waiting for a start that was put off, or for another run to end."""
         if entry is None:
             self._ledger.close(left.run, State.SKIPPED, Reason.REMOVED)
         else:
-            pending = PutOff(left.run, left.due or self._clock.now(), left.made_up)
+            due = left.due or self._clock.now()
+            pending = PutOff(left.run, due, left.made_up, by_hand=left.by_hand)
             self._ledger.then(self._jobs.pending.add, pending)
 
     def _adopt(self, process: Running, row: AttemptRow, *, made_up: bool) -> None:
@@ -108,6 +113,8 @@ class Heritage:
             self._ledger.started(process, alive)
         self._ledger.adopted(process)
         self._ledger.then(self._watch.add, process)
+        if isinstance(process.fate, Reason):  # the daemon that began to end it did not get through
+            self._ledger.then(self._watch.doom, process, process.fate)
         if made_up:
             self._ledger.then(self._jobs.is_made_up, process.entry.job)
 

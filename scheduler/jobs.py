@@ -15,7 +15,6 @@ from scheduler.model import Catchup, Entry, Overlap, Reason
 from scheduler.pending import Pending, PutOff, Retry
 from scheduler.tick import MINUTE
 from scheduler.timetable import Timetable
-from scheduler.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from scheduler.model import Run
     from scheduler.pauses import Pauses
     from scheduler.record import RunRow
-    from scheduler.slots import Slots
+    from scheduler.waiting import Waiting
     from scheduler.watch import Watch
 
 
@@ -39,19 +38,19 @@ class Jobs:
         launches: Launches,
         planned: Launches,
         watch: Watch,
-        slots: Slots,
+        waiting: Waiting,
         pauses: Pauses,
     ) -> None:
         self._ledger = ledger
         self._launches = launches
         self._planned = planned
         self._watch = watch
-        self._slots = slots
+        self._slots = waiting.slots
         self._pauses = pauses
         self.instants: Instants = Timetable((), {})
         self._behind: set[str] = set()  # jobs whose newest start made up for a missed instant
         self.entries: Mapping[str, Entry] = {}
-        self.waiting = Waiting(ledger, slots)
+        self.waiting = waiting
         self.pending = self.waiting.pending
         self._queues = self.waiting.queues
 
@@ -117,7 +116,7 @@ class Jobs:
     def start_pending(self, pending: Pending, now: datetime) -> None:
         """Begin what waited for this time, unless the machine slept past it."""
         entry = self.entries[pending.run.job]
-        self._ledger.then(self.pending.remove, pending)
+        self.waiting.remove(pending)
         if isinstance(pending, PutOff):
             self.supersede(entry, pending.run.instant)
         self._resume(entry, pending, now)
@@ -193,7 +192,7 @@ class Jobs:
 
     def supersede(self, entry: Entry, instant: datetime) -> None:
         """Close what waits for a time or a place and is overtaken by the run of this instant."""
-        for pending in (*self.pending.of(entry.job), *self._slots.of(entry.job)):
+        for pending in (*self.waiting.timed(entry.job), *self._slots.of(entry.job)):
             if self._gives_way(entry, pending, instant):
                 self.waiting.drop(pending, Reason.SUPERSEDED)
 
@@ -241,7 +240,10 @@ class Jobs:
         turn = self._slots.turn_of(entry.job)
         self.waiting.drop_queue(entry.job, Reason.REPLACED)
         if self.is_running(entry.job):
-            self._ledger.then(self._watch.replace, entry.job)
+            for running in self._watch.of(entry.job):
+                if running.fate is None:
+                    self._ledger.doom(running.attempt.run, Reason.REPLACED)
+                    self._ledger.then(self._watch.doom, running, Reason.REPLACED)
             self._queue(start)
         else:
             self._begin_first(entry, start, turn)
@@ -282,13 +284,14 @@ class Jobs:
     def let_in(self, now: datetime) -> None:
         """Begin who waits for a place that is free, then who waits for a job that is."""
         for pending in self._slots.admissible(self.entries):
+            self.waiting.remove(pending)
             self._resume(self.entries[pending.run.job], pending, now)
         for job in self._queues:
             if not self.is_under_way(job):
                 self._let_in(self.entries[job], now)
 
     def _let_in(self, entry: Entry, now: datetime) -> None:
-        for waiting in self._queues.of(entry.job):
-            self._ledger.then(self._queues.remove, waiting)
+        for waiting in self.waiting.queued(entry.job):
+            self.waiting.remove(waiting)
             if self._resume(entry, waiting, now):
                 return

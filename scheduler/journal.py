@@ -134,6 +134,10 @@ class Journal(Archive, Memory):
             reason=_text(reason),
         )
 
+    def doom(self, run: Run, reason: Reason) -> None:
+        """Journal why the run's attempt that is under way is being ended."""
+        self._change("doom", run=run.number, reason=reason.value)
+
     def reopen(self, run: Run, due: datetime) -> None:
         """Let a run that failed or was skipped wait for one more attempt."""
         self._change("reopen", run=run.number, due=seconds(due))
@@ -151,7 +155,15 @@ class Journal(Archive, Memory):
         """Return every run in state scheduled or running, oldest first."""
         rows = record.runs(self._rows("unfinished"))
         return [
-            OpenRun(row.run, row.state, row.due, row.attempts, row.made_up, row.by_hand)
+            OpenRun(
+                run=row.run,
+                state=row.state,
+                due=row.due,
+                attempts=row.attempts,
+                made_up=row.made_up,
+                by_hand=row.by_hand,
+                reason=row.reason,
+            )
             for row in rows
         ]
 

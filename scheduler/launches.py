@@ -74,8 +74,16 @@ class Launches:
     def add(self, start: Start) -> None:
         """Queue a claimed attempt."""
         self._queue.append(start)
-        self._jobs[start.entry.job] += 1
-        self._pools[pool_of(start.entry)] += 1
+        self._count(start, 1)
+
+    def of(self, job: str) -> list[Start]:
+        """Return what is queued of this job."""
+        return [start for start in self._queue if start.entry.job == job] if job in self else []
+
+    def drop(self, start: Start) -> None:
+        """Take one start out of the queue."""
+        self._queue.remove(start)
+        self._forget(start)
 
     def prepare(self) -> None:
         """Do for the next starts whatever can be done before their minute.
@@ -112,17 +120,23 @@ class Launches:
     def cancel(self) -> None:
         """Empty the queue; nothing in it is started."""
         while self._queue:
-            start = self._next()
-            if start.launch is not None:
-                self._spawner.discard(start.launch)
+            self._forget(self._queue.popleft())
+
+    def _forget(self, start: Start) -> None:
+        self._count(start, -1)
+        if start.launch is not None:
+            self._spawner.discard(start.launch)
 
     def _next(self) -> Start:
         start = self._queue.popleft()
-        self._pools[pool_of(start.entry)] -= 1
-        self._jobs[start.entry.job] -= 1
+        self._count(start, -1)
+        return start
+
+    def _count(self, start: Start, by: int) -> None:
+        self._pools[pool_of(start.entry)] += by
+        self._jobs[start.entry.job] += by
         if not self._jobs[start.entry.job]:
             del self._jobs[start.entry.job]
-        return start
 
     def _prepare(self, start: Start) -> Launch | NotStarted:
         path = self._state / output_of(start.attempt)

@@ -110,6 +110,10 @@ class Ledger:
         if before is None or not self._journal.lengthen(entry.job, before, instant):
             self.skip(LeftOut(entry, instant, instant, Reason.PAUSED))
 
+    def doom(self, run: Run, reason: Reason) -> None:
+        """Remember, before it hears of it, why a run's process is going to be ended."""
+        self._journal.doom(run, reason)
+
     def reopen(self, run: Run, due: datetime) -> None:
         """Open a run again that was over."""
         self._journal.reopen(run, due)
@@ -187,6 +191,27 @@ class Ledger:
     def booted(self, job: str, boot: str) -> None:
         """Remember that the job has had its `@reboot` run for this boot."""
         self._journal.set_booted(job, boot)
+
+
+class Leaving:
+    """The runs that the commit under way lets wait no longer; in the next one there are none."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._number = ledger.number
+        self._runs: set[int] = set()
+
+    def __contains__(self, pending: Pending) -> bool:
+        return pending.run.number in self._now()
+
+    def add(self, pending: Pending) -> None:
+        """Let a run wait no longer, for the rest of this commit."""
+        self._now().add(pending.run.number)
+
+    def _now(self) -> set[int]:
+        if self._number != self._ledger.number:
+            self._number, self._runs = self._ledger.number, set()
+        return self._runs
 
 
 class _Commit(AbstractContextManager[None]):

@@ -29,6 +29,7 @@ _LEAD = timedelta(seconds=0.25)
 _LEAD_EACH = timedelta(seconds=0.0005)
 _LONGEST_LEAD = timedelta(seconds=30)
 _DAY = timedelta(days=1)
+_IMMINENT = timedelta(seconds=0.1)  # longer than a request takes, most of the time
 
 
 class Minutes:
@@ -99,6 +100,12 @@ class Minutes:
         """Say whether no start is at hand that something else could hold up."""
         is_prepared = self._planned is not None and bool(self._coming)
         return not is_prepared and not self.is_time_to_plan()
+
+    def is_imminent(self) -> bool:
+        """Say whether a start is so near that nothing else may be begun before it."""
+        if self._planned is None or not self._coming:
+            return False
+        return timedelta(0) < self._planned - self._clock.now() < _IMMINENT
 
     def plan(self) -> None:
         """Prepare the next minute."""
@@ -195,7 +202,8 @@ class Minutes:
         if owed.movement is Movement.GAP and self._last is not None:
             gap = Gap(self._last, owed.minutes[0])
             handled = gap.current - MINUTE
-            self._runs.account(jumps, self._roster.accounts(gap), reading.wall, handled)
+            accounts = self._roster.accounts(gap, self._runs.pauses.end_of)
+            self._runs.account(jumps, accounts, reading.wall, handled)
             self._reach(handled)
         elif owed.movement is Movement.RESET:
             self._runs.jumped(jumps, unlived=owed.minutes[0])

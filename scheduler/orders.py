@@ -1,6 +1,6 @@
 """What its user orders of runs and jobs by hand: a request in, what was done or why not out.
 
-All of it is for a daemon that goes on; nothing is done before it is on disk.
+All of it is for a daemon that goes on; nothing but a kill is done before it is on disk.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scheduler.pending import PutOff, Retry
 from scheduler.protocol import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from scheduler.admission import Admission
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scheduler.model import Entry
     from scheduler.pauses import Pauses
     from scheduler.pending import Pending
-    from scheduler.watch import Watch
+    from scheduler.watch import Running, Watch
 
 _NEAR = 3  # names that are offered in place of one that nobody knows
 
@@ -39,7 +39,10 @@ class Done:
 
 
 class Orders:
-    """Orders by hand; each returns a Refused, and does nothing then, where it makes no sense."""
+    """Orders by hand; each returns a Refused, and does nothing then, where it makes no sense.
+
+    `hold` takes back what is prepared of a job for the coming minute.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Orders:
         admission: Admission,
         watch: Watch,
         pauses: Pauses,
+        hold: Callable[[str], None],
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -58,6 +62,7 @@ class Orders:
         self._admission = admission
         self._watch = watch
         self._pauses = pauses
+        self._hold = hold
 
     def trigger(self, job: str) -> Done | Refused:
         """Start a run of a job now, by hand; CRON_OVERLAP, pools and limits hold for it."""
@@ -81,7 +86,7 @@ class Orders:
         if entry is None:
             return Refused("no-such-job", f"{row.run.job} is no longer in a crontab")
         if row.state is State.SCHEDULED:
-            return self._hurry(number)
+            return self._hurry(entry, number)
         if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(row.run.job):
             return _busy(row.run.job)
         return self._again(entry, row)
@@ -90,7 +95,7 @@ class Orders:
         """End a run, or let go of it where it waits; it is not tried again."""
         running = self._watch.find(number)
         if running is not None:
-            self._watch.kill(running)
+            self._end(running)
             return Done(running.attempt.run, running.attempt.number)
         pending = self._jobs.waiting.find(number)
         if pending is not None:
@@ -105,6 +110,14 @@ class Orders:
             return Refused("too-early", f"Run {number} is just being started; ask again")
         return Refused("over", f"Run {number} of {row.run.job} is over: {row.state}")
 
+    def _end(self, running: Running) -> None:
+        """End an attempt; a job that fills the disk can be ended though the journal refuses."""
+        try:
+            with self._ledger.commit():
+                self._ledger.doom(running.attempt.run, Reason.KILLED)
+        finally:
+            self._watch.doom(running, Reason.KILLED)
+
     def pause(self, jobs: Sequence[str], until: datetime | None, note: str) -> Refused | None:
         """Start nothing of these jobs by their schedules; what waits of them is let go of."""
         now = self._clock.now()
@@ -116,6 +129,7 @@ class Orders:
             for job in jobs:
                 self._pauses.begin(Paused(job, now, until, note))
                 self._jobs.waiting.drop_all(job, Reason.PAUSED)
+                self._hold(job)
         return None
 
     def resume(self, jobs: Sequence[str]) -> Refused | None:
@@ -133,25 +147,29 @@ class Orders:
 
     # --- retry ---------------------------------------------------------------------------------
 
-    def _hurry(self, number: int) -> Done | Refused:
+    def _hurry(self, entry: Entry, number: int) -> Done | Refused:
         """Let a run that waits for a time wait no longer."""
         pending = self._jobs.waiting.find(number)
         if pending is None:
             return Refused("too-early", f"Run {number} is just being started; ask again")
-        if pending not in self._jobs.pending.of(pending.run.job):
+        if pending not in self._jobs.waiting.timed(pending.run.job):
             why = "waits for its turn: an earlier run of the job, or a place"
             return Refused("in-line", f"Run {number} {why}; it starts when there is room")
+        if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(entry.job):
+            return _busy(entry.job)
         with self._ledger.commit():
-            self._jobs.waiting.move(pending, self._clock.now())
+            self._jobs.waiting.remove(pending)
+            self._admission.again(entry, pending, self._clock.now())
         return Done(pending.run, pending.number if isinstance(pending, Retry) else 1)
 
     def _again(self, entry: Entry, row: RunRow) -> Done:
         """Open a run again that is over."""
         now, number = self._clock.now(), len(row.attempts) + 1
-        again: Pending = PutOff(row.run, now, made_up=False)
+        again: Pending = PutOff(row.run, now, made_up=False, by_hand=row.by_hand)
         if number > 1:
             again = Retry(row.run, number, due=now, first_start=now, ended=now)
         with self._ledger.commit():
+            self._ledger.reopen(row.run, now)
             self._admission.again(entry, again, now)
         return Done(row.run, number)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from scheduler.journal import Journal
     from scheduler.ledger import Ledger
     from scheduler.model import Paused
+
+
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Pauses:
@@ -21,13 +24,24 @@ class Pauses:
         self._ledger = ledger
         self._paused: dict[str, Paused] = {}
 
-    def open(self, now: datetime) -> None:
-        """Go by what the last daemon knew; inside a commit, as all below."""
+    def open(self, handled: datetime | None) -> None:
+        """Go by what the last daemon knew, whose last minute was `handled`; inside a commit.
+
+        A pause that has ended since then still says what the minutes without a daemon were.
+        """
         for paused in self._journal.pauses():
-            if _is_over(paused, now):
+            if handled is not None and _is_over(paused, handled):
                 self._journal.resume(paused.job)
             else:
                 self._ledger.then(self._paused.__setitem__, paused.job, paused)
+
+    def end_of(self, job: str, instant: datetime) -> datetime | None:
+        """Return until when the pause lasts that an instant falls into; None if it falls in none.
+
+        One without an end lasts for ever.
+        """
+        paused = self.at(job, instant)
+        return None if paused is None else paused.until or _FOR_EVER
 
     def at(self, job: str, instant: datetime) -> Paused | None:
         """Return the pause that the job's instant falls into; None if there is none."""

@@ -15,11 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """A claimed run that starts at `due`; one that is `made_up` was missed, and is late by then."""
+    """A claimed run that starts at `due`; one that is `made_up` was missed, and is late by then.
+
+    One that was asked for `by_hand` is no schedule's.
+    """
 
     run: Run
     due: datetime
     made_up: bool
+    by_hand: bool = False
+
+    def is_since(self, instant: datetime) -> bool:
+        """Say whether it is of an instant of its schedule, this one or a later one."""
+        return not self.by_hand and self.run.instant >= instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,9 @@ class PendingRuns:
 
     def remove(self, pending: Pending) -> None:
         """Forget one of them."""
-        del self._by_time[bisect_left(self._by_time, _key(pending), key=_key)]
         some = self._jobs[pending.run.job]
-        some.remove(pending)
+        some.remove(pending)  # a ValueError for one that is not here: nobody else's place is taken
+        del self._by_time[bisect_left(self._by_time, _key(pending), key=_key)]
         if not some:
             del self._jobs[pending.run.job]
 
@@ -81,7 +89,7 @@ class PendingRuns:
     def since(self, instant: datetime) -> list[PutOff]:
         """Return what has not begun of the runs of this instant or later."""
         some = (each for each in self._by_time if isinstance(each, PutOff))
-        return [each for each in some if each.run.instant >= instant]
+        return [each for each in some if each.is_since(instant)]
 
     def due(self, now: datetime) -> list[Pending]:
         """Return what is due, the earliest first."""

@@ -59,7 +59,7 @@ class Queues:
 
     def since(self, instant: datetime) -> list[PutOff]:
         """Return what has not begun of the runs of this instant or later."""
-        return [p for p in self.all() if isinstance(p, PutOff) and p.run.instant >= instant]
+        return [p for p in self.all() if isinstance(p, PutOff) and p.is_since(instant)]
 
     def clear(self) -> None:
         """Forget everything; the journal does not."""

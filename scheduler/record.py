@@ -64,7 +64,10 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that is not over; `due` is when its next attempt may start, None for at once."""
+    """A run that is not over; `due` is when its next attempt may start, None for at once.
+
+    `reason` is what it waits for beside that, or why its process is being ended.
+    """
 
     run: Run
     state: State
@@ -72,6 +75,7 @@ class OpenRun:
     attempts: tuple[AttemptRow, ...]
     made_up: bool = False
     by_hand: bool = False
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

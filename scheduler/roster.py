@@ -7,19 +7,21 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import last_good
-from scheduler.catchup import Walk, account
+from scheduler.catchup import Walk, accounts
 from scheduler.model import Crontab, Entry, Every, Severity
 from scheduler.report import counted, lines
 from scheduler.timetable import Timetable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from scheduler.catchup import Account, Gap, Instants
     from scheduler.journal import Journal
     from scheduler.log import Log
     from scheduler.sources import Loaded, Stamp
+
+    PauseAt = Callable[[str, datetime], datetime | None]
 
 
 _TOLD = 50  # problems told in full at each reading; a binary file has thousands
@@ -109,26 +111,29 @@ class Roster:
             return []
         return [(entry, boot) for entry in entries if not self._journal.booted(entry.job, boot)]
 
-    def accounts(self, gap: Gap) -> list[Account]:
-        """Return what becomes of the instants that each entry missed."""
+    def accounts(self, gap: Gap, pause: PauseAt) -> list[Account]:
+        """Return what becomes of the instants that each entry missed.
+
+        `pause` says until when the pause lasts that a job's instant falls into, None for none.
+        """
         timetable = self.timetable
         instants = Walk(gap, timetable.due, timetable)
         due = {entry.job for entry in timetable.due(gap.current)}
-        found = (
-            self._account(entry, gap, instants, is_due=entry.job in due)
-            for entry in timetable.entries
-        )
-        return [each for each in found if each is not None]
+        found: list[Account] = []
+        for entry in timetable.entries:
+            is_due, until = entry.job in due, pause(entry.job, gap.last)
+            found += self._accounts(entry, gap, instants, is_due=is_due, until=until)
+        return found
 
-    def _account(
-        self, entry: Entry, gap: Gap, instants: Instants, *, is_due: bool
-    ) -> Account | None:
+    def _accounts(
+        self, entry: Entry, gap: Gap, instants: Instants, *, is_due: bool, until: datetime | None
+    ) -> list[Account]:
         try:
-            return account(entry, gap, instants, is_due=is_due)
+            return accounts(entry, gap, instants, is_due=is_due, paused_until=until)
         except Exception as error:  # noqa: BLE001 (a bug in one entry's must not stop every other)
             trace = "".join(traceback.format_exception(error))
             self._log.error("bug", job=entry.job, error=repr(error), trace=trace, say=trace)
-            return None
+            return []
 
     def rewind(self, now: datetime) -> None:
         """Let every interval count from `now` at the latest: the clock had been wrong."""

@@ -18,13 +18,14 @@ from scheduler.herald import Starts
 from scheduler.heritage import Heritage
 from scheduler.jobs import Jobs
 from scheduler.launches import Launches, Started
-from scheduler.ledger import Ledger
+from scheduler.ledger import Leaving, Ledger
 from scheduler.model import Ending, Entry, Lost, NotStarted
 from scheduler.orders import Orders
 from scheduler.outcomes import Outcomes
 from scheduler.pauses import Pauses
 from scheduler.slots import Slots
 from scheduler.tick import MINUTE, JumpKind
+from scheduler.waiting import Waiting
 from scheduler.watch import Running, Watch
 
 if TYPE_CHECKING:
@@ -68,14 +69,22 @@ class Runs:
         self._starts = Starts(clock, log)
         self._watch = Watch(clock, spawner, self._bounds)
         users = (self._watch, self._launches, self._planned)
-        slots = Slots(self._ledger, users, most)
+        leaving = Leaving(self._ledger)
+        waiting = Waiting(self._ledger, leaving, Slots(self._ledger, leaving, users, most))
         self.pauses = Pauses(journal, self._ledger)
         self._jobs = Jobs(
-            self._ledger, self._launches, self._planned, self._watch, slots, self.pauses
+            self._ledger, self._launches, self._planned, self._watch, waiting, self.pauses
         )
         self._admission = Admission(self._ledger, self._jobs, self.pauses)
         self.orders = Orders(
-            clock, journal, self._ledger, self._jobs, self._admission, self._watch, self.pauses
+            clock,
+            journal,
+            self._ledger,
+            self._jobs,
+            self._admission,
+            self._watch,
+            self.pauses,
+            self._hold,
         )
         self._outcomes = Outcomes(self._ledger, self._jobs, draw)
         self._heritage = Heritage(
@@ -121,7 +130,6 @@ class Runs:
         self, jumps: Iterable[Jump], accounts: Sequence[Account], now: datetime, handled: datetime
     ) -> None:
         """Put on disk what becomes of the instants that were missed, up to the minute `handled`."""
-        accounts = [self._unless_paused(each) for each in accounts]
         made_up = catchup.starts(accounts, now)
         left_out = [each.left_out for each in accounts if each.left_out is not None]
         with self._ledger.commit():
@@ -134,11 +142,6 @@ class Runs:
             for missed in made_up:
                 self._admission.make_up(missed)
             self._ledger.handled(handled)
-
-    def _unless_paused(self, account: Account) -> Account:
-        """Leave out everything that a job missed that is paused by the newest of it."""
-        is_paused = self.pauses.at(account.entry.job, account.newest)
-        return account.forgone() if is_paused else account
 
     def jumped(self, jumps: Sequence[Jump], unlived: datetime | None) -> None:
         """Put jumps on disk; what waits for a time moves with a clock that was set back.
@@ -181,6 +184,13 @@ class Runs:
         self._held = held
         if not self._launches:  # else the burst that goes on needs the descriptors
             self._planned.prepare()
+
+    def _hold(self, job: str) -> None:
+        """Take back what is planned of a job: the minute itself sees what becomes of it."""
+        for start in self._planned.of(job):
+            self._ledger.release(start.attempt.run)
+            self._ledger.then(self._planned.drop, start)
+            self._ledger.then(lambda entry=start.entry: self._held.append(entry))
 
     def unplan(self) -> None:
         """Take back what is planned: its minute is owed again."""
@@ -337,7 +347,7 @@ class Runs:
     def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
         """Settle what an earlier daemon left open, whose last minute was `handled`."""
         with self._ledger.commit():
-            self.pauses.open(self._clock.now())
+            self.pauses.open(handled)
         self._heritage.settle(left, handled)
 
 

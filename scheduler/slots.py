@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from scheduler.ledger import Ledger
+    from scheduler.ledger import Leaving, Ledger
     from scheduler.model import Run
     from scheduler.pending import Pending
 
@@ -47,7 +47,6 @@ class _Scope:
     commit: int = -1
     taken: Counter[str | None] = field(default_factory=Counter)
     begun: set[str] = field(default_factory=set)
-    leaving: set[Pending] = field(default_factory=set)
 
 
 class Slots:
@@ -58,9 +57,12 @@ class Slots:
     that came first goes first.
     """
 
-    def __init__(self, ledger: Ledger, users: Sequence[User], most: int | None) -> None:
+    def __init__(
+        self, ledger: Ledger, leaving: Leaving, users: Sequence[User], most: int | None
+    ) -> None:
         self.most = most
         self._ledger = ledger
+        self._leaving = leaving
         self._users = users
         self._limits: Mapping[str, int] = {}
         self._lines: dict[str | None, deque[Waiter]] = {}
@@ -137,20 +139,22 @@ class Slots:
         self._ledger.then(self._add, Waiter(turn, pending, pool_of(entry), reason))
 
     def admissible(self, entries: Mapping[str, Entry]) -> Iterator[Pending]:
-        """Yield who may start now, in fair order; whoever is yielded waits here no more.
+        """Yield who may start now, in fair order; its taker has to remove it before the next.
 
-        What its taker does with it counts for the next one.
+        What else its taker does with it counts for the next one, too.
         """
-        lines = [tuple(line) for line in self._lines.values()]
-        heads = [(line[0].turn, iter(line[1:]), line[0]) for line in lines]  # turns differ
-        heapify(heads)
+        lines = [
+            [waiter for waiter in line if waiter.pending not in self._leaving]
+            for line in self._lines.values()
+        ]
+        heads = [(line[0].turn, iter(line[1:]), line[0]) for line in lines if line]
+        heapify(heads)  # turns differ
         while heads:
             _, rest, waiter = heappop(heads)
             obstacle = self.obstacle(entries[waiter.pending.run.job])
             if obstacle is Reason.CROWD:
                 return
             if obstacle is None:
-                self.remove(waiter.pending)
                 yield waiter.pending
                 if (following := next(rest, None)) is not None:
                     heappush(heads, (following.turn, rest, following))
@@ -164,8 +168,7 @@ class Slots:
         return [each.pending for each in self._waiters(job)]
 
     def _waiters(self, job: str) -> list[Waiter]:
-        leaving = self._this_commit().leaving
-        return [each for each in self._jobs.get(job, ()) if each.pending not in leaving]
+        return [each for each in self._jobs.get(job, ()) if each.pending not in self._leaving]
 
     def all(self) -> list[Waiter]:
         """Return everyone who waits, in the order of their turns."""
@@ -179,16 +182,23 @@ class Slots:
     def since(self, instant: datetime) -> list[PutOff]:
         """Return what has not begun of the runs of this instant or later."""
         some = (each.pending for each in self.all())
-        return [p for p in some if isinstance(p, PutOff) and p.run.instant >= instant]
+        return [p for p in some if isinstance(p, PutOff) and p.is_since(instant)]
 
     def has_later(self, run: Run) -> bool:
         """Say whether a later run of the same job waits here."""
         return any(each.run.instant > run.instant for each in self.of(run.job))
 
     def remove(self, pending: Pending) -> None:
-        """Let a run go: from now on for this commit, and for good once it holds."""
-        self._this_commit().leaving.add(pending)
-        self._ledger.then(self._remove, pending)
+        """Forget one of them."""
+        some = self._jobs[pending.run.job]
+        waiter = next(each for each in some if each.pending == pending)
+        some.remove(waiter)
+        if not some:
+            del self._jobs[pending.run.job]
+        line = self._lines[waiter.pool]
+        line.remove(waiter)
+        if not line:
+            del self._lines[waiter.pool]
 
     def clear(self) -> None:
         """Forget everyone; the journal does not."""
@@ -202,14 +212,3 @@ class Slots:
         else:
             line.append(waiter)
         self._jobs.setdefault(waiter.pending.run.job, []).append(waiter)
-
-    def _remove(self, pending: Pending) -> None:
-        some = self._jobs[pending.run.job]
-        waiter = next(each for each in some if each.pending == pending)
-        some.remove(waiter)
-        if not some:
-            del self._jobs[pending.run.job]
-        line = self._lines[waiter.pool]
-        line.remove(waiter)
-        if not line:
-            del self._lines[waiter.pool]

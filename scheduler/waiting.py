@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime, timedelta
 
-    from scheduler.ledger import Ledger
+    from scheduler.ledger import Leaving, Ledger
     from scheduler.model import Run
     from scheduler.record import RunRow
     from scheduler.slots import Slots
@@ -29,8 +29,9 @@ class Waiting:
     Of a run one thing waits, in one of them.
     """
 
-    def __init__(self, ledger: Ledger, slots: Slots) -> None:
+    def __init__(self, ledger: Ledger, leaving: Leaving, slots: Slots) -> None:
         self._ledger = ledger
+        self._leaving = leaving
         self.pending = PendingRuns()
         self.queues = Queues()
         self.slots = slots
@@ -39,12 +40,21 @@ class Waiting:
         return job in self.pending or job in self.queues or job in self.slots
 
     def of(self, job: str) -> list[Pending]:
-        """Return whatever waits of this job."""
-        return [*self.pending.of(job), *self.queues.of(job), *self.slots.of(job)]
+        """Return whatever waits of this job, and is not leaving."""
+        return [*self.timed(job), *self.queued(job), *self.slots.of(job)]
+
+    def timed(self, job: str) -> list[Pending]:
+        """Return what waits for a time, and is not leaving."""
+        return [each for each in self.pending.of(job) if each not in self._leaving]
+
+    def queued(self, job: str) -> list[Pending]:
+        """Return what waits for another run of this job, in order, and is not leaving."""
+        return [each for each in self.queues.of(job) if each not in self._leaving]
 
     def find(self, run: int) -> Pending | None:
         """Return what waits of the run of this number; None if nothing does."""
-        return next((each for each, _ in self.all() if each.run.number == run), None)
+        some = (each for each, _ in self.all() if each not in self._leaving)
+        return next((each for each in some if each.run.number == run), None)
 
     def all(self) -> Iterator[tuple[Pending, Reason | None]]:
         """Yield everything that waits, and for what: None is a time."""
@@ -79,7 +89,7 @@ class Waiting:
 
     def drop_queue(self, job: str, reason: Reason) -> None:
         """Close what waits for another run of this job, or for a place."""
-        for waiting in (*self.queues.of(job), *self.slots.of(job)):
+        for waiting in (*self.queued(job), *self.slots.of(job)):
             self.drop(waiting, reason)
 
     def drop(self, pending: Pending, reason: Reason) -> None:
@@ -93,13 +103,14 @@ class Waiting:
         self._ledger.close(pending.run, state, reason)
 
     def remove(self, pending: Pending) -> None:
-        """Let a run wait no more, wherever it does."""
-        job = pending.run.job
-        if pending in self.slots.of(job):
-            self.slots.remove(pending)
+        """Let a run wait no more, wherever it does: for this commit at once, then for good."""
+        if pending in self._leaving:
             return
-        line = self.pending if pending in self.pending.of(job) else self.queues
-        self._ledger.then(line.remove, pending)
+        job = pending.run.job
+        lists = (self.pending, self.queues, self.slots)
+        holder = next(each for each in lists if pending in each.of(job))
+        self._leaving.add(pending)
+        self._ledger.then(holder.remove, pending)
 
     # --- what the clock does to it ---------------------------------------------------------------
 
@@ -107,7 +118,7 @@ class Waiting:
         """Let what waits for a time wait for another one."""
         moved = replace(pending, due=due)
         self._ledger.keep(moved)
-        self._ledger.then(self.pending.remove, pending)
+        self.remove(pending)
         self._ledger.then(self.pending.add, moved)
 
     def set_back(

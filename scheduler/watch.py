@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scheduler.process import Spawner
 
 _LOOK = 15.0  # seconds between looks at processes that are not our children
+_PATIENCE = 0.2  # and at least so many between them, whatever wakes the daemon
 _ROUNDING = 1e-6  # seconds: what is due in less is due, since no wait is shorter
 _LOOK_BEHIND = 0.5  # and at what an ended job left behind, which is none of ours either
 
@@ -59,6 +60,7 @@ class Watch:
         self._pools: Counter[str | None] = Counter()  # how many run, by the pool they began in
         self._stragglers: dict[int, float] = {}  # groups whose leader is gone; when to kill them
         self._adopted: set[int] = set()
+        self._looked_at = -_PATIENCE  # when they were looked at last
 
     def __len__(self) -> int:
         """Return how many process groups there still is something to do about."""
@@ -99,9 +101,13 @@ class Watch:
         some = self._running.values()
         return next((each for each in some if each.attempt.run.number == run), None)
 
-    def kill(self, running: Running) -> None:
-        """Begin to end an attempt by hand; asked again, it is ended at once."""
-        running.fate = Reason.KILLED
+    def of(self, job: str) -> list[Running]:
+        """Return the attempts of this job that run."""
+        return [self._running[pid] for pid in self._jobs.get(job, ())]
+
+    def doom(self, running: Running, reason: Reason) -> None:
+        """Begin to end an attempt; told again, it is ended at once."""
+        running.fate = reason
         self._signal(running)
 
     def runs(self, job: str) -> bool:
@@ -132,7 +138,11 @@ class Watch:
         return running
 
     def vanished(self) -> Iterator[Running]:
-        """Yield the adopted attempts whose process is gone."""
+        """Yield the adopted attempts whose process is gone; asked often, it does not look often."""
+        now = self._clock.monotonic()
+        if not self._adopted or now < self._looked_at + _PATIENCE:
+            return
+        self._looked_at = now
         for pid in list(self._adopted):
             running = self._running[pid]
             if self._spawner.started_at(pid) != running.adopted:
@@ -149,13 +159,6 @@ class Watch:
             number = signal.SIGKILL if at <= now + _ROUNDING else 0
             if not self._spawner.signal(pid, number) or number:
                 del self._stragglers[pid]  # nobody is left, or will be
-
-    def replace(self, job: str) -> None:
-        """Begin to end the job's attempts, to make room for a new run."""
-        for pid in self._jobs.get(job, ()):
-            if self._running[pid].fate is None:
-                self._running[pid].fate = Reason.REPLACED
-                self._signal(self._running[pid])
 
     def end_all(self) -> None:
         """Send every attempt its next signal: SIGTERM first, SIGKILL after that."""

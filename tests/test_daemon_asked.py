@@ -9,6 +9,7 @@ import pytest
 from fakes import Act
 from world import Frail, World, line, when
 
+from scheduler.errors import JournalError
 from scheduler.model import Exited
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
 
@@ -154,6 +155,16 @@ def test_an_interval_does_not_count_from_a_trigger() -> None:
     assert world.starts("job")[4:] == ["12:44:00"]
 
 
+def test_a_triggered_run_that_waits_outlives_a_clock_that_begins_anew() -> None:
+    text = line("x", "0 18 * * *", pool="db") + line("job", "0 6 * * *", pool="db")
+    world = Asked(text, "12:05", {"x": [Act(lasts=3600)]})
+    world.at("12:06", lambda: world.clock.set(when("17:59:30")))
+    world.ask_at("18:01", Trigger("job"))
+    world.set_clock_at("18:02", "12:10:30", stop="14:00")
+    world.run()
+    assert world.story("job") == ["18:01:01 succeeded: exit 0"]
+
+
 # --- retry ------------------------------------------------------------------------------------------
 
 
@@ -258,6 +269,60 @@ def test_what_is_over_can_not_be_killed() -> None:
     assert refusal(asked(line("job", NOON), "12:10", Kill(9))[1]) == "no-such-run"
 
 
+def test_a_kill_is_remembered_by_the_next_daemon() -> None:
+    """It goes on ending the job, and does not try it again."""
+    text = line("job", NOON, kill_after="1m", retry_delay="1s")
+    world = Asked(text, acts={"job": [Act(lasts=9999, on_term=None)]})
+    world.ask_at("12:05", Kill(1))
+    world.crashes_at("12:05:30")
+    world.runs_until("12:20")
+    assert world.signals() == [("12:05:00", 15), ("12:05:30", 15), ("12:06:30", 9)]
+    assert world.story("job") == ["12:00 failed (killed by hand): lost"]
+    assert world.starts("job") == ["12:00:00"]
+
+
+def test_a_replaced_run_is_not_tried_again_by_the_next_daemon() -> None:
+    text = line("job", "0-1 12 * * *", overlap="replace", retry_delay="1s")
+    world = Asked(text, acts={"job": [Act(lasts=9999, on_term=None)]})
+    world.crashes_at("12:01:05").runs_until("12:20")
+    assert world.story("job")[0] == "12:00 failed (replaced): lost"
+    assert len(world.starts("job")) == 2
+
+
+def test_a_job_that_fills_the_disk_can_be_killed_though_the_journal_refuses() -> None:
+    world = Asked(line("job", NOON), acts={"job": [Act(lasts=9999)]})
+    journal = world.journal
+    assert isinstance(journal, Frail)
+
+    def fills(*, is_full: bool) -> None:
+        journal.is_full = is_full
+
+    world.at("12:05", lambda: fills(is_full=True))
+    world.ask_at("12:05:01", Kill(1))
+    world.at("12:06", lambda: fills(is_full=False))
+    world.runs_until("12:20")
+    assert world.signals() == [("12:05:01", 15)]
+    assert world.story("job") == ["12:00 failed (killed by hand): signal 15"]
+
+
+def test_a_waiting_run_is_killed_once_though_its_place_is_free() -> None:
+    """Its place fell free in a commit that was refused, so nobody has let it in yet."""
+    text = line("x", NOON, pool="db") + line("job", NOON, pool="db")
+    world = Asked(text, acts={"x": [Act(lasts=300)], "job": [Act(lasts=5)]})
+    journal = world.journal
+    assert isinstance(journal, Frail)
+
+    def refuses() -> None:
+        for more in range(1, 6):
+            journal.accidents[journal.statements + more] = refuse
+
+    world.at("12:04:59.9", refuses)
+    world.ask_at("12:05:00.1", Kill(2))
+    world.runs_until("12:20")
+    assert world.story("job")[0].startswith("12:00 ")
+    assert not world.said("bug")
+
+
 # --- pause and resume -------------------------------------------------------------------------------
 
 
@@ -322,6 +387,70 @@ def test_what_waits_of_a_paused_job_is_let_go_of_and_what_runs_goes_on() -> None
     world, _ = asked(text, "12:05", Pause(("fails", "long")), acts=acts)
     assert world.story("fails") == ["12:00 failed (paused): exit 1"]
     assert world.story("long") == ["12:00 succeeded: exit 0"]
+
+
+def test_a_pause_that_ended_while_no_daemon_ran_still_says_what_was_paused() -> None:
+    world = Asked(line("job", "20 12 * * *"), "12:01")
+    world.ask_at("12:02", Pause(("job",), when("12:45")))
+    world.crashes_at("12:05")
+    world.clock.set(when("13:00"))
+    world.runs_until("13:10")
+    assert (world.starts("job"), world.story("job")) == ([], ["12:20 skipped (paused): -"])
+
+
+def test_what_a_sleep_missed_is_made_up_for_from_the_end_of_a_pause_on() -> None:
+    world = Asked(line("job", "*/10 * * * *", catchup="all"), "12:01")
+    world.ask_at("12:02", Pause(("job",), when("12:35")))
+    world.sleep_at("12:05", until="13:05")
+    world.at("13:05", lambda: world.stop_at("13:09"))
+    world.run()
+    assert world.story("job") == [
+        "12:10-12:30 skipped (paused): -",
+        "12:40 succeeded: exit 0",
+        "12:50 succeeded: exit 0",
+        "13:00 succeeded: exit 0",
+    ]
+
+
+def test_a_pause_takes_back_what_is_prepared_of_its_job_and_of_no_other() -> None:
+    text = line("job", "5 12 * * *") + line("other", "5 12 * * *")
+    world = Asked(text)
+    world.ask_at("12:04:59.8", Pause(("job",)))
+    prepared: list[int] = []
+    for time in ("12:04:59.79", "12:04:59.95"):
+        world.at(time, lambda: prepared.append(len(world.spawner.descriptors)))
+    world.runs_until("12:30")
+    assert prepared == [2, 1]
+    assert (world.starts("job"), world.starts("other")) == ([], ["12:05:00"])
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_pause_is_done_whole_or_not_at_all(number: int) -> None:
+    """Whichever of its statements is refused."""
+    world = Asked(line("job", "5 12 * * *"))
+
+    def refused() -> None:
+        assert isinstance(world.journal, Frail)
+        world.journal.accidents[world.journal.statements + number] = refuse
+
+    world.at("12:04:59.8", refused)
+    world.ask_at("12:04:59.8", Pause(("job",)))
+    world.runs_until("12:30")
+    is_done = not isinstance(world.replies[0], Refused)
+    assert world.story("job") == (
+        ["12:05 skipped (paused): -"] if is_done else ["12:05 succeeded: exit 0"]
+    )
+
+
+def refuse() -> None:
+    raise JournalError("the disk is full")
+
+
+def test_one_job_named_twice_is_paused_once_and_no_other_loses_its_retry() -> None:
+    text = line("a", NOON, retry_delay="10m") + line("b", NOON, retry_delay="10m")
+    world, _ = asked(text, "12:05", Pause(("a", "a")), acts={"a": [FAILS], "b": [FAILS, Act()]})
+    assert world.story("a") == ["12:00 failed (paused): exit 1"]
+    assert world.story("b") == ["12:00 succeeded: exit 1, exit 0"]
 
 
 def test_by_hand_a_paused_job_runs_all_the_same() -> None:

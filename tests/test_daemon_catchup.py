@@ -9,7 +9,7 @@ import pytest
 from fakes import Act
 from world import Frail, Killed, World, line, when
 
-from scheduler.catchup import account
+from scheduler.catchup import accounts
 from scheduler.errors import JournalError
 from scheduler.model import Exited
 
@@ -413,12 +413,12 @@ def test_those_that_wait_for_an_hour_start_one_after_the_other_in_it() -> None:
 
 
 def test_a_bug_in_one_entrys_account_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    def buggy(entry: Entry, *arguments: Any, **options: Any) -> Account | None:
+    def buggy(entry: Entry, *arguments: Any, **options: Any) -> list[Account]:
         if entry.job == "buggy":
             raise RuntimeError("what a day")
-        return account(entry, *arguments, **options)
+        return accounts(entry, *arguments, **options)
 
-    monkeypatch.setattr("scheduler.roster.account", buggy)
+    monkeypatch.setattr("scheduler.roster.accounts", buggy)
     world = World(line("buggy", "10 12 * * *") + line("job", "10 12 * * *"), "11:59:30")
     jumps_ahead(world, "12:05:20", "12:20:20")
     world.at("12:20:30", lambda: world.stop_at("12:22"))

@@ -223,16 +223,24 @@ def test_what_outlives_its_sigkilled_leader_is_killed_at_once(scene: Scene) -> N
 # --- making room, and the end --------------------------------------------------------------------
 
 
-def test_replacing_ends_the_jobs_attempts_once_and_nobody_else(scene: Scene) -> None:
+def test_a_doomed_attempt_hears_sigterm_and_then_sigkill_and_nobody_else_does(scene: Scene) -> None:
     running = scene.start("job", STUBBORN)
     other = scene.start("other", LONG)
-    scene.watch.replace("job")
-    scene.watch.replace("job")
-    scene.watch.replace("unheard of")
+    assert scene.watch.of("job") == [running]
+    assert scene.watch.of("unheard of") == []
+    scene.watch.doom(running, Reason.REPLACED)
     assert (running.fate, scene.told(running)) == (Reason.REPLACED, [(0, TERM)])
     assert (other.fate, scene.told(other)) == (None, [])
     scene.pass_(10)
     assert scene.told(running) == [(0, TERM), (10, KILL)]
+
+
+def test_doomed_again_it_is_ended_at_once(scene: Scene) -> None:
+    running = scene.start("job", STUBBORN)
+    scene.watch.doom(running, Reason.KILLED)
+    scene.pass_(3)
+    scene.watch.doom(running, Reason.KILLED)
+    assert scene.told(running) == [(0, TERM), (3, KILL)]
 
 
 def test_an_end_of_all_is_sigterm_first_and_sigkill_when_asked_again(scene: Scene) -> None:
@@ -317,7 +325,7 @@ def test_a_timeout_counts_from_the_start(
 def test_no_signal_reaches_another_process_of_that_number(scene: Scene, act: Act) -> None:
     running = scene.start("job", act, timeout=10, is_adopted=True)
     scene.spawner._groups[running.pid].started += 1
-    scene.watch.replace("job")
+    scene.watch.doom(running, Reason.REPLACED)
     scene.pass_(30)
     scene.watch.end_all()
     assert list(scene.watch.vanished()) == [running]

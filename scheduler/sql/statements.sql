@@ -81,6 +81,10 @@ WHERE run = :run AND attempt = :attempt;
 -- The run waits for its next attempt.
 UPDATE run SET state = 'scheduled', reason = :reason, due = :due WHERE number = :run;
 
+-- name: doom
+-- The attempt under way is being ended, and why.
+UPDATE run SET reason = :reason WHERE number = :run AND state = 'running';
+
 -- name: reopen
 -- A run that was over waits for one more attempt.
 UPDATE run SET state = 'scheduled', reason = NULL, due = :due
@@ -207,7 +211,7 @@ ORDER BY instant DESC LIMIT 1;
 -- name: forget_unlived
 -- What was left out of a time that is still to come after all, or claimed in it and never begun.
 DELETE FROM run
-WHERE instant >= :since
+WHERE instant >= :since AND by_hand = 0
 AND (state = 'scheduled' OR reason IN ('missed', 'superseded', 'too late', 'paused'))
 AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number);
 
