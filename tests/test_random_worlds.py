@@ -21,11 +21,12 @@ from world import Careful, Frail, Killed, World, line
 
 from scheduler.errors import JournalError
 from scheduler.model import Exited, NotStarted, Signalled
-from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
+from scheduler.protocol import Kill, Pause, Reload, Resume, Retry, Status, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scheduler.process import Launch
     from scheduler.protocol import Request
 
 MINUTE = timedelta(minutes=1)
@@ -59,6 +60,22 @@ class Plan(NamedTuple):
     line: str
 
 
+class Pausing(Careful):
+    """It starts nothing by its schedule of what is paused."""
+
+    def start(self, launch: Launch) -> int | NotStarted:
+        run = launch.attempt.run
+        world = self._world
+        assert isinstance(world, Troubled)
+        row = world.journal.run(run.number)
+        assert row is not None
+        if launch.attempt.number == 1 and not row.by_hand and run.number not in world.by_hand:
+            for pause in world.journal.pauses():
+                is_over = pause.until is not None and run.instant >= pause.until
+                assert pause.job != run.job or run.instant < pause.since or is_over, pause
+        return super().start(launch)
+
+
 class Troubled(World):
     """A world that is drawn from a seed, and lived through for about a day."""
 
@@ -71,7 +88,7 @@ class Troubled(World):
         changes = [at for some in reference.CHANGES.values() for at in some]
         self.start = self.dice.choice(changes) - timedelta(seconds=self.dice.uniform(0, DAY / 2))
         self.clock = FakeClock(self.start, limit=timedelta(days=400))
-        self.spawner = Careful(self.clock, acts, self)
+        self.spawner = Pausing(self.clock, acts, self)
         self.first: datetime | None = None  # the first minute that was handled
         self.by_hand: set[int] = set()  # runs that were tried again because somebody asked
         self.tasks: list[asyncio.Task[None]] = []
@@ -179,9 +196,9 @@ class Troubled(World):
         daemon = self.daemon
 
         async def ask() -> None:
-            reply = await daemon.ask(request)
-            if isinstance(request, Retry) and not isinstance(reply, Refused):
+            if isinstance(request, Retry):
                 self.by_hand.add(request.run)
+            await daemon.ask(request)
 
         self.tasks.append(asyncio.get_running_loop().create_task(ask()))
 
