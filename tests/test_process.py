@@ -849,8 +849,11 @@ def test_what_is_prepared_leaves_descriptors_to_start_it_with(
     """Of a burst that is more than there are, nothing fails: the rest is prepared later."""
     real.start(real.prepare(job("true")))  # whatever is opened once is open
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.dup(0)
-    os.close(free)
+    highest = max(int(path.name) for path in Path("/dev/fd").iterdir())
+    hoard = [os.dup(0)]
+    while hoard[-1] < highest:  # what is free stands above all that is not
+        hoard.append(os.dup(0))
+    free = hoard[-1] + 1
     resource.setrlimit(resource.RLIMIT_NOFILE, (free + 8, limits[1]))
     try:
         some = [real.prepare(job("true", stdin=stdin)) for _ in range(12)]
@@ -858,6 +861,8 @@ def test_what_is_prepared_leaves_descriptors_to_start_it_with(
         started = [real.spawner.start(each) for each in launches]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in hoard:
+            os.close(descriptor)
     real.pids += [each for each in started if isinstance(each, int)]
     assert len(launches) == 5
     assert len(real.pids) == 6
