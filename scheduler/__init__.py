@@ -3,7 +3,7 @@
 crontab text → entries     sources, crontab, lines, action, scope, settings, values, duration,
                            naming, delay, remarks, expression, items, fields, canonical, writing
 entries → due runs         roster, last_good, timetable, due, shifts, minutes, tick, catchup
-due runs → claim → spawn   runs, admission, jobs, pauses, waiting, pending, queues, slots,
+due runs → claim → spawn   runs, prepared, admission, jobs, pauses, waiting, pending, queues, slots,
                            launches, process, shell, marks, environment, limits, limiter, cgroup
 spawn → outcome            watch, proc, heritage, bounds, outputs
 outcome → decision         outcomes, retry

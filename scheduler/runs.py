@@ -23,6 +23,7 @@ from scheduler.model import Ending, Entry, Lost, NotStarted
 from scheduler.orders import Orders
 from scheduler.outcomes import Outcomes
 from scheduler.pauses import Pauses
+from scheduler.prepared import Prepared
 from scheduler.slots import Slots
 from scheduler.tick import MINUTE, JumpKind
 from scheduler.waiting import Waiting
@@ -63,18 +64,17 @@ class Runs:
         self._journal = journal
         self._spawner = spawner
         self._ledger = Ledger(journal, log)
-        self._planned = Launches(clock, spawner, state)  # for a minute that has not come
         self._launches = Launches(clock, spawner, state)
         self._bounds = Bounds(clock, state, most_output)
         self._starts = Starts(clock, log)
         self._watch = Watch(clock, spawner, self._bounds)
-        users = (self._watch, self._launches, self._planned)
+        planned = Launches(clock, spawner, state)  # for a minute that has not come
+        users = (self._watch, self._launches, planned)
         leaving = Leaving(self._ledger)
         waiting = Waiting(self._ledger, leaving, Slots(self._ledger, leaving, users, most))
         self.pauses = Pauses(journal, self._ledger)
-        self._jobs = Jobs(
-            self._ledger, self._launches, self._planned, self._watch, waiting, self.pauses
-        )
+        self._jobs = Jobs(self._ledger, self._launches, planned, self._watch, waiting, self.pauses)
+        self._prepared = Prepared(self._ledger, self._jobs, planned)
         self._admission = Admission(self._ledger, self._jobs, self.pauses)
         self.orders = Orders(
             clock,
@@ -84,13 +84,12 @@ class Runs:
             self._admission,
             self._watch,
             self.pauses,
-            self._hold,
+            self._prepared.hold,
         )
         self._outcomes = Outcomes(self._ledger, self._jobs, draw)
         self._heritage = Heritage(
             clock, spawner, self._ledger, self._watch, self._jobs, self._outcomes
         )
-        self._held: list[Entry] = []  # due at the planned minute, and not claimed for it
         self._is_stopping = False
         self._begun: list[Running] = []  # started, and not yet in the journal
         self._endings: list[tuple[Running, Ending]] = []  # seen, and not yet in the journal
@@ -169,53 +168,33 @@ class Runs:
             self._ledger.handled(minute)
 
     def plan(self, entries: Iterable[Entry], instant: datetime, *, late: bool = False) -> None:
-        """Claim and prepare what is due at `instant`, before it; others are held for `fire`.
-
-        Those are the entries that something keeps from a start, those that start later than their
-        instant, and all of a minute that is `late`.
-        """
-        held: list[Entry] = []
+        """Claim and prepare what is due at `instant`, before it; others are held for `fire`."""
         with self._ledger.commit():
-            for entry in entries:
-                if late or entry.delay or self._jobs.is_held(entry, instant):
-                    held.append(entry)
-                elif run := self._ledger.claim(entry, instant):
-                    self._jobs.begin(entry, run, queue=self._planned)
-        self._held = held
+            self._prepared.claim(entries, instant, late=late)
         if not self._launches:  # else the burst that goes on needs the descriptors
-            self._planned.prepare()
-
-    def _hold(self, job: str) -> None:
-        """Take back what is planned of a job: the minute itself sees what becomes of it."""
-        for start in self._planned.of(job):
-            self._ledger.release(start.attempt.run)
-            self._ledger.then(self._planned.drop, start)
-            self._ledger.then(lambda entry=start.entry: self._held.append(entry))
+            self._prepared.starts.prepare()
 
     def unplan(self) -> None:
         """Take back what is planned: its minute is owed again."""
         with self._ledger.commit():
-            for attempt in self._planned.attempts():
-                self._ledger.release(attempt.run)
-            self._ledger.then(self._planned.cancel)
-            self._ledger.then(self._held.clear)
+            self._prepared.undo()
 
     def fire(self, instant: datetime, *, late: bool = False) -> None:
         """Start what was planned for `instant`, then see who may start beside an earlier run.
 
         A `late` minute is run as if in time: a run then waits for the one before it.
         """
-        if not (self._held or self._planned):
+        if not self._prepared:
             self.handled(instant)
             return
-        self._launches.take(self._planned)
+        self._launches.take(self._prepared.starts)
         self.start()
         now = self._clock.now()
         with self._ledger.commit():
-            for entry in self._held:
+            for entry in self._prepared.held:
                 self._admission.admit(entry, instant, now, late=late)
             self._ledger.handled(instant)
-            self._ledger.then(self._held.clear)
+            self._prepared.done()
         self.start()
 
     def start(self) -> None:
@@ -260,7 +239,7 @@ class Runs:
         Of the two only signals are sent when a minute is prepared: nothing may hold it up.
         """
         self._watch.enforce()
-        if not self._planned:
+        if not self._prepared.starts:
             self._bounds.look()
 
     def is_starting(self) -> bool:
@@ -277,7 +256,7 @@ class Runs:
         if self._begun or self._endings or (self._launches and not self._is_stopping):
             return now
         retry = None if self._is_stopping else self._jobs.pending.next_due()
-        look = None if self._planned else self._bounds.next_look()
+        look = None if self._prepared.starts else self._bounds.next_look()
         waits = [wait for wait in (self._watch.next_signal(), look) if wait is not None]
         wakes = [retry, *(now + timedelta(seconds=wait) for wait in waits)]
         return min((wake for wake in wakes if wake is not None), default=None)
@@ -336,7 +315,7 @@ class Runs:
 
         What runs goes on, and the next daemon in this process finds it.
         """
-        for launches in (self._planned, self._launches):
+        for launches in (self._prepared.starts, self._launches):
             launches.cancel()
         self._spawner.bequeath()
 
