@@ -193,7 +193,7 @@ class Ledger:
         self._journal.set_booted(job, boot)
 
 
-class Leaving:
+class Dropped:
     """The runs that the commit under way lets wait no longer; in the next one there are none."""
 
     def __init__(self, ledger: Ledger) -> None:

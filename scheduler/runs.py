@@ -18,7 +18,7 @@ from scheduler.herald import Starts
 from scheduler.heritage import Heritage
 from scheduler.jobs import Jobs
 from scheduler.launches import Launches, Started
-from scheduler.ledger import Leaving, Ledger
+from scheduler.ledger import Dropped, Ledger
 from scheduler.model import Ending, Entry, Lost, NotStarted
 from scheduler.orders import Orders
 from scheduler.outcomes import Outcomes
@@ -70,8 +70,8 @@ class Runs:
         self._watch = Watch(clock, spawner, self._bounds)
         planned = Launches(clock, spawner, state)  # for a minute that has not come
         users = (self._watch, self._launches, planned)
-        leaving = Leaving(self._ledger)
-        waiting = Waiting(self._ledger, leaving, Slots(self._ledger, leaving, users, most))
+        dropped = Dropped(self._ledger)
+        waiting = Waiting(self._ledger, dropped, Slots(self._ledger, dropped, users, most))
         self.pauses = Pauses(journal, self._ledger)
         self._jobs = Jobs(self._ledger, self._launches, planned, self._watch, waiting, self.pauses)
         self._prepared = Prepared(self._ledger, self._jobs, planned)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from scheduler.ledger import Leaving, Ledger
+    from scheduler.ledger import Dropped, Ledger
     from scheduler.model import Run
     from scheduler.pending import Pending
 
@@ -58,11 +58,11 @@ class Slots:
     """
 
     def __init__(
-        self, ledger: Ledger, leaving: Leaving, users: Sequence[User], most: int | None
+        self, ledger: Ledger, dropped: Dropped, users: Sequence[User], most: int | None
     ) -> None:
         self.most = most
         self._ledger = ledger
-        self._leaving = leaving
+        self._dropped = dropped
         self._users = users
         self._limits: Mapping[str, int] = {}
         self._lines: dict[str | None, deque[Waiter]] = {}
@@ -144,7 +144,7 @@ class Slots:
         What else its taker does with it counts for the next one, too.
         """
         lines = [
-            [waiter for waiter in line if waiter.pending not in self._leaving]
+            [waiter for waiter in line if waiter.pending not in self._dropped]
             for line in self._lines.values()
         ]
         heads = [(line[0].turn, iter(line[1:]), line[0]) for line in lines if line]
@@ -168,7 +168,7 @@ class Slots:
         return [each.pending for each in self._waiters(job)]
 
     def _waiters(self, job: str) -> list[Waiter]:
-        return [each for each in self._jobs.get(job, ()) if each.pending not in self._leaving]
+        return [each for each in self._jobs.get(job, ()) if each.pending not in self._dropped]
 
     def all(self) -> list[Waiter]:
         """Return everyone who waits, in the order of their turns."""

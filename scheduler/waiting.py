@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime, timedelta
 
-    from scheduler.ledger import Leaving, Ledger
+    from scheduler.ledger import Dropped, Ledger
     from scheduler.model import Run
     from scheduler.record import RunRow
     from scheduler.slots import Slots
@@ -29,9 +29,9 @@ class Waiting:
     Of a run one thing waits, in one of them.
     """
 
-    def __init__(self, ledger: Ledger, leaving: Leaving, slots: Slots) -> None:
+    def __init__(self, ledger: Ledger, dropped: Dropped, slots: Slots) -> None:
         self._ledger = ledger
-        self._leaving = leaving
+        self._dropped = dropped
         self.pending = PendingRuns()
         self.queues = Queues()
         self.slots = slots
@@ -40,20 +40,20 @@ class Waiting:
         return job in self.pending or job in self.queues or job in self.slots
 
     def of(self, job: str) -> list[Pending]:
-        """Return whatever waits of this job, and is not leaving."""
+        """Return whatever waits of this job, and is not dropped."""
         return [*self.timed(job), *self.queued(job), *self.slots.of(job)]
 
     def timed(self, job: str) -> list[Pending]:
-        """Return what waits for a time, and is not leaving."""
-        return [each for each in self.pending.of(job) if each not in self._leaving]
+        """Return what waits for a time, and is not dropped."""
+        return [each for each in self.pending.of(job) if each not in self._dropped]
 
     def queued(self, job: str) -> list[Pending]:
-        """Return what waits for another run of this job, in order, and is not leaving."""
-        return [each for each in self.queues.of(job) if each not in self._leaving]
+        """Return what waits for another run of this job, in order, and is not dropped."""
+        return [each for each in self.queues.of(job) if each not in self._dropped]
 
     def find(self, run: int) -> Pending | None:
         """Return what waits of the run of this number; None if nothing does."""
-        some = (each for each, _ in self.all() if each not in self._leaving)
+        some = (each for each, _ in self.all() if each not in self._dropped)
         return next((each for each in some if each.run.number == run), None)
 
     def all(self) -> Iterator[tuple[Pending, Reason | None]]:
@@ -104,12 +104,12 @@ class Waiting:
 
     def remove(self, pending: Pending) -> None:
         """Let a run wait no more, wherever it does: for this commit at once, then for good."""
-        if pending in self._leaving:
+        if pending in self._dropped:
             return
         job = pending.run.job
         lists = (self.pending, self.queues, self.slots)
         holder = next(each for each in lists if pending in each.of(job))
-        self._leaving.add(pending)
+        self._dropped.add(pending)
         self._ledger.then(holder.remove, pending)
 
     # --- what the clock does to it ---------------------------------------------------------------
