@@ -27,13 +27,18 @@ if TYPE_CHECKING:
 
 _BLIND = "minutes up to now count as handled, and so does @reboot"
 EVERY_JOB = ""  # stands in the journal for all names, of which none is empty
-_PARTS = ("", "-wal", "-shm")  # sqlite.org/walformat.html: a database is these files together
+_HALF, _NEW = ".half", ".new"  # one that is being filled, and one that only has to take its place
+_LOG = ("-wal", "-shm")  # sqlite.org/walformat.html: a database is these files and itself
 _TAKEN = timedelta(days=1)  # finished runs of this time are taken over: their keys stay taken
 _PATIENCE = 600.0  # seconds in which a second damage is the disk's, and no third journal is begun
 
 
 class Renewal:
-    """Begins journals anew, on behalf of the daemon that holds the state folder."""
+    """Begins journals anew, on behalf of the daemon that holds the state folder.
+
+    The old one is moved when the new one is complete: wherever that is cut short, the next daemon
+    finds one or the other, and goes on.
+    """
 
     def __init__(
         self, journal: Path, *, clock: Clock, spawner: Spawner, boot: str | None, log: Log
@@ -46,20 +51,22 @@ class Renewal:
         self._last: float | None = None  # when there was one before, on the monotonic clock
 
     def begin(self) -> None:
-        """Where there is no journal beside outputs, leave one that knows that there was one.
+        """Finish what a crash cut short; where a journal is missing leave one that knows of that.
 
-        Its user has deleted it, or something has emptied it: an empty file is a database.
+        It is missing beside outputs, or beside a damaged one. Its user has deleted it, or something
+        has emptied it: an empty file is a database. Raises MeridianError if there can be none.
         """
-        size = self._path.stat().st_size if self._path.exists() else 0
-        if size or not any(True for _ in outputs.there(self._path.parent / "outputs")):
-            return
-        with self._new() as journal, journal.transaction():
-            self._begin_blind(journal)
-        say = f"there is no journal beside the outputs of earlier runs, so one is begun: {_BLIND}"
-        self._log.error("renewed", taken_over=0, say=say)
+        with self._refusals():
+            self._throw_away(_HALF)
+            if self._path.exists() and self._path.stat().st_size:
+                self._throw_away(_NEW)  # its damage is met again
+            elif self._beside(_NEW).exists():
+                self._finish()
+            elif self._asides() or any(True for _ in outputs.there(self._outputs)):
+                self._begin_again()
 
     def renew(self, damage: JournalDamaged) -> None:
-        """Move the damaged journal aside and leave a new one in its place; nobody has it open.
+        """Leave a new journal in the place of a damaged one, which is kept; nobody has it open.
 
         Raises MeridianError if it was renewed only a while ago, or can't be.
         """
@@ -67,12 +74,14 @@ class Renewal:
         if self._last is not None and now - self._last < _PATIENCE:
             raise MeridianError(f"{damage}; it had just been begun anew: look at the disk")
         self._last = now
-        aside = self._set_aside()
-        with self._new() as journal:
-            is_whole = self._take_over(journal, aside)
-            if not is_whole:
-                with journal.transaction():
+        with self._refusals():
+            with self._new() as journal:
+                is_whole = self._take_over(journal)
+                if not is_whole:
                     self._begin_blind(journal)
+            aside = self._unused()
+            self._path.rename(aside)
+            self._take_place(aside)
         then = (
             "open runs, the runs of a day and what minute it was are taken over"
             if is_whole
@@ -81,41 +90,85 @@ class Renewal:
         say = f"{damage}; it is moved to {aside.name}, and a new one is begun: {then}"
         self._log.error("renewed", moved_to=str(aside), taken_over=int(is_whole), say=say)
 
-    def _set_aside(self) -> Path:
-        """Rename the journal with all its files, the database first, and return its new name.
+    def _begin_again(self) -> None:
+        """Begin one in the place of a journal that is gone."""
+        self._set_aside_log(self._unused())
+        with self._new() as journal:
+            self._begin_blind(journal)
+        self._take_place(self._unused())
+        what = "there is no journal beside what earlier daemons left"
+        self._log.error("renewed", taken_over=0, say=f"{what}, so one is begun: {_BLIND}")
 
-        A crash in between leaves parts that belong to no database: SQLite deletes them.
-        """
-        stem = f"{self._path.name}.damaged-{self._clock.now():%Y%m%dT%H%M%SZ}"
+    def _finish(self) -> None:
+        """Let a new journal take its place, whose daemon was killed after it had moved the old."""
+        aside = max(self._asides(), key=_moved, default=self._unused())
+        self._take_place(aside)
+        say = f"the damaged journal was moved to {aside.name} by a daemon that was killed then"
+        self._log.error("renewed", moved_to=str(aside), say=f"{say}; the new one is in its place")
+
+    # --- the files ---------------------------------------------------------------------------
+
+    @property
+    def _outputs(self) -> Path:
+        return self._path.parent / "outputs"
+
+    def _beside(self, ending: str) -> Path:
+        return self._path.with_name(self._path.name + ending)
+
+    def _asides(self) -> list[Path]:
+        """Return the damaged journals that have been moved aside, without their logs."""
+        found = self._path.parent.glob(f"{self._path.name}.damaged-*")
+        return [path for path in found if not path.name.endswith(_LOG)]
+
+    def _unused(self) -> Path:
+        """Return a name for a damaged journal that no other has."""
+        stem = f".damaged-{self._clock.now():%Y%m%dT%H%M%SZ}"
         names = (stem if n == 0 else f"{stem}.{n}" for n in count())
-        aside = next(path for name in names if not (path := self._path.with_name(name)).exists())
+        return next(path for name in names if not (path := self._beside(name)).exists())
+
+    def _throw_away(self, ending: str) -> None:
+        for part in ("", *_LOG):
+            self._beside(ending + part).unlink(missing_ok=True)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
         try:
-            for part in _PARTS:
-                path = self._path.with_name(self._path.name + part)
-                if path.exists():
-                    path.rename(aside.with_name(aside.name + part))
+            yield
         except OSError as error:
-            message = f"the damaged journal {self._path} can't be moved aside: {error.strerror}"
+            message = f"the journal {self._path} can't be begun anew: {error.strerror}"
             raise MeridianError(message) from error
-        return aside
 
     @contextmanager
     def _new(self) -> Iterator[Journal]:
-        """Yield a journal that takes its place when it is filled: a crash leaves it, or none.
-
-        Then the next daemon begins one beside the outputs: see `begin`.
-        """
-        new = self._path.with_name(f"{self._path.name}.new")
-        for part in _PARTS:
-            new.with_name(new.name + part).unlink(missing_ok=True)
-        with closing(Journal.open(new)) as journal:
+        """Yield a journal to be filled; one that is not filled to its end never takes a place."""
+        half = self._beside(_HALF)
+        self._throw_away(_HALF)
+        with closing(Journal.open(half)) as journal:
             yield journal
-        new.rename(self._path)
+        if self._beside(f"{_HALF}-wal").exists():  # closing it writes all of it, if there is room
+            raise MeridianError(f"the journal {half} can't be written to its end")
+        half.rename(self._beside(_NEW))
 
-    def _take_over(self, journal: Journal, aside: Path) -> bool:
+    def _take_place(self, aside: Path) -> None:
+        """Let the new journal be the journal, once nothing of the old one lies beside it."""
+        self._set_aside_log(aside)
+        self._beside(_NEW).replace(self._path)
+
+    def _set_aside_log(self, aside: Path) -> None:
+        """Move what belongs to a journal that was moved first: SQLite would give it to the next.
+
+        Without it, that journal would be an older one, and nobody would see a damage in it.
+        """
+        for part in _LOG:
+            if (left := self._beside(part)).exists():
+                left.rename(aside.with_name(aside.name + part))
+
+    # --- what it knows -----------------------------------------------------------------------
+
+    def _take_over(self, journal: Journal) -> bool:
         """Take what a daemon needs from the damaged journal; all of it, or nothing."""
         try:
-            journal.take_over(aside, since=self._clock.now() - _TAKEN)
+            journal.take_over(self._path, since=self._clock.now() - _TAKEN)
         except JournalError:
             return False
         return True
@@ -127,12 +180,18 @@ class Renewal:
         marks, where its output says that a daemon of this state started it.
         """
         state, now = self._path.parent, self._clock.now()
-        numbers = (found.run for found in outputs.there(state / "outputs"))
-        journal.count_from(max(numbers, default=0))
-        journal.set_last_tick(minute_of(now))
-        if self._boot is not None:
-            journal.set_booted(EVERY_JOB, self._boot)
-        for attempt, pid in self._spawner.orphans().items():
-            if (state / output_of(attempt)).exists():
-                journal.restore(attempt, output_of(attempt))
-                journal.started(attempt, now, pid, self._spawner.started_at(pid))
+        numbers = (found.run for found in outputs.there(self._outputs))
+        with journal.transaction():
+            journal.count_from(max(numbers, default=0))
+            journal.set_last_tick(minute_of(now))
+            if self._boot is not None:
+                journal.set_booted(EVERY_JOB, self._boot)
+            for attempt, pid in self._spawner.orphans().items():
+                if (state / output_of(attempt)).exists():
+                    journal.restore(attempt, output_of(attempt))
+                    journal.started(attempt, now, pid, self._spawner.started_at(pid))
+
+
+def _moved(path: Path) -> int:
+    """Return when a file got its name: a rename changes nothing else of it."""
+    return path.stat().st_ctime_ns

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -306,37 +306,206 @@ def test_what_belongs_to_the_database_goes_with_it(scene: Scene) -> None:
     assert not scene.path.with_name("journal.db-wal").exists()
 
 
-def test_a_crash_in_between_leaves_no_journal_that_knows_nothing(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
+class Killed(BaseException):
+    """The daemon is killed."""
 
-    scene.starts("long", 7)
-    is_text(scene.path)
-    with monkeypatch.context() as accident:
-        accident.setattr(FakeSpawner, "orphans", killed)
-        with pytest.raises(KeyboardInterrupt):
-            scene.renews()
-    assert not scene.path.exists()
+
+@dataclass
+class Killer:
+    """Kills at the nth step that a renewal takes, before it is taken."""
+
+    patch: pytest.MonkeyPatch
+    number: int = 0
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("rename", "replace", "unlink"):
+            self._watch(Path, name)
+        for name in ("take_over", "count_from", "set_last_tick", "close"):
+            self._watch(Journal, name)
+        self._watch(FakeSpawner, "orphans")
+
+    def _watch(self, owner: type, name: str) -> None:
+        real = getattr(owner, name)
+
+        def step(*words: Any, **named: Any) -> Any:
+            self.steps += 1
+            if self.steps == self.number:
+                raise Killed
+            return real(*words, **named)
+
+        self.patch.setattr(owner, name, step)
+
+
+def steps(scene: Scene, act: Callable[[], object], number: int = 0) -> int:
+    """Do it, killed at this step; returns how many steps there were."""
+    with pytest.MonkeyPatch.context() as patch:
+        killer = Killer(patch, number)
+        try:
+            act()
+        except Killed:
+            assert killer.steps >= number > 0
+    scene.renewal._last = None  # the next daemon knows of none
+    return killer.steps
+
+
+def next_daemon(scene: Scene) -> None:
+    """Begin as a daemon does, and read all that is in its journal."""
     scene.renewal.begin()
+    try:
+        read_all(scene.path)
+    except JournalDamaged as damage:
+        scene.renewal.renew(damage)
+
+
+def known(path: Path) -> list[object]:
+    """What a daemon goes on from; sound, and with numbers that no run has had."""
+    with closing(Journal.open(path)) as journal:
+        assert journal._connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        run = journal.claim("any", NOON + DAY, "UTC")
+        runs = [(row.run, row.state, row.reason) for row in journal.history()]
+        boots = [journal.booted(job, BOOT) for job in ("reboot", "other")]
+        return [run, runs, boots, journal.last_tick(), journal.unfinished(), journal.pauses()]
+
+
+def has_a_log(scene: Scene) -> None:
+    """Let the last thing that the journal heard of be in its log only, as after a kill."""
+    with closing(Journal.open(scene.path)) as journal:
+        log = scene.path.with_name("journal.db-wal")
+        whole = scene.path.read_bytes()
+        journal.set_last_tick(NOON + MINUTE)
+        assert journal.claim("last", NOON + MINUTE, "UTC") is not None
+        kept = log.read_bytes()
+    scene.path.write_bytes(whole)
+    log.write_bytes(kept)
+
+
+def parts(path: Path) -> list[Path]:
+    return [path, path.with_name(f"{path.name}-wal")]
+
+
+def scene_of(folder: Path, damage: Callable[[Path], None]) -> Scene:
+    folder.mkdir()
+    scene = Scene(folder)
+    scene.lives()
+    scene.starts("long", 4003)
+    has_a_log(scene)
+    damage(scene.path)
+    return scene
+
+
+@pytest.mark.parametrize("damage", [is_text, has_lost_old_rows])
+def test_wherever_a_renewal_is_killed_the_next_daemon_knows_as_much(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    scene = scene_of(tmp_path / "0", damage)
+    total = steps(scene, lambda: next_daemon(scene))
+    told = known(scene.path)
+    assert ("last" in str(told)) == (damage is has_lost_old_rows)
+    assert "long" in str(told) or damage is has_lost_old_rows  # which its journal did not know
+    for number in range(1, total + 1):
+        scene = scene_of(tmp_path / str(number), damage)
+        before = [path.read_bytes() for path in parts(scene.path)]
+        steps(scene, partial(next_daemon, scene), number)
+        next_daemon(scene)
+        (aside,) = scene.aside()
+        assert known(scene.path) == told, number
+        kept = [path.read_bytes() for path in parts(aside)]
+        assert kept == before or damage is has_lost_old_rows  # whose log SQLite has written into it
+        left = [path.name for path in scene.state.iterdir() if ".damaged-" not in path.name]
+        assert sorted(left) == ["journal.db", "outputs"], number
+
+
+def test_wherever_it_is_killed_when_there_was_no_journal_the_next_one_knows_that(
+    tmp_path: Path,
+) -> None:
+    def gone(number: int) -> Scene:
+        scene = scene_of(tmp_path / str(number), lambda path: path.unlink())
+        assert scene.path.with_name("journal.db-wal").exists()
+        return scene
+
+    scene = gone(0)
+    total = steps(scene, scene.renewal.begin)
+    told = known(scene.path)
+    assert "long" in str(told)
+    for number in range(1, total + 1):
+        scene = gone(number)
+        steps(scene, scene.renewal.begin, number)
+        scene.renewal.begin()
+        assert known(scene.path) == told, number
+
+
+def test_one_that_was_moved_before_is_no_first_start(scene: Scene) -> None:
+    """Without an output, and with no new one: a journal was here all the same."""
+    scene.path.with_name("journal.db.damaged-20270228T120000Z").touch()
+    next_daemon(scene)
     with closing(Journal.open(scene.path)) as journal:
         assert journal.last_tick() == NOON
-        assert [left.run.job for left in journal.unfinished()] == ["long"]
-    assert not scene.path.with_name("journal.db.new").exists()
+        assert journal.booted("any", BOOT)
+
+
+def test_what_belongs_to_no_journal_is_given_to_none(scene: Scene) -> None:
+    """SQLite would take an old log for that of the new journal."""
+    scene.lives()
+    scene.starts("long", 7)
+    has_a_log(scene)
+    scene.path.unlink()
+    next_daemon(scene)
+    assert known(scene.path)[3] == NOON
+    assert scene.aside() == []
+    assert len(list(scene.state.glob("journal.db.damaged-*-wal"))) == 1
+
+
+def test_one_that_can_not_be_written_to_its_end_takes_no_place(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its log would have to go with it: another reader stands for a disk without room here."""
+    others: list[sqlite3.Connection] = []
+
+    def reads(*_: object) -> dict[Attempt, int]:
+        others.append(sqlite3.connect(scene.path.with_name("journal.db.half")))
+        others[0].execute("SELECT * FROM run").fetchall()
+        return {}
+
+    is_text(scene.path)
+    monkeypatch.setattr(FakeSpawner, "orphans", reads)
+    with pytest.raises(MeridianError, match="can't be written to its end"):
+        scene.renews()
+    others[0].close()
+    assert scene.path.read_text().startswith("30 7")
 
 
 def test_where_it_can_not_be_moved_nothing_is_begun(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> None:
-        raise OSError(30, "Read-only file system")
+    def refused(path: Path, target: Path) -> None:
+        if ".damaged-" in target.name:
+            raise OSError(30, "Read-only file system")
+        real(path, target)
 
+    real = Path.rename
     is_text(scene.path)
-    monkeypatch.setattr(Path, "rename", refused)
-    with pytest.raises(MeridianError, match="can't be moved aside: Read-only"):
-        scene.renews()
+    with monkeypatch.context() as accident:
+        accident.setattr(Path, "rename", refused)
+        with pytest.raises(MeridianError, match="can't be begun anew: Read-only"):
+            scene.renews()
     assert scene.path.read_text().startswith("30 7")
+    scene.renewal.begin()
+    assert [path.name for path in scene.state.iterdir()] == ["journal.db"]
+
+
+def test_outputs_that_can_not_be_read_are_not_none(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    scene.starts("long", 7)
+    with monkeypatch.context() as accident:
+        accident.setattr("os.scandir", refused)
+        with pytest.raises(MeridianError, match="can't be begun anew: Too many open files"):
+            scene.renewal.begin()
+    assert not scene.path.exists()
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["deleted", "emptied"])
