@@ -185,19 +185,30 @@ def _seek(descriptor: int, whence: str, start: int, otherwise: int) -> int:
 def there(folder: Path) -> Iterator[Found]:
     """Yield all output files under their folder, job by job; a job's folder that is empty goes.
 
-    What bears another name than an output is passed over, and so is what vanishes meanwhile.
+    What bears another name than an output is passed over, and so is what vanishes meanwhile. Raises
+    OSError where the system does not tell what there is.
     """
+    for job in folders(folder):
+        yield from of(job)
+
+
+def folders(folder: Path) -> Iterator[Path]:
+    """Yield the jobs' folders under the folder of outputs; raises OSError."""
     for job in _within(folder):
         if job.is_dir(follow_symlinks=False):
-            for file in _within(folder / job.name):
-                name = _NAME.fullmatch(file.name)
-                with suppress(FileNotFoundError):
-                    status = file.stat(follow_symlinks=False)
-                    if name is not None:
-                        path = folder / job.name / file.name
-                        size, changed = status.st_size, status.st_mtime
-                        yield Found(path, int(name[1]), int(name[2]), size, changed)
-            tidy(folder / job.name)
+            yield folder / job.name
+
+
+def of(folder: Path) -> Iterator[Found]:
+    """Yield the outputs in one job's folder, which goes if it is empty; raises OSError."""
+    for file in _within(folder):
+        name = _NAME.fullmatch(file.name)
+        with suppress(FileNotFoundError):
+            if name is not None:
+                status = file.stat(follow_symlinks=False)
+                path, size, changed = folder / file.name, status.st_size, status.st_mtime
+                yield Found(path, int(name[1]), int(name[2]), size, changed)
+    tidy(folder)
 
 
 def remove(path: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from scheduler import outputs, retention
 from scheduler.record import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from scheduler.outputs import Found
     from scheduler.record import OldRun
     from scheduler.retention import Retention
+
+T = TypeVar("T")
 
 _SLICE = 0.02  # seconds of one step
 _BATCH = 100  # runs that go in one commit
@@ -31,7 +33,8 @@ class Pruning:
     """A slow walk over all jobs, and now and then over all files; None keeps everything.
 
     A step is short, and it asks for a wake-up of its own only while there is something to remove.
-    A run's files go before its row: whatever comes between, the next walk removes the rest.
+    A run's files go before its row: whatever comes between, the next walk removes the rest. What
+    the system refuses is left to the next walk too.
     """
 
     def __init__(
@@ -49,9 +52,12 @@ class Pruning:
         self._kept = kept
         self._meet = meet  # keeps a file within its bound that an earlier daemon left
         self._walk: Iterator[bool] | None = None
+        self._jobs: Container[str] = ()  # those of the last step: a walk outlives a reload
+        self._end = 0.0  # of this step
         self._due = clock.monotonic() + _SELDOM
         self._is_wanted = False  # there was something to remove, so there may be more
         self._files_due = self._due
+        self._is_refused = False  # the system would not have something done, of this walk's files
         self._reckoning: datetime | None = None
         self._reckoned_at = clock.monotonic()
 
@@ -64,27 +70,30 @@ class Pruning:
         now = self._clock.monotonic()
         if self._kept is None or now < self._due:
             return
-        walk, self._walk = self._walk or self._all(self._kept, jobs), None
+        walk, self._walk = self._walk or self._all(self._kept), None
+        self._jobs, self._end = jobs, now + _SLICE
         self._due, self._is_wanted = now + _SELDOM, False
         for has_removed in walk:
             self._is_wanted = self._is_wanted or has_removed
-            if self._clock.monotonic() >= now + _SLICE:
+            if self._is_over():
                 self._walk = walk
                 self._due = now + (_SOON if self._is_wanted else _SELDOM)
                 return
         self._due, self._is_wanted = now + _REST, False
 
-    def _all(self, kept: Retention, jobs: Container[str]) -> Iterator[bool]:
+    def _is_over(self) -> bool:
+        return self._clock.monotonic() >= self._end
+
+    def _all(self, kept: Retention) -> Iterator[bool]:
         """Walk over everything; yields after each piece of it whether there was something to go."""
         old = self._too_old(kept)
         job = ""
         while (found := self._journal.next_job(job)) is not None:
             job = found
-            yield from self._of_job(job, kept, old, is_known=job in jobs)
+            yield from self._of_job(job, kept, old)
         yield self._journal.forget_jumps(old, keep=JUMPS, limit=_BATCH) > 0
         if self._clock.monotonic() >= self._files_due:
             yield from self._files(old)
-            self._files_due = self._clock.monotonic() + _DAY
 
     def _too_old(self, kept: Retention) -> datetime:
         """Return before which instant runs are too old; see `retention.reckoned`."""
@@ -96,13 +105,11 @@ class Pruning:
             self._journal.set_reckoning(self._reckoning)
         return retention.too_old(kept, self._reckoning, now)
 
-    def _of_job(
-        self, job: str, kept: Retention, old: datetime, *, is_known: bool
-    ) -> Iterator[bool]:
+    def _of_job(self, job: str, kept: Retention, old: datetime) -> Iterator[bool]:
         edge = retention.edge(self._journal.nth_newest(job, kept.runs), old)
         while found := self._journal.before(job, edge, limit=_BATCH):
-            spared = self._journal.newest(job) if is_known else frozenset()
-            going = [run for run in found if run.number not in spared and self._clear(run)]
+            spared = self._journal.newest(job) if job in self._jobs else frozenset()
+            going = self._cleared(run for run in found if run.number not in spared)
             if not going:
                 break
             with self._journal.transaction(synced=False):  # a loss of power: it is done again
@@ -113,6 +120,19 @@ class Pruning:
             outputs.tidy(self._state / "outputs" / job)
             yield True
         yield False
+
+    def _cleared(self, runs: Iterable[OldRun]) -> list[OldRun]:
+        """Return those of these runs whose outputs are removed by the end of the step.
+
+        A large file takes some 6 ms to go, so a hundred of them are more than a step.
+        """
+        going: list[OldRun] = []
+        for run in runs:
+            if self._clear(run):
+                going.append(run)
+                if self._is_over():
+                    break
+        return going
 
     def _clear(self, run: OldRun) -> bool:
         """Remove a run's outputs; False if the system refuses, and the run stays for now."""
@@ -125,12 +145,30 @@ class Pruning:
 
     def _files(self, old: datetime) -> Iterator[bool]:
         """Walk over the outputs: some are of runs that no journal knows, some are too large."""
-        for found in outputs.there(self._state / "outputs"):
-            name = str(found.path.relative_to(self._state))
-            is_old = found.changed < seconds(old)
-            if is_old and not self._journal.knows(found.run, found.attempt, name):
-                outputs.remove(found.path)
-                yield True
-            else:
-                self._meet(found)
-                yield False
+        self._is_refused = False
+        for folder in self._trying(outputs.folders(self._state / "outputs")):
+            for found in self._trying(outputs.of(folder)):
+                yield self._look_at(found, old)
+        if not self._is_refused:
+            self._files_due = self._clock.monotonic() + _DAY
+
+    def _trying(self, some: Iterator[T]) -> Iterator[T]:
+        """Pass them on, up to where the system refuses to tell of more."""
+        try:
+            yield from some
+        except OSError:
+            self._is_refused = True
+
+    def _look_at(self, found: Found, old: datetime) -> bool:
+        """Remove a file that is too old, if nobody knows it; True if it was there to be removed."""
+        name = str(found.path.relative_to(self._state))
+        is_old = found.changed < seconds(old)
+        if not is_old or self._journal.knows(found.run, found.attempt, name):
+            self._meet(found)
+            return False
+        try:
+            outputs.remove(found.path)
+        except OSError:
+            self._is_refused = True
+            return False
+        return True

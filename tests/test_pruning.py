@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from contextlib import closing
+import resource
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import FakeClock
@@ -23,7 +26,6 @@ from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from scheduler.outputs import Found
 
@@ -255,6 +257,82 @@ def test_what_the_journal_refuses_is_begun_anew_later(
     assert scene.ages() == [3, 2, 1]
 
 
+REFUSALS = [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO, errno.ENOMEM]
+
+
+def refusing(owner: object, name: str, at: Path, number: int) -> None:
+    """Let the system refuse one call, for one path."""
+    real = getattr(owner, name)
+
+    def call(path: Path, *words: Any, **named: Any) -> Any:
+        if path == at:
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path, *words, **named)
+
+    setattr(owner, name, call)
+
+
+@pytest.mark.parametrize("number", REFUSALS)
+@pytest.mark.parametrize(
+    ("owner", "name", "at", "met"),
+    [
+        (os, "scandir", "outputs", []),
+        (os, "scandir", "outputs/refused", ["other"]),
+        (Path, "unlink", "outputs/refused/7.1.log", ["other", "refused"]),
+    ],
+)
+def test_what_the_system_refuses_is_quietly_left_to_the_next_walk(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    owner: object,
+    name: str,
+    at: str,
+    met: list[str],
+) -> None:
+    old = scene.file(7, job="refused", age=11)
+    for job in ("other", "refused"):
+        scene.file(8, job=job)
+    with monkeypatch.context() as accident:
+        accident.setattr(owner, name, getattr(owner, name))  # so that it is undone
+        refusing(owner, name, scene.state / at, number)
+        scene.pass_(120)
+        assert (old.exists(), sorted(path.parent.name for path in scene.met)) == (True, met)
+    scene.pass_(660)
+    assert not old.exists()
+    assert {path.parent.name for path in scene.met} == {"other", "refused"}
+
+
+@pytest.mark.parametrize("job", ["job", "unknown"])
+def test_without_a_descriptor_nothing_is_lost_and_nothing_fails(scene: Scene, job: str) -> None:
+    """The real thing; a step has to end where there is none for the folder it looks into."""
+    scene.ran(5, 4, 3, 2, 1)
+    scene.file(9, job=job, age=11)
+    with no_descriptors():
+        scene.pass_(120)
+    assert scene.ages() == [3, 2, 1]
+    assert 9 in scene.files(job)
+    scene.pass_(660)
+    assert 9 not in scene.files(job)
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(each.name) for each in Path("/dev/fd").iterdir())
+    hoard: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, limits[1]))
+        with suppress(OSError):
+            while True:
+                hoard.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in hoard:
+            os.close(descriptor)
+
+
 def test_a_clock_that_says_2036_for_an_hour_costs_a_day_at_most(scene: Scene) -> None:
     scene.kept = scene.pruning._kept = Retention(runs=1000, age=10 * 86400)
     scene.ran(9.5, 8.5, 7.5, 1)
@@ -284,29 +362,50 @@ def test_nothing_to_do_is_no_wake_up_and_no_write(scene: Scene) -> None:
     assert scene.journal._connection.total_changes == before
 
 
+@pytest.mark.parametrize(("costly", "batch"), [("files", 100), ("files", 1), ("rows", 5)], ids=str)
 def test_a_step_is_short_and_the_next_follows_soon_while_there_is_more(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, costly: str, batch: int
 ) -> None:
-    forget = scene.journal.forget
+    """Ten runs are a step, whatever it is of them that takes long."""
+    forget, remove = scene.journal.forget, outputs.remove
 
-    def slow(number: int) -> None:
-        scene.clock.advance(pruning._SLICE / 10)
+    def forgets(number: int) -> None:
+        scene.clock.advance(pruning._SLICE / 10 if costly == "rows" else 0)
         forget(number)
 
-    monkeypatch.setattr(pruning, "_BATCH", 5)
-    monkeypatch.setattr(scene.journal, "forget", slow)
+    def removes(path: Path) -> None:
+        scene.clock.advance(pruning._SLICE / 10 if costly == "files" else 0)
+        remove(path)
+
+    monkeypatch.setattr(pruning, "_BATCH", batch)
+    monkeypatch.setattr(scene.journal, "forget", forgets)
+    monkeypatch.setattr(outputs, "remove", removes)
     scene.ran(*(n / 1440 for n in range(103, 0, -1)))
     scene.clock.advance(60)
     left = []
     for _ in range(20):
         scene.pruning.step(scene.jobs)
-        left.append(len(scene.ages()))
+        left.append((len(scene.ages()), len(scene.files())))
         if (wait := scene.pruning.next_step()) is None:
             break
         assert wait <= 1
         scene.clock.advance(wait)
-    assert left[:-1] == list(range(93, 0, -10))
-    assert left[-1] == 3
+    assert left[:-1] == [(n, n) for n in range(93, 0, -10)]
+    assert left[-1] == (3, 3)
+
+
+def test_a_job_that_comes_with_a_reload_is_spared_its_newest_run(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk can last for hours: what it began with is not what is in the crontabs now."""
+    monkeypatch.setattr(pruning, "_SLICE", 0)
+    for job in ("a", "b", "c"):
+        scene.ran(300, 200, job=job)
+    scene.pass_(61)
+    assert scene.ages("a") == []
+    scene.jobs = {"c"}
+    scene.pass_(600)
+    assert [scene.ages(job) for job in ("a", "b", "c")] == [[], [], [200]]
 
 
 def test_a_walk_goes_on_where_it_stopped(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,12 +427,29 @@ def test_a_walk_goes_on_where_it_stopped(scene: Scene, monkeypatch: pytest.Monke
 # --- within a daemon -----------------------------------------------------------------------------
 
 
-def test_a_daemon_keeps_what_it_was_told_to() -> None:
+def test_a_daemon_keeps_what_it_was_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a walk the two newest of those that are over, and then all that come until the next."""
+    walks: list[list[str]] = []
+    step = Pruning.step
+
+    def told(self: Pruning, jobs: set[str]) -> None:
+        before = world.story("job")
+        step(self, jobs)
+        if (after := world.story("job")) != before:
+            walks.append(after)
+
+    monkeypatch.setattr(Pruning, "step", told)
     world = World(line("job", "* * * * *"), now="12:00:10", kept=Retention(runs=2))
     world.runs_until("12:30:30")
-    kept = len(world.story("job"))
-    assert 2 <= kept <= 12  # a walk each ten minutes
-    assert world.journal.latest("job") is not None
+
+    def ran(first: int, last: int) -> list[str]:
+        return [f"12:{minute:02} succeeded: exit 0" for minute in range(first, last + 1)]
+
+    assert walks == [
+        [*ran(10, 11), "12:12 running: open"],  # the walk before, at 12:02, found no more than two
+        [*ran(20, 21), "12:22 running: open"],
+    ]
+    assert world.story("job") == ran(20, 30)
 
 
 def test_no_step_is_made_between_a_minutes_preparation_and_its_start(
