@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from scheduler.catchup import is_too_late, own_start
+from scheduler.errors import MeridianError
 from scheduler.model import Attempt, Ending, Entry, GiveUp, Lost, Reason, Reboot, State
 from scheduler.pending import PutOff, Retry
 from scheduler.watch import Running
@@ -50,15 +51,23 @@ class Heritage:
     def settle(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
         """Watch what lives, let wait what waits, retry or close the rest.
 
-        `handled` is the last minute that a daemon has handled, None if there is none.
+        `handled` is the last minute that a daemon has handled, None if there is none. Raises
+        MeridianError where the system does not tell what lives: it would be started beside itself.
         """
-        is_unsure = any(each.pid is None for run in left for each in run.attempts[-1:])
-        orphans = self._spawner.orphans() if is_unsure else {}
+        last = [each for run in left for each in run.attempts[-1:]]
+        is_unsure = any(each.ended is None and each.pid_started is None for each in last)
+        orphans = self._orphans() if is_unsure else {}
         with self._ledger.commit():
             for open_run in left:
                 self._settle(open_run, orphans, handled)
         with self._ledger.commit():
             self._jobs.space(self._clock.now())
+
+    def _orphans(self) -> Mapping[Attempt, int]:
+        try:
+            return self._spawner.orphans()
+        except OSError as error:
+            raise _untold(error) from error
 
     def _settle(
         self, left: OpenRun, orphans: Mapping[Attempt, int], handled: datetime | None
@@ -69,8 +78,8 @@ class Heritage:
             return
         last, first_start = left.attempts[-1], left.attempts[0].started or now
         attempt = Attempt(run, last.number)
-        pid = last.pid or orphans.get(attempt)
-        if last.ended is None and pid is None and self._is_to_come(left, handled):
+        pid = orphans.get(attempt) if last.pid_started is None else last.pid
+        if last.ended is None and (last.pid or pid) is None and self._is_to_come(left, handled):
             self._ledger.release(run)
         elif last.ended is not None and entry is None:
             self._ledger.close(run, State.FAILED, Reason.REMOVED)
@@ -104,12 +113,12 @@ class Heritage:
 
         Killed in a burst, that daemon had no time to journal what it had started.
         """
-        alive = self._spawner.started_at(process.pid) if process.pid else None
-        process.adopted = alive if row.pid is None else row.pid_started
+        alive = self._alive(process.pid, row.pid_started) if process.pid else None
+        process.adopted = alive if row.pid_started is None else row.pid_started
         if alive is None or alive != process.adopted:
             self._lose(process, row)
             return
-        if row.pid is None:
+        if row.pid_started is None:
             self._ledger.started(process, alive)
         self._ledger.adopted(process)
         self._ledger.then(self._watch.add, process)
@@ -117,6 +126,15 @@ class Heritage:
             self._ledger.then(self._watch.doom, process, process.fate)
         if made_up:
             self._ledger.then(self._jobs.is_made_up, process.entry.job)
+
+    def _alive(self, pid: int, known: int | None) -> int | None:
+        """Return what has this number; the `known` process, until the system tells otherwise."""
+        try:
+            return self._spawner.started_at(pid)
+        except OSError as error:
+            if known is None:
+                raise _untold(error) from error
+            return known
 
     def _lose(self, process: Running, row: AttemptRow) -> None:
         """Close an attempt that nobody saw end; one that may never have begun can be too late."""
@@ -127,6 +145,11 @@ class Heritage:
             self._ledger.ended(process, ending, GiveUp(Reason.TOO_LATE))
         else:
             self._outcomes.close(process, ending)
+
+
+def _untold(error: OSError) -> MeridianError:
+    what = "which jobs of an earlier daemon still run"
+    return MeridianError(f"the system does not tell {what}: {error.strerror}; start again")
 
 
 def _unknown(run: Run) -> Entry:

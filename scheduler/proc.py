@@ -11,13 +11,16 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 PROC = Path("/proc")
 _STATE, _SESSION, _START = 0, 3, 19  # where they stand behind the name; the start is in ticks
+_GONE = (errno.ENOENT, errno.ESRCH, errno.ENOTDIR)  # all else says nothing of a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,10 @@ class Processes:
             os.close(self._spare)
 
     def find(self, pid: int) -> Process | None:
-        """Return the process of this number; None if it is gone."""
+        """Return the process of this number; None if it is gone.
+
+        Raises OSError where the system does not tell now: it may live.
+        """
         if self._is_there:
             return self._read(self._proc / str(pid))
         return self._find_without_proc(pid)
@@ -78,7 +84,7 @@ class Processes:
         """Yield the living leaders of sessions that are our user's, with their environments.
 
         The eldest comes first; where there is no /proc, nobody. A session's leader leads a process
-        group too, see setsid(2).
+        group too, see setsid(2). Raises OSError where the system does not tell of all now.
         """
         leaders = [each for each in self._all() if each.leads_session and not each.is_dead]
         for process in sorted(leaders, key=lambda each: (each.start, each.pid)):
@@ -87,16 +93,24 @@ class Processes:
                 yield process, environment
 
     def _all(self) -> Iterator[Process]:
-        for folder in self._proc.iterdir() if self._is_there else ():
-            process = self._read(folder) if folder.name.isdecimal() else None
-            if process is not None:
-                yield process
+        for folder in self._spared(self._folders) if self._is_there else ():
+            with contextlib.suppress(
+                PermissionError
+            ):  # mounted with hidepid=1: it is not our user's
+                process = self._read(folder) if folder.name.isdecimal() else None
+                if process is not None:
+                    yield process
+
+    def _folders(self) -> list[Path]:
+        return list(self._proc.iterdir())
 
     def _read(self, folder: Path) -> Process | None:
         try:
-            stat = self._stat(folder)
-        except OSError:
-            return None
+            stat = self._spared((folder / "stat").read_bytes)
+        except OSError as error:
+            if error.errno in _GONE:
+                return None
+            raise
         fields = stat[stat.rindex(b")") + 2 :].split()
         return Process(
             int(folder.name),
@@ -105,20 +119,20 @@ class Processes:
             is_dead=fields[_STATE] in (b"Z", b"X"),
         )
 
-    def _stat(self, folder: Path) -> bytes:
-        """Read what tells of a process; a spare descriptor is for when there is no other.
+    def _spared(self, look: Callable[[], T]) -> T:
+        """Look at something; a spare descriptor is for when there is no other.
 
-        Without it a living process would be taken for gone, and its job started beside it.
+        Without it nobody could tell what lives when the daemon has many jobs.
         """
         try:
-            return (folder / "stat").read_bytes()
+            return look()
         except OSError as error:
             if error.errno != errno.EMFILE or self._spare is None:
                 raise
         os.close(self._spare)
         self._spare = None
         try:
-            return (folder / "stat").read_bytes()
+            return look()
         finally:
             with contextlib.suppress(OSError):
                 self._spare = _spare()
@@ -128,9 +142,13 @@ class Processes:
         folder = self._proc / str(pid)
         try:
             is_own = folder.stat().st_uid == os.geteuid()
-            return _variables((folder / "environ").read_bytes()) if is_own else None
-        except OSError:  # not for us to read is the same as gone
+            return _variables(self._spared((folder / "environ").read_bytes)) if is_own else None
+        except PermissionError:  # not for us to read is the same as gone
             return None
+        except OSError as error:
+            if error.errno in _GONE:
+                return None
+            raise
 
 
 def _spare() -> int:

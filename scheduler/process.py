@@ -90,10 +90,18 @@ class Spawner(Protocol):
         """Signal the process group of this child; False if nobody is left in it."""
 
     def started_at(self, pid: int) -> int | None:
-        """Return what tells this process from a later one with its pid; None if it is gone."""
+        """Return what tells this process from a later one with its pid; None if it is gone.
+
+        Raises OSError where the system does not tell now whether it is. For a child, whose end is
+        told by `ended`, that is None too.
+        """
 
     def orphans(self) -> Mapping[Attempt, int]:
-        """Return the pids of living jobs that an earlier daemon started, as far as can be told."""
+        """Return the pids of living jobs that an earlier daemon started.
+
+        There are none on a system that does not tell of other processes. Raises OSError where one
+        that does can't now.
+        """
 
     def bequeath(self) -> None:
         """Let the next daemon in this process find the children as if another's had been theirs.
@@ -207,7 +215,12 @@ class RealSpawner:
         return True
 
     def started_at(self, pid: int) -> int | None:
-        process = self._processes.find(pid)
+        try:
+            process = self._processes.find(pid)
+        except OSError:
+            if self._is_own(pid):
+                return None
+            raise
         if process is None or (process.is_dead and pid not in self._children):
             return None
         return process.start
@@ -216,13 +229,15 @@ class RealSpawner:
         found: dict[Attempt, int] = {}
         for process, environment in self._processes.own_leaders():
             attempt = marks.attempt_of(environment)
-            is_own = process.pid in self._children.keys() - self._bequeathed
-            if attempt is not None and not is_own:
+            if attempt is not None and not self._is_own(process.pid):
                 found.setdefault(attempt, process.pid)  # what it put into a session came after it
         return found
 
     def bequeath(self) -> None:
         self._bequeathed = set(self._children)
+
+    def _is_own(self, pid: int) -> bool:
+        return pid in self._children and pid not in self._bequeathed
 
 
 def default_signals() -> None:

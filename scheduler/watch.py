@@ -145,7 +145,7 @@ class Watch:
         self._looked_at = now
         for pid in list(self._adopted):
             running = self._running[pid]
-            if self._spawner.started_at(pid) != running.adopted:
+            if self._alive(running) != running.adopted:
                 yield self.remove(pid)
 
     def enforce(self) -> None:
@@ -193,7 +193,14 @@ class Watch:
         An adopted process is nobody's child that we know of: its number may be a stranger's by now,
         whom no signal may reach. While a part of its group lives the number can't go round.
         """
-        alive = None if running.adopted is None else self._spawner.started_at(running.pid)
+        alive = None if running.adopted is None else self._alive(running)
         if alive not in (None, running.adopted):
             return False
         return self._spawner.signal(running.pid, number)
+
+    def _alive(self, running: Running) -> int | None:
+        """Return what has an adopted process's number; itself, until the system tells otherwise."""
+        try:
+            return self._spawner.started_at(running.pid)
+        except OSError:
+            return running.adopted

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -183,6 +185,26 @@ def test_what_the_disk_refuses_is_tried_again_and_let_go_of_at_the_end(
     scene.bounds.end(attempt(1))
     scene.bounds.look()
     assert scene.bounds.next_look() is None
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO, errno.ENOMEM]
+)
+@pytest.mark.parametrize("call", ["os.open", "os.fstat", "os.lseek", "fcntl.fcntl"])
+def test_no_call_that_the_system_refuses_ends_a_look_at_other_files(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for run in (1, 2):
+        grow(scene.begin(run), 1000 * K)
+        scene.bounds.end(attempt(run))
+    with monkeypatch.context() as accident:
+        accident.setattr(call, refused)
+        scene.bounds.look()
+    assert scene.bounds.next_look() is None
+    assert len(list(outputs.there(scene.state / "outputs"))) == 2
 
 
 def test_many_looks_share_a_wake_and_give_way_after_a_slice(

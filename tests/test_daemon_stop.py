@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes import Act
+from fakes import Act, FakeSpawner
 from world import World, line, when
 
+from scheduler.errors import MeridianError
 from scheduler.model import Exited, NotStarted
 
 if TYPE_CHECKING:
@@ -514,3 +516,54 @@ def test_a_run_that_a_stop_ended_says_so_unless_it_is_retried(
     text = line("job", "* 12 * * *", **settings)
     world = World(text, acts={"job": [Act(lasts=999)]}).runs_until("12:00:10")
     assert world.story("job") == [story], why
+
+
+# --- what the system does not tell ----------------------------------------------------------------
+
+
+def untold(*_: object) -> int:
+    raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+
+def test_an_attempt_that_the_system_does_not_tell_of_lives_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing says that it is gone, so nothing is started beside it."""
+    world = World(line("job", "0-9 12 * * *"), acts={"job": [Act(lasts=130), Act()]})
+    world.crashes_at("12:00:10")
+    monkeypatch.setattr(FakeSpawner, "started_at", untold)
+    world.at("12:03:30", monkeypatch.undo)
+    world.runs_until("12:04:30")
+    first, second, *_ = world.starts("job")
+    assert first == "12:00:00"
+    assert second >= "12:03:30"
+    assert world.story("job")[0] == "12:00 failed (superseded): lost"
+
+
+def test_one_whose_start_could_not_be_told_is_found_by_its_marks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(line("job", NOON), acts={"job": [Act(lasts=130), Act()]})
+    with monkeypatch.context() as accident:
+        accident.setattr(FakeSpawner, "started_at", lambda *_: None)
+        world.crashes_at("12:00:10")
+    ((attempt,),) = [row.attempts for row in world.journal.history("job")]
+    assert (attempt.pid, attempt.pid_started) == (world.spawner.launched[0].pid, None)
+    world.runs_until("12:01:00")
+    assert [said["pid"] for said in world.said("adopted")] == [attempt.pid]
+    assert world.starts("job") == ["12:00:00"]
+
+
+@pytest.mark.parametrize("what", ["orphans", "started_at"])
+def test_a_daemon_that_can_not_know_what_runs_does_not_start(
+    after_a_kill: World, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    world = after_a_kill
+    with monkeypatch.context() as accident:
+        accident.setattr(FakeSpawner, what, untold)
+        with pytest.raises(MeridianError, match="does not tell which jobs of an earlier daemon"):
+            world.runs_until("12:00:30")
+    assert world.starts("job") == ["12:00:00"]
+    world.runs_until("12:00:40")
+    assert world.starts("job") == ["12:00:00"]
+    assert world.said("adopted")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -132,11 +134,73 @@ def test_without_a_descriptor_to_spare_a_process_is_still_found(proc: Path) -> N
             while True:
                 hoard.append(os.open(os.devnull, os.O_RDONLY))
         found = [processes.find(7), processes.find(7), processes.find(8)]
+        leaders = [process.pid for process, _ in processes.own_leaders()]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         for descriptor in hoard:
             os.close(descriptor)
     assert found == [Process(7, 123, leads_session=True)] * 2 + [None]
+    assert leaders == [7]
+
+
+def refused(proc: Path, monkeypatch: pytest.MonkeyPatch, what: str, number: int) -> None:
+    """Let the system refuse one read: of that file, or of what there is."""
+    real = {name: getattr(Path, name) for name in ("read_bytes", "iterdir")}
+
+    def read(path: Path, name: str) -> object:
+        if path == proc / what:
+            raise OSError(number, os.strerror(number), str(path))
+        return real[name](path)
+
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path, "read_bytes"))
+    monkeypatch.setattr(Path, "iterdir", lambda path: read(path, "iterdir"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ESRCH, errno.ENOTDIR])
+def test_a_process_of_which_there_is_nothing_is_gone(
+    proc: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    add(proc, 7, stat(7))
+    refused(proc, monkeypatch, "7/stat", number)
+    assert Processes(proc).find(7) is None
+    assert pids(proc) == []
+
+
+UNTOLD = [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO]
+
+
+@pytest.mark.parametrize("number", [*UNTOLD, errno.EACCES, errno.EPERM])
+def test_nothing_else_says_that_it_is_gone(
+    proc: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    add(proc, 7, stat(7))
+    refused(proc, monkeypatch, "7/stat", number)
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+        Processes(proc).find(7)
+
+
+@pytest.mark.parametrize("number", UNTOLD)
+@pytest.mark.parametrize("what", [".", "7/stat", "7/environ"])
+def test_who_lives_is_told_in_full_or_not_at_all(
+    proc: Path, monkeypatch: pytest.MonkeyPatch, what: str, number: int
+) -> None:
+    for pid in (6, 7, 8):
+        add(proc, pid, stat(pid))
+    refused(proc, monkeypatch, what, number)
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+        pids(proc)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+@pytest.mark.parametrize("what", ["7/stat", "7/environ"])
+def test_who_is_not_ours_to_look_at_hides_nobody_else(
+    proc: Path, monkeypatch: pytest.MonkeyPatch, what: str, number: int
+) -> None:
+    """As under hidepid=1: proc(5)."""
+    for pid in (6, 7, 8):
+        add(proc, pid, stat(pid))
+    refused(proc, monkeypatch, what, number)
+    assert pids(proc) == [6, 8]
 
 
 # --- without one ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -266,6 +267,25 @@ def test_a_process_has_one_start_until_its_ending_is_told(stage: Stage) -> None:
     assert stage.spawner.started_at(pid) == started, "a zombie still has the pid"
     stage.spawner.ended()
     assert stage.spawner.started_at(pid) is None
+
+
+def test_whether_a_process_that_is_no_child_is_gone_can_be_untold(
+    real: RealStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of files that is full says nothing of it; the end of a child is told otherwise."""
+
+    def full(*_: object) -> bytes:
+        raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+    pid = begin(real, *FOR_EVER)
+    monkeypatch.setattr(Path, "read_bytes", full)
+    assert real.spawner.started_at(pid) is None
+    for of_another in (real.new(), real.spawner):
+        real.spawner.bequeath()
+        with pytest.raises(OSError, match="Too many open files in system"):
+            of_another.started_at(pid)
+        with pytest.raises(OSError, match="Too many open files in system"):
+            of_another.orphans()
 
 
 def test_the_same_pid_and_ticks_of_another_boot_are_another_process(tmp_path: Path) -> None:

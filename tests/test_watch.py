@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -341,3 +343,26 @@ def test_what_an_adopted_process_left_behind_is_ended_with_it(scene: Scene) -> N
     assert len(scene.watch) == 1
     scene.pass_(10)
     assert scene.told(running) == [(30, TERM), (40, KILL)]
+
+
+# --- what can't be told ---------------------------------------------------------------------------
+
+
+def test_an_adopted_process_lives_until_the_system_tells_otherwise(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its job would be started beside it."""
+
+    def untold(*_: object) -> int:
+        raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+    running = scene.start("job", LONG, timeout=30, is_adopted=True)
+    with monkeypatch.context() as accident:
+        accident.setattr(FakeSpawner, "started_at", untold)
+        assert list(scene.watch.vanished()) == []
+        scene.pass_(30)
+        assert scene.told(running) == [(30, TERM)]
+        assert list(scene.watch.vanished()) == []
+        assert scene.watch.knows(running.pid)
+    scene.pass_(0)
+    assert list(scene.watch.vanished()) == [running]

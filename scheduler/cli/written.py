@@ -225,8 +225,7 @@ class _Follower:
     def _is_given_up(self, row: AttemptRow, passed: float) -> bool:
         """Say whether no process does this attempt any more, and no daemon will tell of its end."""
         if row.pid is not None:
-            process = self.processes.find(row.pid)
-            if process is not None and not process.is_dead and process.start == row.pid_started:
+            if self._lives(row.pid, row.pid_started):
                 self.gone_for = 0.0
                 return False
             self.gone_for += passed
@@ -235,9 +234,18 @@ class _Follower:
     def _has_daemon(self) -> bool:
         """Say whether the process is alive that holds the state folder."""
         with suppress(OSError, ValueError):
-            pid = int((self.folder / "lock").read_text(encoding="ascii"))
-            return self.processes.find(pid) is not None
+            return self._lives(int((self.folder / "lock").read_text(encoding="ascii")))
         return False
+
+    def _lives(self, pid: int, start: int | None = None) -> bool:
+        """Say whether a process lives, of any or this start; so it does until that can be told."""
+        try:
+            process = self.processes.find(pid)
+        except OSError:
+            return True
+        return process is not None and (
+            start is None or (process.start == start and not process.is_dead)
+        )
 
     def _give_up(self, why: str) -> None:
         show.complain(f"not followed any further: {why}")
