@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ OWN = Path("/proc/self/cgroup")
 _DAEMON = "daemon"
 _ATTEMPT = "attempt-"
 _UNDELEGATED = "no cgroup has been delegated to this daemon"
+_SWEPT = 4  # groups that are tried at a time: more than come, so that each of them has its turn
 _TRIES = 100  # to move processes that start others meanwhile
 
 
@@ -51,7 +53,7 @@ class Groups:
         self._own = own
         self._is_asked = False
         self._root: Path | None = None
-        self._left: set[Path] = set()  # groups in which something lives on, or did
+        self._left: deque[Path] = deque()  # groups in which something lives on, or did
 
     def make(self, name: str, memory: int) -> Path | None:
         """Make a group of at most `memory` bytes, no swap; None where none has been delegated.
@@ -85,11 +87,19 @@ class Groups:
 
     def remove(self, group: Path) -> None:
         """Remove a group; one in which something lives on goes when that has ended."""
-        self._left.add(group)
         self._sweep()
+        if not _is_removed(group):
+            self._left.append(group)
 
     def _sweep(self) -> None:
-        self._left = {group for group in self._left if not _is_removed(group)}
+        """Remove some of the groups in which nothing lives any more.
+
+        Jobs that leave daemons behind leave a group each: never are all of them tried at once.
+        """
+        for _ in range(min(_SWEPT, len(self._left))):
+            group = self._left.popleft()
+            if not _is_removed(group):
+                self._left.append(group)
 
     def _delegated(self) -> Path | None:
         if not self._is_asked:
@@ -112,7 +122,7 @@ class Groups:
             raise _Unusable("its cgroup has no memory controller")
         (root / _DAEMON).mkdir(exist_ok=True)
         _enable(root)
-        self._left = set(root.glob(f"{_ATTEMPT}*"))
+        self._left = deque(root.glob(f"{_ATTEMPT}*"))
         return root
 
     def _of_daemon(self) -> Path:

@@ -32,6 +32,7 @@ class Kernel:
     folder: Path
     files: tuple[str, ...] = ("cgroup.procs", "memory.max", "memory.swap.max", "memory.oom.group")
     busy: set[Path] = field(default_factory=set)
+    tried: int = 0  # how often a group was to be removed
     refuses: dict[str, list[int]] = field(default_factory=dict)  # by file: errors, one a write
 
     def __post_init__(self) -> None:
@@ -77,6 +78,7 @@ class Kernel:
             opened.write(f"{text}\n")
 
     def is_removed(self, group: Path) -> bool:
+        self.tried += 1
         if group in self.busy:
             return False
         if group.exists():
@@ -244,6 +246,26 @@ def test_what_a_daemon_that_died_left_behind_goes_too(kernel: Kernel) -> None:
     left.mkdir()
     group = kernel.groups().make("7.1", 1)
     assert (left.exists(), group is not None and group.exists()) == (False, True)
+
+
+def test_daemons_that_jobs_leave_behind_cost_each_later_attempt_the_same(kernel: Kernel) -> None:
+    kernel.delegate()
+    groups = kernel.groups()
+    tried: list[int] = []
+    for number in range(100):
+        group = groups.make(f"{number}.1", 1)
+        assert group is not None
+        kernel.busy.add(group)
+        groups.remove(group)
+        tried.append(kernel.tried)
+        kernel.tried = 0
+    assert set(tried[10:]) == {2 * cgroup._SWEPT + 1}
+    kernel.busy.clear()
+    for number in range(100, 113):
+        group = groups.make(f"{number}.1", 1)
+        assert group is not None
+        groups.remove(group)
+    assert list(kernel.root.glob("attempt-*")) == [], "each of them has had its turn"
 
 
 def test_files_of_the_kernel_are_never_made(tmp_path: Path) -> None:
