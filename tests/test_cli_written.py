@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import signal
@@ -269,6 +270,21 @@ def test_without_a_daemon_a_living_job_is_followed_until_its_process_is_gone(sce
     )
     assert (result.stdout, result.exit_code) == ("alone", 1)
     assert "its process is gone, and no daemon has told of its end" in result.stderr
+
+
+@pytest.mark.parametrize("has_daemon", [False, True])
+def test_a_process_that_the_system_does_not_tell_of_lives(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, has_daemon: bool
+) -> None:
+    def untold(*_: object) -> None:
+        raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+    if has_daemon:
+        scene.has_daemon()
+    scene.begin(pid=None if has_daemon else a_dead_pid(), start=1)
+    monkeypatch.setattr(Processes, "find", untold)
+    result = scene.types("report", "-f", script=(*[lambda: None] * 20, lambda: scene.end(1, 0)))
+    assert result.exit_code == 0
 
 
 def test_a_daemon_has_time_to_tell_of_an_end_that_it_looks_for(scene: Scene) -> None:
