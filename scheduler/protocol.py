@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import MISSING, dataclass, fields
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -157,10 +157,16 @@ def stamp(at: datetime) -> str:
 
 
 def instant(text: str) -> datetime:
-    """Return the instant that `stamp` wrote; ValueError for any other text."""
+    """Return the instant that `stamp` wrote; ValueError for any other text.
+
+    Also for the first and the last year of the calendar, whose times some zones can't show.
+    """
     if not _TIME.fullmatch(text):
         raise ValueError(text)
-    return datetime.fromisoformat(text)
+    found = datetime.fromisoformat(text)
+    if not MINYEAR < found.year < MAXYEAR:
+        raise ValueError(text)
+    return found
 
 
 def _line(members: Json) -> bytes:
@@ -263,7 +269,10 @@ def _name(value: object) -> str:
 def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise ValueError(value)
-    return tuple(map(_name, value))
+    found = tuple(map(_name, value))
+    if len(set(found)) < len(found):
+        raise ValueError(value)
+    return found
 
 
 def _number(value: object) -> int:
@@ -287,7 +296,7 @@ class _Member:
 
 _MEMBERS = {
     "job": _Member(_name, f"a job's name of at most {LONGEST_TEXT} characters", '"backup"'),
-    "jobs": _Member(_names, "a list of one or more jobs' names", '["backup"]'),
+    "jobs": _Member(_names, "a list of one or more jobs' names, each once", '["backup"]'),
     "run": _Member(_number, "a run's number", "7"),
     "until": _Member(_until, "an instant in UTC, or null", '"2027-03-28T01:00:00Z"'),
     "note": _Member(_text, f"a text of at most {LONGEST_TEXT} characters", '"disk is swapped"'),

@@ -31,8 +31,10 @@ NOON = datetime(2027, 3, 28, 12, 0, tzinfo=UTC)
 
 names = st.text(min_size=1, max_size=LONGEST_TEXT)
 runs = st.integers(1, MOST_RUNS)
-times = st.datetimes(timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
-some = st.lists(names, min_size=1, max_size=5).map(tuple)
+times = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC)).map(
+    lambda at: at.replace(microsecond=0)
+)
+some = st.lists(names, min_size=1, max_size=5, unique=True).map(tuple)
 requests = st.one_of(
     st.builds(Status, st.just(()) | some),
     st.builds(Reload),
@@ -167,6 +169,7 @@ def test_a_line_that_asks(line: str, request_: Request, why: str) -> None:
         (asked('"do": "pause", "jobs": "a"'), "bad-value", "a text would be a list of letters"),
         (asked('"do": "pause", "jobs": []'), "bad-value", "nobody means nothing"),
         (asked('"do": "pause", "jobs": ["a", 1]'), "bad-value", "each of them"),
+        (asked('"do": "pause", "jobs": ["a", "b", "a"]'), "bad-value", "each once"),
         (asked('"do": "kill", "run": "7"'), "bad-value", "a text is no number"),
         (asked('"do": "kill", "run": 7.0'), "bad-value", "nor is a fraction"),
         (asked('"do": "kill", "run": true'), "bad-value", "nor is this, though Python says so"),
@@ -177,6 +180,16 @@ def test_a_line_that_asks(line: str, request_: Request, why: str) -> None:
             asked('"do": "pause", "jobs": ["a"], "until": "2027-02-30T12:00:00Z"'),
             "bad-value",
             "no day",
+        ),
+        (
+            asked('"do": "pause", "jobs": ["a"], "until": "9999-12-31T23:59:59Z"'),
+            "bad-value",
+            "in the year 10000 east of UTC, which no calendar here has",
+        ),
+        (
+            asked('"do": "pause", "jobs": ["a"], "until": "0001-01-01T00:00:00Z"'),
+            "bad-value",
+            "before the first year west of it",
         ),
         (asked('"do": "pause", "jobs": ["a"], "until": 1806235200'), "bad-value", "not in seconds"),
         (asked('"do": "pause", "jobs": ["a"], "note": null'), "bad-value", "left out or a text"),

@@ -65,6 +65,8 @@ def test_a_status_that_lacks_a_member_is_no_answer(name: str) -> None:
         ({"pid": "4242"}, "nor is a text"),
         ({"now": "now"}, "not a time"),
         ({"last_tick": 0}, "nor is a number"),
+        ({"started": "0001-01-01T00:00:00Z"}, "no zone west of UTC could show it"),
+        ({"paused": [STATUS["paused"][0] | {"until": "9999-12-31T23:59:59Z"}]}, "nor one east"),
         ({"running": {}}, "not a list"),
         ({"running": [1]}, "not of objects"),
         ({"running": [{}]}, "not of rows"),
