@@ -143,11 +143,6 @@ async def _wait_in_steps(seconds: float, wake: asyncio.Event) -> None:
         await asyncio.wait_for(wake.wait(), min(seconds * 0.99 - _SHORT / 2, _STEP))
 
 
-def pause(seconds: float) -> None:
-    """Let this process sleep: a command that looks at something now and then."""
-    time.sleep(seconds)
-
-
 def boot_id() -> str | None:
     """Return what names this boot of the machine; None where the system does not tell."""
     with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import clock, outputs
+from scheduler import clock, lock, outputs
 from scheduler.cli.written import PATIENCE
 from scheduler.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Reason, Run, State
@@ -43,6 +43,7 @@ class Scene:
     run: Run
     script: deque[Callable[[], object]] = field(default_factory=deque)
     waits: list[float] = field(default_factory=list)
+    held: ExitStack = field(default_factory=ExitStack)
 
     def rest(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -80,7 +81,8 @@ class Scene:
             self.journal.finish(self.run, State.FAILED if code else State.SUCCEEDED)
 
     def has_daemon(self) -> None:
-        (self.person.state / "lock").write_text(f"{os.getpid()}\n")
+        """Let this process hold the state folder, as a daemon does."""
+        self.held.enter_context(lock.held(self.person.state))
 
 
 @pytest.fixture
@@ -90,8 +92,9 @@ def scene(person: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         run = journal.claim("report", NINE, "Europe/Berlin")
         assert run is not None
         scene = Scene(person, journal, run)
-        monkeypatch.setattr(clock, "pause", scene.rest)
-        yield scene
+        monkeypatch.setattr(clock, "rest", scene.rest)
+        with scene.held:
+            yield scene
 
 
 def own_start() -> int:
@@ -247,6 +250,15 @@ def test_a_retry_that_does_not_come_is_told_with_its_reason(scene: Scene) -> Non
 
 
 def test_without_a_daemon_nobody_waits_for_a_retry(scene: Scene) -> None:
+    scene.begin(pid=4242)
+    scene.end(1, 1, retry=True)
+    result = scene.types("report", "-f")
+    assert "no daemon runs that would start it" in result.stderr
+    assert result.exit_code == 1
+
+
+def test_a_process_that_has_a_dead_daemons_number_is_no_daemon(scene: Scene) -> None:
+    (scene.person.state / "lock").write_text(f"{os.getpid()}\n")
     scene.begin(pid=4242)
     scene.end(1, 1, retry=True)
     result = scene.types("report", "-f")

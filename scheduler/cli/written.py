@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler import clock
+from scheduler import clock, lock
 from scheduler.cli import completing, given, show
 from scheduler.cli.past import NothingThere, explain_absence, zone_of
 from scheduler.journal import AttemptRow, Journal, RunRow
@@ -196,7 +196,7 @@ class _Follower:
                 if is_over:
                     return run, row
                 wait = SOON if has_come else min(2 * wait, SELDOM)
-                clock.pause(wait)
+                clock.rest(wait)
         finally:
             self.sink.end()
             if reader is not None:
@@ -210,9 +210,9 @@ class _Follower:
             if run.state not in OPEN:
                 show.remark(f"attempt {ended.number + 1} does not follow: {run.reason}")
                 raise typer.Exit
-            if not self._has_daemon():
+            if lock.holder(self.folder) is None:
                 self._give_up("no daemon runs that would start it")
-            clock.pause(SELDOM)
+            clock.rest(SELDOM)
             run = self._now(run)
         return run, last
 
@@ -229,16 +229,10 @@ class _Follower:
                 self.gone_for = 0.0
                 return False
             self.gone_for += passed
-        return self.gone_for >= PATIENCE or not self._has_daemon()
+        return self.gone_for >= PATIENCE or lock.holder(self.folder) is None
 
-    def _has_daemon(self) -> bool:
-        """Say whether the process is alive that holds the state folder."""
-        with suppress(OSError, ValueError):
-            return self._lives(int((self.folder / "lock").read_text(encoding="ascii")))
-        return False
-
-    def _lives(self, pid: int, start: int | None = None) -> bool:
-        """Say whether a process lives, of any or this start; so it does until that can be told."""
+    def _lives(self, pid: int, start: int | None) -> bool:
+        """Say whether a process lives, of any (None) or this start; so it does until that can be told."""
         try:
             process = self.processes.find(pid)
         except OSError:
