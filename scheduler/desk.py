@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scheduler.clock import Clock
     from scheduler.herald import Herald
     from scheduler.minutes import Minutes
-    from scheduler.model import Reason
+    from scheduler.model import Paused, Reason
     from scheduler.orders import Done
     from scheduler.pending import Pending
     from scheduler.protocol import Json, Request
@@ -127,6 +127,7 @@ class Desk:
     def _status(self) -> Json:
         now = self._clock.now()
         running, waiting = list(self._runs.running()), list(self._runs.waiting())
+        paused = list(self._runs.pauses.all(now))
         last = self._minutes.last
         return self._of_crontabs() | {
             "now": stamp(now),
@@ -134,18 +135,14 @@ class Desk:
             "last_tick": None if last is None else stamp(last),
             "journal": self._herald.refusal or None,
             "max_running": self._runs.most,
-            "counts": {"running": len(running), "waiting": len(waiting)},
+            "counts": {
+                "running": len(running),
+                "waiting": len(waiting),
+                "paused": len(paused),
+            },
             "running": [_of_running(each) for each in running[:_MOST]],
             "waiting": [self._of_waiting(*each) for each in waiting[:_MOST]],
-            "paused": [
-                {
-                    "job": each.job,
-                    "since": stamp(each.since),
-                    "until": None if each.until is None else stamp(each.until),
-                    "note": each.note,
-                }
-                for each in islice(self._runs.pauses.all(now), _MOST)
-            ],
+            "paused": [_of_paused(each) for each in paused[:_MOST]],
             "next": list(islice(self._coming(), _NEXT)),
         }
 
@@ -186,4 +183,13 @@ def _of_running(running: Running) -> Json:
         "attempt": running.attempt.number,
         "pid": running.pid,
         "started": stamp(running.started),
+    }
+
+
+def _of_paused(paused: Paused) -> Json:
+    return {
+        "job": paused.job,
+        "since": stamp(paused.since),
+        "until": None if paused.until is None else stamp(paused.until),
+        "note": paused.note,
     }

@@ -1,4 +1,4 @@
-"""How a daemon stands in, a verdict for whoever watches over machines out: `status --check`.
+"""How a daemon stands in, a finding for whoever watches over machines out: `status --check`.
 
 The levels are the exit statuses of the Monitoring Plugins' guidelines; so is the one line.
 """
@@ -35,7 +35,7 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Finding:
     """A level, and in one line why."""
 
     level: Level
@@ -54,14 +54,14 @@ class Trouble:
     retrying: Sequence[str] = ()
 
 
-def judge(standing: Standing, trouble: Trouble, now: datetime) -> Verdict:
+def judge(standing: Standing, trouble: Trouble, now: datetime) -> Finding:
     """Return the worst there is, and every reason, the worst first; `now` is the asker's clock."""
     critical = list(_critical(standing, trouble, now))
     warning = list(_warning(standing, trouble))
     if critical or warning:
         level = Level.CRITICAL if critical else Level.WARNING
-        return Verdict(level, "; ".join(critical + warning))
-    return Verdict(Level.OK, ", ".join(_facts(standing)))
+        return Finding(level, "; ".join(critical + warning))
+    return Finding(Level.OK, ", ".join(_facts(standing)))
 
 
 def _critical(standing: Standing, trouble: Trouble, now: datetime) -> Iterator[str]:
@@ -80,19 +80,19 @@ def _warning(standing: Standing, trouble: Trouble) -> Iterator[str]:
     if trouble.retrying:
         number = counted(len(trouble.retrying), "run")
         yield f"{number} waiting for a retry: {_names(trouble.retrying)}"
-    if standing.problems:
-        yield f"{counted(standing.problems, 'problem')} in the crontabs"
-    if standing.kept:
-        number = counted(standing.kept, "unreadable entry")
+    if standing.crontabs.problems:
+        yield f"{counted(standing.crontabs.problems, 'problem')} in the crontabs"
+    if standing.crontabs.kept:
+        number = counted(standing.crontabs.kept, "unreadable entry")
         yield f"{number} kept in the last good version"
 
 
 def _facts(standing: Standing) -> Iterator[str]:
-    yield f"{counted(standing.entries, 'entry')}"
+    yield f"{counted(standing.crontabs.entries, 'entry')}"
     yield f"{standing.runs} running"
     yield f"{standing.waits} waiting"
-    if standing.paused:
-        yield f"{len(standing.paused)} paused"
+    if standing.pauses:
+        yield f"{standing.pauses} paused"
 
 
 def _names(jobs: Sequence[str]) -> str:

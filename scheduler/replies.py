@@ -28,11 +28,10 @@ class RunningNow:
     attempt: int
     pid: int | None
     started: datetime | None
-    by_hand: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingNow:
     """A run that waits for its start or its retry: until `due`, or for what `reason` says.
 
     Its zone is None where its job is in no crontab any more.
@@ -57,28 +56,36 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
+class Crontabs:
+    """What there is of entries: their number, their zones', what is refused, what is kept."""
+
+    entries: int
+    zones: int
+    problems: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """How a daemon does. The rows may be cut; `runs` and `waits` count them whole."""
+    """How a daemon does. The rows may be cut; `runs`, `waits` and `pauses` count them whole."""
 
     version: str
     pid: int
     started: datetime
     state: str
     is_stopping: bool
-    entries: int
-    zones: int
-    problems: int
-    kept: int
+    crontabs: Crontabs
     last_tick: datetime | None
     now: datetime
     journal: str | None
     max_running: int | None
     running: tuple[RunningNow, ...]
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[WaitingNow, ...]
     paused: tuple[Paused, ...]
     coming: tuple[Coming, ...]
     runs: int
     waits: int
+    pauses: int
     in_force: frozenset[str] | None  # of the jobs that were asked about
 
 
@@ -128,10 +135,6 @@ class Members:
         """Return a whole number, None for null or where it was left out."""
         return self.number(name) if self._has(name) else None
 
-    def maybe_truth(self, name: str) -> bool | None:
-        """Return true or false, None for null or where it was left out."""
-        return self.truth(name) if self._has(name) else None
-
     def maybe_time(self, name: str) -> datetime | None:
         """Return an instant, None for null or where it was left out."""
         return self.time(name) if self._has(name) else None
@@ -175,10 +178,7 @@ def of_status(reply: Json) -> Standing:
         started=found.time("started"),
         state=found.text("state"),
         is_stopping=found.truth("stopping"),
-        entries=found.number("entries"),
-        zones=found.number("zones"),
-        problems=found.number("problems"),
-        kept=found.number("kept"),
+        crontabs=of_crontabs(reply),
         last_tick=found.maybe_time("last_tick"),
         now=found.time("now"),
         journal=found.maybe_text("journal"),
@@ -189,6 +189,7 @@ def of_status(reply: Json) -> Standing:
         coming=tuple(map(_coming, found.rows("next"))),
         runs=counts.number("running"),
         waits=counts.number("waiting"),
+        pauses=counts.number("paused"),
         in_force=frozenset(found.texts("in_force")) if "in_force" in reply else None,
     )
 
@@ -202,12 +203,11 @@ def _running(row: Members) -> RunningNow:
         attempt=row.number("attempt"),
         pid=row.maybe_number("pid"),
         started=row.maybe_time("started"),
-        by_hand=row.maybe_truth("by_hand") or False,
     )
 
 
-def _waiting(row: Members) -> Waiting:
-    return Waiting(
+def _waiting(row: Members) -> WaitingNow:
+    return WaitingNow(
         run=row.number("run"),
         job=row.text("job"),
         at=row.time("at"),
@@ -224,6 +224,17 @@ def _paused(row: Members) -> Paused:
 
 def _coming(row: Members) -> Coming:
     return Coming(row.text("job"), row.time("at"), row.text("zone"))
+
+
+def of_crontabs(reply: Json) -> Crontabs:
+    """Return what `reload` replied, and `status` among other things."""
+    found = Members(reply)
+    return Crontabs(
+        entries=found.number("entries"),
+        zones=found.number("zones"),
+        problems=found.number("problems"),
+        kept=found.number("kept"),
+    )
 
 
 def of_run(reply: Json) -> Moved:

@@ -30,7 +30,7 @@ STATUS: dict[str, Any] = {
     "max_running": 50,
     "running": [
         {"run": 7, "job": "backup", "at": "2027-03-28T00:45:00Z", "zone": "Europe/Berlin",
-         "attempt": 1, "pid": 123, "started": "2027-03-28T00:45:00Z", "by_hand": False},
+         "attempt": 1, "pid": 123, "started": "2027-03-28T00:45:00Z"},
     ],
     "waiting": [
         {"run": 8, "job": "report", "at": "2027-03-28T01:00:00Z", "zone": "Asia/Tokyo",
@@ -40,7 +40,7 @@ STATUS: dict[str, Any] = {
         {"job": "mirror", "since": "2027-03-27T12:00:00Z", "until": None, "note": "disk is full"},
     ],
     "next": [{"job": "mail", "at": "2027-03-28T01:05:00Z", "zone": "Europe/Berlin"}],
-    "counts": {"running": 1, "waiting": 1},
+    "counts": {"running": 1, "waiting": 1, "paused": 1},
 }  # fmt: skip
 
 

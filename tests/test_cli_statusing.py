@@ -133,25 +133,28 @@ def test_a_daemon_that_has_just_begun_has_little_to_say(person: Person, daemon: 
         "next": [],
         "last_tick": None,
     }
-    counts = {"counts": {"running": 0, "waiting": 0}}
+    counts = {"counts": {"running": 0, "waiting": 0, "paused": 0}}
     lines = shown(person, daemon, **nothing, **counts).splitlines()
     assert lines[-1] == "Minute    none handled yet"
     assert len(lines) == 5
 
 
 def test_rows_that_were_cut_are_said_to_be(person: Person, daemon: StandIn) -> None:
-    text = shown(person, daemon, counts={"running": 3000, "waiting": 7}, max_running=None)
+    counts = {"running": 3000, "waiting": 7, "paused": 101}
+    text = shown(person, daemon, counts=counts, max_running=None)
     assert "\n3000 running, 1 of them shown\n" in text
     assert "\n7 waiting, 1 of them shown\n" in text
+    assert "\n101 paused, 1 of them shown\n" in text
+    assert checked(person) == ("OK: 12 entries, 3000 running, 7 waiting, 101 paused", 0)
 
 
 def test_what_is_not_known_is_blank(person: Person, daemon: StandIn) -> None:
-    running = STATUS["running"][0] | {"pid": None, "started": None, "by_hand": True}
+    running = STATUS["running"][0] | {"pid": None, "started": None}
     waiting = STATUS["waiting"][0] | {"due": None, "reason": "its pool is full", "zone": "Mars/X"}
     gone = STATUS["waiting"][0] | {"job": "gone", "zone": None}
     paused = STATUS["paused"][0] | {"until": "2027-03-28T10:00:00Z", "note": ""}
     text = shown(person, daemon, running=[running], waiting=[waiting, gone], paused=[paused])
-    assert re.search(r"01:45 Europe/Berlin, by hand +1\n", text)
+    assert re.search(r"01:45 Europe/Berlin +1\n", text)
     assert re.search(r"01:00 Mars/X +2 +its pool is full\n", text)
     assert re.search(r"gone +Sun 2027-03-28 01:00 UTC +2 +Sun 01:02:00 +retry\n", text)
     assert re.search(r"mirror +Sat 2027-03-27 13:00 +Sun 2027-03-28 12:00\n", text)

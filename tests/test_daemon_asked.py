@@ -521,8 +521,21 @@ def test_a_status_tells_what_runs_what_waits_and_what_comes() -> None:
     assert (status["entries"], status["zones"], status["problems"]) == (4, 1, 1)
     assert (status["last_tick"], status["now"]) == ("2027-03-01T12:05:00Z", "2027-03-01T12:05:20Z")
     assert (status["journal"], status["stopping"], status["max_running"]) == (None, False, None)
-    assert status["counts"] == {"running": 2, "waiting": 1}
+    assert status["counts"] == {"running": 2, "waiting": 1, "paused": 1}
     assert {row["at"] for row in status["next"]} == {"2027-03-02T12:00:00Z"}
+
+
+def test_of_many_rows_a_hundred_are_told_and_all_are_counted() -> None:
+    jobs = tuple(f"job{n:03}" for n in range(101))
+    acts = {job: [Act(lasts=900)] for job in jobs}
+    world = Asked("".join(line(job, NOON) for job in jobs), acts=acts, grace=0)
+    world.ask_at("12:05", Pause(jobs))
+    world.ask_at("12:06", Status())
+    world.runs_until("12:30")
+    status = world.replies[1]
+    assert status["counts"] == {"running": 101, "waiting": 0, "paused": 101}
+    assert [row["job"] for row in status["paused"]] == list(jobs[:100])
+    assert len(status["running"]) == 100
 
 
 def test_a_reload_that_is_asked_for_reads_the_crontabs_at_once() -> None:

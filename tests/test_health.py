@@ -10,7 +10,7 @@ import pytest
 from standin import STATUS
 
 from scheduler import health, replies
-from scheduler.health import Level, Trouble, Verdict
+from scheduler.health import Finding, Level, Trouble
 
 NOW = datetime(2027, 3, 28, 1, 1, 30, tzinfo=UTC)  # 90 s after the last minute handled
 WELL = replies.of_status(STATUS)
@@ -30,9 +30,24 @@ SECOND = timedelta(seconds=1)
         ({"journal": "the disk is full"}, Trouble(), Level.CRITICAL, "nor does this one"),
         ({}, Trouble(failing=["a"]), Level.CRITICAL, "a job failed for good"),
         ({}, Trouble(retrying=["a"]), Level.WARNING, "it may still come right"),
-        ({"problems": 1}, Trouble(), Level.WARNING, "a line is refused"),
-        ({"kept": 1}, Trouble(), Level.WARNING, "an old version runs"),
-        ({"problems": 1}, Trouble(failing=["a"]), Level.CRITICAL, "the worst counts"),
+        (
+            {"crontabs": replace(WELL.crontabs, problems=1)},
+            Trouble(),
+            Level.WARNING,
+            "a line is refused",
+        ),
+        (
+            {"crontabs": replace(WELL.crontabs, kept=1)},
+            Trouble(),
+            Level.WARNING,
+            "an old version runs",
+        ),
+        (
+            {"crontabs": replace(WELL.crontabs, problems=1)},
+            Trouble(failing=["a"]),
+            Level.CRITICAL,
+            "the worst counts",
+        ),
         ({"waits": 5000}, Trouble(), Level.OK, "waiting is no failure"),
     ],
 )
@@ -46,14 +61,14 @@ def test_a_pause_is_mentioned_and_no_trouble() -> None:
     assert str(health.judge(WELL, Trouble(), NOW)) == (
         "OK: 12 entries, 1 running, 1 waiting, 1 paused"
     )
-    calm = replace(WELL, paused=(), runs=0, waits=0)
+    calm = replace(WELL, paused=(), runs=0, waits=0, pauses=0)
     assert str(health.judge(calm, Trouble(), NOW)) == "OK: 12 entries, 0 running, 0 waiting"
 
 
 def test_every_reason_is_told_the_worst_first() -> None:
     bad = replace(
-        WELL, is_stopping=True, journal="it is full", last_tick=NOW - 3600 * SECOND, problems=2,
-        kept=1,
+        WELL, is_stopping=True, journal="it is full", last_tick=NOW - 3600 * SECOND,
+        crontabs=replace(WELL.crontabs, problems=2, kept=1),
     )  # fmt: skip
     trouble = Trouble(failing=["a (run 7)", "b (run 9)"], retrying=["c (run 8)"])
     assert str(health.judge(bad, trouble, NOW)) == (
@@ -70,7 +85,7 @@ def test_of_many_jobs_five_are_named() -> None:
 
 
 def test_nothing_is_taken_for_measured_values() -> None:
-    assert str(Verdict(Level.WARNING, "a|b")) == "WARNING: a/b"
+    assert str(Finding(Level.WARNING, "a|b")) == "WARNING: a/b"
 
 
 def test_the_levels_are_the_exit_statuses_of_monitors() -> None:

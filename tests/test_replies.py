@@ -11,7 +11,7 @@ from standin import STATUS
 from scheduler import replies
 from scheduler.errors import NoAnswer
 from scheduler.model import Paused
-from scheduler.replies import Coming, Moved, RunningNow, Waiting
+from scheduler.replies import Coming, Moved, RunningNow, WaitingNow
 
 ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
 
@@ -19,16 +19,14 @@ ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
 def test_a_status_is_read_whole() -> None:
     found = replies.of_status(STATUS)
     quarter = datetime(2027, 3, 28, 0, 45, tzinfo=UTC)
-    assert found.running == (
-        RunningNow(7, "backup", quarter, "Europe/Berlin", 1, 123, quarter, by_hand=False),
-    )
+    assert found.running == (RunningNow(7, "backup", quarter, "Europe/Berlin", 1, 123, quarter),)
     due = datetime(2027, 3, 28, 1, 2, tzinfo=UTC)
-    assert found.waiting == (Waiting(8, "report", ONE, "Asia/Tokyo", 2, due, "retry"),)
+    assert found.waiting == (WaitingNow(8, "report", ONE, "Asia/Tokyo", 2, due, "retry"),)
     noon = datetime(2027, 3, 27, 12, 0, tzinfo=UTC)
     assert found.paused == (Paused("mirror", noon, None, "disk is full"),)
     five = datetime(2027, 3, 28, 1, 5, tzinfo=UTC)
     assert found.coming == (Coming("mail", five, "Europe/Berlin"),)
-    assert (found.runs, found.waits, found.in_force) == (1, 1, None)
+    assert (found.runs, found.waits, found.pauses, found.in_force) == (1, 1, 1, None)
     assert (found.last_tick, found.journal, found.max_running) == (ONE, None, 50)
 
 

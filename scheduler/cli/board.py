@@ -11,7 +11,7 @@ from scheduler import health
 from scheduler.cli import show
 from scheduler.cli.past import zone_of
 from scheduler.redact import clean
-from scheduler.replies import Coming, RunningNow, Standing, Waiting
+from scheduler.replies import Coming, Crontabs, RunningNow, Standing, WaitingNow
 from scheduler.report import counted
 from scheduler.wording import of_seconds
 
@@ -34,7 +34,8 @@ def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[Line]:
     yield f"Meridian {clean(standing.version)}, pid {standing.pid}, up for {up}", _HEAD
     yield f"Since     {_time(standing.started, zone)} {zone.key}", _PLAIN
     yield f"State     {clean(standing.state)}", _PLAIN
-    yield _crontabs(standing)
+    is_whole = not (standing.crontabs.problems or standing.crontabs.kept)
+    yield f"Crontabs  {crontabs(standing.crontabs)}", _PLAIN if is_whole else "yellow"
     yield _last_minute(standing, zone)
     if standing.journal is not None:
         yield f"Journal   refuses: {clean(standing.journal)}; nothing new starts", _BAD
@@ -42,14 +43,14 @@ def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[Line]:
         yield "Stopping  no new runs; what runs is waited for", _BAD
 
 
-def _crontabs(standing: Standing) -> Line:
-    entries, zones = counted(standing.entries, "entry"), counted(standing.zones, "zone")
-    said = f"Crontabs  {entries} in {zones}"
-    if standing.problems:
-        said += f"; {counted(standing.problems, 'problem')}, which meridian check shows"
-    if standing.kept:
-        said += f"; {counted(standing.kept, 'unreadable entry')} kept in the last good version"
-    return said, "yellow" if standing.problems or standing.kept else _PLAIN
+def crontabs(found: Crontabs) -> str:
+    """Return in a sentence what there is in the crontabs, and what is wrong with them."""
+    said = f"{counted(found.entries, 'entry')} in {counted(found.zones, 'zone')}"
+    if found.problems:
+        said += f"; {counted(found.problems, 'problem')}, which meridian check shows"
+    if found.kept:
+        said += f"; {counted(found.kept, 'unreadable entry')} kept in the last good version"
+    return said
 
 
 def _last_minute(standing: Standing, zone: ZoneInfo) -> Line:
@@ -110,7 +111,8 @@ def _paused(standing: Standing, zone: ZoneInfo) -> _Table:
         )
         for pause in standing.paused
     ]
-    return f"{len(rows)} paused", ("JOB", "SINCE", "UNTIL", "NOTE"), rows
+    title = f"{standing.pauses} paused{_cut(standing.pauses, standing.paused)}"
+    return title, ("JOB", "SINCE", "UNTIL", "NOTE"), rows
 
 
 def _next(standing: Standing) -> _Table:
@@ -133,11 +135,9 @@ def _cut(whole: int, rows: Sequence[object]) -> str:
     return f", {len(rows)} of them shown" if whole > len(rows) else ""
 
 
-def _instant(run: RunningNow | Waiting | Coming) -> str:
+def _instant(run: RunningNow | WaitingNow | Coming) -> str:
     zone = run.zone or "UTC"
-    at = f"{show.wall(run.at.astimezone(zone_of(zone)))} {zone}"
-    is_by_hand = isinstance(run, RunningNow) and run.by_hand
-    return f"{at}, by hand" if is_by_hand else at
+    return f"{show.wall(run.at.astimezone(zone_of(zone)))} {zone}"
 
 
 def _time(at: datetime, zone: ZoneInfo) -> str:

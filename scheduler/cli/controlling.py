@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from scheduler import control, lock, protocol, replies
-from scheduler.cli import completing, given, show
+from scheduler.cli import board, completing, given, show
 from scheduler.clock import RealClock
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import (
@@ -30,7 +30,6 @@ from scheduler.protocol import (
     Retry,
     Trigger,
 )
-from scheduler.report import counted
 
 app = typer.Typer()
 
@@ -129,8 +128,8 @@ def reload_(state: given.State = None, json: Json_ = False) -> None:
 
     A file that was changed is read before the next minute anyway.
     """
-    reply = replies.Members(_carry_out(Reload(), state, _reloaded, json=json))
-    if reply.number("problems"):
+    reply = _carry_out(Reload(), state, _reloaded, json=json)
+    if replies.of_crontabs(reply).problems:
         raise typer.Exit(1)
 
 
@@ -162,17 +161,7 @@ def _paused(reply: Json) -> str:
 
 
 def _reloaded(reply: Json) -> str:
-    found = replies.Members(reply)
-    entries, zones = (
-        counted(found.number("entries"), "entry"),
-        counted(found.number("zones"), "zone"),
-    )
-    said = f"{entries} in {zones}"
-    if problems := found.number("problems"):
-        said += f"; {counted(problems, 'problem')}, which meridian check shows"
-    if kept := found.number("kept"):
-        said += f"; {counted(kept, 'unreadable entry')} kept in the last good version"
-    return said
+    return board.crontabs(replies.of_crontabs(reply))
 
 
 # --- asking the daemon ---------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from scheduler.cli import board, given, show
 from scheduler.cli.controlling import as_refusal, ask
 from scheduler.clock import RealClock, rest
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
-from scheduler.health import Level, Trouble, Verdict
+from scheduler.health import Finding, Level, Trouble
 from scheduler.protocol import Json, Refused, Status
 from scheduler.record import RunRow
 from scheduler.redact import clean
@@ -73,9 +73,9 @@ def status(
         wrong.exit_code = Level.UNKNOWN if check else _WRONG_USAGE
         raise wrong
     if check:
-        verdict = _checked(state)
-        show.say(str(verdict))
-        raise typer.Exit(verdict.level)
+        finding = _checked(state)
+        show.say(str(finding))
+        raise typer.Exit(finding.level)
     if watch:
         _watch(state)
     elif json:
@@ -167,19 +167,19 @@ def _screen(state: Path | None, zone: ZoneInfo, target: Console) -> Text:
 # --- checking ------------------------------------------------------------------------------------
 
 
-def _checked(state: Path | None) -> Verdict:
-    """Return the verdict on the daemon; what went wrong in asking is one too."""
+def _checked(state: Path | None) -> Finding:
+    """Return the finding on the daemon; what went wrong in asking is one too."""
     try:
         standing = _standing(state, timeout=_MONITOR)
         with closing(given.journal(state)) as journal:
             failing, retrying = journal.failing(), journal.retrying()
         gone = _not_in_force(state, sorted({run.run.job for run in failing}))
     except (NoDaemon, NoAnswer) as error:
-        return Verdict(Level.CRITICAL, _silence(error, state, given.own_zone()))
+        return Finding(Level.CRITICAL, _silence(error, state, given.own_zone()))
     except JournalError as error:
-        return Verdict(Level.CRITICAL, str(error))
+        return Finding(Level.CRITICAL, str(error))
     except (MeridianError, OSError) as error:
-        return Verdict(Level.UNKNOWN, str(error))
+        return Finding(Level.UNKNOWN, str(error))
     trouble = Trouble(
         failing=[_named(run) for run in failing if run.run.job not in gone],
         retrying=[_named(run) for run in retrying],
