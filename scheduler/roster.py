@@ -65,6 +65,7 @@ class Roster:
         self._failed: frozenset[str] = frozenset()  # files that could not be read, at the last look
         self.entries: Mapping[str, Entry] = {}
         self.timetable = Timetable((), {})
+        self.zones: frozenset[str] = frozenset()  # the names of those that there are entries of
         self.refused = 0  # how many errors there are in the crontabs
         self.kept: Sequence[Entry] = ()  # the entries that run in their last good version
 
@@ -96,6 +97,7 @@ class Roster:
             if self._was_read:
                 self._wait_for_next_boot(timetable)
         before, self.entries, self.timetable = self.entries, entries, timetable
+        self.zones = frozenset(entry.zone.key for entry in entries.values())
         self._crontabs, self._was_read = merged.crontabs, True
         kept = [entry for entry in merged.kept if entry.file not in self._spared]
         self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
@@ -139,13 +141,9 @@ class Roster:
         """Let every interval count from `now` at the latest: the clock had been wrong."""
         self.timetable = Timetable(self.entries.values(), self._anchors(self.entries, now))
 
-    def zones(self) -> set[str]:
-        """Return the names of the zones that there are entries of."""
-        return {entry.zone.key for entry in self.entries.values()}
-
     def summary(self) -> str:
         """Return in a few words what there is."""
-        return f"{counted(len(self.entries), 'entry')} in {counted(len(self.zones()), 'zone')}"
+        return f"{counted(len(self.entries), 'entry')} in {counted(len(self.zones), 'zone')}"
 
     def _with_spared(self, stamps: Mapping[str, Stamp]) -> Mapping[str, Stamp]:
         """Return these stamps, and the old ones of those that deserve a second look."""

@@ -9,6 +9,7 @@ import pytest
 from fakes import Act
 from world import Frail, World, line, when
 
+from scheduler import desk
 from scheduler.errors import JournalError
 from scheduler.model import Exited
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
@@ -536,6 +537,42 @@ def test_of_many_rows_a_hundred_are_told_and_all_are_counted() -> None:
     assert status["counts"] == {"running": 101, "waiting": 0, "paused": 101}
     assert [row["job"] for row in status["paused"]] == list(jobs[:100])
     assert len(status["running"]) == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "coming", "why"),
+    [
+        (line("much", EVERY_MINUTE) + line("soon", "0 17 * * *"), ["soon"], "the 300th minute"),
+        (line("much", EVERY_MINUTE) + line("late", "1 17 * * *"), [], "one more"),
+        (
+            line("much", NOON) + line("late", "0 11 * * *"),
+            ["late"],
+            "minutes without runs are none",
+        ),
+        (
+            line("much", EVERY_MINUTE) + line("late", "20 0 * * *", tz="Asia/Tokyo"),
+            [],
+            "of two zones half as many are looked at",
+        ),
+    ],
+)
+def test_what_comes_is_looked_for_a_bounded_while(text: str, coming: list[str], why: str) -> None:
+    world = Asked(text, now="12:00:30")
+    world.ask_at("12:00:40", Pause(("much",)))
+    world.ask_at("12:00:50", Status())
+    world.runs_until("12:01:30")
+    assert [row["job"] for row in world.replies[1]["next"]] == coming, why
+
+
+def test_nor_are_all_of_very_many_paused_jobs_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "_PASSED", 10)
+    for many, coming in ((9, ["last"]), (10, [])):
+        jobs = tuple(f"job{n}" for n in range(many))
+        world = Asked("".join(line(job, NOON) for job in (*jobs, "last")))
+        world.ask_at("11:59:40", Pause(jobs))
+        world.ask_at("11:59:45", Status())
+        world.runs_until("12:30")
+        assert [row["job"] for row in world.replies[1]["next"]] == coming
 
 
 def test_a_reload_that_is_asked_for_reads_the_crontabs_at_once() -> None:
