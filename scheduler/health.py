@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from scheduler.replies import Standing
 
-# An idle minute is handled when the next is prepared, so a daemon in time is this far behind.
-LATE = timedelta(minutes=2)
+# An idle minute is handled when the one after it is prepared, so that an idle daemon is just under
+# two minutes behind; it gives itself up to half a minute for preparing one, and is in time then.
+LATE = timedelta(minutes=2, seconds=30)
 _NAMED = 5  # jobs that are named; the rest is a number
 
 
@@ -48,14 +49,22 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Jobs in trouble by the journal, each as `name (run 7)`: given up, or waiting for a retry."""
+    """What the state folder tells of trouble.
+
+    Jobs, each as `name (run 7)`: given up, or waiting for a retry; and damaged journals that were
+    moved aside, each as its file's name.
+    """
 
     failing: Sequence[str] = ()
     retrying: Sequence[str] = ()
+    damaged: Sequence[str] = ()
 
 
 def judge(standing: Standing, trouble: Trouble, now: datetime) -> Finding:
-    """Return the worst there is, and every reason, the worst first; `now` is the asker's clock."""
+    """Return the worst there is, and every reason, the worst first; `now` is the asker's clock.
+
+    It is to be read before the daemon is asked: what comes after takes its time.
+    """
     critical = list(_critical(standing, trouble, now))
     warning = list(_warning(standing, trouble))
     if critical or warning:
@@ -80,6 +89,8 @@ def _warning(standing: Standing, trouble: Trouble) -> Iterator[str]:
     if trouble.retrying:
         number = counted(len(trouble.retrying), "run")
         yield f"{number} waiting for a retry: {_names(trouble.retrying)}"
+    if trouble.damaged:
+        yield damage(trouble.damaged)
     if standing.crontabs.problems:
         yield f"{counted(standing.crontabs.problems, 'problem')} in the crontabs"
     if standing.crontabs.kept:
@@ -98,6 +109,13 @@ def _facts(standing: Standing) -> Iterator[str]:
 def _names(jobs: Sequence[str]) -> str:
     more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
     return ", ".join(jobs[:_NAMED]) + more
+
+
+def damage(files: Sequence[str]) -> str:
+    """Return in a sentence which damaged journals were moved aside, and what to do."""
+    if len(files) == 1:
+        return f"a damaged journal was moved aside: look at {files[0]}, then delete it"
+    return f"damaged journals were moved aside: look at {_names(files)}, then delete them"
 
 
 def behind(standing: Standing, now: datetime) -> timedelta:

@@ -209,6 +209,27 @@ def test_a_daemon_that_gives_no_status_is_said_to(
     assert result.exit_code == 1
 
 
+def damaged(person: Person, *names: str) -> str:
+    """Let journals have been moved aside; the first of them."""
+    person.state.mkdir(exist_ok=True)
+    for name in names:
+        (person.state / f"journal.db.damaged-{name}").touch()
+    return f"{person.state}/journal.db.damaged-{names[0]}"
+
+
+def test_a_damaged_journal_that_was_moved_aside_is_shown(person: Person, daemon: StandIn) -> None:
+    file = damaged(person, "20270328T005900Z", "20270328T005900Z-wal", "20270328T005900Z-shm")
+    line = f"Damage    a damaged journal was moved aside: look at {file}, then delete it"
+    assert person.types("status").stdout.splitlines()[5] == line
+    assert daemon.asked == [Status()]
+
+
+def test_it_is_shown_without_a_daemon_too(person: Person) -> None:
+    file = damaged(person, "20270328T005900Z", "20270328T010000Z")
+    said = f"Damage    damaged journals were moved aside: look at {file}, "
+    assert said in person.types("status").stdout
+
+
 # --- for a program -------------------------------------------------------------------------------
 
 
@@ -286,11 +307,27 @@ def test_of_very_many_jobs_each_is_asked_about(person: Person, daemon: StandIn) 
     assert [len(each.jobs) for each in daemon.asked if isinstance(each, Status)] == [0, 500, 500, 1]
 
 
+def test_a_damaged_journal_that_was_moved_aside_is_a_warning(
+    person: Person, daemon: StandIn
+) -> None:
+    file = damaged(person, "20270328T005900Z")
+    said = f"WARNING: a damaged journal was moved aside: look at {file}, then delete it"
+    assert checked(person) == (said, 1)
+    assert daemon.asked == [Status()]
+
+
+def test_the_time_that_asking_takes_is_not_the_daemon_s(
+    person: Person, daemon: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RealClock, "now", lambda _: ONE + (600 if daemon.asked else 90) * SECOND)
+    assert checked(person)[1] == 0
+
+
 @pytest.mark.parametrize(
     ("members", "said"),
     [
         ({"stopping": True}, "the daemon is stopping"),
-        ({"last_tick": "2027-03-28T00:59:00Z"}, "2 min 30 s behind the clock"),
+        ({"last_tick": "2027-03-28T00:58:00Z"}, "3 min 30 s behind the clock"),
         ({"journal": "database is locked"}, "the journal refuses: database is locked"),
     ],
 )

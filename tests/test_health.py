@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from standin import STATUS
 
-from scheduler import health, replies
+from scheduler import health, minutes, replies
 from scheduler.health import Finding, Level, Trouble
 
 NOW = datetime(2027, 3, 28, 1, 1, 30, tzinfo=UTC)  # 90 s after the last minute handled
@@ -22,14 +22,16 @@ SECOND = timedelta(seconds=1)
     [
         ({}, Trouble(), Level.OK, "as it should be"),
         ({"last_tick": NOW - 120 * SECOND}, Trouble(), Level.OK, "idle, shortly before the next"),
-        ({"last_tick": NOW - 121 * SECOND}, Trouble(), Level.CRITICAL, "a minute was not handled"),
+        ({"last_tick": NOW - 150 * SECOND}, Trouble(), Level.OK, "thousands of runs to prepare"),
+        ({"last_tick": NOW - 151 * SECOND}, Trouble(), Level.CRITICAL, "a minute was not handled"),
         ({"last_tick": NOW + 3600 * SECOND}, Trouble(), Level.OK, "the clock was set back"),
         ({"last_tick": None, "started": NOW}, Trouble(), Level.OK, "new, and not yet there"),
-        ({"last_tick": None, "started": NOW - 61 * SECOND}, Trouble(), Level.CRITICAL, "nor ever"),
+        ({"last_tick": None, "started": NOW - 91 * SECOND}, Trouble(), Level.CRITICAL, "nor ever"),
         ({"is_stopping": True}, Trouble(), Level.CRITICAL, "it starts nothing new"),
         ({"journal": "the disk is full"}, Trouble(), Level.CRITICAL, "nor does this one"),
         ({}, Trouble(failing=["a"]), Level.CRITICAL, "a job failed for good"),
         ({}, Trouble(retrying=["a"]), Level.WARNING, "it may still come right"),
+        ({}, Trouble(damaged=["a"]), Level.WARNING, "older history is not in the journal"),
         (
             {"crontabs": replace(WELL.crontabs, problems=1)},
             Trouble(),
@@ -77,6 +79,20 @@ def test_every_reason_is_told_the_worst_first() -> None:
         " 1 run waiting for a retry: c (run 8); 2 problems in the crontabs;"
         " 1 unreadable entry kept in the last good version"
     )
+
+
+def test_half_a_minute_is_what_a_daemon_may_take_to_prepare_one() -> None:
+    assert timedelta(minutes=2) + minutes._LONGEST_LEAD == health.LATE
+
+
+def test_a_damaged_journal_is_named_with_what_to_do() -> None:
+    told = str(health.judge(WELL, Trouble(damaged=["/s/journal.db.damaged-1"]), NOW))
+    assert told == (
+        "WARNING: a damaged journal was moved aside: look at /s/journal.db.damaged-1,"
+        " then delete it"
+    )
+    told = str(health.judge(WELL, Trouble(damaged=list("abcdefg")), NOW))
+    assert told.endswith("look at a, b, c, d, e and 2 more, then delete them")
 
 
 def test_of_many_jobs_five_are_named() -> None:

@@ -20,9 +20,16 @@ Line = tuple[str, str]  # text and style
 _PLAIN, _HEAD, _BAD = "", "bold", "bold red"
 
 
-def lines(standing: Standing, zone: ZoneInfo, width: int | None) -> Iterator[Line]:
-    """Yield all there is to say, in this zone where it is no job's; tables are cut to `width`."""
+def lines(
+    standing: Standing, damaged: Sequence[str], zone: ZoneInfo, width: int | None
+) -> Iterator[Line]:
+    """Yield all there is to say, in this zone where it is no job's; tables are cut to `width`.
+
+    `damaged` are the files of journals that were moved aside.
+    """
     yield from _daemon(standing, zone)
+    if damaged:
+        yield damage(damaged)
     yield from _table(_running(standing), width)
     yield from _table(_waiting(standing), width)
     yield from _table(_paused(standing, zone), width)
@@ -41,6 +48,11 @@ def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[Line]:
         yield f"Journal   refuses: {clean(standing.journal)}; nothing new starts", _BAD
     if standing.is_stopping:
         yield "Stopping  no new runs; what runs is waited for", _BAD
+
+
+def damage(files: Sequence[str]) -> Line:
+    """Return what is said of damaged journals that were moved aside."""
+    return f"Damage    {clean(health.damage(files))}", _BAD
 
 
 def crontabs(found: Crontabs) -> str:

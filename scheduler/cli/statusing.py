@@ -63,10 +63,10 @@ def status(
     """Say what runs, what waits and why, what is paused and what comes next.
 
     Exit status 1 if no daemon answers. With --check: 0 is OK, 1 a warning (a run waits for a
-    retry, a crontab has lines that are refused or kept in their last good version), 2 critical (no
-    daemon, one that is stopping or two minutes late, a journal that refuses, a job whose newest
-    finished run failed), 3 wrong usage, or nobody can tell. Paused jobs are no trouble, nor are
-    runs that were ended by hand.
+    retry, a crontab has lines that are refused or kept in their last good version, a damaged
+    journal was moved aside), 2 critical (no daemon, one that is stopping or more than two and a
+    half minutes behind, a journal that refuses, a job whose newest finished run failed), 3 wrong
+    usage, or nobody can tell. Paused jobs are no trouble, nor are runs that were ended by hand.
     """
     if check + watch + json > 1:
         wrong = typer.BadParameter("--watch, --check and --json are three answers: ask for one")
@@ -103,9 +103,11 @@ def _print(state: Path | None) -> None:
         standing = _standing(state)
     except (NoDaemon, NoAnswer) as error:
         show.say(_silence(error, state, zone))
+        if damaged := _damaged(state):
+            show.say(board.damage(damaged)[0])
         raise typer.Exit(1) from error
     width = target.width if target.is_terminal else None
-    for text, style in board.lines(standing, zone, width):
+    for text, style in board.lines(standing, _damaged(state), zone, width):
         target.print(text, style=style)
 
 
@@ -136,6 +138,16 @@ def _last_tick(state: Path | None) -> datetime | None:
         return None
 
 
+def _damaged(state: Path | None) -> list[str]:
+    """Return the files of damaged journals that were moved aside, the oldest first.
+
+    A database goes by itself: what else SQLite had of it (`-wal`, `-shm`) stands beside it.
+    """
+    journal = given.here(state).journal
+    files = map(str, journal.parent.glob(f"{journal.name}.damaged-*"))
+    return sorted(file for file in files if not file.endswith(("-wal", "-shm")))
+
+
 # --- watching ------------------------------------------------------------------------------------
 
 
@@ -158,7 +170,7 @@ def _screen(state: Path | None, zone: ZoneInfo, target: Console) -> Text:
         standing = _standing(state, timeout=_EACH_SECOND)
     except (NoDaemon, NoAnswer) as error:
         return Text(clean(_silence(error, state, zone)), "bold red")
-    lines = board.lines(standing, zone, target.width)
+    lines = board.lines(standing, _damaged(state), zone, target.width)
     shown = Text("\n").join(Text(text, style) for text, style in lines)
     shown.no_wrap, shown.overflow = True, "ellipsis"
     return shown
@@ -169,10 +181,12 @@ def _screen(state: Path | None, zone: ZoneInfo, target: Console) -> Text:
 
 def _checked(state: Path | None) -> Finding:
     """Return the finding on the daemon; what went wrong in asking is one too."""
+    now = RealClock().now()
     try:
         standing = _standing(state, timeout=_MONITOR)
         with closing(given.journal(state)) as journal:
             failing, retrying = journal.failing(), journal.retrying()
+        damaged = _damaged(state)
         gone = _not_in_force(state, sorted({run.run.job for run in failing}))
     except (NoDaemon, NoAnswer) as error:
         return Finding(Level.CRITICAL, _silence(error, state, given.own_zone()))
@@ -183,8 +197,9 @@ def _checked(state: Path | None) -> Finding:
     trouble = Trouble(
         failing=[_named(run) for run in failing if run.run.job not in gone],
         retrying=[_named(run) for run in retrying],
+        damaged=damaged,
     )
-    return health.judge(standing, trouble, RealClock().now())
+    return health.judge(standing, trouble, now)
 
 
 def _not_in_force(state: Path | None, jobs: list[str]) -> set[str]:
