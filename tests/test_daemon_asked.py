@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import Act
-from world import Frail, World, line, when
+from world import Asked, Frail, line, when
 
 from scheduler import desk
 from scheduler.errors import JournalError
@@ -20,24 +19,6 @@ if TYPE_CHECKING:
 FAILS = Act(outcome=Exited(1))
 NOON = "0 12 * * *"
 EVERY_MINUTE = "* * * * *"
-
-
-class Asked(World):
-    """A world in which somebody asks the daemon for something at a time."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.replies: list[Any] = []
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def ask_at(self, time: str, request: Request) -> None:
-        async def ask() -> None:
-            self.replies.append(await self.daemon.ask(request))
-
-        def happening() -> None:
-            self._tasks.append(asyncio.get_running_loop().create_task(ask()))
-
-        self.at(time, happening)
 
 
 def asked(text: str, time: str, request: Request, **rest: Any) -> tuple[Asked, Any]:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from scheduler.log import Format
     from scheduler.model import Attempt, Entry
     from scheduler.process import Launch
+    from scheduler.protocol import Reply, Request
     from scheduler.retention import Retention
     from scheduler.roster import Library
     from scheduler.sources import Stamp
@@ -355,6 +356,28 @@ class World:
     def story(self, job: str) -> list[str]:
         """The job's runs as the journal tells them, a line each."""
         return [_line(row) for row in self.journal.history(job)]
+
+
+class Asked(World):
+    """A world in which somebody asks the daemon for something at a time."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.replies: list[Any] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def ask_at(self, time: str, request: Request) -> None:
+        async def ask() -> None:
+            self.replies.append(await self.ask(request))
+
+        def happening() -> None:
+            self._tasks.append(asyncio.get_running_loop().create_task(ask()))
+
+        self.at(time, happening)
+
+    async def ask(self, request: Request) -> Reply:
+        """Ask the daemon that runs by then."""
+        return await self.daemon.ask(request)
 
 
 def _span(jump: Jump) -> str:
