@@ -125,26 +125,43 @@ def test_the_example_of_a_run_is_one_that_a_command_shows(verb: str) -> None:
     assert replies.of_run(example(verb)).job == "backup"
 
 
-def codes() -> set[str]:
-    """Every code with which the daemon refuses, by the text of its modules."""
-    found = set()
-    for name in ASKED:
-        path = ROOT / "scheduler" / f"{name}.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id in ("Refused", "BadValue")
-                and isinstance(node.args[0], ast.Constant)
-            ):
-                found.add(str(node.args[0].value))
-    return found
+def module(name: str) -> ast.AST:
+    path = ROOT / "scheduler" / f"{name}.py"
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def codes(*where: ast.AST) -> set[str]:
+    """Every code with which the daemon refuses there, by the text of its modules."""
+    return {
+        str(node.args[0].value)
+        for part in where
+        for node in ast.walk(part)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("Refused", "BadValue")
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def rows_of_codes() -> list[set[str]]:
+    table = PAGE.split("\n## Refusals\n")[1].split("\n\n")[0].strip()
+    return [set(re.findall(r"`([a-z-]+)`", row.split("|")[1])) for row in table.splitlines()[2:]]
 
 
 def test_every_code_is_told_and_no_other() -> None:
-    table = PAGE.split("\n## Refusals\n")[1].split("\n\n")[0].strip()
-    rows = [line.split("|")[1] for line in table.splitlines()[2:]]
-    assert {code for row in rows for code in re.findall(r"`([a-z-]+)`", row)} == codes()
+    assert set().union(*rows_of_codes()) == codes(*map(module, ASKED))
+
+
+def test_the_codes_that_end_a_connection_are_said_to() -> None:
+    """Those of reading a line, and of taking a connection."""
+    functions = {
+        node.name: node
+        for node in ast.walk(module("control"))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    ending = codes(module("protocol"), functions["_request"], functions["_refusal"])
+    assert "The codes of the first four rows end the connection" in PAGE
+    assert set().union(*rows_of_codes()[:4]) == ending
 
 
 def test_the_limits_are_the_real_ones() -> None:

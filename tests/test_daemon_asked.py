@@ -12,8 +12,11 @@ from scheduler import desk
 from scheduler.errors import JournalError
 from scheduler.model import Exited
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
+from scheduler.runs import Runs
 
 if TYPE_CHECKING:
+    from scheduler.journal import RunRow
+    from scheduler.model import Run
     from scheduler.protocol import Reply, Request
 
 FAILS = Act(outcome=Exited(1))
@@ -573,6 +576,29 @@ def test_a_daemon_that_stops_begins_nothing_but_answers() -> None:
     world.run()
     refused, status, killed = world.replies
     assert (refusal(refused), status["stopping"], killed["run"]) == ("stopping", True, 1)
+
+
+def test_a_reload_that_the_journal_refuses_is_tried_again_unasked() -> None:
+    world = Asked(line("job", NOON), "12:01:00")
+    world.at("12:05:10", lambda: world.edit(line("job", "7 12 * * *") + line("new", "@every 1h")))
+    world.at("12:05:10", lambda: setattr(world.journal, "is_full", True))
+    world.ask_at("12:05:11", Reload())
+    world.at("12:05:30", lambda: setattr(world.journal, "is_full", False))
+    world.runs_until("12:30")
+    assert world.replies == [Refused("journal", "the disk is full")]
+    assert world.starts("job") == ["12:07:00"]
+
+
+def test_a_kill_whose_reply_can_not_be_read_is_one_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(_: Runs, run: Run) -> RunRow:
+        raise JournalError(f"disk I/O error at run {run.number}")
+
+    monkeypatch.setattr(Runs, "journalled", refuses)
+    world, reply = asked(line("job", NOON), "12:05", Kill(1), acts={"job": [Act(lasts=9999)]})
+    assert refusal(reply) == "journal"
+    assert world.signals() == [("12:05:00", 15)]
 
 
 def test_what_the_journal_refuses_is_not_done_and_said_so() -> None:
