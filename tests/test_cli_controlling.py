@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer.main
 from standin import StandIn
 
-from scheduler.cli import completing
+from scheduler.cli import app, completing
 from scheduler.clock import RealClock
 from scheduler.journal import Journal
 from scheduler.protocol import Kill, Pause, Refused, Reload, Request, Resume, Retry, Trigger
@@ -286,12 +287,20 @@ def test_a_lock_that_a_dead_daemon_left_says_nothing(person: Person, text: str, 
 
 
 def completed(line: str) -> list[str]:
-    """What bash is offered for a line that is not finished."""
-    words = line.split(" ")
+    """What a shell is offered for a line that is not finished."""
+    _, name, *words, last = line.split(" ")
+    command = typer.main.get_command(app).get_command(None, name)  # type: ignore[attr-defined]  # a group
+    asking = command.make_context(name, words, resilient_parsing=True)
+    argument = next(each for each in command.params if each.param_type_name == "argument")
+    return [each.value for each in argument.shell_complete(asking, last)]
+
+
+def completed_by_bash(line: str) -> list[str]:
+    """What bash is offered for it, which asks a process of its own."""
     asking = {
         "_MERIDIAN_COMPLETE": "complete_bash",
         "COMP_WORDS": line,
-        "COMP_CWORD": str(len(words) - 1),
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
     }
     command = (sys.executable, "-c", "from scheduler.cli import main; main()")
     done = subprocess.run(
@@ -311,6 +320,7 @@ def ran(folder: Path, *jobs: str) -> None:
 def test_a_shell_completes_names_from_the_journal_and_the_crontab(person: Person) -> None:
     ran(person.state, "backup", "report")
     person.has("CRON_NAME=bake " + person.line("0 9 * * *", "x"))
+    assert completed_by_bash("meridian trigger ba") == ["backup", "bake"]
     assert completed("meridian trigger ba") == ["backup", "bake"]
     assert completed("meridian pause report ba") == ["backup", "bake"]
     for command in ("logs", "why"):

@@ -14,9 +14,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 from standin import STATUS, StandIn
 
 from scheduler import control
+from scheduler.cli import given
+from scheduler.cli.statusing import _screen
 from scheduler.clock import RealClock
 from scheduler.journal import Journal
 from scheduler.model import Ending, Exited, Reason, State
@@ -426,21 +429,11 @@ class Screen:
 
 
 @pytest.mark.e2e
-def test_a_terminal_is_shown_changes_and_the_daemon_s_end_and_return(person: Person) -> None:
-    with journal(person) as opened:
-        opened.set_last_tick(ONE)
-    first, second = StandIn(), StandIn()
-    second.status = STATUS | {"pid": 4343}
+def test_a_terminal_is_shown_changes_until_ctrl_c(person: Person) -> None:
     with closing(Screen(person)) as screen:
         screen.shows(NOBODY)
-        with first.listening(socket(person)):
+        with StandIn().listening(socket(person)):
             screen.shows("pid 4242")
-            screen.shows("disk is full")
-            first.status = STATUS | {"running": [STATUS["running"][0] | {"job": "\x1b]0;new\x07"}]}
-            screen.shows(r"\x1b]0;new\x07")
-        screen.shows(f"{NOBODY}. The last minute that was handled: Sun 2027-03-28 03:00")
-        with second.listening(socket(person)):
-            screen.shows("pid 4343")
             screen.process.send_signal(signal.SIGINT)
             # The terminal must be emptied for the process to end.
             reader = threading.Thread(target=screen.shows, args=("\x1b[?1049l",))
@@ -450,9 +443,32 @@ def test_a_terminal_is_shown_changes_and_the_daemon_s_end_and_return(person: Per
     assert (screen.process.returncode, complaints) == (130, b"")
 
 
-@pytest.mark.e2e
-def test_a_daemon_that_is_stopped_is_no_reason_to_hang(person: Person) -> None:
+def screen() -> str:
+    """What a person who watches has before him at this moment."""
+    return _screen(None, given.own_zone(), Console(width=200)).plain
+
+
+def test_who_watches_sees_the_daemon_s_end_and_return(person: Person) -> None:
+    with journal(person) as opened:
+        opened.set_last_tick(ONE)
+    first, second = StandIn(), StandIn()
+    second.status = STATUS | {"pid": 4343}
+    with first.listening(socket(person)):
+        assert "pid 4242" in screen()
+        assert "disk is full" in screen()
+        first.status = STATUS | {"running": [STATUS["running"][0] | {"job": HOSTILE}]}
+        assert r"\x1b]0;owned\x07" in screen()
+    last = "The last minute that was handled: Sun 2027-03-28 03:00 Europe/Berlin"
+    assert screen() == f"{NOBODY}. {last}"
+    with second.listening(socket(person)):
+        assert "pid 4343" in screen()
+
+
+def test_a_daemon_that_is_stopped_is_no_reason_to_hang(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its socket is there, and nobody takes a connection."""
+    monkeypatch.setitem(_screen.__globals__, "_EACH_SECOND", 0.01)
     socket(person).parent.mkdir()
-    with closing(control.listen(socket(person))), closing(Screen(person)) as screen:
-        screen.shows("it may be stopped")
+    with closing(control.listen(socket(person))):
+        assert "it may be stopped" in screen()
