@@ -161,7 +161,9 @@ class Daemon:
 
     def _do(self, *stages: Callable[[], None]) -> None:
         """Run parts of the loop, and tell what the journal refused."""
-        self._herald.refused([refusal for stage in stages if (refusal := self._try(stage))])
+        commits = self._journal.commits
+        refusals = [refusal for stage in stages if (refusal := self._try(stage))]
+        self._herald.refused(refusals, takes=self._journal.commits > commits)
 
     def _try(self, stage: Callable[[], None]) -> str:
         """Run one part of the loop; nothing that goes wrong in it may end the others.

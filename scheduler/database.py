@@ -47,6 +47,7 @@ class Database:
         self._file = None if path is None else path.stat()
         self._name = name
         self._sql = sql.statements()
+        self.commits = 0  # transactions that are on disk
         try:
             self._prepare(scripts, readonly=readonly)
         except BaseException:
@@ -108,6 +109,7 @@ class Database:
         try:
             yield
             self._do("commit")
+            self.commits += 1
         except BaseException:
             with suppress(JournalError):  # SQLite itself may have rolled back: the disk was full
                 self._do("rollback")

@@ -32,18 +32,23 @@ class Herald:
         self._refusal = ""
         self._told: dict[str, float] = {}  # what it was refused for in this trouble, and when
 
-    def refused(self, refusals: Sequence[str]) -> None:
-        """Say what the journal refuses when that begins, once in a while, and when it is over."""
+    def refused(self, refusals: Sequence[str], *, takes: bool) -> None:
+        """Say what the journal refuses when that begins, once in a while, and when it is over.
+
+        It is over when it takes something: that nothing was asked of it is no end.
+        """
         now = self._clock.monotonic()
         refusal = refusals[0] if refusals else ""
         is_old = refusal in self._told and now - self._told[refusal] < _REMINDER
         if refusal and not is_old:
             self._log.error("journal", error=refusal, say=refusal)
             self._told[refusal] = now
-        elif self._refusal and not refusal:
+        if refusal:
+            self._refusal = refusal
+        elif self._refusal and takes:
             self._log.info("recovered", say="the journal takes everything again")
             self._told.clear()
-        self._refusal = refusal
+            self._refusal = ""
 
     @property
     def refusal(self) -> str:

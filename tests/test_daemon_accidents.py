@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import random
 from functools import cache
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes import Act
+from fakes import Act, FakeClock
 from world import Frail, Shelf, World, line, when
 
 from scheduler.errors import JournalError
+from scheduler.herald import Herald
 from scheduler.ledger import Ledger
+from scheduler.log import open_log
 from scheduler.model import Exited, NotStarted
 
 if TYPE_CHECKING:
@@ -183,6 +187,19 @@ def test_each_thing_that_the_journal_says_in_one_trouble_is_told_once() -> None:
     ]
     assert len(world.said("recovered")) == 1
     assert world.story("job") == [f"12:0{n} succeeded: exit 0" for n in range(5)]
+
+
+def test_that_nothing_is_asked_of_the_journal_is_no_end_of_its_trouble() -> None:
+    """What was refused need not be asked for again at once: an old run's removal is not."""
+    log = io.StringIO()
+    herald = Herald(FakeClock(when("12:00")), open_log("json", log))
+    for refusals, takes in ((["locked"], False), ([], False), (["locked"], True), ([], False)):
+        herald.refused(refusals, takes=takes)
+    assert herald.refusal == "locked"
+    herald.refused([], takes=True)
+    told = [json.loads(line)["message"] for line in log.getvalue().splitlines()]
+    assert told == ["journal", "recovered"]
+    assert herald.refusal == ""
 
 
 NO_ROOM = Act(outcome=NotStarted("no new process: no memory", by_system=True))
