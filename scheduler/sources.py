@@ -68,11 +68,11 @@ def within(folder: Path) -> tuple[Path, ...]:
     """Return the crontabs of a folder, sorted: its files but hidden ones and leftovers.
 
     Links and unreadable files are among them, so that reading names what is wrong; a folder that
-    is not there holds nothing.
+    is not there, or not to be read, holds nothing. Raises OSError where nobody can tell.
     """
     try:
         found = sorted(folder.iterdir())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return ()
     return tuple(path for path in found if _is_crontab(path.name) and not path.is_dir())
 
@@ -97,10 +97,10 @@ def stamp(path: Path) -> Stamp | None:
     """Return what differs when a file (or one of a folder's crontabs) does; None if missing."""
     try:
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            return tuple((child.name, stamp(child)) for child in within(path))
     except OSError:
         return None
-    if stat.S_ISDIR(status.st_mode):
-        return tuple((child.name, stamp(child)) for child in within(path))
     changes = (status.st_mtime_ns, status.st_ctime_ns)
     return (status.st_dev, status.st_ino, status.st_size, *changes)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +13,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from scheduler.cli.library import Files
 from scheduler.errors import SourceRefused
 from scheduler.model import Severity
+from scheduler.places import Places
 from scheduler.sources import Reading, is_there, load, read, read_stream, stamp, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ME = os.geteuid()
 STRANGER = ME + 4242
@@ -29,6 +33,17 @@ def crontab(tmp_path: Path) -> Path:
     path.write_bytes(b"0 9 * * * echo hi\n")
     path.chmod(0o600)
     return path
+
+
+@contextmanager
+def without_descriptors() -> Iterator[None]:
+    """Let nothing be opened any more."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 # --- what is read --------------------------------------------------------------------------------
@@ -298,3 +313,21 @@ def test_to_be_looked_at_they_may_be_kept(crontab: Path) -> None:
     assert [entry.user for entry in loaded.entries] == ["alice", "www-data"]
     found = [(problem.line, problem.severity) for problem in loaded.problems]
     assert found == [(3, Severity.ERROR), (4, Severity.ERROR)]
+
+
+def test_a_folder_that_nobody_can_look_into_now_does_not_hold_nothing(crontab: Path) -> None:
+    """Else all of its jobs would be gone for want of a descriptor."""
+    with without_descriptors(), pytest.raises(OSError, match="Too many open files"):
+        within(crontab.parent)
+
+
+def test_without_descriptors_the_crontabs_of_the_last_look_are_there(crontab: Path) -> None:
+    folder = crontab.parent
+    places = Places(crontab, folder, folder / "state", folder / "run")
+    files = Files((), places, HOW)
+    before = files.stamps()
+    with without_descriptors():
+        assert files.stamps() == before
+    assert set(before) == {str(crontab), "the machine's zone"}
+    crontab.unlink()
+    assert set(files.stamps()) == {"the machine's zone"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,16 +15,18 @@ from scheduler.places import Places
 from scheduler.sources import Loaded, Reading, Stamp
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Files:
     """The crontabs that the daemon goes by: those named, or whatever is in its places.
 
-    Those of them that name no zone go by the machine's, which may change as they may.
+    Those of them that name no zone go by the machine's, which may change as they may. `known` are
+    the files that were there at the last look.
     """
 
     named: tuple[str, ...]
     places: Places
     how: Reading
+    known: tuple[str, ...] = ()
 
     def stamps(self) -> Mapping[str, Stamp]:
         """See `Library`."""
@@ -38,7 +41,9 @@ class Files:
         return sources.load(self._paths(), how)
 
     def _paths(self) -> tuple[str, ...]:
-        return self.named or given.own_files(self.places)
+        with suppress(OSError):  # without a descriptor to look with, what was there is there
+            self.known = self.named or given.own_files(self.places)
+        return self.known
 
 
 def of(files: Sequence[str] | None, places: Places, *, system: bool) -> Files:
