@@ -1,9 +1,13 @@
-"""The README tells the truth: its commands, settings, files and examples are the real ones."""
+"""The documents tell the truth: their commands, settings, files, links and figures are real."""
+
+from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,9 +17,17 @@ from scheduler import crontab, settings
 from scheduler.cli import app
 from scheduler.model import RetryPolicy, Settings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from typer.core import TyperCommand
+
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = typer.main.get_command(app)
+PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PATHS}
+README = PAGES["README.md"]
+COMMANDS: dict[str, TyperCommand] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group
+SITTING = 2600  # words
 
 
 def section(title: str) -> str:
@@ -37,8 +49,52 @@ def spelt_out(text: str) -> set[str]:
 
 def test_every_command_named_in_the_readme_exists_and_none_is_left_out() -> None:
     named = {*re.findall(r"meridian ([a-z]+)\b", README)}
-    real = set(COMMANDS.list_commands(None))  # type: ignore[attr-defined]  # a group
-    assert named == real
+    assert named == set(COMMANDS)
+
+
+def options(commands: Iterable[TyperCommand]) -> set[str]:
+    """Every option that any of these commands takes."""
+    named = {name for each in commands for option in each.params for name in option.opts}
+    return named | {"--help", "-h"}
+
+
+def written(page: str) -> Iterator[str]:
+    """The code of a page: its spans, and its blocks with what a backslash goes on with."""
+    yield from re.findall(r"`([^`\n]+)`", page)
+    yield from (line for line in page.replace("\\\n", "").splitlines() if line.startswith("    "))
+
+
+def asked(code: str) -> Iterator[tuple[str, set[str]]]:
+    """Each `meridian COMMAND` of some code, with the options that it is given."""
+    for line in re.findall(r"\bmeridian ([a-z]+\b[^|#\n]*)", code):
+        yield line.split()[0], set(re.findall(r"(?<=\s)--?[a-z][a-z-]*", line))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_with_its_options_is_one_that_there_is(page: str) -> None:
+    for code in written(PAGES[page]):
+        for command, given in asked(code):
+            assert command in COMMANDS, code
+            assert given <= options([COMMANDS[command]]), code
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_that_stands_alone_is_one_of_some_command(page: str) -> None:
+    alone = {span.split()[0] for span in written(PAGES[page]) if span.startswith("--")}
+    assert alone <= options(COMMANDS.values())
+
+
+def test_every_option_of_the_daemon_is_in_the_readme_with_its_default() -> None:
+    run = COMMANDS["run"]
+    for option in run.params:
+        if option.name not in ("files", "help"):
+            assert re.search(rf"`{option.opts[0]}\b", README), option.opts
+    table = section("The commands").split("| option |")[1].split("\n\n")[0]
+    rows = [row.split("|") for row in table.splitlines()[2:]]
+    told = {option.split()[0].strip("`"): default.strip() for _, option, _, default, _ in rows}
+    real = {name: option.default for option in run.params for name in option.opts}
+    for name, default in told.items():
+        assert default == ("no limit" if real[name] is None else f"{real[name]}".removesuffix(".0"))
 
 
 def test_the_table_of_settings_is_the_one_that_acts() -> None:
@@ -96,13 +152,78 @@ def test_the_crontab_at_the_top_is_read_without_a_problem() -> None:
     assert len(table.entries) == 4
 
 
-def test_every_file_and_target_named_in_the_readme_is_there() -> None:
-    for path in re.findall(r"(?<![/\w])((?:crontabs|systemd|tests|scheduler)/[\w./-]*\w)", README):
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_and_target_named_in_a_page_is_there(page: str) -> None:
+    named = r"(?<![/\w])((?:crontabs|systemd|tests|scheduler)/[\w./-]*\w)"
+    for path in re.findall(named, PAGES[page]):
         assert (ROOT / path).exists(), path
     targets = set(
         re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     )
-    assert set(re.findall(r"(?:sudo |`|    )make ([a-z-]+)", README)) <= targets
+    assert set(re.findall(r"(?:sudo |`|    )make ([a-z-]+)", PAGES[page])) <= targets
+
+
+def anchors(page: str) -> set[str]:
+    """What a link into a page may name: its headings as a browser of the repository has them."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page: str) -> Iterator[tuple[str, str]]:
+    """Each link of a page that stays in the repository: the page it leads to, and where in it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        if "://" not in target:
+            path, _, place = target.partition("#")
+            there = (ROOT / page).parent / path if path else ROOT / page
+            yield str(there.resolve().relative_to(ROOT)), place
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_page_and_a_heading_that_are_there(page: str) -> None:
+    for path, place in links(page):
+        assert path in PAGES, path
+        assert not place or place in anchors(PAGES[path]), (path, place)
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    assert {path for path, _ in links("README.md")} == PAGES.keys() - {"README.md"}
+
+
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert sum(any(map(str.isalnum, word)) for word in README.split()) <= SITTING
+
+
+def rows(page: str) -> set[str]:
+    """The rows of a page's tables without their heads, each cell with its words alone."""
+    bodies = re.findall(r"^\| ---.*\n((?:\|.*\n?)+)", page, re.MULTILINE)
+    return {re.sub(r"\W+", " ", row).strip() for body in bodies for row in body.splitlines()}
+
+
+def test_no_two_pages_have_a_row_in_common() -> None:
+    found = Counter(row for page in PAGES.values() for row in rows(page))
+    assert [row for row, number in found.items() if number > 1] == []
+
+
+def figures(text: str) -> set[str]:
+    """The numbers of a text, each with its unit if it is of time or of room."""
+    return set(re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?: (?:ms|s|MB|bytes)\b)?", text))
+
+
+MEASURED = {
+    "README.md": section("Figures"),
+    "docs/state.md": PAGES["docs/state.md"].split("\n## Speed\n")[1].split("\n## ")[0],
+}
+
+
+@pytest.mark.parametrize("page", MEASURED)
+def test_a_figure_told_elsewhere_is_one_of_the_page_of_figures(page: str) -> None:
+    assert len(figures(MEASURED[page])) > 3
+    assert figures(MEASURED[page]) <= figures(PAGES["docs/figures.md"])
+
+
+def test_every_part_with_figures_names_the_command_that_measures_them() -> None:
+    for part in [*MEASURED.values(), *PAGES["docs/figures.md"].split("\n## ")]:
+        assert "`make bench`" in part, part
 
 
 @pytest.mark.parametrize(
@@ -123,6 +244,7 @@ def test_what_is_installed_is_what_was_tested() -> None:
     assert any(pin.startswith("typer==") for pin in installed)
 
 
-def test_the_readme_and_the_package_hold_no_placeholder() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_holds_a_placeholder(page: str) -> None:
     for word in ("FIGURES\n", "TODO", "XXX"):
-        assert word not in README
+        assert word not in PAGES[page]
