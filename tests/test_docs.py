@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from itertools import cycle
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -15,7 +17,7 @@ import typer.main
 
 from scheduler import crontab, settings
 from scheduler.cli import app
-from scheduler.model import RetryPolicy, Settings
+from scheduler.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -125,14 +127,29 @@ def test_in_spring_and_in_autumn_every_row_on_time_is_tested() -> None:
         assert set(re.findall(rf"^def test_(\w+)_in_{season}\(", tests, re.MULTILINE)) == rows
 
 
+# What stands for a default that no value of the setting would say.
+IN_WORDS = {
+    "none": None,
+    "the job's next instant": None,
+    "every failure": None,
+    "nothing": frozenset[object](),
+}
+
+
 def test_the_defaults_in_the_table_are_the_real_ones() -> None:
-    plain = RetryPolicy()
-    assert "| 30s, 2, 10m, 0.1 |" in README
-    assert (plain.delay, plain.factor, plain.max_delay, plain.jitter) == (30, 2, 600, 0.1)
-    assert "| attempts after the first | 3 |" in README
-    assert plain.retries == 3
-    assert "| none, 10s |" in README
-    assert (Settings().timeout, Settings().kill_after) == (None, 10)
+    table = section("The language").split("| setting |")[1].split("\n\n")[0]
+    told: dict[str, object] = {}
+    for _, names, _, default, _ in (row.split("|") for row in table.splitlines()[2:]):
+        found = sorted(spelt_out(names), key=list(settings.TABLE).index)
+        filling = [settings.TABLE[name] for name in found if settings.TABLE[name].field]
+        texts = default.strip().split(", ") if filling else []
+        for setting, text in zip(filling, cycle(texts), strict=False):
+            is_word = text in IN_WORDS
+            told[setting.field] = IN_WORDS[text] if is_word else setting.read(text)
+        assert len(texts) in (0, 1, len(filling))
+    plain = Settings()
+    assert told == {field: attrgetter(field)(plain) for field in told}
+    assert len(told) == sum(bool(setting.field) for setting in settings.TABLE.values())
 
 
 def test_the_example_of_a_problem_is_what_check_prints() -> None:
