@@ -232,7 +232,7 @@ class _Follower:
         return self.gone_for >= PATIENCE or lock.holder(self.folder) is None
 
     def _lives(self, pid: int, start: int | None) -> bool:
-        """Say whether a process lives, of any start (None) or this one; so it does until that is told."""
+        """Say whether a process lives, of this start or any (None); it does until that is told."""
         try:
             process = self.processes.find(pid)
         except OSError:
