@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-import pytest
+from parts import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,9 +61,7 @@ class Machine:
 
     def boot(self, command: str) -> list[dict[str, Any]]:
         """Run a command as root under systemd, and return the objects that it says."""
-        kernel = shutil.which(KERNEL)
-        if kernel is None:
-            pytest.skip("there is no user-mode-linux here; CI has it")
+        kernel = program(KERNEL)
         for name, text in {
             **self.units,
             "system/probe.service": PROBE.format(command=command),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from fakes import utc
+from parts import program
 
 from scheduler import limits
 from scheduler.limiter import Limiter, look_for
@@ -184,10 +184,7 @@ SHELLS = pytest.mark.parametrize("shell", ["dash", "bash --posix", "busybox sh"]
 
 def program_of(shell: str) -> list[str]:
     name, *options = shell.split()
-    program = shutil.which(name)
-    if program is None:
-        pytest.skip(f"there is no {name} here; CI has it")
-    return [program, *options]
+    return [program(name), *options]
 
 
 @SHELLS
@@ -294,8 +291,8 @@ def test_address_space_that_is_only_reserved_is_free(stage: Stage) -> None:
     assert stage.run(python(code), memory=64 * MIB)[1] == f"{1 << 40}\n"
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js here")
 def test_a_program_with_a_large_address_space_starts(stage: Stage) -> None:
+    program("node")
     ended, output = stage.run('node -e "console.log(6 * 7)"', memory=512 * MIB)
     assert (ended.outcome, output) == (Exited(0), "42\n")
 
