@@ -364,5 +364,5 @@ def test_an_adopted_process_lives_until_the_system_tells_otherwise(
         assert scene.told(running) == [(30, TERM)]
         assert list(scene.watch.vanished()) == []
         assert scene.watch.knows(running.pid)
-    scene.pass_(0)
+    scene.pass_(1)
     assert list(scene.watch.vanished()) == [running]
