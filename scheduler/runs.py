@@ -236,7 +236,8 @@ class Runs:
     def enforce(self) -> None:
         """End who is over its time, and keep outputs within their bounds.
 
-        Of the two only signals are sent when a minute is prepared: nothing may hold it up.
+        Outputs are not looked at while a minute is prepared, since that could hold it up; signals
+        are sent all the same.
         """
         self._watch.enforce()
         if not self._prepared.starts:
