@@ -52,17 +52,18 @@ class Admission:
         while run is None:
             instant += MINUTE
             run = self._ledger.claim(entry, instant)
-        self._enter(entry, PutOff(run, own_start(entry, now), made_up=False), now)
+        start = PutOff(run, own_start(entry, now), made_up=False, unscheduled=True)
+        self._enter(entry, start, now)
 
     def admit_by_hand(self, entry: Entry, now: datetime) -> Run:
         """Let a run in that its user asked for, now; its instant is the first second not taken."""
         second, run = now.replace(microsecond=0), None
-        self._jobs.supersede(entry, second)
+        self._jobs.supersede_retries(entry)
         while run is None:
             if second.second:  # a whole minute is the schedule's, now or when a clock is set back
                 run = self._ledger.claim_by_hand(entry, second)
             second += SECOND
-        self._jobs.place(entry, PutOff(run, now, made_up=False, by_hand=True), now)
+        self._jobs.place(entry, PutOff(run, now, made_up=False, unscheduled=True), now)
         return run
 
     def again(self, entry: Entry, pending: Pending, now: datetime) -> None:

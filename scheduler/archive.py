@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from scheduler.tick import Jump
 
 
+_EVER = 2**62  # seconds since 1970 that no instant comes to
+
+
 class Archive(Database):
     """The part of the journal that looks back."""
 
@@ -40,16 +43,24 @@ class Archive(Database):
         """Return the run of this number."""
         return next(iter(record.runs(self._rows("run", run=number))), None)
 
-    def latest(self, job: str) -> RunRow | None:
-        """Return the newest run of the job that has an attempt."""
-        return next(iter(record.runs(self._rows("latest", job=job))), None)
+    def latest(self, job: str, now: datetime) -> RunRow | None:
+        """Return the job's newest run by now that has an attempt.
 
-    def failing(self) -> list[RunRow]:
+        One of a time to come, of a clock that was wrong, only where there is no other.
+        """
+        for by in (whole(now), _EVER):
+            if found := record.runs(self._rows("latest", job=job, now=by)):
+                return found[0]
+        return None
+
+    def failing(self, now: datetime) -> list[RunRow]:
         """Return, for each job whose newest finished run failed, that run, by their jobs' names.
+
+        Runs of a clock's wrong future are not the newest.
 
         Runs that were ended on purpose (by hand, by a stop, by their successor) do not count.
         """
-        return record.runs(self._rows("failing"))
+        return record.runs(self._rows("failing", now=whole(now)))
 
     def retrying(self) -> list[RunRow]:
         """Return the runs that wait for another attempt."""
@@ -73,9 +84,9 @@ class Archive(Database):
         """
         return self._instant("nth_newest", job=job, number=number)
 
-    def newest(self, job: str) -> frozenset[int]:
+    def newest(self, job: str, now: datetime) -> frozenset[int]:
         """Return the numbers of a job's newest finished run, and of the newest with an attempt."""
-        return frozenset(number for (number,) in self._rows("newest", job=job))
+        return frozenset(number for (number,) in self._rows("newest", job=job, now=whole(now)))
 
     def before(self, job: str, instant: datetime, *, limit: int) -> list[OldRun]:
         """Return a job's oldest runs that are over and all of whose instants lie before this."""

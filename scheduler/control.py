@@ -363,7 +363,8 @@ def call(path: Path, request: Request, timeout: float = PATIENCE) -> Reply:
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NoDaemon("no daemon runs with this state folder; meridian run starts one") from error
     except (TimeoutError, BlockingIOError) as error:
-        why = f"the daemon gave no answer within {timeout:g} s; it may be stopped (SIGSTOP)"
+        what = "it may be stopped (SIGSTOP) or busy, and do what was asked later"
+        why = f"the daemon gave no answer within {timeout:g} s; {what}"
         raise NoAnswer(why) from error
     except ConnectionResetError as error:
         raise NoAnswer(_ENDED) from error

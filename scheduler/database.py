@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Value = str | int | float | None
 
 LOCK_PATIENCE = 5.0  # how long a statement waits while another program holds the file
+LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 UNDECODABLE = "Could not decode"  # so sqlite3 begins what it says of a text that is none
 
@@ -48,6 +49,7 @@ class Database:
         self._name = name
         self._sql = sql.statements()
         self.commits = 0  # transactions that are on disk
+        self._is_patient = True  # for a lock that another program holds
         try:
             self._prepare(scripts, readonly=readonly)
         except BaseException:
@@ -110,6 +112,7 @@ class Database:
             yield
             self._do("commit")
             self.commits += 1
+            self._take_heart()
         except BaseException:
             with suppress(JournalError):  # SQLite itself may have rolled back: the disk was full
                 self._do("rollback")
@@ -122,7 +125,22 @@ class Database:
         try:
             return self._connection.execute(statement, values)
         except (sqlite3.Error, UnicodeEncodeError) as error:
+            self._lose_patience(error)
             raise _refusal(self._name, error) from error
+
+    def _lose_patience(self, error: Exception) -> None:
+        """Wait no more for a lock that was waited for in vain, until something has been written.
+
+        Whoever owns this journal has other things to do meanwhile, and comes again.
+        """
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in LOCKED and self._is_patient:
+            self._is_patient = False
+            self._connection.execute("PRAGMA busy_timeout = 0")
+
+    def _take_heart(self) -> None:
+        if not self._is_patient:
+            self._is_patient = True
+            self._connection.execute(f"PRAGMA busy_timeout = {LOCK_PATIENCE * 1000:.0f}")
 
     def _change(self, name: str, *, run: int, **values: Value) -> None:
         if self._do(name, run=run, **values).rowcount != 1:

@@ -84,7 +84,8 @@ class Heritage:
         elif last.ended is not None and entry is None:
             self._ledger.close(run, State.FAILED, Reason.REMOVED)
         elif last.ended is not None:
-            pending = Retry(run, last.number + 1, left.due or now, first_start, last.ended)
+            due, since = left.due or now, left.reopened
+            pending = Retry(run, last.number + 1, due, since or first_start, since or last.ended)
             self._ledger.then(self._jobs.pending.add, pending)
         else:
             started = last.started or now
@@ -105,7 +106,8 @@ class Heritage:
             self._ledger.close(left.run, State.SKIPPED, Reason.REMOVED)
         else:
             due = left.due or self._clock.now()
-            pending = PutOff(left.run, due, left.made_up, by_hand=left.by_hand)
+            is_free = left.by_hand or isinstance(entry.schedule, Reboot)
+            pending = PutOff(left.run, due, left.made_up, unscheduled=is_free)
             self._ledger.then(self._jobs.pending.add, pending)
 
     def _adopt(self, process: Running, row: AttemptRow, *, made_up: bool) -> None:

@@ -196,6 +196,12 @@ class Jobs:
             if self._gives_way(entry, pending, instant):
                 self.waiting.drop(pending, Reason.SUPERSEDED)
 
+    def supersede_retries(self, entry: Entry) -> None:
+        """Close the retries that wait for a time or a place: a run by hand takes their place."""
+        for pending in self.waiting.of(entry.job):
+            if isinstance(pending, Retry):
+                self.waiting.drop(pending, Reason.SUPERSEDED)
+
     def _gives_way(self, entry: Entry, pending: Pending, instant: datetime) -> bool:
         """Say whether a run that waits is overtaken by the instant that is now due."""
         if pending.run.instant >= instant:  # else this minute has been begun before
@@ -224,7 +230,7 @@ class Jobs:
             return True
         elif not waits and self._is_full(entry):
             self.waiting.close(start, Reason.OVERLAP)
-        elif overlap is Overlap.REPLACE and not waits:
+        elif overlap is Overlap.REPLACE and not waits and job not in self._planned:
             self._replace(entry, start)
         else:
             self._queue(start)
@@ -239,11 +245,14 @@ class Jobs:
         """Let a run take the place of what goes on or waits: in line, in its turn."""
         turn = self._slots.turn_of(entry.job)
         self.waiting.drop_queue(entry.job, Reason.REPLACED)
-        if self.is_running(entry.job):
-            for running in self._watch.of(entry.job):
-                if running.fate is None:
-                    self._ledger.doom(running.attempt.run, Reason.REPLACED)
-                    self._ledger.then(self._watch.doom, running, Reason.REPLACED)
+        for running in self._watch.of(entry.job):
+            if running.fate is None:
+                self._ledger.doom(running.attempt.run, Reason.REPLACED)
+                self._ledger.then(self._watch.doom, running, Reason.REPLACED)
+        for begun in self._launches.of(entry.job):  # they have no process yet
+            self._ledger.call_off(begun.attempt, Reason.REPLACED)
+            self._ledger.then(self._launches.drop, begun)
+        if self._watch.runs(entry.job):
             self._queue(start)
         else:
             self._begin_first(entry, start, turn)

@@ -163,6 +163,7 @@ class Journal(Archive, Memory):
                 made_up=row.made_up,
                 by_hand=row.by_hand,
                 reason=row.reason,
+                reopened=row.reopened,
             )
             for row in rows
         ]

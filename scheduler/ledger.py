@@ -171,6 +171,12 @@ class Ledger:
         self._journal.release_attempt(attempt)
         self._journal.retry(attempt.run, due)
 
+    def call_off(self, attempt: Attempt, reason: Reason) -> None:
+        """Take back the claim of an attempt that has no process, and close its run."""
+        self._journal.release_attempt(attempt)
+        state = State.SKIPPED if attempt.number == 1 else State.FAILED
+        self.close(attempt.run, state, reason)
+
     def close(self, run: Run, state: State, reason: Reason) -> None:
         """Close a run that has no process."""
         self._journal.finish(run, state, reason)

@@ -138,8 +138,10 @@ def look_for(shell: bytes, directory: bytes, path: bytes) -> None:
 
 
 def _head(output: Path) -> bytes:
+    """Return how an output begins; never waiting for what a job may have put in its place."""
     try:
-        with output.open("rb") as file:
-            return file.read(_HEAD)
+        descriptor = os.open(output, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(_HEAD) or b""
     except OSError:
         return b""

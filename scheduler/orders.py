@@ -165,7 +165,7 @@ class Orders:
     def _again(self, entry: Entry, row: RunRow) -> Done:
         """Open a run again that is over."""
         now, number = self._clock.now(), len(row.attempts) + 1
-        again: Pending = PutOff(row.run, now, made_up=False, by_hand=row.by_hand)
+        again: Pending = PutOff(row.run, now, made_up=False, unscheduled=row.by_hand)
         if number > 1:
             again = Retry(row.run, number, due=now, first_start=now, ended=now)
         with self._ledger.commit():

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 class PutOff:
     """A claimed run that starts at `due`; one that is `made_up` was missed, and is late by then.
 
-    One that was asked for `by_hand` is no schedule's.
+    One that was asked for by hand, or comes of a boot, is `unscheduled`: no minute's.
     """
 
     run: Run
     due: datetime
     made_up: bool
-    by_hand: bool = False
+    unscheduled: bool = False
 
     def is_since(self, instant: datetime) -> bool:
         """Say whether it is of an instant of its schedule, this one or a later one."""
-        return not self.by_hand and self.run.instant >= instant
+        return not self.unscheduled and self.run.instant >= instant
 
 
 @dataclass(frozen=True, slots=True)

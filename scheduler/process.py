@@ -7,6 +7,7 @@ import errno
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -295,16 +296,22 @@ def _open_output(path: Path) -> int:
     """Create the output file; appended to, so that two writers of a job never overwrite.
 
     A file that is there already is of a journal that was thrown away: it makes room. One that
-    leaves no descriptors for the start itself is given up: many are prepared at once.
+    leaves no descriptors for the start itself is given up: many are prepared at once. A FIFO that
+    another of the user's programs put there must not hold up the daemon.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags |= os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags, 0o600)
     except FileNotFoundError:
         for folder in (path.parent.parent, path.parent):  # parents=True would forget the mode
             folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(path, flags, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EEXIST, "there is something else in its place")
     if descriptor + _SPARE < resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
+        os.set_blocking(descriptor, True)  # it is the job's from now on
         return descriptor
     os.close(descriptor)
     path.unlink()

@@ -108,7 +108,7 @@ class Pruning:
     def _of_job(self, job: str, kept: Retention, old: datetime) -> Iterator[bool]:
         edge = retention.edge(self._journal.nth_newest(job, kept.runs), old)
         while found := self._journal.before(job, edge, limit=_BATCH):
-            spared = self._journal.newest(job) if job in self._jobs else frozenset()
+            spared = self._spared(job)
             going = self._cleared(run for run in found if run.number not in spared)
             if not going:
                 break
@@ -142,6 +142,11 @@ class Pruning:
         except OSError:
             return False
         return True
+
+    def _spared(self, job: str) -> frozenset[int]:
+        """Return the newest runs of a job that is in a crontab."""
+        known = job in self._jobs
+        return self._journal.newest(job, self._clock.now()) if known else frozenset()
 
     def _files(self, old: datetime) -> Iterator[bool]:
         """Walk over the outputs: some are of runs that no journal knows, some are too large."""

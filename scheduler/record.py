@@ -60,6 +60,7 @@ class RunRow:
     attempts: tuple[AttemptRow, ...]
     made_up: bool = False  # for an instant that was missed
     by_hand: bool = False  # started by its user: the instant is that second
+    reopened: datetime | None = None  # tried again by its user when it was over
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class OpenRun:
     made_up: bool = False
     by_hand: bool = False
     reason: Reason | None = None
+    reopened: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
 
 
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:
-    number, job, instant, zone, state, reason, until, due, made_up, by_hand = rows[0][:10]
+    number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened = rows[0][:11]
     try:
         known = None if reason is None else Reason(reason)
     except ValueError as error:
@@ -173,9 +175,10 @@ def _run(rows: list[tuple[Any, ...]]) -> RunRow:
         until=when(until),
         due=when(due),
         zone=zone,
-        attempts=tuple(_attempt(*row[10:]) for row in rows if row[10] is not None),
+        attempts=tuple(_attempt(*row[11:]) for row in rows if row[11] is not None),
         made_up=bool(made_up),
         by_hand=bool(by_hand),
+        reopened=when(reopened),
     )
 
 

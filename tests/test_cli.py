@@ -245,3 +245,10 @@ def test_notify_refuses_an_empty_title(person: Person) -> None:
     result = person.types("notify", "")
     assert result.exit_code == 1
     assert "needs a title" in result.stderr
+
+
+@pytest.mark.parametrize("grace", ["inf", "nan", "-1", "1e300"])
+def test_a_grace_time_is_one_that_ends(person: Person, grace: str) -> None:
+    result = person.types("run", person.file(""), "--grace", grace)
+    assert result.exit_code == 2
+    assert "--grace" in result.output

@@ -56,6 +56,45 @@ def test_a_triggered_job_runs_at_once_under_its_second() -> None:
     assert [row.by_hand for row in world.journal.history("job")] == [False, True]
 
 
+def test_a_trigger_takes_no_missed_run_away() -> None:
+    text = line("other", "10 12 * * *") + line("job", "10 12 * * *", overlap="queue")
+    world = Asked(text, "12:05")
+    world.at("12:05:30", lambda: world.clock.set(when("12:30:30")))
+    world.ask_at("12:30:31", Trigger("job"))
+    world.runs_until("12:40")
+    assert [each.split(": ")[0] for each in world.story("job")] == [
+        "12:10 succeeded",
+        "12:30:31 succeeded",
+    ]
+
+
+def test_of_two_triggers_that_replace_one_another_the_second_runs() -> None:
+    """Though the first has no process yet when the second comes."""
+    world = Asked(line("job", "0 6 * * *", overlap="replace"), acts={"job": [Act(lasts=1000)]})
+    for _ in range(3):
+        world.ask_at("12:10:20", Trigger("job"))
+    world.runs_until("12:30")
+    assert world.starts("job") == ["12:10:20"]
+    assert [each.split(" ", 1)[1] for each in world.story("job")] == [
+        "skipped (replaced): -",
+        "skipped (replaced): -",
+        "succeeded: exit 0",
+    ]
+
+
+def test_triggers_that_a_crash_met_before_their_processes_are_started_by_the_next_daemon() -> None:
+    """Their instants are seconds to come, and yet no minute will bring them again."""
+    world = Asked(line("job", "0 6 * * *", overlap="allow"), acts={"job": [Act(lasts=1)]})
+    for _ in range(5):
+        world.ask_at("12:10:20", Trigger("job"))
+    world.spawner.then = world.kill
+    world.crashes()
+    world.spawner.then = lambda: None
+    world.runs_until("12:30")
+    assert len(world.story("job")) == 5
+    assert all(each.endswith("exit 0") for each in world.story("job")), world.story("job")
+
+
 def test_two_triggers_in_one_second_are_two_runs() -> None:
     world = Asked(line("job", "0 6 * * *", overlap="allow"))
     for _ in range(2):
@@ -211,6 +250,15 @@ def test_a_run_whose_job_is_gone_is_not_tried_again() -> None:
     world.ask_at("12:10", Retry(1))
     world.runs_until("12:30")
     assert refusal(world.replies[0]) == "no-such-job"
+
+
+def test_a_retry_by_hand_that_waits_for_a_place_outlives_a_daemon() -> None:
+    text = line("job", "0,4 12 * * *", retries=0, pool="db") + line("x", "5 12 * * *", pool="db")
+    world = Asked(text, acts={"job": [FAILS, Act()], "x": [Act(lasts=600)]})
+    world.ask_at("12:05:10", Retry(1))
+    world.crashes_at("12:06:30").runs_until("12:40")
+    assert world.replies[0]["reason"] == "its pool is full"
+    assert world.story("job")[0] == "12:00 succeeded: exit 1, exit 0"
 
 
 # --- kill -------------------------------------------------------------------------------------------

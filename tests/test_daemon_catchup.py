@@ -697,3 +697,17 @@ def test_a_spread_that_is_edited_meanwhile_makes_no_run_late() -> None:
     world.edit_at("06:10", line("job", "0 6 * * *"))
     world.runs_until("18:30")
     assert len(world.starts("job")) == 1
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_at_reboot_run_that_waits_outlives_a_clock_that_begins_anew(*, restarts: bool) -> None:
+    """The machine booted with a wrong clock: its boot does not come again."""
+    text = line("spread", "@reboot", spread="10m") + line("x", "@reboot", pool="db")
+    text += line("line", "@reboot", pool="db")
+    world = World(text, "18:00:10", {"x": [Act(lasts=900)]}, boot="one")
+    if restarts:
+        world.crashes_at("18:00:15")
+    world.set_clock_at("18:00:20", "12:00:20", stop="13:00")
+    world.run()
+    for job in ("spread", "line"):
+        assert [each.split(" ", 1)[1] for each in world.story(job)] == ["succeeded: exit 0"], job

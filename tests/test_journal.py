@@ -26,6 +26,7 @@ from scheduler.model import (
     State,
     TimedOut,
 )
+from scheduler.record import whole
 from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 NOON = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+LATER = NOON + 60 * MINUTE
 
 
 @pytest.fixture
@@ -520,18 +522,31 @@ def test_a_run_is_found_by_its_number(journal: Journal) -> None:
 
 
 def test_the_latest_is_the_newest_run_that_came_to_an_attempt(journal: Journal) -> None:
-    assert journal.latest("backup") is None
+    assert journal.latest("backup", LATER) is None
     run = finished(journal, "backup", NOON)
     journal.skip("backup", NOON + MINUTE, "UTC", Reason.OVERLAP)
     claimed(journal, "backup", NOON + 2 * MINUTE)
-    row = journal.latest("backup")
+    row = journal.latest("backup", LATER)
     assert row is not None
     assert row.run == run
     running = claimed(journal, "backup", NOON + 3 * MINUTE)
     attempted(journal, running)
-    row = journal.latest("backup")
+    row = journal.latest("backup", LATER)
     assert row is not None
     assert row.run == running
+
+
+def test_runs_of_a_wrong_future_are_not_the_newest(journal: Journal) -> None:
+    run = finished(journal, "backup", NOON)
+    future = claimed(journal, "backup", NOON + 1000 * MINUTE)
+    attempted(journal, future)
+    journal.finish(future, State.FAILED, Reason.EXHAUSTED)
+    latest = journal.latest("backup", LATER)
+    assert latest is not None
+    assert latest.run == run
+    assert journal.failing(LATER) == []
+    assert journal.newest("backup", LATER) == {run.number}
+    assert len(journal.failing(NOON + 1000 * MINUTE)) == 1
 
 
 def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal) -> None:
@@ -542,7 +557,7 @@ def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal)
         return run
 
     def failing() -> list[tuple[str, int]]:
-        return [(row.run.job, row.run.number) for row in journal.failing()]
+        return [(row.run.job, row.run.number) for row in journal.failing(LATER)]
 
     assert failing() == []
     ends("mended", 0, State.FAILED, Reason.EXHAUSTED)
@@ -564,7 +579,7 @@ def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal)
     assert failing() == expected
     ends("broken", 9, State.SUCCEEDED)
     assert failing() == expected[1:]
-    (row,) = journal.failing()
+    (row,) = journal.failing(LATER)
     assert (row.state, len(row.attempts)) == (State.FAILED, 1)
 
 
@@ -696,7 +711,7 @@ def test_no_statement_walks_through_a_table(journal: Journal, name: str) -> None
         ("forget_unlived", "(instant>?)"),
         ("next_job", "COVERING INDEX run_over (job>?)"),  # one step to the next job's first run
         ("nth_newest", "COVERING INDEX run_over (job=?)"),  # a thousand steps, and no row is read
-        ("newest", "COVERING INDEX run_over (job=?)"),
+        ("newest", "COVERING INDEX run_over (job=? AND instant<?)"),
         ("before", "INDEX run_over (job=? AND instant<?)"),
         ("knows", "PRIMARY KEY (run=? AND attempt=?)"),
     ],
@@ -709,8 +724,8 @@ def test_each_way_through_the_runs_has_its_index(journal: Journal, name: str, in
 def test_what_is_newest_is_found_from_the_end(journal: Journal, name: str) -> None:
     steps = plan(journal, name)
     assert "MERGE (UNION ALL)" in steps  # both halves in order: neither is read to its end
-    assert any("INDEX run_open (job=?)" in step for step in steps)
-    assert any("INDEX run_over (job=?)" in step for step in steps)
+    assert any("INDEX run_open (job=?" in step for step in steps)
+    assert any("INDEX run_over (job=?" in step for step in steps)
 
 
 @pytest.mark.parametrize("name", ["failing", "jobs", "retrying"])
@@ -724,7 +739,7 @@ def test_what_is_asked_of_every_job_does_not_cost_by_its_runs(journal: Journal, 
             return 0
 
         journal._connection.set_progress_handler(count, 1)
-        journal._rows(name)
+        journal._rows(name, **({"now": whole(LATER)} if name == "failing" else {}))
         journal._connection.set_progress_handler(None, 1)
         return ticks
 

@@ -235,6 +235,23 @@ def test_two_writers_claim_a_key_once(journal: Journal, path: Path) -> None:
     other.close()
 
 
+def test_a_lock_is_waited_for_once_and_again_when_it_was_let_go(
+    path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that waited each time would be deaf for as long as the lock lasts."""
+    journal._connection.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="database is locked"), journal.transaction():
+        pass
+    assert pragma(journal, "busy_timeout") == 0
+    other.execute("ROLLBACK")
+    other.close()
+    with journal.transaction():
+        journal.set_last_tick(NOON)
+    assert pragma(journal, "busy_timeout") == database.LOCK_PATIENCE * 1000
+
+
 def test_a_lock_that_is_not_let_go_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "LOCK_PATIENCE", 0.0)
     journal, other = Journal.open(path), Journal.open(path)

@@ -17,7 +17,7 @@ from fakes import utc
 from parts import program
 
 from scheduler import limits
-from scheduler.limiter import Limiter, look_for
+from scheduler.limiter import Limiter, _head, look_for
 from scheduler.model import Attempt, Entry, Exited, Limit, NotStarted, Reboot, Run, Settings
 from scheduler.model import Signalled as Sig
 from scheduler.process import Ended, RealSpawner
@@ -422,3 +422,8 @@ def test_a_shell_is_looked_for_as_its_start_would(tmp_path: Path) -> None:
     look_for(b"sh", b"/", b"/usr/bin:/bin")
     with pytest.raises(FileNotFoundError):
         look_for(b"sh", b"/", os.fsencode(tmp_path))
+
+
+def test_a_fifo_in_an_outputs_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.1.log")
+    assert _head(tmp_path / "1.1.log") == b""

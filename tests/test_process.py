@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from scheduler.marks import scheduled
 from scheduler.model import Attempt, Entry, Exited, NotStarted, Reboot, Run, Signalled
-from scheduler.process import Ended, Launch, RealSpawner, Spawner, default_signals
+from scheduler.process import Ended, Launch, RealSpawner, Spawner, _open_output, default_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -376,6 +376,18 @@ def test_an_output_that_cannot_be_opened_is_told_before_the_start(stage: Stage) 
     assert isinstance(found, NotStarted)
     assert "its output file" in found.why
     assert "Not a directory" in found.why
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_fifo_in_an_outputs_place_holds_up_nobody(tmp_path: Path, *, is_read: bool) -> None:
+    """A job knows the folder of its output, and may put there what it likes."""
+    path = tmp_path / "1.2.log"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK) if is_read else None
+    with pytest.raises(OSError, match=r"No such device|something else"):
+        _open_output(path)
+    if reader is not None:
+        os.close(reader)
 
 
 @on_linux

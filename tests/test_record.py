@@ -74,13 +74,13 @@ def test_a_text_that_no_outcome_prints_is_refused_by_name(text: str) -> None:
 
 
 def test_a_reason_of_a_newer_version_is_refused_by_name() -> None:
-    row = (1, "backup", 0, "UTC", "skipped", "eclipse", None, None, *[None] * 12)
+    row = (1, "backup", 0, "UTC", "skipped", "eclipse", None, None, *[None] * 13)
     with pytest.raises(JournalError, match="'eclipse'"):
         record.runs([row])
 
 
 def test_rows_of_one_run_become_one_run_with_its_attempts() -> None:
-    run = (7, "backup", 60, "UTC", "running", None, None, None, 1, 1)
+    run = (7, "backup", 60, "UTC", "running", None, None, None, 1, 1, 90.0)
     first = (1, 60.5, 61.0, "exit 1", 0.25, 4096, 41, 9, "7.1", "memory")
     second = (2, 91.0, None, None, None, None, 42, None, "7.2", None)
     (row,) = record.runs([(*run, *first), (*run, *second)])

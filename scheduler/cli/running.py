@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import signal
@@ -37,6 +38,8 @@ from scheduler.roster import Roster
 from scheduler.runs import Runs
 
 app = typer.Typer()
+
+LONGEST_GRACE = 366 * 86400.0  # who wants to wait for ever sends SIGUSR1
 
 
 class LogFormat(StrEnum):
@@ -75,7 +78,12 @@ def run(
     ] = LogFormat.AUTO,
     grace: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="How long a stop waits for running jobs."),
+        typer.Option(
+            min=0,
+            max=LONGEST_GRACE,
+            metavar="SECONDS",
+            help="How long a stop waits for its jobs.",
+        ),
     ] = 10.0,
     most: given.MaxRunning = None,
     max_output: Annotated[
@@ -95,6 +103,8 @@ def run(
     SIGTERM to them; a second one hurries. SIGUSR1 drains it: no new runs, and it ends when the last
     job has. SIGHUP reads the crontabs again; so does a changed file, before the next minute.
     """
+    if math.isnan(grace):
+        raise typer.BadParameter("it is no number", param_hint="--grace")
     if given.STDIN in (files or ()):
         raise typer.BadParameter("the daemon reads files again when they change; - is none")
     kept = Kept(

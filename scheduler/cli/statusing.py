@@ -185,7 +185,7 @@ def _checked(state: Path | None) -> Finding:
     try:
         standing = _standing(state, timeout=_MONITOR)
         with closing(given.journal(state)) as journal:
-            failing, retrying = journal.failing(), journal.retrying()
+            failing, retrying = journal.failing(now), journal.retrying()
         damaged = _damaged(state)
         gone = _not_in_force(state, sorted({run.run.job for run in failing}))
     except (NoDaemon, NoAnswer) as error:

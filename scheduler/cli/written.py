@@ -69,7 +69,7 @@ def _run(journal: Journal, which: str) -> RunRow:
     number = int(which) if which.isdecimal() and len(which) < 19 else None
     if number is not None and (run := journal.run(number)) is not None:
         return run
-    run = journal.latest(which)
+    run = journal.latest(which, clock.RealClock().now())
     if run is not None:
         return run
     if number is not None:

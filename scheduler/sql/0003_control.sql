@@ -3,6 +3,9 @@
 -- Whether a run was started by hand: its instant is that second, and no schedule's.
 ALTER TABLE run ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0 CHECK (by_hand IN (0, 1));
 
+-- When a run that was over was opened again by hand: its windows count from then.
+ALTER TABLE run ADD COLUMN reopened REAL;
+
 -- Which limit ended the attempt; null for none.
 ALTER TABLE attempt ADD COLUMN limited TEXT CHECK (limited IN ('memory', 'cpu'));
 
@@ -32,7 +35,7 @@ CREATE TABLE reckoning (
 DROP VIEW record;
 CREATE VIEW record AS
 SELECT run.number, run.job, run.instant, run.zone, run.state, run.reason, run.until, run.due,
-       run.made_up, run.by_hand,
+       run.made_up, run.by_hand, run.reopened,
        attempt.attempt, attempt.started, attempt.ended, attempt.outcome,
        attempt.cpu_s, attempt.memory_bytes, attempt.pid, attempt.pid_started, attempt.output,
        attempt.limited

@@ -87,7 +87,7 @@ UPDATE run SET reason = :reason WHERE number = :run AND state = 'running';
 
 -- name: reopen
 -- A run that was over waits for one more attempt.
-UPDATE run SET state = 'scheduled', reason = NULL, due = :due
+UPDATE run SET state = 'scheduled', reason = NULL, due = :due, reopened = :due, made_up = 0
 WHERE number = :run AND state IN ('failed', 'skipped') AND until IS NULL;
 
 -- name: put_off
@@ -133,16 +133,16 @@ ORDER BY instant, attempt;
 SELECT * FROM record WHERE number = :run ORDER BY attempt;
 
 -- name: latest
--- The newest run of a job that came as far as an attempt.
+-- The newest run of a job by now that came as far as an attempt.
 SELECT * FROM record
 WHERE number IN (
     SELECT number FROM (
         SELECT number, instant FROM run
-        WHERE job = :job AND state IN ('scheduled', 'running')
+        WHERE job = :job AND instant <= :now AND state IN ('scheduled', 'running')
         AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
         UNION ALL
         SELECT number, instant FROM run
-        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+        WHERE job = :job AND instant <= :now AND state IN ('succeeded', 'failed', 'skipped')
         AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
         ORDER BY instant DESC LIMIT 1
     )
@@ -150,7 +150,7 @@ WHERE number IN (
 ORDER BY attempt;
 
 -- name: failing
--- Where a job's newest finished run failed, that run; one that was ended on purpose is none.
+-- Where a job's newest finished run by now failed, that run; one that was ended on purpose is none.
 -- It goes from job to job, so it costs by the jobs and not by their runs.
 WITH RECURSIVE known (job) AS (
     SELECT min(job) FROM run INDEXED BY run_over
@@ -167,6 +167,7 @@ SELECT record.* FROM known CROSS JOIN record ON record.number = (
     WHERE run.job = known.job
     AND state IN ('succeeded', 'failed', 'skipped') AND state <> 'skipped'
     AND (reason IS NULL OR reason NOT IN ('killed by hand', 'replaced', 'daemon stopped'))
+    AND instant <= :now
     ORDER BY instant DESC LIMIT 1
 )
 WHERE record.state = 'failed'
@@ -212,7 +213,7 @@ ORDER BY instant DESC LIMIT 1;
 -- What was left out of a time that is still to come after all, or claimed in it and never begun.
 DELETE FROM run
 WHERE instant >= :since AND by_hand = 0
-AND (state = 'scheduled' OR reason IN ('missed', 'superseded', 'too late', 'paused'))
+AND state = 'skipped' AND reason IN ('missed', 'superseded', 'too late', 'paused')
 AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number);
 
 -- name: stretches
@@ -330,16 +331,16 @@ WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
 ORDER BY instant DESC LIMIT 1 OFFSET :number - 1;
 
 -- name: newest
--- A job's newest run that is over, and the newest of them that came as far as an attempt.
+-- A job's newest run by now that is over, and the newest of them that came as far as an attempt.
 SELECT number FROM (
     SELECT number FROM run
-    WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+    WHERE job = :job AND instant <= :now AND state IN ('succeeded', 'failed', 'skipped')
     ORDER BY instant DESC LIMIT 1
 )
 UNION ALL
 SELECT number FROM (
     SELECT number FROM run
-    WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+    WHERE job = :job AND instant <= :now AND state IN ('succeeded', 'failed', 'skipped')
     AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
     ORDER BY instant DESC LIMIT 1
 );
@@ -416,14 +417,14 @@ INSERT INTO reckoning (one, at) SELECT one, at FROM old.reckoning;
 
 -- name: take_open
 -- Its runs that are not over.
-INSERT INTO run (number, job, instant, zone, state, reason, until, due, made_up, by_hand)
-SELECT number, job, instant, zone, state, reason, until, due, made_up, by_hand
+INSERT INTO run (number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened)
+SELECT number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened
 FROM old.run INDEXED BY run_open WHERE state IN ('scheduled', 'running');
 
 -- name: take_recent
 -- Its other runs from an instant on.
-INSERT INTO run (number, job, instant, zone, state, reason, until, due, made_up, by_hand)
-SELECT number, job, instant, zone, state, reason, until, due, made_up, by_hand
+INSERT INTO run (number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened)
+SELECT number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened
 FROM old.run WHERE instant >= :since AND state NOT IN ('scheduled', 'running');
 
 -- name: take_attempts
