@@ -236,7 +236,7 @@ def test_two_writers_claim_a_key_once(journal: Journal, path: Path) -> None:
 
 
 def test_a_lock_is_waited_for_once_and_again_when_it_was_let_go(
-    path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    path: Path, journal: Journal
 ) -> None:
     """A daemon that waited each time would be deaf for as long as the lock lasts."""
     journal._connection.execute("PRAGMA busy_timeout = 1")
