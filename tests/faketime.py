@@ -110,7 +110,7 @@ class Warped:
     # --- what happens to it ----------------------------------------------------------------------
 
     def start(self, at: datetime) -> None:
-        """Start the daemon at half past this minute, and wait until it has read its crontab."""
+        """Start the daemon at half past this minute, and wait until it has handled that."""
         assert self._popen is None, "it runs"
         self.set(at)
         self._wind(1)
@@ -124,7 +124,7 @@ class Warped:
             self._popen = subprocess.Popen(
                 (*under, *command, *options), stderr=log, env=environment
             )
-        self._until(lambda: len(self.said("crontabs")) > len(starts))
+        self._until(lambda: len(self.said("crontabs")) > len(starts) and self._has_begun())
 
     def set(self, at: datetime) -> None:
         """Set the clock to half past this minute; a running daemon sees it when time goes on."""
@@ -198,6 +198,11 @@ class Warped:
         new.replace(self._time)
         if self._popen is not None:
             self._popen.send_signal(signal.SIGCHLD)  # which wakes it, and means nothing else
+
+    def _has_begun(self) -> bool:
+        with closing(self._journal()) as journal:
+            last = journal.last_tick()
+            return last is not None and self._now - last < MINUTE
 
     def _has_kept_up(self) -> bool:
         with closing(self._journal()) as journal:
