@@ -277,7 +277,7 @@ def test_memory_that_is_written_to_is_limited(stage: Stage) -> None:
     most = own + 400 * MIB
     fill = f"pieces = []\nwhile True: pieces.append(bytearray({MIB}))"
     ended, output = stage.run(python(fill), memory=most)
-    assert output.rstrip().endswith("MemoryError")
+    assert "MemoryError" in output  # 3.13 has too little left to tell where it was
     assert (ended.outcome, ended.limit) == (Exited(1), Limit.MEMORY)
     ended, _ = stage.run(python("raise SystemExit(1)"), memory=most)
     assert (ended.outcome, ended.limit) == (Exited(1), None), "it failed for a reason of its own"
