@@ -40,7 +40,7 @@ class _Status(TyperCommand):
         is_check = "--check" in args
         try:
             return super().parse_args(ctx, args)
-        except Exception as error:
+        except Exception as error:  # it goes on as it is, but for its exit status
             if is_check and getattr(error, "exit_code", None) == _WRONG_USAGE:
                 error.exit_code = Level.UNKNOWN  # type: ignore[attr-defined]  # it has one
             raise
