@@ -12,7 +12,7 @@ what is kept               retention, pruning
 what the log says of it    herald, wording, log, systemd
 what is to come            coming, audit, explain, simulation, virtual, story
 what has been              answer
-what its user asks of it   protocol, control, desk, orders, replies, health
+what its user asks of it   protocol, control, desk, orders, replies, health, human_time
 words for all of them      model, errors
 what they stand on         clock, places, lock, versions, notify, report, redact
 around them                daemon, leaving, cli

@@ -75,6 +75,7 @@ def test_wrong_usage_is_status_two(person: Person, words: tuple[str, ...]) -> No
         ("--max-output", "0", "write 512K, 10M, or none"),
         ("--keep-for", "soon", "write it as in 90s, 10m, 2h, 1d or 1h30m"),
         ("--keep-for", "9999d", "3650 days"),
+        ("--keep-for", "90", "90s or 90d?"),
         ("--keep-runs", "0", "1"),
     ],
 )

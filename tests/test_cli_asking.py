@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scheduler.clock import RealClock
 from scheduler.journal import Journal
 from scheduler.model import Reason
 
@@ -112,6 +113,14 @@ def test_an_unknown_job_is_refused_with_the_nearest_name(asker: Person) -> None:
     result = asker.types("why", "nigth", "12:00")
     assert result.exit_code == 1
     assert "did you mean night" in result.stderr
+
+
+def test_a_weekday_or_a_duration_looks_back(asker: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    tuesday = datetime(2026, 3, 3, 1, 30, tzinfo=UTC)
+    monkeypatch.setattr(RealClock, "now", lambda _: tuesday)
+    for typed in ("sun 2:30", "2d"):
+        result = asker.types("why", "night", typed)
+        assert result.stdout.startswith("It did not run: by the time it could start"), typed
 
 
 def test_what_is_no_time_is_wrong_usage(asker: Person) -> None:

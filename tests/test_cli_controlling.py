@@ -193,6 +193,8 @@ def test_a_reload_with_problems_ends_with_one(person: Person, daemon: StandIn) -
         ("2027-03-28 12:00", "a date and a time"),
         ("2027-03-28T10:00:00Z", "an offset"),
         ("15:30+05:30", "another, today"),
+        ("2h", "so long from now"),
+        ("sun 12:00", "a weekday, the next such time"),
     ],
 )
 def test_a_pause_ends_when_a_person_says(
@@ -202,6 +204,31 @@ def test_a_pause_ends_when_a_person_says(
     result = person.types("pause", "a", "--until", typed, "--note", "disk is full")
     assert daemon.asked == [Pause(("a",), NOON, "disk is full")], why
     assert result.stdout == "Paused until Sun 2027-03-28 12:00 Europe/Berlin: a\n"
+
+
+@pytest.mark.usefixtures("this_morning")
+def test_a_pause_lasts_as_long_as_a_person_says(person: Person, daemon: StandIn) -> None:
+    daemon.replies[Pause] = {"jobs": ["a"], "until": "2027-03-28T10:00:00Z"}
+    person.types("pause", "a", "--for", "2h")
+    assert daemon.asked == [Pause(("a",), NOON)]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--for", "2"), "2s or 2d?"),
+        (("--for", "soon"), "is not a duration"),
+        (("--for", "0s"), "a second or longer"),
+        (("--for", "2h", "--until", "18:00"), "two ends"),
+        (("--until", "12:00 CET"), "write the offset from UTC"),
+    ],
+)
+def test_a_pause_whose_end_is_not_clear_is_refused(
+    person: Person, daemon: StandIn, words: tuple[str, ...], said: str
+) -> None:
+    result = person.types("pause", "a", *words)
+    assert (result.exit_code, daemon.asked) == (2, [])
+    assert said in result.stderr
 
 
 @pytest.mark.usefixtures("this_morning")

@@ -251,9 +251,7 @@ def test_next_shows_each_run_in_its_zone_and_in_ones_own(person: Person) -> None
 def test_from_is_inside_and_until_is_not(person: Person) -> None:
     file = person.file("0 * * * * x\n")
     found = rows(
-        person.types(
-            "next", "--json", "--from", "2027-01-01 09:00", "--until", "11:00 2027-01-01", file
-        )
+        person.types("next", "--json", "--from", "2027-01-01 09:00", "--until", "11:00", file)
     )
     assert [row["local"][11:16] for row in found] == ["09:00", "10:00"]
 
@@ -280,11 +278,11 @@ def test_how_many_runs_next_shows(person: Person, options: tuple[str, ...], coun
     [
         ("2027-03-28T01:00:00Z", "2027-03-28T01:00:00Z"),
         ("2027-03-28 03:00 +0200", "2027-03-28T01:00:00Z"),
-        ("28 March 2027 3am", "2027-03-28T01:00:00Z"),  # as people write
+        ("28 March 2027 3am", None),  # one form of many
         ("2027-03-28 02:30", "2027-03-28T01:30:00Z"),  # in the gap: an hour on
         ("2027-10-31 02:30", "2027-10-31T00:30:00Z"),  # twice: the first
         ("2027-01-01 09:00 JST", None),  # whose JST?
-        ("2027-01-01 09:00 EST", "2027-01-01T14:00:00Z"),  # a zone of the database
+        ("2027-01-01 09:00 EST", None),  # and whose EST?
         ("the day after", None),
         ("2027-13-01", None),
         ("9" * 30, None),
@@ -301,6 +299,37 @@ def test_times_are_read_as_people_type_them(person: Person, typed: str, at: str 
         assert "is no time" in result.stderr
     else:
         assert rows(result)[0]["at"] == at
+
+
+@pytest.mark.parametrize(
+    ("options", "echo"),
+    [
+        (("--from", "2027-01-04 09:00"), "From Mon 2027-01-04 09:00 Europe/Berlin\n"),
+        (
+            ("--from", "2027-01-04T09:00Z", "--until", "1d"),
+            "From Mon 2027-01-04 10:00 until Tue 2027-01-05 10:00 Europe/Berlin\n",
+        ),
+        (
+            ("--from", "2027-01-04 09:00", "--until", "mon 9:30:10"),
+            "From Mon 2027-01-04 09:00 until Mon 2027-01-04 09:30:10 Europe/Berlin\n",
+        ),
+        ((), ""),
+    ],
+)
+def test_a_time_that_was_typed_is_echoed_with_its_zone(
+    person: Person, options: tuple[str, ...], echo: str
+) -> None:
+    file = person.file("* * * * * x\n")
+    assert person.types("next", *options, file).stderr == echo
+    assert person.types("next", *options, file, "--json").stderr == ""
+
+
+def test_a_time_that_no_clock_shows_or_twice_is_told(person: Person) -> None:
+    file = person.file("* * * * * x\n")
+    spring = person.types("next", "--from", "2027-03-28 02:30", "--json", file).stderr
+    assert spring.startswith("warning: no clock of Europe/Berlin shows 02:30")
+    autumn = person.types("next", "--from", "2027-10-31 02:30", "--json", file).stderr
+    assert autumn.startswith("warning: clocks of Europe/Berlin show 02:30 of 2027-10-31 twice")
 
 
 def test_an_interval_counts_from_where_the_journal_says(person: Person) -> None:

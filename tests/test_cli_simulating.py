@@ -62,6 +62,15 @@ def test_a_program_gets_an_object_an_event(
     assert (result.stderr, result.exit_code) == ("", 0)
 
 
+def test_times_without_a_date_and_durations_count_from_its_beginning(person: Person) -> None:
+    words = ("simulate", person.file(HOURLY), "--from", "2027-03-01", "--until", "4h")
+    result = person.types(*words)
+    assert result.stderr == "From Mon 2027-03-01 00:00 until Mon 2027-03-01 04:00 Europe/Berlin\n"
+    for downtime in ("01:10..02:50", "1h10m..2h50m", "2027-03-01T00:10Z..mon 2:50"):
+        result = person.types(*words, "--downtime", downtime, "--json")
+        assert starts(result) == ["2027-02-28T23:15:00Z", "2027-03-01T02:15:00Z"], downtime
+
+
 def test_a_person_gets_a_line_an_event_in_the_zone_of_its_entry(person: Person) -> None:
     text = DAILY + "CRON_TZ=Asia/Tokyo CRON_NAME=open 0 9 * * * echo\n"
     result = person.types("simulate", person.file(text), *SPRING)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from dateutil import tz
 
 from scheduler import shifts, sources
 from scheduler.answer import Known, answer, of_repeated, of_skipped
@@ -37,7 +36,8 @@ def why(
     time: Annotated[
         str,
         typer.Argument(
-            metavar="TIME", help="A date, a time or both; without an offset, of the job's zone."
+            metavar="TIME",
+            help="In the job's zone: 2027-03-28 2:30, 2:30, yesterday 2:30, sun 2:30, or 2h (ago).",
         ),
     ],
     files: given.Files = None,
@@ -77,16 +77,16 @@ def _entry(job: str, files: Sequence[str] | None, *, system: bool) -> Entry | No
 
 def _minute(time: str, zone: ZoneInfo) -> tuple[datetime, list[str]]:
     """Return the minute asked for, and what to say of a time that no clock showed, or two did."""
-    typed = given.typed(time, RealClock().now(), zone)
-    if typed.tzinfo is not None:
-        return minute_of(typed.astimezone(UTC)), []
-    at = minute_of(typed.replace(tzinfo=zone).astimezone(UTC))
-    if tz.datetime_exists(typed, zone):
-        return at, [of_repeated(typed, zone)] if tz.datetime_ambiguous(typed, zone) else []
+    typed = given.typed(time, RealClock().now(), zone, looks_back=True)
+    at = minute_of(typed.at)
+    if typed.local is not None and typed.is_repeated:
+        return at, [of_repeated(typed.local, zone)]
+    if typed.local is None or not typed.is_skipped:
+        return at, []
     # As if the old offset still held, so that it lies behind where the new one begins.
     behind = shifts.last(zone, at - _LONGEST_GAP, at + MINUTE) or at
-    answers = any(minute_of(wall.time) == minute_of(typed) for wall in walls(zone, behind))
-    return behind, [of_skipped(typed, zone, behind, answers=answers)]
+    answers = any(minute_of(wall.time) == minute_of(typed.local) for wall in walls(zone, behind))
+    return behind, [of_skipped(typed.local, zone, behind, answers=answers)]
 
 
 def known_of(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -96,8 +96,12 @@ def pause(
     until: Annotated[
         str | None,
         typer.Option(
-            metavar="T", help="A date, a time or both, of this machine's zone; else until told."
+            metavar="T",
+            help="18:00, tomorrow 9:00, 2027-03-28 or 2h, of this machine's zone; else until told.",
         ),
+    ] = None,
+    length: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="Instead: for so long.")
     ] = None,
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever looks.")] = "",
     state: given.State = None,
@@ -108,7 +112,10 @@ def pause(
     Each instant left out is in the journal as paused. It outlives the daemon, and takes a running
     one to begin and to end, since only the daemon writes the journal.
     """
+    if until is not None and length is not None:
+        raise typer.BadParameter("--until and --for are two ends: give one")
     end = None if until is None else _future(until)
+    end = end if length is None else _in(length)
     _carry_out(Pause(tuple(dict.fromkeys(jobs)), end, note), state, _paused, json=json)
 
 
@@ -146,17 +153,27 @@ def _look(run: int, state: Path | None) -> str:
 
 def _future(text: str) -> datetime:
     now = RealClock().now()
-    at = given.instant(text, now, given.own_zone()).replace(microsecond=0)
+    zone = given.own_zone()
+    at = given.when(text, now, zone).at.replace(microsecond=0)
     if at <= now:
-        raise typer.BadParameter(f"{text!r} is over: a pause ends in the future")
+        read = f"{show.to_second(at.astimezone(zone))} {zone.key}"
+        raise typer.BadParameter(f"{text!r} is over ({read}): a pause ends in the future")
     return at
+
+
+def _in(text: str) -> datetime:
+    seconds = given.length(text, "--for")
+    if seconds < 1:
+        raise typer.BadParameter("a pause lasts a second or longer", param_hint="--for")
+    return (RealClock().now() + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
 def _paused(reply: Json) -> str:
     found = replies.Members(reply)
     until = found.maybe_time("until")
     zone = given.own_zone()
-    end = "until told" if until is None else f"until {show.wall(until.astimezone(zone))} {zone.key}"
+    at = "" if until is None else show.to_second(until.astimezone(zone))
+    end = "until told" if until is None else f"until {at} {zone.key}"
     return f"Paused {end}: {', '.join(found.texts('jobs'))}"
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Sequence
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
 import typer
-from dateutil import parser, tz
 
+from scheduler import human_time, sources, values
 from scheduler import places as machine
-from scheduler import sources, values
+from scheduler.cli import show
 from scheduler.cli.show import remark
 from scheduler.errors import BadValue, SourceRefused
+from scheduler.human_time import Typed
 from scheduler.journal import Journal
 from scheduler.places import Places
 from scheduler.sources import Loaded, Reading
@@ -140,11 +141,12 @@ def size(text: str, option: str) -> int | None:
 
 
 def length(text: str, option: str) -> float:
-    """Return the seconds of `12h` or `90d`; wrong usage for anything else."""
+    """Return the seconds of `12h` or `90d`; wrong usage for anything else, and for a bare 90."""
     try:
-        return values.seconds(text)
+        return human_time.length(text)
     except BadValue as bad:
-        raise typer.BadParameter(f"{bad.message}; {bad.hint}", param_hint=option) from bad
+        hint = f"; {bad.hint}" if bad.hint else ""
+        raise typer.BadParameter(f"{bad.message}{hint}", param_hint=option) from bad
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -157,41 +159,33 @@ def zone_named(name: str) -> ZoneInfo:
         raise typer.BadParameter(f"there is no time zone {name!r}{hint}") from error
 
 
-def instant(text: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """Return the instant that a person typed, in UTC; wrong usage if nobody could tell.
+def when(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) -> Typed:
+    """Return the time that a person typed, see `human_time.read`; wrong usage for any other text.
 
-    `now`, or a date, a time or both in any usual form; what is left out is today's midnight, and
-    without an offset it is a time of `zone` (in a gap: shifted behind it; twice: the first).
+    That no clock shows it, or twice, is said on standard error.
     """
-    at = typed(text, now, zone)
-    if at.tzinfo is None:
-        at = tz.resolve_imaginary(at.replace(tzinfo=zone))
-    return at.astimezone(UTC)
-
-
-def typed(text: str, now: datetime, zone: tzinfo) -> datetime:
-    """Return the time that a person typed, naive if it has no offset; wrong usage as `instant`."""
-    if text.strip().lower() == "now":
-        return now
-    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    try:
-        found = parser.parse(text, default=midnight, tzinfos=_offset)
-    except (ValueError, OverflowError) as error:
-        said = str(error).split(":")[0].lower()
-        raise typer.BadParameter(
-            f"{text!r} is no time ({said}); write 2027-03-28 09:00, 09:00 or now"
-        ) from error
-    if not MINYEAR < found.year < MAXYEAR:  # a day to either side still has to be a date
-        raise typer.BadParameter(f"{text!r} is no time (its year is at the end of the calendar)")
+    found = typed(text, now, zone, looks_back=looks_back)
+    if found.note:
+        remark(f"warning: {found.note}")
     return found
 
 
-def _offset(name: str | None, seconds: int | None) -> tzinfo | None:
-    if seconds is not None:
-        return timezone(timedelta(seconds=seconds))
-    if name is None:
-        return None
+def typed(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) -> Typed:
+    """Return the time that a person typed; wrong usage for any other text."""
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"unknown time zone {name}") from error
+        return human_time.read(text, now, zone, looks_back=looks_back)
+    except BadValue as bad:
+        raise typer.BadParameter(f"{bad.message}; {bad.hint}") from bad
+
+
+def echo(zone: ZoneInfo, times: Mapping[str, Typed | None], *, json: bool) -> None:
+    """Say on standard error as which times of this zone what was typed has been read.
+
+    A program is told none: its rows have the instants.
+    """
+    told = [
+        f"{word} {show.to_second(time.at.astimezone(zone))}" for word, time in times.items() if time
+    ]
+    if told and not json:
+        text = " ".join(told)
+        remark(f"{text[0].upper()}{text[1:]} {zone.key}")

@@ -88,10 +88,16 @@ def _listed(entry: Entry, first: datetime | None, zone: ZoneInfo) -> tuple[str, 
 def next_runs(
     files: given.Files = None,
     since: Annotated[
-        str, typer.Option("--from", metavar="T", help="Runs at T or later; a date, a time, now.")
+        str,
+        typer.Option(
+            "--from", metavar="T", help="Runs at T or later: 2027-03-28, 9:00, tomorrow 9:00, now."
+        ),
     ] = "now",
     until: Annotated[
-        str | None, typer.Option("--until", metavar="T", help="Runs before T only.")
+        str | None,
+        typer.Option(
+            "--until", metavar="T", help="Runs before T only; 2h is so long after --from."
+        ),
     ] = None,
     number: Annotated[
         int | None,
@@ -105,12 +111,15 @@ def next_runs(
 ) -> None:
     """Say the coming runs of all entries, each in its own zone and in yours.
 
-    Times without an offset are times of this machine's zone.
+    Times without an offset are times of this machine's zone, those without a date of the day of
+    --from.
     """
     zone = given.own_zone()
-    now = RealClock().now()
-    start = given.instant(since, now, zone)
-    end = None if until is None else given.instant(until, now, zone)
+    first = given.when(since, RealClock().now(), zone)
+    last = None if until is None else given.when(until, first.at, zone)
+    start, end = first.at, None if last is None else last.at
+    is_typed = last is not None or since != "now"
+    given.echo(zone, {"from": first, "until": last} if is_typed else {}, json=json)
     loaded = given.load(files, zone, system=system, keep_others=True)
     most = number if number is not None or end else USUAL_NUMBER
     runs = coming(loaded.entries, start, anchors.known(state, loaded.entries))

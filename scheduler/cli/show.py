@@ -57,6 +57,11 @@ def wall(local: datetime) -> str:
     return f"{local:%a %Y-%m-%d %H:%M}"
 
 
+def to_second(local: datetime) -> str:
+    """Return a local time as `wall`, with its seconds where it has some."""
+    return f"{wall(local)}:{local:%S}" if local.second else wall(local)
+
+
 def problems(found: Iterable[Problem], *, err: bool = False) -> None:
     """Print each problem with its line, caret and hint."""
     target = console(err=err)

@@ -20,6 +20,7 @@ from scheduler.cli import anchors, given, show
 from scheduler.cli.events import Tally, Telling
 from scheduler.clock import RealClock
 from scheduler.errors import MeridianError
+from scheduler.human_time import Typed
 from scheduler.journal import Journal
 from scheduler.model import Entry
 from scheduler.simulation import Incident, Mishap, Simulation, usual
@@ -63,13 +64,17 @@ def simulate(
     succeed unless CRON_TIMEOUT, CRON_OVERLAP=replace or a downtime ends them first.
 
     Times without an offset are times of this machine's zone, those without a date are of the day
-    of --from. --downtime, --suspend and --set-clock may be given more than once.
+    of --from, durations count from there. --downtime, --suspend and --set-clock may be given more
+    than once.
     """
     zone = given.own_zone()
     now = RealClock().now()
-    start = _whole(given.instant(since, now, zone))
+    first = given.when(since, now, zone)
+    start = _whole(first.at)
     read = _Times(now, start, zone)
-    end = read.end(until)
+    last = read.end(until)
+    end = last.at
+    given.echo(zone, {"from": first, "until": last}, json=json)
     befalls = {Mishap.DOWNTIME: downtime, Mishap.SUSPEND: suspend, Mishap.SET_CLOCK: set_clock}
     incidents = read.incidents(befalls, end)
     loaded = given.load(files, zone, system=system)
@@ -95,10 +100,10 @@ class _Times:
     start: datetime
     zone: ZoneInfo
 
-    def end(self, text: str) -> datetime:
+    def end(self, text: str) -> Typed:
         """Return where the simulation ends; wrong usage if that is not after its start."""
-        end = self._instant(text)
-        if end <= self.start:
+        end = self._when(text)
+        if end.at <= self.start:
             raise typer.BadParameter("it is not later than --from", param_hint="--until")
         return end
 
@@ -131,7 +136,7 @@ class _Times:
         if not found:
             example = f"2027-03-28 01:10{mark}03:20"
             raise typer.BadParameter(f"{text!r} is not two times; write {example}")
-        return self._instant(first), self._instant(second)
+        return self._when(first).at, self._when(second).at
 
     def _judge(self, mishap: Mishap, text: str, at: datetime, to: datetime, end: datetime) -> None:
         if to == at or (to < at and mishap is not Mishap.SET_CLOCK):
@@ -139,9 +144,9 @@ class _Times:
         if min(at, to) < self.start or max(at, to) > end:
             raise typer.BadParameter(f"{text!r} is not between --from and --until")
 
-    def _instant(self, text: str) -> datetime:
+    def _when(self, text: str) -> Typed:
         is_now = text.strip().lower() == "now"
-        return self.now if is_now else given.instant(text, self.start, self.zone)
+        return given.when(text, self.now if is_now else self.start, self.zone)
 
 
 def _stretch(incident: Incident) -> tuple[datetime, datetime]:
