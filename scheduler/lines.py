@@ -44,7 +44,6 @@ _BEARER = re.compile(r"(?i)\b(bearer |basic )([\w.~+/=-]++)")  # RFC 6750, RFC 7
 _PIECE = re.compile(
     r"""'[^']*+'|"[^"\\]*+(?:\\.[^"\\]*+)*"|\\.|[^\s"'\\]++|(?<==)["'].*+|["'\\]""", re.DOTALL
 )
-_SET = re.compile(r"\s*+[A-Za-z_][A-Za-z0-9_]*+\+?=")
 _NICKNAME = re.compile(rf"-?@[A-Za-z]++[{BLANKS}]++[^{BLANKS}]")
 _FIELD = re.compile(r"[A-Za-z0-9*,/~#?()-]++")
 _CERTAIN = re.compile(
@@ -197,14 +196,6 @@ def hushed(text: str) -> str:
 
 def _starred(found: re.Match[str]) -> str:
     return found[1] + "*" * len(found[2])
-
-
-def from_program(command: str) -> str:
-    """Return a command from its program on: without the `NAME=value` words in front of it."""
-    at = 0
-    while found := _SET.match(command, at):
-        at = _word_end(command, found.end())
-    return command[at:].lstrip()
 
 
 def _word_end(text: str, at: int) -> int:

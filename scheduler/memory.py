@@ -63,6 +63,16 @@ class Memory(Database):
         """Forget that a job is paused; False if it is not."""
         return self._do("resume", job=job).rowcount == 1
 
+    def old_names(self) -> list[str]:
+        """Return the names that an earlier version may have derived, and no entry was found for."""
+        return [job for (job,) in self._rows("old_names")]
+
+    def rename(self, old: str, new: str) -> None:
+        """Call a job and its runs by another name from now on."""
+        for part in ("rename_runs", "rename_anchor", "rename_boot", "rename_pause"):
+            self._do(part, old=old, new=new)
+        self._do("forget_old_name", old=old)
+
     def jump(self, jump: Jump) -> None:
         """Journal what the clock did, or that there was no daemon."""
         self._do(

@@ -6,17 +6,19 @@ import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from scheduler import lines
 from scheduler.errors import BadValue
 from scheduler.fields import shortened
+from scheduler.program import program
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from scheduler.model import Entry
 
 SLUG_LENGTH = 24
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_FOLDERS = re.compile(r"\S*/")
+_WITH_HASH = re.compile(r".*-([0-9a-f]{6}(?:-[0-9]+)?)")
 _WORDS = re.compile(r"[a-z0-9]+")
 
 
@@ -44,7 +46,7 @@ def derived(
     zone: str = "",
     user: str | None = None,
 ) -> str:
-    """Return the name of a job that was given none: a slug of its command and a short hash.
+    """Return the name of a job that was given none: its program's name and a short hash.
 
     `zone` is the CRON_TZ in force, "" without one: a machine that moves to another zone does not
     rename its jobs.
@@ -56,12 +58,11 @@ def derived(
 
 
 def slug(command: str) -> str:
-    """Return the words of a command without their folders, lower case, cut to be readable.
+    """Return the name of a command's program, lower case, cut to be readable.
 
-    A name is in every log line, so nothing in front of the program is in it, and no secret value.
+    Nothing else of the command is in it: a name is in every log line, and in paths of outputs.
     """
-    shown = lines.hushed(lines.from_program(command))
-    words = _WORDS.findall(_FOLDERS.sub("", shown[:200].lower()))
+    words = _WORDS.findall(program(command).lower())
     return "-".join(words)[:SLUG_LENGTH].rstrip("-") or "job"
 
 
@@ -120,3 +121,16 @@ def _candidates(entry: Entry) -> tuple[str, ...]:
         derived(entry.schedule_text, entry.command, stdin=entry.stdin, zone=zone, user=entry.user)
         for zone in ("", entry.zone.key or "")
     )
+
+
+def renamed(old: Iterable[str], entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
+    """Yield each derived name of an earlier version with the one that its job has now.
+
+    That held words of the whole command; the hash behind them is the same.
+    """
+    by_hash = {found[1]: job for job in entries if (found := _WITH_HASH.fullmatch(job))}
+    for name in old:
+        found = _WITH_HASH.fullmatch(name)
+        job = by_hash.get(found[1]) if found and name not in entries else None
+        if job and was_derived(entries[job]):
+            yield name, job

@@ -6,7 +6,7 @@ import traceback
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler import last_good
+from scheduler import last_good, naming
 from scheduler.catchup import Walk, accounts
 from scheduler.model import Crontab, Entry, Every, Severity
 from scheduler.report import counted, lines
@@ -93,6 +93,7 @@ class Roster:
         merged = self._merged(loaded)
         entries = {entry.job: entry for table in merged.crontabs for entry in table.entries}
         with self._journal.transaction():  # one, however many jobs are new
+            self._rename(entries)
             timetable = Timetable(entries.values(), self._anchors(entries, now))
             if self._was_read:
                 self._wait_for_next_boot(timetable)
@@ -170,6 +171,15 @@ class Roster:
                     self._journal.set_anchor(job, interval, anchor)
                 anchors[job] = anchor
         return anchors
+
+    def _rename(self, entries: Mapping[str, Entry]) -> None:
+        """Let the journal call by their new names the jobs that an earlier version named."""
+        renamed = dict(naming.renamed(self._journal.old_names(), entries))
+        for old, new in renamed.items():
+            self._journal.rename(old, new)
+        if renamed:
+            say = f"{counted(len(renamed), 'job')} named by the program alone now; the journal"
+            self._log.info("renamed", jobs=len(renamed), say=f"{say} calls past runs so, too")
 
     def _wait_for_next_boot(self, timetable: Timetable) -> None:
         """Let @reboot entries that came with an edit wait for the next boot, as under any cron."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from fakes import Act
-from world import FILE, World, line
+from world import FILE, World, line, when
 
-from scheduler.model import Exited
+from scheduler.model import Exited, Reason
 
 FAILS = Act(outcome=Exited(1))
 EVERY_MINUTE = "* * * * *"
@@ -308,3 +308,37 @@ def test_the_file_of_a_problem_is_named() -> None:
     world = World("nonsense\n")
     world.runs_until("12:00:30")
     assert [said["file"] for said in world.said("problem")] == [FILE]
+
+
+# --- names that an earlier version derived -------------------------------------------------------
+
+
+def earlier(world: World, old: str) -> None:
+    """Let the journal hold this name as one of an earlier version."""
+    world.journal._connection.execute("INSERT INTO old_name VALUES (?)", (old,))
+
+
+def test_what_ran_under_a_name_with_arguments_in_it_is_called_by_the_program_alone() -> None:
+    world = World("@reboot curl -u me:hunter2 x\n")
+    (entry,) = world.shelf.load().entries
+    digest = entry.job.removeprefix("curl-")
+    old = f"curl-u-me-hunter2-x-{digest}"
+    earlier(world, old)
+    world.journal.set_booted(old, "this boot")
+    world.journal.skip(old, when("11:00"), "UTC", Reason.OVERLAP)
+    world.runs_until("12:00:30")
+    assert world.starts(entry.job) == []  # it has had this boot
+    assert [row.run.job for row in world.journal.history()] == [entry.job]
+    assert "hunter2" not in world.log.getvalue()
+    assert world.journal.old_names() == []
+
+
+def test_a_name_of_no_entry_or_of_another_hash_stays() -> None:
+    world = World("CRON_NAME=mine-123456 0 0 * * * x\n0 0 * * * x\n")
+    for old in ("a-b-123456", "mine-123456", "gone-654321"):
+        earlier(world, old)
+        world.journal.skip(old, when("11:00"), "UTC", Reason.OVERLAP)
+    world.runs_until("12:00:30")
+    assert {row.run.job for row in world.journal.history()} == {
+        *("a-b-123456", "mine-123456", "gone-654321")
+    }

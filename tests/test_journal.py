@@ -682,6 +682,7 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "jumps_over": "SCAN jump",  # of which pruning leaves a few thousand; after a jump alone
     "forget_jumps": "SCAN jump",  # from both ends, to a limit
     "pauses": "SCAN pause",  # a row a job that is paused
+    "old_names": "SCAN old_name",  # empty but after an upgrade
     "rewind_anchors": "SCAN anchor",  # one an @every job; after a jump alone
 }
 QUERIES = [name for name in sql.statements() if name not in {"begin", "commit", "rollback", "version", "hurry", "hold", "attach", "detach"} and not name.startswith("take_")]  # fmt: skip

@@ -345,6 +345,23 @@ def test_an_upgrade_keeps_the_rows(path: Path, migrations: Path) -> None:
     assert {"jolt", "no_jolt", "run"} <= tables(path)
 
 
+def test_an_upgrade_remembers_the_names_that_may_be_derived(path: Path, migrations: Path) -> None:
+    for script in migrations.glob("*.sql"):
+        if int(script.name[:4]) > 3:
+            script.unlink()
+    old = Journal.open(path, migrations=migrations)
+    old.claim("echo-hunter2-0a1b2c", NOON, "UTC")
+    old.claim("backup", NOON, "UTC")
+    old.set_booted("echo-hunter2-0a1b2c-2", "b")
+    old.close()
+    new = Journal.open(path)
+    assert new.old_names() == ["echo-hunter2-0a1b2c", "echo-hunter2-0a1b2c-2"]
+    new.rename("echo-hunter2-0a1b2c", "echo-0a1b2c")
+    assert {row.run.job for row in new.history()} == {"backup", "echo-0a1b2c"}
+    assert new.old_names() == ["echo-hunter2-0a1b2c-2"]
+    new.close()
+
+
 def test_a_migration_is_applied_once(path: Path, migrations: Path) -> None:
     (migrations / "9001_mark.sql").write_text("INSERT INTO boot VALUES ('marked', 'once');")
     for _ in range(3):

@@ -26,7 +26,7 @@ LAYERS = {
     "pure rules": {
         *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
-        "human_time",
+        *("human_time", "program"),
         *("items", "last_good", "limits", "lines", "marks", "naming", "protocol", "record"),
         *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),
         *("shell", "shifts", "tick", "timetable", "values", "wording", "writing"),

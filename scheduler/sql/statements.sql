@@ -450,3 +450,32 @@ INSERT INTO sqlite_sequence (name, seq) VALUES ('run', :number);
 INSERT INTO run (number, job, instant, zone, state)
 VALUES (:run, :job, :instant, 'UTC', 'running')
 ON CONFLICT DO NOTHING;
+
+-- name: old_names
+-- The names that an earlier version may have derived.
+SELECT job FROM old_name;
+
+-- name: forget_old_name
+-- It has become another one.
+DELETE FROM old_name WHERE job = :old;
+
+-- name: rename_runs
+-- What the new name has of its own stays.
+UPDATE OR IGNORE run SET job = :new
+WHERE number IN (
+    SELECT number FROM run WHERE job = :old AND state IN ('scheduled', 'running')
+    UNION ALL
+    SELECT number FROM run WHERE job = :old AND state IN ('succeeded', 'failed', 'skipped')
+);
+
+-- name: rename_anchor
+-- From where the job counts.
+UPDATE OR IGNORE anchor SET job = :new WHERE job = :old;
+
+-- name: rename_boot
+-- The boot that it ran for.
+UPDATE OR IGNORE boot SET job = :new WHERE job = :old;
+
+-- name: rename_pause
+-- Whether it is paused.
+UPDATE OR IGNORE pause SET job = :new WHERE job = :old;
