@@ -1,8 +1,9 @@
 """When an expression is due: expression, zone and UTC minute in; yes or no, or the next, out.
 
 The rule of local clock changes is `walls` and `applies`, and stands in the README's table of rules.
-It is Debian's rule for shifts under three hours (cron(8)), with its holes closed: an entry is made
-up for after a gap, star or not, unless its hour field is exactly `*` and the gap is of whole hours.
+It is Debian's rule (cron(8)) for clocks that go forward by less than three hours, or back by three
+at most, with its holes closed: an entry is made up for after a gap, star or not, unless its hour
+field is exactly `*` and the gap is of whole hours.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from scheduler.model import Expression
 
 HOUR = timedelta(hours=1)
-LONGEST_SHIFT = timedelta(hours=3)  # from here on a shift is a new time, not ours to mend
+LONGEST_SHIFT = timedelta(hours=3)  # cron's: a gap of it is a new time, an overlap is one no more
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (naive wall time is the point)
 RAREST = 50  # years: a leap day on one weekday, across 2100, comes after 40
 
 
@@ -53,14 +55,13 @@ class Instant:
 def walls(zone: ZoneInfo, minute: datetime) -> tuple[Wall, ...]:
     """Return the wall-clock minutes that this UTC minute answers for, the shown one last.
 
-    There is one, except right after a gap: then the skipped minutes come with it.
+    There is one, except right after a gap: then the skipped minutes come with it. A gap counts in
+    minutes that no tick shows, so one that the clock skips only in part is among them.
     """
-    local = minute.astimezone(zone)
-    shown = _wall(local)
-    # Two times of one zone are subtracted as its wall clock shows them.
-    gap = local - (minute - MINUTE).astimezone(zone) - MINUTE
+    shown = _wall(minute.astimezone(zone))
+    gap = shown - _wall((minute - MINUTE).astimezone(zone)) - MINUTE
     if not timedelta(0) < gap < LONGEST_SHIFT:
-        return (Wall(shown, repeated=_is_repeated(local)),)
+        return (Wall(shown, repeated=_is_repeated(shown, zone, minute)),)
     skipped = (Wall(shown - gap + n * MINUTE, skipped=gap) for n in range(gap // MINUTE))
     return (*skipped, Wall(shown))
 
@@ -214,12 +215,17 @@ def _wall(local: datetime) -> datetime:
     return local.replace(tzinfo=None, second=0, microsecond=0, fold=0)
 
 
-def _is_repeated(local: datetime) -> bool:
-    """Say whether a clock set back by less than three hours shows this time a second time."""
-    if not local.fold:
+def _is_repeated(shown: datetime, zone: ZoneInfo, minute: datetime) -> bool:
+    """Say whether a clock set back by three hours at most has shown this wall minute before.
+
+    Offsets may have seconds (local mean time): then the first pass may have had no tick in it.
+    """
+    local = minute.astimezone(zone)
+    first, second = shown.replace(tzinfo=zone).utcoffset(), local.utcoffset()
+    if first is None or second is None or not timedelta(0) < first - second <= LONGEST_SHIFT:
         return False
-    first, second = local.replace(fold=0).utcoffset(), local.utcoffset()
-    return first is not None and second is not None and first - second < LONGEST_SHIFT
+    earlier = -((first - (shown - _EPOCH)) // MINUTE) * MINUTE + _EPOCH.replace(tzinfo=UTC)
+    return earlier < minute and _wall(earlier.astimezone(zone)) == shown
 
 
 def _note(expression: Expression, zone: ZoneInfo, minute: datetime) -> str:

@@ -166,9 +166,36 @@ PAIRS = (
         """
         0 3 * * *   |                   | 03:00+08                | three hours are no longer under three: nothing is made up for
         0 3,5 * * * | 05:00+11          | 03:00+08                | the first minute after is only itself
-        0 1 * * *   | 01:00+08          | 01:00+11 01:00+08       | and what is shown again happens again
-        0 23 * * *  |                   | 04T23:00+11 04T23:00+08 | on the evening before as well
-        0 */6 * * * | 00:00+08 06:00+11 | 00:00+11 00:00+08       | star or not
+        0 1 * * *   | 01:00+08          | 01:00+11                | back by three hours: as cron counts it, once
+        0 23 * * *  |                   | 04T23:00+11             | on the evening before as well
+        0 2 * * *   |                   | 02:00+08                | the first minute after the repeated ones
+        0 */6 * * * | 00:00+08 06:00+11 | 00:00+11 00:00+08       | an hour with a star follows elapsed time
+        """,
+    ),
+    Pair(
+        "Pacific/Kwajalein",  # a day dropped: 20T23:59-12 -> 22T00:00+12; and 30T23:59+11 -> 30T01:00-12
+        Change("1993-08-20T22:00-12:00", "1993-08-22T02:00+12:00", "22"),
+        Change("1969-09-30T22:00+11:00", "1969-09-30T03:00-12:00", "30"),
+        """
+        0 12 21 8 *   |             |                   | there was no 21 August
+        @daily        | 00:00+12    |                   | nothing is made up for but its own midnight
+        30 23 * * *   | 20T23:30-12 | 23:30+11          | before it
+        30 1 * * *    | 01:30+12    | 01:30-12          | what is shown again by more than three hours happens again
+        */30 1 * * *  | 01:00+12 01:30+12 | 01:00-12 01:30-12 | star or not
+        """,
+    ),
+    Pair(
+        "Africa/Monrovia",  # minutes in part: 06T23:59:30-00:44:30 -> 07T00:45+00; and back by 82 seconds: 00:00:52 -> 23:59:30
+        Change("1972-01-07T00:30+00:00", "1972-01-07T03:00+00:00", "07"),
+        Change("1919-03-01T00:30+00:00", "1919-03-01T02:00+00:00", "01"),
+        """
+        44 0 * * *   | 00:45+00                   | 00:44-00:44:30                                              | of 00:44 only half is skipped, and no tick shows it
+        0 0 * * *    | 00:45+00                   | 00:00-00:44:30                                              | midnight is skipped; it comes once where the clock goes back just before it
+        45 0 * * *   | 00:45+00                   | 00:45-00:44:30                                              | the first minute after
+        59 23 * * *  | 06T23:59-00:44:30          | 28T23:59-00:43:08                                           | the last one before; shown by two ticks, of which the first counts
+        59 */23 * * * | 06T23:59-00:44:30 00:59+00 | 28T23:59-00:43:08 28T23:59-00:44:30 00:59-00:44:30         | a star follows elapsed time
+        */20 0 * * * | 00:45+00                   | 00:00-00:44:30 00:20-00:44:30 00:40-00:44:30                | minute with a star
+        15 * * * *   | 00:45+00 01:15+00 02:15+00 | 00:15-00:44:30                                              | the gap is not of whole hours
         """,
     ),
     Pair(
@@ -299,7 +326,8 @@ class Case:
         first, last = (
             at.astimezone(self.zone).replace(tzinfo=None) for at in (self.start, self.end)
         )
-        if abs((last - first) - (self.end - self.start)) >= timedelta(hours=3):
+        shift = (last - first) - (self.end - self.start)
+        if not timedelta(hours=-3) <= shift < timedelta(hours=3):
             return "three hours or more"
         minute, hour = ("0", "0") if self.text[0] == "@" else self.text.split()[:2]
         if hour == "*":
@@ -315,7 +343,7 @@ class Case:
         """Write an instant as the tables do: `03:00+02`, or `27T23:30+02` on another day."""
         local = at.astimezone(self.zone)
         day = "" if f"{local:%d}" == self.day else f"{local:%dT}"
-        return f"{day}{local:%H:%M}{local.isoformat()[-6:].removesuffix(':00')}"
+        return f"{day}{local:%H:%M}{local.isoformat()[19:].removesuffix(':00')}"
 
 
 def _case(pair: Pair, row: str, direction: str) -> Case:
@@ -356,5 +384,6 @@ NOTES = [  # expression, zone, after (UTC), the note, why
     ("45 * * * *", "Australia/Lord_Howe", "2027-04-03T14:50", "the clock goes back: the second 01:45", "half an hour"),
     ("15 * * * *", "Australia/Lord_Howe", "2027-10-02T15:00", "the clock goes forward: stands for 02:15", "hourly, and out of step"),
     ("@daily", "Pacific/Apia", "2011-12-29T12:00", "", "a dropped day is nothing to stand for"),
-    ("0 1 * * *", "Antarctica/Casey", "2010-03-04T15:00", "", "nor is a shift of three hours"),
+    ("0 */3 * * *", "Antarctica/Casey", "2010-03-04T15:00", "the clock goes back: the second 00:00", "three hours are an overlap"),
+    ("0 3 * * *", "Antarctica/Casey", "2009-10-17T18:00", "", "and no gap"),
 ]  # fmt: skip

@@ -117,7 +117,7 @@ def walk(zone: ZoneInfo, start: datetime, minutes: int, *, watched: int = 180) -
         jumped_over: tuple[datetime, ...] = ()
         if timedelta(0) < moved < THREE_HOURS:
             jumped_over = tuple(before + m * MINUTE for m in range(1, moved // MINUTE + 1))
-        elif -THREE_HOURS < moved < timedelta(0):
+        elif -THREE_HOURS <= moved < timedelta(0):
             seen_until = before + MINUTE
         elif moved:
             seen_until = NEVER
@@ -128,7 +128,7 @@ def walk(zone: ZoneInfo, start: datetime, minutes: int, *, watched: int = 180) -
 
 
 def _show(zone: ZoneInfo, at: datetime) -> datetime:
-    return at.astimezone(zone).replace(tzinfo=None, fold=0)
+    return at.astimezone(zone).replace(tzinfo=None, fold=0, second=0)
 
 
 # --- when it is due ------------------------------------------------------------------------------

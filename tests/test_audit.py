@@ -222,8 +222,8 @@ PAIRS = (
         30 2 * * *  | 02:30 does not run | | three hours are a new time: nothing is made up for
         0,30 3 * * * | 03:00 and 03:30 do not run | | however many
         0 3,5 * * * | 03:00 does not run | | whatever runs after it
-        30 23 * * * | | 23:30 runs both times, 180 minutes apart | nor held back
-        30 0 * * *  | | Fri 00:30 runs both times, 180 minutes apart | on either side of midnight
+        30 23 * * * | | 23:30 runs the first time only (at 12:30 UTC) | back by three hours it is an overlap
+        30 0 * * *  | | Fri 00:30 runs the first time only (at 13:30 UTC) | on either side of midnight
         30 * * * *  | | 23:30, Fri 00:30 and Fri 01:30 run both times: 6 runs instead of 3 | hourly: goes on in step
         """,
     ),
