@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from scheduler.due import following
 from scheduler.model import Every, Expression, Reboot
-from scheduler.tick import minute_of
+from scheduler.tick import LAST_DAY, minute_of
 from scheduler.timetable import interval_after
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ NOT_BEGUN = "counted from the daemon's first start"
 NOT_KNOWN = "nobody can tell from where it counts"
 
 _INSTANT = timedelta.resolution
-_END = datetime(9900, 1, 1, tzinfo=UTC)  # Python's calendar ends 100 years later, with an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ def coming(entries: Iterable[Entry], since: datetime, anchors: Anchors) -> Itera
     """Yield all runs at `since` (UTC) or later; those of one instant in the entries' order.
 
     `@every` jobs without an anchor count from `since`, and a note says so. `@reboot` entries have
-    no instants and are left out; nothing runs after 9899.
+    no instants and are left out. The last day of the calendar is too: some zones can't show it.
     """
     groups: dict[object, list[tuple[int, Entry]]] = {}
     for numbered in enumerate(entries):
@@ -79,7 +78,7 @@ def _of_group(
 
 
 def _is_before_the_end(run: ComingRun) -> bool:
-    return run.at < _END
+    return run.at < LAST_DAY
 
 
 def _of(entry: Entry, since: datetime, anchors: Anchors) -> Iterator[ComingRun]:
@@ -96,10 +95,11 @@ def _of(entry: Entry, since: datetime, anchors: Anchors) -> Iterator[ComingRun]:
 def _every(entry: Entry, minutes: int, since: datetime, anchors: Anchors) -> Iterator[ComingRun]:
     anchor = None if anchors is None else anchors.get(entry.job)
     note = NOT_KNOWN if anchors is None else NOT_BEGUN if anchor is None else ""
-    anchor, at = anchor or minute_of(since), since - _INSTANT
-    while at < _END:
-        at = interval_after(anchor, minutes, at)
+    anchor = anchor or minute_of(since)
+    at = interval_after(anchor, minutes, since - _INSTANT)
+    while at is not None:
         yield ComingRun(at, entry, note)
+        at = interval_after(anchor, minutes, at)
 
 
 def _with_delay(note: str, at: datetime, entry: Entry) -> str:

@@ -9,6 +9,7 @@ field is exactly `*` and the gap is of whole hours.
 from __future__ import annotations
 
 import calendar
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from functools import lru_cache
@@ -107,9 +108,14 @@ def following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterat
     croniter jumps along the wall clock, a zone's own clock changes are stepped onto one by one,
     and `is_due` has the last word, so that this search and the tick cannot disagree.
     """
+    with suppress(OverflowError):  # behind the last day, or in a zone whose last day is over
+        yield from _following(expression, zone, after)
+
+
+def _following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterator[Instant]:
     minute = after.astimezone(UTC).replace(second=0, microsecond=0)
     search = _wall_search(expression)
-    while minute.year < MAXYEAR:  # within it, arithmetic may leave the calendar
+    while True:
         shown = minute.astimezone(zone)
         wall = search.after(_wall(shown))
         if wall is None:
@@ -155,7 +161,7 @@ class _WallSearch:
         self._croniter = croniter(text, datetime(2000, 1, 1), day_or=day_or)  # noqa: DTZ001 (naive wall time is the point)
 
     def after(self, wall: datetime) -> datetime | None:
-        last = min(wall.year + RAREST, MAXYEAR - 1)
+        last = min(wall.year + RAREST, MAXYEAR)
         while True:
             self._croniter.set_current(wall, force=True)
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
+from datetime import MINYEAR, UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dateutil import tz
@@ -16,6 +16,7 @@ from dateutil import tz
 from scheduler import duration
 from scheduler.errors import BadValue
 from scheduler.fields import shortened
+from scheduler.tick import LAST_DAY
 
 if TYPE_CHECKING:
     from datetime import date, tzinfo
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 FORMS = "write 2027-03-28, 2027-03-28T09:00+02:00, 09:00, tomorrow 9:00, mon 9:00, 2h or now"
 
-_ENDS = "its year is at the end of the calendar"
+_ENDS = "it is at the end of the calendar"
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CLOCK = (
@@ -98,7 +99,9 @@ def read(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) 
         raise _refusal(text, FORMS) from error
     except OverflowError as error:
         raise _refusal(text, _ENDS) from error
-    if not MINYEAR < found.at.year < MAXYEAR:  # a day to either side still has to be a date
+    if (
+        found.at.year == MINYEAR or found.at >= LAST_DAY
+    ):  # a day to either side still has to be a date
         raise _refusal(text, _ENDS)
     return found
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import MISSING, dataclass, fields
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from datetime import MINYEAR, UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from scheduler.errors import BadValue, NoAnswer
 from scheduler.fields import shortened
+from scheduler.tick import LAST_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -159,12 +160,12 @@ def stamp(at: datetime) -> str:
 def instant(text: str) -> datetime:
     """Return the instant that `stamp` wrote; ValueError for any other text.
 
-    Also for the first and the last year of the calendar, whose times some zones can't show.
+    Also for the calendar's first year and its last day, which some zones can't show.
     """
     if not _TIME.fullmatch(text):
         raise ValueError(text)
     found = datetime.fromisoformat(text)
-    if not MINYEAR < found.year < MAXYEAR:
+    if found.year == MINYEAR or found >= LAST_DAY:
         raise ValueError(text)
     return found
 

@@ -25,7 +25,7 @@ def first(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
     offset = start.astimezone(zone).utcoffset()
     before = start
     while before < end:
-        after = min(before + DAY, end)
+        after = end if end - before <= DAY else before + DAY
         if after.astimezone(zone).utcoffset() != offset:
             return _halve(zone, before, after, offset)
         before = after
@@ -39,7 +39,7 @@ def last(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
     offset = end.astimezone(zone).utcoffset()
     after = end
     while after > start:
-        before = max(after - DAY, start)
+        before = start if after - start <= DAY else after - DAY
         earlier = before.astimezone(zone).utcoffset()
         if earlier != offset:
             return _halve(zone, before, after, earlier)

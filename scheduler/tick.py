@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 MINUTE = timedelta(minutes=1)
 REPLAYED = 5  # up to so many missed minutes are run as if in time, before the present one
 WAITED_OUT = timedelta(hours=3)  # a clock set back further was wrong before
+LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)  # of the calendar; east of UTC some of it is missing
 NOTICED = 1.0  # seconds from which a clock was set and not only steered
 
 
@@ -34,6 +35,11 @@ class Owed:
 def minute_of(instant: datetime) -> datetime:
     """Return the minute that the instant lies in."""
     return instant.replace(second=0, microsecond=0)
+
+
+def day_after(instant: datetime) -> datetime:
+    """Return the instant (UTC) a day later; on the calendar's last day, that day's last minute."""
+    return min(instant, LAST_DAY - MINUTE) + timedelta(days=1)
 
 
 def owed(last: datetime | None, now: datetime) -> Owed:

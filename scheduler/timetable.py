@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.due import Wall, applies, following, preceding, walls
 from scheduler.model import Entry, Every, Expression, Reboot
-from scheduler.tick import MINUTE
+from scheduler.tick import LAST_DAY, MINUTE, day_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from scheduler.model import Schedule
 
-_DAY = timedelta(days=1)
 _MINUTES_A_DAY = 24 * 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # from which minutes and days are numbered
+
+_LAST = (LAST_DAY - _EPOCH) // timedelta(days=1)  # the number of the calendar's last day
 
 # Entries that share their minute and hour sets; those with equal expressions stand together.
 _Pattern = list[Entry]
@@ -97,7 +98,8 @@ class Timetable:
 
     def upcoming(self, after: datetime) -> Iterator[tuple[datetime, list[Entry]]]:
         """Yield the minutes of the next day at which something is due, with what is."""
-        minute, until = self.next_busy(after, after + _DAY), after + _DAY
+        until = day_after(after)
+        minute = self.next_busy(after, until)
         while minute is not None:
             yield minute, self.due(minute)
             minute = self.next_busy(minute, until)
@@ -107,13 +109,14 @@ class Timetable:
         yield from self._intervals
 
 
-def interval_after(anchor: datetime, minutes: int, after: datetime) -> datetime:
+def interval_after(anchor: datetime, minutes: int, after: datetime) -> datetime | None:
     """Return the first instant strictly later than `after` of an interval counted from `anchor`.
 
-    The anchor itself is none.
+    The anchor itself is none. None where the calendar ends first.
     """
     length = minutes * MINUTE
-    return anchor + (max(0, (after - anchor) // length) + 1) * length
+    steps = max(0, (after - anchor) // length) + 1
+    return anchor + steps * length if steps <= (LAST_DAY - anchor) // length else None
 
 
 class _Zone:
@@ -135,7 +138,7 @@ class _Zone:
         if number // _MINUTES_A_DAY != self._day:
             self._look_at(number // _MINUTES_A_DAY)
         if self._offset is None:
-            return self._asking_for(walls(self._zone, _minute(number)))
+            return self._asking_for(_walls(self._zone, _minute(number)))
         shown = number + self._offset
         if shown % _MINUTES_A_DAY not in self._filed:
             return ()
@@ -165,8 +168,12 @@ class _Zone:
         """Find out by how many minutes the clock is ahead of UTC throughout this day of UTC.
 
         None if it is changed on it or was on the day before, of which a clock set back may still
-        repeat minutes. No zone changes its clock and back within a day: three looks tell.
+        repeat minutes. No zone changes its clock and back within a day: three looks tell. On the
+        calendar's last day there is nothing to look at behind it.
         """
+        if day >= _LAST:
+            self._day, self._offset = day, None
+            return
         looks = {self._offset_at(each) for each in (day - 1, day, day + 1)}
         self._day, self._offset = day, looks.pop() // MINUTE if len(looks) == 1 else None
 
@@ -234,6 +241,14 @@ def _wait(times: Sequence[int], now: int, cycle: int) -> int:
     """Return how long it is from `now` until the first of `times`, which come again each cycle."""
     index = bisect_left(times, now)
     return times[index] - now if index < len(times) else times[0] + cycle - now
+
+
+def _walls(zone: ZoneInfo, minute: datetime) -> tuple[Wall, ...]:
+    """Return `walls`, none where the zone's last day is over before that of UTC."""
+    try:
+        return walls(zone, minute)
+    except OverflowError:
+        return ()
 
 
 def _number(minute: datetime) -> int:

@@ -48,7 +48,7 @@ class FakeClock(VirtualClock):
 
     def __init__(self, start: datetime, *, limit: timedelta = timedelta(days=3660)) -> None:
         super().__init__(start)
-        self._limit = start + limit
+        self._limit = start + min(limit, datetime.max.replace(tzinfo=UTC) - start)
         self._idle = 0
         self._seen = (self._now, self._elapsed, self._happened)
 

@@ -7,6 +7,7 @@ from fakes import Act
 from world import UTC_ZONE, World, line, when
 
 from scheduler.model import Exited, Limit, NotStarted, Overlap, Signalled, State
+from scheduler.tick import LAST_DAY
 
 FAILS = Act(outcome=Exited(1))
 EVERY_MINUTE = "* * * * *"
@@ -46,6 +47,24 @@ def test_a_minute_that_an_earlier_daemon_handled_is_not_owed() -> None:
     world = World(line("job", EVERY_MINUTE), now="12:00:10")
     world.runs_until("12:00:20").runs_until("12:01:20")
     assert world.starts("job") == ["12:00:10", "12:01:00"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "zone", "starts"),
+    [
+        ("0 * * * *", "UTC", ["11:00:00", "12:00:00"]),
+        ("0 20 * * *", "Asia/Tokyo", ["11:00:00"]),
+        ("0 9 * * *", "Asia/Tokyo", []),  # the year 10000 there
+        ("@every 1h", "UTC", ["11:30:00", "12:30:00"]),
+        ("@every 2d", "UTC", []),
+    ],
+)
+def test_a_daemon_works_on_the_last_day_of_the_calendar(
+    monkeypatch: pytest.MonkeyPatch, schedule: str, zone: str, starts: list[str]
+) -> None:
+    monkeypatch.setattr("world.DAY", LAST_DAY)
+    world = World(line("job", schedule, tz=zone), now="31T10:30", style="human")
+    assert world.runs_until("31T12:40").starts("job") == starts
 
 
 def test_a_key_that_is_claimed_is_not_started() -> None:

@@ -336,14 +336,25 @@ def test_the_search_ends_where_nothing_ever_comes(asked: Expression) -> None:
     assert list(following(asked, BERLIN, datetime(2027, 1, 1, tzinfo=UTC))) == []
 
 
-@pytest.mark.parametrize("name", ["UTC", "Asia/Tokyo", "America/New_York", "Pacific/Kiritimati"])
-@pytest.mark.parametrize("text", ["30 23 * * *", "0 0,12 * * *", "0 0 1 1 *", "30 23 L 12 */5"])
-def test_the_search_ends_with_the_calendar(text: str, name: str) -> None:
-    moment = datetime(9998, 12, 1, tzinfo=UTC)
-    found = list(following(expression(text), ZoneInfo(name), moment))
-    assert all(each.at.year in {9998, 9999} for each in found)
-    last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
-    assert list(following(expression(text), ZoneInfo(name), last)) == []
+LAST = [  # expression, zone, its last instant, why
+    ("30 23 * * *", "UTC", "9999-12-31T23:30+00:00", "the last day of the calendar is one of it"),
+    ("* * * * *", "UTC", "9999-12-31T23:59+00:00", "to its last minute"),
+    ("30 23 * * *", "Asia/Tokyo", "9999-12-31T23:30+09:00", "east of UTC it is over earlier"),
+    ("0 0 1 1 *", "Pacific/Kiritimati", "9999-01-01T00:00+14:00", "whatever is asked for"),
+    ("30 18 * * *", "America/New_York", "9999-12-31T18:30-05:00", "west of it the calendar of UTC is what ends"),
+    ("30 19 * * *", "America/New_York", "9999-12-30T19:30-05:00", "and with it the last evening"),
+    ("30 23 L 12 */5", "UTC", "9999-12-31T23:30+00:00", "a Friday, as it happens"),
+    ("0 0 29 2 *", "UTC", "9996-02-29T00:00+00:00", "the last leap day"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "last", "why"), LAST)
+def test_the_search_ends_with_the_calendar(text: str, name: str, last: str, why: str) -> None:
+    at = datetime.fromisoformat(last)
+    before = list(following(expression(text), ZoneInfo(name), at - 30 * HOUR))
+    assert before[-1].at == at, why
+    end = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    assert list(following(expression(text), ZoneInfo(name), end)) == []
 
 
 # --- the notes -----------------------------------------------------------------------------------
