@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from scheduler.catchup import own_start
 from scheduler.due import following, walls
 from scheduler.errors import JournalError
 from scheduler.log import Fact, Log
@@ -121,10 +122,13 @@ class Story(Log):
             yield f"{of_seconds(entry.delay)} after its minute, by {by}"
 
     def _lateness(self, entry: Entry, at: datetime, late: float) -> str:
+        """Return what made a first attempt late: its minute or its spread start went by unseen."""
+        own = own_start(entry, at)
         for last, noticed, kind in reversed(self._jumps):
-            if last <= at <= noticed:
+            if last <= at <= noticed or last <= own <= noticed:
+                how = "made up for" if last < at else f"{of_seconds(late)} late"
                 since, until = (each.astimezone(entry.zone) for each in (last, noticed))
-                return f"made up for: {of_cause(kind)} from {since:%H:%M} until {until:%H:%M}"
+                return f"{how}: {of_cause(kind)} from {since:%H:%M} until {until:%H:%M}"
         return f"{of_seconds(late)} late: an earlier run of the job was under way"
 
 

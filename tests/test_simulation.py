@@ -167,6 +167,22 @@ def test_a_simulated_daemon_may_have_a_limit_of_its_own() -> None:
     assert starts[1].endswith("after its minute: as many run as may")
 
 
+@pytest.mark.parametrize(
+    ("befalls", "reason"),
+    [
+        ("suspend 12:02..12:55", "asleep from 12:02 until 12:55"),
+        ("downtime 12:02..12:55", "daemon down from 12:01 until 12:55"),
+        ("set-clock 12:02=12:55", "clock set forward from 12:02 until 12:55"),
+    ],
+)
+def test_a_spread_start_that_went_by_unseen_says_what_took_it(befalls: str, reason: str) -> None:
+    text = line("job", "0 12 * * *", spread="50m")
+    events = simulated(text, at("12:00"), at("13:00"), incident(befalls))
+    (start,) = [event for event in events if event.kind is EventKind.START]
+    assert start.reason is not None
+    assert start.reason.endswith(f" late: {reason}")
+
+
 def test_a_spread_start_says_so() -> None:
     (start,) = (
         event
