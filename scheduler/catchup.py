@@ -174,13 +174,29 @@ def lateness(own: datetime, start: datetime) -> float:
     return late if late >= MINUTE.total_seconds() else 0.0
 
 
-def is_too_late(entry: Entry, own: datetime, start: datetime) -> bool:
+def is_too_late(entry: Entry, own: datetime, start: datetime, *, made_up: bool) -> bool:
     """Say whether a run may no longer start at `start`, by CRON_WITHIN.
 
-    `own` is when it should have started: CRON_SPREAD and RANDOM_DELAY are not lateness.
+    `own` is when it should have started: CRON_SPREAD and RANDOM_DELAY are not lateness. Nor is the
+    time in which START_HOURS_RANGE lets no run start that is `made_up` for.
     """
     late = lateness(own, start)
-    return late > 0 and late > entry.settings.within
+    if not late or late <= entry.settings.within:
+        return False
+    return not made_up or not _starts_in_hours(entry, own, start)
+
+
+def _starts_in_hours(entry: Entry, own: datetime, start: datetime) -> bool:
+    """Say whether it is in time because START_HOURS_RANGE holds such runs back."""
+    if entry.settings.start_hours is None:
+        return False
+    open_s, at = 0.0, own
+    while at < start and open_s <= entry.settings.within:
+        opens = min(opening(entry, at), start)
+        closes = min(_closing(entry, opens), start)
+        open_s += (closes - opens).total_seconds()
+        at = closes
+    return open_s <= entry.settings.within
 
 
 def opening(entry: Entry, at: datetime) -> datetime:
@@ -199,6 +215,16 @@ def opening(entry: Entry, at: datetime) -> datetime:
     if hour >= first:  # and past the end: tomorrow
         opens = (opens + timedelta(days=1)).replace(fold=0)
     return opens.astimezone(at.tzinfo)
+
+
+def _closing(entry: Entry, at: datetime) -> datetime:
+    """Return when, from `at` on, the hours in which a missed run may start are over."""
+    end = entry.settings.start_hours[1] if entry.settings.start_hours else 0
+    local = at.astimezone(entry.zone)
+    closes = local.replace(hour=end % 24, minute=0, second=0, microsecond=0, fold=0)
+    while (ends := closes.astimezone(at.tzinfo)) <= at:
+        closes = (closes + timedelta(days=1)).replace(fold=0)
+    return ends
 
 
 def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
@@ -232,7 +258,8 @@ def _start(entry: Entry, instant: datetime, now: datetime, turn: timedelta) -> d
 def _latest(
     entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants
 ) -> Account:
-    if is_too_late(entry, own_start(entry, newest), opening(entry, gap.current)):
+    start = opening(entry, gap.current)
+    if is_too_late(entry, own_start(entry, newest), start, made_up=True):
         return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
     return Account(entry, (newest,), _older(entry, first, newest, Reason.SUPERSEDED, instants))
 
@@ -244,7 +271,7 @@ def _all(entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: In
     while (
         instant is not None
         and instant >= first
-        and not is_too_late(entry, own_start(entry, instant), start)
+        and not is_too_late(entry, own_start(entry, instant), start, made_up=True)
     ):
         runs.append(instant)
         instant = instants.last_instant(entry, instant)

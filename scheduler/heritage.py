@@ -118,7 +118,7 @@ class Heritage:
         alive = self._alive(process.pid, row.pid_started) if process.pid else None
         process.adopted = alive if row.pid_started is None else row.pid_started
         if alive is None or alive != process.adopted:
-            self._lose(process, row)
+            self._lose(process, row, made_up=made_up)
             return
         if row.pid_started is None:
             self._ledger.started(process, alive)
@@ -138,12 +138,13 @@ class Heritage:
                 raise _untold(error) from error
             return known
 
-    def _lose(self, process: Running, row: AttemptRow) -> None:
+    def _lose(self, process: Running, row: AttemptRow, *, made_up: bool) -> None:
         """Close an attempt that nobody saw end; one that may never have begun can be too late."""
         entry, now = process.entry, self._clock.now()
         ending = Ending(Lost(), now)
         own = own_start(entry, process.attempt.run.instant)
-        if row.started is None and process.attempt.number == 1 and is_too_late(entry, own, now):
+        is_first = row.started is None and process.attempt.number == 1
+        if is_first and is_too_late(entry, own, now, made_up=made_up):
             self._ledger.ended(process, ending, GiveUp(Reason.TOO_LATE))
         else:
             self._outcomes.close(process, ending)

@@ -283,7 +283,7 @@ class Jobs:
     def _is_too_late(self, entry: Entry, start: PutOff, now: datetime) -> bool:
         """Say whether CRON_WITHIN is over, counted from its own time when it was claimed."""
         own = own_start(entry, start.run.instant) if start.made_up else start.due
-        return is_too_late(entry, own, now)
+        return is_too_late(entry, own, now, made_up=start.made_up)
 
     def _is_full(self, entry: Entry) -> bool:
         """Say whether a busy job lets no further run wait."""

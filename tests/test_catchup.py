@@ -83,8 +83,11 @@ ROWS = [
     ("0 * * * *", 2, {"catchup": Catchup.ALL}, "13:00 |", "and the present one by itself"),
     ("0 * * * *", 5.5, {"catchup": Catchup.ALL}, "15:00 16:00 17:00 | 13:00-14:00 too late", "in three hours"),
     ("0 13 * * *", 9, {"catchup": Catchup.ALL}, "| 13:00-13:00 too late", "none of them is"),
-    ("0 13 * * *", 5, {"start_hours": (18, 20)}, "| 13:00-13:00 too late", "by the time it may start"),
-    ("0 16 * * *", 5, {"start_hours": (18, 20)}, "16:00 |", "and this one is not, at 18:00"),
+    ("0 13 * * *", 5, {"start_hours": (18, 20)}, "13:00 |", "START_HOURS_RANGE held it back, and is no lateness"),
+    ("0 13 * * *", 8, {"start_hours": (18, 20)}, "13:00 |", "the hours over again: two hours late, by them"),
+    ("0 13 * * *", 5, {"start_hours": (13, 20)}, "| 13:00-13:00 too late", "all the time it might have started"),
+    ("0 13 * * *", 4, {"start_hours": (14, 15), "within": 3600.0}, "13:00 |", "one hour of them was missed"),
+    ("0 13 * * *", 4, {"start_hours": (14, 15), "within": 3599.0}, "| 13:00-13:00 too late", "a second less is allowed"),
     ("@reboot", 5, {}, "", "a boot is no minute"),
 ]  # fmt: skip
 
@@ -142,7 +145,35 @@ def test_how_late_a_run_may_start(
 ) -> None:
     asked = entry("0 12 * * *", within=float(within), delay=float(delay))
     own = own_start(asked, NOON)
-    assert is_too_late(asked, own, NOON + timedelta(seconds=late)) is expected, why
+    assert is_too_late(asked, own, NOON + timedelta(seconds=late), made_up=True) is expected, why
+
+
+HELD = [
+    # hours, own time, start (Berlin's wall clock), seconds that count, why
+    ((3, 22), "2027-03-27T23:00", "2027-03-28T03:30", 1800, "a night that is an hour shorter"),
+    ((3, 22), "2027-10-30T21:00", "2027-10-31T03:30", 5400, "and one that is longer"),
+    ((22, 6), "2027-03-27T05:00", "2027-03-27T23:00", 7200, "over midnight: before and after"),
+    ((3, 22), "2027-03-01T21:00", "2027-03-03T03:30", 73_800, "a whole day of them between"),
+    ((0, 24), "2027-03-27T05:00", "2027-03-27T23:00", 64_800, "every hour"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("hours", "own", "start", "counted", "why"), HELD)
+def test_only_hours_in_which_a_missed_run_may_start_make_it_late(
+    hours: tuple[int, int], own: str, start: str, counted: int, why: str
+) -> None:
+    due, begun = (datetime.fromisoformat(text).replace(tzinfo=BERLIN) for text in (own, start))
+    for within, expected in ((counted, False), (counted - 1, True)):
+        asked = entry("0 0 * * *", zone=BERLIN, start_hours=hours, within=float(within))
+        late = is_too_late(
+            asked, due.astimezone(UTC_ZONE), begun.astimezone(UTC_ZONE), made_up=True
+        )
+        assert late is expected, why
+
+
+def test_a_run_that_is_not_made_up_for_is_not_held_back_so_all_its_time_counts() -> None:
+    asked = entry("0 12 * * *", start_hours=(18, 20))
+    assert is_too_late(asked, NOON, NOON + 4 * HOUR, made_up=False)
 
 
 OPENINGS = [

@@ -196,6 +196,16 @@ def test_missed_runs_keep_to_the_hours_that_they_are_given() -> None:
     assert world.story("job") == ["12:10 succeeded: exit 0"]
 
 
+def test_the_time_for_which_they_are_held_back_makes_them_not_too_late() -> None:
+    text = "START_HOURS_RANGE=20-22\n" + line("job", "10 12 * * *") + line("long", "10 9 * * *")
+    world = World(text, "09:05")
+    jumps_ahead(world, "09:05:20", "12:20:20")
+    world.at("12:20:30", lambda: world.stop_at("12:30"))
+    world.run()
+    world.runs_until("20:05")
+    assert (world.starts("long"), world.starts("job")) == (["20:00:00"], ["20:00:01"])
+
+
 def test_a_retry_of_a_missed_run_counts_from_its_late_start() -> None:
     acts = {"job": [Act(outcome=Exited(1)), Act()]}
     world = World(line("job", "10 12 * * *", retry_delay="10s"), "11:59:30", acts)
