@@ -206,7 +206,7 @@ def test_a_table_fits_the_terminal_and_is_whole_in_a_pipe(
     shown = on_a_terminal(person, "list", file).replace("\r\n", "\n")
     lines = Text.from_ansi(shown).plain.splitlines()
     assert all(len(line) <= 80 for line in lines)
-    assert "…" in lines[1]
+    assert any(line.endswith("…") for line in lines)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

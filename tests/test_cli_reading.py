@@ -113,7 +113,7 @@ def test_list_shows_job_schedule_zone_command_and_next_run(person: Person) -> No
     header, entry = person.types("list", person.file(GOOD)).stdout.splitlines()
     assert header.split("  ")[0] == "JOB"
     assert re.search(
-        r"0 9 \* \* 1-5 +Asia/Tokyo +echo open +\w{3} \d{4}-\d\d-\d\d 0[12]:00$", entry
+        r"0 9 \* \* 1-5 +Asia/Tokyo +\w{3} \d{4}-\d\d-\d\d 0[12]:00 +echo open$", entry
     )
 
 
@@ -201,7 +201,7 @@ def test_list_gives_each_entry_its_own_next_run(person: Person) -> None:
     file = person.file(
         "CRON_TZ=UTC\n0 9 1 1 * a\n0 9 2 1 * b\n0 9 1 1 * c\nCRON_TZ=Asia/Tokyo 0 8 1 1 * d\n"
     )
-    found = [line.split()[-2:] for line in person.types("list", file).stdout.splitlines()[1:]]
+    found = [line.split()[-3:-1] for line in person.types("list", file).stdout.splitlines()[1:]]
     first, second, third, fourth = (" ".join(words) for words in found)
     assert first == third
     assert len({first, second, fourth}) == 3

@@ -94,20 +94,20 @@ Crontabs  12 entries in 3 zones
 Minute    Sun 2027-03-28 03:00 Europe/Berlin was handled last: in time
 
 1 running of at most 50
-RUN  JOB     SCHEDULED                           ATTEMPT  PID  FOR
-7    backup  Sun 2027-03-28 01:45 Europe/Berlin  1        123  16 min 30 s
+RUN  JOB     SCHEDULED             ZONE           ATTEMPT  PID  FOR
+7    backup  Sun 2027-03-28 01:45  Europe/Berlin  1        123  16 min 30 s
 
 1 waiting
-RUN  JOB     SCHEDULED                        ATTEMPT  DUE           WHY
-8    report  Sun 2027-03-28 10:00 Asia/Tokyo  2        Sun 10:02:00  retry
+RUN  JOB     SCHEDULED             ZONE        ATTEMPT  DUE                      WHY
+8    report  Sun 2027-03-28 10:00  Asia/Tokyo  2        Sun 2027-03-28 10:02:00  retry
 
 1 paused
 JOB     SINCE                 UNTIL       NOTE
 mirror  Sat 2027-03-27 13:00  until told  disk is full
 
 Next
-JOB   AT                                  IN
-mail  Sun 2027-03-28 03:05 Europe/Berlin  in 3 min 30 s
+JOB   AT                    ZONE           IN
+mail  Sun 2027-03-28 03:05  Europe/Berlin  in 3 min 30 s
 """
     )
 
@@ -157,9 +157,9 @@ def test_what_is_not_known_is_blank(person: Person, daemon: StandIn) -> None:
     gone = STATUS["waiting"][0] | {"job": "gone", "zone": None}
     paused = STATUS["paused"][0] | {"until": "2027-03-28T10:00:00Z", "note": ""}
     text = shown(person, daemon, running=[running], waiting=[waiting, gone], paused=[paused])
-    assert re.search(r"01:45 Europe/Berlin +1\n", text)
-    assert re.search(r"01:00 Mars/X +2 +its pool is full\n", text)
-    assert re.search(r"gone +Sun 2027-03-28 01:00 UTC +2 +Sun 01:02:00 +retry\n", text)
+    assert re.search(r"01:45  Europe/Berlin +1\n", text)
+    assert re.search(r"01:00  Mars/X +2 +its pool is full\n", text)
+    assert re.search(r"gone +Sun 2027-03-28 01:00  UTC +2 +Sun 2027-03-28 01:02:00 +retry\n", text)
     assert re.search(r"mirror +Sat 2027-03-27 13:00 +Sun 2027-03-28 12:00\n", text)
 
 

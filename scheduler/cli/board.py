@@ -4,39 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import chain
 from zoneinfo import ZoneInfo
 
+from rich.text import Text
+
 from scheduler import health
-from scheduler.cli import show
+from scheduler.cli import show, tables
 from scheduler.cli.past import zone_of
+from scheduler.cli.tables import Cell, When
 from scheduler.redact import clean
 from scheduler.replies import Coming, Crontabs, RunningNow, Standing, WaitingNow
 from scheduler.report import counted
 from scheduler.wording import of_seconds
 
-Line = tuple[str, str]  # text and style
+_Styled = tuple[str, str]  # text and style
 
 _PLAIN, _HEAD, _BAD = "", "bold", "bold red"
 
 
 def lines(
     standing: Standing, damaged: Sequence[str], zone: ZoneInfo, width: int | None
-) -> Iterator[Line]:
-    """Yield all there is to say, in this zone where it is no job's; tables are cut to `width`.
+) -> Iterator[Text]:
+    """Yield all there is to say, in this zone where it is no job's; tables are made to fit `width`.
 
     `damaged` are the files of journals that were moved aside.
     """
-    yield from _daemon(standing, zone)
-    if damaged:
-        yield damage(damaged)
+    head = [*_daemon(standing, zone), *([damage(damaged)] if damaged else [])]
+    yield from (Text(*line) for line in head)
     yield from _table(_running(standing), width)
     yield from _table(_waiting(standing), width)
     yield from _table(_paused(standing, zone), width)
     yield from _table(_next(standing), width)
 
 
-def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[Line]:
+def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[_Styled]:
     up = _ago(standing.started, standing.now)
     yield f"Meridian {clean(standing.version)}, pid {standing.pid}, up for {up}", _HEAD
     yield f"Since     {_time(standing.started, zone)} {zone.key}", _PLAIN
@@ -50,7 +51,7 @@ def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[Line]:
         yield "Stopping  no new runs; what runs is waited for", _BAD
 
 
-def damage(files: Sequence[str]) -> Line:
+def damage(files: Sequence[str]) -> _Styled:
     """Return what is said of damaged journals that were moved aside."""
     return f"Damage    {clean(health.damage(files))}", _BAD
 
@@ -65,7 +66,7 @@ def crontabs(found: Crontabs) -> str:
     return said
 
 
-def _last_minute(standing: Standing, zone: ZoneInfo) -> Line:
+def _last_minute(standing: Standing, zone: ZoneInfo) -> _Styled:
     if standing.last_tick is None:
         return "Minute    none handled yet", _PLAIN
     late = health.behind(standing, standing.now)
@@ -75,7 +76,7 @@ def _last_minute(standing: Standing, zone: ZoneInfo) -> Line:
     return said, _BAD if is_late else _PLAIN
 
 
-_Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]  # title, header, rows
+_Table = tuple[str, Sequence[str], Sequence[Sequence[Cell]]]  # title, header, rows
 
 
 def _running(standing: Standing) -> _Table:
@@ -85,14 +86,14 @@ def _running(standing: Standing) -> _Table:
         (
             str(run.run),
             run.job,
-            _instant(run),
+            *_instant(run, standing),
             str(run.attempt),
             "" if run.pid is None else str(run.pid),
             "" if run.started is None else _ago(run.started, standing.now),
         )
         for run in standing.running
     ]
-    return title, ("RUN", "JOB", "SCHEDULED", "ATTEMPT", "PID", "FOR"), rows
+    return title, ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "PID", "FOR"), rows
 
 
 def _waiting(standing: Standing) -> _Table:
@@ -101,24 +102,24 @@ def _waiting(standing: Standing) -> _Table:
         (
             str(run.run),
             run.job,
-            _instant(run),
+            *_instant(run, standing),
             str(run.attempt),
-            ""
-            if run.due is None
-            else f"{run.due.astimezone(zone_of(run.zone or 'UTC')):%a %H:%M:%S}",
+            "" if run.due is None else _when(run.due, run.zone, standing, clock="%H:%M:%S"),
             run.reason,
         )
         for run in standing.waiting
     ]
-    return title, ("RUN", "JOB", "SCHEDULED", "ATTEMPT", "DUE", "WHY"), rows
+    return title, ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "DUE", "WHY"), rows
 
 
 def _paused(standing: Standing, zone: ZoneInfo) -> _Table:
     rows = [
         (
             pause.job,
-            _time(pause.since, zone),
-            "until told" if pause.until is None else _time(pause.until, zone),
+            When(pause.since.astimezone(zone), standing.now),
+            "until told"
+            if pause.until is None
+            else When(pause.until.astimezone(zone), standing.now),
             pause.note,
         )
         for pause in standing.paused
@@ -128,28 +129,33 @@ def _paused(standing: Standing, zone: ZoneInfo) -> _Table:
 
 
 def _next(standing: Standing) -> _Table:
-    rows = [(run.job, _instant(run), f"in {_ago(standing.now, run.at)}") for run in standing.coming]
-    return "Next", ("JOB", "AT", "IN"), rows
+    rows = [
+        (run.job, *_instant(run, standing), f"in {_ago(standing.now, run.at)}")
+        for run in standing.coming
+    ]
+    return "Next", ("JOB", "AT", "ZONE", "IN"), rows
 
 
-def _table(table: _Table, width: int | None) -> Iterator[Line]:
+def _table(table: _Table, width: int | None) -> Iterator[Text]:
     """Yield a table under its title; nothing for one without rows."""
     title, header, rows = table
     if not rows:
         return
-    yield "", _PLAIN
-    yield title, _HEAD
-    styles = chain(["dim"], [_PLAIN] * len(rows))
-    yield from zip(show.columns(header, rows, width), styles, strict=True)
+    yield Text()
+    yield Text(title, _HEAD)
+    yield from tables.lines(header, rows, width)
 
 
 def _cut(whole: int, rows: Sequence[object]) -> str:
     return f", {len(rows)} of them shown" if whole > len(rows) else ""
 
 
-def _instant(run: RunningNow | WaitingNow | Coming) -> str:
-    zone = run.zone or "UTC"
-    return f"{show.wall(run.at.astimezone(zone_of(zone)))} {zone}"
+def _instant(run: RunningNow | WaitingNow | Coming, standing: Standing) -> tuple[Cell, Cell]:
+    return _when(run.at, run.zone, standing), run.zone or "UTC"
+
+
+def _when(at: datetime, zone: str | None, standing: Standing, clock: str = "%H:%M") -> When:
+    return When(at.astimezone(zone_of(zone or "UTC")), standing.now, clock=clock)
 
 
 def _time(at: datetime, zone: ZoneInfo) -> str:

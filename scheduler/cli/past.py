@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -12,9 +13,12 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import sources
-from scheduler.cli import completing, given, rows, show
+from scheduler.cli import completing, given, rows, show, tables
+from scheduler.cli.tables import Cell, When
+from scheduler.clock import RealClock
 from scheduler.errors import MeridianError
 from scheduler.journal import AttemptRow, Journal, RunRow
+from scheduler.model import Exited, State
 from scheduler.tick import Jump
 from scheduler.wording import of_outcome, of_seconds
 
@@ -63,8 +67,9 @@ def history(
         for run in found:
             show.row(rows.of_run(run))
     elif found:
-        header = ("RUN", "JOB", "SCHEDULED", "STATE", "ATTEMPTS", "TOOK", "HOW")
-        show.table(header, [_told(run) for run in found])
+        header = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
+        now = RealClock().now()
+        show.table(header, [_told(run, now) for run in found])
     else:
         show.remark("Nothing has run yet.")
 
@@ -74,11 +79,11 @@ def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
         for jump in found:
             show.row(rows.of_jump(jump))
         return
-    zone = given.own_zone()
+    zone, now = given.own_zone(), RealClock().now()
     lines = [
         (
-            show.wall(jump.last.astimezone(zone)),
-            f"{jump.at.astimezone(zone):%a %Y-%m-%d %H:%M:%S}",
+            When(jump.last.astimezone(zone), now),
+            When(jump.at.astimezone(zone), now, clock="%H:%M:%S"),
             zone.key,
             of_seconds(abs(jump.seconds)),
             jump.kind.value,
@@ -106,22 +111,23 @@ def explain_absence(journal: Journal, job: str) -> None:
     raise NothingThere(f"There is no job {job!r}{hint}")
 
 
-def _told(run: RunRow) -> tuple[str, ...]:
-    at = show.wall(run.run.instant.astimezone(zone_of(run.zone)))
-    if run.until is not None:
-        at += f" to {show.wall(run.until.astimezone(zone_of(run.zone)))}"
+def _told(run: RunRow, now: datetime) -> tuple[Cell, ...]:
+    zone = zone_of(run.zone)
+    until = None if run.until is None else run.until.astimezone(zone)
     last = run.attempts[-1] if run.attempts else None
     how = ["by hand"] if run.by_hand else []
-    how += [of_outcome(last.outcome, last.limit)] if last and last.outcome else []
+    if last and last.outcome and (run.state, last.outcome) != (State.SUCCEEDED, Exited(0)):
+        how.append(of_outcome(last.outcome, last.limit))
     if run.reason is not None:
         how.append(run.reason.value)
     if run.due is not None and run.attempts:
-        how.append(f"next attempt at {run.due.astimezone(zone_of(run.zone)):%H:%M:%S}")
+        how.append(f"next attempt at {run.due.astimezone(zone):%H:%M:%S}")
     return (
         str(run.run.number),
         run.run.job,
-        f"{at} {run.zone}",
-        run.state.value,
+        When(run.run.instant.astimezone(zone), now, until),
+        run.zone,
+        tables.state(run.state.value),
         str(len(run.attempts) or ""),
         _took(last),
         ", ".join(how),

@@ -14,6 +14,7 @@ import typer
 
 from scheduler import expression, report
 from scheduler.cli import anchors, given, rows, show
+from scheduler.cli.tables import Cell, When
 from scheduler.clock import RealClock
 from scheduler.coming import ComingRun, coming, first_instants
 from scheduler.errors import BadValue
@@ -66,22 +67,25 @@ def list_entries(
             show.row(rows.of_entry(entry))
     elif loaded.entries:
         known = anchors.known(state, loaded.entries)
-        firsts = first_instants(loaded.entries, RealClock().now(), known)
+        now = RealClock().now()
+        firsts = first_instants(loaded.entries, now, known)
         lines = [
-            _listed(entry, first, zone) for entry, first in zip(loaded.entries, firsts, strict=True)
+            _listed(entry, first, zone, now)
+            for entry, first in zip(loaded.entries, firsts, strict=True)
         ]
-        show.table(("JOB", "SCHEDULE", "ZONE", "COMMAND", "NEXT, HERE"), lines)
+        show.table(("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "COMMAND"), lines)
     show.mention(loaded.problems)
     show.end(loaded.problems)
 
 
-def _listed(entry: Entry, first: datetime | None, zone: ZoneInfo) -> tuple[str, ...]:
+def _listed(
+    entry: Entry, first: datetime | None, zone: ZoneInfo, now: datetime
+) -> tuple[Cell, ...]:
+    following: Cell = "at the next boot" if isinstance(entry.schedule, Reboot) else "never"
     if first is not None:
-        following = show.wall(first.astimezone(zone))
-    else:
-        following = "at the next boot" if isinstance(entry.schedule, Reboot) else "never"
+        following = When(first.astimezone(zone), now)
     command = hushed(entry.command)
-    return (entry.job, entry.schedule_text, entry.zone.key, command, following)
+    return (entry.job, entry.schedule_text, entry.zone.key, following, command)
 
 
 @app.command("next", epilog="Example:  meridian next --from 2027-03-28 --until 2027-03-29")
@@ -136,15 +140,16 @@ def _print_runs(runs: Iterator[ComingRun], zone: ZoneInfo, *, json: bool) -> Non
         for run in runs:
             show.row(rows.of_coming(run))
         return
-    lines = [_coming(run, zone) for run in runs]
+    now = RealClock().now()
+    lines = [_coming(run, zone, now) for run in runs]
     if lines:
         show.table(("IN ITS ZONE", "ZONE", "HERE", "JOB", "NOTE"), lines)
     else:
         show.remark("Nothing runs in that time.")
 
 
-def _coming(run: ComingRun, zone: ZoneInfo) -> tuple[str, ...]:
-    local, here = (show.wall(run.at.astimezone(each)) for each in (run.entry.zone, zone))
+def _coming(run: ComingRun, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
+    local, here = (When(run.at.astimezone(each), now) for each in (run.entry.zone, zone))
     return (local, run.entry.zone.key, here, run.entry.job, run.note)
 
 
@@ -178,14 +183,15 @@ def explain(
     if _DRAWN.search(text):
         show.remark("H and ~ are drawn for each job; this is what one job may get")
     entry = Entry("", schedule, text, zone, "")
-    runs = list(islice(coming((entry,), RealClock().now(), {}), EXPLAINED))
+    now = RealClock().now()
+    runs = list(islice(coming((entry,), now, {}), EXPLAINED))
     if json:
         show.row(_explained(entry, runs))
         return
     show.say(in_words(schedule))
     show.say(f"zone {zone.key}", style="dim")
     if runs:
-        lines = [(show.wall(run.at.astimezone(zone)), show.utc(run.at), run.note) for run in runs]
+        lines = [(When(run.at.astimezone(zone), now), show.utc(run.at), run.note) for run in runs]
         show.table(("NEXT", "UTC", "NOTE"), lines)
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import typer
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
 from scheduler import report
+from scheduler.cli import tables
+from scheduler.cli.tables import Cell
 from scheduler.model import Problem, Severity
 from scheduler.redact import clean
 
-GAP = "  "
-NARROWEST = 12  # cells that a column keeps however narrow the terminal is
 MENTIONED = 5  # refusals that are told beside an answer
+
+_UNDER, _HINT = 4, "hint: "  # where an excerpt stands under its headline, and what follows it
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
 
@@ -29,17 +30,25 @@ def console(*, err: bool = False) -> Console:
 
 def say(text: str, *, style: str | None = None) -> None:
     """Print a line on standard output."""
-    console().print(clean(text), style=style)
+    _print(console(), text, style)
 
 
 def remark(text: str) -> None:
     """Print a line that is not the answer: on standard error."""
-    console(err=True).print(clean(text), style="dim")
+    _print(console(err=True), text, "dim")
 
 
 def complain(text: str) -> None:
     """Print why it was not done: on standard error."""
-    console(err=True).print(clean(text), style="bold red")
+    _print(console(err=True), text, "bold red")
+
+
+def _print(target: Console, text: str, style: str | None, indent: int = 0) -> None:
+    """Print a sentence; a screen is not left to break it within a word."""
+    whole = clean(text)
+    lines = tables.wrapped(whole, target.width, indent) if target.is_terminal else [whole]
+    for line in lines:
+        target.print(line, style=style)
 
 
 def row(values: Mapping[str, object]) -> None:
@@ -67,9 +76,10 @@ def problems(found: Iterable[Problem], *, err: bool = False) -> None:
     target = console(err=err)
     for problem in found:
         headline, *rest = report.lines(problem)
-        target.print(headline, style=STYLES[problem.severity])
+        _print(target, headline, STYLES[problem.severity], _UNDER)
         for line in rest:
-            target.print(line)
+            is_hint = line.lstrip().startswith(_HINT)
+            _print(target, line, None, _UNDER + len(_HINT) if is_hint else 0)
 
 
 def mention(found: Iterable[Problem]) -> None:
@@ -87,46 +97,11 @@ def end(found: Iterable[Problem]) -> None:
         raise typer.Exit(1)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns; on a terminal they are cut to fit, elsewhere they are whole."""
+def table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print columns; on a terminal they are made to fit, elsewhere they are whole."""
     target = console()
-    head, *lines = columns(header, rows, target.width if target.is_terminal else None)
-    target.print(head, style="bold")
-    for line in lines:
+    for line in tables.lines(header, rows, target.width if target.is_terminal else None):
         target.print(line)
-
-
-def columns(
-    header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
-) -> Iterator[str]:
-    """Yield the lines of a table, its header first, cut to this many cells (None: whole)."""
-    cells = [[clean(cell) for cell in cells] for cells in (header, *rows)]
-    widths = _widths(cells, width)
-    for line in cells:
-        yield _joined(line, widths)
-
-
-def _widths(rows: Sequence[Sequence[str]], width: int | None) -> list[int]:
-    """Return what each column needs; when that is too much, the widest give way first."""
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    if width is None:
-        return widths
-    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
-    while excess > 0 and max(widths) > NARROWEST:
-        widest = widths.index(max(widths))
-        widths[widest] -= 1
-        excess -= 1
-    return widths
-
-
-def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return GAP.join(map(_fitted, cells, widths)).rstrip()
-
-
-def _fitted(cell: str, width: int) -> str:
-    if cell_len(cell) <= width:
-        return set_cell_size(cell, width)
-    return set_cell_size(cell, width - 1) + "…"
 
 
 def is_terminal() -> bool:

@@ -107,8 +107,8 @@ def _print(state: Path | None) -> None:
             show.say(board.damage(damaged)[0])
         raise typer.Exit(1) from error
     width = target.width if target.is_terminal else None
-    for text, style in board.lines(standing, _damaged(state), zone, width):
-        target.print(text, style=style)
+    for line in board.lines(standing, _damaged(state), zone, width):
+        target.print(line)
 
 
 def _print_json(state: Path | None) -> None:
@@ -170,8 +170,7 @@ def _screen(state: Path | None, zone: ZoneInfo, target: Console) -> Text:
         standing = _standing(state, timeout=_EACH_SECOND)
     except (NoDaemon, NoAnswer) as error:
         return Text(clean(_silence(error, state, zone)), "bold red")
-    lines = board.lines(standing, _damaged(state), zone, target.width)
-    shown = Text("\n").join(Text(text, style) for text, style in lines)
+    shown = Text("\n").join(board.lines(standing, _damaged(state), zone, target.width))
     shown.no_wrap, shown.overflow = True, "ellipsis"
     return shown
 
