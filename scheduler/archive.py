@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from scheduler import record
 from scheduler.database import Database
-from scheduler.record import OldRun, RunRow, seconds, whole
+from scheduler.model import State
+from scheduler.record import OldRun, RunRow, seconds, when, whole
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,12 +33,28 @@ class Archive(Database):
         """Return what accounts for a job's instant: its run, or the row of a stretch of them."""
         return next(iter(record.runs(self._rows("at", job=job, instant=whole(instant)))), None)
 
-    def history(self, job: str | None = None, *, limit: int | None = None) -> list[RunRow]:
-        """Return the newest `limit` runs (None: all), of one job or of all, newest last."""
-        most = -1 if limit is None else limit
+    def history(
+        self,
+        job: str | None = None,
+        *,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        failed: bool = False,
+        limit: int | None = None,
+    ) -> list[RunRow]:
+        """Return the newest `limit` runs (None: all), of one job or of all, newest last.
+
+        Of a time if one is given, from `since` on and `before` its end; `failed` ones alone.
+        """
+        values = {
+            "since": -_EVER if since is None else whole(since),
+            "before": _EVER if before is None else seconds(before),
+            "state": State.FAILED.value if failed else "",
+            "limit": -1 if limit is None else limit,
+        }
         if job is None:
-            return record.runs(self._rows("history", limit=most))
-        return record.runs(self._rows("history_of_job", job=job, limit=most))
+            return record.runs(self._rows("history", **values))
+        return record.runs(self._rows("history_of_job", job=job, **values))
 
     def run(self, number: int) -> RunRow | None:
         """Return the run of this number."""
@@ -62,6 +79,18 @@ class Archive(Database):
         """
         return record.runs(self._rows("failing", now=whole(now)))
 
+    def failing_since(self, job: str, now: datetime) -> tuple[int, datetime | None]:
+        """Return how many finished runs of a job have failed on end by now, and the first instant.
+
+        They are those that `failing` counts.
+        """
+        ((number, first),) = self._rows("failing_since", job=job, now=whole(now))
+        return number, when(first)
+
+    def open_of(self, job: str) -> list[RunRow]:
+        """Return a job's runs that are not over, oldest first."""
+        return record.runs(self._rows("open_of_job", job=job))
+
     def retrying(self) -> list[RunRow]:
         """Return the runs that wait for another attempt."""
         return record.runs(self._rows("retrying"))
@@ -71,6 +100,10 @@ class Archive(Database):
         return [job for (job,) in self._rows("jobs")]
 
     # --- what is no longer kept --------------------------------------------------------------
+
+    def is_unused(self) -> bool:
+        """Say whether no run has ever been journalled, kept or not."""
+        return not self._rows("numbers_given")
 
     def next_job(self, after: str) -> str | None:
         """Return the first job behind this name that has a run which is over."""

@@ -72,6 +72,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
         "at": "2027-03-29T07:00:00Z",
         "state": "succeeded",
         "reason": None,
+        "took_s": 31.5,
         "attempts": [
             {
                 "attempt": 1,
@@ -105,7 +106,7 @@ def test_history_for_people_names_the_zone_and_how_it_ended(past: Person) -> Non
     lines = past.types("history").stdout.splitlines()
     report = next(line for line in lines if "report" in line)
     assert "Mon 2027-03-29 09:00   " in report
-    assert report.split()[-4:] == ["succeeded", "2", "1.5", "s"]
+    assert report.split()[-4:] == ["succeeded", "2", "32", "s"]  # of both attempts
     backup = next(line for line in lines if "backup" in line)
     assert "16:00 to Mon 2027-03-29 17:00  Asia/Tokyo" in backup
     assert backup.endswith("missed")
@@ -188,8 +189,171 @@ def test_a_job_that_has_not_run_yet_is_no_error(past: Person) -> None:
     past.has("CRON_NAME=fresh\n" + past.line("0 9 * * *", "x"))
     result = past.types("history", "fresh")
     assert (result.stdout, result.exit_code) == ("", 0)
-    assert "Nothing has run yet" in result.stderr
+    assert result.stderr.endswith(
+        "Nothing is kept of fresh: it has not run yet, or its runs are no longer kept.\n"
+    )
     assert past.types("logs", "fresh").exit_code == 1
+
+
+def test_a_journal_whose_runs_are_no_longer_kept_does_not_say_that_nothing_ran(
+    person: Person,
+) -> None:
+    person.state.mkdir()
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        assert "Nothing has run yet." in person.types("history").stderr
+        run = journal.claim("report", NINE, "UTC")
+        assert run is not None
+        journal.finish(run, State.FAILED)
+        journal.forget(run.number)
+    assert "Nothing is kept of what has run" in person.types("history").stderr
+    person.has("CRON_NAME=report\n" + person.line("0 9 * * *", "x"))
+    for command in ("history", "logs"):
+        assert "othing is kept of report" in person.types(command, "report").stderr
+
+
+# --- which runs ----------------------------------------------------------------------------------
+
+CHOSEN = [
+    # options, the jobs told, why
+    (("--since", "2027-03-29 09:01"), ["backup", "later", "broken"], "a stretch reaches into it"),
+    (("--until", "2027-03-29 09:01"), ["report", "backup"], "its end is not in it"),
+    (("--since", "2027-03-29T07:01Z", "--until", "2027-03-29 9:02"), ["backup", "later"], "both"),
+    (("--failed",), ["broken"], "of all times"),
+    (("--failed", "--until", "2027-03-29"), [], "nothing failed by then"),
+    (("--job", "later"), ["later"], "one job"),
+    (("--job", "report", "--failed"), [], "that did not fail"),
+    (("--since", "2027-03-29", "-n", "1"), ["broken"], "the newest of a time"),
+]
+
+
+@pytest.mark.parametrize(("options", "jobs", "why"), CHOSEN)
+def test_history_of_what_is_asked_for(
+    past: Person, options: tuple[str, ...], jobs: list[str], why: str
+) -> None:
+    with closing(Journal.open(past.state / "journal.db")) as journal:
+        run = journal.claim("broken", NINE + 7200 * SECOND, "UTC")
+        assert run is not None
+        journal.finish(run, State.FAILED, Reason.EXHAUSTED)
+    found = rows(past.types("history", "--json", *options))
+    assert [row["job"] for row in found] == jobs, why
+
+
+def test_the_time_that_history_is_asked_for_is_echoed(past: Person) -> None:
+    result = past.types("history", "--since", "2027-03-29 08:00", "--until", "2027-03-29T08:00Z")
+    assert result.stderr == (
+        "Since Mon 2027-03-29 08:00 until Mon 2027-03-29 10:00 Europe/Berlin\n"
+    )
+    empty = past.types("history", "report", "--since", "2028-01-01")
+    assert empty.stderr.endswith("Of report there is nothing of that kind in that time.\n")
+    assert empty.exit_code == 0
+
+
+def test_of_a_time_all_runs_are_told_and_else_the_newest_twenty(past: Person) -> None:
+    with closing(Journal.open(past.state / "journal.db")) as journal, journal.transaction():
+        for minute in range(30):
+            journal.claim("often", NINE + minute * 60 * SECOND, "UTC")
+    assert len(rows(past.types("history", "--json", "often"))) == 20
+    assert len(rows(past.types("history", "--json", "often", "--since", "2027-03-29"))) == 30
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("report", "--job", "backup"), "name one"),
+        (("--jumps", "--failed"), "no job's"),
+        (("1", "--failed"), "leave out -n, --since, --until and --failed"),
+        (("1", "-n", "3"), "leave out -n"),
+        (("--since", "30"), "is no time"),
+    ],
+)
+def test_what_history_can_t_be_asked(past: Person, words: tuple[str, ...], said: str) -> None:
+    result = past.types("history", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+# --- one run in full -----------------------------------------------------------------------------
+
+
+def test_a_run_is_told_in_full(past: Person) -> None:
+    result = past.types("history", "1")
+    assert (
+        result.stdout
+        == """\
+Run 1      of report, succeeded
+Scheduled  Mon 2027-03-29 09:00 Europe/Berlin
+Took       32 s, from the first start to the last end
+
+ATTEMPT  STARTED   WAITED  TOOK   CPU     MEMORY  HOW
+1        09:00:30  30 s    1.5 s  250 ms  1.0 MB  exit 3
+2        09:01:00  28 s    1.5 s  250 ms  1.0 MB  exit 0
+
+"""
+    )
+    assert "meridian logs 1 prints what it wrote" in result.stderr
+    assert "meridian why 1 says why" in result.stderr
+
+
+def test_a_run_that_did_not_start_is_told_too(past: Person) -> None:
+    result = past.types("history", "2")
+    assert (
+        result.stdout
+        == """\
+Run 2      of backup, skipped: missed
+Scheduled  Mon 2027-03-29 16:00 to Mon 2027-03-29 17:00 Asia/Tokyo
+Stands     for all instants of the job in that time
+"""
+    )
+
+
+def test_a_run_for_programs_has_all_there_is(past: Person) -> None:
+    (row,) = rows(past.types("history", "1", "--json"))
+    brief = rows(past.types("history", "report", "--json"))[0]
+    assert {key: row[key] for key in brief if key != "attempts"} == {
+        key: value for key, value in brief.items() if key != "attempts"
+    }
+    assert [(each["waited_s"], each["output"]) for each in row["attempts"]] == [
+        (30, "outputs/report.1"),
+        (28.5, "outputs/report.2"),
+    ]
+    more = {key: row[key] for key in ("zone", "by_hand", "made_up", "due", "retried_by_hand")}
+    assert more == {
+        "zone": "Europe/Berlin",
+        "by_hand": False,
+        "made_up": False,
+        "due": None,
+        "retried_by_hand": None,
+    }
+
+
+def test_a_run_that_goes_on_says_what_it_waits_for(past: Person) -> None:
+    with closing(Journal.open(past.state / "journal.db")) as journal:
+        run = journal.claim("report", NINE + 7 * SECOND, "Europe/Berlin", by_hand=True)
+        assert run is not None
+        attempt = journal.claim_attempt(run, 1, "outputs/x")
+        assert attempt is not None
+        journal.started(attempt, NINE + 8 * SECOND, 4242, None)
+        running = past.types("history", str(run.number)).stdout
+        journal.ended(attempt, Ending(Exited(1), NINE + 10 * SECOND, limit=Limit.CPU))
+        journal.retry(run, NINE + 86400 * SECOND)
+    assert (
+        "of report, running\nScheduled  Mon 2027-03-29 09:00:07 Europe/Berlin; started by hand"
+        in running
+    )
+    assert running.splitlines()[-2].split() == ["1", "09:00:08", "1", "s", "running"]
+    waiting = past.types("history", str(run.number)).stdout
+    assert "Waits      for its next attempt at Tue 2027-03-30 09:00:00\n" in waiting
+    assert "exit 1 (cpu limit)" in waiting
+
+
+def test_a_number_is_a_run_and_else_a_job_s_name(past: Person) -> None:
+    assert "There is no run 99" in past.types("history", "99").stderr
+    with closing(Journal.open(past.state / "journal.db")) as journal:
+        journal.claim("99", NINE, "UTC")
+        journal.claim("1", NINE, "UTC")
+    assert [row["job"] for row in rows(past.types("history", "99", "--json"))] == ["99"]
+    assert [row["job"] for row in rows(past.types("history", "1", "--json"))] == ["report"]
+    assert [row["job"] for row in rows(past.types("history", "--job", "1", "--json"))] == ["1"]
 
 
 def test_without_a_journal_it_says_so(person: Person) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -482,6 +483,94 @@ def test_history_is_in_the_order_of_the_instants(journal: Journal) -> None:
     assert [row.run.instant for row in journal.history("backup")] == expected
 
 
+def test_history_of_one_instant_is_in_the_order_of_its_runs(journal: Journal) -> None:
+    for job in ("report", "backup", "mirror"):
+        finished(journal, job, NOON)
+    assert [row.run.job for row in journal.history()] == ["report", "backup", "mirror"]
+    assert [row.run.job for row in journal.history(limit=2)] == ["backup", "mirror"]
+
+
+TIMES = [
+    # since and before, in minutes after noon; the instants that are told; why
+    (None, None, [-9, 0, 1, 2, 3], "all"),
+    (1, 3, [-9, 1, 2], "its beginning is in it, its end is not; a stretch reaches into it"),
+    (3, None, [3], "the stretch is over"),
+    (None, 0, [-9], "what is before"),
+    (2, 2, [-9], "no time at all, but what holds on over it"),
+]
+
+
+@pytest.mark.parametrize(("since", "before", "told", "why"), TIMES)
+@pytest.mark.parametrize("job", [None, "backup"])
+def test_history_of_a_time(
+    journal: Journal,
+    since: int | None,
+    before: int | None,
+    told: list[int],
+    why: str,
+    job: str | None,
+) -> None:
+    until = NOON + 2 * MINUTE
+    journal.skip("backup", NOON - 9 * MINUTE, "UTC", Reason.MISSED, until=until)
+    for minute in range(4):
+        finished(journal, "backup", NOON + minute * MINUTE)
+    begin = None if since is None else NOON + since * MINUTE
+    end = None if before is None else NOON + before * MINUTE
+    found = journal.history(job, since=begin, before=end)
+    assert [(row.run.instant - NOON) // MINUTE for row in found] == told, why
+    newest = journal.history(job, since=begin, before=end, limit=1)
+    assert newest == found[-1:]
+
+
+@pytest.mark.parametrize("job", [None, "backup"])
+def test_history_of_failures_alone(journal: Journal, job: str | None) -> None:
+    finished(journal, "backup", NOON)
+    bad = [NOON + minutes * MINUTE for minutes in (1, 3)]
+    for instant in bad:
+        journal.finish(claimed(journal, "backup", instant), State.FAILED, Reason.EXHAUSTED)
+    finished(journal, "backup", NOON + 4 * MINUTE)
+    assert [row.run.instant for row in journal.history(job, failed=True)] == bad
+    assert [row.run.instant for row in journal.history(job, failed=True, limit=1)] == bad[1:]
+
+
+STREAKS = [
+    # states by the minute, oldest first; how many failed on end and since which minute; why
+    ("sf", 1, 1, "the last one"),
+    ("fsfff", 3, 2, "since it succeeded"),
+    ("ff", 2, 0, "it never succeeded"),
+    ("fs", 0, None, "it is mended"),
+    ("sfkf", 2, 1, "one ended by hand does not count, and ends nothing"),
+    ("", 0, None, "it never ran"),
+]
+
+
+@pytest.mark.parametrize(("states", "number", "since", "why"), STREAKS)
+def test_since_when_and_how_often_a_job_fails(
+    journal: Journal, states: str, number: int, since: int | None, why: str
+) -> None:
+    endings = {"s": (State.SUCCEEDED, None), "f": (State.FAILED, Reason.EXHAUSTED), "k": (State.FAILED, Reason.KILLED)}  # fmt: skip
+    for minute, letter in enumerate(states):
+        state, reason = endings[letter]
+        journal.finish(claimed(journal, "backup", NOON + minute * MINUTE), state, reason)
+    journal.finish(claimed(journal, "backup", LATER + MINUTE), State.FAILED)  # of a wrong clock
+    first = None if since is None else NOON + since * MINUTE
+    assert journal.failing_since("backup", LATER) == (number, first), why
+
+
+def test_the_open_runs_of_a_job(journal: Journal) -> None:
+    finished(journal, "backup", NOON)
+    claimed(journal, "report", NOON)
+    runs = [claimed(journal, "backup", NOON + minutes * MINUTE) for minutes in (2, 1)]
+    assert [row.run for row in journal.open_of("backup")] == runs[::-1]
+
+
+def test_a_journal_is_unused_until_a_run_has_a_number(journal: Journal) -> None:
+    assert journal.is_unused()
+    run = finished(journal, "backup", NOON)
+    journal.forget(run.number)
+    assert not journal.is_unused()
+
+
 @pytest.mark.parametrize("limit", [0, 1, 3, 4, 99, None])
 def test_a_limit_keeps_the_newest(journal: Journal, limit: int | None) -> None:
     instants = [NOON + minutes * MINUTE for minutes in range(4)]
@@ -626,7 +715,7 @@ def test_history_is_what_was_put_in_once_a_key(
             assert (run is not None) is new
             if run is not None and step == "end":
                 journal.finish(run, State.FAILED)
-    kept = sorted(first)
+    kept = sorted(first, key=itemgetter(0))  # those of one minute as they came
     told = [(round((row.run.instant - NOON) / MINUTE), row.run.job) for row in journal.history()]
     newest = [row.run.job for row in journal.history(limit=limit)]
     of_a = [row.run.instant for row in journal.history("a", limit=limit)]
@@ -677,7 +766,7 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "unfinished": "SCAN run USING INDEX run_open",  # as long as there are open runs
     "jobs": "SCAN run USING INDEX run_open",  # likewise
     "retrying": "SCAN run USING INDEX run_open",  # likewise
-    "history": "SCAN run USING COVERING INDEX sqlite_autoindex_run_1",  # from its end, to a limit
+    "numbers_given": "SCAN sqlite_sequence",  # one row
     "jumps": "SCAN jump",  # likewise
     "jumps_over": "SCAN jump",  # of which pruning leaves a few thousand; after a jump alone
     "forget_jumps": "SCAN jump",  # from both ends, to a limit

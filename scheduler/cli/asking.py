@@ -14,7 +14,8 @@ import typer
 from scheduler import shifts, sources
 from scheduler.answer import Known, answer, of_repeated, of_skipped
 from scheduler.cli import anchors, completing, given, show
-from scheduler.cli.past import NothingThere, explain_absence, zone_of
+from scheduler.cli.past import NothingThere, explain_absence
+from scheduler.cli.run_view import zone_of
 from scheduler.clock import RealClock
 from scheduler.due import walls
 from scheduler.journal import Journal

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from scheduler import health
 from scheduler.cli import show, tables
-from scheduler.cli.past import zone_of
+from scheduler.cli.run_view import zone_of
 from scheduler.cli.tables import Cell, When
 from scheduler.redact import clean
 from scheduler.replies import Coming, Crontabs, RunningNow, Standing, WaitingNow

@@ -5,25 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 import typer
 
 from scheduler import sources
-from scheduler.cli import completing, given, rows, show, tables
-from scheduler.cli.tables import Cell, When
+from scheduler.cli import completing, given, rows, run_view, show
+from scheduler.cli.tables import When
 from scheduler.clock import RealClock
 from scheduler.errors import MeridianError
-from scheduler.journal import AttemptRow, Journal, RunRow
-from scheduler.model import Exited, State
+from scheduler.journal import Journal, RunRow
 from scheduler.tick import Jump
-from scheduler.wording import of_outcome, of_seconds
+from scheduler.wording import of_seconds
 
 app = typer.Typer()
 
+USUAL_NUMBER = 20
 REMEMBERED = 5000  # runs that are searched for a name like the one that nobody knows
 
 
@@ -31,18 +32,38 @@ class NothingThere(MeridianError):
     """The journal or a crontab holds nothing of that name."""
 
 
-@app.command(epilog="Example:  meridian history nightly-backup -n 5")
+@app.command(epilog="Example:  meridian history nightly-backup --since yesterday --failed")
 def history(
-    job: Annotated[
+    which: Annotated[
         str | None,
         typer.Argument(
-            metavar="[JOB]",
-            help="One job only.",
+            metavar="[JOB|RUN]",
+            help="One job only; or a run's number, for all there is to say of that run.",
             show_default=False,
             autocompletion=completing.jobs,
         ),
     ] = None,
-    number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="The newest N runs.")] = 20,
+    job: Annotated[
+        str | None,
+        typer.Option(
+            "--job",
+            metavar="JOB",
+            help="One job only, also one whose name is a number.",
+            autocompletion=completing.jobs,
+        ),
+    ] = None,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "-n", metavar="N", min=1, help="The newest N; 20, or of a time that was asked for all."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="From T on: 2027-03-28, 9:00, yesterday 9:00, or 2h (ago)."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="T", help="Before T only.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Failed runs only.")] = False,
     jumps: Annotated[
         bool,
         typer.Option("--jumps", help="Instead: when the clock jumped, or no daemon ran."),
@@ -52,26 +73,143 @@ def history(
 ) -> None:
     """Say what ran and what did not, and why: a run a line, the newest last.
 
-    It reads the journal alone, so it works while the daemon runs and when it does not.
+    A run's number tells that run in full: its attempts, what each waited for and used, how it
+    ended. Times without an offset are times of this machine's zone, and look back. It reads the
+    journal alone, so it works while the daemon runs and when it does not.
     """
-    if jumps and job is not None:
-        raise typer.BadParameter("a jump of the clock is no job's: leave out the name, or --jumps")
+    if job is not None and which is not None:
+        raise typer.BadParameter("a job or run was named, and --job too: name one")
+    if jumps and (which is not None or job is not None or failed):
+        why = "a jump of the clock is no job's, and none fails: leave out the name and --failed"
+        raise typer.BadParameter(why)
+    asked = _Asked.of(since, until, number, failed=failed, json=json)
     with closing(given.journal(state, must_exist=True)) as journal:
         if jumps:
-            _print_jumps(journal.jumps(limit=min(number, sys.maxsize)), json=json)
+            _print_jumps(asked.jumps(journal), json=json)
             return
-        found = journal.history(job, limit=min(number, sys.maxsize))
-        if job is not None and not found:
-            explain_absence(journal, job)
+        run = None if which is None else _numbered(journal, which)
+        if run is not None:
+            asked.refuse_for_a_run()
+            _print_run(run, json=json)
+            return
+        name = which if job is None else job
+        found = asked.runs(journal, name)
+        nothing = "" if found else _nothing(journal, name, asked)
     if json:
-        for run in found:
-            show.row(rows.of_run(run))
+        for each in found:
+            show.row(rows.of_run(each))
     elif found:
-        header = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
         now = RealClock().now()
-        show.table(header, [_told(run, now) for run in found])
+        show.table(run_view.HEADER, [run_view.line(each, now) for each in found])
     else:
-        show.remark("Nothing has run yet.")
+        show.remark(nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Of which time, how many and which runs are asked for."""
+
+    since: datetime | None
+    before: datetime | None
+    number: int | None
+    failed: bool
+
+    @classmethod
+    def of(
+        cls, since: str | None, until: str | None, number: int | None, *, failed: bool, json: bool
+    ) -> Self:
+        """Read what was typed, and say as what it was read."""
+        now, zone = RealClock().now(), given.own_zone()
+        times = {
+            word: given.when(text, now, zone, looks_back=True)
+            for word, text in (("since", since), ("until", until))
+            if text is not None
+        }
+        given.echo(zone, times, json=json)
+        first, last = (times[word].at if word in times else None for word in ("since", "until"))
+        return cls(first, last, number, failed)
+
+    @property
+    def is_of_a_time(self) -> bool:
+        return self.since is not None or self.before is not None
+
+    @property
+    def limit(self) -> int | None:
+        """How many at most; None for all."""
+        usual = None if self.is_of_a_time else USUAL_NUMBER
+        return usual if self.number is None else min(self.number, sys.maxsize)
+
+    def runs(self, journal: Journal, job: str | None) -> list[RunRow]:
+        """Return the runs, the newest last."""
+        return journal.history(
+            job, since=self.since, before=self.before, failed=self.failed, limit=self.limit
+        )
+
+    def jumps(self, journal: Journal) -> list[Jump]:
+        """Return the jumps, the newest last."""
+        found = journal.jumps(limit=None if self.is_of_a_time else self.limit)
+        inside = [
+            jump
+            for jump in found
+            if (self.since is None or jump.at >= self.since)
+            and (self.before is None or jump.at < self.before)
+        ]
+        return inside if self.limit is None else inside[-self.limit :]
+
+    def refuse_for_a_run(self) -> None:
+        """Refuse what chooses among runs where one was named."""
+        if self.is_of_a_time or self.failed or self.number is not None:
+            why = "a run was named by its number: leave out -n, --since, --until and --failed"
+            raise typer.BadParameter(why)
+
+
+def _numbered(journal: Journal, which: str) -> RunRow | None:
+    """Return the run of this number; None for a job's name, NothingThere if it is neither."""
+    number = run_number(which)
+    if number is None:
+        return None
+    run = journal.run(number)
+    if run is None and not journal.history(which, limit=1):
+        raise NothingThere(f"There is no run {which}; meridian history lists the runs")
+    return run
+
+
+def run_number(text: str) -> int | None:
+    """Return the number of a run that this may be; None for a job's name."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else None
+
+
+def _print_run(run: RunRow, *, json: bool) -> None:
+    if json:
+        show.row(rows.of_whole_run(run))
+        return
+    for label, text in run_view.head(run):
+        show.say(f"{label:<9}  {text}")
+    if run.attempts:
+        show.say("")
+        show.table(run_view.ATTEMPTS, list(run_view.attempts(run)))
+        show.say("")
+        show.remark(f"meridian logs {run.run.number} prints what it wrote")
+    show.remark(f"meridian why {run.run.number} says why it ran, ran late or did not run")
+
+
+def _nothing(journal: Journal, job: str | None, asked: _Asked) -> str:
+    """Return why there is no run to be told; NothingThere for a job that nobody knows."""
+    if job is not None:
+        if not journal.history(job, limit=1):
+            explain_absence(journal, job)
+            return nothing_kept(journal, job)
+        return f"Of {job} there is nothing of that kind in that time."
+    if asked.is_of_a_time or asked.failed:
+        return "There is nothing of that kind in that time."
+    return nothing_kept(journal, "what has run")
+
+
+def nothing_kept(journal: Journal, what: str) -> str:
+    """Return why the journal has no run of it: none has been, or none is kept."""
+    if journal.is_unused():
+        return "Nothing has run yet."
+    return f"Nothing is kept of {what}: it has not run yet, or its runs are no longer kept."
 
 
 def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
@@ -109,40 +247,3 @@ def explain_absence(journal: Journal, job: str) -> None:
     near = get_close_matches(job, names | {entry.job for entry in entries}, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; meridian list names the jobs"
     raise NothingThere(f"There is no job {job!r}{hint}")
-
-
-def _told(run: RunRow, now: datetime) -> tuple[Cell, ...]:
-    zone = zone_of(run.zone)
-    until = None if run.until is None else run.until.astimezone(zone)
-    last = run.attempts[-1] if run.attempts else None
-    how = ["by hand"] if run.by_hand else []
-    if last and last.outcome and (run.state, last.outcome) != (State.SUCCEEDED, Exited(0)):
-        how.append(of_outcome(last.outcome, last.limit))
-    if run.reason is not None:
-        how.append(run.reason.value)
-    if run.due is not None and run.attempts:
-        how.append(f"next attempt at {run.due.astimezone(zone):%H:%M:%S}")
-    return (
-        str(run.run.number),
-        run.run.job,
-        When(run.run.instant.astimezone(zone), now, until),
-        run.zone,
-        tables.state(run.state.value),
-        str(len(run.attempts) or ""),
-        _took(last),
-        ", ".join(how),
-    )
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return the zone of this name, UTC if this machine does not know it any more."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo("UTC")
-
-
-def _took(attempt: AttemptRow | None) -> str:
-    if attempt is None or attempt.started is None or attempt.ended is None:
-        return ""
-    return of_seconds(max(0.0, (attempt.ended - attempt.started).total_seconds()))

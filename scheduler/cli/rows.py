@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scheduler import expression
+from scheduler.cli import run_view
 from scheduler.cli.show import utc
 from scheduler.model import Expression
 from scheduler.redact import masked
@@ -138,6 +139,7 @@ def of_run(run: RunRow) -> Row:
         "at": utc(run.run.instant),
         "state": run.state.value,
         "reason": None if run.reason is None else run.reason.value,
+        "took_s": _rounded(run_view.took(run)),
         "attempts": [of_attempt(attempt) for attempt in run.attempts],
     }
     if run.until is not None:
@@ -145,6 +147,22 @@ def of_run(run: RunRow) -> Row:
     if run.by_hand:
         row["by_hand"] = True
     return row
+
+
+def of_whole_run(run: RunRow) -> Row:
+    """Return the row of `history RUN --json`: that of `history`, and all else there is."""
+    attempts = [
+        of_attempt(attempt) | {"waited_s": _rounded(wait), "output": attempt.output}
+        for attempt, wait in zip(run.attempts, run_view.waits(run), strict=True)
+    ]
+    return of_run(run) | {
+        "zone": run.zone,
+        "by_hand": run.by_hand,
+        "made_up": run.made_up,
+        "due": _maybe(run.due),
+        "retried_by_hand": _maybe(run.reopened),
+        "attempts": attempts,
+    }
 
 
 def of_jump(jump: Jump) -> Row:
@@ -184,6 +202,10 @@ def of_event(event: Event) -> Row:
     if event.until is not None:
         row["until"] = utc(event.until)
     return row
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _maybe(at: datetime | None) -> str | None:

@@ -12,7 +12,8 @@ import typer
 
 from scheduler import clock, lock
 from scheduler.cli import completing, given, show
-from scheduler.cli.past import NothingThere, explain_absence, zone_of
+from scheduler.cli.past import NothingThere, explain_absence, nothing_kept, run_number
+from scheduler.cli.run_view import zone_of
 from scheduler.journal import AttemptRow, Journal, RunRow
 from scheduler.model import State
 from scheduler.outputs import LeftOut, Reader
@@ -66,7 +67,7 @@ def logs(
 
 
 def _run(journal: Journal, which: str) -> RunRow:
-    number = int(which) if which.isdecimal() and len(which) < 19 else None
+    number = run_number(which)
     if number is not None and (run := journal.run(number)) is not None:
         return run
     run = journal.latest(which, clock.RealClock().now())
@@ -75,7 +76,7 @@ def _run(journal: Journal, which: str) -> RunRow:
     if number is not None:
         raise NothingThere(f"There is no run {which}; meridian history lists the runs")
     explain_absence(journal, which)
-    raise NothingThere(f"{which} has not run yet")
+    raise NothingThere(nothing_kept(journal, which))
 
 
 def _attempt(run: RunRow, number: int | None) -> AttemptRow:

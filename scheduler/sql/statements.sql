@@ -108,25 +108,46 @@ WHERE number IN (
 ORDER BY instant, job, attempt;
 
 -- name: history
--- The newest runs of all jobs, in the order of their instants; a negative limit is none.
+-- The newest runs of all jobs in a stretch of time, in the order of their instants and numbers.
+-- A negative limit is none, an empty state is any. Rows that began earlier may reach into the time.
 SELECT * FROM record
-WHERE number IN (SELECT number FROM run ORDER BY instant DESC, job DESC LIMIT :limit)
-ORDER BY instant, job, attempt;
+WHERE number IN (
+    SELECT number FROM (
+        SELECT * FROM (
+            SELECT number, instant FROM run
+            WHERE instant >= :since AND instant < :before AND :state IN ('', state)
+            ORDER BY instant DESC, number DESC LIMIT :limit
+        )
+        UNION ALL
+        SELECT number, instant FROM run
+        WHERE until >= :since AND instant < :since AND :state IN ('', state)
+        ORDER BY instant DESC, number DESC LIMIT :limit
+    )
+)
+ORDER BY instant, number, attempt;
 
 -- name: history_of_job
--- The newest runs of one job, in the order of their instants; a negative limit is none.
+-- The same of one job.
 SELECT * FROM record
 WHERE number IN (
     SELECT number FROM (
         SELECT number, instant FROM run
         WHERE job = :job AND state IN ('scheduled', 'running')
+        AND instant >= :since AND instant < :before AND :state IN ('', state)
+        UNION ALL
+        SELECT * FROM (
+            SELECT number, instant FROM run
+            WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+            AND instant >= :since AND instant < :before AND :state IN ('', state)
+            ORDER BY instant DESC, number DESC LIMIT :limit
+        )
         UNION ALL
         SELECT number, instant FROM run
-        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
-        ORDER BY instant DESC LIMIT :limit
+        WHERE job = :job AND until >= :since AND instant < :since AND :state IN ('', state)
+        ORDER BY instant DESC, number DESC LIMIT :limit
     )
 )
-ORDER BY instant, attempt;
+ORDER BY instant, number, attempt;
 
 -- name: run
 -- One run by its number.
@@ -172,6 +193,35 @@ SELECT record.* FROM known CROSS JOIN record ON record.number = (
 )
 WHERE record.state = 'failed'
 ORDER BY known.job, attempt;
+
+-- name: failing_since
+-- How many of a job's finished runs by now have failed since one succeeded, and the first of them.
+-- One that was ended on purpose does not count.
+SELECT count(*), min(instant) FROM run INDEXED BY run_over
+WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND state = 'failed'
+AND (reason IS NULL OR reason NOT IN ('killed by hand', 'replaced', 'daemon stopped'))
+AND instant <= :now AND instant > coalesce(
+    (
+        SELECT instant FROM run INDEXED BY run_over
+        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND state = 'succeeded'
+        AND instant <= :now
+        ORDER BY instant DESC LIMIT 1
+    ),
+    -9e18
+);
+
+-- name: open_of_job
+-- The runs of a job that are not over, oldest first.
+SELECT * FROM record
+WHERE number IN (
+    SELECT number FROM run INDEXED BY run_open
+    WHERE job = :job AND state IN ('scheduled', 'running')
+)
+ORDER BY instant, number, attempt;
+
+-- name: numbers_given
+-- The last number that a run was given; no row where none ever was.
+SELECT seq FROM sqlite_sequence WHERE name = 'run';
 
 -- name: retrying
 -- The open runs that have had an attempt and wait for another.

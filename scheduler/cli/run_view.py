@@ -1,0 +1,140 @@
+"""A run as journalled in, what a person reads of it out: a line of `history`, or all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from scheduler.cli import show, tables
+from scheduler.cli.tables import Cell, When
+from scheduler.model import Exited, State
+from scheduler.record import AttemptRow, RunRow
+from scheduler.wording import of_outcome, of_seconds, of_size
+
+HEADER = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
+ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")
+
+
+def line(run: RunRow, now: datetime) -> tuple[Cell, ...]:
+    """Return the cells of a run in `history`, under HEADER."""
+    zone = zone_of(run.zone)
+    until = None if run.until is None else run.until.astimezone(zone)
+    return (
+        str(run.run.number),
+        run.run.job,
+        When(run.run.instant.astimezone(zone), now, until),
+        run.zone,
+        tables.state(run.state.value),
+        str(len(run.attempts) or ""),
+        _length(took(run)),
+        _how(run),
+    )
+
+
+def head(run: RunRow) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say of a run as a whole, each with its label."""
+    reason = "" if run.reason is None else f": {run.reason.value}"
+    yield f"Run {run.run.number}", f"of {run.run.job}, {run.state.value}{reason}"
+    origin = "; started by hand" if run.by_hand else "; made up for" if run.made_up else ""
+    yield "Scheduled", f"{scheduled(run)}{origin}"
+    if run.until is not None:
+        yield "Stands", "for all instants of the job in that time"
+    if run.reopened is not None:
+        yield "Retried", f"by hand at {_moment(run, run.reopened)}"
+    if run.due is not None:
+        what = "next attempt" if run.attempts else "start"
+        yield "Waits", f"for its {what} at {_moment(run, run.due)}"
+    if (whole := took(run)) is not None:
+        yield "Took", f"{_length(whole)}, from the first start to the last end"
+
+
+def attempts(run: RunRow) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each attempt of a run, under ATTEMPTS."""
+    for attempt, wait in zip(run.attempts, waits(run), strict=True):
+        yield (
+            str(attempt.number),
+            "" if attempt.started is None else _moment(run, attempt.started),
+            _length(wait),
+            _length(took_of(attempt)),
+            _length(attempt.cpu_s),
+            "" if attempt.memory_bytes is None else of_size(attempt.memory_bytes),
+            _ending(attempt) or ("running" if attempt.started else "being started"),
+        )
+
+
+def waits(run: RunRow) -> Iterator[float | None]:
+    """Yield the seconds before each attempt: since the instant, then since the last one's end."""
+    if run.attempts:
+        yield _between(run.run.instant, run.attempts[0].started)
+    for before, after in pairwise(run.attempts):
+        yield _between(before.ended, after.started)
+
+
+def took(run: RunRow) -> float | None:
+    """Return the seconds from the first start of a run that is over to its last end."""
+    if not run.attempts or run.attempts[-1].ended is None:
+        return None
+    if len(run.attempts) == 1:
+        return took_of(run.attempts[0])
+    started = next((each.started for each in run.attempts if each.started is not None), None)
+    return _between(started, run.attempts[-1].ended)
+
+
+def took_of(attempt: AttemptRow) -> float | None:
+    """Return the seconds that an attempt took; None for one that has not started or ended."""
+    return _between(attempt.started, attempt.ended)
+
+
+def scheduled(run: RunRow) -> str:
+    """Return the instant of a run in its zone, or those from which to which it stands."""
+    zone = zone_of(run.zone)
+    shown = show.to_second if run.by_hand else show.wall
+    at = shown(run.run.instant.astimezone(zone))
+    if run.until is not None:
+        at += f" to {show.wall(run.until.astimezone(zone))}"
+    return f"{at} {run.zone}"
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the zone of this name, UTC if this machine does not know it any more."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def _how(run: RunRow) -> str:
+    """Return how a run began, ended, or why it did not; and when it goes on."""
+    how = ["by hand"] if run.by_hand else []
+    last = run.attempts[-1] if run.attempts else None
+    if last and (run.state, last.outcome) != (State.SUCCEEDED, Exited(0)):
+        how.append(_ending(last))
+    if run.reason is not None:
+        how.append(run.reason.value)
+    if run.due is not None and run.attempts:
+        how.append(f"next attempt at {run.due.astimezone(zone_of(run.zone)):%H:%M:%S}")
+    return ", ".join(filter(None, how))
+
+
+def _ending(attempt: AttemptRow) -> str:
+    return "" if attempt.outcome is None else of_outcome(attempt.outcome, attempt.limit)
+
+
+def _moment(run: RunRow, at: datetime) -> str:
+    """Return a time in the run's zone, with its date where that is not the instant's."""
+    zone = zone_of(run.zone)
+    local = at.astimezone(zone)
+    is_same_day = local.date() == run.run.instant.astimezone(zone).date()
+    return f"{local:%H:%M:%S}" if is_same_day else f"{local:%a %Y-%m-%d %H:%M:%S}"
+
+
+def _between(start: datetime | None, end: datetime | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return max(0.0, (end - start).total_seconds())
+
+
+def _length(seconds: float | None) -> str:
+    return "" if seconds is None else of_seconds(seconds)
