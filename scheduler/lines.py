@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.errors import BadValue
-from scheduler.redact import is_secret
+from scheduler.mask import is_secret, mask, mask_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,17 +32,6 @@ _FLAGS = re.compile(rf"(?:-[nqs]++[{BLANKS}]++)+(?=[^{BLANKS}])")
 
 _PREFIX = re.compile(
     rf"""(CRON_[A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|(?!["'])[^{BLANKS}]*+)[{BLANKS}]++""",
-)
-# What a value may stand behind: NAME=, or an option and a blank.
-_NAME = re.compile(
-    r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*+)=|(?<![\w-])--([A-Za-z][A-Za-z0-9_-]*+)[ \t]++(?!-)"
-)
-_LOGIN = re.compile(r"(?<=://)([^\s/:@]*+:)([^\s/@]++)(?=@)")  # RFC 3986, 3.2.1: user:password@
-_BEARER = re.compile(r"(?i)\b(bearer |basic )([\w.~+/=-]++)")  # RFC 6750, RFC 7617
-# A piece of a word as a shell reads it: in quotes, an escaped character, any other. A quote that
-# begins a value and is never closed takes everything behind it along.
-_PIECE = re.compile(
-    r"""'[^']*+'|"[^"\\]*+(?:\\.[^"\\]*+)*"|\\.|[^\s"'\\]++|(?<==)["'].*+|["'\\]""", re.DOTALL
 )
 _NICKNAME = re.compile(rf"-?@[A-Za-z]++[{BLANKS}]++[^{BLANKS}]")
 _FIELD = re.compile(r"[A-Za-z0-9*,/~#?()-]++")
@@ -170,39 +159,8 @@ def hidden(line: str) -> str:
         return line
     found = None if prefixes(line, at) else assigned_name(line)
     if found and is_secret(found[0]):
-        return line[: found[1]] + "*" * (len(line) - found[1])
-    return hushed(line)
-
-
-def hushed(text: str) -> str:
-    """Return the text with stars for whatever in it looks like a secret.
-
-    That is the value of every `NAME=value` and `--name value` whose name is one, and what HTTP and
-    URLs log in with.
-    """
-    if "=" not in text and " -" not in text and "://" not in text:
-        return text  # as most are
-    text = _BEARER.sub(_starred, _LOGIN.sub(_starred, text))
-    at, parts = 0, []
-    while found := _NAME.search(text, at):
-        parts.append(text[at : found.end()])
-        at = found.end()
-        if is_secret(found[1] or found[2]):
-            end = _word_end(text, at)
-            parts.append("*" * (end - at))
-            at = end
-    return "".join(parts) + text[at:]
-
-
-def _starred(found: re.Match[str]) -> str:
-    return found[1] + "*" * len(found[2])
-
-
-def _word_end(text: str, at: int) -> int:
-    """Return where the shell's word that begins at `at` ends."""
-    while piece := _PIECE.match(text, at):
-        at = piece.end()
-    return at
+        return mask_value(line, found[1])
+    return mask(line)
 
 
 # --- job lines -----------------------------------------------------------------------------------

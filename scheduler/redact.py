@@ -1,39 +1,14 @@
-"""Text and variable names in, what may be shown of them out: no secrets, no control characters."""
+"""Text in, what a terminal may show of it out: no control characters. Secrets are `mask`'s."""
 
 from __future__ import annotations
 
 import codecs
 import re
 import unicodedata
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from scheduler.model import Environment
-
-MASK = "***"
-
-# PASS covers PGPASSWORD, SSHPASS and BORG_PASSPHRASE; the short words count only as a whole part
-# of the name, and PWD only behind another part: PWD itself is a folder.
-_SECRET = re.compile(
-    r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|COOKIE|KEY"
-    r"|(?<![A-Z])(?:DSN|AUTH|PAT|PIN)(?![A-Z])"
-    r"|[A-Z0-9]_?PWD(?![A-Z])",
-)
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")  # SGR of ECMA-48
 # What may go on in the next piece of a text: a colour, a line end.
 _UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-9;:]{0,40})?|\r)\Z")
-_NOT_SECRET = frozenset({"OLDPWD"})
-
-
-def is_secret(name: str) -> bool:
-    """Say whether the value of a variable of this name is not to be printed, logged or mailed."""
-    upper = name.upper()
-    return upper not in _NOT_SECRET and _SECRET.search(upper) is not None
-
-
-def masked(environment: Environment) -> dict[str, str]:
-    """Return the variables, secret values as `***`; of a name set twice the last value."""
-    return {name: MASK if is_secret(name) else value for name, value in environment}
 
 
 def clean(text: str) -> str:

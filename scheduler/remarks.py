@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler import lines, settings
 from scheduler.fields import shortened
+from scheduler.mask import mask
 from scheduler.model import Problem, Severity
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def problem(file: str, number: int, line: str, found: BadValue | Remark) -> Prob
         column=column,
         severity=Severity.WARNING if isinstance(found, Remark) else Severity.ERROR,
         code=found.code,
-        message=lines.hushed(found.message),
+        message=mask(found.message),
         hint=found.hint,
         text=lines.hidden(line)[: column + _BEHIND] if column <= _BEFORE else "",
     )

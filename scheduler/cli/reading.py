@@ -19,7 +19,7 @@ from scheduler.clock import RealClock
 from scheduler.coming import ComingRun, coming, first_instants
 from scheduler.errors import BadValue
 from scheduler.explain import explain as in_words
-from scheduler.lines import hushed
+from scheduler.mask import mask
 from scheduler.model import Entry, Problem, Reboot, Severity
 
 app = typer.Typer()
@@ -84,7 +84,7 @@ def _listed(
     following: Cell = "at the next boot" if isinstance(entry.schedule, Reboot) else "never"
     if first is not None:
         following = When(first.astimezone(zone), now)
-    command = hushed(entry.command)
+    command = mask(entry.command)
     return (entry.job, entry.schedule_text, entry.zone.key, following, command)
 
 

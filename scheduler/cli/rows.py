@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from scheduler import expression
 from scheduler.cli import run_view
 from scheduler.cli.show import utc
+from scheduler.mask import masked
 from scheduler.model import Expression
-from scheduler.redact import masked
 
 if TYPE_CHECKING:
     from datetime import datetime

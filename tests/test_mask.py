@@ -1,0 +1,243 @@
+"""What a command or a variable may show to people: stars for its secrets, and nothing else starred."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from scheduler.mask import is_secret, mask, masked
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PASSWORD",
+        "PGPASSWORD",
+        "SSHPASS",
+        "BORG_PASSPHRASE",
+        "MYSQL_PWD",
+        "DB_PASSWD",
+        "client_secret",
+        "GITHUB_TOKEN",
+        "API_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "Apikey",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "SENTRY_DSN",
+        "REDISCLI_AUTH",
+        "GH_PAT",
+        "SESSION_COOKIE",
+        "Authorization",
+        "SLACK_WEBHOOK_URL",
+        "SSH_KEYS",
+    ],
+)
+def test_these_names_look_secret(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PATH",
+        "PWD",
+        "PGPASSFILE",
+        "SSH_AUTH_SOCK",
+        "POSTGRES_PASSWORD_FILE",
+        "KEYBOARD",
+        "OLDPWD",
+        "HOME",
+        "MAILTO",
+        "AUTHOR",
+        "PINGS",
+        "LANG",
+        "SHELL",
+        "DSNAP",
+        "",
+    ],
+)
+def test_these_do_not(name: str) -> None:
+    assert not is_secret(name)
+
+
+def test_a_secret_value_is_masked_and_the_last_of_a_name_wins() -> None:
+    environment = (("A", "1"), ("API_KEY", "x"), ("A", "2"))
+    assert masked(environment) == {"A": "2", "API_KEY": "***"}
+
+
+def test_a_login_in_the_value_of_a_variable_is_masked_too() -> None:
+    environment = (("DATABASE_URL", "postgres://me:hunter2@host/db"), ("OPTIONS", "--token abc x"))
+    assert masked(environment) == {
+        "DATABASE_URL": "postgres://me:*******@host/db",
+        "OPTIONS": "--token *** x",
+    }
+
+
+# Each with its secret in brackets, which the command does not have.
+FORMS = [
+    "PGPASSWORD=[hunter2] psql",  # a variable in front
+    "env PGPASSWORD=[hunter2] psql",
+    "PGPASSWORD='[hunter 2]' psql",  # a starred value keeps its quotes
+    'PGPASSWORD="[hunter \\" 2]" psql',
+    "SECRET=[foo]'[bar]'[baz\\ qux] end",  # one word of the shell
+    "SECRET='[a\\]' end",  # where a backslash escapes nothing
+    "SECRET='[a b]",  # never closed
+    "sh -c 'PGPASSWORD=[hunter2] psql'",  # a command inside
+    "bash -lc \"PGPASSWORD='[a b]' psql\"",
+    'docker run -e "API_TOKEN=[a b]" x',  # a word that is quoted whole
+    "x --password=[hunter2] -v",  # long options
+    "x --password [hunter2] -v",
+    "x --password '[hunter 2]' -v",
+    "x --api-key [hunter2]",
+    "x --client-secret=[hunter2]",
+    "java -Dspring.datasource.password=[hunter2] x",
+    "keytool -storepass [hunter2]",
+    "openssl enc -pass [pass:hunter2]",
+    "openssl enc -k [hunter2]",
+    "gpg --batch --passphrase [hunter2] -c x",
+    "wget --http-password=[hunter2] x",
+    "curl -u me:[hunter2] x",  # logins of programs
+    "curl -ume:[hunter2] x",
+    "curl -fsSu me:[hunter2] x",
+    "curl -u 'me:[hunter 2]' x",
+    "/usr/bin/curl --user me:[hunter2] x",
+    "timeout 5 curl --user=me:[hunter2] x",
+    "cd /x && curl -s x > /dev/null 2>&1 -u me:[hunter2]",
+    "curl -x p --proxy-user me:[hunter2] x",
+    "curl --oauth2-bearer [hunter2] x",
+    "curl -b sid=[hunter2] x",
+    "mysql -ume -p[hunter2] db",
+    "mysqldump -u me -p'[hunter 2]' db",
+    "mysqldump $(hosts) -p[hunter2] db",
+    "mysqladmin --password=[hunter2] x",
+    "mysql -e \"CREATE USER me IDENTIFIED BY '[hunter2]'\"",
+    "psql -c \"ALTER ROLE me PASSWORD '[hunter2]'\"",
+    'psql "host=x password=[hunter2] user=me"',
+    "sshpass -p [hunter2] ssh host",
+    "sshpass -p[hunter2] ssh host",
+    "redis-cli -a [hunter2] ping",
+    "mongodump -u me -p [hunter2]",
+    "ldapsearch -D me -w [hunter2] x",
+    "lftp -u me,[hunter2] host",
+    "smbclient -U me%[hunter2] //host/x",
+    "zip -P [hunter2] a.zip x",
+    "7z a -p[hunter2] a.7z x",
+    "docker login -u me -p [hunter2] host",
+    "skopeo copy --src-creds me:[hunter2] a b",
+    "http -a me:[hunter2] host",
+    "sqlplus me/[hunter2@db]",
+    "aws configure set aws_secret_access_key [hunter2]",
+    "echo [hunter2] | sudo -S reboot",
+    "echo '[me:hunter 2]' | chpasswd",
+    "echo [hunter2] | docker login --password-stdin x",
+    "curl -H 'X-Api-Key: [hunter2]' x",  # headers
+    'curl -H "X-Auth-Token:[hunter2]" x',
+    "curl -H X-Api-Key:[hunter2] x",
+    "wget --header='X-Api-Key: [hunter2]' x",
+    "curl -H 'Authorization: Bearer [abc.d=]'",
+    "curl -H 'Authorization: Basic [bWU6eA==]' x",
+    'curl -H "Authorization: [hunter2]" x',
+    "x 'bearer [abc.d=]'",
+    """curl -d '{"password":"[hunter2]","a":1}' x""",  # JSON
+    """curl -d '{"user": "me", "api_key" : "[hunter2]"}' x""",
+    """curl -d "{\\"password\\":\\"[hunter2]\\"}" x""",
+    """curl -d '{"pin":[1234],"a":1}' x""",
+    "curl -d password=[hunter2] x",  # forms and queries
+    'curl "https://host/?token=[hunter2]&a=1" -H "A: b"',
+    "curl 'https://host/?a=1&api_key=[hunter2]'",
+    "x https://me:[hunter2]@host/a:b@c",  # URLs
+    "x redis://:[hunter2]@host",
+    "x 'amqp://me:[hunter@2]@host'",
+    "rsync rsync://me:[hunter2]@host/x .",
+    "DATABASE_URL=postgres://me:[hunter2]@host/db x",
+    "git clone https://[ghp_0123456789abcdefghij]@github.com/x",  # tokens that show
+    "x [AKIAIOSFODNN7EXAMPLE1]",
+    "curl https://api.telegram.org/bot[123456789:AAabcdefghijklmnopqrstuv]/sendMessage",
+    "curl https://hooks.slack.com/services/[T0/B0/abc] -d x",
+]
+
+
+def starred(form: str) -> str:
+    return re.sub(r"\[([^]]*)\]", lambda found: "*" * len(found[1]), form)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_stars_and_nothing_else_is(form: str) -> None:
+    assert mask(re.sub(r"[][]", "", form)) == starred(form)
+
+
+def test_there_are_sixty_forms_at_least() -> None:
+    assert len(FORMS) >= 60
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ssh -p 8080 me@host x",
+        "scp -P 8080 me@host:/x .",
+        "ls -a /x",
+        "mkdir -p x",
+        "cp -p a b",
+        "grep -u x",
+        "tar -pxf x",
+        "sort -u a:b",
+        "sudo -u me x:y",
+        "rsync -au a host:b",
+        "docker run -u 1000:1000 -p 80:80 -v secrets:/run/secrets x",
+        "redis-cli -p 6379 ping",
+        "mysql -P 3306 -u me db",
+        "mysql -p db",
+        "curl -u me x",
+        "curl -p -b cookies.txt x",
+        "7z a -p x",
+        "sqlplus / as sysdba",
+        "ssh -o StrictHostKeyChecking=no -o PasswordAuthentication=no host",
+        "gpg --keyserver keys.openpgp.org --recv x",
+        "find . -name '*.key'",
+        "pg_dump --no-password db",
+        "ansible-playbook --ask-vault-pass x.yml",
+        "restic --password-file /etc/restic x",
+        "RESTIC_PASSWORD_FILE=/etc/restic restic backup",
+        "x --password -x abc",
+        "x --pass-on",
+        "x --file abc",
+        "x https://host:80/me:abc",
+        "x https://host/@me",
+        "git clone git@host:x/keys.git",
+        "curl -H 'Accept: text/html' -H 'Host: a:b' x",
+        """curl -d '{"name":"x"}' y""",
+        "SECRET= a SIZE='b c'",
+        "echo basic backup | mail -s token me",
+        "echo x | sudo tee y",
+        "wget --passive-ftp host",
+        "apt-get update && apt-get -y upgrade",
+        "passwd -l me",
+        "monkey=1 x",
+    ],
+)
+def test_what_looks_alike_and_is_no_secret_is_left_alone(command: str) -> None:
+    assert mask(command) == command
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("'", '"', "\\", '\\"', "K_KEY='", "K_KEY=\"\\'", "K_KEY=a' ", "\"'", "'\\\"", "a=\\ "),
+        *("--a", "--key ", " --key-", "://a:", "://", "bearer ", "basic a:", '"key":"', "'key: "),
+        *("curl -u ", "echo a | ", "sk-", "set key ", "-key-", "password '", "(curl -"),
+    ],
+)
+def test_a_text_without_an_end_is_masked_in_no_time(piece: str) -> None:
+    text = "A_KEY=x " + piece * (1_000_000 // len(piece))
+    assert len(mask(text)) == len(text)
+
+
+@given(st.text(st.sampled_from("aK-_=:/@ '\"\\{}$|;&\n"), max_size=60))
+@example("K='")
+def test_every_character_keeps_its_place(text: str) -> None:
+    shown = mask("KEY=a;curl " + text)
+    assert len(shown) == len(text) + 11
+    assert all(new in (old, "*") for old, new in zip("KEY=a;curl " + text, shown, strict=True))
