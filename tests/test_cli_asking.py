@@ -61,6 +61,56 @@ def test_for_programs_it_is_one_object(asker: Person) -> None:
     }
 
 
+def test_the_zone_in_which_the_time_was_read_is_echoed(asker: Person) -> None:
+    typed = asker.types("why", "night", "2026-03-01T01:30Z")
+    assert typed.stderr == "At Sun 2026-03-01 02:30 Europe/Berlin\n"
+    assert asker.types("why", "night", "2026-03-01 2:30", "--json").stderr == ""
+
+
+def test_without_a_time_it_is_about_the_last_instant(
+    asker: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RealClock, "now", lambda _: datetime(2026, 3, 1, 20, 0, tzinfo=UTC))
+    first, second, *_ = asker.types("why", "night").stdout.splitlines()
+    assert first == "The last instant of night is Sun 2026-03-01 02:30 Europe/Berlin."
+    assert second.startswith("It did not run: by the time it could start")
+    monkeypatch.setattr(RealClock, "now", lambda _: datetime(2026, 3, 3, 1, 30, tzinfo=UTC))
+    first, second, *_ = asker.types("why", "night").stdout.splitlines()
+    assert first == "The last instant of night is Tue 2026-03-03 02:30 Europe/Berlin."
+    assert second.startswith("By the crontab as it is today it was due then")
+
+
+def test_the_last_instant_of_a_job_may_be_one_by_hand_or_of_a_line_that_is_gone(
+    asker: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RealClock, "now", lambda _: datetime(2026, 3, 1, 20, 0, tzinfo=UTC))
+    with closing(Journal.open(asker.state / "journal.db")) as journal:
+        by_hand = datetime(2026, 3, 1, 9, 0, 7, tzinfo=UTC)
+        journal.claim("night", by_hand, "Europe/Berlin", by_hand=True)
+        until = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+        journal.skip("gone", until.replace(hour=2), "Asia/Tokyo", Reason.MISSED, until=until)
+    assert asker.types("why", "night").stdout.startswith(
+        "The last instant of night is Sun 2026-03-01 10:00:07 Europe/Berlin."
+    )
+    assert asker.types("why", "gone").stdout.startswith(
+        "The last instant of gone is Sun 2026-03-01 12:00 Asia/Tokyo."
+    )
+
+
+def test_a_job_that_has_had_no_instant_says_so(asker: Person) -> None:
+    first, second, *_ = asker.types("why", "tick").stdout.splitlines()
+    assert first == "tick has had no instant yet."
+    assert "it runs every 40 min" in second
+
+
+def test_a_run_is_asked_about_by_its_number(asker: Person) -> None:
+    first, second, *_ = asker.types("why", "1").stdout.splitlines()
+    assert first == "Run 1 of night, Sun 2026-03-01 02:30 Europe/Berlin."
+    assert second.startswith("It did not run: by the time it could start")
+    assert json.loads(asker.types("why", "2", "--json").stdout)["job"] == "old"
+    assert "There is no job '99'" in asker.types("why", "99").stderr
+
+
 SPOKEN = [
     # time, what is said first, why
     ("2027-03-28 02:30", "No clock of Europe/Berlin showed Sun 2027-03-28 02:30: after 01:59 came Sun 03:00, which answers for it.", "spring"),

@@ -13,13 +13,14 @@ import typer
 
 from scheduler import shifts, sources
 from scheduler.answer import Known, answer, of_repeated, of_skipped
-from scheduler.cli import anchors, completing, given, show
-from scheduler.cli.past import NothingThere, explain_absence
+from scheduler.cli import anchors, completing, given, run_view, show
+from scheduler.cli.past import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.cli.run_view import zone_of
 from scheduler.clock import RealClock
 from scheduler.due import walls
 from scheduler.journal import Journal
 from scheduler.model import Entry
+from scheduler.record import RunRow
 from scheduler.tick import MINUTE, minute_of
 from scheduler.timetable import Timetable
 
@@ -30,17 +31,23 @@ _LONGEST_GAP = shifts.DAY  # where a zone dropped a date
 
 @app.command(epilog='Example:  meridian why nightly-backup "2027-03-28 02:30"')
 def why(
-    job: Annotated[
-        str,
-        typer.Argument(metavar="JOB", help="The job's name.", autocompletion=completing.jobs),
-    ],
-    time: Annotated[
+    which: Annotated[
         str,
         typer.Argument(
-            metavar="TIME",
-            help="In the job's zone: 2027-03-28 2:30, 2:30, yesterday 2:30, sun 2:30, or 2h (ago).",
+            metavar="JOB|RUN",
+            help="The job's name; or a run's number, without a time.",
+            autocompletion=completing.jobs,
         ),
     ],
+    time: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TIME]",
+            help="In the job's zone: 2027-03-28 2:30, 2:30, yesterday 2:30, sun 2:30, or 2h (ago);"
+            " without it the job's last instant.",
+            show_default=False,
+        ),
+    ] = None,
     files: given.Files = None,
     system: given.SystemForm = False,
     state: given.State = None,
@@ -50,21 +57,64 @@ def why(
 
     The journal answers, and where it has no record the rules do; no daemon has to run.
     """
-    entry = _entry(job, files, system=system)
     with closing(given.journal(state)) as journal:
-        newest = journal.history(job, limit=1)
-        if entry is None and not newest:
-            explain_absence(journal, job)
-            raise NothingThere(f"{job} has not run yet, and is in none of these crontabs")
-        zone = entry.zone if entry is not None else zone_of(newest[0].zone)
-        at, remarks = _minute(time, zone)
-        known = known_of(journal, job, entry, at, zone, RealClock().now())
+        run = _run(journal, which) if time is None else None
+        job = which if run is None else run.run.job
+        entry = _entry(job, files, system=system)
+        zone = _zone(journal, job, entry)
+        now = RealClock().now()
+        if run is not None:
+            at, remarks = run.run.instant, [_of_run(run)]
+        elif time is not None:
+            at, remarks = _minute(time, zone, json=json)
+        else:
+            at, remarks = _last_instant(journal, job, entry, zone, now)
+        known = known_of(journal, job, entry, at, zone, now, run)
     told = [*remarks, *answer(known)]
     if json:
         show.row(_row(known, told))
     else:
         for sentence in told:
             show.say(sentence)
+
+
+def _run(journal: Journal, which: str) -> RunRow | None:
+    """Return the run of this number; None for a job's name."""
+    number = run_number(which)
+    return None if number is None else journal.run(number)
+
+
+def _of_run(run: RunRow) -> str:
+    return f"Run {run.run.number} of {run.run.job}, {run_view.scheduled(run)}."
+
+
+def _zone(journal: Journal, job: str, entry: Entry | None) -> ZoneInfo:
+    """Return the job's zone; NothingThere for a job that nobody knows, or that left nothing."""
+    if entry is not None:
+        return entry.zone
+    newest = journal.history(job, limit=1)
+    if not newest:
+        explain_absence(journal, job)
+        raise NothingThere(f"{nothing_kept(journal, job)} It is in none of these crontabs.")
+    return zone_of(newest[0].zone)
+
+
+def _last_instant(
+    journal: Journal, job: str, entry: Entry | None, zone: ZoneInfo, now: datetime
+) -> tuple[datetime, list[str]]:
+    """Return a job's newest instant by now, by its line or the journal, and which it is."""
+    found = [
+        row.run.instant if row.until is None else row.until
+        for row in journal.history(job, before=now, limit=1)
+    ]
+    if entry is not None:
+        after = minute_of(now) + MINUTE
+        last = _timetable(journal, entry, after).last_instant(entry, after)
+        found += [] if last is None else [last]
+    if not found:
+        return minute_of(now), [f"{job} has had no instant yet."]
+    at = max(found)
+    return at, [f"The last instant of {job} is {show.to_second(at.astimezone(zone))} {zone.key}."]
 
 
 def _entry(job: str, files: Sequence[str] | None, *, system: bool) -> Entry | None:
@@ -76,10 +126,12 @@ def _entry(job: str, files: Sequence[str] | None, *, system: bool) -> Entry | No
     return next((entry for entry in loaded.entries if entry.job == job), None)
 
 
-def _minute(time: str, zone: ZoneInfo) -> tuple[datetime, list[str]]:
+def _minute(time: str, zone: ZoneInfo, *, json: bool) -> tuple[datetime, list[str]]:
     """Return the minute asked for, and what to say of a time that no clock showed, or two did."""
     typed = given.typed(time, RealClock().now(), zone, looks_back=True)
     at = minute_of(typed.at)
+    if not typed.is_skipped:
+        given.echo(zone, {"at": typed}, json=json)
     if typed.local is not None and typed.is_repeated:
         return at, [of_repeated(typed.local, zone)]
     if typed.local is None or not typed.is_skipped:
@@ -91,16 +143,23 @@ def _minute(time: str, zone: ZoneInfo) -> tuple[datetime, list[str]]:
 
 
 def known_of(
-    journal: Journal, job: str, entry: Entry | None, at: datetime, zone: ZoneInfo, now: datetime
+    journal: Journal,
+    job: str,
+    entry: Entry | None,
+    at: datetime,
+    zone: ZoneInfo,
+    now: datetime,
+    run: RunRow | None = None,
 ) -> Known:
-    """Return what the journal and the job's line (None: it has none) say of one of its minutes."""
-    row = journal.at(job, at)
+    """Return what the journal and the job's line (None: it has none) say of one of its minutes.
+
+    Where it was asked for, it is that `run` that accounts for it.
+    """
+    row = journal.at(job, at) if run is None else run
     before = after = None
     is_due = False
     if entry is not None:
-        # An interval that has not begun is not due yet.
-        anchor = anchors.of(journal, (entry,)).get(entry.job, at)
-        timetable = Timetable((entry,), {entry.job: anchor})
+        timetable = _timetable(journal, entry, at)
         is_due = bool(timetable.due(at))
         before, after = timetable.last_instant(entry, at), timetable.next_instant(entry, at)
     return Known(
@@ -116,6 +175,12 @@ def known_of(
         before=before,
         after=after,
     )
+
+
+def _timetable(journal: Journal, entry: Entry, at: datetime) -> Timetable:
+    """Return the entry's instants; an interval that has not begun has none by `at`."""
+    anchor = anchors.of(journal, (entry,)).get(entry.job, at)
+    return Timetable((entry,), {entry.job: anchor})
 
 
 def _row(known: Known, told: Sequence[str]) -> dict[str, object]:
