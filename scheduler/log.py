@@ -6,9 +6,11 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from scheduler.redact import clean
+from scheduler.sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +46,10 @@ class Log:
 
 
 def open_log(style: Format, stream: TextIO | None = None, *, colour: bool | None = None) -> Log:
-    """Return a log that writes to `stream`, or to stderr; colour on a terminal, or as said."""
+    """Return a log that writes to `stream`, or to stderr; colour on a terminal, or as said.
+
+    Where a sink is behind the stream, what it drops is told as a line of this log.
+    """
     stream = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(stream)
     formatters = {"json": _Json, "systemd": _Systemd}
@@ -54,7 +59,18 @@ def open_log(style: Format, stream: TextIO | None = None, *, colour: bool | None
         handler.setFormatter(_Human(colour=stream.isatty() if colour is None else colour))
     logger = logging.Logger("meridian", logging.INFO)  # noqa: LOG001 (its own, so that no library's set-up reaches it)
     logger.addHandler(handler)
+    if isinstance(sink := getattr(stream, "buffer", None), Sink):
+        sink.lost = partial(_lost_line, handler)
     return Log(logger, is_for_person=style == "human")
+
+
+def _lost_line(handler: logging.Handler, lines: int) -> str:
+    """Return the line that stands for so many others; the journal has what they told."""
+    record = logging.LogRecord("meridian", logging.WARNING, "", 0, "dropped", None, None)
+    lost = f"{lines:,} {'line' if lines == 1 else 'lines'} of this log"
+    say = f"{lost} while nobody read them (or the disk was full); the journal has what happened"
+    record.__dict__["facts"] = {"lines": lines, "say": say}
+    return handler.format(record) + "\n"
 
 
 class _Json(logging.Formatter):

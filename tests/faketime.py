@@ -13,12 +13,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scheduler.errors import JournalError
 from scheduler.journal import Journal
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Warped:
     command that runs another, and so the daemon: as another user, with less of something.
     The library moves all clocks `at_once`, also in a jump, or the wall clock alone: then a jump
     looks like what it is, and the speed like a clock that is set forward a little all the time.
+    `stderr` is where its log goes, if not to a file.
     """
 
     def __init__(
@@ -91,12 +93,14 @@ class Warped:
         at_once: bool,
         under: tuple[str, ...] = (),
         speed: int = SPEED,
+        stderr: int | None = None,
     ) -> None:
         self._ran, self._log = folder / "ran", folder / "log"
         self._time = folder / "time"
         self.crontab = folder / "crontab"
         self.state = folder / "state"
         self._under, self._speed = under, speed
+        self._stderr = stderr
         jobs = "".join(f"{entry} {_COMMAND}\n" for entry in entries.splitlines())
         self._ran.touch()
         self.crontab.write_text(_HEAD.format(ran=self._ran) + jobs)
@@ -114,7 +118,7 @@ class Warped:
         assert self._popen is None, "it runs"
         self.set(at)
         self._wind(1)
-        starts = self.said("crontabs")
+        starts = len(self.said("crontabs"))
         command = (sys.executable, "-m", "scheduler", "run", str(self.crontab))
         options = ("--state", str(self.state), "--log-format", "json")
         environment, under = dict(self._environment), self._under
@@ -122,9 +126,11 @@ class Warped:
             under = (*under, "env", f"LD_PRELOAD={environment.pop('LD_PRELOAD')}")
         with self._log.open("ab") as log:
             self._popen = subprocess.Popen(
-                (*under, *command, *options), stderr=log, env=environment
+                (*under, *command, *options), stderr=self._stderr or log, env=environment
             )
-        self._until(lambda: len(self.said("crontabs")) > len(starts) and self._has_begun())
+        self._until(
+            lambda: (self._stderr or len(self.said("crontabs")) > starts) and self._has_begun()
+        )
 
     def set(self, at: datetime) -> None:
         """Set the clock to half past this minute; a running daemon sees it when time goes on."""
@@ -200,9 +206,10 @@ class Warped:
             self._popen.send_signal(signal.SIGCHLD)  # which wakes it, and means nothing else
 
     def _has_begun(self) -> bool:
-        with closing(self._journal()) as journal:
+        with suppress(JournalError), closing(self._journal()) as journal:
             last = journal.last_tick()
             return last is not None and self._now - last < MINUTE
+        return False  # where nothing else tells that it has come so far
 
     def _has_kept_up(self) -> bool:
         with closing(self._journal()) as journal:

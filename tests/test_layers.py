@@ -33,7 +33,7 @@ LAYERS = {
     },
     "edges": {
         *("archive", "cgroup", "clock", "control", "database", "journal", "limiter", "lock"),
-        *("log", "memory", "notify", "outputs", "places", "proc", "process", "sources"),
+        *("log", "memory", "notify", "outputs", "places", "proc", "process", "sink", "sources"),
         *("sql", "systemd", "versions"),
     },
     "wiring": {
@@ -49,6 +49,7 @@ ORDER = list(LAYERS)
 PART_OF = {
     **dict.fromkeys(("sql", "database", "archive", "memory"), "journal"),
     **dict.fromkeys(("proc", "limiter"), "process"),
+    **dict.fromkeys(("sink", "systemd"), "log"),
 }
 
 # What reaches outside the process, or depends on more than a rule is given. pathlib too: a rule

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import math
 import os
 import random
@@ -36,9 +37,11 @@ from scheduler.renewal import Renewal
 from scheduler.retention import Retention
 from scheduler.roster import Roster
 from scheduler.runs import Runs
+from scheduler.sink import take_stderr
 
 app = typer.Typer()
 
+_LAST_WORDS = 1.0  # seconds that the end of the log has to be read; nobody may hold up a stop
 LONGEST_GRACE = 366 * 86400.0  # who wants to wait for ever sends SIGUSR1
 
 
@@ -113,7 +116,9 @@ def run(
     )
     default_signals()
     places = given.here(state)
-    log = open_log(_format(log_format))
+    style = _format(log_format)
+    atexit.register(take_stderr().drain, _LAST_WORDS)
+    log = open_log(style)
     crontabs = library.of(files, places, system=system_format)
     for folder in (places.state, places.outputs):
         make_private(folder, os.geteuid())
