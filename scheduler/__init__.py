@@ -1,8 +1,8 @@
 """Meridian, a cron daemon: the flow of a run, and the modules of each stage.
 
 crontab text → entries     sources, crontab, lines, action, scope, settings, values, duration,
-                           naming, program, delay, remarks, expression, items, fields, canonical,
-                           writing
+                           naming, program, delay, remarks, percent, expression, items, fields,
+                           canonical, writing
 entries → due runs         roster, last_good, timetable, due, shifts, minutes, tick, catchup
 due runs → claim → spawn   runs, prepared, admission, jobs, pauses, waiting, pending, queues, slots,
                            launches, process, shell, marks, environment, limits, limiter, cgroup

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from scheduler import lines, settings
+from scheduler import lines, percent, settings
 from scheduler.fields import shortened
 from scheduler.mask import mask
 from scheduler.model import Problem, Severity
@@ -33,7 +33,6 @@ _BEHIND = 500  # characters of a long line that a problem keeps behind its colum
 _BEFORE = 10_000  # a column beyond this is not shown in its line
 
 _VARIABLE = re.compile(r"\$(?:\{|[A-Za-z_])")
-_FORMATS = re.compile(r"\b(?:date|printf|strftime)\b|\+$")
 
 
 class Remark(NamedTuple):
@@ -119,9 +118,8 @@ def _unknown(assigned: Assigned) -> Remark:
 
 def _percent(action: Action) -> list[Remark]:
     at = lines.unescaped_percent(action.text)
-    before = action.text[:at]
-    open_quote = before.count('"') % 2 or before.replace("\\'", "").count("'") % 2
-    if not open_quote and not _FORMATS.search(before):
+    why = percent.doubt(action.text[:at], action.text[at + 1 :])
+    if not why:
         return []
-    message = "the first % ends the command, what follows is its standard input"
+    message = f"the first % ends the command, {why}"
     return [Remark("percent", message, action.command_at + at, "write \\% for a percent sign")]

@@ -26,7 +26,7 @@ LAYERS = {
     "pure rules": {
         *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
-        *("human_time", "program", "record", "secret_forms"),
+        *("human_time", "percent", "program", "record", "secret_forms"),
         *("items", "last_good", "limits", "lines", "marks", "mask", "naming", "protocol"),
         *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),
         *("shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
