@@ -87,6 +87,10 @@ class Archive(Database):
         ((number, first),) = self._rows("failing_since", job=job, now=whole(now))
         return number, when(first)
 
+    def failed_since_success(self, job: str) -> list[RunRow]:
+        """Return the runs of a job that have failed since one succeeded, oldest first."""
+        return record.runs(self._rows("failed_since_success", job=job))
+
     def open_of(self, job: str) -> list[RunRow]:
         """Return a job's runs that are not over, oldest first."""
         return record.runs(self._rows("open_of_job", job=job))

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +18,7 @@ from standin import StandIn
 from scheduler.cli import app, completing
 from scheduler.clock import RealClock
 from scheduler.journal import Journal
+from scheduler.model import State
 from scheduler.protocol import Kill, Pause, Refused, Reload, Request, Resume, Retry, Trigger
 
 if TYPE_CHECKING:
@@ -246,15 +247,82 @@ def test_a_pause_does_not_end_in_the_past(person: Person, daemon: StandIn, typed
         ("trigger",),
         ("pause",),
         ("resume",),
-        ("retry", "backup"),
         ("kill", "0"),
-        ("kill", str(2**63)),
+        ("retry", "0"),
         ("pause", "a", "--until", "yesterdayish"),
     ],
 )
 def test_wrong_usage_asks_nothing(person: Person, daemon: StandIn, words: tuple[str, ...]) -> None:
     assert person.types(*words).exit_code == 2
     assert daemon.asked == []
+
+
+# --- a job in place of a run ---------------------------------------------------------------------
+
+
+def has_run(person: Person, *states: tuple[str, State | None]) -> None:
+    """Let jobs have had runs, one a minute: numbered from 1, open where there is no state."""
+    person.state.mkdir(exist_ok=True)
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        for minute, (job, state) in enumerate(states):
+            made = journal.claim(job, NOON + timedelta(minutes=minute), "Europe/Berlin")
+            assert made is not None
+            if state is State.RUNNING:
+                assert journal.claim_attempt(made, 1, "outputs/x") is not None
+            elif state is not None:
+                journal.finish(made, state)
+
+
+FAILED, DONE, RUNS, WAITS = State.FAILED, State.SUCCEEDED, State.RUNNING, None
+CHOSEN = [
+    # verb, the job's runs, the one that is meant; why
+    ("kill", [DONE, RUNS], 2, "it runs"),
+    ("kill", [FAILED, WAITS], 2, "it waits"),
+    ("retry", [FAILED, DONE, FAILED], 3, "it has failed since the last success"),
+    ("retry", [FAILED, WAITS], 2, "it waits: the one that failed is not asked for"),
+]
+
+
+@pytest.mark.parametrize(("verb", "runs", "number", "why"), CHOSEN)
+def test_a_job_stands_for_its_one_candidate(
+    person: Person, daemon: StandIn, verb: str, runs: list[State | None], number: int, why: str
+) -> None:
+    has_run(person, *(("backup", state) for state in runs), ("other", RUNS), ("other", FAILED))
+    daemon.replies = dict.fromkeys(KINDS, run(state="running"))
+    person.types(verb, "backup")
+    assert daemon.asked == [Kill(number) if verb == "kill" else Retry(number)], why
+
+
+REFUSED = [
+    # verb, the job's runs, what is said; why
+    ("kill", [DONE], "There is no run of backup to kill: none runs or waits", "it is over"),
+    ("retry", [FAILED, DONE], "There is no run of backup to retry: none waits, and", "it is mended"),
+    ("kill", [RUNS, WAITS], "backup has 2 runs to kill: 1 (running, Sun 2027-03-28 12:00 Europe/Berlin), 2 (scheduled, Sun 2027-03-28 12:01 Europe/Berlin); name one, as in meridian kill 2", "which?"),
+    ("retry", [FAILED] * 7, "(failed, Sun 2027-03-28 12:06 Europe/Berlin) and 2 before; name one, as in meridian retry 7", "many"),
+    ("retry", [RUNS], "There is no run of backup to retry", "it runs already"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "runs", "said", "why"), REFUSED)
+def test_a_job_without_one_candidate_is_refused_with_those_there_are(
+    person: Person, daemon: StandIn, verb: str, runs: list[State | None], said: str, why: str
+) -> None:
+    has_run(person, *(("backup", state) for state in runs))
+    result = person.types(verb, "backup")
+    assert (result.exit_code, daemon.asked) == (1, []), why
+    assert said in result.stderr
+    code = "several-runs" if "name one" in said else "no-such-run"
+    assert json.loads(person.types(verb, "backup", "--json").stdout)["error"]["code"] == code
+
+
+def test_a_job_that_nobody_knows_is_refused_with_the_nearest(
+    person: Person, daemon: StandIn
+) -> None:
+    has_run(person, ("backup", DONE))
+    for verb in ("kill", "retry"):
+        result = person.types(verb, "bakcup")
+        assert (result.exit_code, daemon.asked) == (1, [])
+        assert "There is no job 'bakcup'; did you mean backup?" in result.stderr
 
 
 def test_a_note_that_is_too_long_is_refused_with_its_limit(person: Person, daemon: StandIn) -> None:

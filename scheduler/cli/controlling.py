@@ -14,11 +14,11 @@ from typing import Annotated
 import typer
 
 from scheduler import control, lock, protocol, replies
-from scheduler.cli import board, completing, given, show
+from scheduler.cli import board, choosing, completing, given, show
+from scheduler.cli.choosing import NotOneRun
 from scheduler.clock import RealClock
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import (
-    MOST_RUNS,
     Json,
     Kill,
     Pause,
@@ -42,8 +42,12 @@ Jobs = Annotated[
     typer.Argument(metavar="JOB...", help="The jobs' names.", autocompletion=completing.jobs),
 ]
 Run = Annotated[
-    int,
-    typer.Argument(metavar="RUN", min=1, max=MOST_RUNS, help="Its number, as in meridian history."),
+    str,
+    typer.Argument(
+        metavar="RUN|JOB",
+        help="Its number, as in meridian history; or its job, if that has only one.",
+        autocompletion=completing.jobs,
+    ),
 ]
 Json_ = Annotated[bool, typer.Option("--json", help="The daemon's reply, as one JSON object.")]
 
@@ -64,7 +68,10 @@ def trigger(job: Job, state: given.State = None, json: Json_ = False) -> None:
 
 @app.command(epilog="Example:  meridian retry 42")
 def retry(run: Run, state: given.State = None, json: Json_ = False) -> None:
-    """Start the next attempt of a run now: of one that failed, or that waits for its retry."""
+    """Start the next attempt of a run now: of one that failed, or that waits for its retry.
+
+    A job may be named in its place that has one run which waits, or has failed since it succeeded.
+    """
 
     def told(reply: Json) -> str:
         moved = replies.of_run(reply)
@@ -72,14 +79,15 @@ def retry(run: Run, state: given.State = None, json: Json_ = False) -> None:
         what = f"{attempt} of run {moved.run} of {moved.job}"
         return f"{what} {_begun(moved)}; {_look(moved.run, state)}"
 
-    _carry_out(Retry(run), state, told, json=json)
+    _carry_out(lambda: Retry(choosing.to_retry(run, state)), state, told, json=json)
 
 
 @app.command(epilog="Example:  meridian kill 42")
 def kill(run: Run, state: given.State = None, json: Json_ = False) -> None:
     """End a run: SIGTERM to its processes, SIGKILL after CRON_KILL_AFTER; it is not tried again.
 
-    One that waits is let go of.
+    One that waits is let go of. A job may be named in its place that has one run which runs or
+    waits.
     """
 
     def told(reply: Json) -> str:
@@ -87,7 +95,7 @@ def kill(run: Run, state: given.State = None, json: Json_ = False) -> None:
         became = {"running": "is being ended", "skipped": "will not start"}
         return f"Run {moved.run} of {moved.job} {became.get(moved.state, 'has been ended')}"
 
-    _carry_out(Kill(run), state, told, json=json)
+    _carry_out(lambda: Kill(choosing.to_kill(run, state)), state, told, json=json)
 
 
 @app.command(epilog='Example:  meridian pause nightly-backup --until 18:00 --note "disk is full"')
@@ -185,12 +193,16 @@ def _reloaded(reply: Json) -> str:
 
 
 def _carry_out(
-    request: Request, state: Path | None, told: Callable[[Json], str], *, json: bool
+    request: Request | Callable[[], Request],
+    state: Path | None,
+    told: Callable[[Json], str],
+    *,
+    json: bool,
 ) -> Json:
     """Ask the daemon and say what came of it; exit status 1 if it did not do it."""
     try:
-        reply = ask(request, state)
-    except (NoDaemon, NoAnswer) as error:
+        reply = ask(request() if callable(request) else request, state)
+    except (NoDaemon, NoAnswer, NotOneRun) as error:
         if not json:
             raise
         reply = as_refusal(error)
@@ -224,6 +236,8 @@ def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE)
         raise NoDaemon(f"{lives}, but does not listen at {places.socket}: {why}") from error
 
 
-def as_refusal(error: NoDaemon | NoAnswer) -> Refused:
-    """Return what a program reads where nobody replied."""
+def as_refusal(error: NoDaemon | NoAnswer | NotOneRun) -> Refused:
+    """Return what a program reads where nobody replied, or was asked."""
+    if isinstance(error, NotOneRun):
+        return Refused(error.code, str(error))
     return Refused("no-daemon" if isinstance(error, NoDaemon) else "no-answer", str(error))

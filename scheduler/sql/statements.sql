@@ -210,6 +210,24 @@ AND instant <= :now AND instant > coalesce(
     -9e18
 );
 
+-- name: failed_since_success
+-- The runs of a job that have failed since one succeeded, oldest first.
+SELECT * FROM record
+WHERE number IN (
+    SELECT number FROM run INDEXED BY run_over
+    WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND state = 'failed'
+    AND instant > coalesce(
+        (
+            SELECT instant FROM run INDEXED BY run_over
+            WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+            AND state = 'succeeded'
+            ORDER BY instant DESC LIMIT 1
+        ),
+        -9e18
+    )
+)
+ORDER BY instant, number, attempt;
+
 -- name: open_of_job
 -- The runs of a job that are not over, oldest first.
 SELECT * FROM record

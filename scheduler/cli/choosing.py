@@ -1,0 +1,81 @@
+"""A run's number or a job's name in, the number of the one run that is meant out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import typer
+
+from scheduler.cli import given, run_view
+from scheduler.cli.past import explain_absence, run_number
+from scheduler.errors import MeridianError
+from scheduler.journal import Journal, RunRow
+from scheduler.model import State
+
+_NAMED = 5  # candidates that are named; the rest is a number
+
+
+class NotOneRun(MeridianError):
+    """A job was named that has no run to be chosen, or several; `code` is a word for machines."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def to_kill(which: str, state: Path | None) -> int:
+    """Return the run of this number, or the one of this job that runs or waits; else NotOneRun."""
+    return _number(which, state, Journal.open_of, "kill", "none runs or waits")
+
+
+def to_retry(which: str, state: Path | None) -> int:
+    """Return the run of this number, or the one of this job that waits or has failed.
+
+    Of those that have failed the ones since its last success count. Raises NotOneRun.
+    """
+    return _number(which, state, _retriable, "retry", "none waits, and its last run did not fail")
+
+
+def _retriable(journal: Journal, job: str) -> Sequence[RunRow]:
+    waiting = [row for row in journal.open_of(job) if row.state is State.SCHEDULED]
+    return waiting or journal.failed_since_success(job)
+
+
+def _number(
+    which: str,
+    state: Path | None,
+    candidates: Callable[[Journal, str], Sequence[RunRow]],
+    verb: str,
+    why_none: str,
+) -> int:
+    number = run_number(which)
+    if number is not None:
+        if number < 1:
+            raise typer.BadParameter(f"{which} is no run's number: they count from 1")
+        return number
+    with closing(given.journal(state)) as journal:
+        found = candidates(journal, which)
+        if not found and not journal.history(which, limit=1):
+            explain_absence(journal, which)
+    if not found:
+        raise NotOneRun("no-such-run", f"There is no run of {which} to {verb}: {why_none}")
+    if len(found) > 1:
+        named = f"{which} has {len(found)} runs to {verb}: {_named(found)}"
+        raise NotOneRun("several-runs", f"{named}; name one, as in meridian {verb} {_last(found)}")
+    return _last(found)
+
+
+def _last(found: Sequence[RunRow]) -> int:
+    return found[-1].run.number
+
+
+def _named(found: Sequence[RunRow]) -> str:
+    """Return the newest of them, each with its state and instant."""
+    shown = [
+        f"{row.run.number} ({row.state.value}, {run_view.scheduled(row)})"
+        for row in found[-_NAMED:]
+    ]
+    more = f" and {len(found) - _NAMED} before" if len(found) > _NAMED else ""
+    return ", ".join(shown) + more
