@@ -2,7 +2,8 @@
 
 crontab text → entries     sources, crontab, lines, action, scope, settings, values, duration,
                            naming, program, delay, remarks, percent, expression, items, fields,
-                           canonical, writing
+                           canonical, writing,
+                           dates, doubts
 entries → due runs         roster, last_good, timetable, due, shifts, minutes, tick, catchup
 due runs → claim → spawn   runs, prepared, admission, jobs, pauses, waiting, pending, queues, slots,
                            launches, process, shell, marks, environment, limits, limiter, cgroup

@@ -19,8 +19,6 @@ def five_fields(expression: Expression) -> str:
     minute, hour = _pair(
         (MINUTE, expression.minutes), (HOUR, expression.hours), starred=expression.elapsed
     )
-    if hour == "*" and not expression.every_hour:
-        hour = "*/1"  # starred, but not the exact `*` that runs in every hour there is
     day, weekday = _pair(
         (DAY, expression.days),
         (WEEKDAY, expression.weekdays),

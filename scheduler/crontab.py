@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from scheduler import action, delay, expression, lines, naming, remarks, settings
+from scheduler import action, delay, doubts, expression, lines, naming, remarks, settings
 from scheduler.errors import BadValue
 from scheduler.model import Crontab, Entry, Flags, Overlap
 from scheduler.scope import REFUSED, Scope
@@ -211,8 +211,13 @@ class _Reader:
         return chosen
 
     def _schedule(self, job: Job, name: str) -> Schedule:
-        if known := self._schedules.get(job.schedule):
-            return known
+        schedule = self._schedules.get(job.schedule) or self._parsed(job, name)
+        for remark in doubts.on_schedule(job.schedule, schedule):
+            at = lines.schedule_offset(self._line, job.schedule_at, remark.offset)
+            self._note(remark._replace(offset=at))
+        return schedule
+
+    def _parsed(self, job: Job, name: str) -> Schedule:
         try:
             schedule = expression.parse(job.schedule, job=name, salt=self._salt)
         except BadValue as bad:

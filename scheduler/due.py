@@ -2,8 +2,8 @@
 
 The rule of local clock changes is `walls` and `applies`, and stands in the README's table of rules.
 It is Debian's rule (cron(8)) for clocks that go forward by less than three hours, or back by three
-at most, with its holes closed: an entry is made up for after a gap, star or not, unless its hour
-field is exactly `*` and the gap is of whole hours.
+at most, with its holes closed: an entry is made up for after a gap, star or not, unless it
+names every hour and the gap is of whole hours.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from croniter import CroniterBadDateError, croniter
 
 from scheduler import shifts
+from scheduler.dates import comes
 from scheduler.tick import MINUTE
 
 if TYPE_CHECKING:
@@ -157,12 +158,13 @@ class _WallSearch:
 
     def __init__(self, expression: Expression) -> None:
         self._expression = expression
+        self._comes = comes(expression)
         text, day_or = _settled(expression)
         self._croniter = croniter(text, datetime(2000, 1, 1), day_or=day_or)  # noqa: DTZ001 (naive wall time is the point)
 
     def after(self, wall: datetime) -> datetime | None:
         last = min(wall.year + RAREST, MAXYEAR)
-        while True:
+        while self._comes:
             self._croniter.set_current(wall, force=True)
             try:
                 found: datetime = self._croniter.get_next(datetime)
@@ -173,10 +175,11 @@ class _WallSearch:
             if matches_day(self._expression, found):
                 return found
             wall = found.replace(hour=23, minute=59)
+        return None
 
     def before(self, wall: datetime) -> datetime | None:
         first = max(wall.year - RAREST, MINYEAR + 1)
-        while True:
+        while self._comes:
             self._croniter.set_current(wall, force=True)
             try:
                 found: datetime = self._croniter.get_prev(datetime)
@@ -187,6 +190,7 @@ class _WallSearch:
             if matches_day(self._expression, found):
                 return found
             wall = found.replace(hour=0, minute=0)
+        return None
 
 
 # A search keeps nothing between two questions, so all that ask for one expression share it.

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from scheduler import canonical, duration, items
+from scheduler.dates import comes, longest
 from scheduler.errors import BadValue
 from scheduler.fields import (
     FIELDS,
@@ -28,7 +29,7 @@ _NICKNAMES = {
     "@hourly": "0 * * * *",
 }
 _WORDS = re.compile(r"[^ \t]+")
-_MONTH_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DRAWS = 50  # of picks that fall on no date at all: then there are no others
 
 
 def parse(text: str, *, job: str = "", salt: str = "") -> Schedule:
@@ -78,9 +79,7 @@ class _Draft:
 
     values: tuple[Values, ...]
     days_rule: Literal["and", "or"]
-    every_hour: bool
     elapsed: bool
-    day_offset: int
 
 
 def _read(text: str) -> Schedule | _Draft:
@@ -121,35 +120,39 @@ def _draft(words: list[tuple[str, int]]) -> _Draft:
         except BadValue as error:
             error.offset += offset
             raise
-    (minute, _), (hour, _), (day, day_offset), _, (weekday, _) = words
+    (minute, _), (hour, _), (day, _), _, (weekday, _) = words
     return _Draft(
         tuple(values),
         days_rule="and" if day[0] == "*" or weekday[0] == "*" else "or",
-        every_hour=hour == "*",
         elapsed=minute[0] == "*" or hour[0] == "*",
-        day_offset=day_offset,
     )
 
 
 def _settle(draft: _Draft, job: str, salt: str) -> Expression:
+    """Make the picks; anew where they fall on no date, so that this does not hang on the salt."""
+    drawn = _drawn(draft, (job, salt))
+    if any(field.picks for field in draft.values):
+        for number in range(1, _DRAWS):
+            if comes(drawn):
+                break
+            drawn = _drawn(draft, (job, salt, str(number)))
+    return drawn
+
+
+def _drawn(draft: _Draft, key: tuple[str, ...]) -> Expression:
     minute, hour, day, month, weekday = draft.values
-    months = settle(month, job=job, salt=salt)
-    longest = max(_MONTH_LENGTHS[month - 1] for month in months)
-    expression = _shared(
-        settle(minute, job=job, salt=salt),
-        settle(hour, job=job, salt=salt),
-        settle(day, job=job, salt=salt, longest=longest),
+    months = settle(month, key)
+    return _shared(
+        settle(minute, key),
+        settle(hour, key),
+        settle(day, key, longest=longest(months)),
         months,
-        settle(weekday, job=job, salt=salt),
+        settle(weekday, key),
         draft.days_rule,
         day.last,
         weekday.nth,
-        draft.every_hour,
         draft.elapsed,
     )
-    if not _comes(expression):
-        raise _never(expression, draft.day_offset)
-    return expression
 
 
 _shared = lru_cache(maxsize=4096)(Expression)
@@ -205,51 +208,3 @@ def _every_hint(text: str, minutes: int) -> str:
     if text.strip("0").isdigit():  # the bare number is seconds, which was hardly meant
         return f"write @every {text}m"
     return f"write @every {duration.to_text(max(minutes, 1) * 60)}"
-
-
-# --- dates that never come -----------------------------------------------------------------------
-
-
-def _comes(expression: Expression) -> bool:
-    """Return whether any year has a day for it.
-
-    No year needs to be looked at: over the 14 kinds of year each date falls on each weekday.
-    """
-    if expression.days_rule == "or":
-        return True
-    if expression.weekdays and min(expression.days, default=31) <= 28:
-        return True
-    lengths = {_MONTH_LENGTHS[month - 1] for month in expression.months}
-    if 29 in lengths:
-        lengths.add(28)
-    return any(
-        _is_nth(expression, day, length)
-        for length in lengths
-        for day in (*expression.days, *((length,) if expression.last_day else ()))
-        if day <= length
-    )
-
-
-def _is_nth(expression: Expression, day: int, length: int) -> bool:
-    ordinals = {n for _, n in expression.nth_weekdays}
-    return bool(
-        expression.weekdays
-        or (day - 1) // 7 + 1 in ordinals
-        or (day > length - 7 and -1 in ordinals)
-    )
-
-
-def _never(expression: Expression, offset: int) -> BadValue:
-    if expression.weekdays:
-        return BadValue(
-            "never-fires",
-            "this date never comes: none of its months has such a day",
-            offset=offset,
-            hint="write L for the last day of a month",
-        )
-    return BadValue(
-        "never-fires",
-        "these days never fall together, and both must: one of the day fields starts with *",
-        offset=offset,
-        hint="write the day field without a *, and either will do",
-    )

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,11 +68,14 @@ class Values:
     picks: tuple[Pick, ...] = ()
 
 
-def settle(values: Values, *, job: str, salt: str, longest: int = 31) -> frozenset[int]:
-    """Return the values with every pick made for this job; `longest` is the last day there is."""
+def settle(values: Values, key: Sequence[str], *, longest: Sequence[int] = ()) -> frozenset[int]:
+    """Return the values with every pick made; `key` is the job, the salt, and what else moves it.
+
+    `longest` are the last days that there are, best first: every year, and in leap years.
+    """
     if not values.picks:
         return values.plain
-    chosen = [_chosen(pick, job, salt, longest) for pick in values.picks]
+    chosen = [_chosen(pick, key, longest) for pick in values.picks]
     return share(values.plain.union(*chosen))
 
 
@@ -103,20 +106,21 @@ def folded(field: Field, values: range) -> frozenset[int]:
     return frozenset(value % 7 for value in values) if field is WEEKDAY else frozenset(values)
 
 
-def _chosen(pick: Pick, job: str, salt: str, longest: int) -> frozenset[int]:
-    high = pick.high
-    if pick.field is DAY and pick.low <= longest:
-        high = min(high, longest)  # whether the line is accepted must not hang on the draw
+def _chosen(pick: Pick, key: Sequence[str], longest: Sequence[int]) -> frozenset[int]:
+    # Of the days that come every year if it may, so that no machine draws one that never comes.
+    last = next((last for last in longest if pick.low <= last), pick.high)
+    high = min(pick.high, last)
     span = high - pick.low + 1
     # OpenBSD's rule for `~/s`: a start below the step, and never beyond the range.
     choices = span if pick.step is None else min(pick.step, span)
-    start = pick.low + _hash(pick, job, salt) % choices
+    start = pick.low + _hash(pick, key) % choices
     return folded(pick.field, range(start, high + 1, pick.step or span))
 
 
-def _hash(pick: Pick, job: str, salt: str) -> int:
+def _hash(pick: Pick, key: Sequence[str]) -> int:
+    job, salt, *more = key
     name = pick.field.name
     parts = ("~", salt, job, name, pick.text) if pick.text else ("H", job, name)
     # Python's own hash() differs in every process; this one outlives the machine.
-    key = "\0".join(parts).encode(errors="surrogatepass")
-    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big")
+    raw = "\0".join((*parts, *more)).encode(errors="surrogatepass")
+    return int.from_bytes(blake2b(raw, digest_size=8).digest(), "big")

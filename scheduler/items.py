@@ -57,6 +57,7 @@ _read_once = lru_cache(maxsize=8192)(_read)
 
 # --- one item of the list ------------------------------------------------------------------------
 
+_LONGEST_STEP = 9  # digits: what cron keeps of more is another number
 _WORD = "[0-9]+|[A-Za-z]+"
 _STEP = "(?:/([0-9]+))?"
 _PLAIN = re.compile(rf"(?:\*|({_WORD})(?:-({_WORD}))?){_STEP}")
@@ -221,20 +222,14 @@ def _step(field: Field, text: str | None) -> int | None:
     digits = text.lstrip("0")
     if not digits:
         raise BadValue("step-zero", "a step of 0 goes nowhere", hint="write a step of 1 or more")
-    if len(digits) > 2 or int(digits) > field.size:
+    if len(digits) > _LONGEST_STEP:
         raise BadValue(
             "step-too-long",
             f"a step of {shortened(text)} is longer than the {field.size} values of the"
-            f" {field.name} field: it would fire once in each round",
-            hint=_interval_hint(field, digits),
+            f" {field.name} field",
+            hint=f"write the {field.name} itself",
         )
     return int(digits)
-
-
-def _interval_hint(field: Field, digits: str) -> str:
-    if field.unit and len(digits) < 5:
-        return f"write @every {digits}{field.unit}"
-    return f"write the {field.name} itself"
 
 
 # --- what is wrong

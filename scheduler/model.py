@@ -22,8 +22,7 @@ class Expression:
 
     `weekdays` are 0-6 from Sunday; `nth_weekdays` holds (weekday, n) for `fri#2` and (weekday, -1)
     for `friL`. `days_rule` is crontab(5)'s: "or" unless the text of either day field starts with
-    `*`. `every_hour` and `elapsed` are what clock changes ask of the text: the hour field is
-    exactly `*`; the minute or hour field starts with `*`.
+    `*`. `elapsed` is what an overlap asks of the text: the minute or hour field starts with `*`.
     """
 
     minutes: frozenset[int]
@@ -34,8 +33,12 @@ class Expression:
     days_rule: Literal["and", "or"]
     last_day: bool = False
     nth_weekdays: frozenset[tuple[int, int]] = frozenset()
-    every_hour: bool = False
     elapsed: bool = False
+
+    @property
+    def every_hour(self) -> bool:
+        """Whether it names all hours, however they are written: `*`, `*/1`, `0-23`."""
+        return len(self.hours) == 24
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ def dates(text: str, year: int) -> Iterator[date]:
 
 def is_due(text: str, shown: Shown) -> bool:
     minute, hour, *_ = text.split()
-    out_of_step = hour != "*" or len(shown.jumped_over) not in (60, 120)
+    every_hour = all(names(hour, each, low=0, high=23) for each in range(24))
+    out_of_step = not every_hour or len(shown.jumped_over) not in (60, 120)
     made_up_for = out_of_step and any(asks_for(text, wall) for wall in shown.jumped_over)
     follows_elapsed_time = minute.startswith("*") or hour.startswith("*")
     own = asks_for(text, shown.wall) and (follows_elapsed_time or not shown.seen_before)

@@ -412,6 +412,13 @@ def test_explain_of_no_schedule_shows_where_it_is_wrong(person: Person) -> None:
     assert result.stdout == ""
 
 
+def test_explain_says_what_cron_makes_of_a_step_that_is_too_long(person: Person) -> None:
+    result = person.types("explain", "*/90 * * * *")
+    assert result.exit_code == 0
+    assert "long-step a step of 90 is longer than the 60 minutes it goes through" in result.stderr
+    assert "at minute 0 of every hour" in result.stdout
+
+
 def test_explain_of_an_unknown_zone_suggests_one(person: Person) -> None:
     result = person.types("explain", "0 0 * * *", "--tz", "Europe/Berln")
     assert result.exit_code == 2

@@ -43,7 +43,6 @@ def debian(text: str, zone: ZoneInfo, start: datetime, end: datetime) -> list[da
 DIFFERENCES = [  # text, zone, from, to, Meridian, cronsim, why
     ("*/30 2 * * *", "Europe/Berlin", "2027-03-28T00:00+01:00", "2027-03-28T06:00+02:00", "03:00+02", "", "Debian loses what a starred minute asks for in a gap"),
     ("0 */2 * * *", "Europe/Berlin", "2027-03-28T00:00+01:00", "2027-03-28T06:00+02:00", "00:00+01 03:00+02 04:00+02", "00:00+01 04:00+02", "and what a starred hour does"),
-    ("15 */1 * * *", "Europe/Berlin", "2027-03-28T00:00+01:00", "2027-03-28T04:00+02:00", "00:15+01 01:15+01 03:00+02 03:15+02", "00:15+01 01:15+01 03:15+02", "only a lone star needs nothing"),
     ("0 */12 * * *", "Asia/Beirut", "2027-03-27T22:00+02:00", "2027-03-28T13:00+03:00", "01:00+03 12:00+03", "12:00+03", "at midnight too"),
     ("*/30 1 * * *", "Antarctica/Troll", "2027-03-28T00:00+00:00", "2027-03-28T05:00+02:00", "03:00+02", "", "and for two hours"),
     ("15 * * * *", "Australia/Lord_Howe", "2027-10-03T00:00+10:30", "2027-10-03T04:00+11:00", "00:15+10:30 01:15+10:30 02:30+11 03:15+11", "00:15+10:30 01:15+10:30 03:15+11", "Debian knows no gap that puts an hourly entry out of step"),
@@ -94,12 +93,12 @@ def cronsim_can_tell(text: str, turn: Turn) -> bool:
 def is_made_up_for_here_alone(text: str, turn: Turn, at: datetime) -> bool:
     """Say whether it is the instant right after a gap that a starred entry has for skipped ones.
 
-    A lone star in the hour field has none: the gaps that are compared are of whole hours.
+    What names every hour has none: the gaps that are compared are of whole hours.
     """
     if turn.shift < 0 * MINUTE or at != turn.at or not follows_elapsed_time(text):
         return False
     own = reference.asks_for(text, (at + turn.after).replace(tzinfo=None))
-    return text.split()[1] != "*" and not own
+    return not expression(text).every_hour and not own
 
 
 def drawn() -> Iterator[tuple[str, ZoneInfo, Turn]]:
@@ -151,8 +150,6 @@ OURS = [  # text that Meridian alone takes, why
 ]
 
 THEIRS = [  # text that cronsim alone takes, why
-    ("*/90 * * * *", "a step longer than its field is every hour, which nobody meant"),
-    ("0 0 */32 * *", "or the first of every month"),
     ("0 0 L/2 * *", "a step from the last day on goes nowhere"),
     ("0 0 LW * *", "the month's last working day is not in the language"),
     ("0 0 0 * * *", "six fields: the tick is a minute"),

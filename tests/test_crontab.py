@@ -522,7 +522,6 @@ def test_the_system_form_has_a_user(
         ("  0   25  * * * x", 7, "out-of-range", "the hour"),
         ("0 9 * * fri,mno x", 13, "bad-name", "inside a list"),
         ("CRON_RETRIES=1 0 9 * 13 * x", 22, "out-of-range", "behind a setting"),
-        ("0 0 31 2 * x", 5, "never-fires", "a date that never comes"),
     ],
 )
 def test_a_bad_job_line_says_where(line: str, column: int, code: str, reason: str) -> None:
@@ -530,6 +529,24 @@ def test_a_bad_job_line_says_where(line: str, column: int, code: str, reason: st
     assert codes(table) == [(2, column, code)], reason
     assert table.refused == {2}
     assert [entry.command for entry in table.entries] == ["before", "after"]
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "code", "message"),
+    [
+        ("*/90 * * * * x", 1, "long-step", "it runs at minute 0 of every hour"),
+        ("  0   */48  * * * x", 7, "long-step", "it runs at 00:00 every day"),
+        ("CRON_RETRIES=1 0 0 31 2 * x", 20, "never-runs", "so it never runs"),
+    ],
+)
+def test_what_cron_runs_in_its_own_way_runs_here_with_a_warning(
+    line: str, column: int, code: str, message: str
+) -> None:
+    table = read(f"{line}\n{line}\n")
+    assert codes(table) == [(1, column, code), (2, column, code)]
+    assert message in table.problems[0].message
+    assert {problem.severity for problem in table.problems} == {Severity.WARNING}
+    assert len(table.entries) == 2
 
 
 @pytest.mark.parametrize(

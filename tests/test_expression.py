@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from calendar import monthrange
+from zoneinfo import ZoneInfo
 
 import pytest
 from croniter import croniter
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import expression
+from scheduler import dates, doubts, expression
+from scheduler.due import following
 from scheduler.errors import BadValue
 from scheduler.fields import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEKDAY, Field
 from scheduler.model import Every, Expression, Reboot
@@ -146,9 +148,16 @@ def test_both_day_fields_must_match_if_either_text_starts_with_a_star(
         ("* * * * *", True, True),
         ("5 * * * *", True, True),
         ("H * * * *", True, True),
-        ("5 */1 * * *", False, True),  # each hour, but not exactly `*`
-        ("5 *,3 * * *", False, True),
-        ("5 0-23 * * *", False, False),
+        ("5 */1 * * *", True, True),  # every hour, however it is written
+        ("5 *,3 * * *", True, True),
+        ("5 */60,* * * *", True, True),
+        ("5 0-23/1 * * *", True, False),  # a star repeats it in an overlap, and here is none
+        ("5 0-23 * * *", True, False),
+        ("5 0-11,12-23 * * *", True, False),
+        ("5 3,* * * *", True, False),
+        ("5 0/1 * * *", True, False),
+        ("5 0-22 * * *", False, False),
+        ("5 */2 * * *", False, True),
         ("*/30 2 * * *", False, True),
         ("0,30 2 * * *", False, False),
         ("H/15 2 * * *", False, False),
@@ -284,10 +293,24 @@ def test_a_random_range_hangs_on_salt_job_field_and_item() -> None:
     assert len({(min(e.minutes), min(e.hours)) for e in both}) > 40
 
 
-def test_no_draw_decides_whether_a_line_is_accepted() -> None:
-    for number in range(200):
-        schedule = five_fields("0 0 ~ feb *", job=f"job-{number}")
-        assert max(schedule.days) <= 29
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("0 0 ~ feb *", set(range(1, 29))),
+        ("0 0 28~31 2 *", {28}),  # not the 29th, which comes once in four years
+        ("0 0 29~31 2 *", {29}),  # unless there is nothing else
+        ("0 0 28~31 4 *", {28, 29, 30}),
+        ("0 0 28~31 2,4 *", {28, 29, 30}),
+        ("0 0 H(28-31) 2 *", {28}),
+        ("0 0 30~31 2~4 *", {30, 31}),  # never in February
+        ("0 0 */31,5~9 * mon#2", {1, 8, 9}),
+        ("0 0 30~31 2 *", {30, 31}),  # never, on every machine alike
+    ],
+)
+def test_no_draw_decides_whether_a_date_ever_comes(text: str, days: set[int]) -> None:
+    drawn = [five_fields(text, job=f"job-{number}") for number in range(300)]
+    assert set().union(*(each.days for each in drawn)) == days
+    assert len({dates.comes(each) for each in drawn}) == 1
 
 
 # --- what is refused -----------------------------------------------------------------------------
@@ -322,16 +345,7 @@ def test_no_draw_decides_whether_a_line_is_accepted() -> None:
         ("50~10 * * * *", "reversed-range", 0, "smaller one first"),
         ("H(5-0) * * * *", "reversed-range", 0, "smaller one first"),
         # Steps
-        ("*/90 * * * *", "step-too-long", 0, "write @every 90m"),
-        ("*/61 * * * *", "step-too-long", 0, "write @every 61m"),
-        ("0 */36 * * *", "step-too-long", 2, "write @every 36h"),
-        ("0 0 */45 * *", "step-too-long", 4, "write @every 45d"),
-        ("0 0 * * */14", "step-too-long", 8, "write @every 14d"),
-        ("0 0 1 */18 *", "step-too-long", 6, "write the month itself"),
-        ("5/90 * * * *", "step-too-long", 0, "write @every 90m"),
-        ("H/90 * * * *", "step-too-long", 0, "write @every 90m"),
-        ("~/90 * * * *", "step-too-long", 0, "write @every 90m"),
-        ("*/4294967301 * * * *", "step-too-long", 0, ""),
+        ("*/4294967301 * * * *", "step-too-long", 0, ""),  # never wrapped to 5
         ("*/0 * * * *", "step-zero", 0, "1 or more"),
         ("*/000 * * * *", "step-zero", 0, "1 or more"),
         ("*/ * * * *", "not-a-number", 0, ""),
@@ -382,13 +396,6 @@ def test_no_draw_decides_whether_a_line_is_accepted() -> None:
         ("L * * * *", "bad-name", 0, "day field"),
         ("0 0 * * L", "bad-name", 8, "satL"),
         ("0 0 * * 1,5,ſun", "not-a-number", 12, "ASCII"),  # a long s folds to an s elsewhere
-        # Dates that never come
-        ("0 0 31 2 *", "never-fires", 4, "write L"),
-        ("0 0 30,31 feb *", "never-fires", 4, "write L"),
-        ("0 0 31 apr,jun,sep,nov *", "never-fires", 4, "write L"),
-        ("0 0 31 2 */2", "never-fires", 4, "write L"),
-        ("0 0 */15 * mon#2", "never-fires", 4, "without a *"),  # days 1, 16, 31; never 8-14
-        ("0 0 */31 * friL", "never-fires", 4, "without a *"),
         # Nicknames
         ("@dayly", "bad-nickname", 0, "write @daily"),
         (" @5", "bad-nickname", 1, "known are @yearly"),
@@ -413,6 +420,127 @@ def test_what_never_does_what_was_meant_is_refused_with_what_to_write(
     assert hint in caught.value.hint
     assert bool(hint) <= bool(caught.value.hint)
     assert len(caught.value.message) < 200
+
+
+# --- what cron runs in its own way ---------------------------------------------------------------
+
+AS_CRON_RUNS_IT = [
+    # text, offset, code, what the message says, the hint, why
+    ("*/90 * * * *", 0, "long-step", "60 minutes it goes through: it runs at minute 0 of every hour", "write @every 90m for an interval, or */60 to say just that", "once an hour"),
+    ("*/120 * * * *", 0, "long-step", "it runs at minute 0 of every hour", "write @every 120m", "likewise"),
+    ("*/61 3 * * *", 0, "long-step", "it runs at 03:00 every day", "write @every 61m", "of its hour"),
+    ("0 */48 * * *", 2, "long-step", "24 hours it goes through: it runs at 00:00 every day", "write @every 48h for an interval, or */24 to say just that", "once a day"),
+    ("0 0 */45 * *", 4, "long-step", "31 days it goes through: it runs at 00:00 on day 1 of the month", "write @every 45d", "once a month"),
+    ("0 0 1 */18 *", 6, "long-step", "in January", "write */12", "once a year"),
+    ("0 0 * * */14", 8, "long-step", "it runs at 00:00 on Sunday", "write @every 14d for an interval, or */7 to say just that", "once a week"),
+    ("0 0 1-7 * */100", 10, "long-step", "days 1 to 7 of the month, and only on Sunday", "or */7 to say just that", "a lone star and its step: the first Sunday"),
+    ("10-20/30 * * * *", 0, "long-step", "11 minutes it goes through: it runs at minute 10", "write 10", "in a range"),
+    ("0 9-17/012 * * *", 2, "long-step", "9 hours it goes through: it runs at 09:00", "write 9", "with a nought in front"),
+    ("0 0 * * fri-sun/4", 8, "long-step", "3 weekdays it goes through: it runs at 00:00 on Friday", "write fri", "over the week's end"),
+    ("5/90 * * * *", 0, "long-step", "it runs at minute 5 of every hour", "write @every 90m", "to the field's end"),
+    ("H/90 * * * *", 0, "long-step", "it runs at minute", "write @every 90m", "from a stable pick"),
+    ("H(3-5)/10 * * * *", 0, "long-step", "3 minutes", "write H(3-5)", "of a range"),
+    ("~/90 * * * *", 0, "long-step", "it runs at minute", "write @every 90m", "from a random one"),
+    ("5,*/90 * * * *", 2, "long-step", "it adds 0 alone", "write 0", "beside another item"),
+    ("*/90,5 * * * *", 0, "long-step", "it adds 0 alone", "write 0", "before one"),
+    ("0 0 1-7,*/100 * MON", 8, "long-step", "only a * at the start makes both day fields count", "write */100,1-7", "a star that is not first is none"),
+    ("0 0 31 2 *", 4, "never-runs", "this date never comes, so it never runs", "write L", "as many write never"),
+    ("0 0 30,31 feb *", 4, "never-runs", "never runs", "write L", "neither day"),
+    ("0 0 31 apr,jun,sep,nov *", 4, "never-runs", "never runs", "write L", "in no month"),
+    ("0 0 31 2 */2", 4, "never-runs", "never runs", "write L", "both must match"),
+    ("0 0 30~31 2 *", 4, "never-runs", "never runs", "write L", "whatever is drawn"),
+    ("0 0 */15 * mon#2", 4, "never-runs", "never fall together, so it never runs", "without a *", "days 1, 16, 31; never 8-14"),
+    ("0 0 */31 * friL", 4, "never-runs", "never fall together", "without a *", "nor these"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "offset", "code", "message", "hint", "why"), AS_CRON_RUNS_IT)
+def test_what_cron_runs_in_its_own_way_is_run_so_with_a_warning_that_says_how(
+    text: str, offset: int, code: str, message: str, hint: str, why: str
+) -> None:
+    (doubt,) = doubts.on_schedule(text, five_fields(text))
+    assert (doubt.offset, doubt.code) == (offset, code), why
+    assert message in doubt.message
+    assert hint in doubt.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 0 */100,1-7 * MON",  # the known way to say: the first Monday
+        "0 0 */32,1-7 * MON",
+        "0 0 1-7 * */100,MON",
+        "0 0 */31,1-7 * MON",
+        "*/60 */24 * * *",  # exactly as long as the field
+        "5/60 * * * *",
+        "10-20/11 * * * *",
+        "0 0 * * mon-sun/7",
+        "0 0 29 2 *",
+        "0 0 29 2 */7",
+        "@every 90m",
+        "@reboot",
+        "@yearly",
+    ],
+)
+def test_what_does_what_it_says_needs_no_warning(text: str) -> None:
+    assert doubts.on_schedule(text, expression.parse(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "days_rule"),
+    [
+        ("0 0 */100,1-7 * MON", "and"),
+        ("0 0 */32,1-7 * MON", "and"),
+        ("0 0 1-7 * */100,MON", "and"),  # the Sunday that */100 adds included
+        ("0 0 1-7,*/100 * MON", "or"),
+    ],
+)
+def test_first_monday_means_what_it_means_to_cron(text: str, days_rule: str) -> None:
+    schedule = five_fields(text)
+    assert schedule.days == frozenset(range(1, 8))
+    assert schedule.weekdays - {0} == frozenset({1})
+    assert schedule.days_rule == days_rule
+
+
+def bits(field: Field, text: str) -> set[int]:
+    """Return the values of a plain list as cron's C sets them, bit by bit (cronie's entry.c).
+
+    A loop from the lower end to the upper one, by the step, however long that is.
+    """
+    found: set[int] = set()
+    for item in text.split(","):
+        base, _, step = item.partition("/")
+        low, _, high = base.partition("-")
+        if low == "*":
+            low, high = str(field.low), str(7 if field is WEEKDAY else field.high)
+        value = int(low)
+        while value <= int(high or low):
+            found.add(value % 7 if field is WEEKDAY else value)
+            value += int(step or 1)
+    return found
+
+
+def cron_items(field: Field) -> st.SearchStrategy[str]:
+    """Draw items of the forms that cron has, with steps of any length."""
+    number = st.integers(field.low, field.top)
+    ends = st.tuples(number, number).map(sorted)
+    step = st.integers(1, 200)
+    return st.one_of(
+        st.just("*"),
+        number.map(str),
+        step.map("*/{}".format),
+        ends.map(lambda pair: f"{pair[0]}-{pair[1]}"),
+        st.tuples(ends, step).map(lambda both: f"{both[0][0]}-{both[0][1]}/{both[1]}"),
+    )
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(FIELDS), st.data())
+def test_a_list_with_steps_of_any_length_sets_the_bits_that_cron_sets(
+    field: Field, data: st.DataObject
+) -> None:
+    text = data.draw(listed(cron_items(field)))
+    assert alone(field, text) == bits(field, text)
 
 
 def test_an_error_is_placed_anew_in_each_text() -> None:
@@ -455,6 +583,7 @@ def test_never_means_on_no_day_of_any_kind_of_year(
     day = ",".join(["*/31", *map(str, days), *(["L"] if last else [])])
     weekday = ",".join(nth) or "*"
     text = f"0 0 {day} {','.join(map(str, months))} {weekday}"
+    schedule = five_fields(text)
     wanted = {1, *days}
     comes = any(
         (date.day in wanted or (last and date.day == length))
@@ -464,21 +593,17 @@ def test_never_means_on_no_day_of_any_kind_of_year(
         for length in [monthrange(year, month)[1]]
         for date in (dt.date(year, month, number) for number in range(1, length + 1))
     )
-    assert comes == is_accepted(text)
+    assert dates.comes(schedule) == comes
+    assert ("never-runs" in {each.code for each in doubts.on_schedule(text, schedule)}) != comes
+    if not comes:
+        start = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+        assert next(following(schedule, ZoneInfo("UTC"), start), None) is None
 
 
 def names_of(date: dt.date, length: int) -> set[str]:
     weekday = date.isoweekday() % 7
     last = {f"{weekday}L"} if date.day > length - 7 else set()
     return {f"{weekday}#{(date.day + 6) // 7}"} | last
-
-
-def is_accepted(text: str) -> bool:
-    try:
-        expression.parse(text)
-    except BadValue as error:
-        return error.code != "never-fires"
-    return True
 
 
 # --- back to text, and to JSON -------------------------------------------------------------------
@@ -493,7 +618,9 @@ def is_accepted(text: str) -> bool:
         ("0,15,30,45 9 * * *", "0-45/15 9 * * *"),  # no star, so clock changes treat it as fixed
         ("*/15 9 * * *", "*/15 9 * * *"),
         ("0-59 0-23 1-31 1-12 0-6", "0-59 0-23 1-31 * 0-6"),
-        ("5 */1 * * *", "5 */1 * * *"),
+        ("5 */1 * * *", "5 * * * *"),
+        ("5 0-23 * * *", "5 0-23 * * *"),
+        ("*/30 0-23 * * *", "*/30 * * * *"),
         ("0 0 *,13 * 5", "0 0 * * 5"),
         ("0 0 13 * */7", "0 0 13 * */7"),
         ("*/60,7 3 * * *", "*/60,7 3 * * *"),
@@ -555,7 +682,6 @@ EXTRA_FIELDS = [
 @settings(max_examples=200)
 @given(st.tuples(*PLAIN_FIELDS).map(" ".join))
 def test_plain_fields_mean_what_croniter_expands_them_to(text: str) -> None:
-    assume(is_accepted(text))
     schedule = five_fields(text)
     ours = (schedule.minutes, schedule.hours, schedule.days, schedule.months, schedule.weekdays)
     theirs = croniter(text).expanded
@@ -567,7 +693,6 @@ def test_plain_fields_mean_what_croniter_expands_them_to(text: str) -> None:
 @settings(max_examples=200)
 @given(st.tuples(*EXTRA_FIELDS).map(" ".join), st.text(max_size=5))
 def test_printed_and_parsed_again_it_is_the_same_object(text: str, job: str) -> None:
-    assume(is_accepted(text))
     schedule = expression.parse(text, job=job)
     assert expression.parse(expression.to_text(schedule)) is schedule
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import expression, report
+from scheduler import doubts, expression, report
 from scheduler.cli import anchors, given, rows, show
 from scheduler.cli.tables import Cell, When
 from scheduler.clock import RealClock
@@ -21,6 +21,7 @@ from scheduler.errors import BadValue
 from scheduler.explain import explain as in_words
 from scheduler.mask import mask
 from scheduler.model import Entry, Problem, Reboot, Severity
+from scheduler.remarks import problem
 
 app = typer.Typer()
 
@@ -180,6 +181,8 @@ def explain(
     except BadValue as error:
         show.problems((_refusal(text, error),), err=True)
         raise typer.Exit(1) from error
+    doubtful = doubts.on_schedule(text, schedule)
+    show.problems([problem("expression", 0, text, doubt) for doubt in doubtful], err=True)
     if _DRAWN.search(text):
         show.remark("H and ~ are drawn for each job; this is what one job may get")
     entry = Entry("", schedule, text, zone, "")

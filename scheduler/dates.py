@@ -1,0 +1,50 @@
+"""An expression in, whether any date is one that it names out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from scheduler.model import Expression
+
+_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_FEBRUARY = 2
+
+
+def comes(expression: Expression) -> bool:
+    """Return whether any year has a day for it.
+
+    No year needs to be looked at: over the 14 kinds of year each date falls on each weekday.
+    """
+    if expression.days_rule == "or":
+        return True
+    if expression.weekdays and min(expression.days, default=31) <= 28:
+        return True
+    return any(
+        _is_nth(expression, day, length)
+        for length in _lengths(expression.months)
+        for day in (*expression.days, *((length,) if expression.last_day else ()))
+        if day <= length
+    )
+
+
+def longest(months: Collection[int]) -> tuple[int, int]:
+    """Return the last day that one of these months has in every year, and in a leap year."""
+    usual = max(_LENGTHS[month - 1] for month in months)
+    return usual, max(_lengths(months))
+
+
+def _lengths(months: Collection[int]) -> set[int]:
+    lengths = {_LENGTHS[month - 1] for month in months}
+    return lengths | {29} if _FEBRUARY in months else lengths
+
+
+def _is_nth(expression: Expression, day: int, length: int) -> bool:
+    ordinals = {n for _, n in expression.nth_weekdays}
+    return bool(
+        expression.weekdays
+        or (day - 1) // 7 + 1 in ordinals
+        or (day > length - 7 and -1 in ordinals)
+    )
