@@ -62,7 +62,9 @@ class Herald:
             for entry in entries:
                 if entry.job not in told and len(told) < _SHOWN:
                     told.add(entry.job)
-                    at = wording.of_instant(minute, entry.zone)
+                    at = wording.of_instant(
+                        minute, entry.zone, minute
+                    )  # how long till then says the day
                     self._log.info("next", job=entry.job, say=f"{at}, {self._until(minute)}")
             if len(told) >= min(_SHOWN, len(timetable.entries)):
                 return

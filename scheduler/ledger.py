@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 class Ledger:
     """The journal and the log as one: nothing is believed or said that is not on disk."""
 
-    def __init__(self, journal: Journal, log: Log) -> None:
+    def __init__(self, journal: Journal, log: Log, now: Callable[[], datetime]) -> None:
         self._journal = journal
         self._log = log
+        self._now = now
         self._steps: list[Callable[[], object]] = []
         self.number = 0  # which commit is under way; between two it is another
 
@@ -60,8 +61,9 @@ class Ledger:
         """Claim a run of the entry; None if it has been claimed before, which is told."""
         run = self._journal.claim(entry.job, instant, entry.zone.key)
         if run is None:
-            say = f"{wording.of_instant(instant, entry.zone)} has been handled before"
-            facts = {"job": entry.job, "instant": instant.isoformat(), "say": say}
+            at = wording.of_instant(instant, entry.zone, self._now())
+            say = f"{at} has been handled before"
+            facts = {"job": entry.job, "instant": wording.utc(instant), "say": say}
             self.then(partial(self._log.info, "passed", **facts))
         return run
 
@@ -82,14 +84,14 @@ class Ledger:
         entry, first, last = left_out.entry, left_out.first, left_out.last
         until = None if last == first else last
         self._journal.skip(entry.job, first, entry.zone.key, left_out.reason, until=until)
-        facts = wording.skip_facts(left_out)
+        facts = wording.skip_facts(left_out, self._now())
         self.then(partial(self._log.info, "skipped", **facts))
 
     def put_off(self, entry: Entry, pending: PutOff) -> None:
         """Let a claimed run wait for its start, which is on disk."""
         self.keep(pending)
         run, due = pending.run, pending.due
-        facts = wording.wait_facts(entry, run, due, made_up=pending.made_up)
+        facts = wording.wait_facts(entry, run, due, self._now(), made_up=pending.made_up)
         self.then(partial(self._log.info, "waits", **facts))
 
     def keep(self, pending: Pending, reason: Reason | None = None) -> None:
@@ -102,7 +104,7 @@ class Ledger:
     def line_up(self, entry: Entry, pending: Pending, reason: Reason) -> None:
         """Let a run wait for a place."""
         self.keep(pending, reason)
-        facts = wording.line_facts(entry, pending.run, reason)
+        facts = wording.line_facts(entry, pending.run, reason, self._now())
         self.then(partial(self._log.info, "waits", **facts))
 
     def pass_over(self, entry: Entry, instant: datetime, before: datetime | None) -> None:
@@ -181,14 +183,15 @@ class Ledger:
         """Close a run that has no process."""
         self._journal.finish(run, state, reason)
         message = "skipped" if state is State.SKIPPED else "failed"
-        facts = wording.run_facts(run) | {"reason": reason.value}
+        facts = wording.close_facts(run, reason)
         self.then(partial(self._log.info, message, **facts))
 
     def adopted(self, running: Running) -> None:
         """Tell of an attempt that an earlier daemon started and this one watches."""
         run = running.attempt.run
-        say = partial(self._log.info, "adopted", job=run.job, run=run.number, pid=running.pid)
-        self.then(say)
+        say = f"still running as pid {running.pid}: an earlier daemon started it"
+        facts = wording.run_facts(run) | {"pid": running.pid, "say": say}
+        self.then(partial(self._log.info, "adopted", **facts))
 
     def handled(self, minute: datetime) -> None:
         """Remember that the minute has been handled."""

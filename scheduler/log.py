@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from rich.cells import cell_len, set_cell_size
+
 from scheduler.redact import clean
+from scheduler.report import wrapped
 from scheduler.sink import Sink
 
 if TYPE_CHECKING:
@@ -23,6 +28,9 @@ _COLOUR = {
     "started": "36", "succeeded": "32", "failed": "31", "retry": "33", "gave up": "1;31",
     "skipped": "33", "next": "2",
 }  # fmt: skip
+
+
+_WIDE = 22  # cells of the column with jobs' names in a file
 
 
 class Log:
@@ -56,7 +64,7 @@ def open_log(style: Format, stream: TextIO | None = None, *, colour: bool | None
     if style in formatters:
         handler.setFormatter(formatters[style]())
     else:
-        handler.setFormatter(_Human(colour=stream.isatty() if colour is None else colour))
+        handler.setFormatter(_Human(stream, colour=colour))
     logger = logging.Logger("meridian", logging.INFO)  # noqa: LOG001 (its own, so that no library's set-up reaches it)
     logger.addHandler(handler)
     if isinstance(sink := getattr(stream, "buffer", None), Sink):
@@ -91,27 +99,59 @@ class _Systemd(logging.Formatter):
 
 
 class _Human(logging.Formatter):
-    """Local time, what happened, to which job, and the rest in a few words."""
+    """When, what happened, to which job and run, and the rest in words; facts are for machines.
 
-    def __init__(self, *, colour: bool) -> None:
+    A person at a terminal sees the time of day, in colour and broken at blanks. What goes into a
+    file is read later and elsewhere: it has the date, the offset from UTC, and whole lines.
+    """
+
+    def __init__(self, stream: TextIO, *, colour: bool | None) -> None:
         super().__init__()
-        self._colour = colour
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._colour = self._is_terminal if colour is None else colour
+        self._place = 0 if self._is_terminal else _WIDE  # cells of a job's name so far
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")  # noqa: DTZ006 (the reader's own wall clock)
-        facts = _facts(record)
+        """Return the line, or the lines where its words have several."""
+        said = _said(record)
         message = record.getMessage()
-        subject = facts.pop("job", None)
-        words = _said(record).get("say") or "  ".join(
-            f"{name}={_quoted(value)}" for name, value in facts.items()
+        head = f"{self._time(record.created)}  {message:<9}"
+        width, indent = self._width(), cell_len(head) + 2
+        words = self._subject(said, (width or 0) // 6) + str(said.get("say") or "")
+        first, *others = (clean(line) for line in words.split("\n"))
+        first, *rest = wrapped(f"{head}  {first}", width, indent) if width else [f"{head}  {first}"]
+        text = "\n".join(line.rstrip() for line in (first, *rest, *others))
+        return self._coloured(text, head, message, record.levelno) if self._colour else text
+
+    def _time(self, created: float) -> str:
+        here = datetime.fromtimestamp(created).astimezone()  # the reader's own wall clock
+        return f"{here:%H:%M:%S}" if self._is_terminal else here.isoformat(" ", "seconds")
+
+    def _subject(self, said: Mapping[str, Fact], most: int) -> str:
+        """Return the job, in a column as wide as names so far but `most`, and the run's number."""
+        job, run = said.get("job"), said.get("run")
+        if job is None:
+            return ""
+        name = clean(str(job))
+        self._place = max(self._place, min(cell_len(name), most))
+        number = "" if run is None else f"run {run}" + (": " if said.get("say") else "")
+        return f"{set_cell_size(name, max(self._place, cell_len(name)))}  {number}"
+
+    def _width(self) -> int | None:
+        """Return how many cells a line has, None where that is not a screen's."""
+        with suppress(OSError, ValueError):  # no descriptor, or no terminal behind it
+            if self._is_terminal:
+                return os.get_terminal_size(self._stream.fileno()).columns or None
+        return None
+
+    def _coloured(self, text: str, head: str, message: str, level: int) -> str:
+        default = "31" if level >= logging.WARNING else "0"
+        start = len(head) - max(len(message), 9)
+        return (
+            f"{text[:start]}\x1b[{_COLOUR.get(message, default)}m{text[start : len(head)]}\x1b[0m"
+            f"{text[len(head) :]}"
         )
-        head = f"{message:<9}"
-        if self._colour:
-            default = "31" if record.levelno >= logging.WARNING else "0"
-            head = f"\x1b[{_COLOUR.get(message, default)}m{head}\x1b[0m"
-        place = "" if subject is None else f"{clean(str(subject)):<22} "
-        text = "\n".join(clean(line) for line in str(words).split("\n"))
-        return f"{time}  {head}  {place}{text}".rstrip()
 
 
 def _facts(record: logging.LogRecord) -> dict[str, Fact]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -67,6 +68,22 @@ def summary(entries: int, problems: Sequence[Problem]) -> str:
     kinds = ((errors, "error"), (len(problems) - errors, "warning"))
     parts = ", ".join(counted(number, noun) for number, noun in kinds if number)
     return f"{total} ({parts})" if parts else total
+
+
+def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
+    """Return a line broken at blanks to fit so many cells, all but the first indented.
+
+    One that fits is as it was; a word longer than the room stays whole, so that it can be copied.
+    """
+    if cell_len(text) <= width:
+        return [text]
+    found = [""]
+    for word in re.findall(r" *[^ ]+", text):
+        if not found[-1].strip() or cell_len(found[-1] + word) <= width:
+            found[-1] += word
+        else:
+            found.append(" " * indent + word.lstrip(" "))
+    return found
 
 
 def _line(text: str) -> str:

@@ -63,7 +63,7 @@ class Runs:
         self._clock = clock
         self._journal = journal
         self._spawner = spawner
-        self._ledger = Ledger(journal, log)
+        self._ledger = Ledger(journal, log, clock.now)
         self._launches = Launches(clock, spawner, state)
         self._bounds = Bounds(clock, state, most_output)
         self._starts = Starts(clock, log)

@@ -15,7 +15,7 @@ from scheduler.errors import JournalError
 from scheduler.log import Fact, Log
 from scheduler.model import Expression
 from scheduler.tick import JumpKind
-from scheduler.wording import of_cause, of_seconds
+from scheduler.wording import of_cause, of_seconds, of_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -127,8 +127,9 @@ class Story(Log):
         for last, noticed, kind in reversed(self._jumps):
             if last <= at <= noticed or last <= own <= noticed:
                 how = "made up for" if last < at else f"{of_seconds(late)} late"
-                since, until = (each.astimezone(entry.zone) for each in (last, noticed))
-                return f"{how}: {of_cause(kind)} from {since:%H:%M} until {until:%H:%M}"
+                ends = [each.astimezone(entry.zone) for each in (last, noticed)]
+                since, until = of_times(ends, self._clock.now())
+                return f"{how}: {of_cause(kind)} from {since} until {until}"
         return f"{of_seconds(late)} late: an earlier run of the job was under way"
 
 

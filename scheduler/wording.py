@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler import catchup
@@ -10,6 +11,7 @@ from scheduler.report import counted
 from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -19,14 +21,31 @@ if TYPE_CHECKING:
 Facts = dict[str, str | int | float | None]
 
 
-def of_instant(instant: datetime, zone: ZoneInfo) -> str:
-    """Return the instant as the wall clock of its zone shows it."""
-    return f"{instant.astimezone(zone):%H:%M} {zone.key}"
+def of_instant(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """Return the instant as the wall clock of its zone shows it, with its day if it is not today's.
+
+    Today is the day that `now` has in that zone.
+    """
+    return of_stretch(instant, instant, zone, now)
+
+
+def of_times(walls: Sequence[datetime], now: datetime) -> list[str]:
+    """Return local times of one zone, each with its date unless all are of the day of `now`."""
+    today = now.astimezone(walls[0].tzinfo).date()
+    is_today = all(local.date() == today for local in walls)
+    return [f"{local:%H:%M}" if is_today else f"{local:%a %Y-%m-%d %H:%M}" for local in walls]
+
+
+def of_stretch(first: datetime, last: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """Return the instants from the first to the last in words."""
+    ends = [first] if first == last else [first, last]
+    times = of_times([each.astimezone(zone) for each in ends], now)
+    return f"{' to '.join(times)} {zone.key}"
 
 
 def start_facts(entry: Entry, attempt: Attempt, pid: int, *, started: datetime) -> Facts:
     """Return what the log says of a start; `say` is its wording for a person."""
-    words = of_instant(attempt.run.instant, entry.zone)
+    words = of_instant(attempt.run.instant, entry.zone, started)
     late = catchup.lateness(catchup.own_start(entry, attempt.run.instant), started)
     is_late = attempt.number == 1 and late > 0
     if attempt.number > 1:
@@ -39,38 +58,43 @@ def start_facts(entry: Entry, attempt: Attempt, pid: int, *, started: datetime) 
 
 def run_facts(run: Run) -> Facts:
     """Return which run a line of the log is about."""
-    return {"job": run.job, "run": run.number, "instant": run.instant.isoformat()}
+    return {"job": run.job, "run": run.number, "instant": utc(run.instant)}
 
 
-def skip_facts(left_out: LeftOut) -> Facts:
+def skip_facts(left_out: LeftOut, now: datetime) -> Facts:
     """Return what the log says of instants that are not run."""
     entry, first, last = left_out.entry, left_out.first, left_out.last
-    words = of_instant(first, entry.zone)
-    if last != first:
-        words = f"{words} to {of_instant(last, entry.zone)}"
+    words = of_stretch(first, last, entry.zone, now)
     return {
         "job": entry.job,
-        "instant": first.isoformat(),
-        "until": None if last == first else last.isoformat(),
+        "instant": utc(first),
+        "until": None if last == first else utc(last),
         "reason": left_out.reason.value,
         "say": f"{words}: {left_out.reason.value}",
     }
 
 
-def wait_facts(entry: Entry, run: Run, due: datetime, *, made_up: bool) -> Facts:
+def close_facts(run: Run, reason: Reason) -> Facts:
+    """Return what the log says of a run that ends without a process."""
+    return run_facts(run) | {"reason": reason.value, "say": reason.value}
+
+
+def wait_facts(entry: Entry, run: Run, due: datetime, now: datetime, *, made_up: bool) -> Facts:
     """Return what the log says of a run whose start is put off."""
-    at = of_instant(run.instant, entry.zone)
-    local = f"{due.astimezone(entry.zone):%H:%M:%S}"
-    words = f"{at} is made up for at {local}" if made_up else f"{at}, spread to {local}"
-    return run_facts(run) | {"due": due.isoformat(timespec="milliseconds"), "say": words}
+    at = of_instant(run.instant, entry.zone, now)
+    local = due.astimezone(entry.zone)
+    (to,) = of_times([local], now)
+    what = "is made up for at" if made_up else "is spread to"
+    say = f"{at} {what} {to}:{local:%S}"
+    return run_facts(run) | {"due": utc(due, "milliseconds"), "say": say}
 
 
-def line_facts(entry: Entry, run: Run, reason: Reason) -> Facts:
+def line_facts(entry: Entry, run: Run, reason: Reason, now: datetime) -> Facts:
     """Return what the log says of a run that waits for a place."""
     pool = entry.settings.pool.name if entry.settings.pool else None
     what = f"its pool {pool} is full" if reason is Reason.POOL else reason.value
     facts: Facts = {"reason": reason.value, "pool": pool if reason is Reason.POOL else None}
-    return run_facts(run) | facts | {"say": f"{of_instant(run.instant, entry.zone)}: {what}"}
+    return run_facts(run) | facts | {"say": f"{of_instant(run.instant, entry.zone, now)}: {what}"}
 
 
 def end_facts(attempt: Attempt, started: datetime, ending: Ending, decision: Decision) -> Facts:
@@ -78,14 +102,16 @@ def end_facts(attempt: Attempt, started: datetime, ending: Ending, decision: Dec
     took = max(0.0, (ending.ended - started).total_seconds())
     words = f"{of_outcome(ending.outcome, ending.limit)} after {of_seconds(took)}"
     limit = None if ending.limit is None else ending.limit.value
-    facts = _facts_of(attempt) | {"outcome": str(ending.outcome), "limit": limit}
+    length: Facts = {"took_s": round(took, 3)}
+    facts = _facts_of(attempt) | {"outcome": str(ending.outcome), "limit": limit} | length
     match decision:
         case Done():
             return facts | {"say": words}
         case RetryAt(at):
             wait = max(0.0, (at - ending.ended).total_seconds())
             words += f"; attempt {attempt.number + 1} in {of_seconds(wait)}"
-            return facts | {"retry_at": at.isoformat(timespec="milliseconds"), "say": words}
+            retry: Facts = {"retry_at": utc(at, "milliseconds"), "retry_in_s": round(wait, 3)}
+            return facts | retry | {"say": words}
         case GiveUp(reason):
             words += f"; gave up after attempt {attempt.number}: {reason.value}"
             return facts | {"gave_up": reason.value, "say": words}
@@ -136,7 +162,7 @@ def jump_facts(jump: Jump, *, made_up: int, left_out: int) -> Facts:
     then = ", ".join(filter(None, counts)) or of_verdict(jump)
     return {
         "kind": jump.kind.value,
-        "last": jump.last.isoformat(),
+        "last": utc(jump.last),
         "seconds": round(jump.seconds, 3),
         "verdict": jump.verdict.value,
         "made_up": made_up,
@@ -158,6 +184,11 @@ def of_cause(kind: JumpKind) -> str:
 def of_verdict(jump: Jump) -> str:
     """Return what the daemon made of a jump."""
     return _THEN[jump.verdict]
+
+
+def utc(at: datetime, precision: str = "seconds") -> str:
+    """Return the instant as RFC 3339 has it, in UTC: `2027-03-28T01:00:00Z`."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
 def of_seconds(amount: float) -> str:

@@ -342,16 +342,16 @@ def test_a_person_sees_what_comes_what_runs_and_what_follows() -> None:
     text = line("job", "0 13 * * *", tz="Europe/Berlin", retry_delay="2s") + line("late", "@daily")
     world = World(text, acts={"job": [FAILS, Act(lasts=3)]}, style="human")
     world.runs_until("12:00:30")
-    said = [line[10:] for line in world.log.getvalue().splitlines()]
+    said = [line[27:] for line in world.log.getvalue().splitlines()]
     assert said == [
         "crontabs   2 entries in 2 zones",
-        "next       job                    13:00 Europe/Berlin, in 30 s",
-        "next       late                   00:00 UTC, in 12 h",
-        "started    job                    13:00 Europe/Berlin",
+        "next       job                     13:00 Europe/Berlin, in 30 s",
+        "next       late                    00:00 UTC, in 12 h",
+        "started    job                     run 1: 13:00 Europe/Berlin",
         "next       in 12 h: late",
-        "failed     job                    exit 1 after 0 ms; attempt 2 in 2 s",
-        "started    job                    13:00 Europe/Berlin, attempt 2",
-        "succeeded  job                    exit 0 after 3 s",
+        "failed     job                     run 1: exit 1 after 0 ms; attempt 2 in 2 s",
+        "started    job                     run 1: 13:00 Europe/Berlin, attempt 2",
+        "succeeded  job                     run 1: exit 0 after 3 s",
         "stopping   no new runs, no jobs running",
         "stopped    nothing is running",
     ]
@@ -370,6 +370,6 @@ def test_many_coming_jobs_are_told_shortly() -> None:
     text = "".join(line(f"job{n}", "0 12 * * *") for n in range(20)) + line("then", "1 12 * * *")
     world = World(text, style="human")
     world.runs_until("12:00:30")
-    said = [line[10:] for line in world.log.getvalue().splitlines()]
+    said = [line[27:] for line in world.log.getvalue().splitlines()]
     assert len([line for line in said if line.startswith("next       job")]) == 8
     assert "next       in 1 min: then" in said

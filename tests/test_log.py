@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
+import os
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,12 +21,16 @@ from scheduler.log import Format, Log, open_log
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PACKAGE = Path(__file__).parent.parent / "scheduler"
 HOSTILE = 'a"b\n\x1b[31m<3>\u202e\udcff=\t'
 
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+    def fileno(self) -> int:
+        return 2
 
 
 def logged(style: Format, tell: Callable[[Log], None], *, colour: bool | None = None) -> str:
@@ -33,8 +40,8 @@ def logged(style: Format, tell: Callable[[Log], None], *, colour: bool | None = 
 
 
 def by_person(line: str) -> str:
-    """The line behind its time of day."""
-    found = re.fullmatch(r"\d\d:\d\d:\d\d  (.*)\n", line, re.DOTALL)
+    """The line behind its time."""
+    found = re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d  (.*)\n", line, re.DOTALL)
     assert found is not None, line
     return found[1]
 
@@ -49,13 +56,15 @@ def start(log: Log) -> None:
 @pytest.mark.parametrize(
     ("facts", "expected", "why"),
     [
-        ({"job": "backup", "run": 7, "say": "02:30"}, "started    backup                 02:30", "the wording, and not the facts"),
-        ({"job": "backup", "run": 7, "of": None}, "started    backup                 run=7", "no wording: the facts that there are"),
+        ({"job": "backup", "run": 7, "pid": 4, "say": "02:30"}, "started    backup                  run 7: 02:30", "the wording, and not the facts"),
+        ({"job": "backup", "say": "02:30"}, "started    backup                  02:30", "about no run yet"),
+        ({"job": "backup", "run": 7, "of": None}, "started    backup                  run 7", "no wording: facts are for machines"),
         ({"say": "nothing"}, "started    nothing", "about no job"),
         ({"job": "backup"}, "started    backup", "no more to say"),
         ({}, "started", "nothing at all"),
-        ({"job": "a" * 30, "say": "x"}, f"started    {'a' * 30} x", "a long name keeps its blank"),
-        ({"file": "a b", "why": ""}, 'started    file="a b"  why=""', "quoted where it must be"),
+        ({"job": "a" * 30, "say": "x"}, f"started    {'a' * 30}  x", "a long name is whole"),
+        ({"job": "日本", "say": "x"}, f"started    日本{' ' * 18}  x", "by cells of the screen"),
+        ({"file": "a b", "why": ""}, "started", "facts alone"),
         ({"say": "x:1: bad\n    1 2\n    ^"}, "started    x:1: bad\n    1 2\n    ^", "an excerpt with its caret"),
     ],
 )  # fmt: skip
@@ -63,6 +72,53 @@ def test_a_person_reads_what_happened_to_which_job(
     facts: dict[str, str | int | None], expected: str, why: str
 ) -> None:
     assert by_person(logged("human", lambda log: log.info("started", **facts))) == expected, why
+
+
+@pytest.fixture
+def at_80(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((80, 24)))
+    return Terminal()
+
+
+def test_on_a_terminal_a_line_is_broken_at_blanks_below_its_words(at_80: Terminal) -> None:
+    say = "exit 75 after 3 ms; gave up after attempt 3: no attempts left"
+    open_log("human", at_80, colour=False).warning("failed", job="hopeless", run=1234, say=say)
+    assert [line[8:] for line in at_80.getvalue().splitlines()] == [
+        "  failed     hopeless  run 1234: exit 75 after 3 ms; gave up after",
+        "             attempt 3: no attempts left",
+    ]
+
+
+def test_on_a_terminal_the_column_of_names_grows_with_them(at_80: Terminal) -> None:
+    log = open_log("human", at_80, colour=False)
+    for job in ("a", "longer-name", "b"):
+        log.info("started", job=job, say="x")
+    assert [line[21:] for line in at_80.getvalue().splitlines()] == [
+        "a  x",
+        "longer-name  x",
+        "b            x",
+    ]
+
+
+def test_on_a_terminal_a_line_has_the_time_of_day_and_in_a_file_the_date(at_80: Terminal) -> None:
+    start(open_log("human", at_80))
+    assert re.match(r"\d\d:\d\d:\d\d  ", at_80.getvalue())
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d  ", logged("human", start))
+
+
+def test_every_line_of_the_daemons_log_has_words_for_a_person() -> None:
+    """Each call that names a message says it too, or hands on facts that wording has put in words."""
+    calls = [
+        (path.name, node)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.func, ast.Attribute) and node.func.attr in {"info", "warning", "error"}
+        and "log" in ast.unparse(node.func.value)
+    ]  # fmt: skip
+    assert len(calls) > 15
+    for name, call in calls:
+        assert {"say", None} & {keyword.arg for keyword in call.keywords}, (name, call.lineno)
 
 
 def test_only_a_person_is_told_in_words() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -32,13 +33,15 @@ from scheduler.wording import (
     of_instant,
     of_seconds,
     of_size,
+    of_stretch,
     skip_facts,
     start_facts,
+    wait_facts,
 )
 
 START = utc(2027, 3, 28, 1)
 RUN = Run(7, "job", START)
-RUN_FACTS = {"job": "job", "run": 7, "instant": "2027-03-28T01:00:00+00:00"}
+RUN_FACTS = {"job": "job", "run": 7, "instant": "2027-03-28T01:00:00Z"}
 ENTRY = Entry("job", Reboot(), "@reboot", ZoneInfo("Europe/Berlin"), "true")
 
 
@@ -70,8 +73,8 @@ def test_a_length_of_time_has_two_figures_at_most(seconds: float, expected: str)
 
 
 def test_an_instant_is_told_by_the_entrys_own_clock() -> None:
-    assert of_instant(START, ZoneInfo("Europe/Berlin")) == "03:00 Europe/Berlin"
-    assert of_instant(START, ZoneInfo("Asia/Kolkata")) == "06:30 Asia/Kolkata"
+    assert of_instant(START, ZoneInfo("Europe/Berlin"), START) == "03:00 Europe/Berlin"
+    assert of_instant(START, ZoneInfo("Asia/Kolkata"), START) == "06:30 Asia/Kolkata"
 
 
 def test_a_start_says_which_attempt_from_the_second_on() -> None:
@@ -97,19 +100,75 @@ def test_a_start_says_how_late_it_is(delay: int, after: int, late: float | None,
     assert (facts["late_s"], facts["say"]) == (late, say)
 
 
+DAY = timedelta(days=1)
+TWO = timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "say", "why"),
+    [
+        (START, START, "03:00 Europe/Berlin", "today"),
+        (START, START + TWO, "03:00 to 05:00 Europe/Berlin", "today, from first to last"),
+        (START - DAY, START - DAY, "Sat 2027-03-27 02:00 Europe/Berlin", "another day has its date"),
+        (START - DAY, START, "Sat 2027-03-27 02:00 to Sun 2027-03-28 03:00 Europe/Berlin", "then both have"),
+        (START - 330 * DAY, START, "Sat 2026-05-02 03:00 to Sun 2027-03-28 03:00 Europe/Berlin", "never 03:00 to 03:00"),
+        (START + DAY, START + DAY, "Mon 2027-03-29 03:00 Europe/Berlin", "tomorrow is another day too"),
+    ],
+)  # fmt: skip
+def test_a_date_is_told_wherever_it_is_not_todays(
+    first: datetime, last: datetime, say: str, why: str
+) -> None:
+    assert of_stretch(first, last, ZoneInfo("Europe/Berlin"), START) == say, why
+
+
+def test_today_is_the_day_that_the_zone_has() -> None:
+    now = utc(2027, 3, 28, 23)  # the 29th in Kolkata
+    assert of_instant(now, ZoneInfo("Asia/Kolkata"), now) == "04:30 Asia/Kolkata"
+    before = now - timedelta(hours=5)
+    assert of_instant(before, ZoneInfo("Asia/Kolkata"), now) == "Sun 2027-03-28 23:30 Asia/Kolkata"
+
+
 @pytest.mark.parametrize(
     ("last", "until", "say"),
     [
         (START, None, "03:00 Europe/Berlin: missed"),
-        (START + timedelta(hours=2), "2027-03-28T03:00:00+00:00", "03:00 Europe/Berlin to 05:00 Europe/Berlin: missed"),
+        (START + TWO, "2027-03-28T03:00:00Z", "03:00 to 05:00 Europe/Berlin: missed"),
     ],
-)  # fmt: skip
+)
 def test_what_is_left_out_is_told_from_its_first_to_its_last_instant(
     last: datetime, until: str | None, say: str
 ) -> None:
-    facts = skip_facts(LeftOut(ENTRY, START, last, Reason.MISSED))
-    told = {"job": "job", "instant": "2027-03-28T01:00:00+00:00", "reason": "missed"}
+    facts = skip_facts(LeftOut(ENTRY, START, last, Reason.MISSED), START)
+    told = {"job": "job", "instant": "2027-03-28T01:00:00Z", "reason": "missed"}
     assert facts == told | {"until": until, "say": say}
+
+
+@pytest.mark.parametrize(
+    ("made_up", "due", "say"),
+    [
+        (True, START, "03:00 Europe/Berlin is made up for at 03:00:00"),
+        (False, START + timedelta(seconds=61), "03:00 Europe/Berlin is spread to 03:01:01"),
+        (False, START + DAY, "03:00 Europe/Berlin is spread to Mon 2027-03-29 03:00:00"),
+    ],
+)
+def test_a_start_that_is_put_off_is_told_with_its_time(
+    made_up: bool, due: datetime, say: str
+) -> None:
+    assert wait_facts(ENTRY, RUN, due, START, made_up=made_up)["say"] == say
+
+
+def test_what_a_machine_reads_is_utc_and_lengths_are_seconds() -> None:
+    """RFC 3339, one form of it for all facts; no sum is left to the reader."""
+    ending = Ending(Exited(3), START + timedelta(seconds=5))
+    again = RetryAt(START + timedelta(seconds=35))
+    facts = {
+        **wait_facts(ENTRY, RUN, START, START, made_up=False),
+        **end_facts(Attempt(RUN, 1), START, ending, again),
+        **jump_facts(Jump(JumpKind.DOWN, START, START, 60.0, Verdict.ACCOUNTED), made_up=0, left_out=0),
+    }  # fmt: skip
+    times = {name: facts[name] for name in ("instant", "due", "retry_at", "last")}
+    assert all(re.fullmatch(r"2027-03-28T01:00:\d\d(\.\d{3})?Z", str(at)) for at in times.values()), times  # fmt: skip
+    assert (facts["took_s"], facts["retry_in_s"], facts["seconds"]) == (5.0, 30.0, 60.0)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +193,20 @@ def test_a_jump_is_told_with_its_size_and_what_was_made_of_it(
     ("decision", "more", "say"),
     [
         (Done(), {}, "exit 3 after 5 s"),
-        (RetryAt(START + timedelta(seconds=35)), {"retry_at": "2027-03-28T01:00:35.000+00:00"}, "exit 3 after 5 s; attempt 3 in 30 s"),
-        (RetryAt(START), {"retry_at": "2027-03-28T01:00:00.000+00:00"}, "exit 3 after 5 s; attempt 3 in 0 ms"),
+        (RetryAt(START + timedelta(seconds=35)), {"retry_at": "2027-03-28T01:00:35.000Z", "retry_in_s": 30.0}, "exit 3 after 5 s; attempt 3 in 30 s"),
+        (RetryAt(START), {"retry_at": "2027-03-28T01:00:00.000Z", "retry_in_s": 0.0}, "exit 3 after 5 s; attempt 3 in 0 ms"),
         (GiveUp(Reason.EXHAUSTED), {"gave_up": "no attempts left"}, "exit 3 after 5 s; gave up after attempt 2: no attempts left"),
     ],
 )  # fmt: skip
-def test_an_ending_says_what_follows(decision: Decision, more: dict[str, str], say: str) -> None:
+def test_an_ending_says_what_follows(decision: Decision, more: dict[str, object], say: str) -> None:
     ending = Ending(Exited(3), START + timedelta(seconds=5))
-    facts = RUN_FACTS | {"attempt": 2, "outcome": "exit 3", "limit": None, "say": say}
+    facts = RUN_FACTS | {
+        "attempt": 2,
+        "outcome": "exit 3",
+        "limit": None,
+        "took_s": 5.0,
+        "say": say,
+    }
     assert end_facts(Attempt(RUN, 2), START, ending, decision) == facts | more
 
 

@@ -44,9 +44,9 @@ def complain(text: str) -> None:
 
 
 def _print(target: Console, text: str, style: str | None, indent: int = 0) -> None:
-    """Print a sentence; a screen is not left to break it within a word."""
+    """Print a line; a screen is not left to break it within a word."""
     whole = clean(text)
-    lines = tables.wrapped(whole, target.width, indent) if target.is_terminal else [whole]
+    lines = report.wrapped(whole, target.width, indent) if target.is_terminal else [whole]
     for line in lines:
         target.print(line, style=style)
 

@@ -86,13 +86,6 @@ class When:
 Cell = str | Text | When
 
 
-def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
-    """Return a sentence in lines of so many cells, broken at blanks; all but the first indented."""
-    pieces = Text(text).wrap(Console(width=width), max(FLOORS[Kind.WRAPS], width - indent))
-    first, *others = [piece.plain.rstrip() for piece in pieces] or [""]
-    return [first, *(" " * indent + line for line in others)]
-
-
 def state(name: str) -> Text:
     """Return a run's state in its colour."""
     return Text(name, STATES.get(name, ""))
