@@ -52,7 +52,7 @@ class Admission:
         while run is None:
             instant += MINUTE
             run = self._ledger.claim(entry, instant)
-        start = PutOff(run, own_start(entry, now), made_up=False, unscheduled=True)
+        start = PutOff(run, own_start(entry, now), made_up=False)
         self._enter(entry, start, now)
 
     def admit_by_hand(self, entry: Entry, now: datetime) -> Run:
@@ -63,7 +63,7 @@ class Admission:
             if second.second:  # a whole minute is the schedule's, now or when a clock is set back
                 run = self._ledger.claim_by_hand(entry, second)
             second += SECOND
-        self._jobs.place(entry, PutOff(run, now, made_up=False, unscheduled=True), now)
+        self._jobs.place(entry, PutOff(run, now, made_up=False), now)
         return run
 
     def again(self, entry: Entry, pending: Pending, now: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scheduler import record
 from scheduler.database import Database
 from scheduler.model import State
-from scheduler.record import OldRun, RunRow, seconds, when, whole
+from scheduler.record import EPOCH, SECOND, OldRun, RunRow, seconds, when, whole
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,9 +29,10 @@ class Archive(Database):
         """Return the jumps in whose stretch of time the instant lies."""
         return record.jumps(self._rows("jumps_over", instant=whole(instant)))
 
-    def at(self, job: str, instant: datetime) -> RunRow | None:
-        """Return what accounts for a job's instant: its run, or the row of a stretch of them."""
-        return next(iter(record.runs(self._rows("at", job=job, instant=whole(instant)))), None)
+    def at(self, job: str, instant: datetime, *, era: int = 0) -> RunRow | None:
+        """Return what accounts for a job's instant in an era: its run, or a stretch's row."""
+        rows = self._rows("at", job=job, era=era, instant=whole(instant))
+        return next(iter(record.runs(rows)), None)
 
     def history(
         self,
@@ -114,20 +115,25 @@ class Archive(Database):
         rows = self._rows("next_job", job=after)
         return rows[0][0] if rows else None
 
-    def nth_newest(self, job: str, number: int) -> datetime | None:
-        """Return the instant of the last of a job's `number` newest runs that are over.
+    def nth_newest(self, job: str, number: int) -> tuple[int, datetime] | None:
+        """Return era and instant of the last of a job's `number` newest runs that are over.
 
         None if there are not so many.
         """
-        return self._instant("nth_newest", job=job, number=number)
+        rows = self._rows("nth_newest", job=job, number=number)
+        return (rows[0][0], EPOCH + rows[0][1] * SECOND) if rows else None
+
+    def eras_of(self, job: str) -> list[int]:
+        """Return the numbers of the eras in which a job has runs that are over, in order."""
+        return [era for (era,) in self._rows("eras_of", job=job)]
 
     def newest(self, job: str, now: datetime) -> frozenset[int]:
         """Return the numbers of a job's newest finished run, and of the newest with an attempt."""
         return frozenset(number for (number,) in self._rows("newest", job=job, now=whole(now)))
 
-    def before(self, job: str, instant: datetime, *, limit: int) -> list[OldRun]:
-        """Return a job's oldest runs that are over and all of whose instants lie before this."""
-        rows = self._rows("before", job=job, instant=whole(instant), limit=limit)
+    def before(self, job: str, instant: datetime, *, limit: int, era: int = 0) -> list[OldRun]:
+        """Return a job's oldest runs of an era that are over, with all instants before this."""
+        rows = self._rows("before", job=job, era=era, instant=whole(instant), limit=limit)
         return record.old_runs(rows)
 
     def forget(self, number: int) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.model import Catchup, Expression, Reason
+from scheduler.model import Catchup, Expression, Reason, Reboot
 from scheduler.tick import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from scheduler.model import Entry
+    from scheduler.model import Entry, Run
 
 _SPACING = 1.0  # seconds between the starts of runs that are made up for
 _DAY = timedelta(days=1)
@@ -166,6 +166,15 @@ def mode(entry: Entry) -> Catchup:
 def own_start(entry: Entry, instant: datetime) -> datetime:
     """Return when the run of an instant starts in time: CRON_SPREAD, RANDOM_DELAY after it."""
     return instant + timedelta(seconds=entry.delay)
+
+
+def earliest(entry: Entry, run: Run) -> datetime | None:
+    """Return before when no attempt of a run may start, whatever the clock did: its instant.
+
+    None for a run that is no schedule's: a boot's, or one by hand, whose instant is no minute.
+    """
+    is_scheduled = not isinstance(entry.schedule, Reboot) and run.instant.second == 0
+    return run.instant if is_scheduled else None
 
 
 def lateness(own: datetime, start: datetime) -> float:

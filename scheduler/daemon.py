@@ -187,6 +187,7 @@ class Daemon:
         self._minutes.open()
         self._read()
         self._runs.resume(self._journal.unfinished(), self._journal.last_tick())
+        self._minutes.begin()
         self._runs.at_reboot(self._roster.unbooted(), minute_of(self._clock.now()))
 
     def _is_over(self) -> bool:

@@ -106,9 +106,7 @@ class Heritage:
             self._ledger.close(left.run, State.SKIPPED, Reason.REMOVED)
         else:
             due = left.due or self._clock.now()
-            is_free = left.by_hand or isinstance(entry.schedule, Reboot)
-            pending = PutOff(left.run, due, left.made_up, unscheduled=is_free)
-            self._ledger.then(self._jobs.pending.add, pending)
+            self._ledger.then(self._jobs.pending.add, PutOff(left.run, due, left.made_up))
 
     def _adopt(self, process: Running, row: AttemptRow, *, made_up: bool) -> None:
         """Watch what an earlier daemon started; what is gone, or can't be told, is lost.

@@ -6,10 +6,11 @@ Everything here is called inside a commit of the ledger, and changes after it.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from scheduler import retry
-from scheduler.catchup import is_too_late, mode, opening, own_start, turns
+from scheduler.catchup import earliest, is_too_late, mode, opening, own_start, turns
 from scheduler.launches import Launches, Start
 from scheduler.model import Catchup, Entry, Overlap, Reason
 from scheduler.pending import Pending, PutOff, Retry
@@ -18,15 +19,16 @@ from scheduler.timetable import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from scheduler.catchup import Instants
     from scheduler.ledger import Ledger
     from scheduler.model import Run
     from scheduler.pauses import Pauses
-    from scheduler.record import RunRow
     from scheduler.waiting import Waiting
     from scheduler.watch import Watch
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Jobs:
@@ -123,6 +125,10 @@ class Jobs:
 
     def _resume(self, entry: Entry, pending: Pending, now: datetime) -> bool:
         """Begin what has waited for a time, or for another run; False if it does not begin."""
+        own = earliest(entry, pending.run)
+        if own is not None and own > now:
+            self._wait_for(pending, own)
+            return False
         if isinstance(pending, Retry):
             return self._try_again(entry, pending, now)
         if pending.made_up and opening(entry, now) > now:
@@ -175,20 +181,59 @@ class Jobs:
         for missed, turn in zip(due, turns(len(due)), strict=True):
             self.waiting.move(missed, opening(self.entries[missed.run.job], now) + turn)
 
-    def set_back(self, by: timedelta, unlived: datetime | None) -> None:
-        """Move what waits for a time with a clock that was set back; see Waiting."""
-        self.waiting.set_back(by, unlived, self._last_lived)
-
-    def _last_lived(self, row: RunRow, unlived: datetime) -> datetime:
-        """Return with which of its instants a stretch ends when the rest is still to come."""
-        entry = self.entries.get(row.run.job)
-        found = None if entry is None else self.instants.last_instant(entry, unlived)
-        return max(found or row.run.instant, row.run.instant)
-
     def put_off(self, entry: Entry, pending: PutOff) -> None:
         """Let a claimed run wait for its time."""
         self._ledger.put_off(entry, pending)
         self._ledger.then(self.pending.add, pending)
+
+    # --- when the clock is set back ----------------------------------------------------------
+
+    def set_back(self, by: timedelta, since: datetime | None, now: datetime) -> None:
+        """Put back to its time what was to start, `now` that the clock is set back `by` so much.
+
+        What is of the minutes from `since` on comes again, and is let go of; None if none is.
+        """
+        for pending, _ in list(self.waiting.all()):
+            if since is not None and self._is_since(pending.run, since):
+                self.waiting.drop(pending, Reason.SET_BACK)
+        self.waiting.set_back(by, self._own_time)
+        for start in list(self._launches):
+            own = earliest(start.entry, start.attempt.run)
+            if own is not None and own > now:
+                self._take_back(start, own, now, comes_again=since is not None and own >= since)
+
+    def _is_since(self, run: Run, since: datetime) -> bool:
+        own = earliest(self.entries[run.job], run)
+        return own is not None and own >= since
+
+    def _own_time(self, pending: Pending) -> datetime:
+        """Return before when what waits may not start."""
+        entry, run = self.entries[pending.run.job], pending.run
+        own = earliest(entry, run)
+        if own is None:
+            return _EVER
+        return own_start(entry, own) if isinstance(pending, PutOff) else own
+
+    def _take_back(self, start: Start, own: datetime, now: datetime, *, comes_again: bool) -> None:
+        """Let an attempt that was just to start wait for its own time, unless that comes again."""
+        self._ledger.then(self._launches.drop, start)
+        if comes_again:
+            self._ledger.call_off(start.attempt, Reason.SET_BACK)
+            return
+        run, number = start.attempt.run, start.attempt.number
+        self._ledger.put_back(start.attempt, own)
+        pending: Pending = PutOff(run, own, made_up=False)
+        if number > 1:
+            pending = Retry(run, number, own, start.first_start or now, now)
+        self._ledger.then(self.pending.add, pending)
+
+    def _wait_for(self, pending: Pending, own: datetime) -> None:
+        """Let a run wait for its own time, since the clock was set back meanwhile."""
+        waiting = replace(pending, due=own)
+        self._ledger.keep(waiting)
+        self._ledger.then(self.pending.add, waiting)
+
+    # --- what is overtaken -------------------------------------------------------------------
 
     def supersede(self, entry: Entry, instant: datetime) -> None:
         """Close what waits for a time or a place and is overtaken by the run of this instant."""
@@ -204,7 +249,7 @@ class Jobs:
 
     def _gives_way(self, entry: Entry, pending: Pending, instant: datetime) -> bool:
         """Say whether a run that waits is overtaken by the instant that is now due."""
-        if pending.run.instant >= instant:  # else this minute has been begun before
+        if pending.run.order >= (self._ledger.era, instant):  # this minute has been begun before
             return False
         if isinstance(pending, Retry):
             return True

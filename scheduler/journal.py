@@ -24,7 +24,15 @@ __all__ = ["AttemptRow", "Journal", "OpenRun", "RunRow", "outcome_from"]
 
 # What a daemon needs of a damaged journal, in the order in which it can be taken.
 TAKEN = (
-    *("take_numbers", "take_tick", "take_anchors", "take_boots", "take_pauses", "take_reckoning"),
+    *(
+        "take_numbers",
+        "take_tick",
+        "take_eras",
+        "take_anchors",
+        "take_boots",
+        "take_pauses",
+        "take_reckoning",
+    ),
     *("take_open", "take_recent", "take_attempts", "take_jumps"),
 )
 
@@ -35,12 +43,15 @@ class Journal(Archive, Memory):
     Whatever the database refuses (disk full, locked, read-only, damaged) is a JournalError.
     """
 
-    def claim(self, job: str, instant: datetime, zone: str, *, by_hand: bool = False) -> Run | None:
+    def claim(
+        self, job: str, instant: datetime, zone: str, *, era: int = 0, by_hand: bool = False
+    ) -> Run | None:
         """Journal a new run, state scheduled; None if this key has been before."""
-        cursor = self._do("claim", job=job, instant=whole(instant), zone=zone, by_hand=int(by_hand))
+        at, hand = whole(instant), int(by_hand)
+        cursor = self._do("claim", job=job, instant=at, era=era, zone=zone, by_hand=hand)
         if cursor.rowcount != 1 or cursor.lastrowid is None:
             return None
-        return Run(cursor.lastrowid, job, instant)
+        return Run(cursor.lastrowid, job, instant, era)
 
     def release(self, run: Run) -> bool:
         """Take back a claim whose process never was, so that it can be made again; False if not."""
@@ -59,11 +70,17 @@ class Journal(Archive, Memory):
         reason: Reason,
         *,
         until: datetime | None = None,
+        era: int = 0,
     ) -> bool:
         """Journal an instant (or all of them up to `until`) as not run; False if the key exists."""
-        last = None if until is None else whole(until)
         cursor = self._do(
-            "skip", job=job, instant=whole(instant), zone=zone, reason=reason.value, until=last
+            "skip",
+            job=job,
+            instant=whole(instant),
+            era=era,
+            zone=zone,
+            reason=reason.value,
+            until=None if until is None else whole(until),
         )
         return cursor.rowcount == 1
 
@@ -102,15 +119,16 @@ class Journal(Archive, Memory):
             cpu_s=ending.cpu_s,
             memory_bytes=ending.memory_bytes,
             limited=None if ending.limit is None else ending.limit.value,
+            took=ending.took,
         )
 
-    def lengthen(self, job: str, before: datetime, instant: datetime) -> bool:
+    def lengthen(self, job: str, before: datetime, instant: datetime, *, era: int = 0) -> bool:
         """Let the row of a paused job's instant `before` stand for `instant` too.
 
         False if that instant was not skipped for the pause, or is not the job's newest.
         """
-        done = self._do("lengthen", job=job, before=whole(before), instant=whole(instant))
-        return done.rowcount == 1
+        values = {"before": whole(before), "instant": whole(instant)}
+        return self._do("lengthen", job=job, era=era, **values).rowcount == 1
 
     def retry(self, run: Run, due: datetime, reason: Reason | None = None) -> None:
         """Let the run wait for its next attempt, which may not start before `due`.
@@ -146,9 +164,9 @@ class Journal(Archive, Memory):
         """Journal that the run is over."""
         self._change("finish", run=run.number, state=state.value, reason=_text(reason))
 
-    def taken(self, job: str, first: datetime, last: datetime) -> list[datetime]:
-        """Return the job's instants from `first` to `last` that have a row, in order."""
-        rows = self._rows("taken", job=job, first=whole(first), last=whole(last))
+    def taken(self, job: str, first: datetime, last: datetime, *, era: int = 0) -> list[datetime]:
+        """Return the job's instants from `first` to `last` that have a row in an era, in order."""
+        rows = self._rows("taken", job=job, era=era, first=whole(first), last=whole(last))
         return [at for (seconds,) in rows if (at := when(seconds))]
 
     def unfinished(self) -> list[OpenRun]:
@@ -167,14 +185,6 @@ class Journal(Archive, Memory):
             )
             for row in rows
         ]
-
-    def stretches(self, since: datetime) -> list[RunRow]:
-        """Return the rows of instants left out that began before `since` and reach it."""
-        return record.runs(self._rows("stretches", since=whole(since)))
-
-    def cut(self, run: Run, until: datetime) -> None:
-        """Let a stretch of instants left out end here."""
-        self._change("cut", run=run.number, until=whole(until))
 
     # --- after a damage ------------------------------------------------------------------------
 

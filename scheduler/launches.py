@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from scheduler.catchup import earliest
 from scheduler.model import NotStarted, pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
 
     from scheduler.clock import Clock
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from scheduler.process import Launch, Spawner
 
 _AHEAD = 200  # launches made ready before the minute: each holds a descriptor until it starts
+_EVER = datetime.min.replace(tzinfo=UTC)
 _SLICE = 1.0  # seconds of starting without a look at anything else
 
 
@@ -59,6 +61,9 @@ class Launches:
 
     def __bool__(self) -> bool:
         return bool(self._queue)
+
+    def __iter__(self) -> Iterator[Start]:
+        return iter(self._queue)
 
     def __contains__(self, job: str) -> bool:
         return self._jobs[job] > 0
@@ -103,15 +108,28 @@ class Launches:
             self.add(other._next())
 
     def begin(self) -> Iterator[Started]:
-        """Start what is queued, for one slice of time; what is left waits for the next call."""
+        """Start what is queued, for one slice of time; what is left waits for the next call.
+
+        So does what would start before its own instant, since the clock was set back meanwhile.
+        """
         until = self._clock.monotonic() + _SLICE
-        while self._queue:
+        for _ in range(len(self._queue)):
             start = self._next()
+            if self._opens(start) > self._clock.now():
+                self.add(start)
+                continue
             launch = start.launch or self._prepare(start)
             result = launch if isinstance(launch, NotStarted) else self._spawner.start(launch)
             yield Started(start, self._clock.now(), result)
             if self._clock.monotonic() >= until:
                 return
+
+    def next_start(self) -> datetime | None:
+        """Return when something here may start; None if nothing is queued."""
+        return min(map(self._opens, self._queue), default=None)
+
+    def _opens(self, start: Start) -> datetime:
+        return earliest(start.entry, start.attempt.run) or _EVER
 
     def attempts(self) -> Iterator[Attempt]:
         """Yield what is queued."""

@@ -11,6 +11,7 @@ from scheduler.catchup import LeftOut
 from scheduler.launches import output_of
 from scheduler.model import Attempt, Done, GiveUp, Reason, RetryAt, State
 from scheduler.pending import PutOff
+from scheduler.tick import comes_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from scheduler.log import Log
     from scheduler.model import Decision, Ending, Entry, Run
     from scheduler.pending import Pending
-    from scheduler.record import RunRow
-    from scheduler.tick import Jump
+    from scheduler.tick import Era, Jump
     from scheduler.watch import Running
 
 
@@ -34,6 +34,7 @@ class Ledger:
         self._log = log
         self._now = now
         self._steps: list[Callable[[], object]] = []
+        self.eras: tuple[Era, ...] = ()  # of the clock, since it was set back
         self.number = 0  # which commit is under way; between two it is another
 
     def commit(self, *, synced: bool = True) -> AbstractContextManager[None]:
@@ -53,13 +54,36 @@ class Ledger:
         """Do this to memory once the commit holds."""
         self._steps.append(partial(step, *arguments))
 
+    # --- eras ------------------------------------------------------------------------------
+
+    @property
+    def era(self) -> int:
+        """The number of the present era."""
+        return self.eras[-1].number if self.eras else 0
+
+    def open(self) -> None:
+        """Go by the eras that earlier daemons have begun."""
+        self.eras = self._journal.eras()
+
+    def begin_era(self, era: Era) -> None:
+        """Let time come again: from here on instants are claimed in another era."""
+        self._journal.begin_era(era)
+        self.then(setattr, self, "eras", (*self.eras, era))
+
+    def comes_again(self, run: Run) -> bool:
+        """Say whether a run's instant comes again in a later era than the run's own."""
+        return comes_again(run.era, run.instant, self.eras) is not None
+
+    # --- runs ------------------------------------------------------------------------------
+
     def claim_by_hand(self, entry: Entry, second: datetime) -> Run | None:
         """Claim a run that its user asked for; None if there is one of this second."""
-        return self._journal.claim(entry.job, second, entry.zone.key, by_hand=True)
+        key = (entry.job, second, entry.zone.key)
+        return self._journal.claim(*key, era=self.era, by_hand=True)
 
     def claim(self, entry: Entry, instant: datetime) -> Run | None:
         """Claim a run of the entry; None if it has been claimed before, which is told."""
-        run = self._journal.claim(entry.job, instant, entry.zone.key)
+        run = self._journal.claim(entry.job, instant, entry.zone.key, era=self.era)
         if run is None:
             at = wording.of_instant(instant, entry.zone, self._now())
             say = f"{at} has been handled before"
@@ -77,13 +101,15 @@ class Ledger:
 
     def taken(self, left_out: LeftOut) -> list[datetime]:
         """Return the instants of a stretch that are accounted for already, in order."""
-        return self._journal.taken(left_out.entry.job, left_out.first, left_out.last)
+        job, first, last = left_out.entry.job, left_out.first, left_out.last
+        return self._journal.taken(job, first, last, era=self.era)
 
     def skip(self, left_out: LeftOut) -> None:
         """Let a stretch of an entry's instants go by."""
         entry, first, last = left_out.entry, left_out.first, left_out.last
         until = None if last == first else last
-        self._journal.skip(entry.job, first, entry.zone.key, left_out.reason, until=until)
+        key = (entry.job, first, entry.zone.key)
+        self._journal.skip(*key, left_out.reason, until=until, era=self.era)
         facts = wording.skip_facts(left_out, self._now())
         self.then(partial(self._log.info, "skipped", **facts))
 
@@ -109,7 +135,8 @@ class Ledger:
 
     def pass_over(self, entry: Entry, instant: datetime, before: datetime | None) -> None:
         """Let a paused job's instant go by, in the row of the one `before` it if it can."""
-        if before is None or not self._journal.lengthen(entry.job, before, instant):
+        job, era = entry.job, self.era
+        if before is None or not self._journal.lengthen(job, before, instant, era=era):
             self.skip(LeftOut(entry, instant, instant, Reason.PAUSED))
 
     def doom(self, run: Run, reason: Reason) -> None:
@@ -125,18 +152,9 @@ class Ledger:
 
         So many runs are `made_up` for, and so many entries have instants that are `left_out`.
         """
-        self._journal.jump(jump)
+        self._journal.jump(jump, era=self.era)
         facts = wording.jump_facts(jump, made_up=made_up, left_out=left_out)
         self.then(partial(self._log.warning, "jump", **facts))
-
-    def relive(self, since: datetime, last: Callable[[RunRow], datetime]) -> None:
-        """Forget what was left out from `since` on: the clock was wrong, it is still to come.
-
-        `last` says with which instant a stretch of them that began before ends now.
-        """
-        for row in self._journal.stretches(since):
-            self._journal.cut(row.run, last(row))
-        self._journal.forget_unlived(since)
 
     def started(self, running: Running, pid_started: int | None) -> None:
         """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scheduler import record
 from scheduler.database import Database
 from scheduler.model import Paused
 from scheduler.record import seconds, when, whole
@@ -11,7 +12,7 @@ from scheduler.record import seconds, when, whole
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.tick import Jump
+    from scheduler.tick import Era, Jump
 
 
 class Memory(Database):
@@ -73,8 +74,8 @@ class Memory(Database):
             self._do(part, old=old, new=new)
         self._do("forget_old_name", old=old)
 
-    def jump(self, jump: Jump) -> None:
-        """Journal what the clock did, or that there was no daemon."""
+    def jump(self, jump: Jump, *, era: int = 0) -> None:
+        """Journal what the clock did in an era, or that there was no daemon."""
         self._do(
             "jump",
             last=whole(jump.last),
@@ -82,9 +83,24 @@ class Memory(Database):
             kind=jump.kind.value,
             seconds=jump.seconds,
             verdict=jump.verdict.value,
+            era=era,
         )
 
-    def forget_unlived(self, since: datetime) -> None:
-        """Take back what was left out from `since` on, and anchors: that time is still to come."""
-        self._do("forget_unlived", since=whole(since))
-        self._do("rewind_anchors", minute=whole(since))
+    def leaps(self, era: int, instant: datetime) -> list[Jump]:
+        """Return the jumps of an era that left minutes out which lie behind this instant."""
+        return record.jumps(self._rows("leaps", era=era, instant=whole(instant)))
+
+    def eras(self) -> tuple[Era, ...]:
+        """Return the eras that began when the clock was set back, in order."""
+        return record.eras(self._rows("eras"))
+
+    def begin_era(self, era: Era) -> None:
+        """Let time come again from an era's first minute on; anchors lie no later than that."""
+        self._do(
+            "begin_era",
+            number=era.number,
+            since=whole(era.since),
+            last=whole(era.last),
+            noticed=seconds(era.noticed),
+        )
+        self._do("rewind_anchors", minute=whole(era.since))

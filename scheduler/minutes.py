@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scheduler import tick
 from scheduler.catchup import Gap
 from scheduler.errors import JournalError
-from scheduler.tick import MINUTE, Movement, Owed, Reading, Verdict, minute_of
+from scheduler.tick import MINUTE, Era, Movement, Owed, Reading, minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,16 @@ class Minutes:
     def open(self) -> None:
         """Go on where the last daemon stopped."""
         self._last = self._journal.last_tick()
+
+    def begin(self) -> None:
+        """Begin a new era if the clock was set back so far while there was no daemon.
+
+        What runs because the machine has booted is of that era.
+        """
+        reading = self._reading()
+        owed = self._owed(reading)
+        if owed.since is not None:
+            self._account(owed, reading)
 
     @property
     def last(self) -> datetime | None:
@@ -120,8 +130,7 @@ class Minutes:
 
     def keep(self) -> None:
         """Handle every minute that is owed, in order, and account for those that went by unseen."""
-        now = self._clock.now()
-        reading = Reading(now, self._clock.monotonic(), self._clock.asleep())
+        reading = self._reading()
         self._step_over(reading)
         if self._planned is not None:
             self._come_to(self._planned, reading)
@@ -131,6 +140,9 @@ class Minutes:
         for minute in owed.minutes:
             self._claim(minute, self._roster.timetable.due(minute), late=is_late)
             self._fire(minute, late=is_late)
+
+    def _reading(self) -> Reading:
+        return Reading(self._clock.now(), self._clock.monotonic(), self._clock.asleep())
 
     def pass_idle(self) -> None:
         """Handle the minute that has come if nothing is due in it."""
@@ -180,19 +192,11 @@ class Minutes:
         self._coming = self._roster.timetable.due(self.next()) if self._roster.watches else []
 
     def _owed(self, reading: Reading) -> Owed:
-        """Return which minutes to handle.
-
-        Set back into a time that was jumped over, the clock was wrong before: those minutes, whose
-        instants were left out, are still to come.
-        """
-        owed = tick.owed(self._last, reading.wall)
-        if owed.movement is not Movement.BACK:
-            return owed
+        """Return which minutes to handle; what was left out is still to come in a new era."""
         current = minute_of(reading.wall)
-        over = (jump for jump in self._journal.jumps_over(current) if jump.last < current)
-        if any(jump.verdict is Verdict.ACCOUNTED for jump in over):
-            return Owed(Movement.RESET, (current,))
-        return owed
+        is_back = self._last is not None and current < self._last
+        leaps = self._journal.leaps(self._runs.era, current) if is_back else ()
+        return tick.owed(self._last, reading.wall, leaps)
 
     def _account(self, owed: Owed, reading: Reading) -> None:
         """Put on disk what happened to time since the last look, and what it makes of the runs."""
@@ -205,12 +209,13 @@ class Minutes:
             accounts = self._roster.accounts(gap, self._runs.pauses.end_of)
             self._runs.account(jumps, accounts, reading.wall, handled)
             self._reach(handled)
-        elif owed.movement is Movement.RESET:
-            self._runs.jumped(jumps, unlived=owed.minutes[0])
+        elif owed.since is not None and self._last is not None:
+            era = Era(self._runs.era + 1, owed.since, self._last, reading.wall)
+            self._runs.jumped(jumps, era)
             self._seen = reading  # it is told, whatever comes of the rest
-            self._begin_anew(owed.minutes[0])
+            self._begin_anew(era.since)
         elif jumps:
-            self._runs.jumped(jumps, unlived=None)
+            self._runs.jumped(jumps)
         self._seen = reading
 
     def _begin_anew(self, minute: datetime) -> None:

@@ -225,6 +225,7 @@ class Reason(StrEnum):
     KILLED = "killed by hand"
     STOPPED = "daemon stopped"
     REMOVED = "no longer in a crontab"
+    SET_BACK = "the clock was set back"
     EXHAUSTED = "no attempts left"
     NOT_RETRIED = "this ending is not retried"
     WINDOW = "retry window over"
@@ -242,11 +243,20 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One entry at one scheduled instant; `number` is the journal's, the key is (job, instant)."""
+    """One entry at one scheduled instant; `number` is the journal's.
+
+    The key is (job, instant, era): when the clock is set back far, instants come again.
+    """
 
     number: int
     job: str
     instant: datetime
+    era: int = field(default=0, compare=False)  # the number alone tells a run from another
+
+    @property
+    def order(self) -> tuple[int, datetime]:
+        """What puts the runs of a job in the order of time, also when the clock is set back."""
+        return self.era, self.instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,9 +336,9 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How and when an attempt ended, what it used, and which limit ended it.
+    """How and when an attempt ended, what it used, which limit ended it, how long it took.
 
-    None where nobody could tell, or no limit did.
+    None where nobody could tell, or no limit did. `took` is seconds by a clock that nobody sets.
     """
 
     outcome: Outcome
@@ -336,6 +346,7 @@ class Ending:
     cpu_s: float | None = None
     memory_bytes: int | None = None
     limit: Limit | None = None
+    took: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

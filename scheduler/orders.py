@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from scheduler.catchup import earliest
 from scheduler.model import Overlap, Paused, Reason, Run, State
 from scheduler.pending import PutOff, Retry
 from scheduler.protocol import Refused
@@ -85,10 +86,11 @@ class Orders:
         entry = self._jobs.entries.get(row.run.job)
         if entry is None:
             return Refused("no-such-job", f"{row.run.job} is no longer in a crontab")
+        own = earliest(entry, row.run)
+        if own is not None and own > self._clock.now():
+            return _to_come(row.run)
         if row.state is State.SCHEDULED:
             return self._hurry(entry, number)
-        if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(row.run.job):
-            return _busy(row.run.job)
         return self._again(entry, row)
 
     def kill(self, number: int) -> Done | Refused:
@@ -162,10 +164,12 @@ class Orders:
             self._admission.again(entry, pending, self._clock.now())
         return Done(pending.run, pending.number if isinstance(pending, Retry) else 1)
 
-    def _again(self, entry: Entry, row: RunRow) -> Done:
+    def _again(self, entry: Entry, row: RunRow) -> Done | Refused:
         """Open a run again that is over."""
+        if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(entry.job):
+            return _busy(entry.job)
         now, number = self._clock.now(), len(row.attempts) + 1
-        again: Pending = PutOff(row.run, now, made_up=False, unscheduled=row.by_hand)
+        again: Pending = PutOff(row.run, now, made_up=False)
         if number > 1:
             again = Retry(row.run, number, due=now, first_start=now, ended=now)
         with self._ledger.commit():
@@ -197,6 +201,13 @@ def _never_again(row: RunRow) -> Refused | None:
         message = f"Run {number} of {job} succeeded; meridian trigger {job} runs it again"
         return Refused("succeeded", message)
     return None
+
+
+def _to_come(run: Run) -> Refused:
+    """Say that the clock was set back: no run starts before its instant, even if it has failed."""
+    at, job = f"{run.instant:%Y-%m-%d %H:%M}", run.job
+    why = f"is of {at} UTC, which is still to come"
+    return Refused("to-come", f"Run {run.number} {why}; meridian trigger {job} runs the job now")
 
 
 def _busy(job: str) -> Refused:

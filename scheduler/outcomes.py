@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scheduler import retry
+from scheduler.catchup import earliest
 from scheduler.model import Decision, Done, GiveUp, Reason, RetryAt
 from scheduler.pending import Retry
 
@@ -43,6 +44,8 @@ class Outcomes:
             return Done()  # most do, and for them nobody searches the next instant
         if entry is None:
             return GiveUp(Reason.REMOVED)
+        if earliest(entry, run) is not None and self._ledger.comes_again(run):
+            return GiveUp(Reason.SET_BACK)
         decision = retry.decide(
             entry.settings,
             running.attempt.number,

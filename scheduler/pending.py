@@ -15,19 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """A claimed run that starts at `due`; one that is `made_up` was missed, and is late by then.
-
-    One that was asked for by hand, or comes of a boot, is `unscheduled`: no minute's.
-    """
+    """A claimed run that starts at `due`; one that is `made_up` was missed, and is late by then."""
 
     run: Run
     due: datetime
     made_up: bool
-    unscheduled: bool = False
-
-    def is_since(self, instant: datetime) -> bool:
-        """Say whether it is of an instant of its schedule, this one or a later one."""
-        return not self.unscheduled and self.run.instant >= instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +77,6 @@ class PendingRuns:
     def all(self) -> list[Pending]:
         """Return everything that waits, the earliest first."""
         return list(self._by_time)
-
-    def since(self, instant: datetime) -> list[PutOff]:
-        """Return what has not begun of the runs of this instant or later."""
-        some = (each for each in self._by_time if isinstance(each, PutOff))
-        return [each for each in some if each.is_since(instant)]
 
     def due(self, now: datetime) -> list[Pending]:
         """Return what is due, the earliest first."""

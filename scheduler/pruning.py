@@ -106,8 +106,12 @@ class Pruning:
         return retention.too_old(kept, self._reckoning, now)
 
     def _of_job(self, job: str, kept: Retention, old: datetime) -> Iterator[bool]:
-        edge = retention.edge(self._journal.nth_newest(job, kept.runs), old)
-        while found := self._journal.before(job, edge, limit=_BATCH):
+        nth = self._journal.nth_newest(job, kept.runs)
+        for era in self._journal.eras_of(job):
+            yield from self._of_era(job, era, retention.edge(nth, old, era))
+
+    def _of_era(self, job: str, era: int, edge: datetime) -> Iterator[bool]:
+        while found := self._journal.before(job, edge, limit=_BATCH, era=era):
             spared = self._spared(job)
             going = self._cleared(run for run in found if run.number not in spared)
             if not going:

@@ -8,7 +8,6 @@ from scheduler.pending import PutOff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from scheduler.model import Run
     from scheduler.pending import Pending
@@ -55,11 +54,7 @@ class Queues:
 
     def has_later(self, run: Run) -> bool:
         """Say whether a later run of the same job waits here."""
-        return any(each.run.instant > run.instant for each in self._jobs.get(run.job, ()))
-
-    def since(self, instant: datetime) -> list[PutOff]:
-        """Return what has not begun of the runs of this instant or later."""
-        return [p for p in self.all() if isinstance(p, PutOff) and p.is_since(instant)]
+        return any(each.run.order > run.order for each in self._jobs.get(run.job, ()))
 
     def clear(self) -> None:
         """Forget everything; the journal does not."""

@@ -21,7 +21,7 @@ from scheduler.model import (
     State,
     TimedOut,
 )
-from scheduler.tick import Jump, JumpKind, Verdict
+from scheduler.tick import Era, Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +45,7 @@ class AttemptRow:
     pid_started: int | None
     output: str
     limit: Limit | None = None
+    took: float | None = None  # seconds, by a clock that nobody sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,14 @@ def old_runs(rows: Iterable[tuple[int, str | None]]) -> list[OldRun]:
     ]
 
 
+def eras(rows: Iterable[tuple[int, int, int, float]]) -> tuple[Era, ...]:
+    """Return eras from their rows."""
+    return tuple(
+        Era(number, EPOCH + since * SECOND, EPOCH + last * SECOND, EPOCH + noticed * SECOND)
+        for number, since, last, noticed in rows
+    )
+
+
 def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
     """Return jumps from their rows; JournalDamaged for unknown words."""
     try:
@@ -163,19 +172,20 @@ def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
 
 
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:
-    number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened = rows[0][:11]
+    number, job, instant, era, zone, state, reason, *rest = rows[0][:12]
+    until, due, made_up, by_hand, reopened = rest
     try:
         known = None if reason is None else Reason(reason)
     except ValueError as error:
         raise JournalDamaged(f"the journal holds a reason that nobody knows: {reason!r}") from error
     return RunRow(
-        run=Run(number, job, EPOCH + timedelta(seconds=instant)),
+        run=Run(number, job, EPOCH + timedelta(seconds=instant), era),
         state=State(state),
         reason=known,
         until=when(until),
         due=when(due),
         zone=zone,
-        attempts=tuple(_attempt(*row[11:]) for row in rows if row[11] is not None),
+        attempts=tuple(_attempt(*row[12:]) for row in rows if row[12] is not None),
         made_up=bool(made_up),
         by_hand=bool(by_hand),
         reopened=when(reopened),
@@ -186,7 +196,7 @@ def _attempt(
     number: int, started: float | None, ended: float | None, outcome: str | None, *rest: Any
 ) -> AttemptRow:
     told = None if outcome is None else outcome_from(outcome)
-    cpu_s, memory_bytes, pid, pid_started, output, limited = rest
+    cpu_s, memory_bytes, pid, pid_started, output, limited, took = rest
     limit = None if limited is None else Limit(limited)
     return AttemptRow(
         number,
@@ -199,4 +209,5 @@ def _attempt(
         pid_started,
         output,
         limit,
+        took,
     )

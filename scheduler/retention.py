@@ -6,8 +6,9 @@ Whichever is over first, number or age, decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+_END = datetime(9999, 12, 31, tzinfo=UTC)  # no instant lies behind it
 _PACE = 24  # a day of age an hour: so long a clock may be wrong before it costs a day of history
 
 
@@ -35,6 +36,12 @@ def too_old(retention: Retention, reckoning: datetime, now: datetime) -> datetim
     return min(reckoning, now) - timedelta(seconds=retention.age)
 
 
-def edge(nth: datetime | None, old: datetime) -> datetime:
-    """Return before which instant a job's runs go, the last of those kept by number being `nth`."""
-    return old if nth is None else max(nth, old)
+def edge(nth: tuple[int, datetime] | None, old: datetime, era: int = 0) -> datetime:
+    """Return before which instant a job's runs of an era go.
+
+    `nth` is the last of those kept by number: its era and instant. A run of an earlier era is
+    older than it, whatever its instant.
+    """
+    if nth is None or era > nth[0]:
+        return old
+    return _END if era < nth[0] else max(nth[1], old)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from scheduler.outputs import Found
     from scheduler.pending import Pending
     from scheduler.process import Spawner
-    from scheduler.tick import Jump
+    from scheduler.tick import Era, Jump
 
 
 class Runs:
@@ -142,22 +142,33 @@ class Runs:
                 self._admission.make_up(missed)
             self._ledger.handled(handled)
 
-    def jumped(self, jumps: Sequence[Jump], unlived: datetime | None) -> None:
-        """Put jumps on disk; what waits for a time moves with a clock that was set back.
+    @property
+    def eras(self) -> Sequence[Era]:
+        """The eras of the clock that have begun, in order; the first of all is not one of them."""
+        return self._ledger.eras
 
-        `unlived` is the minute from which on time is still to come that was thought to be past;
-        None if there is none.
+    @property
+    def era(self) -> int:
+        """The number of the present era."""
+        return self._ledger.era
+
+    def jumped(self, jumps: Sequence[Jump], era: Era | None = None) -> None:
+        """Put jumps on disk; what waits moves with a clock that was set back.
+
+        `era` is the one that begins with that, None if none does.
         """
         back = sum(jump.seconds for jump in jumps if jump.kind is JumpKind.BACK)
+        now, since = self._clock.now(), None if era is None else era.since
         with self._ledger.commit():
             for jump in jumps:
                 self._ledger.jumped(jump)
-            if back or unlived is not None:
-                self._jobs.set_back(timedelta(seconds=back), unlived)
+            if back or since is not None:
+                self._jobs.set_back(timedelta(seconds=back), since, now)
             else:
-                self._jobs.space(self._clock.now())
-            if unlived is not None:
-                self._ledger.handled(unlived - MINUTE)
+                self._jobs.space(now)
+            if era is not None:
+                self._ledger.begin_era(era)
+                self._ledger.handled(era.since - MINUTE)
 
     def handled(self, minute: datetime) -> None:
         """Put on disk that everything up to this minute is handled, in which nothing was due.
@@ -254,12 +265,13 @@ class Runs:
     def next_wake(self) -> datetime | None:
         """Return when something here is due next; None if nothing is."""
         now = self._clock.now()
-        if self._begun or self._endings or (self._launches and not self._is_stopping):
+        if self._begun or self._endings:
             return now
         retry = None if self._is_stopping else self._jobs.pending.next_due()
+        start = None if self._is_stopping else self._launches.next_start()
         look = None if self._prepared.starts else self._bounds.next_look()
         waits = [wait for wait in (self._watch.next_signal(), look) if wait is not None]
-        wakes = [retry, *(now + timedelta(seconds=wait) for wait in waits)]
+        wakes = [retry, start, *(now + timedelta(seconds=wait) for wait in waits)]
         return min((wake for wake in wakes if wake is not None), default=None)
 
     def at_reboot(self, entries: Iterable[tuple[Entry, str]], instant: datetime) -> None:
@@ -326,6 +338,7 @@ class Runs:
 
     def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
         """Settle what an earlier daemon left open, whose last minute was `handled`."""
+        self._ledger.open()
         with self._ledger.commit():
             self.pauses.open(handled)
         self._heritage.settle(left, handled)

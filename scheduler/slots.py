@@ -9,11 +9,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.model import Entry, Reason, pool_of
-from scheduler.pending import PutOff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from scheduler.ledger import Dropped, Ledger
     from scheduler.model import Run
@@ -179,14 +177,9 @@ class Slots:
         """Return the jobs that wait here and are none of these."""
         return [job for job in self._jobs if job not in jobs]
 
-    def since(self, instant: datetime) -> list[PutOff]:
-        """Return what has not begun of the runs of this instant or later."""
-        some = (each.pending for each in self.all())
-        return [p for p in some if isinstance(p, PutOff) and p.is_since(instant)]
-
     def has_later(self, run: Run) -> bool:
         """Say whether a later run of the same job waits here."""
-        return any(each.run.instant > run.instant for each in self.of(run.job))
+        return any(each.run.order > run.order for each in self.of(run.job))
 
     def remove(self, pending: Pending) -> None:
         """Forget one of them."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MINUTE = timedelta(minutes=1)
 REPLAYED = 5  # up to so many missed minutes are run as if in time, before the present one
@@ -21,15 +25,33 @@ class Movement(StrEnum):
     LATE = "late"  # a few minutes passed unseen
     GAP = "gap"  # many did: down, asleep, or the clock was set forward
     BACK = "back"  # the clock was set back; minutes already handled are waited out
-    RESET = "reset"  # it was set back so far that it must have been wrong before
+    RESET = "reset"  # it was wrong before: time comes again, in a new era
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """How time moved, and the minutes to handle now, in order."""
+    """How time moved, and the minutes to handle now, in order.
+
+    `since` is the first minute of a new era, None where none begins.
+    """
 
     movement: Movement
     minutes: tuple[datetime, ...]
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """A time that came again: instants from `since` on run though they had been handled before.
+
+    `noticed` is what the clock said when it had been set back, `last` the last minute handled
+    before that. Numbers count from 1; the era before the first of these is 0.
+    """
+
+    number: int
+    since: datetime
+    last: datetime
+    noticed: datetime
 
 
 def minute_of(instant: datetime) -> datetime:
@@ -42,24 +64,79 @@ def day_after(instant: datetime) -> datetime:
     return min(instant, LAST_DAY - MINUTE) + timedelta(days=1)
 
 
-def owed(last: datetime | None, now: datetime) -> Owed:
+def owed(last: datetime | None, now: datetime, leaps: Iterable[Jump] = ()) -> Owed:
     """Return what every minute after `last`, the last one handled, asks for at `now` (UTC).
 
     The minute in which a daemon first starts is owed too: a machine that boots at 02:00:10 has
-    not missed the job of 02:00.
+    not missed the job of 02:00. `leaps` are the jumps of the present era that left minutes out:
+    where the clock is set back into one of them, those minutes are still to come.
     """
     current = minute_of(now)
     if last is None:
         return Owed(Movement.START, (current,))
     behind = (current - last) // MINUTE
     if behind < 0:
-        if last - current <= WAITED_OUT:
-            return Owed(Movement.BACK, ())
-        return Owed(Movement.RESET, (current,))
+        return _back(last, current, leaps)
     if behind - 1 > REPLAYED:
         return Owed(Movement.GAP, (current,))
     minutes = tuple(last + n * MINUTE for n in range(1, behind + 1))
     return Owed(Movement.LATE if behind > 1 else Movement.STEADY, minutes)
+
+
+def first_to_come(last: datetime | None, now: datetime, leaps: Iterable[Jump] = ()) -> datetime:
+    """Return the first minute that is not handled at `now`: no instant before it runs any more.
+
+    The arguments are those of `owed`, which decides.
+    """
+    found = owed(last, now, leaps)
+    if found.since is not None:
+        return found.since
+    if found.minutes:
+        return found.minutes[0]
+    return minute_of(now) if last is None else last + MINUTE
+
+
+def comes_again(era: int, instant: datetime, eras: Iterable[Era]) -> Era | None:
+    """Return the era in which an instant of an earlier one comes again; None if it does not.
+
+    What was done for it before that was done in a time that was not real.
+    """
+    return next((each for each in eras if each.number > era and each.since <= instant), None)
+
+
+def _back(last: datetime, current: datetime, leaps: Iterable[Jump]) -> Owed:
+    """Return what a clock asks for that was set back: to wait, or to begin anew in a new era."""
+    since = _comes_again(last, current, leaps)
+    if since is None:
+        return Owed(Movement.BACK, ())
+    return Owed(Movement.RESET, (current,) if since == current else (), since)
+
+
+def _comes_again(last: datetime, current: datetime, leaps: Iterable[Jump]) -> datetime | None:
+    """Return with which minute a new era begins; None while what was handled is waited out.
+
+    A step of a few minutes corrects a clock that was nearly right, and doubles nothing.
+    """
+    if last - current <= REPLAYED * MINUTE:
+        return None
+    found = [since for leap in leaps if (since := _left_out(leap, current)) is not None]
+    wrong_before = current if last - current > WAITED_OUT else None
+    return min(found, default=wrong_before)
+
+
+def _left_out(leap: Jump, current: datetime) -> datetime | None:
+    """Return the first minute that a leap left out and that is still to come at `current`.
+
+    A clock that was set forward may be set back a little further: what was handled before it was
+    is waited out. None if the leap says nothing of this.
+    """
+    first = leap.last + MINUTE
+    if current >= minute_of(leap.at):
+        return None
+    if current >= leap.last:
+        return max(first, current)
+    was_set = leap.kind in (JumpKind.FORWARD, JumpKind.UNSEEN)
+    return first if was_set and first - current <= WAITED_OUT else None
 
 
 # --- jumps ---------------------------------------------------------------------------------------
@@ -96,7 +173,7 @@ class Verdict(StrEnum):
     REPLAYED = "replayed"  # the missed minutes were run late
     ACCOUNTED = "accounted"  # missed runs were made up for, or left out with a reason
     WAITED_OUT = "waited out"  # the minutes done before
-    RESET = "begun anew"  # at the present minute
+    RESET = "begun anew"  # in a new era
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from scheduler.ledger import Dropped, Ledger
     from scheduler.model import Run
-    from scheduler.record import RunRow
     from scheduler.slots import Slots
 
 
@@ -121,31 +120,11 @@ class Waiting:
         self.remove(pending)
         self._ledger.then(self.pending.add, moved)
 
-    def set_back(
-        self,
-        by: timedelta,
-        unlived: datetime | None,
-        last_lived: Callable[[RunRow, datetime], datetime],
-    ) -> None:
+    def set_back(self, by: timedelta, earliest: Callable[[Pending], datetime]) -> None:
         """Move what waits for a time with a clock that was set back: elapsed time counts.
 
-        What has not begun of the minutes from `unlived` on is still to come, and is forgotten, as
-        is what was left out of them; None if there are none. `last_lived` says with which instant
-        a stretch that began before ends then.
+        `earliest` says for each before when it may not start: its own time.
         """
-        forgotten: set[Pending] = set()
-        if unlived is not None:
-            forgotten = self._forget(unlived)
-            self._ledger.relive(unlived, lambda row: last_lived(row, unlived))
         for pending in self.pending.all():
-            if by and pending not in forgotten:
-                self.move(pending, pending.due + by)
-
-    def _forget(self, unlived: datetime) -> set[Pending]:
-        """Take back the claims of runs whose minutes are still to come."""
-        lists = (self.pending, self.queues, self.slots)
-        found = {each for some in lists for each in some.since(unlived)}
-        for each in found:
-            self._ledger.release(each.run)
-            self.remove(each)
-        return set(found)
+            if pending not in self._dropped:
+                self.move(pending, max(pending.due + by, earliest(pending)))

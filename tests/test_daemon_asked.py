@@ -231,6 +231,20 @@ def test_a_retry_that_makes_no_sense_is_refused(run: int, time: str, code: str, 
     assert refusal(reply) == code, why
 
 
+@pytest.mark.parametrize("back", ["11:00:10", "08:00:10"])
+def test_a_retry_by_hand_starts_no_run_before_its_instant(back: str) -> None:
+    world = Asked(line("job", "0 12 * * *", retry_delay="9m"), acts={"job": [FAILS, Act()]})
+
+    def sets_back() -> None:
+        world.clock.set(when(back))
+        world.ask_at(back[:-2] + "20", Retry(1))
+        world.stop_at(back[:-2] + "40")
+
+    world.at("12:00:10", sets_back)
+    world.run()
+    assert refusal(world.replies[0]) == "to-come"
+
+
 def test_a_stretch_of_instants_is_no_run_to_be_tried_again() -> None:
     world = Asked(line("job", EVERY_MINUTE))
     world.at("12:05:30", lambda: world.clock.set(when("12:20:30")))
@@ -410,8 +424,9 @@ def test_instants_that_were_paused_in_a_wrong_future_are_still_to_come() -> None
     assert world.starts("job") == ["12:40:00", "12:50:00"]
     assert world.story("job")[:2] == [
         "12:10 skipped (paused): -",
-        "12:20-12:30 skipped (paused): -",
+        "12:20-18:20 skipped (paused): -",
     ]
+    assert world.story("job")[2].startswith("12:30 skipped (paused)")
 
 
 def test_what_waits_of_a_paused_job_is_let_go_of_and_what_runs_goes_on() -> None:

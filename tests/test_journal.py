@@ -28,7 +28,7 @@ from scheduler.model import (
     TimedOut,
 )
 from scheduler.record import whole
-from scheduler.tick import Jump, JumpKind, Verdict
+from scheduler.tick import Era, Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -415,30 +415,85 @@ def test_an_instant_is_accounted_for_by_its_run_or_by_its_stretch(journal: Journ
     assert at(7) == (opened.number, "scheduled")
 
 
-def test_what_was_left_out_of_a_time_still_to_come_is_forgotten(journal: Journal) -> None:
+def begin_era(journal: Journal, number: int, since: datetime) -> None:
+    journal.begin_era(Era(number, since, since + 600 * MINUTE, since + MINUTE / 2))
+
+
+def test_in_a_new_era_a_key_is_free_again_and_nothing_of_the_old_is_gone(journal: Journal) -> None:
+    first = finished(journal, "backup", NOON)
+    begin_era(journal, 1, NOON)
+    assert journal.claim("backup", NOON, "UTC") is None
+    second = journal.claim("backup", NOON, "UTC", era=1)
+    assert second is not None
+    assert (second.number > first.number, second.era) == (True, 1)
+    assert journal.claim("backup", NOON, "UTC", era=1) is None
+    assert not journal.skip("backup", NOON, "UTC", Reason.MISSED, era=1)
+    assert [row.run.era for row in journal.history()] == [0, 1]
+    for era, run in ((0, first), (1, second)):
+        row = journal.at("backup", NOON, era=era)
+        assert row is not None
+        assert row.run == run
+        assert journal.taken("backup", NOON, NOON, era=era) == [NOON]
+    assert journal.taken("backup", NOON, NOON, era=2) == []
+
+
+def test_what_ran_before_the_clock_was_set_back_is_older(journal: Journal) -> None:
+    """Whatever its instants say."""
+    for minute in range(3):
+        finished(journal, "backup", NOON + (1000 + minute) * MINUTE)
+    begin_era(journal, 1, NOON)
+    run = journal.claim("backup", NOON, "UTC", era=1)
+    assert run is not None
+    attempted(journal, run)
+    journal.finish(run, State.FAILED, Reason.EXHAUSTED)
+    late = NOON + 2000 * MINUTE
+    assert [row.run.number for row in journal.history(limit=2)] == [3, 4]
+    assert [row.run.number for row in journal.history("backup", limit=2)] == [3, 4]
+    assert [row.run.number for row in journal.failing(late)] == [4]
+    assert journal.newest("backup", late) == {4}
+    latest = journal.latest("backup", late)
+    assert latest is not None
+    assert latest.run == run
+    assert journal.last_instant("backup") == NOON
+    assert journal.nth_newest("backup", 1) == (1, NOON)
+    assert journal.nth_newest("backup", 2) == (0, NOON + 1002 * MINUTE)
+    assert journal.eras_of("backup") == [0, 1]
+    assert journal.eras_of("report") == []
+    old = [each.number for each in journal.before("backup", late, limit=9)]
+    assert old == [1, 2, 3]
+    assert [each.number for each in journal.before("backup", late, limit=9, era=1)] == [4]
+
+
+def test_the_eras_are_remembered(journal: Journal) -> None:
+    assert journal.eras() == ()
+    begin_era(journal, 1, NOON)
+    begin_era(journal, 2, NOON - 10 * MINUTE)
+    first, second = journal.eras()
+    assert first == Era(1, NOON, NOON + 600 * MINUTE, NOON + MINUTE / 2)
+    assert (second.number, second.since) == (2, NOON - 10 * MINUTE)
+
+
+def test_a_leap_is_one_of_its_era_that_left_minutes_out_behind_an_instant(journal: Journal) -> None:
+    end = NOON + 60 * MINUTE
+    leap = Jump(JumpKind.FORWARD, NOON, end, 3600.0, Verdict.ACCOUNTED)
+    journal.jump(leap)
+    journal.jump(Jump(JumpKind.BACK, end, NOON, -3600.0, Verdict.WAITED_OUT))
+    journal.jump(Jump(JumpKind.FORWARD, NOON, end, 3600.0, Verdict.ACCOUNTED), era=1)
+    assert journal.leaps(0, NOON) == [leap]
+    assert journal.leaps(0, end) == []
+    assert len(journal.leaps(1, end - MINUTE)) == 1
+
+
+def test_intervals_count_from_no_time_that_is_still_to_come(journal: Journal) -> None:
     """The clock had been wrong: from 12:10 on it is all still to come."""
-    journal.skip("a", NOON, "UTC", Reason.MISSED, until=NOON + 30 * MINUTE)
-    journal.skip("b", NOON + 20 * MINUTE, "UTC", Reason.TOO_LATE)
-    journal.skip("c", NOON, "UTC", Reason.MISSED, until=NOON + 5 * MINUTE)
-    journal.skip("d", NOON + 20 * MINUTE, "UTC", Reason.OVERLAP)
-    ran = finished(journal, "a", NOON + 31 * MINUTE)
     journal.set_anchor("every", 40, NOON + 20 * MINUTE)
     journal.set_anchor("far", 7, NOON + 10_000 * MINUTE)
     journal.set_anchor("there", 7, NOON + 17 * MINUTE)
     journal.set_anchor("other", 40, NOON)
-    (stretch,) = journal.stretches(NOON + 10 * MINUTE)
-    journal.cut(stretch.run, NOON + 9 * MINUTE)
-    journal.forget_unlived(NOON + 10 * MINUTE)
+    begin_era(journal, 1, NOON + 10 * MINUTE)
     jobs = (("every", 40), ("other", 40), ("far", 7), ("there", 7))
     anchors = [journal.anchor(job, minutes) for job, minutes in jobs]
     assert anchors == [NOON - 20 * MINUTE, NOON, NOON + 4 * MINUTE, NOON + 10 * MINUTE]
-    left = [(row.run.job, row.run.instant, row.until) for row in journal.history()]
-    assert left == [
-        ("a", NOON, NOON + 9 * MINUTE),
-        ("c", NOON, NOON + 5 * MINUTE),
-        ("d", NOON + 20 * MINUTE, None),
-        ("a", ran.instant, None),
-    ]
 
 
 def test_the_last_instant_is_the_newest_run_or_skipped(journal: Journal) -> None:
@@ -766,8 +821,11 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "unfinished": "SCAN run USING INDEX run_open",  # as long as there are open runs
     "jobs": "SCAN run USING INDEX run_open",  # likewise
     "retrying": "SCAN run USING INDEX run_open",  # likewise
+    "history": "SCAN run USING INDEX sqlite_autoindex_run_1",  # from its end, to a limit
     "numbers_given": "SCAN sqlite_sequence",  # one row
     "jumps": "SCAN jump",  # likewise
+    "leaps": "SCAN jump",  # as for jumps_over, when the clock was set back
+    "eras": "SCAN era",  # one each time that the clock was far out
     "jumps_over": "SCAN jump",  # of which pruning leaves a few thousand; after a jump alone
     "forget_jumps": "SCAN jump",  # from both ends, to a limit
     "pauses": "SCAN pause",  # a row a job that is paused
@@ -795,14 +853,13 @@ def test_no_statement_walks_through_a_table(journal: Journal, name: str) -> None
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("stretches", "INDEX run_stretch (until>?)"),
-        ("taken", "COVERING INDEX run_over (job=? AND instant>? AND instant<?)"),
-        ("at", "INDEX run_over (job=? AND instant<?)"),
-        ("forget_unlived", "(instant>?)"),
+        ("taken", "COVERING INDEX run_over (job=? AND era=? AND instant>? AND instant<?)"),
+        ("at", "INDEX run_over (job=? AND era=? AND instant<?)"),
+        ("eras_of", "COVERING INDEX run_over (job=? AND era>?)"),  # a step an era
         ("next_job", "COVERING INDEX run_over (job>?)"),  # one step to the next job's first run
         ("nth_newest", "COVERING INDEX run_over (job=?)"),  # a thousand steps, and no row is read
-        ("newest", "COVERING INDEX run_over (job=? AND instant<?)"),
-        ("before", "INDEX run_over (job=? AND instant<?)"),
+        ("newest", "COVERING INDEX run_over (job=?)"),
+        ("before", "INDEX run_over (job=? AND era=? AND instant<?)"),
         ("knows", "PRIMARY KEY (run=? AND attempt=?)"),
     ],
 )
@@ -829,7 +886,7 @@ def test_what_is_asked_of_every_job_does_not_cost_by_its_runs(journal: Journal, 
             return 0
 
         journal._connection.set_progress_handler(count, 1)
-        journal._rows(name, **({"now": whole(LATER)} if name == "failing" else {}))
+        journal._rows(name, **({"now": whole(NOON + 300 * MINUTE)} if name == "failing" else {}))
         journal._connection.set_progress_handler(None, 1)
         return ticks
 

@@ -350,8 +350,11 @@ def test_an_upgrade_remembers_the_names_that_may_be_derived(path: Path, migratio
         if int(script.name[:4]) > 3:
             script.unlink()
     old = Journal.open(path, migrations=migrations)
-    old.claim("echo-hunter2-0a1b2c", NOON, "UTC")
-    old.claim("backup", NOON, "UTC")
+    for job in ("echo-hunter2-0a1b2c", "backup"):
+        values = (job, NOON.timestamp())
+        old._connection.execute(
+            "INSERT INTO run (job, instant, zone, state) VALUES (?, ?, 'UTC', 'scheduled')", values
+        )
     old.set_booted("echo-hunter2-0a1b2c-2", "b")
     old.close()
     new = Journal.open(path)
@@ -360,6 +363,39 @@ def test_an_upgrade_remembers_the_names_that_may_be_derived(path: Path, migratio
     assert {row.run.job for row in new.history()} == {"backup", "echo-0a1b2c"}
     assert new.old_names() == ["echo-hunter2-0a1b2c-2"]
     new.close()
+
+
+BEFORE_ERAS = f"""
+INSERT INTO run (job, instant, zone, state) VALUES
+    ('backup', {NOON.timestamp():.0f}, 'UTC', 'succeeded'),
+    ('backup', {NOON.timestamp() + 60:.0f}, 'UTC', 'failed'),
+    ('backup', {NOON.timestamp() + 120:.0f}, 'UTC', 'running');
+INSERT INTO attempt (run, attempt, started, ended, outcome, pid, output) VALUES
+    (1, 1, 100, 103.5, 'exit 0', 7, 'x'), (2, 1, 100, 40, 'exit 1', 7, 'x'),
+    (2, 2, 100, 900, 'lost', 7, 'x'), (3, 1, 100, NULL, NULL, 7, 'x');
+DELETE FROM run WHERE number = 3;
+"""
+
+
+def test_runs_of_before_there_were_eras_are_of_the_first_one(path: Path) -> None:
+    """Their numbers go on where they were, and they took what their ends and starts say."""
+    connection = sqlite3.connect(path)
+    for number in (1, 2, 3):
+        connection.executescript(sql.migrations()[number])
+    connection.executescript(f"PRAGMA foreign_keys = ON;{BEFORE_ERAS}PRAGMA user_version = 3;")
+    connection.close()
+    journal = Journal.open(path)
+    first, second = journal.history()
+    assert [row.run.era for row in (first, second)] == [0, 0]
+    assert [each.took for each in first.attempts + second.attempts] == [3.5, 0.0, None]
+    assert journal.claim("backup", NOON, "UTC") is None
+    claimed = journal.claim("backup", NOON + 5 * MINUTE, "UTC")
+    assert claimed is not None
+    assert claimed.number > 3
+    assert journal._connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    journal.forget(second.run.number)
+    assert journal._connection.execute("SELECT count(*) FROM attempt").fetchone() == (1,)
+    journal.close()
 
 
 def test_a_migration_is_applied_once(path: Path, migrations: Path) -> None:

@@ -415,7 +415,7 @@ def test_a_walk_goes_on_where_it_stopped(scene: Scene, monkeypatch: pytest.Monke
     asked: list[str] = []
     nth_newest = scene.journal.nth_newest
 
-    def told(job: str, number: int) -> datetime | None:
+    def told(job: str, number: int) -> tuple[int, datetime] | None:
         asked.append(job)
         return nth_newest(job, number)
 

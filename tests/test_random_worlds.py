@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -90,6 +91,7 @@ class Troubled(World):
         self.clock = FakeClock(self.start, limit=timedelta(days=400))
         self.spawner = Pausing(self.clock, acts, self)
         self.first: datetime | None = None  # the first minute that was handled
+        self.first_era = 0
         self.by_hand: set[int] = set()  # runs that were tried again because somebody asked
         self.tasks: list[asyncio.Task[None]] = []
         self.new_daemon()
@@ -145,7 +147,8 @@ class Troubled(World):
             was_killed = False
         assert isinstance(self.journal, Frail)
         self.journal.accidents.clear()
-        self.first = self.first or self.journal.last_tick()
+        if self.first is None and (last := self.journal.last_tick()) is not None:
+            self.first, self.first_era = last, len(self.journal.eras())
         self.spawner.crash()
         self.new_daemon()
         return was_killed
@@ -162,14 +165,15 @@ class Troubled(World):
         return self.dice.choice(SIZES)
 
     def sets_the_clock(self) -> None:
-        """Forward by anything; back by so little that it is waited out."""
-        assert isinstance(self.journal, Frail)
-        accidents, self.journal.accidents = self.journal.accidents, {}
-        last = self.journal.last_tick()  # nobody's statement: no accident happens to it
-        self.journal.accidents = accidents
-        moved = self.clock.now() + timedelta(seconds=self.size() * self.dice.choice((1, -1)))
-        if last is None or last - moved < timedelta(hours=2, minutes=55):
-            self.clock.set(moved)
+        """Forward by anything or back, and often back again at once, or nearly."""
+        self.clock.set(self.clock.now() + timedelta(seconds=self.size() * self.sign()))
+        if self.dice.random() < 0.5:
+            undone = timedelta(seconds=self.size() * self.sign())
+            after = self.dice.choice((0.5, 3, 40, 400))
+            self.clock.after(after, lambda: self.clock.set(self.clock.now() + undone))
+
+    def sign(self) -> int:
+        return self.dice.choice((1, -1))
 
     def sleeps(self) -> None:
         self.clock.suspend(self.size())
@@ -210,10 +214,22 @@ class Troubled(World):
 
     # --- what is seen ------------------------------------------------------------------------
 
-    def accounted(self, job: str) -> Counter[datetime]:
+    def eras(self) -> list[tuple[int, datetime, datetime]]:
+        """The eras of the clock, each with its first minute and the last one handled in it."""
+        first, last = self.first, self.journal.last_tick()
+        assert first is not None
+        assert last is not None
+        begun = [(each.number, each.since) for each in self.journal.eras()[self.first_era :]]
+        ends = [each.last for each in self.journal.eras()[self.first_era :]]
+        begins = [(self.first_era, first + MINUTE), *begun]
+        return [(*begin, end) for begin, end in zip(begins, [*ends, last], strict=True)]
+
+    def accounted(self, job: str, era: int) -> Counter[datetime]:
         """How often the journal has each minute of the job, as a run or in a stretch left out."""
         found: Counter[datetime] = Counter()
         for row in self.journal.history(job):
+            if row.run.era != era:
+                continue
             if row.until is None:
                 found[row.run.instant] += 1
             else:
@@ -243,15 +259,23 @@ def world(request: pytest.FixtureRequest) -> Troubled:
 
 
 def test_every_minute_that_is_due_is_in_the_journal_once(world: Troubled) -> None:
-    first, last = world.first, world.journal.last_tick()
-    assert first is not None
-    assert last is not None
-    for plan in world.plans:
-        minutes = (last - first) // MINUTE
-        start = first + MINUTE
-        due = reference.due_minutes(plan.schedule, plan.zone, start, minutes)
-        accounted = world.accounted(plan.job)
-        assert [(at, accounted[at]) for at in due if accounted[at] != 1] == [], plan
+    """In each era of the clock."""
+    for plan, (era, since, last) in product(world.plans, world.eras()):
+        minutes = (last - since) // MINUTE + 1
+        due = reference.due_minutes(plan.schedule, plan.zone, since, minutes)
+        accounted = world.accounted(plan.job, era)
+        assert [(at, accounted[at]) for at in due if accounted[at] != 1] == [], (plan, era)
+
+
+def test_an_era_begins_where_the_clock_was_set_back_far_or_into_time_left_out(
+    world: Troubled,
+) -> None:
+    for era in world.journal.eras():
+        assert era.since < era.last
+        by = era.last - era.noticed.replace(second=0, microsecond=0)
+        assert by > 5 * MINUTE
+        leaps = world.journal.leaps(era.number - 1, era.noticed)
+        assert by > timedelta(hours=3) or leaps
 
 
 def test_nothing_else_runs(world: Troubled) -> None:

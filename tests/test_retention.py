@@ -12,6 +12,7 @@ NOON = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 IN_2099 = datetime(2099, 1, 1, tzinfo=UTC)
+EVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -38,14 +39,16 @@ def test_what_is_too_old_goes_by_the_earlier_of_reckoning_and_clock() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nth", "old", "expected", "why"),
+    ("nth", "old", "era", "expected", "why"),
     [
-        (None, NOON, NOON, "there are not so many: age decides"),
-        (NOON + HOUR, NOON, NOON + HOUR, "there are too many"),
-        (NOON - HOUR, NOON, NOON, "they are not too many and too old"),
+        (None, NOON, 0, NOON, "there are not so many: age decides"),
+        ((0, NOON + HOUR), NOON, 0, NOON + HOUR, "there are too many"),
+        ((0, NOON - HOUR), NOON, 0, NOON, "they are not too many and too old"),
+        ((1, NOON - HOUR), NOON, 0, EVER, "there are as many since the clock was set back"),
+        ((0, IN_2099), NOON, 1, NOON, "they are newer than what ran before that, whatever it says"),
     ],
 )
 def test_whichever_is_over_first_decides(
-    nth: datetime | None, old: datetime, expected: datetime, why: str
+    nth: tuple[int, datetime] | None, old: datetime, era: int, expected: datetime, why: str
 ) -> None:
-    assert edge(nth, old) == expected, why
+    assert edge(nth, old, era) == expected, why

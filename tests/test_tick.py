@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from scheduler.tick import (
     MINUTE,
+    Era,
     Jump,
     JumpKind,
     Movement,
     Owed,
     Reading,
     Verdict,
+    comes_again,
+    first_to_come,
     jumps,
     minute_of,
     owed,
@@ -53,7 +56,67 @@ def test_the_minutes_owed_follow_from_how_time_moved(
     minutes: int, seconds: float, movement: Movement, handled: list[int], why: str
 ) -> None:
     now = after(minutes) + timedelta(seconds=seconds)
-    assert owed(LAST, now) == Owed(movement, tuple(map(after, handled))), why
+    since = after(handled[0]) if movement is Movement.RESET else None
+    assert owed(LAST, now) == Owed(movement, tuple(map(after, handled)), since), why
+
+
+FORWARD = Jump(JumpKind.FORWARD, after(-60), after(0), 3600.0, Verdict.ACCOUNTED)
+SLEPT = Jump(JumpKind.ASLEEP, after(-60), after(0), 3600.0, Verdict.ACCOUNTED)
+LATER = Jump(JumpKind.ASLEEP, after(-200), after(-100), 6000.0, Verdict.ACCOUNTED)
+
+# The last minute handled is LAST, 60 minutes after the one before a leap; from LAST to now, in
+# minutes; the leaps; with which minute a new era begins (None: none does); why.
+SET_BACK = [
+    (-4, [FORWARD], None, "a few minutes correct a clock that was nearly right"),
+    (-5, [FORWARD], None, "five are a few"),
+    (-6, [FORWARD], -6, "six are not: that minute was left out"),
+    (-59, [FORWARD], -59, "so was the first of them"),
+    (-60, [FORWARD], -59, "this one was handled in its time, and the next was not"),
+    (-61, [FORWARD], -59, "forward by an hour, and back by a little more"),
+    (-180, [FORWARD], -59, "or by up to two hours more"),
+    (-241, [FORWARD], -241, "beyond three it was wrong before that, too"),
+    (-60, [SLEPT], -59, "time that was slept through comes again, too"),
+    (-61, [SLEPT], None, "but a sleep says nothing of what was set"),
+    (-30, [], None, "nothing was left out: what was handled is waited out"),
+    (-30, [LATER], None, "nor was it then"),
+    (-150, [LATER, FORWARD], -150, "of two leaps the one that this minute lies in"),
+    (-181, [], -181, "three hours and more begin anew at the present minute"),
+]
+
+
+@pytest.mark.parametrize(("minutes", "leaps", "since", "why"), SET_BACK)
+def test_a_new_era_begins_where_time_comes_again(
+    minutes: int, leaps: list[Jump], since: int | None, why: str
+) -> None:
+    now = after(minutes) + timedelta(seconds=30)
+    found = owed(LAST, now, leaps)
+    assert found.since == (None if since is None else after(since)), why
+    assert found.movement is (Movement.BACK if since is None else Movement.RESET)
+    assert found.minutes == ((after(minutes),) if since == minutes else ())
+    assert first_to_come(LAST, now, leaps) == after(1 if since is None else since)
+
+
+TO_COME = [(0, 30, 1), (1, 0, 1), (3, 20, 1), (6, 59, 1), (7, 0, 7), (600, 0, 600)]
+
+
+@pytest.mark.parametrize(("minutes", "seconds", "first"), TO_COME)
+def test_the_first_minute_to_come_is_the_first_that_is_owed(
+    minutes: int, seconds: int, first: int
+) -> None:
+    assert first_to_come(LAST, after(minutes) + timedelta(seconds=seconds)) == after(first)
+    assert first_to_come(None, after(minutes)) == after(minutes)
+
+
+ERAS = (Era(1, after(10), after(90), after(10)), Era(2, after(5), after(40), after(5)))
+COMING = [(0, 4, None), (0, 5, 2), (0, 10, 1), (0, 80, 1), (1, 4, None), (1, 5, 2), (2, 9, None)]
+
+
+@pytest.mark.parametrize(("era", "minute", "again"), COMING)
+def test_an_instant_comes_again_in_the_first_era_that_begins_no_later(
+    era: int, minute: int, again: int | None
+) -> None:
+    found = comes_again(era, after(minute), ERAS)
+    assert (None if found is None else found.number) == again
 
 
 def test_every_movement_stands_in_the_table_but_the_start() -> None:

@@ -27,7 +27,7 @@ from scheduler.daemon import Daemon
 from scheduler.errors import JournalError
 from scheduler.journal import Journal
 from scheduler.log import open_log
-from scheduler.model import Crontab, NotStarted, Overlap, Problem, Severity, pool_of
+from scheduler.model import Crontab, NotStarted, Overlap, Problem, Reboot, Severity, pool_of
 from scheduler.pruning import Pruning
 from scheduler.roster import Roster
 from scheduler.runs import Runs
@@ -129,9 +129,17 @@ class Careful(FakeSpawner):
         entry = self._entries[launch.output]
         assert entry.settings.overlap is Overlap.ALLOW or not self._alive(entry.job)
         self._has_place(entry)
+        self._is_in_its_time(entry, launch.attempt)
         result = super().start(launch)
         self.then()
         return result
+
+    def _is_in_its_time(self, entry: Entry, attempt: Attempt) -> None:
+        """Hold that the clock has come to the instant, whatever was set, missed or retried."""
+        row = self._world.journal.run(attempt.run.number)
+        assert row is not None
+        if not (row.by_hand or isinstance(entry.schedule, Reboot)):
+            assert self.clock.now() >= attempt.run.instant, f"too early: {attempt}"
 
     def _has_place(self, entry: Entry) -> None:
         groups = self._groups.items()

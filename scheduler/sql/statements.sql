@@ -24,9 +24,9 @@ PRAGMA user_version;
 
 -- name: claim
 -- A run of its own for this key, or no row when the key is taken.
-INSERT INTO run (job, instant, zone, state, by_hand)
-VALUES (:job, :instant, :zone, 'scheduled', :by_hand)
-ON CONFLICT (instant, job) DO NOTHING;
+INSERT INTO run (job, instant, era, zone, state, by_hand)
+VALUES (:job, :instant, :era, :zone, 'scheduled', :by_hand)
+ON CONFLICT (era, instant, job) DO NOTHING;
 
 -- name: release
 -- A claim is taken back as if it had never been; what has started stays.
@@ -40,16 +40,16 @@ DELETE FROM attempt WHERE run = :run AND attempt = :attempt AND started IS NULL;
 
 -- name: skip
 -- An instant that is not run, or a stretch of them, or no row when the key is taken.
-INSERT INTO run (job, instant, zone, state, reason, until)
-VALUES (:job, :instant, :zone, 'skipped', :reason, :until)
-ON CONFLICT (instant, job) DO NOTHING;
+INSERT INTO run (job, instant, era, zone, state, reason, until)
+VALUES (:job, :instant, :era, :zone, 'skipped', :reason, :until)
+ON CONFLICT (era, instant, job) DO NOTHING;
 
 -- name: lengthen
 -- The row that a paused job's instants have stands for the next of them too.
 UPDATE run SET until = :instant
 WHERE number = (
     SELECT number FROM run
-    WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+    WHERE job = :job AND era = :era AND state IN ('succeeded', 'failed', 'skipped')
     ORDER BY instant DESC LIMIT 1
 )
 AND state = 'skipped' AND reason = 'paused' AND coalesce(until, instant) = :before;
@@ -74,7 +74,7 @@ WHERE run = :run AND attempt = :attempt;
 -- The attempt's end was seen, or nobody will ever see it.
 UPDATE attempt
 SET ended = :ended, outcome = :outcome, cpu_s = :cpu_s, memory_bytes = :memory_bytes,
-    limited = :limited
+    limited = :limited, took = :took
 WHERE run = :run AND attempt = :attempt;
 
 -- name: retry
@@ -105,49 +105,50 @@ SELECT * FROM record
 WHERE number IN (
     SELECT number FROM run INDEXED BY run_open WHERE state IN ('scheduled', 'running')
 )
-ORDER BY instant, job, attempt;
+ORDER BY era, instant, job, attempt;
 
 -- name: history
 -- The newest runs of all jobs in a stretch of time, in the order of their instants and numbers.
 -- A negative limit is none, an empty state is any. Rows that began earlier may reach into the time.
+-- What ran before the clock was set back, so that time came again, is older than what ran after it.
 SELECT * FROM record
 WHERE number IN (
     SELECT number FROM (
         SELECT * FROM (
-            SELECT number, instant FROM run
+            SELECT number, era, instant FROM run
             WHERE instant >= :since AND instant < :before AND :state IN ('', state)
-            ORDER BY instant DESC, number DESC LIMIT :limit
+            ORDER BY era DESC, instant DESC, number DESC LIMIT :limit
         )
         UNION ALL
-        SELECT number, instant FROM run
+        SELECT number, era, instant FROM run INDEXED BY run_stretch
         WHERE until >= :since AND instant < :since AND :state IN ('', state)
-        ORDER BY instant DESC, number DESC LIMIT :limit
+        ORDER BY era DESC, instant DESC, number DESC LIMIT :limit
     )
 )
-ORDER BY instant, number, attempt;
+ORDER BY era, instant, number, attempt;
 
 -- name: history_of_job
 -- The same of one job.
 SELECT * FROM record
 WHERE number IN (
     SELECT number FROM (
-        SELECT number, instant FROM run
+        SELECT number, era, instant FROM run
         WHERE job = :job AND state IN ('scheduled', 'running')
         AND instant >= :since AND instant < :before AND :state IN ('', state)
         UNION ALL
         SELECT * FROM (
-            SELECT number, instant FROM run
+            SELECT number, era, instant FROM run
             WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
             AND instant >= :since AND instant < :before AND :state IN ('', state)
-            ORDER BY instant DESC, number DESC LIMIT :limit
+            ORDER BY era DESC, instant DESC, number DESC LIMIT :limit
         )
         UNION ALL
-        SELECT number, instant FROM run
+        SELECT number, era, instant FROM run INDEXED BY run_stretch
         WHERE job = :job AND until >= :since AND instant < :since AND :state IN ('', state)
-        ORDER BY instant DESC, number DESC LIMIT :limit
+        ORDER BY era DESC, instant DESC, number DESC LIMIT :limit
     )
 )
-ORDER BY instant, number, attempt;
+ORDER BY era, instant, number, attempt;
 
 -- name: run
 -- One run by its number.
@@ -158,14 +159,14 @@ SELECT * FROM record WHERE number = :run ORDER BY attempt;
 SELECT * FROM record
 WHERE number IN (
     SELECT number FROM (
-        SELECT number, instant FROM run
+        SELECT number, era, instant FROM run
         WHERE job = :job AND instant <= :now AND state IN ('scheduled', 'running')
         AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
         UNION ALL
-        SELECT number, instant FROM run
+        SELECT number, era, instant FROM run
         WHERE job = :job AND instant <= :now AND state IN ('succeeded', 'failed', 'skipped')
         AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
-        ORDER BY instant DESC LIMIT 1
+        ORDER BY era DESC, instant DESC LIMIT 1
     )
 )
 ORDER BY attempt;
@@ -189,7 +190,7 @@ SELECT record.* FROM known CROSS JOIN record ON record.number = (
     AND state IN ('succeeded', 'failed', 'skipped') AND state <> 'skipped'
     AND (reason IS NULL OR reason NOT IN ('killed by hand', 'replaced', 'daemon stopped'))
     AND instant <= :now
-    ORDER BY instant DESC LIMIT 1
+    ORDER BY era DESC, instant DESC LIMIT 1
 )
 WHERE record.state = 'failed'
 ORDER BY known.job, attempt;
@@ -200,14 +201,14 @@ ORDER BY known.job, attempt;
 SELECT count(*), min(instant) FROM run INDEXED BY run_over
 WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND state = 'failed'
 AND (reason IS NULL OR reason NOT IN ('killed by hand', 'replaced', 'daemon stopped'))
-AND instant <= :now AND instant > coalesce(
-    (
-        SELECT instant FROM run INDEXED BY run_over
+AND instant <= :now AND (era, instant) > (
+    SELECT * FROM (
+        SELECT era, instant FROM run INDEXED BY run_over
         WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND state = 'succeeded'
         AND instant <= :now
-        ORDER BY instant DESC LIMIT 1
-    ),
-    -9e18
+        ORDER BY era DESC, instant DESC LIMIT 1
+    )
+    UNION ALL SELECT -1, 0 ORDER BY 1 DESC LIMIT 1
 );
 
 -- name: failed_since_success
@@ -216,17 +217,17 @@ SELECT * FROM record
 WHERE number IN (
     SELECT number FROM run INDEXED BY run_over
     WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND state = 'failed'
-    AND instant > coalesce(
-        (
-            SELECT instant FROM run INDEXED BY run_over
+    AND (era, instant) > (
+        SELECT * FROM (
+            SELECT era, instant FROM run INDEXED BY run_over
             WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
             AND state = 'succeeded'
-            ORDER BY instant DESC LIMIT 1
-        ),
-        -9e18
+            ORDER BY era DESC, instant DESC LIMIT 1
+        )
+        UNION ALL SELECT -1, 0 ORDER BY 1 DESC LIMIT 1
     )
 )
-ORDER BY instant, number, attempt;
+ORDER BY era, instant, number, attempt;
 
 -- name: open_of_job
 -- The runs of a job that are not over, oldest first.
@@ -235,7 +236,7 @@ WHERE number IN (
     SELECT number FROM run INDEXED BY run_open
     WHERE job = :job AND state IN ('scheduled', 'running')
 )
-ORDER BY instant, number, attempt;
+ORDER BY era, instant, number, attempt;
 
 -- name: numbers_given
 -- The last number that a run was given; no row where none ever was.
@@ -270,50 +271,35 @@ ORDER BY job;
 
 -- name: last_instant
 -- The newest instant of a job's schedule that is accounted for, run or not.
-SELECT coalesce(until, instant), instant FROM run
+SELECT coalesce(until, instant), era, instant FROM run
 WHERE job = :job AND state IN ('scheduled', 'running') AND by_hand = 0
 UNION ALL
-SELECT coalesce(until, instant), instant FROM run
+SELECT coalesce(until, instant), era, instant FROM run
 WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND by_hand = 0
-ORDER BY instant DESC LIMIT 1;
-
--- name: forget_unlived
--- What was left out of a time that is still to come after all, or claimed in it and never begun.
-DELETE FROM run
-WHERE instant >= :since AND by_hand = 0
-AND state = 'skipped' AND reason IN ('missed', 'superseded', 'too late', 'paused')
-AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number);
-
--- name: stretches
--- The stretches that began before an instant and reach it.
-SELECT * FROM record
-WHERE number IN (SELECT number FROM run WHERE until >= :since AND instant < :since)
-ORDER BY number;
-
--- name: cut
--- A stretch ends earlier than was told, or is one instant.
-UPDATE run SET until = nullif(:until, instant) WHERE number = :run AND state = 'skipped';
+ORDER BY era DESC, instant DESC LIMIT 1;
 
 -- name: taken
--- The instants of a job that have a row.
+-- The instants of a job that have a row in an era.
 SELECT instant FROM run
-WHERE job = :job AND state IN ('scheduled', 'running') AND instant BETWEEN :first AND :last
+WHERE job = :job AND era = :era AND state IN ('scheduled', 'running')
+AND instant BETWEEN :first AND :last
 UNION ALL
 SELECT instant FROM run
-WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+WHERE job = :job AND era = :era AND state IN ('succeeded', 'failed', 'skipped')
 AND instant BETWEEN :first AND :last
 ORDER BY instant;
 
 -- name: at
--- What accounts for an instant of a job: its own row, or else the newest stretch that holds it.
+-- What accounts for an instant of a job in an era: its own row, or the newest stretch over it.
 SELECT * FROM record
 WHERE number IN (
     SELECT number FROM (
         SELECT number, instant FROM run
-        WHERE job = :job AND state IN ('scheduled', 'running') AND instant = :instant
+        WHERE job = :job AND era = :era AND state IN ('scheduled', 'running')
+        AND instant = :instant
         UNION ALL
         SELECT number, instant FROM run
-        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+        WHERE job = :job AND era = :era AND state IN ('succeeded', 'failed', 'skipped')
         AND instant <= :instant AND coalesce(until, instant) >= :instant
         ORDER BY instant DESC LIMIT 1
     )
@@ -336,8 +322,8 @@ DELETE FROM pause WHERE job = :job;
 
 -- name: jump
 -- A jump of the clock, or a time without a daemon.
-INSERT INTO jump (last, noticed, kind, seconds, verdict)
-VALUES (:last, :noticed, :kind, :seconds, :verdict);
+INSERT INTO jump (last, noticed, kind, seconds, verdict, era)
+VALUES (:last, :noticed, :kind, :seconds, :verdict, :era);
 
 -- name: jumps
 -- The newest jumps, in the order in which they were noticed; a negative limit is none.
@@ -350,6 +336,20 @@ ORDER BY number;
 SELECT last, noticed, kind, seconds, verdict FROM jump
 WHERE min(last, noticed) <= :instant AND max(last + 60, noticed) > :instant
 ORDER BY number;
+
+-- name: leaps
+-- The jumps of an era that left minutes out which lie behind an instant.
+SELECT last, noticed, kind, seconds, verdict FROM jump
+WHERE era = :era AND verdict = 'accounted' AND noticed > :instant
+ORDER BY number;
+
+-- name: eras
+-- The eras that began when the clock was set back, in order.
+SELECT number, since, last, noticed FROM era ORDER BY number;
+
+-- name: begin_era
+-- Time comes again, from a minute on.
+INSERT INTO era (number, since, last, noticed) VALUES (:number, :since, :last, :noticed);
 
 -- name: last_tick
 -- The last minute handled.
@@ -393,31 +393,44 @@ WHERE state IN ('succeeded', 'failed', 'skipped') AND job > :job
 ORDER BY job LIMIT 1;
 
 -- name: nth_newest
--- The last of a job's newest runs that are over, so many of them.
-SELECT instant FROM run
+-- The last of a job's newest runs that are over, so many of them: its era and instant.
+SELECT era, instant FROM run
 WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
-ORDER BY instant DESC LIMIT 1 OFFSET :number - 1;
+ORDER BY era DESC, instant DESC LIMIT 1 OFFSET :number - 1;
+
+-- name: eras_of
+-- The eras in which a job has runs that are over; it goes from one to the next.
+WITH RECURSIVE known (era) AS (
+    SELECT min(era) FROM run WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+    UNION ALL
+    SELECT (
+        SELECT min(run.era) FROM run
+        WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND run.era > known.era
+    )
+    FROM known WHERE known.era IS NOT NULL
+)
+SELECT era FROM known WHERE era IS NOT NULL;
 
 -- name: newest
 -- A job's newest run by now that is over, and the newest of them that came as far as an attempt.
 SELECT number FROM (
     SELECT number FROM run
     WHERE job = :job AND instant <= :now AND state IN ('succeeded', 'failed', 'skipped')
-    ORDER BY instant DESC LIMIT 1
+    ORDER BY era DESC, instant DESC LIMIT 1
 )
 UNION ALL
 SELECT number FROM (
     SELECT number FROM run
     WHERE job = :job AND instant <= :now AND state IN ('succeeded', 'failed', 'skipped')
     AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
-    ORDER BY instant DESC LIMIT 1
+    ORDER BY era DESC, instant DESC LIMIT 1
 );
 
 -- name: before
--- A job's oldest runs that are over and lie before an instant with all that they stand for.
+-- A job's oldest runs of an era that are over and lie before an instant with all they stand for.
 SELECT old.number, attempt.output FROM (
     SELECT number, instant FROM run
-    WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
+    WHERE job = :job AND era = :era AND state IN ('succeeded', 'failed', 'skipped')
     AND instant < :instant AND coalesce(until, instant) < :instant
     ORDER BY instant LIMIT :limit
 ) AS old LEFT JOIN attempt ON attempt.run = old.number
@@ -466,6 +479,11 @@ SELECT name, seq FROM old.sqlite_sequence WHERE name = 'run';
 -- The other's last minute handled.
 INSERT INTO tick (one, minute) SELECT one, minute FROM old.tick;
 
+-- name: take_eras
+-- Its eras.
+INSERT INTO era (number, since, last, noticed)
+SELECT number, since, last, noticed FROM old.era;
+
 -- name: take_anchors
 -- From where its @every jobs count.
 INSERT INTO anchor (job, interval_minutes, instant)
@@ -485,29 +503,37 @@ INSERT INTO reckoning (one, at) SELECT one, at FROM old.reckoning;
 
 -- name: take_open
 -- Its runs that are not over.
-INSERT INTO run (number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened)
-SELECT number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened
+INSERT INTO run (
+    number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+)
+SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
 FROM old.run INDEXED BY run_open WHERE state IN ('scheduled', 'running');
 
 -- name: take_recent
--- Its other runs from an instant on.
-INSERT INTO run (number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened)
-SELECT number, job, instant, zone, state, reason, until, due, made_up, by_hand, reopened
-FROM old.run WHERE instant >= :since AND state NOT IN ('scheduled', 'running');
+-- Its other runs of the present era from an instant on.
+INSERT INTO run (
+    number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+)
+SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+FROM old.run
+WHERE era = (SELECT coalesce(max(number), 0) FROM old.era) AND instant >= :since
+AND state NOT IN ('scheduled', 'running');
 
 -- name: take_attempts
 -- The attempts of the runs that were taken.
 INSERT INTO attempt (
-    run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited
+    run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
+    took
 )
 SELECT
-    run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited
+    run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
+    took
 FROM old.attempt WHERE run IN (SELECT number FROM main.run);
 
 -- name: take_jumps
 -- Its jumps.
-INSERT INTO jump (number, last, noticed, kind, seconds, verdict)
-SELECT number, last, noticed, kind, seconds, verdict FROM old.jump;
+INSERT INTO jump (number, last, noticed, kind, seconds, verdict, era)
+SELECT number, last, noticed, kind, seconds, verdict, era FROM old.jump;
 
 -- name: count_from
 -- No run gets this number, nor one below.
