@@ -130,7 +130,8 @@ class _Reader:
         except BadValue as bad:
             self._note(bad)
             return
-        self._note(*remarks.on_variable(assigned))
+        zone, quote = scope.get(settings.ZONE), self._quote(assigned)
+        self._note(*remarks.on_variable(assigned, quote=quote, zone=zone.key if zone else ""))
         if assigned.name in settings.VARIABLES:
             self._act(scope, assigned)
         if assigned.name not in remarks.IGNORED:
@@ -151,8 +152,12 @@ class _Reader:
         try:
             return settings.read(assigned.name, assigned.value)
         except BadValue as bad:
-            self._note(_placed(bad, assigned))
+            self._note(_placed(bad, assigned, self._quote(assigned)))
             return REFUSED
+
+    def _quote(self, assigned: Assigned) -> str:
+        """Return the quote that a value stands in, "" for none."""
+        return self._line[assigned.value_at - 1 : assigned.value_at].strip(lines.BLANKS + "=")
 
     # --- job lines -------------------------------------------------------------------------------
 
@@ -258,9 +263,11 @@ def _refuse_two_overlaps(does: Action, scope: Scope) -> None:
         raise BadValue("contradiction", message, offset=does.flags_at, hint="leave one of them out")
 
 
-def _placed(bad: BadValue, assigned: Assigned) -> BadValue:
-    """Return the error with its offset in the line, and a hint if a schedule follows the value."""
+def _placed(bad: BadValue, assigned: Assigned, quote: str) -> BadValue:
+    """Return the error with its offset in the line, and a hint if more than a value is there."""
     bad.offset += assigned.value_at
+    if not quote and remarks.COMMENT.search(assigned.value):
+        bad.hint = "a # behind a value is part of it: put the comment on a line of its own"
     rest = assigned.value[len(lines.word(assigned.value)[0]) :]
     if rest and lines.looks_like_job(rest.lstrip(lines.BLANKS), command=False):
         bad.hint = (

@@ -8,6 +8,7 @@ import re
 # a URL (RFC 3986, 2.1), a variable of curl's --write-out.
 _FORMAT = re.compile(r"%(?:[-_0^#]?[YmdHMSsFTjyuwVNiZ](?![A-Za-z0-9])|\{)")
 _ESCAPE = re.compile(r"%(?:2[0-9A-F]|3[A-F]|40|5[B-E]|7[B-D]|0[AD]|C3|E2)", re.IGNORECASE)
+_LOOK = 500  # characters in front of a % in which a program is looked for
 _FORMATTER = re.compile(r"(?:^|[\s;|&(/])(?:date|printf|strftime)\s(?:[^;|&]*\s)?$")
 _TOKEN = re.compile(
     r"""\\.?|\$\(\(|\$\(|\$\{|(?:^|(?<=[\s;|&(]))\#|["'`()}]|[^\\"'`$()}]|\$""",
@@ -29,7 +30,7 @@ def doubt(before: str, after: str) -> str:
     rest = "%" + after
     in_word = before[-1:].strip() != ""
     is_format = before.endswith("+") or _FORMAT.match(rest) or (in_word and _ESCAPE.match(rest))
-    is_given = _FORMATTER.search(before) and after[:1].strip(" \t%")
+    is_given = _FORMATTER.search(before[-_LOOK:]) and after[:1].strip(" \t%")
     return "what follows is its standard input" if is_format or is_given else ""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler import lines, percent, settings
@@ -11,7 +13,7 @@ from scheduler.mask import mask
 from scheduler.model import Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from scheduler.action import Action
     from scheduler.errors import BadValue
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 # cron sets the first two itself, from the owner of the crontab.
 IGNORED = frozenset({"LOGNAME", "USER"}) | settings.GIVEN
 
+NOT_YET = "has-no-effect-yet"
 NO_EFFECT = frozenset(
     {
         "MAILTO",
@@ -29,10 +32,15 @@ NO_EFFECT = frozenset(
     }
 )
 
+# A comment, as a shell would see it: cron takes it for a part of the value.
+COMMENT = re.compile(r"(?:^|[ \t])#(?=\s|$)")
+
 _BEHIND = 500  # characters of a long line that a problem keeps behind its column
 _BEFORE = 10_000  # a column beyond this is not shown in its line
 
-_VARIABLE = re.compile(r"\$(?:\{|[A-Za-z_])")
+_EXPANDED = re.compile(r"\$(?=[{(A-Za-z_])|`(?=[^`]+`)")
+_HOME = re.compile(r"(?:^|:)~(?=/|:|$)")
+_PATHS = frozenset({"HOME", "PATH", "SHELL"})
 
 
 class Remark(NamedTuple):
@@ -64,25 +72,95 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
-def on_variable(assigned: Assigned) -> list[Remark]:
-    """Return what to say about an environment variable, in the order of the line."""
+def told_once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return the problems of all files, those of nothing but a missing feature told once each.
+
+    A hundred files with a MAILTO in each are one warning, with a number.
+    """
+    like = Counter(each.message for each in problems if each.code == NOT_YET)
+    found: list[Problem] = []
+    for each in problems:
+        number = like.pop(each.message, 0) if each.code == NOT_YET else 1
+        if number > 1:
+            each = replace(each, message=f"{each.message}, here and {number - 1} times more")  # noqa: PLW2901 (the same, but for its words)
+        if number:
+            found.append(each)
+    return tuple(found)
+
+
+def on_variable(assigned: Assigned, *, quote: str = "", zone: str = "") -> list[Remark]:
+    """Return what to say about an environment variable, in the order of the line.
+
+    `quote` is that which its value stands in, `zone` the CRON_TZ in force above it.
+    """
     name, value = assigned.name, assigned.value
     if name in IGNORED:
         who = "Meridian sets it for each run" if name in settings.GIVEN else "cron sets it"
         return [Remark("ignored", f"{name} can't be set here: {who}", assigned.name_at)]
     if name in NO_EFFECT:
         return [_no_effect(name, assigned.name_at)] if value else []
-    found = []
+    found: list[Remark | None] = []
     if name.startswith(settings.PREFIX):
         found.append(_unknown(assigned))
-    elif lines.looks_like_job(value):
-        hint = "only CRON_ settings may stand in front of a schedule"
-        message = f"everything behind = is the value of {shortened(name)}, no job"
-        found.append(Remark("looks-like-entry", message, assigned.value_at, hint))
-    if expanded := _VARIABLE.search(value):
-        at = assigned.value_at + expanded.start()
-        found.append(Remark("not-expanded", "cron does not expand $ in values", at, "write it out"))
-    return found
+    elif _holds_job(value):
+        found.append(_looks_like_entry(assigned))
+    elif name == "TZ" and value and value != zone:
+        hint = "write CRON_TZ for the zone of the schedules below; TZ is the commands' own"
+        found.append(Remark("tz", "TZ moves no schedule", assigned.name_at, hint))
+    elif name == "SHELL":
+        found.append(_shell(assigned))
+    found.append(_comment(assigned, quote) or _not_expanded(assigned, quote))
+    return [remark for remark in found if remark]
+
+
+def _holds_job(value: str) -> bool:
+    return lines.looks_like_job(value) or lines.looks_like_job(_behind_word(value))
+
+
+def _behind_word(value: str) -> str:
+    return value[lines.word(value)[1] :]
+
+
+def _looks_like_entry(assigned: Assigned) -> Remark:
+    hint = "only CRON_ settings may stand in front of a schedule"
+    if assigned.name == "TZ":
+        hint = f"write CRON_TZ={lines.word(assigned.value)[0]} in front of the schedule"
+    message = f"everything behind = is the value of {shortened(assigned.name)}, no job"
+    return Remark("looks-like-entry", message, assigned.value_at, hint)
+
+
+def _shell(assigned: Assigned) -> Remark | None:
+    """Say what is wrong with the program that every command is given to."""
+    value = assigned.value
+    if not value:
+        return Remark("no-shell", "SHELL is empty: no command can start", assigned.value_at)
+    blank = re.search(r"\s", value)
+    if blank is None or COMMENT.search(value):
+        return None
+    message = f"SHELL is the path of a program, and there is hardly one called {shortened(value)}"
+    hint = f"write SHELL={value[: blank.start()]}; options go into the command"
+    return Remark("no-shell", message, assigned.value_at + blank.start(), hint)
+
+
+def _comment(assigned: Assigned, quote: str) -> Remark | None:
+    found = None if quote else COMMENT.search(assigned.value)
+    if found is None:
+        return None
+    message = f"the value of {shortened(assigned.name)} goes on to the end of the line, with its #"
+    at = assigned.value_at + found.start()
+    return Remark("comment-in-value", message, at, "put the comment on a line of its own")
+
+
+def _not_expanded(assigned: Assigned, quote: str) -> Remark | None:
+    """Say what a shell would put in the place of a part of the value; in '…' it would not."""
+    value, name = assigned.value, assigned.name
+    found = None if quote == "'" else _EXPANDED.search(value)
+    if found is None and name in _PATHS:
+        found = _HOME.search(value)
+    if found is None:
+        return None
+    message = f"cron does not expand {found[0].lstrip(':')[0]} in values"
+    return Remark("not-expanded", message, assigned.value_at + found.end() - 1, "write it out")
 
 
 def on_bad_value(assigned: Assigned, bad: BadValue) -> Remark:
@@ -106,14 +184,16 @@ def on_action(action: Action) -> list[Remark]:
 
 
 def _no_effect(names: str, at: int) -> Remark:
-    return Remark("has-no-effect-yet", f"{names} has no effect yet", at)
+    return Remark(NOT_YET, f"{names} has no effect yet", at)
 
 
-def _unknown(assigned: Assigned) -> Remark:
+def _unknown(assigned: Assigned) -> Remark | None:
+    """Say which setting a name is near; any other name is somebody's own."""
     near = settings.nearest(assigned.name)
-    hint = f"did you mean {near}?" if near else ""
+    if not near:
+        return None
     message = f"{shortened(assigned.name)} is no setting: jobs get it as a variable"
-    return Remark("unknown-setting", message, assigned.name_at, hint)
+    return Remark("unknown-setting", message, assigned.name_at, f"did you mean {near}?")
 
 
 def _percent(action: Action) -> list[Remark]:

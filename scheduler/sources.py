@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import stat
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -13,7 +15,7 @@ from scheduler import crontab
 from scheduler.errors import SourceRefused
 from scheduler.lines import hidden, split
 from scheduler.model import Crontab, Problem, Severity
-from scheduler.remarks import in_order
+from scheduler.remarks import in_order, told_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,13 +165,25 @@ def _distrust(
         raise SourceRefused(file, "not-trusted", "everybody can write it", f"chmod o-w {file}")
     group = bool(status.st_mode & stat.S_IWGRP)
     if named:
-        return (("group-writable", f"its group can write it; chmod g-w {file}"),) if group else ()
+        is_doubtful = group and not _is_owners_alone(status)
+        warning = ("group-writable", f"its group can write it; chmod g-w {file}")
+        return (warning,) if is_doubtful else ()
     if group:
         raise SourceRefused(file, "not-trusted", "its group can write it", f"chmod g-w {file}")
     if status.st_uid not in (0, uid):
         owner = f"it belongs to user {status.st_uid}, not to user {uid} or root"
         raise SourceRefused(file, "not-trusted", owner, f"chown {uid} {file}")
     return ()
+
+
+def _is_owners_alone(status: os.stat_result) -> bool:
+    """Say whether a file's group is its owner's own: of the same name, with nobody else in it."""
+    try:
+        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    own = owner.pw_gid == group.gr_gid and owner.pw_name == group.gr_name
+    return own and not {*group.gr_mem} - {owner.pw_name}
 
 
 def _kind(mode: int) -> str:
@@ -192,7 +206,7 @@ def load(
     return Loaded(
         crontabs=unique,
         entries=tuple(entry for table in unique for entry in table.entries),
-        problems=tuple(problem for table in unique for problem in table.problems),
+        problems=told_once([problem for table in unique for problem in table.problems]),
         failed=frozenset(table.file for table, failed in read_ones if failed),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import signal
 import time
@@ -268,7 +269,11 @@ def test_install_refuses_a_file_with_errors(person: Person) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o664])
-def test_install_minds_who_can_write_the_file(person: Person, mode: int) -> None:
+def test_install_minds_who_can_write_the_file(
+    person: Person, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    shared = grp.struct_group(("users", "x", 100, []))
+    monkeypatch.setattr(grp, "getgrgid", lambda _gid: shared)
     file = person.file(person.line("1 7 * * *", "x"))
     Path(file).chmod(mode)
     result = person.types("install", file)

@@ -251,8 +251,33 @@ def test_what_cron_itself_sets_is_ignored_with_a_warning(name: str) -> None:
         ("FOO=bar 0 9 * * * cmd", [(1, 5, "looks-like-entry")], "cron reads it as an assignment"),
         ("FOO=@daily cmd", [(1, 5, "looks-like-entry")], "likewise"),
         ("FOO=one two three four five six", [], "words are words"),
+        ("FOO=Asia/Tokyo 0 9 * * * cmd", [(1, 5, "looks-like-entry")], "behind a word"),
+        ("TZ=Asia/Tokyo 0 9 * * * cmd", [(1, 4, "looks-like-entry")], "the zone's is CRON_TZ"),
+        ("TZ=Asia/Tokyo", [(1, 1, "tz")], "it moves no schedule"),
+        ("TZ=", [], "the machine's zone"),
         ("CRON_RETIRES=5", [(1, 1, "unknown-setting")], "misspelt"),
-        ("CRON_COLOUR=red", [(1, 1, "unknown-setting")], "somebody else's"),
+        ("CRON_MAX_DELAY=5", [(1, 1, "unknown-setting")], "cut short"),
+        ("CRON_COLOUR=red", [], "somebody's own"),
+        ("CRON_SECRET=abc", [], "somebody's own"),
+        ("CRON_LOG=/x", [], "somebody's own"),
+        ("CRON_USER=me", [], "somebody's own"),
+        ("CRON_HOME=/x", [], "somebody's own"),
+        ("CRON_DIR=/x", [], "somebody's own"),
+        ("CRON_HOST=x", [], "somebody's own"),
+        ("CRON_ENV=x", [], "somebody's own"),
+        ("SHELL=/bin/bash", [], "a shell"),
+        ("SHELL=/bin/bash -l", [(1, 16, "no-shell")], "no program's path"),
+        ("SHELL=", [(1, 7, "no-shell")], "no shell at all"),
+        ("SHELL=/bin/bash # mine", [(1, 16, "comment-in-value")], "cron has no such comments"),
+        ("A=b # mine", [(1, 4, "comment-in-value")], "whatever the name"),
+        ("COLOUR=#fff", [], "no comment"),
+        ("HOME=~/x", [(1, 6, "not-expanded")], "a shell would"),
+        ("PATH=~/bin:/bin", [(1, 6, "not-expanded")], "first in a list"),
+        ("PATH=/bin:~/bin", [(1, 11, "not-expanded")], "or later"),
+        ("FILES=a~", [], "no home"),
+        ("A=$(date)", [(1, 3, "not-expanded")], "a command"),
+        ("A=x`date`", [(1, 4, "not-expanded")], "of the older kind"),
+        ("A=a`b", [], "no command"),
     ],
 )
 def test_a_doubtful_variable_loads_with_a_warning(
@@ -263,6 +288,24 @@ def test_a_doubtful_variable_loads_with_a_warning(
     assert all(problem.severity is Severity.WARNING for problem in table.problems)
     name, _, value = line.partition("=")
     assert table.entries[0].environment == ((name, value.strip('"')),)
+
+
+@pytest.mark.parametrize(
+    "line", ["A='$(date) $HOME'", "A='b # c'", 'A="b # c"', "CRON_TZ=Asia/Tokyo\nTZ=Asia/Tokyo"]
+)
+def test_a_variable_that_is_meant_as_it_stands_is_no_doubtful_one(line: str) -> None:
+    assert read(f"{line}\n0 9 * * * x\n").problems == ()
+
+
+def test_a_zone_in_the_wrong_variable_is_told_the_right_one() -> None:
+    (problem,) = read("TZ=Asia/Tokyo 0 9 * * * x\n").problems
+    assert problem.hint == "write CRON_TZ=Asia/Tokyo in front of the schedule"
+
+
+def test_a_comment_behind_a_setting_is_said_to_be_part_of_it() -> None:
+    (problem,) = read("CRON_TZ=Europe/Berlin # home\n").problems
+    assert (problem.code, problem.column) == ("unknown-zone", 9)
+    assert "a # behind a value is part of it" in problem.hint
 
 
 @pytest.mark.parametrize(

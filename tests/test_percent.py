@@ -80,7 +80,9 @@ def test_a_percent_sign_that_was_meant_for_the_command(text: str, why: str) -> N
     assert found(text) == why
 
 
-@pytest.mark.parametrize("piece", ["'", '"', "$(", "$((", "`", "(", "))", "\\", "#", " #", "a b "])
+@pytest.mark.parametrize(
+    "piece", ["'", '"', "$(", "$((", "`", "(", "))", "\\", "#", " #", "a b ", "date "]
+)
 def test_a_long_command_is_looked_at_in_no_time(piece: str) -> None:
     doubt(piece * (100_000 // len(piece)), "x")
 

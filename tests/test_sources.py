@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import resource
 import socket
 from contextlib import contextmanager
@@ -33,6 +35,12 @@ def crontab(tmp_path: Path) -> Path:
     path.write_bytes(b"0 9 * * * echo hi\n")
     path.chmod(0o600)
     return path
+
+
+@pytest.fixture
+def _shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every group be one that others are in."""
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group(("users", "x", gid, [])))
 
 
 @contextmanager
@@ -79,11 +87,33 @@ def test_who_else_can_write_it_decides(
     assert "chmod" in str(refused.value)
 
 
+@pytest.mark.usefixtures("_shared")
 def test_a_named_file_of_a_group_is_warned_about(crontab: Path) -> None:
     crontab.chmod(0o664)
     ((code, sentence),) = read(str(crontab), named=True, uid=ME).warnings
     assert code == "group-writable"
     assert "its group can write it" in sentence
+
+
+@pytest.mark.parametrize(
+    ("group", "members", "is_warned"),
+    [
+        ("me", [], False),  # a group of one's own, as most systems make it
+        ("me", ["me"], False),
+        ("me", ["me", "you"], True),
+        ("users", [], True),  # whose members may be in it by their account alone
+    ],
+)
+def test_a_group_of_the_owner_s_own_is_nobody_else(
+    crontab: Path, monkeypatch: pytest.MonkeyPatch, group: str, members: list[str], is_warned: bool
+) -> None:
+    crontab.chmod(0o664)
+    gid = crontab.stat().st_gid
+    account = pwd.struct_passwd(("me", "x", ME, gid, "", "/", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: account)
+    entry = grp.struct_group((group, "x", gid, members))
+    monkeypatch.setattr(grp, "getgrgid", lambda _gid: entry)
+    assert bool(read(str(crontab), named=True, uid=ME).warnings) == is_warned
 
 
 def test_a_file_of_another_user_is_refused_in_the_places(crontab: Path) -> None:
@@ -273,11 +303,26 @@ def test_a_draft_stands_for_the_file(crontab: Path) -> None:
     assert [entry.command for entry in loaded.entries] == ["draft"]
 
 
+@pytest.mark.usefixtures("_shared")
 def test_a_doubtful_file_is_read_and_remarked_on(crontab: Path) -> None:
     crontab.chmod(0o664)
     loaded = load((str(crontab),), replace(HOW, named=True))
     assert [problem.code for problem in loaded.problems] == ["group-writable"]
     assert len(loaded.entries) == 1
+
+
+def test_what_has_no_effect_yet_is_told_once_with_a_number(tmp_path: Path) -> None:
+    files = []
+    for name in ("a", "b", "c"):
+        path = tmp_path / name
+        path.write_text("MAILTO=me\n1 1 * * * x\n" + "MAILFROM=me\n" * (name == "c"))
+        path.chmod(0o600)
+        files.append(str(path))
+    loaded = load(files, replace(HOW, named=True))
+    assert [(Path(each.file).name, each.message) for each in loaded.problems] == [
+        ("a", "MAILTO has no effect yet, here and 2 times more"),
+        ("c", "MAILFROM has no effect yet"),
+    ]
 
 
 def test_a_name_used_in_two_files_is_refused_in_the_second(tmp_path: Path) -> None:
