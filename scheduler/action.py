@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from scheduler import lines
+from scheduler import lines, sixth
 from scheduler.errors import BadValue
 from scheduler.fields import shortened
 
 LONGEST_SCHEDULE = 2000  # characters; a list of every minute and hour has 240
 LONGEST = 128 * 1024 - 1  # bytes of one argument or variable that Linux lets a program have
 
-_NO_USER = re.compile(r"""[][/\\;|&<>$"'`(){}=*!,]|-""")
-_SIXTH_FIELD = re.compile(
-    r"\*.*|[0-9]+(?:[-,/][0-9*,/-]*)?|[a-z]{3}(?:[-,][a-z]{3})+", re.IGNORECASE
+# What shows that a command stands where a user should. `CORP\\svc` and `svc$` are names that
+# directories give out; passwd(5) has a colon behind the name.
+_NO_USER = re.compile(
+    r"""[][/;|&<>"'`(){}=*?!#~%:]|^[-+\\$,]|\\.*\\|[\\,]$|\$.|^[^A-Za-z0-9_\x80-\U0010FFFF]*$"""
 )
+_DURATION = re.compile(r"(?:[0-9]+[smhd])+")
 
 
 class Action(NamedTuple):
@@ -30,14 +32,15 @@ class Action(NamedTuple):
     text: str  # of command and input, as written
 
 
-def read(job: lines.Job, *, system: bool) -> Action:
-    """Read the rest of a job line; raises BadValue, offset in the line.
+def read(job: lines.Job, line: str, *, system: bool) -> Action:
+    """Read the rest of a job's line; raises BadValue, offset in the line.
 
-    Codes: `missing-user`, `bad-user`, `missing-command`, `seconds-field`, `too-long`.
+    Codes: `missing-user`, `bad-user`, `missing-command`, `seconds-field`, `too-many-fields`,
+    `too-long`.
     """
     if len(job.schedule) > LONGEST_SCHEDULE:
         raise BadValue("too-long", "this is no schedule any more", offset=job.schedule_at)
-    _refuse_sixth(job)
+    _refuse_sixth(job, line, system=system)
     user, at = _user(job) if system else (None, 0)
     flags, skipped = lines.flags(job.rest[at:] if at else job.rest)
     text = job.rest[at + skipped :]
@@ -59,12 +62,27 @@ def refuse_long(what: str, text: str, offset: int) -> None:
         raise BadValue("too-long", message, offset=offset, hint="put it into a file")
 
 
-def _refuse_sixth(job: lines.Job) -> None:
-    first, _ = lines.word(job.rest)
-    if job.schedule[0] != "@" and _SIXTH_FIELD.fullmatch(first):
-        hint = "leave out the seconds, the first field"
-        message = "six fields: there are five, and the tick is a minute"
-        raise BadValue("seconds-field", message, offset=job.schedule_at, hint=hint)
+def _refuse_sixth(job: lines.Job, line: str, *, system: bool) -> None:
+    first, at = lines.word(job.rest)
+    if job.schedule[0] == "@":
+        _refuse_second(job, first)
+    elif sixth.is_field(first, more=bool(job.rest[at:]), system=system):
+        bad = sixth.refuse(f"{job.schedule} {first}")
+        bad.offset = lines.schedule_offset(line, job.schedule_at, bad.offset)
+        raise bad
+
+
+def _refuse_second(job: lines.Job, first: str) -> None:
+    """Refuse what can't be a command, and makes the nickname's line mean another time."""
+    name = job.schedule.partition(" ")[0]
+    if first.startswith("*"):
+        message = f"{name} stands for all fields"
+        raise BadValue("too-many-fields", message, offset=job.rest_at, hint="leave out the others")
+    if name.lower() == "@every" and _DURATION.fullmatch(first):
+        hint = f"write @every {job.schedule.partition(' ')[2]}{first}"
+        raise BadValue(
+            "too-many-fields", "@every takes one duration", offset=job.rest_at, hint=hint
+        )
 
 
 def _user(job: lines.Job) -> tuple[str, int]:
@@ -72,7 +90,7 @@ def _user(job: lines.Job) -> tuple[str, int]:
     hint = "in the system form a user stands between schedule and command"
     if not user:
         raise BadValue("missing-user", "no user and no command", offset=job.rest_at, hint=hint)
-    if _NO_USER.match(user) or _NO_USER.search(user.replace("-", "")):
+    if _NO_USER.search(user):
         message = f"{shortened(user)} is not a user's name"
         raise BadValue("bad-user", message, offset=job.rest_at, hint=hint)
     return user, at

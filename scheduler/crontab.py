@@ -180,7 +180,7 @@ class _Reader:
             hint = "only the system form may start with it; here write -q before the command"
             raise BadValue("dash", "a - in front of the minute", offset=start, hint=hint)
         job = lines.job(self._line, start + no_log)
-        does = action.read(job, system=self._system)
+        does = action.read(job, self._line, system=self._system)
         if does.flags or does.user is None or does.stdin is not None:
             self._note(*remarks.on_action(does))
         _refuse_two_overlaps(does, scope)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
 
-from scheduler import canonical, duration, items
+from scheduler import canonical, duration, items, sixth
 from scheduler.dates import comes, longest
 from scheduler.errors import BadValue
 from scheduler.fields import (
@@ -86,7 +86,7 @@ def _read(text: str) -> Schedule | _Draft:
     words = [(found.group(), found.start()) for found in _WORDS.finditer(text)]
     if words and words[0][0].startswith("@"):
         return _nickname(words)
-    _refuse_miscount(words)
+    _refuse_miscount(text, words)
     draft = _draft(words)
     return draft if any(field.picks for field in draft.values) else _settle(draft, "", "")
 
@@ -94,7 +94,7 @@ def _read(text: str) -> Schedule | _Draft:
 _read_once = lru_cache(maxsize=1024)(_read)
 
 
-def _refuse_miscount(words: list[tuple[str, int]]) -> None:
+def _refuse_miscount(text: str, words: list[tuple[str, int]]) -> None:
     if len(words) < 5:
         raise BadValue(
             "too-few-fields",
@@ -102,12 +102,7 @@ def _refuse_miscount(words: list[tuple[str, int]]) -> None:
             hint="write minute, hour, day, month and weekday, or a nickname such as @daily",
         )
     if len(words) == 6:
-        raise BadValue(
-            "seconds-field",
-            "six fields: there are five, and the tick is a minute",
-            offset=words[0][1],
-            hint="leave out the seconds, the first field",
-        )
+        raise sixth.refuse(text)
     if len(words) > 6:
         raise BadValue("too-many-fields", f"{len(words)} fields of five", offset=words[5][1])
 

@@ -525,8 +525,23 @@ def test_blanks_in_a_schedule_are_one_blank() -> None:
         ("@every 90m root x", "@every 90m", "root", "x", "an interval"),
         ("-*/5 * * * * root x", "*/5 * * * *", "root", "x", "a dash: not logged"),
         ("CRON_RETRIES=1 -@hourly root x", "@hourly", "root", "x", "behind a setting"),
-        ("0 9 * * * DOM\\user x", None, None, None, "no such name"),
-        ("0 9 * * * svc-1.x_y$ x", None, None, None, "nor this"),
+        ("0 9 * * * CORP\\svc x", "0 9 * * *", "CORP\\svc", "x", "a name of a Windows domain"),
+        ("0 9 * * * svc-1.x_y$ x", "0 9 * * *", "svc-1.x_y$", "x", "an account of a machine"),
+        ("0 9 * * * svc@corp.lan x", "0 9 * * *", "svc@corp.lan", "x", "with its domain behind it"),
+        ("0 9 * * * größer x", "0 9 * * *", "größer", "x", "in any letters"),
+        ("0 9 * * * $USER x", None, None, None, "a variable"),
+        ("0 9 * * * \\ls -l", None, None, None, "a command"),
+        ("0 9 * * * a$b x", None, None, None, "no name"),
+        ("0 9 * * * [ -x /y ]", None, None, None, "a command"),
+        ("0 9 * * * . /etc/profile", None, None, None, "and this"),
+        ("0 9 * * * : x", None, None, None, "and this"),
+        ("0 9 * * * ~/bin/x -a", None, None, None, "and this"),
+        ("0 9 * * * -x y", None, None, None, "and this"),
+        ("0 9 * * * A=b x", None, None, None, "and this"),
+        ("0 0 9 * * 1-5 root x", None, None, None, "seconds: no user is called so"),
+        ("0 0 9 * * ? root x", None, None, None, "likewise"),
+        ("0 0 9 * * MON-FRI root x", None, None, None, "likewise"),
+        ("* * * * * * root x", None, None, None, "likewise"),
         ("0 9 * * * /bin/x -a", None, None, None, "a command in its place"),
         ("0 9 * * * root", None, None, None, "no command"),
         ("0 9 * * *", None, None, None, "no user either"),
@@ -558,8 +573,12 @@ def test_the_system_form_has_a_user(
         ("@every", 7, "missing-command", "not even that"),
         ("@dialy x", 1, "bad-nickname", "misspelt"),
         ("0 30 7 * * 1-5 x", 1, "seconds-field", "six fields"),
-        ("* * * * * * x", 1, "seconds-field", "likewise"),
-        ("0 0 1 1 * 2027 x", 1, "seconds-field", "a year"),
+        ("* * * * * * x", 1, "too-many-fields", "likewise"),
+        ("0 0  1 1 * 2027 x", 12, "too-many-fields", "a year at the end"),
+        ("30  5 *  *   * * x", 7, "too-many-fields", "one * too many"),
+        ("0 9 * * * *.sh", 11, "too-many-fields", "cron takes no such command either"),
+        ("@hourly * * * * * x", 9, "too-many-fields", "a nickname stands for all fields"),
+        ("@every 1h 30m x", 11, "too-many-fields", "a duration in two words"),
         ("0 0 7 * * mon-fri x", 1, "seconds-field", "names"),
         ("-0 9 * * * x", 1, "dash", "a dash is for the system form"),
         ("  0   25  * * * x", 7, "out-of-range", "the hour"),
@@ -592,12 +611,15 @@ def test_what_cron_runs_in_its_own_way_runs_here_with_a_warning(
     assert len(table.entries) == 2
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["5zip x", "7z a", "sat", "mon", "2to3 x", "[ -x /y ]", "-", "--help", ". x", "~/x", "jan"],
-)
-def test_a_command_may_look_a_little_like_a_field(command: str) -> None:
-    assert one(f"0 9 * * * {command}\n").command == command
+@pytest.mark.parametrize("schedule", ["0 9 * * *", "@daily", "@every 90m"])
+@pytest.mark.parametrize("command", ["apt-get update", "[ -x /y ]", "feb-end", "7z a", "-"])
+def test_a_command_may_look_a_little_like_a_field(schedule: str, command: str) -> None:
+    assert one(f"{schedule} {command}\n").command == command
+
+
+@pytest.mark.parametrize("user", ["svc-app", "web-app", "amy,bob", "1000", "mon", "CORP\\svc"])
+def test_a_user_may_look_like_a_field(user: str) -> None:
+    assert one(f"0 9 * * * {user} x\n", system=True).user == user
 
 
 @pytest.mark.parametrize(

@@ -323,7 +323,8 @@ def test_no_draw_decides_whether_a_date_ever_comes(text: str, days: set[int]) ->
         ("", "too-few-fields", 0, "nickname"),
         ("   ", "too-few-fields", 0, "nickname"),
         ("0 0 * *", "too-few-fields", 0, "nickname"),
-        ("0 30 7 * * 1-5", "seconds-field", 0, "leave out the seconds"),
+        ("0 30 7 * * 1-5", "seconds-field", 0, "write 30 7 * * 1-5"),
+        ("\t0 0  1 1 * 2027", "too-many-fields", 12, "write 0 0 1 1 *"),
         ("0 30 7 * * 1-5 2027", "too-many-fields", 11, ""),
         # Ranges that end before they begin
         ("0 22-2 * * *", "reversed-range", 2, "write 22-23,0-2"),

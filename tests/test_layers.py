@@ -28,7 +28,7 @@ LAYERS = {
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
         *("human_time", "percent", "program", "record", "secret_forms"),
         *("items", "last_good", "limits", "lines", "marks", "mask", "naming", "protocol"),
-        *("dates", "doubts"),
+        *("dates", "doubts", "sixth"),
         *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),
         *("shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
     },
