@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from scheduler.cli import rows, show
+from scheduler.cli import rows, show, tables
+from scheduler.cli.tables import fitted
 from scheduler.model import Entry
 from scheduler.redact import clean
 from scheduler.report import counted
@@ -22,35 +24,64 @@ _STYLES = {
     EventKind.SKIP: "yellow",
     EventKind.JUMP: "magenta",
 }
-_WIDEST = 40  # cells of a job's name; most are shorter, and what is longer is not cut
-_TIME = len("Sun 2027-03-28 03:00:00")
+_TITLES = ("TIME", "ZONE", "EVENT", "JOB", "SCHEDULED", "WHY")
+_WIDEST = {"TIME": len("Sun 2027-03-28 03:00:00"), "EVENT": len("failure 2"), "SCHEDULED": 9}
 
 
 class Telling:
-    """How events are told, in the zones of their entries; what is no entry's, in `zone`."""
+    """How events are told, in the zones of their entries; what is no entry's, in `zone`.
 
-    def __init__(self, entries: Sequence[Entry], zone: ZoneInfo) -> None:
+    Columns are as wide as the entries need, whichever of them have events: the first lines are out
+    before the last are known. On a screen, of this width (None: it is none), one zone is not said
+    in every line, nor is the date in a simulation of a few days: the command has said them.
+    """
+
+    def __init__(
+        self, entries: Sequence[Entry], zone: ZoneInfo, *, width: int | None, days: float
+    ) -> None:
         self._zone = zone
         self._zones = {entry.job: entry.zone for entry in entries}
         zones = {zone.key, *(entry.zone.key for entry in entries)}
-        self._zone_width = max(map(len, zones))
-        self._job_width = min(_WIDEST, max((len(entry.job) for entry in entries), default=0))
+        self._is_short = width is not None and days <= tables.NEAR
+        self._shown = [
+            i for i, title in enumerate(_TITLES) if title != "ZONE" or len(zones) > 1 or not width
+        ]
+        jobs = [cell_len(entry.job) for entry in entries]
+        sizes = {
+            **{title: [cells] for title, cells in _WIDEST.items()},
+            "ZONE": list(map(len, zones)),
+            "JOB": jobs,
+            "WHY": [width or 0],
+        }
+        if self._is_short:
+            sizes["TIME"] = [len("Sun 03:00:00")]
+        titles = [_TITLES[i] for i in self._shown]
+        self._titles = [Text(title) for title in titles]
+        self._layout = fitted(titles, [[len(title), *sizes[title]] for title in titles], width)
 
     def as_json(self, events: Sequence[Event]) -> Text:
         """Return an object a line."""
         return Text("\n".join(json.dumps(rows.of_event(event)) for event in events))
 
     def as_lines(self, events: Sequence[Event]) -> Text:
-        """Return a line an event."""
-        return Text("\n").join(
-            Text(self._line(event), _STYLES.get(event.kind, "")) for event in events
-        )
+        """Return the lines of the events; where they are no screen's, one for each."""
+        if self._layout.width is None:
+            return Text("\n".join(self._whole(self._cells(event)) for event in events))
+        return Text("\n").join(line for event in events for line in self._fitted(event))
 
-    def header(self) -> str:
+    def header(self) -> Text:
         """Return the names of the columns."""
-        return self._joined("TIME", "ZONE", "EVENT", "JOB", "SCHEDULED", "WHY")
+        return Text("\n").join(self._layout.header(self._titles))
 
-    def _line(self, event: Event) -> str:
+    def _fitted(self, event: Event) -> Iterator[Text]:
+        style = _STYLES.get(event.kind, "")
+        return self._layout.lines([Text(cell, style) for cell in self._cells(event)])
+
+    def _whole(self, cells: Sequence[str]) -> str:
+        places = zip(cells, self._layout.widths, strict=True)
+        return "  ".join(f"{cell:{cells}}" for cell, cells in places).rstrip()
+
+    def _cells(self, event: Event) -> list[str]:
         zone = self._zones.get(event.job or "", self._zone)
         local = event.time.astimezone(zone)
         kind = event.kind.value
@@ -59,20 +90,10 @@ class Telling:
         why = event.reason or ""
         if event.until is not None:
             why += f", and so until {_scheduled(event.until.astimezone(zone), local)}"
-        return self._joined(
-            f"{show.wall(local)}:{local:%S}",
-            zone.key,
-            kind,
-            clean(event.job or ""),
-            "" if event.at is None else _scheduled(event.at.astimezone(zone), local),
-            clean(why),
-        )
-
-    def _joined(self, time: str, zone: str, kind: str, job: str, at: str, why: str) -> str:
-        return (
-            f"{time:{_TIME}}  {zone:{self._zone_width}}  {kind:9}"
-            f"  {job:{self._job_width}}  {at:9}  {why}"
-        ).rstrip()
+        time = f"{local:%a %H:%M:%S}" if self._is_short else f"{show.wall(local)}:{local:%S}"
+        at = "" if event.at is None else _scheduled(event.at.astimezone(zone), local)
+        cells = (time, zone.key, kind, clean(event.job or ""), at, clean(why))
+        return [cells[i] for i in self._shown]
 
 
 class Tally:
@@ -114,4 +135,7 @@ class Tally:
 
 
 def _scheduled(at: datetime, local: datetime) -> str:
-    return f"{at:%H:%M}" if at.date() == local.date() else f"{at:%a %H:%M}"
+    days = abs((at.date() - local.date()).days)
+    if days > tables.NEAR:
+        return show.wall(at)
+    return f"{at:%a %H:%M}" if days else f"{at:%H:%M}"

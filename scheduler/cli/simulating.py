@@ -82,7 +82,9 @@ def simulate(
     simulation = Simulation(
         loaded, start, end, incidents=incidents, anchors=known, lasts=lasts, most=most
     )
-    _tell(simulation, Telling(loaded.entries, zone), json=json)
+    width = show.console().width if show.is_terminal() else None
+    days = (end - start).total_seconds() / 86400
+    _tell(simulation, Telling(loaded.entries, zone, width=width, days=days), json=json)
     show.mention(loaded.problems)
     show.end(loaded.problems)
 
@@ -178,7 +180,7 @@ def _tell(simulation: Simulation, telling: Telling, *, json: bool) -> None:
     events, tally = simulation.events(), Tally()
     with _progress(simulation) as (console, advance):
         if not json:
-            console.print(telling.header(), style="bold")
+            console.print(telling.header())
         while batch := list(islice(events, _BATCH)):
             tally.add(batch)
             text = telling.as_json(batch) if json else telling.as_lines(batch)
