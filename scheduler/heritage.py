@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from scheduler.catchup import is_too_late, own_start
 from scheduler.errors import MeridianError
 from scheduler.model import Attempt, Ending, Entry, GiveUp, Lost, Reason, Reboot, State
 from scheduler.pending import PutOff, Retry
 from scheduler.watch import Running
+from scheduler.zonedata import UTC_ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -155,4 +155,4 @@ def _untold(error: OSError) -> MeridianError:
 
 def _unknown(run: Run) -> Entry:
     """Return an entry for a run that no crontab knows any more."""
-    return Entry(run.job, Reboot(), "", ZoneInfo("UTC"), "")
+    return Entry(run.job, Reboot(), "", UTC_ZONE, "")

@@ -1,4 +1,4 @@
-"""The machine's environment in, where Meridian's files live and which zone is local out."""
+"""The machine's environment in, where Meridian's files live out, and what tells it apart."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-import tzlocal
 from platformdirs import PlatformDirs
 from platformdirs.macos import MacOS
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
     from platformdirs.api import PlatformDirsABC
 
-_ZONE_FILES = (Path("/etc/localtime"), Path("/etc/timezone"))
 _MACHINE_ID = Path("/etc/machine-id")
 
 
@@ -126,37 +123,6 @@ def _users(dirs: PlatformDirsABC, environ: Mapping[str, str]) -> tuple[Path, Pat
 def _first(environ: Mapping[str, str], name: str) -> Path | None:
     first = environ.get(name, "").split(":")[0]
     return Path(first) if first else None
-
-
-def machine_zone() -> tuple[ZoneInfo, str | None]:
-    """Return the machine's zone by its IANA name, TZ first.
-
-    Where it is unknown: UTC, and a sentence saying why.
-    """
-    wanted = os.environ.get("TZ", "").removeprefix(":")
-    try:
-        if wanted and not wanted.startswith("/"):
-            return ZoneInfo(wanted), None
-        tzlocal.reload_localzone()  # it remembers, and the machine may have moved
-        if name := tzlocal.get_localzone_name():
-            return ZoneInfo(name), None
-    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        pass
-    why = f"TZ={wanted} is not the name of a time zone" if wanted else "the machine names no zone"
-    return ZoneInfo("UTC"), f"{why}, so UTC is taken; set TZ to a name like Europe/Berlin"
-
-
-def zone_stamp() -> tuple[object, ...]:
-    """Return what differs when the machine has been given another zone."""
-    return tuple(_stamp(path) for path in _ZONE_FILES)
-
-
-def _stamp(path: Path) -> object:
-    try:
-        status = path.lstat()  # of the link itself: where it points is the zone
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def salt() -> str:

@@ -8,17 +8,18 @@ import os
 import pwd
 import stat
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
-from scheduler import crontab
+from scheduler import crontab, zonedata
 from scheduler.errors import SourceRefused
 from scheduler.lines import hidden, split
-from scheduler.model import Crontab, Problem, Severity
+from scheduler.model import Crontab, Expression, Problem, Severity
 from scheduler.remarks import in_order, told_once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -230,16 +231,25 @@ def _parsed(file: str, text: Text, how: Reading) -> Crontab:
     )
     table = replace(table, problems=(*doubts, *table.problems))
     others = tuple(e for e in table.entries if e.user not in (None, how.user))
-    return _without(table, others, how) if others else table
+    if others:
+        table = _without(table, others, partial(_other_user, how=how), keep=how.keep_others)
+    timeless = tuple(e for e in table.entries if _is_timeless(e))
+    return _without(table, timeless, _zoneless) if timeless else table
 
 
-def _without(table: Crontab, others: Sequence[Entry], how: Reading) -> Crontab:
-    """Add a problem for each entry of another user, and drop those entries unless told not to."""
-    refused = frozenset(entry.line for entry in others)
+def _without(
+    table: Crontab,
+    some: Sequence[Entry],
+    why: Callable[[Entry, str], Problem],
+    *,
+    keep: bool = False,
+) -> Crontab:
+    """Add a problem for each of some entries, and drop these unless they are to be kept."""
+    refused = frozenset(entry.line for entry in some)
     text = tuple(split(table.text))
-    remarks = (_other_user(entry, text[entry.line - 1], how) for entry in others)
+    remarks = (why(entry, text[entry.line - 1]) for entry in some)
     table = replace(table, problems=in_order((*table.problems, *remarks)))
-    if how.keep_others:
+    if keep:
         return table
     return replace(
         table,
@@ -248,7 +258,19 @@ def _without(table: Crontab, others: Sequence[Entry], how: Reading) -> Crontab:
     )
 
 
-def _other_user(entry: Entry, text: str, how: Reading) -> Problem:
+def _is_timeless(entry: Entry) -> bool:
+    """Say whether it goes by the machine's zone, and that is damaged."""
+    return entry.zone is zonedata.NOBODYS and isinstance(entry.schedule, Expression)
+
+
+def _zoneless(entry: Entry, text: str) -> Problem:
+    message = "nobody can tell when it is due: the file of the machine's zone is damaged"
+    hint = "mend /etc/localtime, or write CRON_TZ=Europe/Berlin above it"
+    where = (entry.file, entry.line, max(text.find(entry.schedule_text), 0) + 1)
+    return Problem(*where, Severity.ERROR, "damaged-zone", message, hint, hidden(text))
+
+
+def _other_user(entry: Entry, text: str, *, how: Reading) -> Problem:
     user = str(entry.user)
     schedule = max(text.find(entry.schedule_text), 0)
     column = text.find(user, schedule + len(entry.schedule_text)) + 1

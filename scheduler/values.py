@@ -6,13 +6,11 @@ import re
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
-from importlib import resources
 from math import isfinite
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
 
-from scheduler import duration
+from scheduler import duration, zonedata
 from scheduler.errors import BadValue
 from scheduler.fields import shortened
 from scheduler.model import Pool
@@ -20,6 +18,7 @@ from scheduler.model import Pool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from enum import StrEnum
+    from zoneinfo import ZoneInfo
 
 ENDINGS = ("signal", "timeout", "start")  # what a list of endings names beside exit codes
 
@@ -36,10 +35,21 @@ _PIECE = re.compile(r"[^,\s]+")
 
 
 def zone(text: str) -> ZoneInfo:
-    """Return the zone of this IANA name, spelt exactly; raises BadValue (`unknown-zone`)."""
-    if text in _NOT_ZONES or not _is_zone(text):
-        raise BadValue("unknown-zone", f"there is no time zone {shortened(text)}", hint=_near(text))
-    return ZoneInfo(text)
+    """Return the zone of this IANA name, spelt exactly.
+
+    Raises BadValue: `unknown-zone`, or `damaged-zone` for one whose file can't be used.
+    """
+    if text.startswith("/") or text in _NOT_ZONES:
+        raise _unknown(text)
+    try:
+        found = zonedata.named(text)
+    except BadValue as bad:
+        if bad.code == "damaged-zone" and zonedata.is_name(text):
+            raise
+        raise _unknown(text) from None
+    if not zonedata.is_name(text):  # a disk that ignores case has europe/berlin too
+        raise _unknown(text)
+    return found
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -228,17 +238,9 @@ def _no_number(text: str, wanted: str) -> BadValue:
 # --- zones ---------------------------------------------------------------------------------------
 
 
-@cache
-def _packaged() -> frozenset[str]:
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
-
-
-_available = cache(available_timezones)  # walks the folders: 20 ms, so only where it is needed
-
-
-def _is_zone(text: str) -> bool:
-    # Asked by name, not by opening a file: a disk that ignores case would open europe/berlin.
-    return text in _packaged() or text in _available()
+def _unknown(text: str) -> BadValue:
+    why = f"there is no time zone {shortened(text)}"
+    return BadValue("unknown-zone", why, hint=_near(text))
 
 
 def _near(text: str) -> str:
@@ -253,7 +255,7 @@ def _near(text: str) -> str:
 @cache
 def _cities() -> dict[str, dict[str, str]]:
     cities: dict[str, dict[str, str]] = {}
-    for name in sorted(_available() - _NOT_ZONES, key=lambda name: (-name.count("/"), name)):
+    for name in sorted(zonedata.names() - _NOT_ZONES, key=lambda name: (-name.count("/"), name)):
         city = _city(name)
         cities.setdefault(city[:1], {}).setdefault(city, name)
     return cities

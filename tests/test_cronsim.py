@@ -80,11 +80,12 @@ def cronsim_can_tell(text: str, turn: Turn) -> bool:
     """Say whether cronsim answers by Debian's rule here.
 
     Without a star it makes up for any gap and runs once in any repetition, where cron(8) stops at
-    three hours (of a gap) or beyond (of a repetition). With one it walks in whole hours, and from midnight to midnight: it loses minutes,
-    or never returns, where a change is not from a full hour to a full hour or skips a midnight.
+    three hours, of which it may never return. With one it walks in whole hours, and from midnight
+    to midnight: it loses minutes, or never returns, where a change is not from a full hour to a
+    full hour or skips a midnight.
     """
     if not follows_elapsed_time(text):
-        return -3 * HOUR <= turn.shift < 3 * HOUR
+        return abs(turn.shift) < 3 * HOUR
     old, new = turn.at + turn.before, turn.at + turn.after
     skips_midnight = turn.shift > 0 * MINUTE and (old - MINUTE).date() != new.date()
     return old.minute == new.minute == 0 and not skips_midnight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -355,13 +356,15 @@ def test_a_setting_on_its_own_line_holds_until_set_again() -> None:
         "0 9 * * * a\nCRON_TZ=Asia/Tokyo\nCRON_RETRIES=0\n0 9 * * * b\nCRON_RETRIES=1\n"
         "0 9 * * * c\nCRON_TZ=\nCRON_RETRIES=\n0 9 * * * d\n"
     )
-    found = [(entry.command, entry.zone, entry.settings.retry.retries) for entry in table.entries]
-    assert found == [("a", BERLIN, 3), ("b", TOKYO, 0), ("c", TOKYO, 1), ("d", BERLIN, 3)]
+    found = [(e.command, e.zone.key, e.settings.retry.retries) for e in table.entries]
+    berlin, tokyo = "Europe/Berlin", "Asia/Tokyo"
+    assert found == [("a", berlin, 3), ("b", tokyo, 0), ("c", tokyo, 1), ("d", berlin, 3)]
 
 
 def test_a_setting_in_front_of_a_schedule_holds_for_that_entry() -> None:
     table = read("CRON_TZ=Asia/Tokyo 0 9 * * * a\n0 9 * * * b\n")
-    assert [(entry.command, entry.zone) for entry in table.entries] == [("a", TOKYO), ("b", BERLIN)]
+    found = [(entry.command, entry.zone.key) for entry in table.entries]
+    assert found == [("a", "Asia/Tokyo"), ("b", "Europe/Berlin")]
 
 
 @pytest.mark.parametrize(
@@ -967,8 +970,12 @@ def test_written_entries_read_as_the_same(text: str) -> None:
     data = text.encode("utf-8", "surrogateescape")
     entries = read(data, system=True).entries
     again = read(crontab.write(entries).encode("utf-8", "surrogateescape"), system=True)
-    assert again.entries == entries
+    assert [by_zone_name(each) for each in again.entries] == [by_zone_name(e) for e in entries]
     assert [problem for problem in again.problems if problem.severity is Severity.ERROR] == []
+
+
+def by_zone_name(entry: Entry) -> tuple[Entry, str]:
+    return replace(entry, zone=BERLIN), entry.zone.key
 
 
 def test_entries_of_the_user_form_are_written_without_a_user() -> None:

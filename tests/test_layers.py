@@ -30,11 +30,13 @@ LAYERS = {
         *("items", "last_good", "limits", "lines", "marks", "mask", "naming", "protocol"),
         *("dates", "doubts", "sixth"),
         *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),
-        *("shell", "shifts", "tick", "timetable", "values", "wording", "writing"),
+        *("shell", "shifts", "tick", "timetable", "tzif", "values", "wording", "writing"),
+        *("zonedata",),
     },
     "edges": {
-        *("archive", "cgroup", "clock", "control", "database", "journal", "limiter", "lock"),
-        *("log", "memory", "notify", "outputs", "places", "proc", "process", "sink", "sources"),
+        *("archive", "cgroup", "clock", "control", "database", "journal", "limiter", "localzone"),
+        *("lock", "log", "memory", "notify", "outputs", "places", "proc", "process", "sink"),
+        *("sources",),
         *("sql", "systemd", "versions"),
     },
     "wiring": {
@@ -64,7 +66,10 @@ OUTSIDE = {
 }
 ALLOWED = {
     ("limits", "signal"): "only the numbers of signals, which differ by machine",
-    ("values", "importlib"): "the names of zones are a package's data, as zoneinfo's own are",
+    ("zonedata", "importlib"): "zones are files of the system or of a package,",
+    ("zonedata", "pathlib"): "as they are to the library whose place it takes;",
+    ("zonedata", "os"): "a FIFO among them must hold up nobody",
+    ("zonedata", "io"): "and what was read is what is taken apart",
 }
 OUTSIDE_CALLS = {"open", "print", "input", "breakpoint", "exec", "eval", "__import__"}
 

@@ -1,19 +1,16 @@
-"""Where things live, for root, for a user, under systemd; and which zone is local."""
+"""Where things live, for root, for a user, under systemd."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
-import tzlocal
 from platformdirs.macos import MacOS
 
 from scheduler import places as module
-from scheduler.cli import library
 from scheduler.errors import MeridianError
-from scheduler.places import machine_zone, make_private, places, salt, zone_stamp
+from scheduler.places import make_private, places, salt
 
 USER = 1000
 ME = os.geteuid()
@@ -91,73 +88,6 @@ def test_a_state_folder_of_ones_own_wins_over_all_and_holds_the_socket(uid: int)
     environ = {"STATE_DIRECTORY": "/s", "RUNTIME_DIRECTORY": "/r"}
     found = places(environ, uid, state=Path("/mine"))
     assert (found.state, found.runtime) == (Path("/mine"), Path("/mine"))
-
-
-@pytest.mark.parametrize("name", ["Asia/Tokyo", ":Asia/Tokyo"])
-def test_the_local_zone_is_the_one_that_tz_names(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv("TZ", name)
-    assert machine_zone() == (ZoneInfo("Asia/Tokyo"), None)
-
-
-def test_without_tz_it_is_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TZ", raising=False)
-    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: "America/Lima")
-    assert machine_zone() == (ZoneInfo("America/Lima"), None)
-
-
-@pytest.mark.parametrize("wrong", ["Mars/Olympus", "<+03>-3", "../etc/passwd"])
-def test_a_tz_that_names_no_zone_is_utc_and_said_so(
-    monkeypatch: pytest.MonkeyPatch, wrong: str
-) -> None:
-    monkeypatch.setenv("TZ", wrong)
-    zone, problem = machine_zone()
-    assert zone == ZoneInfo("UTC")
-    assert problem is not None
-    assert wrong in problem
-
-
-def test_a_machine_without_a_zone_is_utc_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TZ", raising=False)
-    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: None)
-    zone, problem = machine_zone()
-    assert zone == ZoneInfo("UTC")
-    assert problem is not None
-
-
-def test_a_machine_that_is_given_another_zone_is_seen_to_be(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    link, name = tmp_path / "localtime", tmp_path / "timezone"
-    monkeypatch.setattr(module, "_ZONE_FILES", (link, name))
-    stamps = [zone_stamp()]
-    for city in ("Lima", "Tokyo"):
-        link.unlink(missing_ok=True)
-        link.symlink_to(tmp_path / city)
-        stamps += [zone_stamp(), zone_stamp()]
-    assert stamps[1] == stamps[2]
-    assert stamps[3] == stamps[4]
-    assert len(set(stamps)) == 3
-
-
-def test_entries_without_a_zone_go_with_the_machine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    file, link = tmp_path / "crontab", tmp_path / "localtime"
-    file.write_text("0 9 * * * at-nine\nCRON_TZ=Asia/Tokyo 0 9 * * * open-market\n")
-    monkeypatch.delenv("TZ", raising=False)
-    monkeypatch.setattr(module, "_ZONE_FILES", (link,))
-    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: "Europe/Berlin")
-    crontabs = library.of([str(file)], places({}, os.geteuid(), state=tmp_path), system=False)
-    berlin, before = crontabs.load().entries, crontabs.stamps()
-    link.touch()
-    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: "America/Lima")
-    lima = crontabs.load().entries
-    assert crontabs.stamps() != before
-    assert [entry.zone.key for entry in berlin] == ["Europe/Berlin", "Asia/Tokyo"]
-    assert [entry.zone.key for entry in lima] == ["America/Lima", "Asia/Tokyo"]
-    assert [entry.job for entry in lima] == [entry.job for entry in berlin]
 
 
 def test_the_salt_is_the_machines_and_stays_the_same(

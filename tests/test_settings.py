@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from datetime import date
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import settings
+from scheduler import settings, values
 from scheduler.errors import BadValue
 from scheduler.model import Catchup, Overlap, Pool, RetryPolicy, Settings
 
 GOOD = [
     # name, text, value, reason
-    ("CRON_TZ", "Europe/Berlin", ZoneInfo("Europe/Berlin"), "an IANA name"),
-    ("CRON_TZ", "UTC", ZoneInfo("UTC"), "which is one too"),
+    ("CRON_TZ", "Europe/Berlin", values.zone("Europe/Berlin"), "an IANA name"),
+    ("CRON_TZ", "UTC", values.zone("UTC"), "which is one too"),
     (
         "CRON_TZ",
         "America/Argentina/Buenos_Aires",
-        ZoneInfo("America/Argentina/Buenos_Aires"),
+        values.zone("America/Argentina/Buenos_Aires"),
         "three parts",
     ),
     ("CRON_NAME", "nightly.backup_2-x", "nightly.backup_2-x", "every sign that a name may hold"),

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import typer
 
-from scheduler import places as machine
-from scheduler import sources
+from scheduler import localzone, sources
 from scheduler.cli import given
 
 _LARGEST = 1 << 20  # bytes of crontabs that are read while somebody waits for a Tab
@@ -33,6 +32,6 @@ def _in_crontabs(state: Path | None) -> list[str]:
     files = given.own_files(places)
     if sum(Path(file).stat().st_size for file in files if sources.is_there(Path(file))) > _LARGEST:
         return []
-    zone, _ = machine.machine_zone()
+    zone, _ = localzone.machine_zone()
     how = given.how(zone, named=False, system=places.folder is not None, keep_others=True)
     return [entry.job for entry in sources.load(files, how).entries]

@@ -7,14 +7,13 @@ import pwd
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import human_time, sources, values
+from scheduler import human_time, localzone, sources, values, zonedata
 from scheduler import places as machine
 from scheduler.cli import show
 from scheduler.cli.show import remark
@@ -61,7 +60,8 @@ def here(state: Path | None = None) -> Places:
 
 def own_zone() -> ZoneInfo:
     """Return the machine's zone; that it is unknown is said on standard error."""
-    zone, problem = machine.machine_zone()
+    zonedata.forget(zonedata.outdated())  # a screen that is drawn anew goes by what is there now
+    zone, problem = localzone.machine_zone()
     if problem:
         remark(f"warning: {problem}")
     return zone
@@ -152,11 +152,9 @@ def length(text: str, option: str) -> float:
 def zone_named(name: str) -> ZoneInfo:
     """Return the zone of this name; wrong usage if there is none."""
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        near = get_close_matches(name, available_timezones(), n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise typer.BadParameter(f"there is no time zone {name!r}{hint}") from error
+        return values.zone(name)
+    except BadValue as bad:
+        raise typer.BadParameter(f"{bad.message}; {bad.hint}") from bad
 
 
 def when(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) -> Typed:

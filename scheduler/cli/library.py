@@ -7,8 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scheduler import places as machine
-from scheduler import sources
+from scheduler import localzone, sources
 from scheduler.cli import given
 from scheduler.errors import SourceRefused
 from scheduler.places import Places
@@ -32,13 +31,14 @@ class Files:
         """See `Library`."""
         found = {file: sources.stamp(Path(file)) for file in self._paths()}
         there = {file: stamp for file, stamp in found.items() if stamp is not None}
-        return there | {"the machine's zone": machine.zone_stamp()}
+        return there | {"the machine's zone": localzone.zone_stamp()}
 
     def load(self) -> Loaded:
         """See `Library`."""
-        zone, problem = machine.machine_zone()
-        how = self.how if problem else replace(self.how, zone=zone)
-        return sources.load(self._paths(), how)
+        zone, problem = localzone.machine_zone()
+        if not problem:
+            self.how = replace(self.how, zone=zone)
+        return sources.load(self._paths(), self.how)
 
     def _paths(self) -> tuple[str, ...]:
         with suppress(OSError):  # without a descriptor to look with, what was there is there

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import sources
+from scheduler import sources, zonedata
 from scheduler.cli import completing, given, rows, run_view, show
 from scheduler.cli.tables import When
 from scheduler.clock import RealClock
@@ -239,7 +238,7 @@ def explain_absence(journal: Journal, job: str) -> None:
     """Tell a job that has not run yet from a name that nobody knows, which raises."""
     places = given.here()
     by_root = places.folder is not None
-    how = given.how(ZoneInfo("UTC"), named=False, system=by_root, keep_others=True)
+    how = given.how(zonedata.UTC_ZONE, named=False, system=by_root, keep_others=True)
     entries = sources.load(given.own_files(places), how).entries
     if any(entry.job == job for entry in entries):
         return

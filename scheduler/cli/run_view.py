@@ -7,8 +7,10 @@ from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from scheduler import zonedata
 from scheduler.cli import show, tables
 from scheduler.cli.tables import Cell, When
+from scheduler.errors import BadValue
 from scheduler.model import Exited, State
 from scheduler.record import AttemptRow, RunRow
 from scheduler.wording import of_outcome, of_seconds, of_size
@@ -100,9 +102,9 @@ def scheduled(run: RunRow) -> str:
 def zone_of(name: str) -> ZoneInfo:
     """Return the zone of this name, UTC if this machine does not know it any more."""
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo("UTC")
+        return zonedata.named(name)
+    except BadValue:
+        return zonedata.UTC_ZONE
 
 
 def _how(run: RunRow) -> str:
