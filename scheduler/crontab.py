@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scheduler import action, delay, doubts, expression, lines, naming, remarks, settings
 from scheduler.errors import BadValue
 from scheduler.model import Crontab, Entry, Flags, Overlap
-from scheduler.scope import REFUSED, Scope
+from scheduler.scope import Refused, Scope
 from scheduler.writing import write
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["parse", "unique", "write"]
 
 _NO_FLAGS = Flags()
+_FREELY_NAMED = frozenset(
+    {settings.NAME, "CRON_POOL"}
+)  # what people may have called something else
 
 
 def parse(
@@ -62,6 +65,7 @@ class _Reader:
         self._entries: list[Entry] = []
         self._problems: list[Problem] = []
         self._refused: set[int] = set()
+        self._taken: dict[int, list[int]] = {}  # lines that a bad setting refuses, by its problem
         self._strings: dict[str, str] = {}
         self._schedules: dict[str, Schedule] = {}
         self._number = 0
@@ -74,7 +78,7 @@ class _Reader:
             file=self._file,
             text=text,
             entries=tuple(self._entries),
-            problems=remarks.in_order(self._problems),
+            problems=remarks.in_order(remarks.taking_along(self._problems, self._taken)),
             refused=frozenset(self._refused),
         )
 
@@ -100,7 +104,7 @@ class _Reader:
         if assigned is None or lines.prefixes(self._line, start):
             self._refused.add(self._number)
         elif assigned[0] in settings.TABLE:
-            self._scope.set(assigned[0], REFUSED)
+            self._scope.set(assigned[0], self._last_problem())
 
     # --- assignments -----------------------------------------------------------------------------
 
@@ -117,7 +121,7 @@ class _Reader:
         except BadValue as bad:
             self._note(bad)
             if name in settings.TABLE:
-                self._scope.set(name, REFUSED)
+                self._scope.set(name, self._last_problem())
             return
         self._assign(self._scope, lines.Assigned(name, value, start, value_at))
 
@@ -146,14 +150,14 @@ class _Reader:
             self._note(remarks.on_bad_value(assigned, bad))
 
     def _setting(self, assigned: Assigned) -> Any:
-        """Return the setting's value, None for an empty one, REFUSED for a bad one."""
+        """Return the setting's value, None for an empty one, Refused for a bad one."""
         if not assigned.value:
             return None
         try:
             return settings.read(assigned.name, assigned.value)
         except BadValue as bad:
             self._note(_placed(bad, assigned, self._quote(assigned)))
-            return REFUSED
+            return self._last_problem()
 
     def _quote(self, assigned: Assigned) -> str:
         """Return the quote that a value stands in, "" for none."""
@@ -168,8 +172,10 @@ class _Reader:
             self._note(bad)
             self._refused.add(self._number)
             return
-        if scope.refuses:
+        if taken := scope.refused_by():
             self._refused.add(self._number)
+            for number in taken:
+                self._taken.setdefault(number, []).append(self._number)
             return
         self._names.take(entry)
         self._entries.append(entry)
@@ -241,6 +247,10 @@ class _Reader:
         for one in found:
             self._problems.append(remarks.problem(self._file, self._number, self._line, one))
 
+    def _last_problem(self) -> Refused:
+        """Return what stands for a setting with the problem that was just noted."""
+        return Refused(len(self._problems) - 1)
+
 
 @lru_cache(maxsize=16)
 def _flags(no_log: bool, letters: str) -> Flags:  # noqa: FBT001 (the cache wants it by position)
@@ -268,6 +278,8 @@ def _placed(bad: BadValue, assigned: Assigned, quote: str) -> BadValue:
     bad.offset += assigned.value_at
     if not quote and remarks.COMMENT.search(assigned.value):
         bad.hint = "a # behind a value is part of it: put the comment on a line of its own"
+    elif assigned.name in _FREELY_NAMED:
+        bad.hint += "; a variable of your own needs another name"
     rest = assigned.value[len(lines.word(assigned.value)[0]) :]
     if rest and lines.looks_like_job(rest.lstrip(lines.BLANKS), command=False):
         bad.hint = (

@@ -195,6 +195,7 @@ class Problem:
     message: str
     hint: str = ""
     text: str = ""  # the whole offending line, for the caret
+    refuses: tuple[int, ...] = ()  # lines of the entries that are refused for this setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ class Crontab:
     text: bytes
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
-    refused: frozenset[int] = frozenset()  # line numbers of job lines that became no entry
+    refused: frozenset[int] = frozenset()  # line numbers of job lines that are not in force
 
 
 # --- what happens ------------------------------------------------------------------------------

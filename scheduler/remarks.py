@@ -13,7 +13,7 @@ from scheduler.mask import mask
 from scheduler.model import Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from scheduler.action import Action
     from scheduler.errors import BadValue
@@ -35,6 +35,7 @@ NO_EFFECT = frozenset(
 # A comment, as a shell would see it: cron takes it for a part of the value.
 COMMENT = re.compile(r"(?:^|[ \t])#(?=\s|$)")
 
+_TOLD = 5  # lines of refused entries that are named
 _BEHIND = 500  # characters of a long line that a problem keeps behind its column
 _BEFORE = 10_000  # a column beyond this is not shown in its line
 
@@ -70,6 +71,29 @@ def problem(file: str, number: int, line: str, found: BadValue | Remark) -> Prob
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return the problems of one file as they stand in it."""
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+
+
+def taking_along(
+    problems: Sequence[Problem], taken: Mapping[int, Sequence[int]]
+) -> Iterator[Problem]:
+    """Yield the problems; one that refuses entries, by its number, says which lines those are."""
+    for number, each in enumerate(problems):
+        if lines := taken.get(number):
+            message = f"{each.message}; {_so_refused(each.line, lines)}"
+            yield replace(each, message=message, refuses=tuple(lines))
+        else:
+            yield each
+
+
+def _so_refused(line: int, refused: Sequence[int]) -> str:
+    if list(refused) == [line]:
+        return "so its entry is refused"
+    told = [str(each) for each in refused[:_TOLD]]
+    more = len(refused) - len(told)
+    last = f"{more} more" if more else told.pop()
+    where = f"lines {', '.join(told)} and {last}" if told else f"line {last}"
+    are = "entry below is" if len(refused) == 1 else "entries below are"
+    return f"so {len(refused)} {are} refused: {where}"
 
 
 def told_once(problems: Sequence[Problem]) -> tuple[Problem, ...]:

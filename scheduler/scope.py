@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from scheduler import settings
 
 if TYPE_CHECKING:
     from scheduler.model import Environment, Settings
 
-REFUSED: Final = object()  # stands for a value that was no good: it refuses what it governs
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Stands for a value that was no good, and refuses what it governs.
+
+    `problem` is the number of the problem, of those of its file, that says why.
+    """
+
+    problem: int
 
 
 @dataclass(slots=True)
@@ -32,7 +40,7 @@ class Scope:
         return Scope(dict(self._values), dict(self._variables), self._settings, self._environment)
 
     def set(self, name: str, value: Any) -> None:
-        """Put a setting in force; None puts its default back, REFUSED refuses what follows."""
+        """Put a setting in force; None puts its default back, Refused refuses what follows."""
         self._settings = None
         if value is None:
             self._values.pop(name, None)
@@ -47,17 +55,17 @@ class Scope:
     def get(self, name: str) -> Any:
         """Return a setting's good value, None if it is the default or refused."""
         value = self._values.get(name)
-        return None if value is REFUSED else value
+        return None if isinstance(value, Refused) else value
 
-    @property
-    def refuses(self) -> bool:
-        """Whether a bad setting is in force."""
-        return REFUSED in self._values.values()
+    def refused_by(self) -> list[int]:
+        """Return the numbers of the problems with the bad settings in force."""
+        return [value.problem for value in self._values.values() if isinstance(value, Refused)]
 
     def settings(self) -> Settings:
         """Return what the good settings in force come to."""
         if self._settings is None:
-            good = {name: value for name, value in self._values.items() if value is not REFUSED}
+            values = self._values.items()
+            good = {name: value for name, value in values if not isinstance(value, Refused)}
             self._settings = settings.build(good)
         return self._settings
 

@@ -66,6 +66,11 @@ class Loaded:
     problems: tuple[Problem, ...]
     failed: frozenset[str] = frozenset()
 
+    @property
+    def refused(self) -> frozenset[tuple[str, int]]:
+        """The file and line of every entry that the daemon would not run."""
+        return frozenset((table.file, line) for table in self.crontabs for line in table.refused)
+
 
 def within(folder: Path) -> tuple[Path, ...]:
     """Return the crontabs of a folder, sorted: its files but hidden ones and leftovers.
@@ -249,13 +254,8 @@ def _without(
     text = tuple(split(table.text))
     remarks = (why(entry, text[entry.line - 1]) for entry in some)
     table = replace(table, problems=in_order((*table.problems, *remarks)))
-    if keep:
-        return table
-    return replace(
-        table,
-        entries=tuple(entry for entry in table.entries if entry.line not in refused),
-        refused=table.refused | refused,
-    )
+    kept = [entry for entry in table.entries if keep or entry.line not in refused]
+    return replace(table, entries=tuple(kept), refused=table.refused | refused)
 
 
 def _is_timeless(entry: Entry) -> bool:

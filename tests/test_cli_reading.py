@@ -98,6 +98,23 @@ def test_list_shows_an_entry_of_another_user_and_that_it_is_refused(person: Pers
     assert result.exit_code == 1
 
 
+def test_no_run_is_shown_of_an_entry_that_is_refused(person: Person) -> None:
+    file = person.file("CRON_NAME=theirs 0 9 * * * www-data echo hi\nCRON_NAME=x @daily me x\n")
+    listed = person.types("list", "--system-format", file)
+    (row,) = (line for line in listed.stdout.splitlines() if "theirs" in line)
+    assert "refused" in row
+    coming = person.types("next", "--system-format", file)
+    assert "theirs" not in coming.stdout
+    for result in (listed, coming):
+        assert "running as another user (www-data) is not supported yet" in result.stderr
+        assert result.exit_code == 1
+
+
+def test_next_says_which_entries_a_bad_setting_refuses(person: Person) -> None:
+    result = person.types("next", person.file("CRON_TZ=Mars\n@daily x\nCRON_TZ=\n@daily y\n"))
+    assert "there is no time zone 'Mars'; so 1 entry below is refused: line 2" in result.stderr
+
+
 def test_nothing_of_a_crontab_steers_the_terminal(person: Person) -> None:
     file = person.file(b"0 9 * * * echo \x1b]0;owned\x07 \xff\n0 61 * * * \x1b[2J\n")
     for command in ("check", "list", "next"):

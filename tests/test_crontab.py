@@ -847,6 +847,51 @@ def test_h_follows_the_name_and_nothing_else() -> None:
 # --- problems ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "refused", "reason"),
+    [
+        ("CRON_TZ=Mars\n", "", [], "nothing below"),
+        ("CRON_TZ=Mars\n@daily x\n", "so 1 entry below is refused: line 2", [2], "one"),
+        (
+            "CRON_TZ=Mars\n@daily x\n\n@daily y\nCRON_TZ=\n@daily z\n",
+            "so 2 entries below are refused: lines 2 and 4",
+            [2, 4],
+            "until it is set again",
+        ),
+        (
+            "CRON_TZ=Mars\n" + "@daily x\n" * 9,
+            "so 9 entries below are refused: lines 2, 3, 4, 5, 6 and 4 more",
+            [*range(2, 11)],
+            "many",
+        ),
+        ("CRON_TZ=Mars @daily x\n@daily y\n", "so its entry is refused", [1], "in front of one"),
+        ("CRON_NAME=my job\n@daily x\n", "so 1 entry below is refused: line 2", [2], "a name"),
+        ("CRON_POOL=/x\n@daily x\n", "so 1 entry below is refused: line 2", [2], "a folder"),
+        ("CRON_ALERT=x\n@daily x\n", "so 1 entry below is refused: line 2", [2], "to come"),
+        ("CRON_TZ='Mars\n@daily x\n", "so 1 entry below is refused: line 2", [2], "a quote"),
+        ("CRON_TZ=\0\n@daily x\n", "so 1 entry below is refused: line 2", [2], "a NUL"),
+    ],
+)
+def test_a_bad_setting_says_what_it_takes_with_it(
+    text: str, said: str, refused: list[int], reason: str
+) -> None:
+    table = read(text)
+    problem = table.problems[0]
+    assert problem.message.partition("; ")[2] == said, reason
+    assert list(problem.refuses) == refused
+    assert table.refused == {*refused}
+
+
+def test_every_bad_setting_in_force_says_so() -> None:
+    table = read("CRON_TZ=Mars\nCRON_RETRIES=x\n0 25 * * * x\n@daily y\n")
+    assert [problem.refuses for problem in table.problems] == [(4,), (4,), ()]
+
+
+def test_a_variable_of_one_s_own_needs_another_name() -> None:
+    (problem,) = read("CRON_NAME=my job\n@daily x\n").problems
+    assert problem.hint.endswith("; a variable of your own needs another name")
+
+
 def test_every_problem_of_a_file_is_named_in_the_order_of_its_lines() -> None:
     table = read("0 25 * * * a\nFOO='\nMAILTO=x\nCRON_TZ=Mars\n0 9 * *\n")
     assert [problem.line for problem in table.problems] == [1, 2, 3, 4, 5]

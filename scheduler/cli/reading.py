@@ -70,23 +70,26 @@ def list_entries(
         known = anchors.known(state, loaded.entries)
         now = RealClock().now()
         firsts = first_instants(loaded.entries, now, known)
+        refused = loaded.refused
         lines = [
-            _listed(entry, first, zone, now)
+            _listed(entry, "refused" if at in refused else _first(entry, first, zone, now))
             for entry, first in zip(loaded.entries, firsts, strict=True)
+            for at in [(entry.file, entry.line)]
         ]
         show.table(("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "COMMAND"), lines)
     show.mention(loaded.problems)
     show.end(loaded.problems)
 
 
-def _listed(
-    entry: Entry, first: datetime | None, zone: ZoneInfo, now: datetime
-) -> tuple[Cell, ...]:
-    following: Cell = "at the next boot" if isinstance(entry.schedule, Reboot) else "never"
-    if first is not None:
-        following = When(first.astimezone(zone), now)
+def _listed(entry: Entry, following: Cell) -> tuple[Cell, ...]:
     command = mask(entry.command)
     return (entry.job, entry.schedule_text, entry.zone.key, following, command)
+
+
+def _first(entry: Entry, at: datetime | None, zone: ZoneInfo, now: datetime) -> Cell:
+    if at is not None:
+        return When(at.astimezone(zone), now)
+    return "at the next boot" if isinstance(entry.schedule, Reboot) else "never"
 
 
 @app.command("next", epilog="Example:  meridian next --from 2027-03-28 --until 2027-03-29")
@@ -125,7 +128,7 @@ def next_runs(
     start, end = first.at, None if last is None else last.at
     is_typed = last is not None or since != "now"
     given.echo(zone, {"from": first, "until": last} if is_typed else {}, json=json)
-    loaded = given.load(files, zone, system=system, keep_others=True)
+    loaded = given.load(files, zone, system=system)
     most = number if number is not None or end else USUAL_NUMBER
     runs = coming(loaded.entries, start, anchors.known(state, loaded.entries))
     inside = takewhile(lambda run: end is None or run.at < end, runs)
