@@ -27,6 +27,8 @@ _SINCE_BOOT: tuple[int, int] | None = next(
     ),
     None,
 )
+_FIRST_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of Linux: the machine's own
+_START = 19  # where a process's start stands behind its name in /proc/PID/stat
 _STEP = 10.0  # the longest step of a wait without a timer
 _SHORT = 0.05  # a sleep this short wakes within 0.1 ms; long timeouts get slack from the kernel
 
@@ -143,11 +145,28 @@ async def _wait_in_steps(seconds: float, wake: asyncio.Event) -> None:
         await asyncio.wait_for(wake.wait(), min(seconds * 0.99 - _SHORT / 2, _STEP))
 
 
-def boot_id() -> str | None:
-    """Return what names this boot of the machine; None where the system does not tell."""
+def boot_id(proc: Path = Path("/proc")) -> str | None:
+    """Return what names this boot; None where the system does not tell.
+
+    In a container that is the container's: who starts at boot there starts with its first process,
+    so the start of PID 1 (proc_pid_stat(5), ticks since the machine's boot) stands behind the
+    machine's own boot id. A container is a PID namespace other than the first.
+    """
     with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        machine = (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        begun = _begun(proc)
+        return machine if begun is None else f"{machine}+{begun}"
     return _boot_session_of_macos()
+
+
+def _begun(proc: Path) -> str | None:
+    """Return when the first process of this container started; None outside, or where untold."""
+    first = proc / ("self" if os.getpid() == 1 else "1")  # /proc may be another namespace's
+    with contextlib.suppress(OSError):
+        if str((proc / "self/ns/pid").readlink()) != _FIRST_NAMESPACE:
+            stat = (first / "stat").read_text(encoding="utf-8", errors="replace")
+            return stat.rpartition(")")[2].split()[_START]
+    return None
 
 
 def _boot_session_of_macos() -> str | None:

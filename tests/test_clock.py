@@ -19,7 +19,7 @@ from scheduler import clock as clocks
 from scheduler.clock import Clock, RealClock, boot_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 START = utc(2027, 3, 28, 0, 30)
 SHORT = timedelta(milliseconds=3)
@@ -258,6 +258,39 @@ def test_where_there_is_no_proc_the_system_is_asked(
     monkeypatch.setattr(Path, "read_text", no_proc)
     monkeypatch.setattr(ctypes, "CDLL", library)
     assert boot_id() == expected, why
+
+
+def machine(folder: Path, namespace: str, pids: Mapping[str, int]) -> Path:
+    """A /proc in which these processes, by their names, started at these ticks."""
+    (folder / "sys/kernel/random").mkdir(parents=True)
+    (folder / "sys/kernel/random/boot_id").write_text("5c9a\n")
+    for name, start in pids.items():
+        (folder / name / "ns").mkdir(parents=True)
+        (folder / name / "ns/pid").symlink_to(namespace)
+        (folder / name / "stat").write_text(f"1 (a) (b) S {'0 ' * 18}{start} 0 0\n")
+    return folder
+
+
+HOST, CONTAINER = "pid:[4026531836]", "pid:[4026532777]"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "own", "pids", "expected", "why"),
+    [
+        (HOST, 77, {"self": 500, "1": 3}, "5c9a", "the machine's own first process began with it"),
+        (HOST, 1, {"self": 3, "1": 3}, "5c9a", "even if Meridian is that process"),
+        (CONTAINER, 77, {"self": 900, "1": 800}, "5c9a+800", "the container began with its init"),
+        (CONTAINER, 1, {"self": 800, "1": 800}, "5c9a+800", "or with Meridian as such"),
+        (CONTAINER, 1, {"self": 800, "1": 3}, "5c9a+800", "/proc is the machine's: its first is not ours"),
+        (CONTAINER, 77, {"self": 900}, "5c9a", "mounted with hidepid=2: nobody is told of process 1"),
+    ],
+)  # fmt: skip
+def test_a_containers_boot_is_the_start_of_its_first_process(
+    namespace: str, own: int, pids: dict[str, int], expected: str, why: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(os, "getpid", lambda: own)
+    assert boot_id(machine(tmp_path, namespace, pids)) == expected, why
 
 
 # --- the stand-in alone --------------------------------------------------------------------------

@@ -49,12 +49,17 @@ class Container:
         lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if line["message"] == message]
 
-    def outcomes(self, job: str) -> list[str]:
-        """How the attempts of a job's only run ended."""
+    def runs(self, job: str) -> list[dict[str, Any]]:
+        """The job's runs."""
         state = str(self.folder / "state")
         command = (sys.executable, "-m", "scheduler", "history", job, "--json", "--state", state)
-        (run,) = subprocess.run(command, check=True, capture_output=True).stdout.splitlines()
-        return [attempt["outcome"] for attempt in json.loads(run)["attempts"]]
+        text = subprocess.run(command, check=True, capture_output=True).stdout
+        return [json.loads(line) for line in text.splitlines()]
+
+    def outcomes(self, job: str) -> list[str]:
+        """How the attempts of a job's only run ended."""
+        (run,) = self.runs(job)
+        return [attempt["outcome"] for attempt in run["attempts"]]
 
     def children(self) -> list[str]:
         """The states of the daemon's children, as in proc_pid_stat(5)."""
@@ -83,6 +88,7 @@ def container(folder: Path, *jobs: str, grace: str = "1") -> Iterator[Container]
     words = ("run", str(crontab), "--state", str(folder / "state"), "--grace", grace)
     daemon = (sys.executable, "-m", "scheduler", *words, "--log-format", "json")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, log.open("wb") as stream:
+        (folder / "manager").unlink(missing_ok=True)
         manager.bind(str(folder / "manager"))
         manager.settimeout(60)
         outer = subprocess.Popen(
@@ -114,6 +120,20 @@ def test_it_buries_the_orphans_that_its_jobs_leave(tmp_path: Path) -> None:
         assert found.ends() == 0
         assert found.outcomes("leaving") == ["exit 0"]
         assert found.said("bug") == []
+
+
+def test_each_start_of_the_container_is_a_boot(
+    tmp_path: Path,
+) -> None:
+    """The state is kept, as on a volume; so `@reboot` runs at each start, and once in each."""
+    for before in (0, 1):
+        with container(tmp_path, "short") as found:
+            until(lambda: found.said("succeeded"))
+            os.kill(found.pid, signal.SIGHUP)
+            until(lambda: len(found.said("crontabs")) == 2)
+            os.kill(found.pid, signal.SIGTERM)
+            assert found.ends() == 0
+            assert len(found.runs("short")) == before + 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
