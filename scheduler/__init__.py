@@ -7,7 +7,7 @@ crontab text → entries     sources, crontab, lines, action, scope, settings, v
 entries → due runs         roster, last_good, timetable, due, shifts, minutes, tick, catchup
 due runs → claim → spawn   runs, prepared, admission, jobs, pauses, waiting, pending, queues, slots,
                            launches, process, shell, marks, environment, limits, limiter, cgroup
-spawn → outcome            watch, proc, heritage, bounds, outputs
+spawn → outcome            watch, proc, heritage, bounds, outputs, output_guard
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, archive, memory, database, sql, record, renewal
 what is kept               retention, pruning
@@ -16,8 +16,8 @@ what is to come            coming, audit, explain, simulation, virtual, story
 what has been              answer
 what its user asks of it   protocol, control, desk, orders, replies, health, human_time
 words for all of them      model, errors
-what they stand on         clock, zonedata, tzif, localzone, places, lock, versions, notify, report,
-                           redact, mask, secret_forms
+what they stand on         apart, clock, zonedata, tzif, localzone, places, lock, versions, notify,
+                           report, redact, mask, secret_forms
 around them                daemon, leaving, cli
 
 daemon is the loop, cli its door. A retry is no path of its own: it is the next attempt.

@@ -57,6 +57,10 @@ class Archive(Database):
             return record.runs(self._rows("history", **values))
         return record.runs(self._rows("history_of_job", job=job, **values))
 
+    def emptiers(self) -> set[str]:
+        """Return the jobs of which an attempt has emptied its own output."""
+        return {job for (job,) in self._rows("emptiers")}
+
     def run(self, number: int) -> RunRow | None:
         """Return the run of this number."""
         return next(iter(record.runs(self._rows("run", run=number))), None)

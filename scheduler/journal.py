@@ -120,6 +120,7 @@ class Journal(Archive, Memory):
             memory_bytes=ending.memory_bytes,
             limited=None if ending.limit is None else ending.limit.value,
             took=ending.took,
+            emptied=ending.emptied,
         )
 
     def lengthen(self, job: str, before: datetime, instant: datetime, *, era: int = 0) -> bool:

@@ -339,7 +339,8 @@ class Limit(StrEnum):
 class Ending:
     """How and when an attempt ended, what it used, which limit ended it, how long it took.
 
-    None where nobody could tell, or no limit did. `took` is seconds by a clock that nobody sets.
+    None where nobody could tell, or no limit did. `took` is seconds by a clock that nobody sets;
+    `emptied` says that it emptied its own output.
     """
 
     outcome: Outcome
@@ -348,6 +349,7 @@ class Ending:
     memory_bytes: int | None = None
     limit: Limit | None = None
     took: float | None = None
+    emptied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import errno
 import os
 import resource
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from scheduler import marks
 from scheduler.environment import Inheritance, raw, text
 from scheduler.limiter import Limiter, look_for
 from scheduler.model import Exited, NotStarted, Signalled
+from scheduler.output_guard import Means, OutputGuard, open_output, pipe_to
 from scheduler.proc import PROC, Processes
 from scheduler.shell import direct
 
@@ -36,7 +36,6 @@ _SCARCE = frozenset(
         *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
     }
 )
-_SPARE = 3  # descriptors that a start takes for itself: two of a pipe, one of its standard input
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +54,12 @@ class Launch:
     output: int
     path: Path
     limited: Limited | None = None
+    means: Means = Means.NONE
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A child that is gone, and which limit ended it.
+    """A child that is gone, which limit ended it, and whether it emptied its output.
 
     `memory_bytes` is None where the system's figure says nothing. NotStarted is one whose limits
     could not be put on, so that it never came to be the job.
@@ -70,6 +70,7 @@ class Ended:
     cpu_s: float
     memory_bytes: int | None
     limit: Limit | None = None
+    emptied: bool = False
 
 
 class Spawner(Protocol):
@@ -86,6 +87,9 @@ class Spawner(Protocol):
 
     def ended(self) -> list[Ended]:
         """Return the children that ended since the last call."""
+
+    def is_settling(self) -> bool:
+        """Say whether `ended` is to be asked again soon: what a child wrote is being stored."""
 
     def signal(self, pid: int, number: int) -> bool:
         """Signal the process group of this child; False if nobody is left in it."""
@@ -134,6 +138,8 @@ class RealSpawner:
         self._processes = Processes(proc, boot)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._limiter = Limiter(groups)
+        self.guard = OutputGuard()
+        self._over: list[tuple[int, int, resource.struct_rusage]] = []  # and told when copied
         self._bequeathed: set[int] = set()  # those of them that an earlier daemon started
         self._null = os.open(os.devnull, os.O_RDONLY)
 
@@ -141,7 +147,7 @@ class RealSpawner:
         base = self._inheritance.of(entry.environment)
         environment = base.encoded | marks.of_attempt(entry, attempt)
         try:
-            descriptor = _open_output(output)
+            descriptor = open_output(output)
         except OSError as error:
             return _not_started(f"its output file {output}", error)
         limited = self._limiter.prepare(entry.settings, attempt, environment, output)
@@ -158,6 +164,7 @@ class RealSpawner:
             output=descriptor,
             path=output,
             limited=limited,
+            means=self.guard.begin(entry, descriptor),
         )
 
     def start(self, launch: Launch) -> int | NotStarted:
@@ -175,11 +182,15 @@ class RealSpawner:
                 stdin = stack.enter_context(_input(launch.stdin, self._null))
             except OSError as error:
                 return _not_started("its standard input can't be stored", error)
+            pipe = pipe_to(launch.output) if launch.means is Means.PIPE else None
+            if pipe is not None:
+                stack.callback(os.close, pipe.end)
             try:
-                child = _popen(launch, stdin)
+                child = _popen(launch, stdin, pipe.end if pipe else launch.output)
             except (OSError, ValueError) as error:
                 return _not_started(_part(error, launch), error)
         self._children[child.pid] = child
+        self.guard.started(child.pid, launch.attempt.run.job, launch.path, pipe or launch.means)
         return child.pid
 
     def discard(self, launch: Launch) -> None:
@@ -188,25 +199,30 @@ class RealSpawner:
         self._limiter.discard(launch.limited)
 
     def ended(self) -> list[Ended]:
-        found: list[Ended] = []
-        while True:
-            try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                return found
-            if pid == 0:
-                return found
+        while (reaped := _reap()) is not None:
+            pid, code, usage = reaped
             child = self._children.pop(pid, None)
-            code = os.waitstatus_to_exitcode(status)
-            if child is not None:  # else a stranger's orphan that came to us to be buried
+            self.guard.reaped(pid)
+            if child is not None:  # else a copier, or a stranger's orphan that came to us
                 child.returncode = code
-                found.append(self._ended(pid, code, usage))
+                self._over.append((pid, code, usage))
+        over, self._over = self._over, []
+        found: list[Ended] = []
+        for each in over:
+            if self.guard.is_copying(each[0]):
+                self._over.append(each)
+            else:
+                found.append(self._ended(*each))
+        return found
+
+    def is_settling(self) -> bool:
+        return bool(self._over)
 
     def _ended(self, pid: int, code: int, usage: resource.struct_rusage) -> Ended:
         cpu_s, peak = usage.ru_utime + usage.ru_stime, _peak(usage.ru_maxrss)
         seen = Exited(code) if code >= 0 else Signalled(-code)
         outcome, limit = self._limiter.ended(pid, seen, cpu_s=cpu_s, memory_bytes=peak)
-        return Ended(pid, outcome, cpu_s, peak, limit)
+        return Ended(pid, outcome, cpu_s, peak, limit, emptied=self.guard.ended(pid))
 
     def signal(self, pid: int, number: int) -> bool:
         try:
@@ -255,25 +271,36 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _popen(launch: Launch, stdin: int) -> subprocess.Popen[bytes]:
+def _reap() -> tuple[int, int, resource.struct_rusage] | None:
+    """Return a child that has ended, with its exit code and what it used; None if none has."""
+    try:
+        pid, status, usage = os.wait4(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, os.waitstatus_to_exitcode(status), usage) if pid else None
+
+
+def _popen(launch: Launch, stdin: int, output: int) -> subprocess.Popen[bytes]:
     if launch.limited is not None:
         path = launch.environment.get(b"PATH", os.fsencode(os.defpath))
         look_for(launch.shell[0], launch.directory, path)
-        return _child(launch.limited.words + launch.shell, launch, stdin)
+        return _child(launch.limited.words + launch.shell, launch, stdin, output)
     if launch.direct is not None:
         # Not found, not executable, a script without "#!": the shell has its own words and exit
         # codes for each, so it gets its turn.
         with contextlib.suppress(OSError):
-            return _child(launch.direct, launch, stdin)
-    return _child(launch.shell, launch, stdin)
+            return _child(launch.direct, launch, stdin, output)
+    return _child(launch.shell, launch, stdin, output)
 
 
-def _child(words: tuple[bytes, ...], launch: Launch, stdin: int) -> subprocess.Popen[bytes]:
+def _child(
+    words: tuple[bytes, ...], launch: Launch, stdin: int, output: int
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         words,
         stdin=stdin,
-        stdout=launch.output,
-        stderr=launch.output,
+        stdout=output,
+        stderr=output,
         cwd=launch.directory,
         env=launch.environment,
         start_new_session=True,
@@ -290,32 +317,6 @@ def _input(given: bytes | None, null: int) -> Iterator[int]:
         file.write(given)
         file.seek(0)
         yield file.fileno()
-
-
-def _open_output(path: Path) -> int:
-    """Create the output file; appended to, so that two writers of a job never overwrite.
-
-    A file that is there already is of a journal that was thrown away: it makes room. One that
-    leaves no descriptors for the start itself is given up: many are prepared at once. A FIFO that
-    another of the user's programs put there must not hold up the daemon.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    flags |= os.O_NONBLOCK
-    try:
-        descriptor = os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        for folder in (path.parent.parent, path.parent):  # parents=True would forget the mode
-            folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(path, flags, 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EEXIST, "there is something else in its place")
-    if descriptor + _SPARE < resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
-        os.set_blocking(descriptor, True)  # it is the job's from now on
-        return descriptor
-    os.close(descriptor)
-    path.unlink()
-    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _peak(maxrss: int) -> int | None:

@@ -46,6 +46,7 @@ class AttemptRow:
     output: str
     limit: Limit | None = None
     took: float | None = None  # seconds, by a clock that nobody sets
+    emptied: bool = False  # by its own job: what it had written before is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ def _attempt(
     number: int, started: float | None, ended: float | None, outcome: str | None, *rest: Any
 ) -> AttemptRow:
     told = None if outcome is None else outcome_from(outcome)
-    cpu_s, memory_bytes, pid, pid_started, output, limited, took = rest
+    cpu_s, memory_bytes, pid, pid_started, output, limited, took, emptied = rest
     limit = None if limited is None else Limit(limited)
     return AttemptRow(
         number,
@@ -210,4 +211,5 @@ def _attempt(
         output,
         limit,
         took,
+        bool(emptied),
     )

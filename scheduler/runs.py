@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from scheduler.process import Spawner
     from scheduler.tick import Era, Jump
 
+_COPYING = 0.02  # seconds between looks at output that is on its way to its file
+
 
 class Runs:
     """Everything that has begun and not ended; see DESIGN: the life of a run."""
@@ -236,7 +238,8 @@ class Runs:
             running = self._watch.remove(ended.pid)
             outcome = running.fated(ended.outcome)
             limit = None if running.fate else ended.limit
-            ending = Ending(outcome, now, ended.cpu_s, ended.memory_bytes, limit)
+            used = ended.cpu_s, ended.memory_bytes
+            ending = Ending(outcome, now, *used, limit, emptied=ended.emptied)
             self._endings.append((running, ending))
         for running in self._watch.vanished():
             self._endings.append((running, Ending(running.fated(Lost()), now)))
@@ -271,6 +274,7 @@ class Runs:
         start = None if self._is_stopping else self._launches.next_start()
         look = None if self._prepared.starts else self._bounds.next_look()
         waits = [wait for wait in (self._watch.next_signal(), look) if wait is not None]
+        waits += [_COPYING] if self._spawner.is_settling() else []
         wakes = [retry, start, *(now + timedelta(seconds=wait) for wait in waits)]
         return min((wake for wake in wakes if wake is not None), default=None)
 

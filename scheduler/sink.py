@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 from collections import deque
 from contextlib import suppress
 from io import RawIOBase, TextIOWrapper
-from threading import Condition, Thread
+from threading import Condition
 from typing import TYPE_CHECKING
 
-from scheduler.errors import MeridianError
+from scheduler.apart import start_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,21 +130,6 @@ class Sink(RawIOBase):
                     poll.register(self._descriptor, select.POLLOUT)
                     poll.poll()
         return done
-
-
-def start_apart(work: Callable[[], None], name: str) -> None:
-    """Start a thread that may wait for somebody outside; it ends with the process at the latest.
-
-    It takes no signal: they are for the thread of the loop. With SIGTTOU blocked it may also write
-    to the terminal of a daemon in the background. Raises MeridianError where there is no room.
-    """
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        Thread(target=work, name=name, daemon=True).start()
-    except RuntimeError as error:
-        raise MeridianError(f"the system has no room for a thread: {error}") from error
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def take_stderr() -> Sink:

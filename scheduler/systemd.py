@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from threading import Lock
 
+from scheduler.apart import start_apart
 from scheduler.errors import MeridianError
-from scheduler.sink import start_apart
 
 _MOST = 8  # states that wait for a listener who does not read; of more the oldest go
 

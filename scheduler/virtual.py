@@ -176,6 +176,10 @@ class VirtualSpawner:
         found, self._endings = self._endings, []
         return found
 
+    def is_settling(self) -> bool:
+        """See Spawner; nothing is written."""
+        return False
+
     def signal(self, pid: int, number: int) -> bool:
         """See Spawner; SIGTERM and SIGKILL end a job at once."""
         if pid not in self._alive:

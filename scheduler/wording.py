@@ -103,6 +103,9 @@ def end_facts(attempt: Attempt, started: datetime, ending: Ending, decision: Dec
     words = f"{of_outcome(ending.outcome, ending.limit)} after {of_seconds(took)}"
     limit = None if ending.limit is None else ending.limit.value
     length: Facts = {"took_s": round(took, 3)}
+    if ending.emptied:
+        words += "; it emptied its output: from now on a pipe keeps all of it"
+        length["output"] = "emptied"
     facts = _facts_of(attempt) | {"outcome": str(ending.outcome), "limit": limit} | length
     match decision:
         case Done():

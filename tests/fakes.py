@@ -83,6 +83,7 @@ class Act:
     cpu_s: float = 0.0
     memory_bytes: int | None = None
     limit: Limit | None = None
+    empties: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,9 @@ class FakeSpawner:
             self._groups[each.pid].leader = "gone"
         return found
 
+    def is_settling(self) -> bool:
+        return False
+
     def signal(self, pid: int, number: int) -> bool:
         group = self._groups.get(pid)
         if group is None or (group.leader == "gone" and not group.grandchild):
@@ -240,7 +244,7 @@ class FakeSpawner:
         group = self._groups[pid]
         if group.leader == "child":
             group.leader = "zombie"
-            used = group.act.cpu_s, group.act.memory_bytes, group.act.limit
+            used = group.act.cpu_s, group.act.memory_bytes, group.act.limit, group.act.empties
             self._endings.append(Ended(pid, outcome, *used))
         elif group.leader == "orphan":
             group.leader = "gone"

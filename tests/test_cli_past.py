@@ -82,6 +82,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
                 "cpu_s": 0.25,
                 "memory_bytes": 1048576,
                 "limit": None,
+                "output_emptied": False,
             },
             {
                 "attempt": 2,
@@ -91,6 +92,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
                 "cpu_s": 0.25,
                 "memory_bytes": 1048576,
                 "limit": None,
+                "output_emptied": False,
             },
         ],
     }

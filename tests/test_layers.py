@@ -33,10 +33,11 @@ LAYERS = {
         *("shell", "shifts", "tick", "timetable", "tzif", "values", "wording", "writing"),
         *("zonedata",),
     },
+    "ground": {"apart"},
     "edges": {
         *("archive", "cgroup", "clock", "control", "database", "journal", "limiter", "localzone"),
         *("lock", "log", "memory", "notify", "outputs", "places", "proc", "process", "sink"),
-        *("sources",),
+        *("output_guard", "sources"),
         *("sql", "systemd", "versions"),
     },
     "wiring": {
@@ -51,8 +52,8 @@ ORDER = list(LAYERS)
 # One outside thing, in several places.
 PART_OF = {
     **dict.fromkeys(("sql", "database", "archive", "memory"), "journal"),
-    **dict.fromkeys(("proc", "limiter"), "process"),
-    **dict.fromkeys(("sink", "systemd"), "log"),
+    **dict.fromkeys(("proc", "limiter", "output_guard"), "process"),
+    "sink": "log",
 }
 
 # What reaches outside the process, or depends on more than a rule is given. pathlib too: a rule

@@ -186,6 +186,7 @@ def of_attempt(attempt: AttemptRow) -> Row:
         "cpu_s": None if attempt.cpu_s is None else round(attempt.cpu_s, 6),
         "memory_bytes": attempt.memory_bytes,
         "limit": None if attempt.limit is None else attempt.limit.value,
+        "output_emptied": attempt.emptied,
     }
 
 

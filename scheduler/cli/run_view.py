@@ -111,7 +111,7 @@ def _how(run: RunRow) -> str:
     """Return how a run began, ended, or why it did not; and when it goes on."""
     how = ["by hand"] if run.by_hand else []
     last = run.attempts[-1] if run.attempts else None
-    if last and (run.state, last.outcome) != (State.SUCCEEDED, Exited(0)):
+    if last and (last.emptied or (run.state, last.outcome) != (State.SUCCEEDED, Exited(0))):
         how.append(_ending(last))
     if run.reason is not None:
         how.append(run.reason.value)
@@ -121,7 +121,9 @@ def _how(run: RunRow) -> str:
 
 
 def _ending(attempt: AttemptRow) -> str:
-    return "" if attempt.outcome is None else of_outcome(attempt.outcome, attempt.limit)
+    emptied = "emptied its output" if attempt.emptied else ""
+    how = "" if attempt.outcome is None else of_outcome(attempt.outcome, attempt.limit)
+    return ", ".join(filter(None, (how, emptied)))
 
 
 def _moment(run: RunRow, at: datetime) -> str:

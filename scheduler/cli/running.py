@@ -155,6 +155,7 @@ def _live(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
     """Let one daemon run; raises MeridianError if it has lost its state folder."""
     places = parts.places
     with closing(Journal.open(places.journal)) as journal:
+        parts.spawner.guard.emptiers |= journal.emptiers()
         daemon = new(journal)
         asyncio.run(_serve(daemon, parts))
     if daemon.has_lost_state:

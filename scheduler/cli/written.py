@@ -61,6 +61,8 @@ def logs(
             return
     show.remark(_heading(run, attempt))
     with closing(_opened(folder, attempt)) as reader:
+        if attempt.emptied:
+            show.remark(_EMPTIED)
         sink = _Sink()
         _pour(reader, sink)
         sink.end()
@@ -149,6 +151,11 @@ class _Sink:
         else:
             sys.stdout.buffer.write(piece)
         sys.stdout.flush()
+
+
+_EMPTIED = (
+    "… this attempt has emptied its own output (> /dev/stderr does): what it wrote before is gone …"
+)
 
 
 def _told(gap: LeftOut) -> str:

@@ -74,7 +74,7 @@ WHERE run = :run AND attempt = :attempt;
 -- The attempt's end was seen, or nobody will ever see it.
 UPDATE attempt
 SET ended = :ended, outcome = :outcome, cpu_s = :cpu_s, memory_bytes = :memory_bytes,
-    limited = :limited, took = :took
+    limited = :limited, took = :took, emptied = :emptied
 WHERE run = :run AND attempt = :attempt;
 
 -- name: retry
@@ -523,11 +523,11 @@ AND state NOT IN ('scheduled', 'running');
 -- The attempts of the runs that were taken.
 INSERT INTO attempt (
     run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
-    took
+    took, emptied
 )
 SELECT
     run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
-    took
+    took, emptied
 FROM old.attempt WHERE run IN (SELECT number FROM main.run);
 
 -- name: take_jumps
@@ -538,6 +538,11 @@ SELECT number, last, noticed, kind, seconds, verdict, era FROM old.jump;
 -- name: count_from
 -- No run gets this number, nor one below.
 INSERT INTO sqlite_sequence (name, seq) VALUES ('run', :number);
+
+-- name: emptiers
+-- The jobs of which an attempt has emptied its own output.
+SELECT DISTINCT job FROM attempt INDEXED BY attempt_emptied
+JOIN run ON run.number = attempt.run WHERE emptied = 1;
 
 -- name: restore
 -- A run that an older journal knew; its zone is known no more.
