@@ -34,12 +34,13 @@ if TYPE_CHECKING:
     from scheduler.orders import Done
     from scheduler.pending import Pending
     from scheduler.protocol import Json, Request
-    from scheduler.roster import Roster
+    from scheduler.roster import FileRead, Roster
     from scheduler.runs import Runs
     from scheduler.watch import Running
 
 _MOST = 100  # rows of each list in a status
 _NEXT = 5  # coming runs in it
+_LINES = 20  # refused lines of a crontab that are named
 # How much is looked at to find them, since the loop waits meanwhile: 10 ms by these.
 _MINUTES = 300  # in each of which every zone costs a look
 _PASSED = 5_000  # entries
@@ -147,6 +148,7 @@ class Desk:
             "waiting": [self._of_waiting(*each) for each in waiting[:_MOST]],
             "paused": [_of_paused(each) for each in paused[:_MOST]],
             "next": list(islice(self._coming(), _NEXT)),
+            "files": [_of_file(each) for each in self._roster.files],
         }
 
     def _of_waiting(self, pending: Pending, reason: Reason | None) -> Json:
@@ -179,6 +181,17 @@ class Desk:
                 yield {"job": entry.job, "at": stamp(minute), "zone": entry.zone.key}
             if len(told) >= len(roster.timetable.entries):
                 return
+
+
+def _of_file(read: FileRead) -> Json:
+    return {
+        "file": read.file,
+        "entries": read.entries,
+        "refused": len(read.refused),
+        "lines": list(read.refused[:_LINES]),
+        "kept": read.kept,
+        "readable": read.is_readable,
+    }
 
 
 def _of_running(running: Running) -> Json:

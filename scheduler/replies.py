@@ -66,6 +66,31 @@ class Crontabs:
 
 
 @dataclass(frozen=True, slots=True)
+class CrontabFile:
+    """A crontab that the daemon has read: its entries in force, and what is refused of it.
+
+    `refused` counts the lines that became no entry, of which the first are in `lines`; `kept`
+    entries run in their last good version.
+    """
+
+    file: str
+    entries: int
+    refused: int
+    lines: tuple[int, ...]
+    kept: int
+    is_readable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """How the daemon reads its crontabs: named on its command line or not, their form and zone."""
+
+    is_named: bool
+    is_system: bool
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How a daemon does. The rows may be cut; `runs`, `waits` and `pauses` count them whole."""
 
@@ -87,6 +112,8 @@ class Standing:
     waits: int
     pauses: int
     in_force: frozenset[str] | None  # of the jobs that were asked about
+    reads: Reads | None  # None from a daemon that does not say so yet, like its files
+    files: tuple[CrontabFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +156,15 @@ class Members:
 
     def maybe_text(self, name: str) -> str | None:
         """Return a text, None for null or where it was left out."""
-        return self.text(name) if self._has(name) else None
+        return self.text(name) if self.has(name) else None
 
     def maybe_number(self, name: str) -> int | None:
         """Return a whole number, None for null or where it was left out."""
-        return self.number(name) if self._has(name) else None
+        return self.number(name) if self.has(name) else None
 
     def maybe_time(self, name: str) -> datetime | None:
         """Return an instant, None for null or where it was left out."""
-        return self.time(name) if self._has(name) else None
+        return self.time(name) if self.has(name) else None
 
     def inner(self, name: str) -> Members:
         """Return an object in it."""
@@ -147,15 +174,23 @@ class Members:
         """Return a list of objects."""
         return [Members(each) for each in self._of(name, list)]
 
+    def numbers(self, name: str) -> list[int]:
+        """Return a list of whole numbers."""
+        found = self._of(name, list)
+        if not all(type(each) is int for each in found):
+            raise _nonsense(name)
+        return found
+
+    def has(self, name: str) -> bool:
+        """Say whether there is such a member, and not null."""
+        return self._found.get(name) is not None
+
     def texts(self, name: str) -> list[str]:
         """Return a list of texts."""
         found = self._of(name, list)
         if not all(isinstance(each, str) for each in found):
             raise _nonsense(name)
         return found
-
-    def _has(self, name: str) -> bool:
-        return self._found.get(name) is not None
 
     def _of(self, name: str, kind: type[T]) -> T:
         value = self._found.get(name)
@@ -191,6 +226,23 @@ def of_status(reply: Json) -> Standing:
         waits=counts.number("waiting"),
         pauses=counts.number("paused"),
         in_force=frozenset(found.texts("in_force")) if "in_force" in reply else None,
+        reads=_reads(found.inner("reads")) if found.has("reads") else None,
+        files=tuple(map(_file, found.rows("files"))) if found.has("files") else (),
+    )
+
+
+def _reads(row: Members) -> Reads:
+    return Reads(row.truth("named"), row.truth("system_format"), row.text("zone"))
+
+
+def _file(row: Members) -> CrontabFile:
+    return CrontabFile(
+        file=row.text("file"),
+        entries=row.number("entries"),
+        refused=row.number("refused"),
+        lines=tuple(row.numbers("lines")),
+        kept=row.number("kept"),
+        is_readable=row.truth("readable"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import last_good, naming
@@ -13,7 +14,7 @@ from scheduler.report import counted, lines
 from scheduler.timetable import Timetable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from scheduler.catchup import Account, Gap, Instants
@@ -25,6 +26,21 @@ if TYPE_CHECKING:
 
 
 _TOLD = 50  # problems told in full at each reading; a binary file has thousands
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """A crontab as it was last read: how many of its entries are in force, and what is refused.
+
+    `refused` are the numbers of the lines that became no entry, `kept` are entries in their last
+    good version. `is_readable` is False for a file that is there and can't be read.
+    """
+
+    file: str
+    entries: int
+    refused: tuple[int, ...]
+    kept: int
+    is_readable: bool
 
 
 class Library(Protocol):
@@ -68,6 +84,7 @@ class Roster:
         self.zones: frozenset[str] = frozenset()  # the names of those that there are entries of
         self.refused = 0  # how many errors there are in the crontabs
         self.kept: Sequence[Entry] = ()  # the entries that run in their last good version
+        self.files: tuple[FileRead, ...] = ()
 
     def changed(self) -> bool:
         """Say whether a crontab was changed since it was read.
@@ -103,6 +120,7 @@ class Roster:
         kept = [entry for entry in merged.kept if entry.file not in self._spared]
         self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
         self.kept = kept
+        self.files = tuple(self._read_files(loaded))
         self._tell(loaded, kept, before)
 
     def unbooted(self) -> list[tuple[Entry, str]]:
@@ -186,6 +204,15 @@ class Roster:
         for entry in timetable.at_reboot:
             if entry.job not in self.entries and self._boot is not None:
                 self._journal.set_booted(entry.job, self._boot)
+
+    def _read_files(self, loaded: Loaded) -> Iterator[FileRead]:
+        entries = Counter(entry.file for entry in self.entries.values())
+        kept = Counter(entry.file for entry in self.kept)
+        for table in loaded.crontabs:
+            file = table.file
+            is_readable = file not in loaded.failed
+            refused = tuple(sorted(table.refused))
+            yield FileRead(file, entries[file], refused, kept[file], is_readable)
 
     def _tell_of_files(self, loaded: Loaded, kept: Sequence[Entry]) -> None:
         """Say of which files all entries are kept, and which of them can be read again."""

@@ -63,7 +63,7 @@ def test_for_programs_it_is_one_object(asker: Person) -> None:
 
 def test_the_zone_in_which_the_time_was_read_is_echoed(asker: Person) -> None:
     typed = asker.types("why", "night", "2026-03-01T01:30Z")
-    assert typed.stderr == "At Sun 2026-03-01 02:30 Europe/Berlin\n"
+    assert typed.stderr.endswith("\nAt Sun 2026-03-01 02:30 Europe/Berlin\n")
     assert asker.types("why", "night", "2026-03-01 2:30", "--json").stderr == ""
 
 

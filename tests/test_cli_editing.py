@@ -7,9 +7,10 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from standin import STATUS, StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +59,35 @@ def test_a_good_edit_is_saved_the_old_text_kept_and_the_next_runs_said(
     assert versions(person) == [OLD]
     assert "1 entry, no problems" in result.stdout
     assert result.stdout.count(" 07:30 Europe/Berlin  report") == 3
-    assert "A running daemon reads it before the next minute." in result.stdout
+    assert result.stdout.endswith(
+        "No daemon runs with this state folder; meridian run starts one.\n"
+    )
     assert drafts(person) == []
+
+
+OTHERS = {"named": True, "system_format": False, "zone": "Europe/Berlin"}
+PLACES = OTHERS | {"named": False}
+READERS = [
+    # what the daemon says of what it reads, what is said of it, why
+    ({"reads": PLACES}, "reads it before the next minute.", "it goes by the user's places"),
+    ({"reads": OTHERS}, "does not read it: it was started with /etc/meridian/crontabs/crontab", "named"),
+    ({"reads": None, "files": None}, "does not say whether it reads it.", "an older one"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("members", "said", "why"), READERS)
+def test_whether_a_running_daemon_reads_it_is_asked(
+    person: Person, members: dict[str, Any], said: str, why: str
+) -> None:
+    daemon = StandIn()
+    daemon.status = STATUS | members
+    file = person.file(person.line("30 7 * * *", "report"))
+    with daemon.listening(person.home / "run" / "control.sock"):
+        saved = person.types("install", file).stdout.splitlines()[-1]
+        removed = person.types("remove", "--yes").stdout.splitlines()[-1]
+    assert saved == f"The running daemon (pid 4242) {said}", why
+    gone = said.replace("reads it before", "lets go of its jobs before")
+    assert removed == f"The running daemon (pid 4242) {gone}", why
 
 
 def test_the_first_edit_begins_with_words_of_help_that_are_a_crontab(
@@ -257,6 +285,15 @@ def test_install_reads_standard_input(person: Person) -> None:
     line = person.line("30 7 * * *", "report")
     assert person.types("install", "-", stdin=line).exit_code == 0
     assert person.crontab.read_text() == line
+
+
+def test_the_problems_of_an_installed_file_are_named_by_it(person: Person) -> None:
+    text = person.line("61 7 * * *", "x")
+    file = person.file(text)
+    result = person.types("install", file)
+    assert result.stdout.startswith(f"{file}:1:1: ")
+    assert str(person.crontab) not in result.output
+    assert person.types("install", "-", stdin=text).stdout.startswith("-:1:1: ")
 
 
 def test_install_refuses_a_file_with_errors(person: Person) -> None:

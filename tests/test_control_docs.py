@@ -8,6 +8,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from fakes import Act
@@ -15,9 +16,12 @@ from standin import STATUS
 from world import Asked, line
 
 from scheduler import control, protocol, replies
+from scheduler.cli.library import Files
 from scheduler.cli.running import _Introduced
 from scheduler.model import Exited
+from scheduler.places import Places
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
+from scheduler.sources import Reading
 
 if TYPE_CHECKING:
     from scheduler.protocol import Reply, Request
@@ -64,7 +68,10 @@ class Introduced(Asked):
     """A world whose daemon is asked as `meridian run` lets its socket ask it."""
 
     async def ask(self, request: Request) -> Reply:
-        return await _Introduced(self.daemon, Path("/state")).ask(request)
+        reads = Files(("a.crontab",), self.places, Reading(0, "root", ZoneInfo("UTC"))).reads
+        return await _Introduced(self.daemon, Path("/state"), reads).ask(request)
+
+    places = Places(Path("/a.crontab"), None, Path("/state"), Path("/run"))
 
 
 REQUESTS: tuple[Request, ...] = (

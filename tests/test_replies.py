@@ -11,7 +11,7 @@ from standin import STATUS
 from scheduler import replies
 from scheduler.errors import NoAnswer
 from scheduler.model import Paused
-from scheduler.replies import Coming, Moved, RunningNow, WaitingNow
+from scheduler.replies import Coming, CrontabFile, Moved, Reads, RunningNow, WaitingNow
 
 ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
 
@@ -34,6 +34,16 @@ def test_members_of_a_newer_daemon_are_no_trouble() -> None:
     assert replies.of_status(STATUS | {"mood": "good"}) == replies.of_status(STATUS)
 
 
+def test_the_crontabs_and_how_they_are_read() -> None:
+    row = STATUS["files"][0] | {"refused": 3, "lines": [2, 9], "kept": 1, "readable": False}
+    found = replies.of_status(STATUS | {"files": [row]})
+    assert found.reads == Reads(is_named=False, is_system=True, zone="Europe/Berlin")
+    file = "/etc/meridian/crontabs/crontab"
+    assert found.files == (CrontabFile(file, 12, 3, (2, 9), 1, is_readable=False),)
+    older = {key: value for key, value in STATUS.items() if key not in ("files", "reads")}
+    assert (replies.of_status(older).reads, replies.of_status(older).files) == (None, ())
+
+
 def test_which_of_the_jobs_asked_about_there_are() -> None:
     assert replies.of_status(STATUS | {"in_force": ["a"]}).in_force == frozenset({"a"})
     assert replies.of_status(STATUS | {"in_force": []}).in_force == frozenset()
@@ -49,7 +59,7 @@ def test_what_became_of_a_run() -> None:
 @pytest.mark.parametrize("name", [name for name, value in STATUS.items() if value is not None])
 def test_a_status_that_lacks_a_member_is_no_answer(name: str) -> None:
     lacking = {key: value for key, value in STATUS.items() if key != name}
-    if name in ("last_tick", "max_running"):
+    if name in ("last_tick", "max_running", "reads", "files"):  # or of an older daemon
         replies.of_status(lacking)
     else:
         with pytest.raises(NoAnswer, match=r"no .* that makes sense"):
@@ -71,6 +81,8 @@ def test_a_status_that_lacks_a_member_is_no_answer(name: str) -> None:
         ({"counts": None}, "not an object"),
         ({"in_force": [1]}, "not of texts"),
         ({"in_force": "a"}, "not a list"),
+        ({"reads": []}, "not an object"),
+        ({"files": [STATUS["files"][0] | {"lines": [True]}]}, "not of numbers"),
     ],
 )
 def test_a_member_of_another_type_is_no_answer(members: dict[str, Any], why: str) -> None:

@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import shifts, sources
+from scheduler import shifts
 from scheduler.answer import Known, answer, of_repeated, of_skipped
-from scheduler.cli import anchors, completing, given, run_view, show
+from scheduler.cli import anchors, completing, given, in_force, run_view, show
 from scheduler.cli.past import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.cli.run_view import zone_of
 from scheduler.clock import RealClock
 from scheduler.due import walls
+from scheduler.errors import SourceRefused
 from scheduler.journal import Journal
 from scheduler.model import Entry
 from scheduler.record import RunRow
@@ -60,8 +61,8 @@ def why(
     with closing(given.journal(state)) as journal:
         run = _run(journal, which) if time is None else None
         job = which if run is None else run.run.job
-        entry = _entry(job, files, system=system)
-        zone = _zone(journal, job, entry)
+        entry = _entry(job, files, system=system, state=state, json=json)
+        zone = _zone(journal, job, entry, state)
         now = RealClock().now()
         if run is not None:
             at, remarks = run.run.instant, [_of_run(run)]
@@ -88,13 +89,13 @@ def _of_run(run: RunRow) -> str:
     return f"Run {run.run.number} of {run.run.job}, {run_view.scheduled(run)}."
 
 
-def _zone(journal: Journal, job: str, entry: Entry | None) -> ZoneInfo:
+def _zone(journal: Journal, job: str, entry: Entry | None, state: Path | None) -> ZoneInfo:
     """Return the job's zone; NothingThere for a job that nobody knows, or that left nothing."""
     if entry is not None:
         return entry.zone
     newest = journal.history(job, limit=1)
     if not newest:
-        explain_absence(journal, job)
+        explain_absence(journal, job, state)
         raise NothingThere(f"{nothing_kept(journal, job)} It is in none of these crontabs.")
     return zone_of(newest[0].zone)
 
@@ -117,12 +118,15 @@ def _last_instant(
     return at, [f"The last instant of {job} is {show.to_second(at.astimezone(zone))} {zone.key}."]
 
 
-def _entry(job: str, files: Sequence[str] | None, *, system: bool) -> Entry | None:
+def _entry(
+    job: str, files: Sequence[str] | None, *, system: bool, state: Path | None, json: bool
+) -> Entry | None:
     """Return the job's line, None if it has none (any more)."""
-    own = given.own_files(given.here())
-    if not files and not any(sources.is_there(Path(file)) for file in own):
+    zone = given.own_zone()
+    try:
+        loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
+    except SourceRefused:  # there is no crontab at all
         return None
-    loaded = given.load(files, given.own_zone(), system=system, keep_others=True)
     return next((entry for entry in loaded.entries if entry.job == job), None)
 
 

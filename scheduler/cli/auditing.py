@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from scheduler.audit import FIRST_YEAR, LAST_YEAR, Audit, Change, Finding, audit
-from scheduler.cli import given, rows, show
+from scheduler.cli import given, in_force, rows, show
 from scheduler.clock import RealClock
 from scheduler.model import Entry
 from scheduler.report import counted
@@ -29,6 +29,7 @@ def audit_entries(
         ),
     ] = None,
     system: given.SystemForm = False,
+    state: given.State = None,
     json: given.Json = False,
 ) -> None:
     """Say which entries a clock change touches in their zones, and what will happen.
@@ -36,7 +37,7 @@ def audit_entries(
     An entry that is not listed runs as on any other day.
     """
     zone = given.own_zone()
-    loaded = given.load(files, zone, system=system, keep_others=True)
+    loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
     asked = RealClock().now().astimezone(zone).year if year is None else year
     audited = audit(loaded.entries, asked)
     if json:

@@ -58,7 +58,7 @@ def _number(
     with closing(given.journal(state)) as journal:
         found = candidates(journal, which)
         if not found and not journal.history(which, limit=1):
-            explain_absence(journal, which)
+            explain_absence(journal, which, state)
     if not found:
         raise NotOneRun("no-such-run", f"There is no run of {which} to {verb}: {why_none}")
     if len(found) > 1:

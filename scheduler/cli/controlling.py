@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from scheduler import control, lock, protocol, replies
+from scheduler import protocol, replies
 from scheduler.cli import board, choosing, completing, given, show
 from scheduler.cli.choosing import NotOneRun
+from scheduler.cli.client import ask
 from scheduler.clock import RealClock
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import (
@@ -24,7 +25,6 @@ from scheduler.protocol import (
     Pause,
     Refused,
     Reload,
-    Reply,
     Request,
     Resume,
     Retry,
@@ -215,25 +215,6 @@ def _carry_out(
     if isinstance(reply, Refused):
         raise typer.Exit(1)
     return reply
-
-
-def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE) -> Reply:
-    """Return what the daemon with this state folder replies.
-
-    Raises NoDaemon if there is none, saying so where one lives without a socket, and NoAnswer.
-    """
-    places = given.here(state)
-    try:
-        return control.call(places.socket, request, timeout)
-    except NoDaemon as error:
-        pid = lock.holder(places.state)
-        if pid is None:
-            raise
-        lives = f"a daemon (pid {pid}) has the state folder {places.state}"
-        why = "its log says why"
-        if places.runtime != places.state:
-            why += ", or XDG_RUNTIME_DIR is another for it than for you"
-        raise NoDaemon(f"{lives}, but does not listen at {places.socket}: {why}") from error
 
 
 def as_refusal(error: NoDaemon | NoAnswer | NotOneRun) -> Refused:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 
 from scheduler import report, sources, versions
-from scheduler.cli import anchors, given, show
+from scheduler.cli import anchors, given, in_force, show
 from scheduler.clock import RealClock
 from scheduler.coming import coming
 from scheduler.errors import MeridianError, SourceRefused
@@ -97,7 +97,7 @@ def edit(state: given.State = None) -> None:
             f"your text is kept in {draft}"
         )
     with _kept(draft):
-        _save(places, edited)
+        _save(places, edited, state)
     draft.unlink(missing_ok=True)
 
 
@@ -215,10 +215,10 @@ def install(
         data = text.data
         for _, sentence in text.warnings:
             show.remark(f"{file}: {sentence}")
-    checked = _checked(places, data)
+    checked = _checked(places, data, file)
     if checked.has_errors:
         raise NotEdited(f"Nothing is changed: {file} has errors")
-    _save(places, checked)
+    _save(places, checked, state)
 
 
 @app.command(epilog="Example:  meridian remove --yes")
@@ -239,22 +239,25 @@ def remove(
     kept = versions.keep(path, places.versions, RealClock().now())
     versions.remove(path)
     show.say(f"Removed {path}; its text is kept in {kept}")
-    show.say("A running daemon lets go of its jobs before the next minute.")
+    show.say(in_force.reader(path, state, "lets go of its jobs"))
 
 
-def _checked(places: Places, data: bytes) -> Checked:
-    """Judge the text as it would be once saved, and show what is wrong with it."""
+def _checked(places: Places, data: bytes, file: str | None = None) -> Checked:
+    """Judge the text as it would be once saved, and show what is wrong with it.
+
+    Its problems are those of the `file` it comes from, if it is from one.
+    """
     path = str(places.crontab)
     files = dict.fromkeys((*given.own_files(places), path))
     by_root = places.folder is not None
     how = given.how(given.own_zone(), named=False, system=by_root)
     loaded = sources.load(tuple(files), how, drafts={path: data})
     table = next(table for table in loaded.crontabs if table.file == path)
-    show.problems(table.problems)
+    show.problems(replace(problem, file=file or path) for problem in table.problems)
     return Checked(data, table)
 
 
-def _save(places: Places, checked: Checked) -> None:
+def _save(places: Places, checked: Checked, state: Path | None) -> None:
     table = checked.table
     now = RealClock().now()
     kept = versions.keep(places.crontab, places.versions, now)
@@ -266,4 +269,4 @@ def _save(places: Places, checked: Checked) -> None:
     for run in islice(coming(table.entries, now, known), COMING):
         at = show.wall(run.at.astimezone(run.entry.zone))
         show.say(f"  {at} {run.entry.zone.key}  {run.entry.job}")
-    show.say("A running daemon reads it before the next minute.")
+    show.say(in_force.reader(places.crontab, state))

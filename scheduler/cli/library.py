@@ -11,6 +11,7 @@ from scheduler import localzone, sources
 from scheduler.cli import given
 from scheduler.errors import SourceRefused
 from scheduler.places import Places
+from scheduler.protocol import Json
 from scheduler.sources import Loaded, Reading, Stamp
 
 
@@ -39,6 +40,14 @@ class Files:
         if not problem:
             self.how = replace(self.how, zone=zone)
         return sources.load(self._paths(), self.how)
+
+    def reads(self) -> Json:
+        """Return for whoever asks the daemon how these files are read."""
+        return {
+            "named": bool(self.named),
+            "system_format": self.how.system,
+            "zone": self.how.zone.key,
+        }
 
     def _paths(self) -> tuple[str, ...]:
         with suppress(OSError):  # without a descriptor to look with, what was there is there

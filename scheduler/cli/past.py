@@ -8,12 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Self
 
 import typer
 
-from scheduler import sources, zonedata
-from scheduler.cli import completing, given, rows, run_view, show
+from scheduler.cli import completing, given, in_force, rows, run_view, show
 from scheduler.cli.tables import When
 from scheduler.clock import RealClock
 from scheduler.errors import MeridianError
@@ -47,7 +47,7 @@ def history(
         typer.Option(
             "--job",
             metavar="JOB",
-            help="One job only, also one whose name is a number.",
+            help="One job only.",
             autocompletion=completing.jobs,
         ),
     ] = None,
@@ -81,7 +81,7 @@ def history(
     if jumps and (which is not None or job is not None or failed):
         why = "a jump of the clock is no job's, and none fails: leave out the name and --failed"
         raise typer.BadParameter(why)
-    asked = _Asked.of(since, until, number, failed=failed, json=json)
+    asked = _Asked.of(since, until, number, failed=failed, state=state, json=json)
     with closing(given.journal(state, must_exist=True)) as journal:
         if jumps:
             _print_jumps(asked.jumps(journal), json=json)
@@ -106,16 +106,24 @@ def history(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Of which time, how many and which runs are asked for."""
+    """Of which time, how many and which runs are asked for, in which state folder."""
 
     since: datetime | None
     before: datetime | None
     number: int | None
     failed: bool
+    state: Path | None
 
     @classmethod
     def of(
-        cls, since: str | None, until: str | None, number: int | None, *, failed: bool, json: bool
+        cls,
+        since: str | None,
+        until: str | None,
+        number: int | None,
+        *,
+        failed: bool,
+        state: Path | None,
+        json: bool,
     ) -> Self:
         """Read what was typed, and say as what it was read."""
         now, zone = RealClock().now(), given.own_zone()
@@ -126,7 +134,7 @@ class _Asked:
         }
         given.echo(zone, times, json=json)
         first, last = (times[word].at if word in times else None for word in ("since", "until"))
-        return cls(first, last, number, failed)
+        return cls(first, last, number, failed, state)
 
     @property
     def is_of_a_time(self) -> bool:
@@ -196,7 +204,7 @@ def _nothing(journal: Journal, job: str | None, asked: _Asked) -> str:
     """Return why there is no run to be told; NothingThere for a job that nobody knows."""
     if job is not None:
         if not journal.history(job, limit=1):
-            explain_absence(journal, job)
+            explain_absence(journal, job, asked.state)
             return nothing_kept(journal, job)
         return f"Of {job} there is nothing of that kind in that time."
     if asked.is_of_a_time or asked.failed:
@@ -234,12 +242,9 @@ def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
         show.remark("The clock has not jumped, and no daemon was missing.")
 
 
-def explain_absence(journal: Journal, job: str) -> None:
+def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
     """Tell a job that has not run yet from a name that nobody knows, which raises."""
-    places = given.here()
-    by_root = places.folder is not None
-    how = given.how(zonedata.UTC_ZONE, named=False, system=by_root, keep_others=True)
-    entries = sources.load(given.own_files(places), how).entries
+    entries = in_force.known(state).entries
     if any(entry.job == job for entry in entries):
         return
     names = {run.run.job for run in journal.history(limit=REMEMBERED)}

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import doubts, expression, report
-from scheduler.cli import anchors, given, rows, show
+from scheduler.cli import anchors, given, in_force, rows, show
 from scheduler.cli.tables import Cell, When
 from scheduler.clock import RealClock
 from scheduler.coming import ComingRun, coming, first_instants
@@ -33,13 +33,16 @@ _DRAWN = re.compile(r"(?<![a-z0-9])h(?![a-z])|~", re.IGNORECASE)
 
 @app.command(epilog="Example:  meridian check crontabs/*.crontab")
 def check(
-    files: given.Files = None, system: given.SystemForm = False, json: given.Json = False
+    files: given.Files = None,
+    system: given.SystemForm = False,
+    state: given.State = None,
+    json: given.Json = False,
 ) -> None:
     """Say every problem of the crontabs, with the line, a caret and a hint.
 
     The exit status is 1 if a line is refused; warnings alone leave it 0.
     """
-    loaded = given.load(files, given.own_zone(), system=system)
+    loaded = in_force.load(files, given.own_zone(), system=system, state=state, json=json)
     if json:
         for problem in loaded.problems:
             show.row(rows.of_problem(problem))
@@ -62,7 +65,7 @@ def list_entries(
     exactly as it is run.
     """
     zone = given.own_zone()
-    loaded = given.load(files, zone, system=system, keep_others=True)
+    loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
     if json:
         for entry in loaded.entries:
             show.row(rows.of_entry(entry))
@@ -128,7 +131,7 @@ def next_runs(
     start, end = first.at, None if last is None else last.at
     is_typed = last is not None or since != "now"
     given.echo(zone, {"from": first, "until": last} if is_typed else {}, json=json)
-    loaded = given.load(files, zone, system=system)
+    loaded = in_force.load(files, zone, system=system, state=state, json=json)
     most = number if number is not None or end else USUAL_NUMBER
     runs = coming(loaded.entries, start, anchors.known(state, loaded.entries))
     inside = takewhile(lambda run: end is None or run.at < end, runs)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,7 +31,7 @@ from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
 from scheduler.places import Places, make_private
 from scheduler.process import RealSpawner, default_signals
-from scheduler.protocol import Refused, Reply, Request, Status
+from scheduler.protocol import Json, Refused, Reply, Request, Status
 from scheduler.pruning import Pruning
 from scheduler.renewal import Renewal
 from scheduler.retention import Retention
@@ -168,7 +168,7 @@ async def _serve(daemon: Daemon, parts: Parts) -> None:
     daemon.listen(asyncio.get_running_loop())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
     try:
-        await _answer(daemon, parts.places, parts.log)
+        await _answer(daemon, parts)
     except JournalDamaged:
         signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
         await parts.clock.wait(parts.clock.now(), asyncio.Event())  # what came leaves its note
@@ -178,12 +178,12 @@ async def _serve(daemon: Daemon, parts: Parts) -> None:
         raise
 
 
-async def _answer(daemon: Daemon, places: Places, log: Log) -> None:
+async def _answer(daemon: Daemon, parts: Parts) -> None:
     """Let a daemon run and answer at its socket."""
     async with AsyncExitStack() as stack:
-        if listener := _listener(places, log):
-            ask = _Introduced(daemon, places.state).ask
-            await stack.enter_async_context(control.serve(listener, ask, _warner(log)))
+        if listener := _listener(parts.places, parts.log):
+            ask = _Introduced(daemon, parts.places.state, parts.library.reads).ask
+            await stack.enter_async_context(control.serve(listener, ask, _warner(parts.log)))
         await daemon.run()
 
 
@@ -202,10 +202,14 @@ def _warner(log: Log) -> Callable[[str], None]:
 
 
 class _Introduced:
-    """A daemon that also says which process and state it is when it is asked how it does."""
+    """A daemon that also says which process and state it is when it is asked how it does.
 
-    def __init__(self, daemon: Daemon, state: Path) -> None:
+    And how it `reads` its crontabs, whose paths it gives in full.
+    """
+
+    def __init__(self, daemon: Daemon, state: Path, reads: Callable[[], Json]) -> None:
         self._daemon = daemon
+        self._reads = reads
         self._who = {
             "version": version("meridian"),
             "pid": os.getpid(),
@@ -216,8 +220,12 @@ class _Introduced:
     async def ask(self, request: Request) -> Reply:
         reply = await self._daemon.ask(request)
         if isinstance(request, Status) and not isinstance(reply, Refused):
-            return self._who | reply
+            return self._who | reply | {"reads": self._reads(), "files": _in_full(reply["files"])}
         return reply
+
+
+def _in_full(files: Any) -> list[Json]:
+    return [row | {"file": str(Path(row["file"]).absolute())} for row in files]
 
 
 def _daemon(parts: Parts, journal: Journal, grace: float, most: int | None, kept: Kept) -> Daemon:

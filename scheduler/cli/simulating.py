@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from scheduler.cli import anchors, given, show
+from scheduler.cli import anchors, given, in_force, show
 from scheduler.cli.events import Tally, Telling
 from scheduler.clock import RealClock
 from scheduler.errors import MeridianError
@@ -77,7 +77,7 @@ def simulate(
     given.echo(zone, {"from": first, "until": last}, json=json)
     befalls = {Mishap.DOWNTIME: downtime, Mishap.SUSPEND: suspend, Mishap.SET_CLOCK: set_clock}
     incidents = read.incidents(befalls, end)
-    loaded = given.load(files, zone, system=system)
+    loaded = in_force.load(files, zone, system=system, state=state, json=json)
     known, lasts = _known(state, loaded.entries)
     simulation = Simulation(
         loaded, start, end, incidents=incidents, anchors=known, lasts=lasts, most=most

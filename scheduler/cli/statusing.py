@@ -16,7 +16,8 @@ from typer.core import TyperCommand
 
 from scheduler import health, protocol, replies
 from scheduler.cli import board, given, show
-from scheduler.cli.controlling import as_refusal, ask
+from scheduler.cli.client import ask
+from scheduler.cli.controlling import as_refusal
 from scheduler.clock import RealClock, rest
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
 from scheduler.health import Finding, Level, Trouble

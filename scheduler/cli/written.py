@@ -53,7 +53,7 @@ def logs(
     What is not kept of a long output is told on standard error, where it was.
     """
     with closing(given.journal(state, must_exist=True)) as journal:
-        run = _run(journal, which)
+        run = _run(journal, which, state)
         attempt = _attempt(run, number)
         folder = given.here(state).state
         if follow:
@@ -68,7 +68,7 @@ def logs(
         sink.end()
 
 
-def _run(journal: Journal, which: str) -> RunRow:
+def _run(journal: Journal, which: str, state: Path | None) -> RunRow:
     number = run_number(which)
     if number is not None and (run := journal.run(number)) is not None:
         return run
@@ -77,7 +77,7 @@ def _run(journal: Journal, which: str) -> RunRow:
         return run
     if number is not None:
         raise NothingThere(f"There is no run {which}; meridian history lists the runs")
-    explain_absence(journal, which)
+    explain_absence(journal, which, state)
     raise NothingThere(nothing_kept(journal, which))
 
 

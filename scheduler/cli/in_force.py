@@ -1,0 +1,144 @@
+"""Which crontabs are meant when none is named: those of the running daemon, else the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from scheduler import replies, sources, zonedata
+from scheduler.cli import given
+from scheduler.cli.client import ask
+from scheduler.cli.show import remark
+from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
+from scheduler.protocol import Refused, Status
+from scheduler.replies import Reads, Standing
+from scheduler.sources import Loaded
+
+_PATIENCE = 2.0  # seconds; who lists crontabs does not wait for long
+_NAMED = 5  # files that are named; the rest is a number
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The crontabs to read, and in a sentence whose they are; no `files`: the user's own.
+
+    `pid` is the daemon's; where there is none `absence` says so.
+    """
+
+    said: str
+    files: tuple[str, ...] = ()
+    reads: Reads | None = None
+    pid: int | None = None
+    absence: str = ""
+
+
+def load(
+    files: Sequence[str] | None,
+    zone: ZoneInfo,
+    *,
+    system: bool,
+    state: Path | None,
+    json: bool,
+    keep_others: bool = False,
+) -> Loaded:
+    """Read the named crontabs, or those in force, and say which on standard error.
+
+    As `given.load`. A program is not told which they are: its rows name their files.
+    """
+    if files:
+        return given.load(files, zone, system=system, keep_others=keep_others)
+    found = source(state)
+    if not json:
+        remark(found.said)
+    return _load(found, zone, system=system, keep_others=keep_others)
+
+
+def known(state: Path | None) -> Loaded:
+    """Return the crontabs in force, or the user's own; of no entries where there are none."""
+    found = source(state)
+    try:
+        return _load(found, zonedata.UTC_ZONE, system=False, keep_others=True)
+    except MeridianError:
+        return Loaded((), (), ())
+
+
+def source(state: Path | None) -> Source:
+    """Ask the daemon with this state folder what it reads."""
+    own = _own()
+    try:
+        reply = ask(Status(), state, _PATIENCE)
+        standing = _standing(reply)
+    except (NoDaemon, NoAnswer) as error:
+        who = (
+            "No daemon runs" if isinstance(error, NoDaemon) else f"No word from the daemon: {error}"
+        )
+        return Source(f"{who}; your own crontabs: {own}", absence=_absence(error))
+    if standing.reads is None or not standing.files:
+        who = f"The running daemon (pid {standing.pid}) names no crontab"
+        return Source(f"{who}; your own crontabs: {own}", pid=standing.pid)
+    files = tuple(each.file for each in standing.files)
+    said = f"Crontabs of the running daemon (pid {standing.pid}): {named(files)}"
+    return Source(said, files, standing.reads, standing.pid)
+
+
+def _absence(error: MeridianError) -> str:
+    """Return that nobody will see a change, or that nobody can tell."""
+    said = str(error)
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def reader(path: Path, state: Path | None, then: str = "reads it") -> str:
+    """Return which daemon will see that the user's own crontab was changed, and does what `then`.
+
+    One that goes by the user's places sees it though the file is new there.
+    """
+    found = source(state)
+    if found.pid is None:
+        return found.absence
+    daemon = f"The running daemon (pid {found.pid})"
+    is_seen = str(path) in found.files or (found.reads is not None and not found.reads.is_named)
+    if found.reads is None:
+        return f"{daemon} does not say whether it reads it."
+    if is_seen:
+        return f"{daemon} {then} before the next minute."
+    return f"{daemon} does not read it: it was started with {named(found.files)}"
+
+
+def _standing(reply: dict[str, object] | Refused) -> Standing:
+    if isinstance(reply, Refused):
+        raise NoAnswer(reply.message)
+    return replies.of_status(reply)
+
+
+def named(files: Sequence[str]) -> str:
+    """Return the files in a few words."""
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return ", ".join(files[:_NAMED]) + more
+
+
+def _own() -> str:
+    places = given.here()
+    return str(places.folder or places.crontab)
+
+
+def _load(found: Source, zone: ZoneInfo, *, system: bool, keep_others: bool) -> Loaded:
+    if found.reads is None:
+        return given.load(None, zone, system=system, keep_others=keep_others)
+    reads = found.reads
+    how = given.how(
+        _zone(reads, zone),
+        named=reads.is_named,
+        system=system or reads.is_system,
+        keep_others=keep_others,
+    )
+    return sources.load(found.files, how)
+
+
+def _zone(reads: Reads, own: ZoneInfo) -> ZoneInfo:
+    """Return the machine's zone as the daemon has it; the asker's own where that is not known."""
+    try:
+        return zonedata.named(reads.zone)
+    except BadValue:
+        return own

@@ -1,0 +1,117 @@
+"""Which crontabs are meant when none is named: those of the running daemon, or the user's own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from standin import STATUS, StandIn
+
+from scheduler.journal import Journal
+from scheduler.protocol import Refused, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Person
+
+CRONTAB = "CRON_NAME=daemons 0 9 * * * echo\n"
+
+
+@pytest.fixture
+def daemon(person: Person) -> Iterator[StandIn]:
+    """Someone whose own crontab has one job, and whose daemon was started with another file."""
+    person.has("CRON_NAME=own " + person.line("0 9 * * *", "echo"))
+    stand_in = StandIn()
+    stand_in.status = STATUS | reads(person.file(CRONTAB), zone="Asia/Tokyo")
+    with stand_in.listening(person.home / "run" / "control.sock"):
+        yield stand_in
+
+
+def reads(*files: str, **how: Any) -> dict[str, Any]:
+    rows = [STATUS["files"][0] | {"file": file} for file in files]
+    plain = {"named": True, "system_format": False, "zone": "Europe/Berlin"}
+    return {"files": rows, "reads": plain | how}
+
+
+def jobs(person: Person, command: str) -> set[str]:
+    options = {"next": ("-n", "2"), "audit": ("--year", "2027"), "simulate": ("--from", "2027-03-28", "--until", "1d")}  # fmt: skip
+    result = person.types(command, *options.get(command, ()), "--json")
+    return {json.loads(line)["job"] for line in result.stdout.splitlines()}
+
+
+def test_the_crontabs_of_the_running_daemon_are_read_in_its_zone(
+    person: Person, daemon: StandIn
+) -> None:
+    result = person.types("list", "--json")
+    row = json.loads(result.stdout)
+    assert (row["job"], row["zone"], result.stderr) == ("daemons", "Asia/Tokyo", "")
+    assert set(daemon.asked) == {Status()}
+
+
+@pytest.mark.parametrize("command", ["list", "next", "simulate"])
+def test_every_listing_is_of_them(person: Person, daemon: StandIn, command: str) -> None:
+    assert jobs(person, command) == {"daemons"}
+    assert daemon.asked
+
+
+def test_why_and_check_are_about_them_too(person: Person, daemon: StandIn) -> None:
+    assert "is still to come" in person.types("why", "daemons", "2999-01-01T00:00Z").stdout
+    daemon.status = STATUS | reads(person.file("0 61 * * * x\n"))
+    assert person.types("check").stdout.startswith(f"{person.home}/a.crontab:1:3: ")
+
+
+def test_which_they_are_is_said_to_a_person(person: Person, daemon: StandIn) -> None:
+    file = f"{person.home}/a.crontab"
+    assert person.types("list").stderr == f"Crontabs of the running daemon (pid 4242): {file}\n"
+    daemon.status = STATUS | reads(*(f"{file}{n}" for n in range(7)))
+    assert f"{file}4 and 2 more\n" in person.types("list").stderr
+
+
+def test_a_file_that_is_named_is_the_one(person: Person, daemon: StandIn) -> None:
+    other = person.file("CRON_NAME=other 0 9 * * * x\n", "b.crontab")
+    result = person.types("list", "--json", other)
+    assert json.loads(result.stdout)["job"] == "other"
+    assert daemon.asked == []
+
+
+def test_files_in_the_system_s_form_are_read_so(person: Person, daemon: StandIn) -> None:
+    file = person.file("CRON_NAME=a 0 9 * * * www-data echo hi\n")
+    daemon.status = STATUS | reads(file, system_format=True)
+    assert json.loads(person.types("list", "--json").stdout)["user"] == "www-data"
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (STATUS | {"files": None, "reads": None}, "The running daemon (pid 4242) names no crontab"),
+        (Refused("busy", "32 are connected"), "No word from the daemon: 32 are connected"),
+        ({"version": "9"}, "No word from the daemon: the daemon's answer has no"),
+    ],
+)
+def test_a_daemon_that_does_not_say_leaves_the_user_s_own(
+    person: Person, daemon: StandIn, reply: Any, said: str
+) -> None:
+    daemon.replies[Status] = reply
+    result = person.types("list")
+    assert result.stdout.splitlines()[1].startswith("own ")
+    assert result.stderr.startswith(said)
+    assert f"; your own crontabs: {person.crontab.parent}" in result.stderr
+
+
+def test_without_a_daemon_it_is_the_user_s_own_and_said_to_be(person: Person) -> None:
+    person.has("CRON_NAME=own " + person.line("0 9 * * *", "echo"))
+    result = person.types("list")
+    assert result.stderr.startswith("No daemon runs; your own crontabs: ")
+    assert result.stdout.splitlines()[1].startswith("own ")
+
+
+def test_a_job_of_the_daemon_is_known(person: Person, daemon: StandIn) -> None:
+    person.state.mkdir(exist_ok=True)
+    Journal.open(person.state / "journal.db").close()
+    assert person.types("history", "daemons").exit_code == 0
+    result = person.types("history", "demons")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "There is no job 'demons'; did you mean daemons?" in result.stderr
+    assert daemon.asked
