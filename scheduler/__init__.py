@@ -3,7 +3,7 @@
 crontab text → entries     sources, crontab, lines, action, scope, settings, values, duration,
                            naming, program, delay, remarks, percent, expression, items, fields,
                            canonical, writing,
-                           dates, doubts, sixth
+                           dates, doubts, sixth, zone_rule
 entries → due runs         roster, last_good, timetable, due, shifts, minutes, tick, catchup
 due runs → claim → spawn   runs, prepared, admission, jobs, pauses, waiting, pending, queues, slots,
                            launches, process, shell, marks, environment, limits, limiter, cgroup

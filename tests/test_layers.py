@@ -28,7 +28,7 @@ LAYERS = {
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
         *("human_time", "percent", "program", "record", "secret_forms"),
         *("items", "last_good", "limits", "lines", "marks", "mask", "naming", "protocol"),
-        *("dates", "doubts", "sixth"),
+        *("dates", "doubts", "sixth", "zone_rule"),
         *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),
         *("shell", "shifts", "tick", "timetable", "tzif", "values", "wording", "writing"),
         *("zonedata",),
@@ -66,6 +66,7 @@ OUTSIDE = {
     *("threading", "time", "urllib.request", "uuid", "warnings"),
 }
 ALLOWED = {
+    ("zone_rule", "io"): "a zone is made from bytes in memory",
     ("limits", "signal"): "only the numbers of signals, which differ by machine",
     ("zonedata", "importlib"): "zones are files of the system or of a package,",
     ("zonedata", "pathlib"): "as they are to the library whose place it takes;",
