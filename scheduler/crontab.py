@@ -14,6 +14,7 @@ from scheduler.errors import BadValue
 from scheduler.model import Crontab, Entry, Flags, Overlap
 from scheduler.scope import Refused, Scope
 from scheduler.writing import write
+from scheduler.zone_rule import RuleZone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,14 +34,22 @@ _FREELY_NAMED = frozenset(
 
 
 def parse(
-    data: bytes, *, file: str, zone: ZoneInfo, system: bool = False, salt: str = ""
+    data: bytes,
+    *,
+    file: str,
+    zone: ZoneInfo,
+    system: bool = False,
+    by_root: bool = False,
+    salt: str = "",
 ) -> Crontab:
     """Read one file; `zone` is for entries without CRON_TZ, `system` adds the user column.
+
+    In a table of root's own (`by_root`), as in the system form, a `-` may stand before the minute.
 
     Never raises: whatever is wrong is a Problem, and a bad line takes no good one down. `salt`
     moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD follow the job's name.
     """
-    return _Reader(file, zone, system=system, salt=salt).read(data)
+    return _Reader(file, zone, system=system, by_root=by_root, salt=salt).read(data)
 
 
 def unique(crontabs: Sequence[Crontab]) -> tuple[Crontab, ...]:
@@ -55,10 +64,13 @@ def unique(crontabs: Sequence[Crontab]) -> tuple[Crontab, ...]:
 class _Reader:
     """The place in one file, and what has been found above it."""
 
-    def __init__(self, file: str, zone: ZoneInfo, *, system: bool, salt: str) -> None:
+    def __init__(
+        self, file: str, zone: ZoneInfo, *, system: bool, by_root: bool, salt: str
+    ) -> None:
         self._file = file
         self._zone = zone
         self._system = system
+        self._may_hush = system or by_root
         self._salt = salt
         self._scope = Scope()
         self._names = naming.Names()
@@ -154,10 +166,13 @@ class _Reader:
         if not assigned.value:
             return None
         try:
-            return settings.read(assigned.name, assigned.value)
+            value = settings.read(assigned.name, assigned.value)
         except BadValue as bad:
             self._note(_placed(bad, assigned, self._quote(assigned)))
             return self._last_problem()
+        if isinstance(value, RuleZone):
+            self._note(doubts.on_rule(value.key, assigned.value_at))
+        return value
 
     def _quote(self, assigned: Assigned) -> str:
         """Return the quote that a value stands in, "" for none."""
@@ -182,8 +197,8 @@ class _Reader:
 
     def _entry(self, start: int, scope: Scope) -> Entry:
         no_log = self._line[start] == "-"
-        if no_log and not self._system:
-            hint = "only the system form may start with it; here write -q before the command"
+        if no_log and not self._may_hush:
+            hint = "only root's tables may start with it; write -q before the command"
             raise BadValue("dash", "a - in front of the minute", offset=start, hint=hint)
         job = lines.job(self._line, start + no_log)
         does = action.read(job, self._line, system=self._system)

@@ -11,6 +11,7 @@ from scheduler.explain import explain
 from scheduler.fields import DAY, FIELDS, WEEKDAY, Field
 from scheduler.model import Expression
 from scheduler.remarks import Remark
+from scheduler.zone_rule import which_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,12 @@ def on_schedule(text: str, schedule: Schedule) -> list[Remark]:
     if not comes(schedule):
         found.append(_never(schedule, words[FIELDS.index(DAY)].start()))
     return found
+
+
+def on_rule(rule: str, at: int) -> Remark:
+    """Return the warning about a POSIX zone rule, whose sign is not the one people expect."""
+    message, hint = which_way(rule)
+    return Remark("zone-rule", message, at, hint)
 
 
 def _long_steps(words: list[re.Match[str]], schedule: Expression) -> Iterator[Remark]:

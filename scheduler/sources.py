@@ -230,7 +230,10 @@ def _load_one(file: str, how: Reading, drafts: Mapping[str, bytes]) -> tuple[Cro
 
 
 def _parsed(file: str, text: Text, how: Reading) -> Crontab:
-    table = crontab.parse(text.data, file=file, zone=how.zone, system=how.system, salt=how.salt)
+    by_root = how.uid == 0
+    table = crontab.parse(
+        text.data, file=file, zone=how.zone, system=how.system, by_root=by_root, salt=how.salt
+    )
     doubts = tuple(
         Problem(file, 0, 0, Severity.WARNING, code, sentence) for code, sentence in text.warnings
     )

@@ -14,6 +14,7 @@ from scheduler import duration, zonedata
 from scheduler.errors import BadValue
 from scheduler.fields import shortened
 from scheduler.model import Pool
+from scheduler.zone_rule import RuleZone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,19 +36,23 @@ _PIECE = re.compile(r"[^,\s]+")
 
 
 def zone(text: str) -> ZoneInfo:
-    """Return the zone of this IANA name, spelt exactly.
+    """Return the zone of this IANA name, spelt exactly, or POSIX rule; as in tzset(3) behind a `:`.
 
-    Raises BadValue: `unknown-zone`, or `damaged-zone` for one whose file can't be used.
+    Raises BadValue: `unknown-zone`, `bad-zone-rule`, or `damaged-zone` for a file that can't be
+    used.
     """
+    text = text.removeprefix(":")
     if text.startswith("/") or text in _NOT_ZONES:
         raise _unknown(text)
     try:
         found = zonedata.named(text)
     except BadValue as bad:
-        if bad.code == "damaged-zone" and zonedata.is_name(text):
+        if bad.code == "bad-zone-rule" or zonedata.is_name(text):
             raise
         raise _unknown(text) from None
-    if not zonedata.is_name(text):  # a disk that ignores case has europe/berlin too
+    if not (
+        isinstance(found, RuleZone) or zonedata.is_name(text)
+    ):  # a disk that ignores case has europe/berlin too
         raise _unknown(text)
     return found
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
-from scheduler import tzif
+from scheduler import tzif, zone_rule
 from scheduler.errors import BadValue
 
 if TYPE_CHECKING:
@@ -73,10 +73,11 @@ _read: dict[str, _Read] = {}
 
 
 def named(name: str) -> ZoneInfo:
-    """Return the zone of this name, or of the file that an absolute path leads to.
+    """Return the zone of this name or POSIX rule, or of the file that an absolute path leads to.
 
-    Raises BadValue: `unknown-zone` where there is none, `damaged-zone` for a file that can't be
-    used. The next database is not asked then: its rules may be those of another year.
+    Raises BadValue: `unknown-zone` where there is none, `bad-zone-rule` for a rule that makes no
+    sense, `damaged-zone` for a file that can't be used. The next database is not asked then: its
+    rules may be those of another year.
     """
     found = _read.get(name)
     if found is None:
@@ -174,7 +175,7 @@ def pair(name: str) -> tuple[ZoneInfo, ZoneInfo] | None:
 def _look_up(name: str) -> _Read:
     stamp, path = _stamp(name), file_of(name)
     if path is None:
-        return _Read(stamp, None, "unknown-zone", f"there is no time zone {name!r}")
+        return _by_rule(name)
     try:
         return _Read(stamp, _parsed(bytes_of(path), name))
     except (OSError, ValueError) as error:
@@ -183,6 +184,16 @@ def _look_up(name: str) -> _Read:
         is_packaged = package is not None and path.is_relative_to(package)
         hint = f"install {PACKAGE if is_packaged else 'tzdata'} again"
         return _Read(stamp, None, "damaged-zone", f"the zone file {path} is damaged: {why}", hint)
+
+
+def _by_rule(text: str) -> _Read:
+    """Return the zone of a POSIX rule: as in tzset(3), where there is no file of that name."""
+    if not zone_rule.is_rule(text):
+        return _Read(None, None, "unknown-zone", f"there is no time zone {text!r}")
+    try:
+        return _Read(None, zone_rule.zone(text))
+    except BadValue as bad:
+        return _Read(None, None, bad.code, bad.message, bad.hint)
 
 
 def _stamp(name: str) -> _Stamp:

@@ -659,6 +659,15 @@ def test_flags_stand_before_the_command(
     assert [problem.code for problem in table.problems] == ([found] if found else [])
 
 
+def test_roots_own_table_may_ask_the_log_for_silence_as_in_cronie() -> None:
+    table = crontab.parse(b"-*/15 * * * * x\n", file="root", zone=BERLIN, by_root=True)
+    assert table.problems == ()
+    assert [(entry.schedule_text, entry.flags.no_log) for entry in table.entries] == [
+        ("*/15 * * * *", True)
+    ]
+    assert [problem.code for problem in read("-*/15 * * * * x\n").problems] == ["dash"]
+
+
 def test_of_all_flags_only_that_for_mail_waits_for_its_effect() -> None:
     (problem,) = read("-0 9 * * * root -nq x\n", system=True).problems
     assert (problem.column, problem.message) == (17, "-n has no effect yet")

@@ -376,3 +376,13 @@ def test_without_descriptors_the_crontabs_of_the_last_look_are_there(crontab: Pa
     assert set(before) == {str(crontab), "the machine's zone"}
     crontab.unlink()
     assert set(files.stamps()) == {"the machine's zone"}
+
+
+def test_root_alone_may_ask_the_log_for_silence_in_a_table_of_its_own(tmp_path: Path) -> None:
+    crontab = tmp_path / "crontab"
+    crontab.write_text("-*/15 * * * * x\n")
+    for uid, found in ((0, []), (1000, ["dash"])):
+        loaded = load(
+            [str(crontab)], replace(HOW, uid=uid), drafts={str(crontab): crontab.read_bytes()}
+        )
+        assert [problem.code for problem in loaded.problems] == found

@@ -15,14 +15,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from test_due import expression
+from test_due import UTC_ZONE, expression
 
-from scheduler import shifts, zone_rule
-from scheduler.due import following
+from scheduler import crontab, localzone, shifts, zone_rule
+from scheduler.due import Instant, following
 from scheduler.errors import BadValue
+from scheduler.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from scheduler.model import Expression
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -263,8 +266,49 @@ def test_which_way_a_rule_goes_is_said(rule: str, said: str, hint: str) -> None:
 def test_a_rule_is_due_when_the_zone_is_whose_rule_it_is(text: str, rule: str, name: str) -> None:
     asked = expression(text)
     for start in (datetime(2027, 3, 1, tzinfo=UTC), datetime(2027, 9, 25, tzinfo=UTC)):
-        by_name, by_rule = (
-            list(takewhile(lambda each: each.at < start + 45 * DAY, following(asked, zone, start)))
-            for zone in (ZoneInfo(name), zone_rule.zone(rule))
-        )
-        assert by_rule == by_name
+        by_name = until(asked, ZoneInfo(name), start, start + 45 * DAY)
+        assert until(asked, zone_rule.zone(rule), start, start + 45 * DAY) == by_name
+
+
+def until(asked: Expression, zone: ZoneInfo, start: datetime, end: datetime) -> list[Instant]:
+    return list(takewhile(lambda each: each.at < end, following(asked, zone, start)))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "found", "why"),
+    [
+        (":Europe/Berlin", "Europe/Berlin", [], "a colon in front, as POSIX writes a name"),
+        ("UTC-2", "UTC-2", ["zone-rule"], "a rule, and which way it goes"),
+        (":UTC-2", "UTC-2", ["zone-rule"], "behind a colon"),
+        ("PST8PDT,M3.2.0,M11.1.0", "PST8PDT,M3.2.0,M11.1.0", ["zone-rule"], "with DST"),
+        ("<+03>-3", "<+03>-3", ["zone-rule"], "with a number as its name"),
+        ("PST8PDT", "PST8PDT", [], "a zone of this name comes before the rule"),
+        ("Etc/GMT-2", "Etc/GMT-2", [], "a name is no rule"),
+    ],
+)
+def test_cron_tz_takes_what_tzset_takes(text: str, key: str, found: list[str], why: str) -> None:
+    for line in (f"CRON_TZ={text}\n0 9 * * * x\n", f"CRON_TZ={text} 0 9 * * * x\n"):
+        table = crontab.parse(line.encode(), file="crontab", zone=UTC_ZONE)
+        assert [problem.code for problem in table.problems] == found, why
+        assert {problem.severity for problem in table.problems} <= {Severity.WARNING}
+        assert {problem.column for problem in table.problems} <= {9}
+        (entry,) = table.entries
+        assert entry.zone.key == key, why
+        again = crontab.parse(crontab.write([entry]).encode(), file="crontab", zone=UTC_ZONE)
+        assert again.entries == (entry,)
+
+
+def test_a_rule_that_makes_no_sense_never_falls_back_in_silence() -> None:
+    text = b"CRON_TZ=CET-1CEST,M3.6.0,M10.5.0\n0 9 * * * x\n"
+    table = crontab.parse(text, file="crontab", zone=UTC_ZONE)
+    assert [(each.code, each.column) for each in table.problems] == [("bad-zone-rule", 9)]
+    assert "M3.6.0 is no day" in table.problems[0].message
+    assert table.refused == {2}
+
+
+def test_tz_may_hold_a_rule_too() -> None:
+    assert localzone.machine_zone({"TZ": "UTC-2"}) == (zone_rule.zone("UTC-2"), None)
+    assert localzone.machine_zone({"TZ": ":UTC-2"}) == (zone_rule.zone("UTC-2"), None)
+    zone, why = localzone.machine_zone({"TZ": "CET-1CEST,M3.6.0,M10.5.0"})
+    assert zone.key == "UTC"
+    assert "so UTC is taken" in str(why)
