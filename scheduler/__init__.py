@@ -4,7 +4,8 @@ crontab text → entries     sources, crontab, lines, action, scope, settings, v
                            naming, program, delay, remarks, percent, expression, items, fields,
                            canonical, writing,
                            dates, doubts, sixth, zone_rule
-entries → due runs         roster, last_good, timetable, due, shifts, minutes, tick, catchup
+entries → due runs         roster, zone_changes, last_good, timetable, due, shifts, minutes, tick,
+                           catchup
 due runs → claim → spawn   runs, prepared, admission, jobs, pauses, waiting, pending, queues, slots,
                            launches, process, shell, marks, environment, limits, limiter, cgroup
 spawn → outcome            watch, proc, heritage, bounds, outputs, output_guard

@@ -22,6 +22,7 @@ from scheduler.protocol import (
     Trigger,
     stamp,
 )
+from scheduler.zonedata import databases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from scheduler.roster import FileRead, Roster
     from scheduler.runs import Runs
     from scheduler.watch import Running
+    from scheduler.zonedata import Database
 
 _MOST = 100  # rows of each list in a status
 _NEXT = 5  # coming runs in it
@@ -138,6 +140,7 @@ class Desk:
             "stopping": self.is_closed,
             "last_tick": None if last is None else stamp(last),
             "journal": self._herald.refusal or None,
+            "zone_data": [_of_database(each) for each in databases(self._roster.zones)],
             "max_running": self._runs.most,
             "counts": {
                 "running": len(running),
@@ -191,6 +194,14 @@ def _of_file(read: FileRead) -> Json:
         "lines": list(read.refused[:_LINES]),
         "kept": read.kept,
         "readable": read.is_readable,
+    }
+
+
+def _of_database(found: Database) -> Json:
+    return {
+        "where": found.where,
+        "version": found.version or None,
+        "zones": len(found.zones),
     }
 
 

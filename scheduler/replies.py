@@ -91,6 +91,15 @@ class Reads:
 
 
 @dataclass(frozen=True, slots=True)
+class ZoneData:
+    """A database of zones in use: a folder, a file or a package; its version, if it names one."""
+
+    where: str
+    version: str | None
+    zones: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How a daemon does. The rows may be cut; `runs`, `waits` and `pauses` count them whole."""
 
@@ -103,6 +112,7 @@ class Standing:
     last_tick: datetime | None
     now: datetime
     journal: str | None
+    zone_data: tuple[ZoneData, ...]
     max_running: int | None
     running: tuple[RunningNow, ...]
     waiting: tuple[WaitingNow, ...]
@@ -217,6 +227,7 @@ def of_status(reply: Json) -> Standing:
         last_tick=found.maybe_time("last_tick"),
         now=found.time("now"),
         journal=found.maybe_text("journal"),
+        zone_data=tuple(map(_zone_data, found.rows("zone_data"))),
         max_running=found.maybe_number("max_running"),
         running=tuple(map(_running, found.rows("running"))),
         waiting=tuple(map(_waiting, found.rows("waiting"))),
@@ -244,6 +255,10 @@ def _file(row: Members) -> CrontabFile:
         kept=row.number("kept"),
         is_readable=row.truth("readable"),
     )
+
+
+def _zone_data(row: Members) -> ZoneData:
+    return ZoneData(row.text("where"), row.maybe_text("version"), row.number("zones"))
 
 
 def _running(row: Members) -> RunningNow:

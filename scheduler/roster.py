@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler import last_good, naming
+from scheduler import last_good, naming, zone_changes, zonedata
 from scheduler.catchup import Walk, accounts
 from scheduler.model import Crontab, Entry, Every, Severity
 from scheduler.report import counted, lines
@@ -87,7 +87,7 @@ class Roster:
         self.files: tuple[FileRead, ...] = ()
 
     def changed(self) -> bool:
-        """Say whether a crontab was changed since it was read.
+        """Say whether a crontab was changed since it was read, or the data of a zone in use.
 
         One that vanished gets a second look, since editors that save by renaming leave a moment
         without a file.
@@ -96,7 +96,7 @@ class Roster:
         vanished = self._stamps.keys() - stamps.keys()
         self._spared = vanished - self._vanished
         self._vanished = vanished
-        return self._with_spared(stamps) != self._stamps
+        return self._with_spared(stamps) != self._stamps or bool(zonedata.outdated())
 
     def read(self, now: datetime) -> None:
         """Read the crontabs and go by them, with the last good version of what is unreadable.
@@ -106,6 +106,7 @@ class Roster:
         stamps = self._library.stamps()
         self._spared -= stamps.keys()
         self._stamps = self._with_spared(stamps)
+        zonedata.renew()
         loaded = self._library.load()
         merged = self._merged(loaded)
         entries = {entry.job: entry for table in merged.crontabs for entry in table.entries}
@@ -122,6 +123,8 @@ class Roster:
         self.kept = kept
         self.files = tuple(self._read_files(loaded))
         self._tell(loaded, kept, before)
+        for change in zone_changes.between(before, entries, now):
+            self._log.warning("zone", **change.facts(), say=str(change))
 
     def unbooted(self) -> list[tuple[Entry, str]]:
         """Return the @reboot entries that have not run since the machine booted, and that boot."""

@@ -1,8 +1,8 @@
 """A zone's name in, its rules out, as its file has them now; and which databases these come from.
 
 Owns what this process has read of them. Whoever reads crontabs or times calls `named`; a process
-that lives long asks what is `outdated`, and calls `forget`. What is handed out is whole (`tzif`),
-and never of another file than the one that every other program of the machine would read.
+that lives long asks what is `outdated`, and calls `renew` before it reads them again. What is
+handed out is whole (`tzif`), and of the file that every other program of the machine reads.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Database:
 
 
 _read: dict[str, _Read] = {}
+_asked: set[str] = set()  # the names that were asked for since all was renewed
 
 
 def named(name: str) -> ZoneInfo:
@@ -79,6 +80,7 @@ def named(name: str) -> ZoneInfo:
     sense, `damaged-zone` for a file that can't be used. The next database is not asked then: its
     rules may be those of another year.
     """
+    _asked.add(name)
     found = _read.get(name)
     if found is None:
         found = _read[name] = _look_up(name)
@@ -131,14 +133,22 @@ def twin(data: bytes, likely: str = "") -> str | None:
 
 
 def outdated() -> frozenset[str]:
-    """Return the names of the zones whose files are others than when they were read."""
-    return frozenset(name for name, found in _read.items() if _stamp(name) != found.stamp)
+    """Return which zones, of those asked for, have other files than when they were read.
+
+    One that was not there is among them when it is.
+    """
+    return frozenset(name for name in _asked if _stamp(name) != _read[name].stamp)
 
 
-def forget(outdated: Iterable[str]) -> None:
-    """Let these zones be read anew when they are asked for; others stay the objects they are."""
-    for name in outdated:
-        _read.pop(name, None)
+def renew() -> None:
+    """Let zones with other files be read anew, and those that nobody asked for be forgotten.
+
+    The others stay the objects that they are.
+    """
+    kept = _asked - outdated()
+    for name in _read.keys() - kept:
+        del _read[name]
+    _asked.clear()
     _packaged.cache_clear()
     _available.cache_clear()
 

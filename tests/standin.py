@@ -27,6 +27,7 @@ STATUS: dict[str, Any] = {
     "last_tick": "2027-03-28T01:00:00Z",
     "now": "2027-03-28T01:01:30Z",
     "journal": None,
+    "zone_data": [{"where": "/usr/share/zoneinfo", "version": "2027a", "zones": 3}],
     "max_running": 50,
     "running": [
         {"run": 7, "job": "backup", "at": "2027-03-28T00:45:00Z", "zone": "Europe/Berlin",

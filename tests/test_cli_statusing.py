@@ -92,6 +92,7 @@ Since     Sun 2027-03-28 01:30 Europe/Berlin
 State     /var/lib/meridian
 Crontabs  12 entries in 3 zones
 Minute    Sun 2027-03-28 03:00 Europe/Berlin was handled last: in time
+Zones     3 zones from /usr/share/zoneinfo, 2027a
 
 1 running of at most 50
 RUN  JOB     SCHEDULED             ZONE           ATTEMPT  PID  FOR
@@ -128,6 +129,16 @@ def test_what_is_wrong_is_said_at_the_top(person: Person, daemon: StandIn) -> No
     ]
 
 
+def test_zone_data_may_come_from_several_places_and_name_no_version(
+    person: Person, daemon: StandIn
+) -> None:
+    system = {"where": "/usr/share/zoneinfo", "version": None, "zones": 2}
+    package = {"where": "the tzdata package", "version": "2027b", "zones": 1}
+    text = shown(person, daemon, zone_data=[system, package])
+    two = "2 zones from /usr/share/zoneinfo, of an unknown version"
+    assert f"\nZones     {two}; 1 zone from the tzdata package, 2027b\n" in text
+
+
 def test_a_daemon_that_has_just_begun_has_little_to_say(person: Person, daemon: StandIn) -> None:
     nothing: dict[str, Any] = {
         "running": [],
@@ -135,6 +146,7 @@ def test_a_daemon_that_has_just_begun_has_little_to_say(person: Person, daemon: 
         "paused": [],
         "next": [],
         "last_tick": None,
+        "zone_data": [],
     }
     counts = {"counts": {"running": 0, "waiting": 0, "paused": 0}}
     lines = shown(person, daemon, **nothing, **counts).splitlines()
@@ -223,7 +235,7 @@ def damaged(person: Person, *names: str) -> str:
 def test_a_damaged_journal_that_was_moved_aside_is_shown(person: Person, daemon: StandIn) -> None:
     file = damaged(person, "20270328T005900Z", "20270328T005900Z-wal", "20270328T005900Z-shm")
     line = f"Damage    a damaged journal was moved aside: look at {file}, then delete it"
-    assert person.types("status").stdout.splitlines()[5] == line
+    assert person.types("status").stdout.splitlines()[6] == line
     assert daemon.asked == [Status()]
 
 

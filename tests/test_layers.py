@@ -31,7 +31,7 @@ LAYERS = {
         *("dates", "doubts", "sixth", "zone_rule"),
         *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),
         *("shell", "shifts", "tick", "timetable", "tzif", "values", "wording", "writing"),
-        *("zonedata",),
+        *("zone_changes", "zonedata"),
     },
     "ground": {"apart"},
     "edges": {

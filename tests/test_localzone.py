@@ -147,7 +147,6 @@ def test_a_damaged_file_is_said_and_no_entry_goes_by_it(tmp_path: Path, damage: 
     assert zone is zonedata.NOBODYS
     assert problem is not None
     assert problem.startswith(f"the zone file {file} is damaged: {damage}")
-    zonedata.forget({str(file)})
     crontab = tmp_path / "crontab"
     crontab.write_text("0 9 * * * x\nCRON_TZ=Asia/Tokyo 0 9 * * * y\n@reboot z\n@every 2h e\n")
     loaded = sources.load([str(crontab)], how(zone, named=True, system=False))
@@ -190,5 +189,5 @@ def test_entries_without_a_zone_go_with_the_machine(
     assert [entry.zone.key for entry in lima] == ["America/Lima", "Asia/Tokyo"]
     assert [entry.job for entry in lima] == [entry.job for entry in berlin]
     put(tmp_path, "localtime", b"")  # what it was last is better than nothing
-    zonedata.forget(zonedata.outdated())
+    zonedata.renew()
     assert [entry.zone.key for entry in crontabs.load().entries] == ["America/Lima", "Asia/Tokyo"]

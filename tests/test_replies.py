@@ -11,7 +11,7 @@ from standin import STATUS
 from scheduler import replies
 from scheduler.errors import NoAnswer
 from scheduler.model import Paused
-from scheduler.replies import Coming, CrontabFile, Moved, Reads, RunningNow, WaitingNow
+from scheduler.replies import Coming, CrontabFile, Moved, Reads, RunningNow, WaitingNow, ZoneData
 
 ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
 
@@ -28,6 +28,7 @@ def test_a_status_is_read_whole() -> None:
     assert found.coming == (Coming("mail", five, "Europe/Berlin"),)
     assert (found.runs, found.waits, found.pauses, found.in_force) == (1, 1, 1, None)
     assert (found.last_tick, found.journal, found.max_running) == (ONE, None, 50)
+    assert found.zone_data == (ZoneData("/usr/share/zoneinfo", "2027a", 3),)
 
 
 def test_members_of_a_newer_daemon_are_no_trouble() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import zoneinfo
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from zonefiles import BERLIN, DAMAGES, PACKAGE, moved, put
+from zonefiles import BERLIN, DAMAGES, PACKAGE, database, moved, put
 
 from scheduler import values, zonedata
 from scheduler.errors import BadValue
@@ -21,16 +20,9 @@ NAME = "Europe/Berlin"
 
 
 @pytest.fixture
-def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that is the machine's zone database, before the package; nothing is in it yet."""
-    before, folder = zoneinfo.TZPATH, tmp_path / "zoneinfo"
-    folder.mkdir()
-    zoneinfo.reset_tzpath(to=[str(folder)])
-    monkeypatch.setattr(zonedata, "_read", {})
-    zonedata.forget(())
-    yield folder
-    zoneinfo.reset_tzpath(to=before)
-    zonedata.forget(())
+def system(tmp_path: Path) -> Iterator[Path]:
+    with database(tmp_path / "zoneinfo") as folder:
+        yield folder
 
 
 def noon(name: str) -> timedelta | None:
@@ -40,7 +32,7 @@ def noon(name: str) -> timedelta | None:
 def test_the_machines_files_come_before_the_packages(system: Path) -> None:
     assert noon(NAME) == timedelta(hours=1)
     put(system, NAME, moved(BERLIN))
-    zonedata.forget(zonedata.outdated())
+    zonedata.renew()
     assert noon(NAME) == timedelta(hours=3)
     assert zonedata.named(NAME).key == NAME
 
@@ -48,15 +40,25 @@ def test_the_machines_files_come_before_the_packages(system: Path) -> None:
 def test_a_zone_is_one_object_until_its_file_is_another(system: Path) -> None:
     put(system, NAME)
     first, other = zonedata.named(NAME), zonedata.named("Asia/Tokyo")
-    zonedata.forget(zonedata.outdated())
-    assert zonedata.named(NAME) is first
+    zonedata.renew()
+    assert (zonedata.named(NAME), zonedata.named("Asia/Tokyo")) == (first, other)
     put(system, NAME, moved(BERLIN))
     assert zonedata.outdated() == {NAME}
     assert zonedata.named(NAME) is first  # until told: all entries of a crontab go by one
-    zonedata.forget({NAME})
+    zonedata.renew()
     assert zonedata.named(NAME) is not first
     assert zonedata.named("Asia/Tokyo") is other
     assert zonedata.outdated() == frozenset()
+
+
+def test_what_nobody_asks_for_any_more_is_forgotten(system: Path) -> None:
+    put(system, NAME)
+    first = zonedata.named(NAME)
+    zonedata.renew()
+    put(system, NAME, moved(BERLIN))
+    assert zonedata.outdated() == frozenset()
+    zonedata.renew()
+    assert zonedata.named(NAME) is not first
 
 
 @pytest.mark.parametrize("why", DAMAGES)
@@ -94,7 +96,7 @@ def test_a_zone_that_comes_with_new_data_is_one(system: Path) -> None:
     assert zonedata.outdated() == frozenset()
     put(system, "Mars/Olympus", BERLIN)
     assert zonedata.outdated() == {"Mars/Olympus"}
-    zonedata.forget(zonedata.outdated())
+    zonedata.renew()
     assert values.zone("Mars/Olympus").key == "Mars/Olympus"
 
 
@@ -103,7 +105,7 @@ def test_a_zone_that_goes_is_none_any_more(system: Path) -> None:
     assert values.zone("Mars/Olympus").key == "Mars/Olympus"
     (system / "Mars/Olympus").unlink()
     assert zonedata.outdated() == {"Mars/Olympus"}
-    zonedata.forget(zonedata.outdated())
+    zonedata.renew()
     with pytest.raises(BadValue, match="no time zone"):
         values.zone("Mars/Olympus")
 
@@ -166,5 +168,5 @@ def test_a_file_has_a_twin_in_the_database_or_none(system: Path) -> None:
     assert zonedata.twin(oslo, "Asia/Tokyo") == "Europe/Berlin"
     assert zonedata.twin(moved(BERLIN)) is None
     put(system, "Mars/Olympus", moved(BERLIN))
-    zonedata.forget(())
+    zonedata.renew()
     assert zonedata.twin(moved(BERLIN)) == "Mars/Olympus"

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import zoneinfo
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scheduler import zonedata
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PACKAGE = Path(str(resources.files("tzdata"))) / "zoneinfo"
 BERLIN = (PACKAGE / "Europe/Berlin").read_bytes()
+
+
+@contextmanager
+def database(folder: Path) -> Iterator[Path]:
+    """Let this folder be the machine's zone database, before the package; nothing is in it yet."""
+    before, kept = zoneinfo.TZPATH, (dict(zonedata._read), set(zonedata._asked))
+    folder.mkdir()
+    zoneinfo.reset_tzpath(to=[str(folder)])
+    _forget_all()
+    yield folder
+    zoneinfo.reset_tzpath(to=before)
+    _forget_all()
+    zonedata._read.update(kept[0])
+    zonedata._asked.update(kept[1])
+
+
+def _forget_all() -> None:
+    zonedata._read.clear()
+    zonedata._asked.clear()
+    zonedata.renew()
 
 
 def put(folder: Path, name: str, data: bytes | None = None) -> Path:

@@ -13,7 +13,7 @@ from scheduler.cli import show, tables
 from scheduler.cli.run_view import zone_of
 from scheduler.cli.tables import Cell, When
 from scheduler.redact import clean
-from scheduler.replies import Coming, Crontabs, RunningNow, Standing, WaitingNow
+from scheduler.replies import Coming, Crontabs, RunningNow, Standing, WaitingNow, ZoneData
 from scheduler.report import counted
 from scheduler.wording import of_seconds
 
@@ -49,6 +49,8 @@ def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[_Styled]:
         yield f"Journal   refuses: {clean(standing.journal)}; nothing new starts", _BAD
     if standing.is_stopping:
         yield "Stopping  no new runs; what runs is waited for", _BAD
+    if standing.zone_data:
+        yield f"Zones     {'; '.join(map(_zone_data, standing.zone_data))}", _PLAIN
 
 
 def damage(files: Sequence[str]) -> _Styled:
@@ -64,6 +66,11 @@ def crontabs(found: Crontabs) -> str:
     if found.kept:
         said += f"; {counted(found.kept, 'unreadable entry')} kept in the last good version"
     return said
+
+
+def _zone_data(found: ZoneData) -> str:
+    version = "of an unknown version" if found.version is None else found.version
+    return f"{counted(found.zones, 'zone')} from {clean(found.where)}, {clean(version)}"
 
 
 def _last_minute(standing: Standing, zone: ZoneInfo) -> _Styled:

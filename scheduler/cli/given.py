@@ -60,7 +60,7 @@ def here(state: Path | None = None) -> Places:
 
 def own_zone() -> ZoneInfo:
     """Return the machine's zone; that it is unknown is said on standard error."""
-    zonedata.forget(zonedata.outdated())  # a screen that is drawn anew goes by what is there now
+    zonedata.renew()  # a screen that is drawn anew goes by what is there now
     zone, problem = localzone.machine_zone()
     if problem:
         remark(f"warning: {problem}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from scheduler import localzone, sources
+from scheduler import localzone, sources, zone_changes, zonedata
 from scheduler.cli import given
+from scheduler.clock import RealClock
 from scheduler.errors import SourceRefused
+from scheduler.model import Problem, Severity
 from scheduler.places import Places
 from scheduler.protocol import Json
 from scheduler.sources import Loaded, Reading, Stamp
@@ -20,13 +23,14 @@ class Files:
     """The crontabs that the daemon goes by: those named, or whatever is in its places.
 
     Those of them that name no zone go by the machine's, which may change as they may. `known` are
-    the files that were there at the last look.
+    the files that were there at the last look, `compared` the zones whose data were compared.
     """
 
     named: tuple[str, ...]
     places: Places
     how: Reading
     known: tuple[str, ...] = ()
+    compared: set[str] = field(default_factory=set)
 
     def stamps(self) -> Mapping[str, Stamp]:
         """See `Library`."""
@@ -37,9 +41,17 @@ class Files:
     def load(self) -> Loaded:
         """See `Library`."""
         zone, problem = localzone.machine_zone()
-        if not problem:
+        if problem is None:
             self.how = replace(self.how, zone=zone)
-        return sources.load(self._paths(), self.how)
+        loaded = sources.load(self._paths(), self.how)
+        kept = () if problem is None else (_kept_zone(self.how.zone, problem),)
+        return replace(loaded, problems=(*loaded.problems, *kept, *self._conflicts(loaded)))
+
+    def _conflicts(self, loaded: Loaded) -> tuple[Problem, ...]:
+        """Compare the data of the zones that are new: once for each, since it takes its time."""
+        new = {entry.zone.key for entry in loaded.entries} - self.compared
+        self.compared |= new
+        return tuple(zone_changes.conflicts(new, RealClock().now()))
 
     def reads(self) -> Json:
         """Return for whoever asks the daemon how these files are read."""
@@ -64,3 +76,10 @@ def of(files: Sequence[str] | None, places: Places, *, system: bool) -> Files:
         if not sources.is_there(Path(file)):
             raise SourceRefused(file, "missing", "there is no such file")
     return Files(named, places, how)
+
+
+def _kept_zone(zone: ZoneInfo, problem: str) -> Problem:
+    """Return what is said of a machine's zone that can't be told any more, or never could."""
+    path = str(localzone.LOCALTIME)
+    kept = "" if zone is zonedata.NOBODYS else f" (its zone is still taken to be {zone.key})"
+    return Problem(path, 0, 0, Severity.WARNING, "damaged-zone", problem + kept)

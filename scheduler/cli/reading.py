@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import doubts, expression, report
+from scheduler import doubts, expression, report, zone_changes
 from scheduler.cli import anchors, given, in_force, rows, show
 from scheduler.cli.tables import Cell, When
 from scheduler.clock import RealClock
@@ -43,13 +43,15 @@ def check(
     The exit status is 1 if a line is refused; warnings alone leave it 0.
     """
     loaded = in_force.load(files, given.own_zone(), system=system, state=state, json=json)
+    zones = {entry.zone.key for entry in loaded.entries}
+    problems = (*loaded.problems, *zone_changes.conflicts(zones, RealClock().now()))
     if json:
-        for problem in loaded.problems:
+        for problem in problems:
             show.row(rows.of_problem(problem))
     else:
-        show.problems(loaded.problems)
-        show.say(report.summary(len(loaded.entries), loaded.problems))
-    show.end(loaded.problems)
+        show.problems(problems)
+        show.say(report.summary(len(loaded.entries), problems))
+    show.end(problems)
 
 
 @app.command("list", epilog="Example:  meridian list --json crontabs/world.crontab")
