@@ -9,7 +9,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from scheduler import action, delay, doubts, expression, lines, naming, remarks, settings
+from scheduler import (
+    action,
+    delay,
+    doubts,
+    expression,
+    lines,
+    naming,
+    remarks,
+    settings,
+    spacing,
+)
 from scheduler.errors import BadValue
 from scheduler.model import Crontab, Entry, Flags, Overlap
 from scheduler.scope import Refused, Scope
@@ -184,7 +194,7 @@ class _Reader:
         try:
             entry = self._entry(start, scope)
         except BadValue as bad:
-            self._note(bad)
+            self._note(self._better(bad, start))
             self._refused.add(self._number)
             return
         if taken := scope.refused_by():
@@ -222,6 +232,14 @@ class _Reader:
             file=self._file,
             line=self._number,
         )
+
+    def _better(self, bad: BadValue, start: int) -> BadValue:
+        """Return an error that says more of a line which is no schedule, else this one."""
+        mistake = spacing.mistake(self._line[start : start + action.LONGEST_SCHEDULE])
+        if mistake is None:
+            return bad
+        mistake.offset += start
+        return mistake
 
     def _name(self, job: Job, does: Action, scope: Scope) -> str:
         chosen: str | None = scope.get(settings.NAME)
@@ -290,7 +308,9 @@ def _refuse_two_overlaps(does: Action, scope: Scope) -> None:
 
 def _placed(bad: BadValue, assigned: Assigned, quote: str) -> BadValue:
     """Return the error with its offset in the line, and a hint if more than a value is there."""
-    bad.offset += assigned.value_at
+    bad.offset = (
+        assigned.name_at if bad.code == settings.NOT_YET else bad.offset + assigned.value_at
+    )
     if not quote and remarks.COMMENT.search(assigned.value):
         bad.hint = "a # behind a value is part of it: put the comment on a line of its own"
     elif assigned.name in _FREELY_NAMED:

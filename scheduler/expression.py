@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
 
-from scheduler import canonical, duration, items, sixth
+from scheduler import canonical, duration, items, nicknames, sixth
 from scheduler.dates import comes, longest
 from scheduler.errors import BadValue
 from scheduler.fields import (
@@ -19,15 +18,6 @@ from scheduler.fields import (
 )
 from scheduler.model import Every, Expression, Reboot, Schedule
 
-_NICKNAMES = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
 _WORDS = re.compile(r"[^ \t]+")
 _DRAWS = 50  # of picks that fall on no date at all: then there are no others
 
@@ -169,11 +159,9 @@ def _nickname(words: list[tuple[str, int]]) -> Schedule | _Draft:
         )
     if lowered == "@reboot":
         return _REBOOT
-    if lowered in _NICKNAMES:
-        return _read_once(_NICKNAMES[lowered])
-    known = [*_NICKNAMES, "@reboot", "@every"]
-    near = get_close_matches(lowered[:20], known, n=1)
-    hint = f"write {near[0]}" if near else "known are " + ", ".join(known)
+    if lowered in nicknames.FIELDS:
+        return _read_once(nicknames.FIELDS[lowered])
+    hint = nicknames.hint(name)
     raise BadValue("bad-nickname", f"{shortened(name)} is unknown", offset=offset, hint=hint)
 
 

@@ -22,6 +22,11 @@ class Field:
     unit: str = ""
 
     @property
+    def one(self) -> str:
+        """The field with its article: `an hour`."""
+        return f"an {self.name}" if self.name[0] == "h" else f"a {self.name}"
+
+    @property
     def size(self) -> int:
         """How many different values there are."""
         return self.high - self.low + 1

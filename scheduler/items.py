@@ -153,9 +153,17 @@ def _value(field: Field, word: str) -> int:
     if len(digits) > 2 or not field.low <= int(digits) <= field.top:
         raise BadValue(
             "out-of-range",
-            f"{shortened(word)} is not a {field.name}: those are {field.low}-{field.top}",
+            f"{shortened(word)} is not {field.one}: those are {field.low}-{field.top}",
+            hint=_over(field, digits),
         )
     return int(digits)
+
+
+def _over(field: Field, digits: str) -> str:
+    """Return the hint for a number just behind the last: 24 hours are over at 0."""
+    if field in (MINUTE, HOUR) and digits == str(field.high + 1):
+        return "write 0" if field is MINUTE else "write 0: midnight is the start of a day"
+    return ""
 
 
 def _named(field: Field, word: str) -> int:
@@ -163,7 +171,7 @@ def _named(field: Field, word: str) -> int:
     if name in field.names:
         return field.low + field.names.index(name)
     raise BadValue(
-        "bad-name", f"{shortened(word)} is not a {field.name}", hint=_name_hint(field, name)
+        "bad-name", f"{shortened(word)} is not {field.one}", hint=_name_hint(field, name)
     )
 
 
@@ -251,7 +259,7 @@ def _malformed(field: Field, item: str, shapes: list[re.Pattern[str]]) -> BadVal
         )
     return BadValue(
         "not-a-number",
-        f"{shortened(rest)} is not a {'step' if good else field.name}",
+        f"{shortened(rest)} is not {'a step' if good else field.one}",
         hint=_item_hint(field, item),
     )
 

@@ -35,6 +35,7 @@ NO_EFFECT = frozenset(
 # A comment, as a shell would see it: cron takes it for a part of the value.
 COMMENT = re.compile(r"(?:^|[ \t])#(?=\s|$)")
 
+_CUT_RANGE = re.compile(r"-[ \t]")
 _TOLD = 5  # lines of refused entries that are named
 _BEHIND = 500  # characters of a long line that a problem keeps behind its column
 _BEFORE = 10_000  # a column beyond this is not shown in its line
@@ -202,6 +203,10 @@ def on_action(action: Action) -> list[Remark]:
         hint = "a line with a user column is read with --system-format"
         message = "the command is 'root': is this the system form?"
         found.append(Remark("user-column", message, action.command_at, hint))
+    if _CUT_RANGE.match(action.command):
+        hint = "a range has no blanks in it: write mon-fri"
+        message = "the command begins with -, which no program does"
+        found.append(Remark("blank-in-field", message, action.command_at, hint))
     if action.stdin is not None:
         found.extend(_percent(action))
     return found

@@ -18,6 +18,7 @@ NAME = "CRON_NAME"
 ZONE = "CRON_TZ"
 OVERLAP = "CRON_OVERLAP"
 PREFIX = "CRON_"
+NOT_YET = "not-supported-yet"
 
 # The daemon sets these for each run; an assignment would only pretend to.
 GIVEN = frozenset({"CRON_JOB", "CRON_RUN", "CRON_ATTEMPT", "CRON_SCHEDULED"})
@@ -95,7 +96,7 @@ def read(name: str, text: str) -> Any:
     value = setting.read(text)
     if not setting.acts:
         hint = f"leave {name} out; the default applies"
-        raise BadValue("not-supported-yet", f"{name} is not supported yet", hint=hint)
+        raise BadValue(NOT_YET, f"{name} is not supported yet", hint=hint)
     return value
 
 

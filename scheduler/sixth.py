@@ -63,9 +63,9 @@ def odd_one(words: Sequence[str]) -> Odd:
             5, "too-many-fields", message, "put it behind five fields, as a path or in quotes"
         )
     words = [word.replace("?", "*") for word in words]  # which is what it means elsewhere
-    if _YEAR.fullmatch(last) and _are_fields(words[:5]):
+    if _YEAR.fullmatch(last) and are_fields(words[:5]):
         return _odd(5, "leave out the year, the last", [_without(words, 5)])
-    good = [index for index in range(6) if _are_fields(_rest(words, index))]
+    good = [index for index in range(6) if are_fields(_rest(words, index))]
     star = next((index for index in good if words[index] == "*"), None)
     if 0 in good and words[0] != "*" and (star is None or re.fullmatch(r"0+|.*/.*", words[0])):
         return _odd(
@@ -106,7 +106,8 @@ def _rest(words: Sequence[str], index: int) -> list[str]:
     return [*words[:index], *words[index + 1 :]]
 
 
-def _are_fields(words: Sequence[str]) -> bool:
+def are_fields(words: Sequence[str]) -> bool:
+    """Say whether these five words are the five fields."""
     try:
         for field, word in zip(FIELDS, words, strict=True):
             items.read(field, word)

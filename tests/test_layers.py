@@ -26,7 +26,7 @@ LAYERS = {
     "pure rules": {
         *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
-        *("human_time", "percent", "program", "record", "secret_forms"),
+        *("human_time", "nicknames", "percent", "program", "record", "secret_forms", "spacing"),
         *("items", "last_good", "limits", "lines", "marks", "mask", "naming", "protocol"),
         *("dates", "doubts", "sixth", "zone_rule"),
         *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),

@@ -1,0 +1,180 @@
+"""What is wrong with a schedule is told with what to write: the hints that people follow."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from scheduler import crontab, expression, nicknames
+from scheduler.errors import BadValue
+from scheduler.model import Expression, Problem
+from scheduler.spacing import mistake
+
+
+def problem(line: str, *, system: bool = False) -> Problem:
+    (found,) = crontab.parse(
+        f"{line}\n".encode(), file="tab", zone=ZoneInfo("UTC"), system=system
+    ).problems
+    return found
+
+
+# --- names of schedules --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("@minutely", "* * * * *"),
+        ("@every_minute", "* * * * *"),
+        ("@everyMinute", "* * * * *"),
+        ("@hour", "@hourly"),
+        ("@every_hour", "@hourly"),
+        ("@every_day", "@daily"),
+        ("@nightly", "@daily"),
+        ("@noon", "0 12 * * *"),
+        ("@weekdays", "0 0 * * 1-5"),
+        ("@workdays", "0 0 * * 1-5"),
+        ("@weekends", "0 0 * * 0,6"),
+        ("@fortnightly", "@every 14d, or 0 0 1,15 * * for twice a month"),
+        ("@biweekly", "@every 14d, or 0 0 1,15 * * for twice a month"),
+        ("@bimonthly", "0 0 1 */2 *"),
+        ("@quarterly", "0 0 1 1,4,7,10 *"),
+        ("@semiannually", "0 0 1 1,7 *"),
+        ("@semi-annually", "0 0 1 1,7 *"),
+        ("@monday", "0 0 * * 1"),
+        ("@boot", "@reboot"),
+        ("@every5m", "@every 5m"),
+        ("@every_5_minutes", "@every 5m"),
+        ("@2hours", "@every 2h"),
+        ("@dialy", "@daily"),
+        ("@montly", "@monthly"),
+        ("@anually", "@annually"),
+        ("@fortnighty", "@every 14d, or 0 0 1,15 * * for twice a month"),
+    ],
+)
+def test_a_name_that_no_cron_knows_is_told_what_says_the_same(name: str, write: str) -> None:
+    found = problem(f"{name} x")
+    assert (found.code, found.hint) == ("bad-nickname", f"write {write}")
+
+
+def test_what_is_to_be_written_is_a_schedule() -> None:
+    for text in {*nicknames.FIELDS.values(), *nicknames._WRITE.values()}:
+        for each in text.removesuffix(" for twice a month").split(", or "):
+            expression.parse(each)
+
+
+def test_five_fields_are_read_as_five_fields() -> None:
+    for fields in nicknames.FIELDS.values():
+        assert isinstance(expression.parse(fields), Expression)
+
+
+@pytest.mark.parametrize("name", ["@whenever", "@5", "@", "@x" * 1000])
+def test_any_other_name_is_told_all_that_there_are(name: str) -> None:
+    known = "@yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, @reboot, @every 90m"
+    assert nicknames.hint(name) == f"known are {known}"
+
+
+def test_a_second_is_told_that_the_tick_is_a_minute() -> None:
+    assert nicknames.hint("@secondly").startswith("nothing runs more often than once a minute;")
+
+
+# --- blanks and numbers of fields ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "write"),
+    [
+        ("* /5 * * * * x", 2, "*/5 * * * *"),
+        ("*/ 5 * * * * x", 3, "*/5 * * * *"),
+        ("* / 5 * * * * x", 2, "*/5 * * * *"),
+        ("0 1 - 5 * * * x", 4, "0 1-5 * * *"),
+        ("0 1- 5 * * * x", 5, "0 1-5 * * *"),
+        ("0 1 -5 * * * x", 4, "0 1-5 * * *"),
+        ("0 9, 17 * * * x", 5, "0 9,17 * * *"),
+        ("0 9 , 17 * * * x", 4, "0 9,17 * * *"),
+        ("0 9 * * mon, fri x", 13, "0 9 * * mon,fri"),
+        ("0, 30 9, 17 * * * /bin/x", 3, "0,30 9,17 * * *"),
+        ("CRON_RETRIES=1 */ 5 * * * * x", 18, "*/5 * * * *"),
+    ],
+)
+def test_a_blank_inside_a_field_is_pointed_at(line: str, column: int, write: str) -> None:
+    found = problem(line)
+    assert (found.code, found.column, found.hint) == ("blank-in-field", column, f"write {write}")
+
+
+def test_a_range_that_is_cut_off_by_a_blank_is_warned_about() -> None:
+    """Cron would run `- fri x`, and so do we."""
+    found = problem("0 9 * * mon - fri x")
+    assert (found.code, found.column) == ("blank-in-field", 13)
+    assert found.hint == "a range has no blanks in it: write mon-fri"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0 25 * * * /5 x", "a command may be called so"),
+        ("0 25 * * * -n x", "or be a flag"),
+        ("0 25 * * mon - x", "nor is it a range"),
+        ("61 * * * * x", "no blank"),
+        ("*/ 5 * * * x", "too few fields even so"),
+        ("", "nothing"),
+        ("@daily - x", "no fields"),
+    ],
+)
+def test_other_blanks_are_none_of_it(text: str, reason: str) -> None:
+    assert mistake(text) is None, reason
+
+
+@pytest.mark.parametrize(
+    ("line", "write"),
+    [
+        ("0 0 12 * * ? 2027 x", "0 12 * * *"),
+        ("0 */5 * * * * * x", "*/5 * * * *"),
+        ("0 0 12 1 1 ? 2027-2029 x", "0 12 1 1 *"),
+    ],
+)
+def test_seven_fields_are_told_which_five_to_keep(line: str, write: str) -> None:
+    found = problem(line)
+    assert found.message == (
+        "seven fields, and a schedule has five: leave out the seconds and the year"
+    )
+    assert found.hint == f"write {write}"
+
+
+def test_a_long_line_is_looked_at_in_no_time() -> None:
+    assert mistake("0 , " * 100_000) is None
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        (
+            "0 24 * * * x",
+            "'24' is not an hour: those are 0-23",
+            "write 0: midnight is the start of a day",
+        ),
+        ("60 * * * * x", "'60' is not a minute: those are 0-59", "write 0"),
+        ("0 x * * * x", "'x' is not an hour", "write 0-23"),
+        ("0 0 32 * * x", "'32' is not a day: those are 1-31", ""),
+    ],
+)
+def test_what_is_no_value_is_said_in_english(line: str, message: str, hint: str) -> None:
+    found = problem(line)
+    assert (found.message, found.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("name", ["CRON_ALERT", "CRON_PING", "CRON_FROM"])
+def test_what_is_refused_by_name_is_pointed_at_by_its_name(name: str) -> None:
+    value = {"CRON_PING": "https://x", "CRON_FROM": "2027-01-01"}.get(name, "x")
+    found = problem(f" {name}={value}")
+    assert (found.code, found.column) == ("not-supported-yet", 2)
+
+
+def test_what_a_hint_says_is_a_schedule() -> None:
+    with pytest.raises(BadValue):
+        expression.parse("*/ 5 * * * *")
+    expression.parse("*/5 * * * *")
