@@ -84,6 +84,14 @@ class RealClock:
             await _wait_in_steps((until - self.now()).total_seconds(), wake)
 
 
+def since_boot(clock: Clock) -> float:
+    """Return seconds since some fixed point, those asleep counted: no setting moves them.
+
+    On Linux it is the machine's boot. Where the system tells of no sleep it counts as no time.
+    """
+    return clock.monotonic() + (clock.asleep() or 0.0)
+
+
 def rest(seconds: float) -> None:
     """Do nothing for so long: for a command that looks again and again, and owns its thread."""
     time.sleep(seconds)

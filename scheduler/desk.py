@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 
+from scheduler.clock import since_boot
 from scheduler.errors import JournalError
 from scheduler.pending import Retry as Again
 from scheduler.protocol import (
@@ -147,7 +148,7 @@ class Desk:
                 "waiting": len(waiting),
                 "paused": len(paused),
             },
-            "running": [_of_running(each) for each in running[:_MOST]],
+            "running": [_of_running(each, since_boot(self._clock)) for each in running[:_MOST]],
             "waiting": [self._of_waiting(*each) for each in waiting[:_MOST]],
             "paused": [_of_paused(each) for each in paused[:_MOST]],
             "next": list(islice(self._coming(), _NEXT)),
@@ -205,8 +206,8 @@ def _of_database(found: Database) -> Json:
     }
 
 
-def _of_running(running: Running) -> Json:
-    run = running.attempt.run
+def _of_running(running: Running, until: float) -> Json:
+    run, took = running.attempt.run, running.took(until)
     return {
         "run": run.number,
         "job": run.job,
@@ -215,6 +216,7 @@ def _of_running(running: Running) -> Json:
         "attempt": running.attempt.number,
         "pid": running.pid,
         "started": stamp(running.started),
+        "for_s": None if took is None else round(took, 3),
     }
 
 

@@ -118,6 +118,7 @@ class Heritage:
         if alive is None or alive != process.adopted:
             self._lose(process, row, made_up=made_up)
             return
+        process.began = self._spawner.began(alive)
         if row.pid_started is None:
             self._ledger.started(process, alive)
         self._ledger.adopted(process)

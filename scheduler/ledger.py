@@ -183,7 +183,7 @@ class Ledger:
             return
         record = self._log.warning if isinstance(decision, GiveUp) else self._log.info
         message = "succeeded" if isinstance(decision, Done) else "failed"
-        facts = wording.end_facts(running.attempt, running.started, ending, decision)
+        facts = wording.end_facts(running.attempt, ending, decision)
         self.then(partial(record, message, **facts))
 
     def put_back(self, attempt: Attempt, due: datetime) -> None:

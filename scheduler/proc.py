@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROC = Path("/proc")
+_BOOT_SHIFT = 44
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second
 _STATE, _SESSION, _START = 0, 3, 19  # where they stand behind the name; the start is in ticks
 _GONE = (errno.ENOENT, errno.ESRCH, errno.ENOTDIR)  # all else says nothing of a process
 
@@ -46,7 +48,7 @@ class Processes:
         self._proc = proc
         self._is_there = (proc / "self/stat").exists()
         self._spare = _spare()
-        self._boot = zlib.crc32((boot or "").encode()) % 2**18 << 44
+        self._boot = zlib.crc32((boot or "").encode()) % 2**18 << _BOOT_SHIFT
 
     def __del__(self) -> None:
         """Give the spare descriptor back."""
@@ -79,6 +81,14 @@ class Processes:
         except ProcessLookupError:  # macOS: only to be buried
             return Process(pid, self._boot, leads_session=True, is_dead=True)
         return Process(pid, self._boot + (0 if is_leader else 1), leads_session=is_leader)
+
+    def began(self, start: int) -> float | None:
+        """Return how many seconds after the boot a process began whose `start` this is.
+
+        None if that was another boot, or the system does not tell.
+        """
+        is_of_this_boot = start >> _BOOT_SHIFT == self._boot >> _BOOT_SHIFT
+        return ticks(start) if self._is_there and is_of_this_boot else None
 
     def own_leaders(self) -> Iterator[tuple[Process, dict[bytes, bytes]]]:
         """Yield the living leaders of sessions that are our user's, with their environments.
@@ -149,6 +159,21 @@ class Processes:
             if error.errno in _GONE:
                 return None
             raise
+
+
+def ticks(start: int) -> float:
+    """Return how many seconds after its boot a process began, by its `start`."""
+    return (start & (1 << _BOOT_SHIFT) - 1) / _TICKS
+
+
+def apart(one: int | None, other: int | None) -> float | None:
+    """Return how many seconds after `one` process the `other` began, by their `start`s.
+
+    No setting of the clock moves them. None where they are not of one boot, or not known.
+    """
+    if one is None or other is None or one >> _BOOT_SHIFT != other >> _BOOT_SHIFT:
+        return None
+    return ticks(other) - ticks(one)
 
 
 def _spare() -> int:

@@ -101,6 +101,12 @@ class Spawner(Protocol):
         told by `ended`, that is None too.
         """
 
+    def began(self, started: int) -> float | None:
+        """Return when a process began that `started_at` told of, on the clock of `since_boot`.
+
+        None where the system does not tell.
+        """
+
     def orphans(self) -> Mapping[Attempt, int]:
         """Return the pids of living jobs that an earlier daemon started.
 
@@ -241,6 +247,9 @@ class RealSpawner:
         if process is None or (process.is_dead and pid not in self._children):
             return None
         return process.start
+
+    def began(self, started: int) -> float | None:
+        return self._processes.began(started)
 
     def orphans(self) -> Mapping[Attempt, int]:
         found: dict[Attempt, int] = {}

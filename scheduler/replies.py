@@ -19,7 +19,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RunningNow:
-    """An attempt that has a process."""
+    """An attempt that has a process.
+
+    It has run for so many seconds `lasts`, whatever the clock was set to; None if nobody can tell.
+    """
 
     run: int
     job: str
@@ -28,6 +31,7 @@ class RunningNow:
     attempt: int
     pid: int | None
     started: datetime | None
+    lasts: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,14 @@ class Members:
         """Return a whole number, None for null or where it was left out."""
         return self.number(name) if self.has(name) else None
 
+    def maybe_amount(self, name: str) -> float | None:
+        """Return a number, None for null or where it was left out."""
+        if not self.has(name):
+            return None
+        value = self._found[name]
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return float(self.number(name)) if is_whole else self._of(name, float)
+
     def maybe_time(self, name: str) -> datetime | None:
         """Return an instant, None for null or where it was left out."""
         return self.time(name) if self.has(name) else None
@@ -270,6 +282,7 @@ def _running(row: Members) -> RunningNow:
         attempt=row.number("attempt"),
         pid=row.maybe_number("pid"),
         started=row.maybe_time("started"),
+        lasts=row.maybe_amount("for_s"),
     )
 
 

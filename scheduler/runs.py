@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from scheduler import catchup
 from scheduler.admission import Admission
 from scheduler.bounds import Bounds
+from scheduler.clock import since_boot
 from scheduler.errors import JournalError
 from scheduler.herald import Starts
 from scheduler.heritage import Heritage
@@ -231,18 +232,19 @@ class Runs:
 
     def settle(self) -> None:
         """Take in what ended, decide what follows, and start who waited for it."""
-        now = self._clock.now()
+        now, until = self._clock.now(), since_boot(self._clock)
         for ended in self._spawner.ended():
             if not self._watch.knows(ended.pid):
                 continue  # it was an earlier daemon's, and its journal is damaged
             running = self._watch.remove(ended.pid)
             outcome = running.fated(ended.outcome)
             limit = None if running.fate else ended.limit
-            used = ended.cpu_s, ended.memory_bytes
-            ending = Ending(outcome, now, *used, limit, emptied=ended.emptied)
+            used, took = (ended.cpu_s, ended.memory_bytes), running.took(until)
+            ending = Ending(outcome, now, *used, limit, took=took, emptied=ended.emptied)
             self._endings.append((running, ending))
         for running in self._watch.vanished():
-            self._endings.append((running, Ending(running.fated(Lost()), now)))
+            lost = Ending(running.fated(Lost()), now, took=running.took(until))
+            self._endings.append((running, lost))
         if self._begun or self._endings:
             self._record()
         self.start()
@@ -296,6 +298,7 @@ class Runs:
         if isinstance(result, NotStarted):
             self._endings.append((running, Ending(result, started.at)))
         else:
+            running.began = since_boot(self._clock)
             self._watch.add(running)
             self._begun.append(running)
 

@@ -233,9 +233,5 @@ def usual(journal: Journal, job: str) -> float | None:
 
 
 def _took(row: RunRow) -> float | None:
-    if row.state is not State.SUCCEEDED or not row.attempts:
-        return None
-    last = row.attempts[-1]
-    if last.started is None or last.ended is None:
-        return None
-    return max(0.0, (last.ended - last.started).total_seconds())
+    is_told = row.state is State.SUCCEEDED and row.attempts
+    return row.attempts[-1].took if is_told else None

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
+from scheduler.clock import since_boot
 from scheduler.model import Exited, Signalled
 from scheduler.process import Ended, Launch
 
@@ -143,6 +144,7 @@ class VirtualSpawner:
         self._lasts = lasts
         self._pids = count(1)
         self._alive: set[int] = set()
+        self._began: dict[int, float] = {}
         self._orphans: set[int] = set()  # the alive ones that are not the daemon's children
         self._endings: list[Ended] = []
 
@@ -164,6 +166,7 @@ class VirtualSpawner:
         """See Spawner; the pid is that of no process."""
         pid = next(self._pids)
         self._alive.add(pid)
+        self._began[pid] = since_boot(self._clock)
         lasts = self._lasts(launch.attempt.run.job)
         self._clock.after(lasts, partial(self._end, pid, _WELL))
         return pid
@@ -191,6 +194,10 @@ class VirtualSpawner:
     def started_at(self, pid: int) -> int | None:
         """See Spawner; a pid is never given twice."""
         return pid if pid in self._alive else None
+
+    def began(self, started: int) -> float | None:
+        """See Spawner; a process is told by its pid."""
+        return self._began.get(started)
 
     def orphans(self) -> Mapping[Attempt, int]:
         """See Spawner; a daemon is never killed between a start and its record."""

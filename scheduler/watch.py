@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scheduler.clock import since_boot
 from scheduler.model import Reason, TimedOut, pool_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Running:
 
     `fate` is what the daemon itself decided to end it for; `signal_at` is on the monotonic clock,
     since no setting of the clock may end a job; `adopted` is the start time of a process that an
-    earlier daemon started, so that its end has to be looked for.
+    earlier daemon started, so that its end has to be looked for; `began` is when it did on the
+    clock of `since_boot`, None where nobody can tell.
     """
 
     entry: Entry
@@ -42,6 +44,11 @@ class Running:
     next_signal: signal.Signals = signal.SIGTERM
     signal_at: float | None = None
     adopted: int | None = None
+    began: float | None = None
+
+    def took(self, until: float) -> float | None:
+        """Return for how many seconds it had run by then, on the clock of `since_boot`."""
+        return None if self.began is None else max(0.0, until - self.began)
 
     def fated(self, outcome: Outcome) -> Outcome:
         """Return the outcome, which is the timeout's where that is what ended it."""
@@ -79,10 +86,8 @@ class Watch:
             self._adopted.add(running.pid)
 
     def _age(self, running: Running) -> float:
-        """Return for how long it has run, which for an adopted one only the wall clock tells."""
-        if running.adopted is None:
-            return 0.0
-        return max(0.0, (self._clock.now() - running.started).total_seconds())
+        """Return for how long it has run; from now on where nobody can tell."""
+        return running.took(since_boot(self._clock)) or 0.0
 
     def places(self) -> int:
         """See slots.User."""

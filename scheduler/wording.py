@@ -97,12 +97,13 @@ def line_facts(entry: Entry, run: Run, reason: Reason, now: datetime) -> Facts:
     return run_facts(run) | facts | {"say": f"{of_instant(run.instant, entry.zone, now)}: {what}"}
 
 
-def end_facts(attempt: Attempt, started: datetime, ending: Ending, decision: Decision) -> Facts:
+def end_facts(attempt: Attempt, ending: Ending, decision: Decision) -> Facts:
     """Return what the log says of an ending and of what follows it."""
-    took = max(0.0, (ending.ended - started).total_seconds())
-    words = f"{of_outcome(ending.outcome, ending.limit)} after {of_seconds(took)}"
+    took = ending.took
+    words = of_outcome(ending.outcome, ending.limit)
+    words += "" if took is None else f" after {of_seconds(took)}"
     limit = None if ending.limit is None else ending.limit.value
-    length: Facts = {"took_s": round(took, 3)}
+    length: Facts = {"took_s": None if took is None else round(took, 3)}
     if ending.emptied:
         words += "; it emptied its output: from now on a pipe keeps all of it"
         length["output"] = "emptied"

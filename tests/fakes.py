@@ -13,12 +13,14 @@ progress, fail the test instead of hanging it.
 
 from __future__ import annotations
 
+import os
 import signal
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Literal
 
+from scheduler.clock import since_boot
 from scheduler.model import Exited, NotStarted, Signalled
 from scheduler.process import Ended, Launch
 from scheduler.virtual import VirtualClock
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 _WELL = Exited(0)
 _TERMINATED = Signalled(int(signal.SIGTERM))
+TICKS = os.sysconf("SC_CLK_TCK")  # in which the system tells when a process began
 _PATIENCE = 1000  # waits in a row in which neither time nor the script moves
 
 
@@ -102,6 +105,7 @@ class _Group:
 
     act: Act
     started: int
+    began: float
     leader: Literal["child", "zombie", "orphan", "gone"]
     grandchild: bool
 
@@ -177,7 +181,8 @@ class FakeSpawner:
         if isinstance(act.outcome, NotStarted):
             return act.outcome
         assert pid is not None
-        self._groups[pid] = _Group(act, next(self._numbers), "child", act.leaves)
+        began = since_boot(self.clock)
+        self._groups[pid] = _Group(act, round(began * TICKS), began, "child", act.leaves)
         self._end_after(act.lasts, pid, act.outcome)
         return pid
 
@@ -205,6 +210,10 @@ class FakeSpawner:
     def started_at(self, pid: int) -> int | None:
         group = self._groups.get(pid)
         return None if group is None or group.leader == "gone" else group.started
+
+    def began(self, started: int) -> float | None:
+        some = (group.began for group in self._groups.values() if group.started == started)
+        return next(some, None)
 
     def orphans(self) -> Mapping[Attempt, int]:
         return {

@@ -31,7 +31,8 @@ STATUS: dict[str, Any] = {
     "max_running": 50,
     "running": [
         {"run": 7, "job": "backup", "at": "2027-03-28T00:45:00Z", "zone": "Europe/Berlin",
-         "attempt": 1, "pid": 123, "started": "2027-03-28T00:45:00Z"},
+         "attempt": 1, "pid": 123, "started": "2027-03-28T00:45:00Z",
+         "for_s": 990.0},
     ],
     "waiting": [
         {"run": 8, "job": "report", "at": "2027-03-28T01:00:00Z", "zone": "Asia/Tokyo",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes import TICKS
 
 from scheduler.journal import Journal
 from scheduler.model import Ending, Exited, Limit, Reason, Signalled, State
@@ -35,9 +36,10 @@ def past(person: Person) -> Person:
             attempt = journal.claim_attempt(run, number, f"outputs/report.{number}")
             assert attempt is not None
             began = NINE + 30 * number * SECOND
-            journal.started(attempt, began, 4242, 1)
+            journal.started(attempt, began, 4242, 30 * number * TICKS)
             journal.ended(
-                attempt, Ending(outcome, began + 1.5 * SECOND, 0.1 + 0.15000000001, 1 << 20)
+                attempt,
+                Ending(outcome, began + 1.5 * SECOND, 0.1 + 0.15000000001, 1 << 20, took=1.5),
             )
         journal.finish(run, State.SUCCEEDED)
         journal.skip("backup", NINE, "Asia/Tokyo", Reason.MISSED, until=NINE + 3600 * SECOND)
@@ -79,6 +81,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
                 "started": "2027-03-29T07:00:30Z",
                 "ended": "2027-03-29T07:00:31Z",
                 "outcome": "exit 3",
+                "took_s": 1.5,
                 "cpu_s": 0.25,
                 "memory_bytes": 1048576,
                 "limit": None,
@@ -89,6 +92,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
                 "started": "2027-03-29T07:01:00Z",
                 "ended": "2027-03-29T07:01:01Z",
                 "outcome": "exit 0",
+                "took_s": 1.5,
                 "cpu_s": 0.25,
                 "memory_bytes": 1048576,
                 "limit": None,
@@ -336,7 +340,7 @@ def test_a_run_that_goes_on_says_what_it_waits_for(past: Person) -> None:
         assert attempt is not None
         journal.started(attempt, NINE + 8 * SECOND, 4242, None)
         running = past.types("history", str(run.number)).stdout
-        journal.ended(attempt, Ending(Exited(1), NINE + 10 * SECOND, limit=Limit.CPU))
+        journal.ended(attempt, Ending(Exited(1), NINE + 10 * SECOND, limit=Limit.CPU, took=2.0))
         journal.retry(run, NINE + 86400 * SECOND)
     assert (
         "of report, running\nScheduled  Mon 2027-03-29 09:00:07 Europe/Berlin; started by hand"
@@ -429,7 +433,7 @@ def test_a_run_under_way_shows_what_it_has_written_so_far(past: Person) -> None:
         result = past.types("logs", "report")
         assert result.stdout == "so far"
         assert "attempt 1: running" in result.stderr
-        journal.ended(attempt, Ending(Signalled(9), NINE + 3725 * SECOND))
+        journal.ended(attempt, Ending(Signalled(9), NINE + 3725 * SECOND, took=3725.0))
         journal.retry(run, NINE + 3755 * SECOND)
     line = past.types("history", "report", "-n", "1").stdout.splitlines()[1]
     assert "1 h 2 min" in line

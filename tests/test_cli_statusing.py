@@ -164,7 +164,7 @@ def test_rows_that_were_cut_are_said_to_be(person: Person, daemon: StandIn) -> N
 
 
 def test_what_is_not_known_is_blank(person: Person, daemon: StandIn) -> None:
-    running = STATUS["running"][0] | {"pid": None, "started": None}
+    running = STATUS["running"][0] | {"pid": None, "started": None, "for_s": None}
     waiting = STATUS["waiting"][0] | {"due": None, "reason": "its pool is full", "zone": "Mars/X"}
     gone = STATUS["waiting"][0] | {"job": "gone", "zone": None}
     paused = STATUS["paused"][0] | {"until": "2027-03-28T10:00:00Z", "note": ""}

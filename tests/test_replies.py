@@ -19,7 +19,9 @@ ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
 def test_a_status_is_read_whole() -> None:
     found = replies.of_status(STATUS)
     quarter = datetime(2027, 3, 28, 0, 45, tzinfo=UTC)
-    assert found.running == (RunningNow(7, "backup", quarter, "Europe/Berlin", 1, 123, quarter),)
+    assert found.running == (
+        RunningNow(7, "backup", quarter, "Europe/Berlin", 1, 123, quarter, 990.0),
+    )
     due = datetime(2027, 3, 28, 1, 2, tzinfo=UTC)
     assert found.waiting == (WaitingNow(8, "report", ONE, "Asia/Tokyo", 2, due, "retry"),)
     noon = datetime(2027, 3, 27, 12, 0, tzinfo=UTC)

@@ -300,7 +300,7 @@ def test_a_job_that_runs_when_the_daemon_is_killed_is_lost_and_retried() -> None
         events, EventKind.START, EventKind.FAILURE, EventKind.RETRY, EventKind.SUCCESS
     ) == [
         "02:00 start 02:00 #1",
-        "02:10 failure 02:00 #1: lost after 10 min; attempt 2 in 1 min",
+        "02:10 failure 02:00 #1: lost; attempt 2 in 1 min",
         "02:11 retry 02:00 #2",
         "02:12 success 02:00 #2",
     ]
@@ -450,7 +450,7 @@ def took(journal: Journal, number: int, seconds: float, *outcomes: Outcome) -> N
     for n, outcome in enumerate(outcomes, 1):
         assert journal.claim_attempt(run, n, "output")
         journal.started(Attempt(run, n), run.instant, 1, 1)
-        journal.ended(Attempt(run, n), Ending(outcome, run.instant + timedelta(seconds=seconds)))
+        journal.ended(Attempt(run, n), Ending(outcome, run.instant, took=seconds))
     succeeded = outcomes[-1] == Exited(0)
     reason = None if succeeded else Reason.EXHAUSTED
     journal.finish(run, State.SUCCEEDED if succeeded else State.FAILED, reason)

@@ -96,7 +96,7 @@ def _running(standing: Standing) -> _Table:
             *_instant(run, standing),
             str(run.attempt),
             "" if run.pid is None else str(run.pid),
-            "" if run.started is None else _ago(run.started, standing.now),
+            "" if run.lasts is None else of_seconds(run.lasts),
         )
         for run in standing.running
     ]

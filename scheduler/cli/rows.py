@@ -183,6 +183,7 @@ def of_attempt(attempt: AttemptRow) -> Row:
         "started": _maybe(attempt.started),
         "ended": _maybe(attempt.ended),
         "outcome": None if attempt.outcome is None else str(attempt.outcome),
+        "took_s": _rounded(attempt.took),
         "cpu_s": None if attempt.cpu_s is None else round(attempt.cpu_s, 6),
         "memory_bytes": attempt.memory_bytes,
         "limit": None if attempt.limit is None else attempt.limit.value,

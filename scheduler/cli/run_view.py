@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from scheduler.cli import show, tables
 from scheduler.cli.tables import Cell, When
 from scheduler.errors import BadValue
 from scheduler.model import Exited, State
+from scheduler.proc import apart
 from scheduler.record import AttemptRow, RunRow
 from scheduler.wording import of_outcome, of_seconds, of_size
 
@@ -30,7 +31,7 @@ def line(run: RunRow, now: datetime) -> tuple[Cell, ...]:
         run.zone,
         tables.state(run.state.value),
         str(len(run.attempts) or ""),
-        _length(took(run)),
+        _length(took(run)) or _unknown(run.attempts[-1:]),
         _how(run),
     )
 
@@ -59,7 +60,7 @@ def attempts(run: RunRow) -> Iterator[tuple[str, ...]]:
             str(attempt.number),
             "" if attempt.started is None else _moment(run, attempt.started),
             _length(wait),
-            _length(took_of(attempt)),
+            _length(attempt.took) or _unknown((attempt,)),
             _length(attempt.cpu_s),
             "" if attempt.memory_bytes is None else of_size(attempt.memory_bytes),
             _ending(attempt) or ("running" if attempt.started else "being started"),
@@ -71,22 +72,30 @@ def waits(run: RunRow) -> Iterator[float | None]:
     if run.attempts:
         yield _between(run.run.instant, run.attempts[0].started)
     for before, after in pairwise(run.attempts):
-        yield _between(before.ended, after.started)
+        elapsed = apart(before.pid_started, after.pid_started)
+        if elapsed is None or before.took is None:
+            yield _between(before.ended, after.started)
+        else:
+            yield max(0.0, elapsed - before.took)
 
 
 def took(run: RunRow) -> float | None:
-    """Return the seconds from the first start of a run that is over to its last end."""
-    if not run.attempts or run.attempts[-1].ended is None:
+    """Return the seconds from the first start of a run that is over to its last end.
+
+    They are those that went by, whatever the clock was set to; only where the system does not tell
+    when its processes began, or they are of several boots, the clock counts. None where nobody can
+    tell.
+    """
+    some = [each for each in run.attempts if each.started is not None]
+    if not some or run.attempts[-1].ended is None:
         return None
-    if len(run.attempts) == 1:
-        return took_of(run.attempts[0])
-    started = next((each.started for each in run.attempts if each.started is not None), None)
-    return _between(started, run.attempts[-1].ended)
-
-
-def took_of(attempt: AttemptRow) -> float | None:
-    """Return the seconds that an attempt took; None for one that has not started or ended."""
-    return _between(attempt.started, attempt.ended)
+    first, last = some[0], some[-1]
+    if first is last:
+        return last.took
+    elapsed = apart(first.pid_started, last.pid_started)
+    if elapsed is None:
+        return _between(first.started, last.ended)
+    return None if last.took is None else elapsed + last.took
 
 
 def scheduled(run: RunRow) -> str:
@@ -132,6 +141,11 @@ def _moment(run: RunRow, at: datetime) -> str:
     local = at.astimezone(zone)
     is_same_day = local.date() == run.run.instant.astimezone(zone).date()
     return f"{local:%H:%M:%S}" if is_same_day else f"{local:%a %Y-%m-%d %H:%M:%S}"
+
+
+def _unknown(attempts: Iterable[AttemptRow]) -> str:
+    """Say that nobody can tell how long it took, of what has started and ended."""
+    return "unknown" if any(each.started and each.ended for each in attempts) else ""
 
 
 def _between(start: datetime | None, end: datetime | None) -> float | None:
