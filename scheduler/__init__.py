@@ -11,7 +11,7 @@ spawn → outcome            watch, proc, heritage, bounds, outputs, output_guar
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, archive, memory, database, sql, record, renewal
 what is kept               retention, pruning
-what the log says of it    herald, wording, log, sink, systemd
+what the log says of it    herald, wording, log, sink, echo, systemd
 what is to come            coming, audit, explain, simulation, virtual, story
 what has been              answer
 what its user asks of it   protocol, control, desk, orders, replies, health, human_time

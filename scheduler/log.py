@@ -94,6 +94,10 @@ class _Systemd(logging.Formatter):
     """A line with its priority in front (sd-daemon(3)); the journal adds the time itself."""
 
     def format(self, record: logging.LogRecord) -> str:
+        said = _said(record)
+        if record.getMessage() == "output":  # a job's own line: nothing stands between its words
+            text = clean(f"{said['job']}[{said['run']}]: {said['text']}")
+            return f"<{_PRIORITY[record.levelno]}>{text}"
         facts = " ".join(f"{name}={_quoted(value)}" for name, value in _facts(record).items())
         return f"<{_PRIORITY[record.levelno]}>{record.getMessage()} {facts}".rstrip()
 

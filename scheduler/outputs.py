@@ -135,14 +135,14 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 
 class Reader:
-    """An output that is read from its beginning on, also while it grows and is bounded.
+    """An output that is read from `position` on, also while it grows and is bounded.
 
     Raises FileNotFoundError for one that is not there (any more).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, position: int = 0) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._position = 0
+        self.position = position
 
     def close(self) -> None:
         """Let go of the file."""
@@ -150,18 +150,18 @@ class Reader:
 
     def pieces(self) -> Iterator[bytes | LeftOut]:
         """Yield what is kept between the last piece and the present end; never what is no more."""
-        if os.fstat(self._descriptor).st_size < self._position:
-            self._position = 0
+        if os.fstat(self._descriptor).st_size < self.position:
+            self.position = 0
             yield LeftOut(None)
-        while (end := os.fstat(self._descriptor).st_size) > self._position:
-            start = _seek(self._descriptor, "SEEK_DATA", self._position, end)
-            if start > self._position:
-                yield LeftOut(start - self._position)
+        while (end := os.fstat(self._descriptor).st_size) > self.position:
+            start = _seek(self._descriptor, "SEEK_DATA", self.position, end)
+            if start > self.position:
+                yield LeftOut(start - self.position)
             piece = os.pread(self._descriptor, _PIECE, start)
             # What was read may have become a hole before it was read: then it is none of the job's.
             hole = _seek(self._descriptor, "SEEK_HOLE", start, start + len(piece))
             piece = piece[: hole - start]
-            self._position = start + len(piece)
+            self.position = start + len(piece)
             if piece:
                 yield piece
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from scheduler.catchup import Account, Instants
     from scheduler.clock import Clock
+    from scheduler.echo import Echo
     from scheduler.journal import Journal, OpenRun, RunRow
     from scheduler.log import Log
     from scheduler.model import Reason, Run
@@ -50,7 +51,7 @@ _COPYING = 0.02  # seconds between looks at output that is on its way to its fil
 class Runs:
     """Everything that has begun and not ended; see DESIGN: the life of a run."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (it joins all parts)
         self,
         *,
         clock: Clock,
@@ -61,6 +62,7 @@ class Runs:
         draw: Callable[[], float],
         most: int | None = None,
         most_output: int | None = None,
+        echo: Echo | None = None,
     ) -> None:
         self.most = most
         self._clock = clock
@@ -70,7 +72,7 @@ class Runs:
         self._launches = Launches(clock, spawner, state)
         self._bounds = Bounds(clock, state, most_output)
         self._starts = Starts(clock, log)
-        self._watch = Watch(clock, spawner, self._bounds)
+        self._watch = Watch(clock, spawner, self._bounds, echo)
         planned = Launches(clock, spawner, state)  # for a minute that has not come
         users = (self._watch, self._launches, planned)
         dropped = Dropped(self._ledger)

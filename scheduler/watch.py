@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from scheduler.bounds import Bounds
     from scheduler.clock import Clock
+    from scheduler.echo import Echo
     from scheduler.model import Attempt, Entry, Outcome
     from scheduler.process import Spawner
 
@@ -58,10 +59,13 @@ class Running:
 class Watch:
     """Who runs, by pid and by job, and when which signal is due."""
 
-    def __init__(self, clock: Clock, spawner: Spawner, bounds: Bounds) -> None:
+    def __init__(
+        self, clock: Clock, spawner: Spawner, bounds: Bounds, echo: Echo | None = None
+    ) -> None:
         self._clock = clock
         self._spawner = spawner
         self._bounds = bounds
+        self._echo = echo  # None: what jobs write is not shown in the log
         self._running: dict[int, Running] = {}
         self._jobs: dict[str, set[int]] = {}
         self._pools: Counter[str | None] = Counter()  # how many run, by the pool they began in
@@ -80,6 +84,8 @@ class Watch:
             running.signal_at = self._clock.monotonic() + timeout - self._age(running)
         self._running[running.pid] = running
         self._bounds.add(running.attempt)
+        if self._echo is not None:
+            self._echo.add(running.attempt, is_adopted=running.adopted is not None)
         self._jobs.setdefault(running.entry.job, set()).add(running.pid)
         self._pools[pool_of(running.entry)] += 1
         if running.adopted is not None:
@@ -131,6 +137,8 @@ class Watch:
         """
         running = self._running.pop(pid)
         self._bounds.end(running.attempt)
+        if self._echo is not None:
+            self._echo.end(running.attempt)
         self._adopted.discard(pid)
         self._pools[pool_of(running.entry)] -= 1
         pids = self._jobs[running.entry.job]

@@ -42,7 +42,7 @@ LAYERS = {
     },
     "wiring": {
         *("admission", "bounds", "daemon", "desk", "herald", "heritage", "jobs"),
-        *("launches", "leaving", "ledger", "minutes", "orders", "outcomes", "pauses"),
+        *("echo", "launches", "leaving", "ledger", "minutes", "orders", "outcomes", "pauses"),
         *("pending", "prepared", "pruning", "queues", "renewal", "roster", "runs"),
         *("simulation", "slots", "story", "virtual", "waiting", "watch"),
     },

@@ -25,6 +25,7 @@ from scheduler.cli import given, library
 from scheduler.cli.library import Files
 from scheduler.clock import RealClock, boot_id
 from scheduler.daemon import Daemon
+from scheduler.echo import Echo
 from scheduler.environment import DELEGATED
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import Journal
@@ -37,7 +38,7 @@ from scheduler.renewal import Renewal
 from scheduler.retention import Retention
 from scheduler.roster import Roster
 from scheduler.runs import Runs
-from scheduler.sink import take_stderr
+from scheduler.sink import MOST, Sink, take_stderr
 
 app = typer.Typer()
 
@@ -99,6 +100,10 @@ def run(
     keep_for: Annotated[
         str, typer.Option(metavar="DURATION", help="For how long a run is kept, if not for less.")
     ] = "90d",
+    echo_output: Annotated[
+        bool,
+        typer.Option("--echo-output", help="Show what jobs write in the daemon's log, too."),
+    ] = False,
 ) -> None:
     """Run the daemon in the foreground: your crontab, or the files you name.
 
@@ -117,7 +122,8 @@ def run(
     default_signals()
     places = given.here(state)
     style = _format(log_format)
-    atexit.register(take_stderr().drain, _LAST_WORDS)
+    sink = take_stderr()
+    atexit.register(sink.drain, _LAST_WORDS)
     log = open_log(style)
     crontabs = library.of(files, places, system=system_format)
     for folder in (places.state, places.outputs):
@@ -128,8 +134,19 @@ def run(
         log.info(
             "meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}"
         )
-        parts = Parts(RealClock(), spawner, boot, log, places, crontabs, holds_state)
+        echo = _echo(places, style, sink) if echo_output else None
+        parts = Parts(RealClock(), spawner, boot, log, places, crontabs, holds_state, echo)
         _serve_on(parts, lambda journal: _daemon(parts, journal, grace, most, kept))
+
+
+def _echo(places: Places, style: Format, sink: Sink) -> Echo:
+    """Let what jobs write stand in the log, as long as that leaves room for the daemon's lines.
+
+    At the end of the daemon it comes before the end of the log: what is registered last is first.
+    """
+    echo = Echo(places.state, open_log(style), sink.room, least=MOST // 2)
+    atexit.register(echo.drain, _LAST_WORDS)
+    return echo
 
 
 def _serve_on(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
@@ -239,6 +256,7 @@ def _daemon(parts: Parts, journal: Journal, grace: float, most: int | None, kept
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
         most=most,
         most_output=kept.output,
+        echo=parts.echo,
     )
     roster = Roster(parts.library, journal, log, parts.boot)
     return Daemon(
@@ -277,6 +295,7 @@ class Parts:
     places: Places
     library: Files
     holds_state: Callable[[], bool]
+    echo: Echo | None
 
 
 def _format(wanted: LogFormat) -> Format:
