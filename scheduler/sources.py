@@ -277,7 +277,25 @@ def _other_user(entry: Entry, text: str, *, how: Reading) -> Problem:
     user = str(entry.user)
     schedule = max(text.find(entry.schedule_text), 0)
     column = text.find(user, schedule + len(entry.schedule_text)) + 1
-    message = f"running as another user ({user}) is not supported yet"
-    hint = f"this daemon runs as {how.user}"
+    if _is_account(user):
+        code, message = (
+            "not-supported-yet",
+            f"running as another user ({user}) is not supported yet",
+        )
+        hint = f"this daemon runs as {how.user}"
+    else:
+        code, message = (
+            "bad-user",
+            f"there is no user {user}: a user stands before the command here",
+        )
+        hint = f"write {how.user} before it, or read the file without a user column"
     where = (entry.file, entry.line, column)
-    return Problem(*where, Severity.ERROR, "not-supported-yet", message, hint, hidden(text))
+    return Problem(*where, Severity.ERROR, code, message, hint, hidden(text))
+
+
+def _is_account(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except (KeyError, ValueError):
+        return False
+    return True

@@ -31,6 +31,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 _SIZE = re.compile(r"([0-9]{1,9})([KMGT]?)(?:i?B)?")
 _POOL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?::([1-9][0-9]{0,5}))?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FROM_UTC = re.compile(r"(?:UTC|GMT|Z)?[ ]?[+-]([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
 _HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
 _PIECE = re.compile(r"[^,\s]+")
 
@@ -249,12 +250,25 @@ def _unknown(text: str) -> BadValue:
 
 
 def _near(text: str) -> str:
+    if found := _FROM_UTC.fullmatch(text):
+        return _signs(int(found[1]), found[2] or "")
     wanted = _city(text[:60].replace(" ", "_"))
     # Only cities of the same letter are compared: a file may have many bad zones.
     near = get_close_matches(wanted, _cities().get(wanted[:1], {}), n=1, cutoff=0.8)
     if near:
         return f"did you mean {_cities()[wanted[:1]][near[0]]}?"
     return "an IANA name such as Europe/Berlin"
+
+
+def _signs(hours: int, minutes: str) -> str:
+    """Return the hint for an offset without a name, whose sign is read in two ways."""
+    if minutes.strip("0"):
+        far, name = f"{hours}:{minutes}", f"{hours:02}{minutes}"
+        ahead, behind = f"<+{name}>-{far}", f"<-{name}>+{far}"
+    else:
+        far, ahead, behind = f"{hours}", f"Etc/GMT-{hours}", f"Etc/GMT+{hours}"
+    named = "or a name such as Europe/Berlin"
+    return f"write {ahead} for {far} hours ahead of UTC, {behind} for {far} behind it; {named}"
 
 
 @cache

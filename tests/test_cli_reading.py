@@ -12,6 +12,8 @@ import pytest
 from scheduler.journal import Journal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Person
     from typer.testing import Result
 
@@ -82,7 +84,7 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(person: Person) -> 
 
 
 def test_check_refuses_an_entry_of_another_user_as_the_daemon_does(person: Person) -> None:
-    file = person.file("0 9 * * * www-data echo hi\n")
+    file = person.file("0 9 * * * nobody echo hi\n")
     result = person.types("check", "--system-format", file)
     assert result.stdout.splitlines()[0].startswith(f"{file}:1:11: not-supported-yet ")
     assert "no entries, 1 problem (1 error)" in result.stdout
@@ -90,23 +92,23 @@ def test_check_refuses_an_entry_of_another_user_as_the_daemon_does(person: Perso
 
 
 def test_list_shows_an_entry_of_another_user_and_that_it_is_refused(person: Person) -> None:
-    file = person.file("0 9 * * * www-data echo hi\n")
+    file = person.file("0 9 * * * nobody echo hi\n")
     result = person.types("list", "--system-format", "--json", file)
     (entry,) = rows(result)
-    assert (entry["user"], entry["command"]) == ("www-data", "echo hi")
+    assert (entry["user"], entry["command"]) == ("nobody", "echo hi")
     assert "not-supported-yet" in result.stderr
     assert result.exit_code == 1
 
 
 def test_no_run_is_shown_of_an_entry_that_is_refused(person: Person) -> None:
-    file = person.file("CRON_NAME=theirs 0 9 * * * www-data echo hi\nCRON_NAME=x @daily me x\n")
+    file = person.file("CRON_NAME=theirs 0 9 * * * nobody echo hi\nCRON_NAME=x @daily me x\n")
     listed = person.types("list", "--system-format", file)
     (row,) = (line for line in listed.stdout.splitlines() if "theirs" in line)
     assert "refused" in row
     coming = person.types("next", "--system-format", file)
     assert "theirs" not in coming.stdout
     for result in (listed, coming):
-        assert "running as another user (www-data) is not supported yet" in result.stderr
+        assert "running as another user (nobody) is not supported yet" in result.stderr
         assert result.exit_code == 1
 
 
@@ -460,3 +462,46 @@ def test_explain_owns_up_where_each_job_gets_its_own(
 
 def test_explain_of_reboot_has_no_times(person: Person) -> None:
     assert "NEXT" not in person.types("explain", "@reboot").stdout
+
+
+def test_explain_takes_the_settings_in_front_of_a_schedule(person: Person) -> None:
+    result = person.types("explain", "CRON_TZ=Asia/Tokyo CRON_RETRIES=1 0 9 * * *")
+    assert result.stdout.startswith("at 09:00 every day\nzone Asia/Tokyo\n")
+
+
+def test_explain_of_a_whole_line_says_its_command_apart(person: Person) -> None:
+    result = person.types("explain", "30 7 * * 1-5 curl -u me:hunter2 x")
+    assert result.stdout.startswith("at 07:30, Monday to Friday\ncommand curl -u me:******* x\n")
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("30 7 * *", "too-few-fields 4 of the five fields"),
+        ("", "too-few-fields"),
+        ("# 30 7 * * *", "hint: write 30 7 * * *"),
+        ("MAILTO=me", "too-few-fields"),
+        ("TZ=Asia/Tokyo 0 9 * * *", "hint: write CRON_TZ=Asia/Tokyo in front of the schedule"),
+        ("CRON_TZ=Mars 0 9 * * *", "expression:9: unknown-zone there is no time zone 'Mars'"),
+        ("0 30 7 * * 1-5", "expression:1: seconds-field"),
+        ("*/ 5 * * * *", "expression:3: blank-in-field a blank stands inside a field"),
+        ("0 0 12 * * ? 2027", "expression:1: too-many-fields seven fields"),
+        ("@minutely", "hint: write * * * * *"),
+    ],
+)
+def test_explain_of_what_is_no_schedule_says_why(person: Person, text: str, said: str) -> None:
+    result = person.types("explain", text)
+    assert said in result.stderr
+    assert (result.stdout, result.exit_code) == ("", 1)
+
+
+def test_explain_knows_a_star_that_the_shell_has_expanded(
+    person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    result = person.types("explain", "*/5", "notes.txt", "notes.txt", "notes.txt", "notes.txt")
+    assert "expression:5: file-names the shell has put names of files, such as" in result.stderr
+    assert 'hint: quote the schedule: meridian explain "*/5 * * * *"' in result.stderr
+    assert result.exit_code == 1

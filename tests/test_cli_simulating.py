@@ -235,7 +235,7 @@ def test_what_the_daemon_refuses_does_not_run(person: Person) -> None:
     file = person.file(f"15 1 * * * somebody echo\n30 2 * * * {own} echo\n")
     result = person.types("simulate", file, "--system-format", *PLAIN, "--json")
     assert starts(result) == ["2027-03-01T01:30:00Z"]
-    assert "1:12: not-supported-yet running as another user (somebody)" in result.stderr
+    assert "1:12: bad-user there is no user somebody" in result.stderr
     assert result.exit_code == 1
 
 

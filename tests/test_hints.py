@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler import crontab, expression, nicknames
+from scheduler import crontab, expression, nicknames, values
 from scheduler.errors import BadValue
 from scheduler.model import Expression, Problem
 from scheduler.spacing import mistake
@@ -165,6 +167,25 @@ def test_a_long_line_is_looked_at_in_no_time() -> None:
 def test_what_is_no_value_is_said_in_english(line: str, message: str, hint: str) -> None:
     found = problem(line)
     assert (found.message, found.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("zone", "write"),
+    [
+        ("+02:00", "Etc/GMT-2 for 2 hours ahead of UTC, Etc/GMT+2 for 2 behind it"),
+        ("UTC +2", "Etc/GMT-2 for 2 hours ahead of UTC, Etc/GMT+2 for 2 behind it"),
+        ("-3", "Etc/GMT-3 for 3 hours ahead of UTC, Etc/GMT+3 for 3 behind it"),
+        ("+0530", "<+0530>-5:30 for 5:30 hours ahead of UTC, <-0530>+5:30 for 5:30 behind it"),
+    ],
+)
+def test_an_offset_is_told_which_way_each_sign_goes(zone: str, write: str) -> None:
+    found = problem(f"CRON_TZ={zone}")
+    assert found.hint == f"write {write}; or a name such as Europe/Berlin"
+    for name, hours in re.findall(r"(\S+) for ([0-9:]+) ", write):
+        at = datetime(2027, 1, 1, tzinfo=values.zone(name)).utcoffset()
+        whole, _, minutes = hours.partition(":")
+        size = timedelta(hours=int(whole), minutes=int(minutes or 0))
+        assert at == (size if write.startswith(name) else -size)
 
 
 @pytest.mark.parametrize("name", ["CRON_ALERT", "CRON_PING", "CRON_FROM"])

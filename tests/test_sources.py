@@ -339,7 +339,7 @@ def test_a_name_used_in_two_files_is_refused_in_the_second(tmp_path: Path) -> No
 
 # --- other users ---------------------------------------------------------------------------------
 
-SYSTEM = b"0 1 * * * alice mine\nAPI_KEY=hush\n0 2\t* * * www-data  theirs\n61 * * * * x y\n"
+SYSTEM = b"0 1 * * * alice mine\nAPI_KEY=hush\n0 2\t* * * nobody  theirs\n61 * * * * x y\n"
 
 
 def test_entries_of_other_users_are_refused(crontab: Path) -> None:
@@ -347,15 +347,31 @@ def test_entries_of_other_users_are_refused(crontab: Path) -> None:
     assert [entry.command for entry in loaded.entries] == ["mine"]
     problem = next(each for each in loaded.problems if each.line == 3)
     assert (problem.code, problem.severity) == ("not-supported-yet", Severity.ERROR)
-    assert "www-data" in problem.message
-    assert problem.text[problem.column - 1 :].startswith("www-data")
+    assert "nobody" in problem.message
+    assert problem.text[problem.column - 1 :].startswith("nobody")
     assert loaded.crontabs[0].refused == {3, 4}
+
+
+@pytest.mark.parametrize(
+    ("line", "column"), [("0 1 * * * cd /srv && x\n", 11), ("0 1 * * *  test -x /x || y\n", 12)]
+)
+def test_a_command_where_the_user_should_be_is_no_other_user(
+    crontab: Path, monkeypatch: pytest.MonkeyPatch, line: str, column: int
+) -> None:
+    monkeypatch.setattr(pwd, "getpwnam", {"alice": None}.__getitem__)
+    drafts = {str(crontab): line.encode()}
+    loaded = load((str(crontab),), replace(HOW, system=True), drafts=drafts)
+    (problem,) = loaded.problems
+    word = line.split()[5]
+    assert (problem.code, problem.column) == ("bad-user", column)
+    assert problem.message == f"there is no user {word}: a user stands before the command here"
+    assert problem.hint.startswith("write alice before it")
 
 
 def test_to_be_looked_at_they_may_be_kept(crontab: Path) -> None:
     how = replace(HOW, system=True, keep_others=True)
     loaded = load((str(crontab),), how, drafts={str(crontab): SYSTEM})
-    assert [entry.user for entry in loaded.entries] == ["alice", "www-data"]
+    assert [entry.user for entry in loaded.entries] == ["alice", "nobody"]
     found = [(problem.line, problem.severity) for problem in loaded.problems]
     assert found == [(3, Severity.ERROR), (4, Severity.ERROR)]
 

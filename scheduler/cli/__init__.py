@@ -21,6 +21,7 @@ from scheduler.cli.asking import app as asking
 from scheduler.cli.auditing import app as auditing
 from scheduler.cli.controlling import app as controlling
 from scheduler.cli.editing import app as editing
+from scheduler.cli.explaining import app as explaining
 from scheduler.cli.notifying import app as notifying
 from scheduler.cli.past import app as past
 from scheduler.cli.reading import app as reading
@@ -56,7 +57,7 @@ app = typer.Typer(
 )
 
 for theme in (
-    *(running, reading, simulating, auditing, editing),
+    *(running, reading, explaining, simulating, auditing, editing),
     *(statusing, past, written, asking, controlling, notifying),
 ):
     app.add_typer(theme)

@@ -1,8 +1,7 @@
-"""Crontabs in, what they say out: `check`, `list`, `next`, `explain`."""
+"""Crontabs in, what they say out: `check`, `list`, `next`."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -12,23 +11,17 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import doubts, expression, report, zone_changes
+from scheduler import report, zone_changes
 from scheduler.cli import anchors, given, in_force, rows, show
 from scheduler.cli.tables import Cell, When
 from scheduler.clock import RealClock
 from scheduler.coming import ComingRun, coming, first_instants
-from scheduler.errors import BadValue
-from scheduler.explain import explain as in_words
 from scheduler.mask import mask
-from scheduler.model import Entry, Problem, Reboot, Severity
-from scheduler.remarks import problem
+from scheduler.model import Entry, Reboot
 
 app = typer.Typer()
 
 USUAL_NUMBER = 10
-EXPLAINED = 5
-
-_DRAWN = re.compile(r"(?<![a-z0-9])h(?![a-z])|~", re.IGNORECASE)
 
 
 @app.command(epilog="Example:  meridian check crontabs/*.crontab")
@@ -166,58 +159,3 @@ def _mention_reboot(entries: Sequence[Entry]) -> None:
     names = [entry.job for entry in entries if isinstance(entry.schedule, Reboot)]
     if names:
         show.remark(f"At the next boot: {', '.join(names)}")
-
-
-@app.command(epilog='Example:  meridian explain "30 7 * * 1-5" --tz Europe/Berlin')
-def explain(
-    fields: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="EXPRESSION", help="A schedule, quoted or as five arguments; or @every 90m."
-        ),
-    ],
-    zone_name: Annotated[
-        str | None, typer.Option("--tz", metavar="ZONE", help="A zone, if not this machine's.")
-    ] = None,
-    json: given.Json = False,
-) -> None:
-    """Say in words what a schedule means, with its next runs."""
-    text = " ".join(fields)
-    zone = given.zone_named(zone_name) if zone_name else given.own_zone()
-    try:
-        schedule = expression.parse(text, job="explain")
-    except BadValue as error:
-        show.problems((_refusal(text, error),), err=True)
-        raise typer.Exit(1) from error
-    doubtful = doubts.on_schedule(text, schedule)
-    show.problems([problem("expression", 0, text, doubt) for doubt in doubtful], err=True)
-    if _DRAWN.search(text):
-        show.remark("H and ~ are drawn for each job; this is what one job may get")
-    entry = Entry("", schedule, text, zone, "")
-    now = RealClock().now()
-    runs = list(islice(coming((entry,), now, {}), EXPLAINED))
-    if json:
-        show.row(_explained(entry, runs))
-        return
-    show.say(in_words(schedule))
-    show.say(f"zone {zone.key}", style="dim")
-    if runs:
-        lines = [(When(run.at.astimezone(zone), now), show.utc(run.at), run.note) for run in runs]
-        show.table(("NEXT", "UTC", "NOTE"), lines)
-
-
-def _refusal(text: str, error: BadValue) -> Problem:
-    at = error.offset + 1
-    message = (Severity.ERROR, error.code, error.message, error.hint)
-    return Problem("expression", 0, at, *message, text=text)
-
-
-def _explained(entry: Entry, runs: Sequence[ComingRun]) -> rows.Row:
-    keys = ("at", "local", "note")
-    return {
-        "expression": entry.schedule_text,
-        "words": in_words(entry.schedule),
-        "zone": entry.zone.key,
-        "fields": rows.of_schedule(entry.schedule),
-        "next": [{key: rows.of_coming(run)[key] for key in keys} for run in runs],
-    }
