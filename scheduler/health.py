@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from scheduler.replies import Standing
+    from scheduler.replies import CrontabFile, Standing
 
 # An idle minute is handled when the one after it is prepared, so that an idle daemon is just under
 # two minutes behind; it gives itself up to half a minute for preparing one, and is in time then.
@@ -93,6 +93,8 @@ def _warning(standing: Standing, trouble: Trouble) -> Iterator[str]:
         yield damage(trouble.damaged)
     if standing.crontabs.problems:
         yield f"{counted(standing.crontabs.problems, 'problem')} in the crontabs"
+    if refusing := [file for file in standing.files if not is_whole(file)]:
+        yield _names([of_file(file) for file in refusing])
     if standing.crontabs.kept:
         number = counted(standing.crontabs.kept, "unreadable entry")
         yield f"{number} kept in the last good version"
@@ -109,6 +111,32 @@ def _facts(standing: Standing) -> Iterator[str]:
 def _names(jobs: Sequence[str]) -> str:
     more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
     return ", ".join(jobs[:_NAMED]) + more
+
+
+def is_whole(file: CrontabFile) -> bool:
+    """Say whether a crontab was read, and all of its entries."""
+    return file.is_readable and not file.refused
+
+
+def of_file(file: CrontabFile) -> str:
+    """Return in a few words what there is in a crontab, and which of its lines are refused."""
+    told = [counted(file.entries, "entry")]
+    if not file.is_readable:
+        told.append("can't be read")
+    if file.refused:
+        told.append(f"{counted(file.refused, 'entry')} refused: {_lines(file)}")
+    if file.kept:
+        told.append(f"{file.kept} kept in the last good version")
+    return f"{file.file}: {', '.join(told)}"
+
+
+def _lines(file: CrontabFile) -> str:
+    numbers = [str(line) for line in file.lines[:_NAMED]]
+    more = file.refused - len(numbers)
+    if more:
+        return f"lines {', '.join(numbers)} and {more} more"
+    head, last = numbers[:-1], numbers[-1]
+    return f"lines {', '.join(head)} and {last}" if head else f"line {last}"
 
 
 def damage(files: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import signal
 import threading
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_a_person_reads_what_runs_waits_is_paused_and_comes(
 Meridian 0.1.0, pid 4242, up for 31 min 30 s
 Since     Sun 2027-03-28 01:30 Europe/Berlin
 State     /var/lib/meridian
-Crontabs  12 entries in 3 zones
+Crontabs  12 entries in 3 zones of /etc/meridian/crontabs/crontab
 Minute    Sun 2027-03-28 03:00 Europe/Berlin was handled last: in time
 Zones     3 zones from /usr/share/zoneinfo, 2027a
 
@@ -122,7 +123,7 @@ def test_what_is_wrong_is_said_at_the_top(person: Person, daemon: StandIn) -> No
     trouble = {"problems": 2, "kept": 1, "journal": "the disk is full", "stopping": True}
     head = shown(person, daemon, **trouble, last_tick="2027-03-28T00:50:00Z").splitlines()[:8]
     assert head[3:7] == [
-        "Crontabs  12 entries in 3 zones; 2 problems, which meridian check shows; 1 unreadable entry kept in the last good version",
+        "Crontabs  12 entries in 3 zones; 2 problems, which meridian check shows; 1 unreadable entry kept in the last good version of /etc/meridian/crontabs/crontab",
         "Minute    Sun 2027-03-28 01:50 Europe/Berlin was handled last: 11 min 30 s behind the clock",
         "Journal   refuses: the disk is full; nothing new starts",
         "Stopping  no new runs; what runs is waited for",
@@ -173,6 +174,83 @@ def test_what_is_not_known_is_blank(person: Person, daemon: StandIn) -> None:
     assert re.search(r"01:00  Mars/X +2 +its pool is full\n", text)
     assert re.search(r"gone +Sun 2027-03-28 01:00  UTC +2 +Sun 2027-03-28 01:02:00 +retry\n", text)
     assert re.search(r"mirror +Sat 2027-03-27 13:00 +Sun 2027-03-28 12:00\n", text)
+
+
+def file(name: str, **members: Any) -> dict[str, Any]:
+    row: dict[str, Any] = STATUS["files"][0]
+    return row | {"file": name} | members
+
+
+def test_the_crontabs_are_named_with_the_entries_that_are_refused(
+    person: Person, daemon: StandIn
+) -> None:
+    files = [
+        file("/a", entries=1),
+        file("/b", entries=2, refused=2, lines=[2, 3]),
+        file("/c", entries=1, refused=1, lines=[7], kept=1),
+        file("/d", entries=4, readable=False, kept=4),
+        file("/e", entries=0, refused=9, lines=[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ]
+    lines = shown(person, daemon, files=files, problems=5).splitlines()
+    assert lines[3:9] == [
+        "Crontabs  12 entries in 3 zones; 5 problems, which meridian check shows",
+        "          /a: 1 entry",
+        "          /b: 2 entries, 2 entries refused: lines 2 and 3",
+        "          /c: 1 entry, 1 entry refused: line 7, 1 kept in the last good version",
+        "          /d: 4 entries, can't be read, 4 kept in the last good version",
+        "          /e: no entries, 9 entries refused: lines 1, 2, 3, 4, 5 and 4 more",
+    ]
+    text, status = checked(person)
+    assert "5 problems in the crontabs; /b: 2 entries, 2 entries refused: lines 2 and 3," in text
+    assert "/a" not in text
+    assert status == 1
+
+
+def test_of_many_crontabs_those_with_trouble_are_named(person: Person, daemon: StandIn) -> None:
+    files = [file(f"/{n}", refused=n // 9, lines=[1][: n // 9]) for n in range(10)]
+    lines = shown(person, daemon, files=files).splitlines()
+    assert lines[4:6] == [
+        "          /9: 12 entries, 1 entry refused: line 1",
+        "          … 9 more files",
+    ]
+
+
+def test_what_fails_is_shown_first_with_since_when_and_how_often(
+    person: Person, daemon: StandIn
+) -> None:
+    daemon.in_force = frozenset({"backup", "once"})
+    with journal(person) as opened:
+        ended(opened, "backup", State.SUCCEEDED, ONE - 9 * 3600 * SECOND)
+        for hours in (8, 7, 6):
+            ended(opened, "backup", State.FAILED, ONE - hours * 3600 * SECOND)
+        ended(opened, "removed", State.FAILED)
+        ended(opened, "once", State.FAILED)
+    sections = person.types("status").stdout.split("\n\n")
+    title, *table, last = sections[1].splitlines()
+    assert title == "2 failing"
+    assert [re.split("  +", line) for line in table] == [
+        ["RUN", "JOB", "SCHEDULED", "ZONE", "SINCE", "FAILED", "HOW"],
+        ["4", "backup", "Sat 2027-03-27 19:00", "UTC", "Sat 2027-03-27 17:00", "3 times", "exit 1, no attempts left"],
+    ]  # fmt: skip
+    assert re.split("  +", last)[4:] == ["1 time", "exit 1, no attempts left"]
+    first, second = json.loads(person.types("status", "--json").stdout)["failing"]
+    assert first == {
+        "job": "backup",
+        "run": 4,
+        "at": "2027-03-27T19:00:00Z",
+        "zone": "UTC",
+        "since": "2027-03-27T17:00:00Z",
+        "times": 3,
+        "how": "exit 1, no attempts left",
+    }
+    assert (second["job"], second["times"]) == ("once", 1)
+
+
+def test_where_nobody_can_tell_what_fails_that_is_said(person: Person, daemon: StandIn) -> None:
+    person.state.mkdir()
+    (person.state / "journal.db").write_bytes(b"x" * 5000)
+    assert "Failing   nobody can tell: the journal can't be read\n" in shown(person, daemon)
+    assert json.loads(person.types("status", "--json").stdout)["failing"] is None
 
 
 def test_nothing_that_others_wrote_steers_the_terminal(person: Person, daemon: StandIn) -> None:
@@ -251,7 +329,7 @@ def test_it_is_shown_without_a_daemon_too(person: Person) -> None:
 def test_a_program_gets_the_reply_as_it_came(person: Person, daemon: StandIn) -> None:
     daemon.status = STATUS | {"of a newer version": 1}
     result = person.types("status", "--json")
-    assert json.loads(result.stdout) == {"ok": True} | daemon.status
+    assert json.loads(result.stdout) == {"ok": True} | daemon.status | {"failing": []}
     assert (result.stdout.count("\n"), result.exit_code) == (1, 0)
 
 
@@ -455,9 +533,41 @@ def test_a_terminal_is_shown_changes_until_ctrl_c(person: Person) -> None:
     assert (screen.process.returncode, complaints) == (130, b"")
 
 
-def screen() -> str:
+def screen(width: int = 200, height: int = 50) -> str:
     """What a person who watches has before him at this moment."""
-    return _screen(None, given.own_zone(), Console(width=200)).plain
+    return _screen(None, given.own_zone(), Console(width=width, height=height)).plain
+
+
+@pytest.mark.parametrize("height", [24, 40, 12])
+def test_a_screen_holds_something_of_each_section_and_counts_the_rest(
+    daemon: StandIn, height: int
+) -> None:
+    rows = {
+        name: [STATUS[name][0] | {"job": f"job{n}"} for n in range(48)]
+        for name in ("running", "waiting", "paused")
+    }
+    counts = {"running": 3000, "waiting": 48, "paused": 48}
+    daemon.status = STATUS | rows | {"counts": counts}
+    lines = screen(80, height).splitlines()
+    assert len(lines) <= height
+    for title, number in (
+        ("3000 running of at most 50", 3000),
+        ("48 waiting", 48),
+        ("48 paused", 48),
+    ):
+        (at,) = (n for n, line in enumerate(lines) if line.startswith(title))
+        more = re.fullmatch(rf"{title}, … (\d+) more", lines[at])
+        assert more, lines[at]
+        behind = list(
+            takewhile(lambda line: "more" not in line and line != "Next", lines[at + 1 :])
+        )
+        assert number - int(more[1]) == max(0, len(behind) - 1)  # a line of titles
+
+
+@pytest.mark.usefixtures("daemon")
+def test_what_fits_on_a_screen_is_not_cut() -> None:
+    assert screen(80, 24).count("\n\n") == 4  # a blank line before each section
+    assert "more" not in screen(80, 24)
 
 
 def test_who_watches_sees_the_daemon_s_end_and_return(person: Person) -> None:

@@ -3,38 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
 from scheduler import health
-from scheduler.cli import show, tables
+from scheduler.cli import run_view, sections, show
+from scheduler.cli.failing import Failing
 from scheduler.cli.run_view import zone_of
+from scheduler.cli.sections import Section
 from scheduler.cli.tables import Cell, When
 from scheduler.redact import clean
-from scheduler.replies import Coming, Crontabs, RunningNow, Standing, WaitingNow, ZoneData
+from scheduler.replies import (
+    Coming,
+    CrontabFile,
+    Crontabs,
+    RunningNow,
+    Standing,
+    WaitingNow,
+    ZoneData,
+)
 from scheduler.report import counted
 from scheduler.wording import of_seconds
 
 _Styled = tuple[str, str]  # text and style
 
-_PLAIN, _HEAD, _BAD = "", "bold", "bold red"
+_PLAIN, _HEAD, _BAD, _DOUBT = "", "bold", "bold red", "yellow"
+_FILES = 5  # crontabs that are named, whole or not
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the state folder tells beside the daemon.
+
+    The files of journals that were moved aside; the jobs that fail, None where nobody can tell.
+    """
+
+    damaged: Sequence[str] = ()
+    failing: Sequence[Failing] | None = ()
 
 
 def lines(
-    standing: Standing, damaged: Sequence[str], zone: ZoneInfo, width: int | None
+    standing: Standing, known: Known, zone: ZoneInfo, width: int | None, height: int | None = None
 ) -> Iterator[Text]:
     """Yield all there is to say, in this zone where it is no job's; tables are made to fit `width`.
 
-    `damaged` are the files of journals that were moved aside.
+    With a `height`, sections are cut to it.
     """
-    head = [*_daemon(standing, zone), *([damage(damaged)] if damaged else [])]
-    yield from (Text(*line) for line in head)
-    yield from _table(_running(standing), width)
-    yield from _table(_waiting(standing), width)
-    yield from _table(_paused(standing, zone), width)
-    yield from _table(_next(standing), width)
+    head = [Text(*line) for line in _daemon(standing, zone)]
+    if known.damaged:
+        head.append(Text(*damage(known.damaged)))
+    if known.failing is None:
+        head.append(Text("Failing   nobody can tell: the journal can't be read", _BAD))
+    yield from head
+    parts = (
+        _failing(standing, known.failing or ()),
+        _running(standing),
+        _waiting(standing),
+        _paused(standing, zone),
+        _next(standing),
+    )
+    if height is None:
+        yield from sections.whole(parts, width)
+    else:
+        yield from sections.fitted(parts, width, height - len(head))
 
 
 def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[_Styled]:
@@ -43,7 +77,10 @@ def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[_Styled]:
     yield f"Since     {_time(standing.started, zone)} {zone.key}", _PLAIN
     yield f"State     {clean(standing.state)}", _PLAIN
     is_whole = not (standing.crontabs.problems or standing.crontabs.kept)
-    yield f"Crontabs  {crontabs(standing.crontabs)}", _PLAIN if is_whole else "yellow"
+    is_one = len(standing.files) == 1 and health.is_whole(standing.files[0])
+    where = f" of {clean(standing.files[0].file)}" if is_one else ""
+    yield f"Crontabs  {crontabs(standing.crontabs)}{where}", _PLAIN if is_whole else _DOUBT
+    yield from () if is_one else _files(standing.files)
     yield _last_minute(standing, zone)
     if standing.journal is not None:
         yield f"Journal   refuses: {clean(standing.journal)}; nothing new starts", _BAD
@@ -73,6 +110,17 @@ def _zone_data(found: ZoneData) -> str:
     return f"{counted(found.zones, 'zone')} from {clean(found.where)}, {clean(version)}"
 
 
+def _files(files: Sequence[CrontabFile]) -> Iterator[_Styled]:
+    """Yield a line a crontab; of many those that have something refused."""
+    in_trouble = [file for file in files if not health.is_whole(file)]
+    shown = files if len(files) <= _FILES else in_trouble[:_FILES]
+    for file in shown:
+        what = clean(health.of_file(file))
+        yield f"          {what}", _PLAIN if health.is_whole(file) else _DOUBT
+    if more := len(files) - len(shown):
+        yield f"          … {more} more files", _PLAIN
+
+
 def _last_minute(standing: Standing, zone: ZoneInfo) -> _Styled:
     if standing.last_tick is None:
         return "Minute    none handled yet", _PLAIN
@@ -83,12 +131,26 @@ def _last_minute(standing: Standing, zone: ZoneInfo) -> _Styled:
     return said, _BAD if is_late else _PLAIN
 
 
-_Table = tuple[str, Sequence[str], Sequence[Sequence[Cell]]]  # title, header, rows
+def _failing(standing: Standing, failing: Sequence[Failing]) -> Section:
+    rows = [
+        (
+            str(each.run.run.number),
+            each.run.run.job,
+            _when(each.run.run.instant, each.run.zone, standing),
+            each.run.zone,
+            "" if each.times == 1 else _when(each.since, each.run.zone, standing),
+            counted(each.times, "time"),
+            Text(run_view.how(each.run), _BAD),
+        )
+        for each in failing
+    ]
+    header = ("RUN", "JOB", "SCHEDULED", "ZONE", "SINCE", "FAILED", "HOW")
+    return Section(f"{len(rows)} failing", header, rows, len(rows))
 
 
-def _running(standing: Standing) -> _Table:
+def _running(standing: Standing) -> Section:
     most = "" if standing.max_running is None else f" of at most {standing.max_running}"
-    title = f"{standing.runs} running{most}{_cut(standing.runs, standing.running)}"
+    title = f"{standing.runs} running{most}"
     rows = [
         (
             str(run.run),
@@ -100,11 +162,11 @@ def _running(standing: Standing) -> _Table:
         )
         for run in standing.running
     ]
-    return title, ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "PID", "FOR"), rows
+    header = ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "PID", "FOR")
+    return Section(title, header, rows, standing.runs)
 
 
-def _waiting(standing: Standing) -> _Table:
-    title = f"{standing.waits} waiting{_cut(standing.waits, standing.waiting)}"
+def _waiting(standing: Standing) -> Section:
     rows = [
         (
             str(run.run),
@@ -116,10 +178,11 @@ def _waiting(standing: Standing) -> _Table:
         )
         for run in standing.waiting
     ]
-    return title, ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "DUE", "WHY"), rows
+    header = ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "DUE", "WHY")
+    return Section(f"{standing.waits} waiting", header, rows, standing.waits)
 
 
-def _paused(standing: Standing, zone: ZoneInfo) -> _Table:
+def _paused(standing: Standing, zone: ZoneInfo) -> Section:
     rows = [
         (
             pause.job,
@@ -131,30 +194,16 @@ def _paused(standing: Standing, zone: ZoneInfo) -> _Table:
         )
         for pause in standing.paused
     ]
-    title = f"{standing.pauses} paused{_cut(standing.pauses, standing.paused)}"
-    return title, ("JOB", "SINCE", "UNTIL", "NOTE"), rows
+    header = ("JOB", "SINCE", "UNTIL", "NOTE")
+    return Section(f"{standing.pauses} paused", header, rows, standing.pauses)
 
 
-def _next(standing: Standing) -> _Table:
+def _next(standing: Standing) -> Section:
     rows = [
         (run.job, *_instant(run, standing), f"in {_ago(standing.now, run.at)}")
         for run in standing.coming
     ]
-    return "Next", ("JOB", "AT", "ZONE", "IN"), rows
-
-
-def _table(table: _Table, width: int | None) -> Iterator[Text]:
-    """Yield a table under its title; nothing for one without rows."""
-    title, header, rows = table
-    if not rows:
-        return
-    yield Text()
-    yield Text(title, _HEAD)
-    yield from tables.lines(header, rows, width)
-
-
-def _cut(whole: int, rows: Sequence[object]) -> str:
-    return f", {len(rows)} of them shown" if whole > len(rows) else ""
+    return Section("Next", ("JOB", "AT", "ZONE", "IN"), rows, len(rows))
 
 
 def _instant(run: RunningNow | WaitingNow | Coming, standing: Standing) -> tuple[Cell, Cell]:

@@ -32,7 +32,7 @@ def line(run: RunRow, now: datetime) -> tuple[Cell, ...]:
         tables.state(run.state.value),
         str(len(run.attempts) or ""),
         _length(took(run)) or _unknown(run.attempts[-1:]),
-        _how(run),
+        how(run),
     )
 
 
@@ -116,17 +116,17 @@ def zone_of(name: str) -> ZoneInfo:
         return zonedata.UTC_ZONE
 
 
-def _how(run: RunRow) -> str:
+def how(run: RunRow) -> str:
     """Return how a run began, ended, or why it did not; and when it goes on."""
-    how = ["by hand"] if run.by_hand else []
+    told = ["by hand"] if run.by_hand else []
     last = run.attempts[-1] if run.attempts else None
     if last and (last.emptied or (run.state, last.outcome) != (State.SUCCEEDED, Exited(0))):
-        how.append(_ending(last))
+        told.append(_ending(last))
     if run.reason is not None:
-        how.append(run.reason.value)
+        told.append(run.reason.value)
     if run.due is not None and run.attempts:
-        how.append(f"next attempt at {run.due.astimezone(zone_of(run.zone)):%H:%M:%S}")
-    return ", ".join(filter(None, how))
+        told.append(f"next attempt at {run.due.astimezone(zone_of(run.zone)):%H:%M:%S}")
+    return ", ".join(filter(None, told))
 
 
 def _ending(attempt: AttemptRow) -> str:

@@ -15,9 +15,10 @@ from rich.text import Text
 from typer.core import TyperCommand
 
 from scheduler import health, protocol, replies
-from scheduler.cli import board, given, show
+from scheduler.cli import board, failing, given, show
 from scheduler.cli.client import ask
 from scheduler.cli.controlling import as_refusal
+from scheduler.cli.failing import Failing
 from scheduler.clock import RealClock, rest
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
 from scheduler.health import Finding, Level, Trouble
@@ -58,10 +59,10 @@ def status(
     ] = False,
     state: given.State = None,
     json: Annotated[
-        bool, typer.Option("--json", help="The daemon's reply, as one JSON object.")
+        bool, typer.Option("--json", help="The daemon's reply, and what fails, as one JSON object.")
     ] = False,
 ) -> None:
-    """Say what runs, what waits and why, what is paused and what comes next.
+    """Say what fails, what runs, what waits and why, what is paused and what comes next.
 
     Exit status 1 if no daemon answers. With --check: 0 is OK, 1 a warning (a run waits for a
     retry, a crontab has lines that are refused or kept in their last good version, a damaged
@@ -108,13 +109,15 @@ def _print(state: Path | None) -> None:
             show.say(board.damage(damaged)[0])
         raise typer.Exit(1) from error
     width = target.width if target.is_terminal else None
-    for line in board.lines(standing, _damaged(state), zone, width):
+    for line in board.lines(standing, _known(state), zone, width):
         target.print(line)
 
 
 def _print_json(state: Path | None) -> None:
     try:
-        show.row(protocol.as_json(_reply(state, Status())))
+        reply = protocol.as_json(_reply(state, Status()))
+        found = _failing(state)
+        show.row(reply | {"failing": None if found is None else list(map(failing.row, found))})
     except (NoDaemon, NoAnswer) as error:
         last = _last_tick(state)
         extra = {"last_tick": None if last is None else show.utc(last)}
@@ -136,6 +139,22 @@ def _last_tick(state: Path | None) -> datetime | None:
         with closing(given.journal(state)) as journal:
             return journal.last_tick()
     except JournalError:
+        return None
+
+
+def _known(state: Path | None) -> board.Known:
+    return board.Known(_damaged(state), _failing(state))
+
+
+def _failing(state: Path | None) -> list[Failing] | None:
+    """Return the jobs in force whose newest finished run failed; None if nobody can tell."""
+    now = RealClock().now()
+    try:
+        with closing(given.journal(state)) as journal:
+            runs = journal.failing(now)
+            gone = _not_in_force(state, sorted({run.run.job for run in runs}))
+            return failing.of(journal, [run for run in runs if run.run.job not in gone], now)
+    except MeridianError:
         return None
 
 
@@ -171,7 +190,9 @@ def _screen(state: Path | None, zone: ZoneInfo, target: Console) -> Text:
         standing = _standing(state, timeout=_EACH_SECOND)
     except (NoDaemon, NoAnswer) as error:
         return Text(clean(_silence(error, state, zone)), "bold red")
-    shown = Text("\n").join(board.lines(standing, _damaged(state), zone, target.width))
+    size = target.size
+    lines = board.lines(standing, _known(state), zone, size.width, size.height)
+    shown = Text("\n").join(lines)
     shown.no_wrap, shown.overflow = True, "ellipsis"
     return shown
 
@@ -185,9 +206,9 @@ def _checked(state: Path | None) -> Finding:
     try:
         standing = _standing(state, timeout=_MONITOR)
         with closing(given.journal(state)) as journal:
-            failing, retrying = journal.failing(now), journal.retrying()
+            failed, retrying = journal.failing(now), journal.retrying()
         damaged = _damaged(state)
-        gone = _not_in_force(state, sorted({run.run.job for run in failing}))
+        gone = _not_in_force(state, sorted({run.run.job for run in failed}))
     except (NoDaemon, NoAnswer) as error:
         return Finding(Level.CRITICAL, _silence(error, state, given.own_zone()))
     except JournalError as error:
@@ -195,7 +216,7 @@ def _checked(state: Path | None) -> Finding:
     except (MeridianError, OSError) as error:
         return Finding(Level.UNKNOWN, str(error))
     trouble = Trouble(
-        failing=[_named(run) for run in failing if run.run.job not in gone],
+        failing=[_named(run) for run in failed if run.run.job not in gone],
         retrying=[_named(run) for run in retrying],
         damaged=damaged,
     )

@@ -1,0 +1,45 @@
+"""The journal in, the jobs that fail out: since when, how often, and how the newest run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler.cli import run_view
+from scheduler.cli.show import utc
+from scheduler.journal import Journal, RunRow
+
+MOST = 100  # jobs of which more is told than that they fail
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A job's newest finished run, which failed; `times` have on end, the first of `since`."""
+
+    run: RunRow
+    since: datetime
+    times: int
+
+
+def of(journal: Journal, runs: Collection[RunRow], now: datetime) -> list[Failing]:
+    """Return of these newest runs, which failed, since when and how often their jobs have."""
+    found = []
+    for run in list(runs)[:MOST]:
+        times, since = journal.failing_since(run.run.job, now)
+        found.append(Failing(run, since or run.run.instant, max(1, times)))
+    return found
+
+
+def row(failing: Failing) -> dict[str, object]:
+    """Return the row of `status --json`."""
+    run = failing.run
+    return {
+        "job": run.run.job,
+        "run": run.run.number,
+        "at": utc(run.run.instant),
+        "zone": run.zone,
+        "since": utc(failing.since),
+        "times": failing.times,
+        "how": run_view.how(run),
+    }
