@@ -2,7 +2,8 @@
 
 crontab text → entries     sources, crontab, lines, action, scope, settings, values, duration,
                            naming, program, delay, remarks, percent, expression, items, fields,
-                           canonical, writing, dates, doubts, sixth, zone_rule, nicknames, spacing
+                           canonical, writing, dates, doubts, sixth, slips, zone_rule, nicknames,
+                           spacing
 entries → due runs         roster, zone_changes, last_good, timetable, due, shifts, minutes, tick,
                            catchup
 due runs → claim → spawn   runs, prepared, admission, jobs, pauses, waiting, pending, queues, slots,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from scheduler import (
@@ -18,6 +19,7 @@ from scheduler import (
     naming,
     remarks,
     settings,
+    slips,
     spacing,
 )
 from scheduler.errors import BadValue
@@ -91,10 +93,12 @@ class _Reader:
         self._strings: dict[str, str] = {}
         self._schedules: dict[str, Schedule] = {}
         self._number = 0
-        self._line = ""
+        self._line = self._following = ""
+        self._begun = 0  # the line whose rest the present one was meant as; 0 for none
 
     def read(self, text: bytes) -> Crontab:
-        for self._number, self._line in enumerate(lines.split(text), 1):
+        pairs = pairwise(chain(lines.split(text), ("",)))
+        for self._number, (self._line, self._following) in enumerate(pairs, 1):
             self._read_line()
         return Crontab(
             file=self._file,
@@ -107,19 +111,22 @@ class _Reader:
     def _read_line(self) -> None:
         line = self._line
         start = lines.start(line)
-        if "\0" in line:
-            self._refuse_nul(start)
+        begun = self._begun
+        self._begun = (begun or self._number) if slips.goes_on(line, self._following) else 0
+        if bad := slips.whole(line, start):
+            self._refuse_whole(bad, start)
         elif start == len(line) or line[start] == "#":
             pass
+        elif begun:
+            self._note(slips.rest_of(begun, start))
+            self._refused.add(self._number)
         elif "=" in line and (assigned := lines.assigned_name(line)):
             self._assignment(*assigned, start)
         else:
             self._job(start, self._scope)
 
-    def _refuse_nul(self, start: int) -> None:
-        nul = self._line.index("\0")
-        hint = "save the file as plain UTF-8 text"
-        self._note(BadValue("nul", "a NUL byte", offset=nul, hint=hint))
+    def _refuse_whole(self, bad: BadValue, start: int) -> None:
+        self._note(bad)
         assigned = lines.assigned_name(self._line)
         if self._line[start] == "#":
             return
@@ -158,6 +165,7 @@ class _Reader:
             return
         zone, quote = scope.get(settings.ZONE), self._quote(assigned)
         self._note(*remarks.on_variable(assigned, quote=quote, zone=zone.key if zone else ""))
+        self._note(*slips.on_variable(assigned, self._line))
         if assigned.name in settings.VARIABLES:
             self._act(scope, assigned)
         if assigned.name not in remarks.IGNORED:
@@ -212,6 +220,9 @@ class _Reader:
             raise BadValue("dash", "a - in front of the minute", offset=start, hint=hint)
         job = lines.job(self._line, start + no_log)
         does = action.read(job, self._line, system=self._system)
+        if bad := slips.cut_off(self._line, self._following):
+            raise bad
+        self._note(*slips.on_command(does, self._line))
         if does.flags or does.user is None or does.stdin is not None:
             self._note(*remarks.on_action(does))
         _refuse_two_overlaps(does, scope)
@@ -235,11 +246,11 @@ class _Reader:
 
     def _better(self, bad: BadValue, start: int) -> BadValue:
         """Return an error that says more of a line which is no schedule, else this one."""
-        mistake = spacing.mistake(self._line[start : start + action.LONGEST_SCHEDULE])
-        if mistake is None:
-            return bad
-        mistake.offset += start
-        return mistake
+        if known := slips.better(self._line, start):
+            return known
+        if mistake := spacing.mistake(self._line[start : start + action.LONGEST_SCHEDULE]):
+            mistake.offset += start
+        return mistake or bad
 
     def _name(self, job: Job, does: Action, scope: Scope) -> str:
         chosen: str | None = scope.get(settings.NAME)

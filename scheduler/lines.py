@@ -70,7 +70,7 @@ def split(text: bytes) -> Iterator[str]:
         end = text.find(b"\n", begin)
         if end < 0:
             end = len(text)
-        yield text[begin:end].decode("utf-8", "surrogateescape").removesuffix("\r")
+        yield text[begin:end].decode("utf-8", "surrogateescape").rstrip("\r")
         begin = end + 1
 
 

@@ -45,6 +45,17 @@ _HOME = re.compile(r"(?:^|:)~(?=/|:|$)")
 _PATHS = frozenset({"HOME", "PATH", "SHELL"})
 
 
+# Accounts that systems and their packages make, and no program is called so.
+_ACCOUNTS = frozenset(
+    "www-data nobody daemon postgres mysql mongodb redis nginx apache httpd tomcat munin zabbix"
+    " nagios prometheus grafana jenkins gitlab-runner logcheck list proxy smmsp postfix asterisk"
+    " elasticsearch ubuntu debian admin ec2-user centos vagrant pi deploy nextcloud wwwrun".split()
+)
+_PROGRAM = re.compile(
+    r"/|\./|\[ |(?:cd|test|sh|bash|env|nice|php|python3?|perl|ruby|node|flock)[ \t]"
+)
+
+
 class Remark(NamedTuple):
     """A warning: a stable word, a sentence, where in the line (from 0), and what to do."""
 
@@ -199,9 +210,9 @@ def on_action(action: Action) -> list[Remark]:
     found = []
     if "n" in action.flags:
         found.append(_no_effect("-n", action.flags_at))
-    if action.user is None and action.command.startswith(("root ", "root\t")):
+    if action.user is None and (user := _user_in_front(action.command)):
         hint = "a line with a user column is read with --system-format"
-        message = "the command is 'root': is this the system form?"
+        message = f"the command is {user!r}: is this the system form?"
         found.append(Remark("user-column", message, action.command_at, hint))
     if _CUT_RANGE.match(action.command):
         hint = "a range has no blanks in it: write mon-fri"
@@ -210,6 +221,18 @@ def on_action(action: Action) -> list[Remark]:
     if action.stdin is not None:
         found.extend(_percent(action))
     return found
+
+
+def _user_in_front(command: str) -> str:
+    """Return the first word where it is a user's, and a program stands behind it; else ""."""
+    user, at = lines.word(command)
+    program = command[at:]
+    if user == "root" and program:
+        return user
+    if user in _ACCOUNTS and _PROGRAM.match(program):
+        return user
+    home = f"/home/{user}/"
+    return user if lines.word(program)[0].startswith(home) else ""
 
 
 def _no_effect(names: str, at: int) -> Remark:

@@ -16,7 +16,7 @@ from scheduler import crontab, zonedata
 from scheduler.errors import SourceRefused
 from scheduler.lines import hidden, split
 from scheduler.model import Crontab, Expression, Problem, Severity
-from scheduler.remarks import in_order, told_once
+from scheduler.remarks import Remark, in_order, problem, told_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -237,12 +237,27 @@ def _parsed(file: str, text: Text, how: Reading) -> Crontab:
     doubts = tuple(
         Problem(file, 0, 0, Severity.WARNING, code, sentence) for code, sentence in text.warnings
     )
-    table = replace(table, problems=(*doubts, *table.problems))
+    table = replace(table, problems=(*doubts, *table.problems, *_without_end(file, text.data)))
     others = tuple(e for e in table.entries if e.user not in (None, how.user))
     if others:
         table = _without(table, others, partial(_other_user, how=how), keep=how.keep_others)
     timeless = tuple(e for e in table.entries if _is_timeless(e))
     return _without(table, timeless, _zoneless) if timeless else table
+
+
+def _without_end(file: str, data: bytes) -> tuple[Problem, ...]:
+    """Return a warning if the last line is one that cron would not have run."""
+    if not data or data.endswith((b"\n", b"\r")):
+        return ()
+    number, last = list(enumerate(split(data), 1))[-1]
+    if not last.strip() or last.lstrip().startswith("#"):
+        return ()
+    message = (
+        "the last line has no newline: it counts here, but cronie leaves it out, and Debian's cron"
+        " the whole file"
+    )
+    remark = Remark("no-newline", message, len(last), "end it with the Enter key")
+    return (problem(file, number, last, remark),)
 
 
 def _without(

@@ -64,8 +64,8 @@ def variables(line: str) -> dict[str, str]:
         (b"0 9 * * * a  \n", ["a  "], "blanks at the end are the shell's"),
         (b"# a\n   # b\n\t#c\n0 9 * * * echo # d\n", ["echo # d"], "comments fill their line"),
         (
-            b"0 9 * * * a\x0bb\xe2\x80\xa8c\x0cd\xc2\x85e\n",
-            ["a\x0bb\u2028c\x0cd\x85e"],
+            b"0 9 * * * 'a\x0bb\xe2\x80\xa8c\x0cd\xc2\x85e'\n",
+            ["'a\x0bb\u2028c\x0cd\x85e'"],
             "only a newline ends a line",
         ),
         ("0 9 * * * écho 日本".encode(), ["écho 日本"], "UTF-8"),
@@ -727,7 +727,7 @@ def test_percent_signs(text: str, command: str, stdin: str | None, reason: str) 
     table = read(f"0 9 * * * {text}\n")
     (entry,) = table.entries
     assert (entry.command, entry.stdin) == (command, stdin), reason
-    assert table.problems == ()
+    assert {problem.code for problem in table.problems} <= {"backslash", "backslashes"}
 
 
 @pytest.mark.parametrize(

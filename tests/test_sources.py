@@ -402,3 +402,25 @@ def test_root_alone_may_ask_the_log_for_silence_in_a_table_of_its_own(tmp_path: 
             [str(crontab)], replace(HOW, uid=uid), drafts={str(crontab): crontab.read_bytes()}
         )
         assert [problem.code for problem in loaded.problems] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "why"),
+    [
+        (b"0 5 * * * a", (1, 12), "a job"),
+        (b"0 5 * * * a\nA=1", (2, 4), "an assignment"),
+        (b"0 5 * * * a\n", None, "an end as it should be"),
+        (b"0 5 * * * a\r\n", None, "and this"),
+        (b"0 5 * * * a\n# b", None, "a comment is lost nowhere"),
+        (b"0 5 * * * a\n  ", None, "nor are blanks"),
+        (b"", None, "nothing at all"),
+    ],
+)
+def test_a_last_line_without_its_newline_runs_with_one_remark(
+    tmp_path: Path, text: bytes, place: tuple[int, int] | None, why: str
+) -> None:
+    file = str(tmp_path / "crontab")
+    loaded = load([file], HOW, drafts={file: text})
+    found = [(each.line, each.column) for each in loaded.problems if each.code == "no-newline"]
+    assert found == ([] if place is None else [place]), why
+    assert len(loaded.entries) == bool(text), why
