@@ -5,7 +5,6 @@ Lines are read as cronie reads them, with the settings and schedules that Meridi
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
@@ -25,11 +24,11 @@ from scheduler import (
 from scheduler.errors import BadValue
 from scheduler.model import Crontab, Entry, Flags, Overlap
 from scheduler.scope import Refused, Scope
+from scheduler.unique_names import second_use, unique
 from scheduler.writing import write
 from scheduler.zone_rule import RuleZone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from scheduler.action import Action
@@ -62,15 +61,6 @@ def parse(
     moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD follow the job's name.
     """
     return _Reader(file, zone, system=system, by_root=by_root, salt=salt).read(data)
-
-
-def unique(crontabs: Sequence[Crontab]) -> tuple[Crontab, ...]:
-    """Make the jobs' names differ over all files, whatever their case.
-
-    A derived name that is taken gets a number; a CRON_NAME that is taken refuses its entry.
-    """
-    names = naming.Names()
-    return tuple(_unique(crontab, names) for crontab in crontabs)
 
 
 class _Reader:
@@ -262,7 +252,7 @@ class _Reader:
             )
             return self._names.numbered(name)
         if first := self._names.taken(chosen):
-            raise _second_use(chosen, f"line {first.line}", job.schedule_at)
+            raise second_use(chosen, f"line {first.line}", job.schedule_at)
         return chosen
 
     def _schedule(self, job: Job, name: str) -> Schedule:
@@ -332,46 +322,3 @@ def _placed(bad: BadValue, assigned: Assigned, quote: str) -> BadValue:
             f"in front of a schedule: {assigned.name}=value, no blanks round =, and a command"
         )
     return bad
-
-
-def _second_use(name: str, place: str, offset: int) -> BadValue:
-    return BadValue(
-        "duplicate-name",
-        f"{name} already names the entry on {place}",
-        offset=offset,
-        hint=f"{settings.NAME} in front of the schedule names that entry alone",
-    )
-
-
-# --- several files -------------------------------------------------------------------------------
-
-
-def _unique(crontab: Crontab, names: naming.Names) -> Crontab:
-    entries: list[Entry] = []
-    refused: list[tuple[Entry, Entry]] = []  # each with the one that has its name
-    for entry in crontab.entries:
-        first = names.taken(entry.job)
-        if first and not naming.was_derived(entry):
-            refused.append((entry, first))
-            continue
-        unique = replace(entry, job=names.numbered(naming.base(entry))) if first else entry
-        names.take(unique)
-        entries.append(unique)
-    if not refused:
-        return replace(crontab, entries=tuple(entries))
-    problems = (*crontab.problems, *_named_twice(crontab, refused))
-    return replace(
-        crontab,
-        entries=tuple(entries),
-        problems=remarks.in_order(problems),
-        refused=crontab.refused | {entry.line for entry, _ in refused},
-    )
-
-
-def _named_twice(crontab: Crontab, refused: Iterable[tuple[Entry, Entry]]) -> Iterator[Problem]:
-    text = tuple(lines.split(crontab.text))
-    for entry, first in refused:
-        line = text[entry.line - 1]
-        offset = max(line.find(settings.NAME), 0)
-        bad = _second_use(entry.job, f"line {first.line} of {first.file}", offset)
-        yield remarks.problem(crontab.file, entry.line, line, bad)

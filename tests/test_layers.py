@@ -28,7 +28,7 @@ LAYERS = {
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
         *("human_time", "nicknames", "percent", "program", "record", "secret_forms", "spacing"),
         *("items", "last_good", "limits", "lines", "marks", "mask", "naming", "protocol"),
-        *("dates", "doubts", "sixth", "slips", "zone_rule"),
+        *("dates", "doubts", "sixth", "slips", "unique_names", "zone_rule"),
         *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),
         *("shell", "shifts", "tick", "timetable", "tzif", "values", "wording", "writing"),
         *("zone_changes", "zonedata"),
