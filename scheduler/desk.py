@@ -192,7 +192,8 @@ def _of_file(read: FileRead) -> Json:
         "file": read.file,
         "entries": read.entries,
         "refused": len(read.refused),
-        "lines": list(read.refused[:_LINES]),
+        "lines": list(read.refused)[:_LINES],
+        "reasons": list(read.refused.values())[:_LINES],
         "kept": read.kept,
         "readable": read.is_readable,
     }

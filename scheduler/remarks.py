@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scheduler.action import Action
     from scheduler.errors import BadValue
     from scheduler.lines import Assigned
+    from scheduler.model import Crontab
 
 # cron sets the first two itself, from the owner of the crontab.
 IGNORED = frozenset({"LOGNAME", "USER"}) | settings.GIVEN
@@ -95,6 +96,19 @@ def taking_along(
             yield replace(each, message=message, refuses=tuple(lines))
         else:
             yield each
+
+
+def refusals(crontab: Crontab) -> dict[int, str]:
+    """Return, for each line that is refused, why: the code of a problem, and its line if another.
+
+    In the order of the lines.
+    """
+    errors = [each for each in crontab.problems if each.severity is Severity.ERROR]
+    why: dict[int, str] = {}
+    for each in errors:
+        why |= dict.fromkeys(each.refuses, f"{each.code} on line {each.line}")
+    why |= {each.line: each.code for each in reversed(errors)}
+    return {line: why.get(line, "") for line in sorted(crontab.refused)}
 
 
 def _so_refused(line: int, refused: Sequence[int]) -> str:

@@ -73,8 +73,9 @@ class Crontabs:
 class CrontabFile:
     """A crontab that the daemon has read: its entries in force, and what is refused of it.
 
-    `refused` counts the lines that became no entry, of which the first are in `lines`; `kept`
-    entries run in their last good version.
+    `refused` counts the lines that became no entry, of which the first are in `lines`, each with
+    its reason: the code of a problem, and the line of that if it is another. `kept` entries run in
+    their last good version.
     """
 
     file: str
@@ -83,6 +84,7 @@ class CrontabFile:
     lines: tuple[int, ...]
     kept: int
     is_readable: bool
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,7 @@ def _file(row: Members) -> CrontabFile:
         lines=tuple(row.numbers("lines")),
         kept=row.number("kept"),
         is_readable=row.truth("readable"),
+        reasons=tuple(row.texts("reasons")) if row.has("reasons") else (),
     )
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler import last_good, naming, zone_changes, zonedata
+from scheduler import last_good, naming, remarks, zone_changes, zonedata
 from scheduler.catchup import Walk, accounts
 from scheduler.model import Crontab, Entry, Every, Severity
 from scheduler.report import counted, lines
@@ -32,13 +32,14 @@ _TOLD = 50  # problems told in full at each reading; a binary file has thousands
 class FileRead:
     """A crontab as it was last read: how many of its entries are in force, and what is refused.
 
-    `refused` are the numbers of the lines that became no entry, `kept` are entries in their last
-    good version. `is_readable` is False for a file that is there and can't be read.
+    `refused` has the numbers of the lines that became no entry, each with its reason; `kept` are
+    entries in their last good version. `is_readable` is False for a file that is there and can't be
+    read.
     """
 
     file: str
     entries: int
-    refused: tuple[int, ...]
+    refused: Mapping[int, str]
     kept: int
     is_readable: bool
 
@@ -214,7 +215,7 @@ class Roster:
         for table in loaded.crontabs:
             file = table.file
             is_readable = file not in loaded.failed
-            refused = tuple(sorted(table.refused))
+            refused = remarks.refusals(table)
             yield FileRead(file, entries[file], refused, kept[file], is_readable)
 
     def _tell_of_files(self, loaded: Loaded, kept: Sequence[Entry]) -> None:

@@ -44,7 +44,7 @@ STATUS: dict[str, Any] = {
     "next": [{"job": "mail", "at": "2027-03-28T01:05:00Z", "zone": "Europe/Berlin"}],
     "files": [
         {"file": "/etc/meridian/crontabs/crontab", "entries": 12, "refused": 0, "lines": [],
-         "kept": 0, "readable": True},
+         "reasons": [], "kept": 0, "readable": True},
     ],
     "reads": {"named": False, "system_format": True, "zone": "Europe/Berlin"},
     "counts": {"running": 1, "waiting": 1, "paused": 1},

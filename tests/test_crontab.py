@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scheduler import crontab, lines, report
+from scheduler import crontab, lines, remarks, report
 from scheduler.model import Crontab, Entry, Expression, Overlap, Severity
 
 if TYPE_CHECKING:
@@ -894,6 +894,15 @@ def test_a_bad_setting_says_what_it_takes_with_it(
 def test_every_bad_setting_in_force_says_so() -> None:
     table = read("CRON_TZ=Mars\nCRON_RETRIES=x\n0 25 * * * x\n@daily y\n")
     assert [problem.refuses for problem in table.problems] == [(4,), (4,), ()]
+
+
+def test_each_refused_line_has_its_reason() -> None:
+    table = read("CRON_TZ=Mars\n@daily x\n0 25 * * * y\nCRON_TZ=\nCRON_RETRIES=x @daily z\n")
+    assert remarks.refusals(table) == {
+        2: "unknown-zone on line 1",
+        3: "out-of-range",
+        5: "bad-number",
+    }
 
 
 def test_a_variable_of_one_s_own_needs_another_name() -> None:

@@ -567,6 +567,8 @@ def test_a_status_tells_what_runs_what_waits_and_what_comes() -> None:
         }
     ]
     assert (status["entries"], status["zones"], status["problems"]) == (4, 1, 1)
+    (file,) = status["files"]
+    assert (file["refused"], file["reasons"]) == (1, ["out-of-range"])
     assert (status["last_tick"], status["now"]) == ("2027-03-01T12:05:00Z", "2027-03-01T12:05:20Z")
     assert (status["journal"], status["stopping"], status["max_running"]) == (None, False, None)
     assert status["counts"] == {"running": 2, "waiting": 1, "paused": 1}

@@ -39,10 +39,12 @@ def test_members_of_a_newer_daemon_are_no_trouble() -> None:
 
 def test_the_crontabs_and_how_they_are_read() -> None:
     row = STATUS["files"][0] | {"refused": 3, "lines": [2, 9], "kept": 1, "readable": False}
+    row |= {"reasons": ["unknown-zone on line 1", "reversed-range"]}
     found = replies.of_status(STATUS | {"files": [row]})
     assert found.reads == Reads(is_named=False, is_system=True, zone="Europe/Berlin")
     file = "/etc/meridian/crontabs/crontab"
-    assert found.files == (CrontabFile(file, 12, 3, (2, 9), 1, is_readable=False),)
+    reasons = ("unknown-zone on line 1", "reversed-range")
+    assert found.files == (CrontabFile(file, 12, 3, (2, 9), 1, is_readable=False, reasons=reasons),)
     older = {key: value for key, value in STATUS.items() if key not in ("files", "reads")}
     assert (replies.of_status(older).reads, replies.of_status(older).files) == (None, ())
 
