@@ -92,7 +92,9 @@ class Desk:
             case Kill(run):
                 reply = self._of_run(orders.kill(run))
             case Pause(jobs, until, note):
-                reply = orders.pause(jobs, until, note) or self._of_jobs(jobs, until)
+                before = self._pauses_of(jobs)
+                done = self._of_jobs(jobs, until) | {"replaced": before}
+                reply = orders.pause(jobs, until, note) or done
             case Resume(jobs):
                 reply = orders.resume(jobs) or self._of_jobs(jobs, None)
             case Reload():
@@ -119,6 +121,12 @@ class Desk:
 
     def _of_jobs(self, jobs: Iterable[str], until: datetime | None) -> Json:
         return {"jobs": list(jobs), "until": None if until is None else stamp(until)}
+
+    def _pauses_of(self, jobs: Iterable[str]) -> list[Json]:
+        """Return the pauses in force of these jobs."""
+        now, pauses = self._clock.now(), self._runs.pauses
+        found = (pauses.at(job, now) for job in jobs)
+        return [_of_paused(paused) for paused in found if paused is not None]
 
     def _of_crontabs(self) -> Json:
         roster = self._roster

@@ -320,6 +320,12 @@ def of_crontabs(reply: Json) -> Crontabs:
     )
 
 
+def replaced_by(reply: Json) -> tuple[Paused, ...]:
+    """Return the pauses that a new one replaced, as `pause` replied; an older daemon says none."""
+    found = Members(reply)
+    return tuple(map(_paused, found.rows("replaced"))) if found.has("replaced") else ()
+
+
 def of_run(reply: Json) -> Moved:
     """Return what `trigger`, `retry` or `kill` replied."""
     found = Members(reply)

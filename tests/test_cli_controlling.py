@@ -217,6 +217,16 @@ def test_a_pause_ends_when_a_person_says(
     assert result.stdout == "Paused until Sun 2027-03-28 12:00 Europe/Berlin: a\n"
 
 
+def test_a_pause_says_which_it_replaces(person: Person, daemon: StandIn) -> None:
+    told = {"job": "a", "since": "2027-03-27T12:00:00Z", "until": None, "note": "disk is full"}
+    ends = told | {"job": "b", "until": "2027-03-28T10:00:00Z", "note": ""}
+    daemon.replies[Pause] = {"jobs": ["a", "b", "c"], "until": None, "replaced": [told, ends]}
+    assert person.types("pause", "a", "b", "c").stdout == (
+        "Paused until told: a, b, c; this replaces the pause of a until told (disk is full),"
+        " of b until Sun 2027-03-28 12:00 Europe/Berlin\n"
+    )
+
+
 @pytest.mark.usefixtures("this_morning")
 def test_a_pause_lasts_as_long_as_a_person_says(person: Person, daemon: StandIn) -> None:
     daemon.replies[Pause] = {"jobs": ["a"], "until": "2027-03-28T10:00:00Z"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -115,3 +117,36 @@ def test_a_job_of_the_daemon_is_known(person: Person, daemon: StandIn) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert "There is no job 'demons'; did you mean daemons?" in result.stderr
     assert daemon.asked
+
+
+MISNAMED = [
+    # what was typed in place of a file, what is said of it, why
+    (("daemons",), "daemons: missing there is no such file: this was taken for the name of a crontab, but is a job: meridian why daemons, meridian history daemons", "a job of the daemon"),
+    (("past",), "but is a job: meridian why past,", "a job of the journal"),
+    (("@daily",), 'but is a schedule: meridian explain "@daily"', "a schedule of one word"),
+    (("30 7 * * 1-5",), 'but is a schedule: meridian explain "30 7 * * 1-5"', "of several"),
+    (("30", "7", "*", "*", "1-5"), 'but is a schedule: meridian explain "30 7 * * 1-5"', "each a word"),
+    (("nothing",), "nothing: missing there is no such file: this was taken for the name of a crontab\n", "neither"),
+    (("/daemons",), "/daemons: missing there is no such file\n", "a path is one"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "said", "why"), MISNAMED)
+@pytest.mark.parametrize("command", ["next", "list", "check"])
+def test_a_word_that_is_no_file_is_told_for_what_it_was_taken(
+    person: Person,
+    daemon: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    words: tuple[str, ...],
+    said: str,
+    why: str,
+) -> None:
+    monkeypatch.chdir(person.home)
+    person.state.mkdir(exist_ok=True)
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        journal.claim("past", datetime(2027, 3, 28, tzinfo=UTC), "UTC")
+    result = person.types(command, *words)
+    assert result.exit_code == 1
+    assert said in result.output, why
+    assert daemon.warnings == []

@@ -378,9 +378,35 @@ def test_a_paused_job_starts_nothing_and_its_instants_are_one_row() -> None:
     world.ask_at("12:01:30", Pause(("job",), None, "disk is swapped"))
     world.ask_at("12:05:30", Resume(("job",)))
     world.runs_until("12:07:30")
-    assert world.replies == [{"jobs": ["job"], "until": None}] * 2
+    done: dict[str, object] = {"jobs": ["job"], "until": None}
+    assert world.replies == [done | {"replaced": []}, done]
     assert world.starts("job") == ["12:00:10", "12:01:00", "12:06:00", "12:07:00"]
     assert world.story("job")[2] == "12:02-12:05 skipped (paused): -"
+
+
+def test_a_pause_says_which_pauses_it_replaces() -> None:
+    world = Asked(line("job", "5 12 * * *") + line("other", "5 12 * * *"), grace=0)
+    world.ask_at("12:01:30", Pause(("job",), when("12:03"), "disk is full"))
+    world.ask_at("12:02", Pause(("job", "other")))
+    world.ask_at("12:04", Pause(("other",), when("12:30")))
+    world.runs_until("12:05")
+    first, second, third = (reply["replaced"] for reply in world.replies)
+    assert first == []
+    (job,) = second
+    assert (job["job"], job["note"], job["until"]) == (
+        "job",
+        "disk is full",
+        "2027-03-01T12:03:00Z",
+    )
+    assert [(each["job"], each["until"]) for each in third] == [("other", None)]
+
+
+def test_a_pause_that_is_over_is_not_replaced() -> None:
+    world = Asked(line("job", "5 12 * * *"), grace=0)
+    world.ask_at("12:01:30", Pause(("job",), when("12:03")))
+    world.ask_at("12:04", Pause(("job",)))
+    world.runs_until("12:05")
+    assert world.replies[-1]["replaced"] == []
 
 
 def test_a_pause_ends_by_itself_at_its_time() -> None:

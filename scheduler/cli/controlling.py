@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -178,11 +179,19 @@ def _in(text: str) -> datetime:
 
 def _paused(reply: Json) -> str:
     found = replies.Members(reply)
-    until = found.maybe_time("until")
     zone = given.own_zone()
-    at = "" if until is None else show.to_second(until.astimezone(zone))
-    end = "until told" if until is None else f"until {at} {zone.key}"
-    return f"Paused {end}: {', '.join(found.texts('jobs'))}"
+    said = f"Paused {_end(found.maybe_time('until'), zone)}: {', '.join(found.texts('jobs'))}"
+    before = [
+        f"{each.job} {_end(each.until, zone)}" + (f" ({each.note})" if each.note else "")
+        for each in replies.replaced_by(reply)
+    ]
+    return f"{said}; this replaces the pause of {', of '.join(before)}" if before else said
+
+
+def _end(until: datetime | None, zone: ZoneInfo) -> str:
+    if until is None:
+        return "until told"
+    return f"until {show.to_second(until.astimezone(zone))} {zone.key}"
 
 
 def _reloaded(reply: Json) -> str:

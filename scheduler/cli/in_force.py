@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from scheduler import replies, sources, zonedata
-from scheduler.cli import given
+from scheduler.cli import given, misnamed
 from scheduler.cli.client import ask
 from scheduler.cli.show import remark
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
@@ -48,7 +49,8 @@ def load(
     As `given.load`. A program is not told which they are: its rows name their files.
     """
     if files:
-        return given.load(files, zone, system=system, keep_others=keep_others)
+        loaded = given.load(files, zone, system=system, keep_others=keep_others)
+        return misnamed.explained(loaded, files, lambda: _jobs(state))
     found = source(state)
     if not json:
         remark(found.said)
@@ -62,6 +64,14 @@ def known(state: Path | None) -> Loaded:
         return _load(found, zonedata.UTC_ZONE, system=False, keep_others=True)
     except MeridianError:
         return Loaded((), (), ())
+
+
+def _jobs(state: Path | None) -> set[str]:
+    """Return the names of all jobs that are known, by the crontabs in force or the journal."""
+    jobs = {entry.job for entry in known(state).entries}
+    with suppress(MeridianError), closing(given.journal(state)) as journal:
+        jobs.update(journal.jobs())
+    return jobs
 
 
 def source(state: Path | None) -> Source:
