@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import catchup, wording
 from scheduler.canonical import five_fields
-from scheduler.due import applies, matches_day, walls
+from scheduler.due import Wall, applies, matches_day, walls
 from scheduler.model import Catchup, Every, Expression, Reason, Reboot, State
 from scheduler.tick import MINUTE, JumpKind, Verdict
 
@@ -27,8 +27,10 @@ class Known:
     """What there is to know about a job and one of its minutes, `at`.
 
     `entry` is the job's line as it stands today (None: there is none), `is_due` whether it asks for
-    that minute. `row` accounts for the minute in the journal, `jumps` lie over it, `last_tick` is
-    the last minute that any daemon handled. `before` and `after` are the job's instants around it.
+    that minute. `row` accounts for the minute in the journal, `unreal` are those of a time that was
+    not real, since the clock was set back. `jumps` lie over it, `last_tick` is the last minute that
+    any daemon handled, `to_come` the first that is still to be. `before` and `after` are the job's
+    instants around it.
     """
 
     job: str
@@ -40,12 +42,19 @@ class Known:
     row: RunRow | None = None
     jumps: tuple[Jump, ...] = ()
     last_tick: datetime | None = None
+    unreal: tuple[RunRow, ...] = ()
+    to_come: datetime | None = None
     before: datetime | None = None
     after: datetime | None = None
 
 
 def answer(known: Known) -> list[str]:
     """Return the answer in sentences, the most telling one first."""
+    ran = [row for row in known.unreal if row.attempts]
+    return [*_answer(known), *(_in_a_wrong_time(known, row) for row in ran)]
+
+
+def _answer(known: Known) -> list[str]:
     if known.row is not None and _is_meant(known, known.row):
         return _by_the_journal(known, known.row)
     if known.entry is None:
@@ -60,6 +69,14 @@ def answer(known: Known) -> list[str]:
 def _is_meant(known: Known, row: RunRow) -> bool:
     """Say whether the row is about this minute: a stretch only tells of the instants in it."""
     return row.until is None or known.entry is None or known.is_due
+
+
+def _in_a_wrong_time(known: Known, row: RunRow) -> str:
+    first = row.attempts[0].started
+    began = "began" if first is None else f"started at {_seconds(known, first)}"
+    run = f"Run {row.run.number} of {_at(known, row.run.instant)} {began}"
+    back = "" if row.set_back is None else f" to {_whole(known, row.set_back)}"
+    return f"{run} in a time that was not real: then the clock was set back{back}."
 
 
 # --- the journal knows ---------------------------------------------------------------------------
@@ -168,6 +185,10 @@ def _why_not_made_up(entry: Entry) -> list[str]:
 
 
 def _without_a_record(known: Known) -> list[str]:
+    is_handled = known.to_come is not None and known.at < known.to_come
+    if known.at > known.now and is_handled:
+        what = "That minute was handled before the clock was set back, and nothing runs in it again"
+        return [f"{what}: the journal has no record of the job for it."]
     if known.at > known.now:
         wait = wording.of_seconds((known.at - known.now).total_seconds())
         return [f"It is due then, which is still to come: in {wait}."]
@@ -197,13 +218,13 @@ def _not_due(known: Known, entry: Entry) -> list[str]:
 
 def misses(expression: Expression, zone: ZoneInfo, at: datetime) -> list[str]:
     """Return what keeps the expression from asking for this minute of the zone's clock."""
-    wall = walls(zone, at)[-1]
-    if wall.repeated and not expression.elapsed:
+    *skipped, wall = walls(zone, at)
+    if any(applies(expression, each) for each in (*skipped, wall)):
+        return []
+    if applies(expression, Wall(wall.time)):
         return [
             f"this is the second {wall.time:%H:%M} of that night, and it ran the first time only"
         ]
-    if applies(expression, wall):
-        return []
     minute, hour, day, month, weekday = five_fields(expression).split()
     shown = wall.time
     found = []
@@ -272,6 +293,10 @@ def _seconds(known: Known, instant: datetime) -> str:
     local = instant.astimezone(known.zone)
     is_near = abs(instant - known.at) < timedelta(hours=12)
     return f"{local:%H:%M:%S}" if is_near else f"{local:%a %Y-%m-%d %H:%M:%S}"
+
+
+def _whole(known: Known, instant: datetime) -> str:
+    return f"{instant.astimezone(known.zone):%a %Y-%m-%d %H:%M:%S} {known.zone}"
 
 
 def of_skipped(typed: datetime, zone: ZoneInfo, behind: datetime, *, answers: bool) -> str:

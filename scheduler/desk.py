@@ -23,6 +23,7 @@ from scheduler.protocol import (
     Trigger,
     stamp,
 )
+from scheduler.tick import MINUTE
 from scheduler.zonedata import databases
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class Desk:
 
         They are fewer where much is passed over: paused jobs, or one that is due each minute.
         """
-        roster, after = self._roster, self._minutes.last or self._clock.now()
+        roster, after = self._roster, self._minutes.first_to_come() - MINUTE
         most = max(1, _MINUTES // max(1, len(roster.zones)))
         minutes = islice(roster.timetable.upcoming(after), most)
         due = ((minute, entry) for minute, entries in minutes for entry in entries)

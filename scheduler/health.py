@@ -66,7 +66,7 @@ def judge(standing: Standing, trouble: Trouble, now: datetime) -> Finding:
     It is to be read before the daemon is asked: what comes after takes its time.
     """
     critical = list(_critical(standing, trouble, now))
-    warning = list(_warning(standing, trouble))
+    warning = list(_warning(standing, trouble, now))
     if critical or warning:
         level = Level.CRITICAL if critical else Level.WARNING
         return Finding(level, "; ".join(critical + warning))
@@ -85,12 +85,14 @@ def _critical(standing: Standing, trouble: Trouble, now: datetime) -> Iterator[s
         yield f"{counted(len(trouble.failing), 'job')} failing: {_names(trouble.failing)}"
 
 
-def _warning(standing: Standing, trouble: Trouble) -> Iterator[str]:
+def _warning(standing: Standing, trouble: Trouble, now: datetime) -> Iterator[str]:
     if trouble.retrying:
         number = counted(len(trouble.retrying), "run")
         yield f"{number} waiting for a retry: {_names(trouble.retrying)}"
     if trouble.damaged:
         yield damage(trouble.damaged)
+    if (wait := ahead(standing, now)) > LATE:
+        yield waiting_out(wait)
     if standing.crontabs.problems:
         yield f"{counted(standing.crontabs.problems, 'problem')} in the crontabs"
     if refusing := [file for file in standing.files if not is_whole(file)]:
@@ -144,6 +146,17 @@ def damage(files: Sequence[str]) -> str:
     if len(files) == 1:
         return f"a damaged journal was moved aside: look at {files[0]}, then delete it"
     return f"damaged journals were moved aside: look at {_names(files)}, then delete them"
+
+
+def waiting_out(wait: timedelta) -> str:
+    """Return in a few words that the clock was set back, and for how long nothing is due."""
+    return f"the clock was set back: nothing is due for {of_seconds(wait.total_seconds())}"
+
+
+def ahead(standing: Standing, now: datetime) -> timedelta:
+    """Return for how long minutes come that have been handled, since the clock was set back."""
+    last = now if standing.last_tick is None else standing.last_tick
+    return max(last + MINUTE - now, timedelta(0))
 
 
 def behind(standing: Standing, now: datetime) -> timedelta:

@@ -8,6 +8,7 @@ from scheduler import record
 from scheduler.database import Database
 from scheduler.model import Paused
 from scheduler.record import seconds, when, whole
+from scheduler.tick import first_to_come
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,6 +90,13 @@ class Memory(Database):
     def leaps(self, era: int, instant: datetime) -> list[Jump]:
         """Return the jumps of an era that left minutes out which lie behind this instant."""
         return record.jumps(self._rows("leaps", era=era, instant=whole(instant)))
+
+    def first_to_come(self, now: datetime) -> datetime:
+        """Return the first minute that a daemon has still to handle at `now`: see tick."""
+        last, eras = self.last_tick(), self.eras()
+        is_back = last is not None and now < last
+        leaps = self.leaps(eras[-1].number if eras else 0, now) if is_back else ()
+        return first_to_come(last, now, leaps)
 
     def eras(self) -> tuple[Era, ...]:
         """Return the eras that began when the clock was set back, in order."""

@@ -191,12 +191,19 @@ class Minutes:
         self._last = minute
         self._coming = self._roster.timetable.due(self.next()) if self._roster.watches else []
 
+    def first_to_come(self) -> datetime:
+        """Return the first minute that is not handled yet: nothing before it runs any more."""
+        now = self._clock.now()
+        return tick.first_to_come(self._last, now, self._leaps(now))
+
     def _owed(self, reading: Reading) -> Owed:
         """Return which minutes to handle; what was left out is still to come in a new era."""
-        current = minute_of(reading.wall)
-        is_back = self._last is not None and current < self._last
-        leaps = self._journal.leaps(self._runs.era, current) if is_back else ()
-        return tick.owed(self._last, reading.wall, leaps)
+        return tick.owed(self._last, reading.wall, self._leaps(reading.wall))
+
+    def _leaps(self, now: datetime) -> Sequence[Jump]:
+        """Return the jumps that left minutes out, where the clock was set back."""
+        is_back = self._last is not None and now < self._last
+        return self._journal.leaps(self._runs.era, now) if is_back else ()
 
     def _account(self, owed: Owed, reading: Reading) -> None:
         """Put on disk what happened to time since the last look, and what it makes of the runs."""

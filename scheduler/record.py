@@ -51,7 +51,11 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run as journalled; with `until` it stands for all the job's instants up to that one."""
+    """A run as journalled; with `until` it stands for all the job's instants up to that one.
+
+    What `set_back` says is when the clock was set back, so that its instants from `again_from` on
+    came again: those were of a time that was not real. None if none did.
+    """
 
     run: Run
     state: State
@@ -63,6 +67,13 @@ class RunRow:
     made_up: bool = False  # for an instant that was missed
     by_hand: bool = False  # started by its user: the instant is that second
     reopened: datetime | None = None  # tried again by its user when it was over
+    set_back: datetime | None = None
+    again_from: datetime | None = None
+
+    @property
+    def is_unreal(self) -> bool:
+        """Whether all of it was of a time that was not real."""
+        return self.again_from is not None and self.again_from <= self.run.instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +184,8 @@ def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
 
 
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:
-    number, job, instant, era, zone, state, reason, *rest = rows[0][:12]
-    until, due, made_up, by_hand, reopened = rest
+    number, job, instant, era, zone, state, reason, *rest = rows[0][:14]
+    until, due, made_up, by_hand, reopened, set_back, again_from = rest
     try:
         known = None if reason is None else Reason(reason)
     except ValueError as error:
@@ -186,10 +197,12 @@ def _run(rows: list[tuple[Any, ...]]) -> RunRow:
         until=when(until),
         due=when(due),
         zone=zone,
-        attempts=tuple(_attempt(*row[12:]) for row in rows if row[12] is not None),
+        attempts=tuple(_attempt(*row[14:]) for row in rows if row[14] is not None),
         made_up=bool(made_up),
         by_hand=bool(by_hand),
         reopened=when(reopened),
+        set_back=when(set_back),
+        again_from=when(again_from),
     )
 
 

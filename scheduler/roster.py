@@ -189,7 +189,8 @@ class Roster:
                 interval = entry.schedule.minutes
                 anchor = self._journal.anchor(job, interval)
                 if anchor is None:
-                    anchor = self._journal.last_instant(job) or now
+                    last = self._journal.last_instant(job)  # ahead, if the clock was set back
+                    anchor = now if last is None else min(last, now)
                     self._journal.set_anchor(job, interval, anchor)
                 anchors[job] = anchor
         return anchors

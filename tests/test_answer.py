@@ -208,6 +208,55 @@ def test_a_job_without_a_line_is_known_to_the_journal_alone() -> None:
     )
 
 
+# --- a clock that was set back -----------------------------------------------------------------
+
+
+def set_back(text: str, at: str, to: str, stop: str) -> World:
+    """A world whose clock was set back at a time, and whose daemon was stopped after that."""
+    world = World(text, "11:59:30")
+    world.set_clock_at(at, to, stop=stop)
+    world.run()
+    return world
+
+
+def test_what_ran_in_a_time_that_was_not_real_is_told_as_such() -> None:
+    text = line("job", "0 12 * * *")
+    world = set_back(text, "12:30:20", "08:00:20", stop="08:01")
+    unreal = (
+        "Run 1 of Mon 2027-03-01 12:00 UTC started at 12:00:00 in a time that was not real:"
+        " then the clock was set back to Mon 2027-03-01 08:00:20 UTC."
+    )
+    assert why(world, "job", "12:00", now="08:01").startswith(
+        "It is due then, which is still to come: in 3 h 59 min."
+    )
+    assert why(world, "job", "12:00", now="08:01").endswith(unreal)
+    world.runs_until("12:01")
+    assert why(world, "job", "12:00", now="12:01").startswith(
+        "It ran: run 2 of Mon 2027-03-01 12:00 UTC started at 12:00:00 and succeeded."
+    )
+    assert why(world, "job", "12:00", now="12:01").endswith(unreal)
+
+
+def test_what_ran_before_the_clock_went_wrong_is_real() -> None:
+    world = World(line("job", "0,10 12 * * *"), "11:59:30")
+    world.at("12:05:20", lambda: world.clock.set(when("18:05:20")))
+    world.at("18:05:21", lambda: world.set_clock_at("18:06:20", "12:06:20", stop="12:11"))
+    world.run()
+    told = why(world, "job", "12:00", now="12:11")
+    assert told == "It ran: run 1 of Mon 2027-03-01 12:00 UTC started at 12:00:00 and succeeded."
+    assert "not real" not in why(world, "job", "12:10", now="12:11")  # it had not run in that time
+
+
+def test_a_minute_that_is_waited_out_is_not_announced() -> None:
+    world = set_back(line("job", "*/10 * * * *"), "12:35:20", "12:05:20", stop="12:06")
+    world.edit(line("job", "*/10 * * * *") + line("new", "*/10 * * * *"))
+    assert why(world, "new", "12:30", now="12:06").startswith(
+        "That minute was handled before the clock was set back, and nothing runs in it again"
+    )
+    assert why(world, "job", "12:30", now="12:06").startswith("It ran")
+    assert why(world, "new", "12:40", now="12:06").startswith("It is due then, which is still")
+
+
 MISSES = [
     # expression, minute (UTC), what keeps Berlin's clock from it, why
     ("*/20 * * * *", "2027-03-29T10:15", ["the minute 15 is not in */20"], "a step"),
@@ -219,6 +268,12 @@ MISSES = [
     ("0 11 */2 * 0", "2027-03-29T09:00", ["the day 29 is not in */2, or the day of the week, Monday, is not in 0"], "both must"),
     ("30 2 * * *", "2027-10-31T01:30", ["this is the second 02:30 of that night, and it ran the first time only"], "autumn"),
     ("30 2 * * *", "2027-10-31T00:30", [], "the first time"),
+    ("15 2 * * *", "2027-10-31T01:30", ["the minute 30 is not in 15"], "in the repeated hour, too, what is not asked for is the reason"),
+    ("30 3 * * *", "2027-10-31T01:30", ["the hour 2 is not in 3"], "nor did it run the first time"),
+    ("30 2 * * 1", "2027-10-31T01:30", ["the day of the week, Sunday, is not in 1"], "nor on that day"),
+    ("15 */2 * * *", "2027-10-31T01:30", ["the minute 30 is not in 15"], "a star, neither time"),
+    ("30 2 * * *", "2027-03-28T01:00", [], "what the gap skipped, at the first minute after it"),
+    ("30 3 * * *", "2027-03-28T01:00", ["the minute 0 is not in 30"], "and what it did not"),
     ("*/30 2 * * *", "2027-10-31T01:30", [], "a star runs both times"),
     ("30 2 * * *", "2027-03-28T00:30", ["the hour 1 is not in 2"], "spring"),
 ]  # fmt: skip

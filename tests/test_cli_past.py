@@ -14,7 +14,7 @@ from fakes import TICKS
 
 from scheduler.journal import Journal
 from scheduler.model import Ending, Exited, Limit, Reason, Signalled, State
-from scheduler.tick import Jump, JumpKind, Verdict
+from scheduler.tick import Era, Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from conftest import Person
@@ -100,6 +100,25 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
             },
         ],
     }
+
+
+def test_a_run_of_a_time_that_was_not_real_is_told_as_such(past: Person) -> None:
+    with closing(Journal.open(past.state / "journal.db")) as journal:
+        journal.begin_era(Era(1, NINE, NINE + 7200 * SECOND, NINE + 20 * SECOND))
+        again = journal.claim("report", NINE, "Europe/Berlin", era=1)
+        assert again is not None
+        journal.finish(again, State.FAILED, Reason.REMOVED)
+    first, second = rows(past.types("history", "--json", "report"))
+    assert (first["set_back"], second.get("set_back")) == ("2027-03-29T07:00:20Z", None)
+    told = past.types("history", "report").stdout.splitlines()
+    assert (
+        "in a time that was not real: the clock was set back to Mon 2027-03-29 09:00:20" in told[1]
+    )
+    assert "set back" not in told[2]
+    whole = past.types("history", "1").stdout
+    assert "Unreal     in a time that was not real: the clock was set back to" in whole
+    (stretch,) = rows(past.types("history", "--json", "backup"))
+    assert "set_back" in stretch
 
 
 def test_one_line_may_stand_for_several_instants(past: Person) -> None:

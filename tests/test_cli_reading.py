@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from scheduler.clock import RealClock
 from scheduler.journal import Journal
+from scheduler.tick import minute_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,6 +218,23 @@ def test_next_has_the_runs_of_one_instant_in_the_order_of_the_file(person: Perso
     at_eight = ("--from", "2027-06-01T08:00Z", "--until", "2027-06-01T09:01Z")
     found = [row["job"] for row in rows(person.types("next", *at_eight, "--json", file))]
     assert found == ["a", "b", "c", "d", "e"]
+
+
+def test_after_the_clock_was_set_back_nothing_is_announced_that_has_been(person: Person) -> None:
+    """What the daemon waits out `next` and `list` do not promise."""
+    file = person.file("CRON_NAME=job * * * * * x\n")
+    person.state.mkdir(exist_ok=True)
+    now = RealClock().now()
+    handled = minute_of(now) + timedelta(minutes=40)
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        journal.set_last_tick(handled)
+    (first,) = rows(person.types("next", "--json", "-n", "1", file))
+    assert first["at"] == f"{handled + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+    listed = person.types("list", file).stdout.splitlines()[1]
+    here = (handled + timedelta(minutes=1)).astimezone(ZoneInfo("Europe/Berlin"))
+    assert f"{here:%H:%M}" in listed
+    past = rows(person.types("next", "--json", "--from", "2027-01-01", "-n", "1", file))
+    assert [row["at"] for row in past] == ["2026-12-31T23:00:00Z"]
 
 
 def test_list_gives_each_entry_its_own_next_run(person: Person) -> None:

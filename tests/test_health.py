@@ -24,7 +24,8 @@ SECOND = timedelta(seconds=1)
         ({"last_tick": NOW - 120 * SECOND}, Trouble(), Level.OK, "idle, shortly before the next"),
         ({"last_tick": NOW - 150 * SECOND}, Trouble(), Level.OK, "thousands of runs to prepare"),
         ({"last_tick": NOW - 151 * SECOND}, Trouble(), Level.CRITICAL, "a minute was not handled"),
-        ({"last_tick": NOW + 3600 * SECOND}, Trouble(), Level.OK, "the clock was set back"),
+        ({"last_tick": NOW + 60 * SECOND}, Trouble(), Level.OK, "set back a little"),
+        ({"last_tick": NOW + 3600 * SECOND}, Trouble(), Level.WARNING, "the clock was set back"),
         ({"last_tick": None, "started": NOW}, Trouble(), Level.OK, "new, and not yet there"),
         ({"last_tick": None, "started": NOW - 91 * SECOND}, Trouble(), Level.CRITICAL, "nor ever"),
         ({"is_stopping": True}, Trouble(), Level.CRITICAL, "it starts nothing new"),
@@ -93,6 +94,11 @@ def test_a_damaged_journal_is_named_with_what_to_do() -> None:
     )
     told = str(health.judge(WELL, Trouble(damaged=list("abcdefg")), NOW))
     assert told.endswith("look at a, b, c, d, e and 2 more, then delete them")
+
+
+def test_a_clock_that_was_set_back_is_told_with_for_how_long_nothing_is_due() -> None:
+    found = health.judge(replace(WELL, last_tick=NOW + 3540 * SECOND), Trouble(), NOW)
+    assert found.text == "the clock was set back: nothing is due for 1 h"
 
 
 def test_of_many_jobs_five_are_named() -> None:

@@ -80,7 +80,7 @@ def test_a_reason_of_a_newer_version_is_refused_by_name() -> None:
 
 
 def test_rows_of_one_run_become_one_run_with_its_attempts() -> None:
-    run = (7, "backup", 60, 0, "UTC", "running", None, None, None, 1, 1, 90.0)
+    run = (7, "backup", 60, 0, "UTC", "running", None, None, None, 1, 1, 90.0, 99.5, 60)
     first = (1, 60.5, 61.0, "exit 1", 0.25, 4096, 41, 9, "7.1", "memory", 0.5, 1)
     second = (2, 91.0, None, None, None, None, 42, None, "7.2", None, None, 0)
     (row,) = record.runs([(*run, *first), (*run, *second)])
@@ -90,6 +90,8 @@ def test_rows_of_one_run_become_one_run_with_its_attempts() -> None:
     assert [attempt.number for attempt in row.attempts] == [1, 2]
     assert row.attempts[0].outcome == Exited(1)
     assert row.attempts[1].outcome is None
+    assert row.is_unreal
+    assert row.set_back == datetime(1970, 1, 1, 0, 1, 39, 500_000, tzinfo=UTC)
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))

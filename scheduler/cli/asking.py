@@ -159,7 +159,7 @@ def known_of(
 
     Where it was asked for, it is that `run` that accounts for it.
     """
-    row = journal.at(job, at) if run is None else run
+    row, unreal = (run, ()) if run is not None else _accounted(journal, job, at)
     before = after = None
     is_due = False
     if entry is not None:
@@ -176,9 +176,26 @@ def known_of(
         row=row,
         jumps=tuple(journal.jumps_over(at)),
         last_tick=journal.last_tick(),
+        unreal=unreal if row is None or not row.is_unreal else (row,),
+        to_come=journal.first_to_come(now),
         before=before,
         after=after,
     )
+
+
+def _accounted(
+    journal: Journal, job: str, at: datetime
+) -> tuple[RunRow | None, tuple[RunRow, ...]]:
+    """Return the row that accounts for an instant, and those of a time that was not real."""
+    eras = [0, *(each.number for each in journal.eras())]
+    rows = [row for era in reversed(eras) if (row := journal.at(job, at, era=era)) is not None]
+    unreal = tuple(row for row in rows if _is_of_another_time(row, at))
+    return next((row for row in rows if row not in unreal), None), unreal
+
+
+def _is_of_another_time(row: RunRow, at: datetime) -> bool:
+    """Say whether an instant of the row came again after the clock was set back."""
+    return row.again_from is not None and row.again_from <= at
 
 
 def _timetable(journal: Journal, entry: Entry, at: datetime) -> Timetable:

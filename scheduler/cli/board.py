@@ -127,6 +127,8 @@ def _last_minute(standing: Standing, zone: ZoneInfo) -> _Styled:
     late = health.behind(standing, standing.now)
     is_late = late > health.LATE
     words = f"{of_seconds(late.total_seconds())} behind the clock" if is_late else "in time"
+    if (wait := health.ahead(standing, standing.now)) > health.LATE:
+        words = health.waiting_out(wait)
     said = f"Minute    {_time(standing.last_tick, zone)} {zone.key} was handled last: {words}"
     return said, _BAD if is_late else _PLAIN
 

@@ -67,7 +67,8 @@ def list_entries(
     elif loaded.entries:
         known = anchors.known(state, loaded.entries)
         now = RealClock().now()
-        firsts = first_instants(loaded.entries, now, known)
+        ahead = anchors.first_to_come(state, now)
+        firsts = first_instants(loaded.entries, ahead, known)
         refused = loaded.refused
         lines = [
             _listed(entry, "refused" if at in refused else _first(entry, first, zone, now))
@@ -117,11 +118,15 @@ def next_runs(
 ) -> None:
     """Say the coming runs of all entries, each in its own zone and in yours.
 
+    After the clock was set back they begin behind the minutes that have been handled.
+
     Times without an offset are times of this machine's zone, those without a date of the day of
     --from.
     """
     zone = given.own_zone()
-    first = given.when(since, RealClock().now(), zone)
+    now = RealClock().now()
+    ahead = anchors.first_to_come(state, now)
+    first = given.when(since, now, zone)
     last = None if until is None else given.when(until, first.at, zone)
     start, end = first.at, None if last is None else last.at
     is_typed = last is not None or since != "now"
@@ -129,7 +134,8 @@ def next_runs(
     loaded = in_force.load(files, zone, system=system, state=state, json=json)
     most = number if number is not None or end else USUAL_NUMBER
     runs = coming(loaded.entries, start, anchors.known(state, loaded.entries))
-    inside = takewhile(lambda run: end is None or run.at < end, runs)
+    still = (run for run in runs if not now <= run.at < ahead)
+    inside = takewhile(lambda run: end is None or run.at < end, still)
     shown = islice(inside, None if most is None else min(most, sys.maxsize))
     _print_runs(shown, zone, json=json)
     _mention_reboot(loaded.entries)

@@ -131,7 +131,8 @@ def _naive(wall: datetime) -> str:
 def of_run(run: RunRow) -> Row:
     """Return the row of `history --json`.
 
-    `until` is there where it stands for several, `by_hand` where its user started it.
+    `until` is there where it stands for several, `by_hand` where its user started it, `set_back`
+    where its instant, or some of them, came again: when the clock was set back.
     """
     row: Row = {
         "run": run.run.number,
@@ -146,6 +147,8 @@ def of_run(run: RunRow) -> Row:
         row["until"] = utc(run.until)
     if run.by_hand:
         row["by_hand"] = True
+    if run.set_back is not None:
+        row["set_back"] = utc(run.set_back)
     return row
 
 

@@ -44,6 +44,8 @@ def head(run: RunRow) -> Iterator[tuple[str, str]]:
     yield "Scheduled", f"{scheduled(run)}{origin}"
     if run.until is not None:
         yield "Stands", "for all instants of the job in that time"
+    if (again := came_again(run)) is not None:
+        yield "Unreal", again
     if run.reopened is not None:
         yield "Retried", f"by hand at {_moment(run, run.reopened)}"
     if run.due is not None:
@@ -124,9 +126,21 @@ def how(run: RunRow) -> str:
         told.append(_ending(last))
     if run.reason is not None:
         told.append(run.reason.value)
+    told.append(came_again(run) or "")
     if run.due is not None and run.attempts:
         told.append(f"next attempt at {run.due.astimezone(zone_of(run.zone)):%H:%M:%S}")
     return ", ".join(filter(None, told))
+
+
+def came_again(run: RunRow) -> str | None:
+    """Return that a run was of a time that was not real, all of it or some; None if none was."""
+    if run.set_back is None or run.again_from is None:
+        return None
+    zone = zone_of(run.zone)
+    back = f"the clock was set back to {run.set_back.astimezone(zone):%a %Y-%m-%d %H:%M:%S}"
+    if run.is_unreal:
+        return f"in a time that was not real: {back}"
+    return f"what is later than that came again: {back}"
 
 
 def _ending(attempt: AttemptRow) -> str:
