@@ -15,6 +15,7 @@ from typing import Protocol
 
 _CLOCK_REALTIME = 0
 _TFD_NONBLOCK_CLOEXEC = 0o2004000
+_TFD_CLOEXEC = 0o2000000
 _TFD_TIMER_ABSTIME_CANCEL_ON_SET = 3
 # A clock that goes on while the machine sleeps, and one that stands still: clock_gettime(2) of
 # Linux, clock_gettime(3) of macOS; None where the system has no such pair.
@@ -138,6 +139,34 @@ class _Timer:
         with contextlib.suppress(OSError):  # ECANCELED: the clock was set; time to look again
             os.read(self._fd, 8)
         wake.set()
+
+
+class Alarm:
+    """An alarm that one thread sets and another waits for, by a timerfd: nobody wakes meanwhile.
+
+    It goes by a clock that nobody sets, and stands still while the machine sleeps. Raises
+    AttributeError where the system has none.
+    """
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._settime = libc.timerfd_settime
+        self._fd: int = libc.timerfd_create(time.CLOCK_MONOTONIC, _TFD_CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+
+    def arm(self, seconds: float) -> None:
+        """Let it ring in so many seconds, once."""
+        spec = _Itimerspec(_Timespec(0, 0), _Timespec(int(seconds), int(seconds % 1 * 1e9)))
+        self._settime(self._fd, 0, ctypes.byref(spec), None)
+
+    def disarm(self) -> None:
+        """Let it not ring."""
+        self._settime(self._fd, 0, ctypes.byref(_Itimerspec()), None)
+
+    def wait(self) -> None:
+        """Wait until it rings, for ever if it does not."""
+        os.read(self._fd, 8)
 
 
 async def _wait_in_steps(seconds: float, wake: asyncio.Event) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import signal
 import traceback
 from collections import deque
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,10 +35,22 @@ if TYPE_CHECKING:
     from scheduler.pruning import Pruning
     from scheduler.roster import Roster
     from scheduler.runs import Runs
+    from scheduler.watchdog import Watchdog
 
 _LOOK = timedelta(minutes=1)  # a watching daemon looks at its clock and crontabs that often
 _REST = timedelta(days=1)  # any other at least this often
 _PAUSE = 1.0  # seconds before what went wrong is tried again
+_STEPS = {  # as one says what it was to do when it was held up
+    "settle": "see to jobs that ended",
+    "_heed": "do what a signal asked for",
+    "enforce": "end jobs that are over their time, and bound outputs",
+    "_keep_time": "start the minute's jobs",
+    "_start_waiting": "start the jobs that waited",
+    "_serve": "answer a command",
+    "_look": "look at the state folder and the crontabs",
+    "_prepare": "prepare the next minute",
+    "_prune": "remove what is not kept any more",
+}
 
 
 class Daemon:
@@ -59,6 +72,7 @@ class Daemon:
         holds_state: Callable[[], bool],
         grace: float = 10.0,
         manager: ServiceManager = systemd,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -68,6 +82,7 @@ class Daemon:
         self._log = log
         self._holds_state = holds_state
         self._manager = manager
+        self._watchdog = watchdog  # None: nobody is told of a turn that does not end
         self.has_lost_state = False  # the state folder was deleted or replaced meanwhile
         self._herald = Herald(clock, log)
         self._minutes = Minutes(clock, journal, roster, runs, self._herald)
@@ -85,7 +100,8 @@ class Daemon:
 
         Raises JournalDamaged where nothing could start any more; what runs is left to go on.
         """
-        self._open()
+        with self._watched():
+            self._open()
         while not self._is_over():
             await self._clock.wait(self._next_wake(), self._wake)
             self._wake.clear()
@@ -162,14 +178,20 @@ class Daemon:
     def _do(self, *stages: Callable[[], None]) -> None:
         """Run parts of the loop, and tell what the journal refused."""
         commits = self._journal.commits
-        refusals = [refusal for stage in stages if (refusal := self._try(stage))]
+        with self._watched():
+            refusals = [refusal for stage in stages if (refusal := self._try(stage))]
         self._herald.refused(refusals, takes=self._journal.commits > commits)
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._watchdog is None else self._watchdog.turn()
 
     def _try(self, stage: Callable[[], None]) -> str:
         """Run one part of the loop; nothing that goes wrong in it may end the others.
 
         Returns what the journal refused it for, "" if nothing.
         """
+        if self._watchdog is not None:
+            self._watchdog.step = _STEPS.get(stage.__name__, stage.__name__)
         try:
             stage()
         except JournalError as error:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     Value = str | int | float | None
 
-LOCK_PATIENCE = 5.0  # how long a statement waits while another program holds the file
+LOCK_PATIENCE = 5.0  # how long opening waits while another program holds the file
+LOOP_PATIENCE = 0.5  # and a statement after that: whoever waits for it answers nobody meanwhile
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 UNDECODABLE = "Could not decode"  # so sqlite3 begins what it says of a text that is none
@@ -140,7 +141,10 @@ class Database:
     def _take_heart(self) -> None:
         if not self._is_patient:
             self._is_patient = True
-            self._connection.execute(f"PRAGMA busy_timeout = {LOCK_PATIENCE * 1000:.0f}")
+            self._wait_for_locks()
+
+    def _wait_for_locks(self) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {LOOP_PATIENCE * 1000:.0f}")
 
     def _change(self, name: str, *, run: int, **values: Value) -> None:
         if self._do(name, run=run, **values).rowcount != 1:
@@ -171,6 +175,7 @@ class Database:
             if self._version() < number:
                 self._migrate(number, script)
         self._pragma("foreign_keys = ON")  # last: a migration may rebuild tables
+        self._wait_for_locks()
 
     def _version(self) -> int:
         version: int = self._rows("version")[0][0]

@@ -76,7 +76,7 @@ def test_commits_are_on_disk_and_readers_never_wait(journal: Journal) -> None:
     assert pragma(journal, "journal_mode") == "wal"
     assert pragma(journal, "synchronous") == 2  # FULL
     assert pragma(journal, "foreign_keys") == 1
-    assert pragma(journal, "busy_timeout") == 5000
+    assert pragma(journal, "busy_timeout") == 500
 
 
 def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
@@ -249,11 +249,11 @@ def test_a_lock_is_waited_for_once_and_again_when_it_was_let_go(
     other.close()
     with journal.transaction():
         journal.set_last_tick(NOON)
-    assert pragma(journal, "busy_timeout") == database.LOCK_PATIENCE * 1000
+    assert pragma(journal, "busy_timeout") == database.LOOP_PATIENCE * 1000
 
 
 def test_a_lock_that_is_not_let_go_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "LOCK_PATIENCE", 0.0)
+    monkeypatch.setattr(database, "LOOP_PATIENCE", 0.0)
     journal, other = Journal.open(path), Journal.open(path)
     with other.transaction():
         with pytest.raises(JournalError, match="database is locked") as refused:

@@ -42,7 +42,17 @@ LAYERS = {
     },
     "wiring": {
         *("admission", "bounds", "daemon", "desk", "herald", "heritage", "jobs"),
-        *("echo", "launches", "leaving", "ledger", "minutes", "orders", "outcomes", "pauses"),
+        *(
+            "echo",
+            "watchdog",
+            "launches",
+            "leaving",
+            "ledger",
+            "minutes",
+            "orders",
+            "outcomes",
+            "pauses",
+        ),
         *("pending", "prepared", "pruning", "queues", "renewal", "roster", "runs"),
         *("simulation", "slots", "story", "virtual", "waiting", "watch"),
     },

@@ -10,7 +10,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
@@ -23,7 +23,7 @@ from scheduler import control, lock, protocol
 from scheduler.cgroup import Groups
 from scheduler.cli import given, library
 from scheduler.cli.library import Files
-from scheduler.clock import RealClock, boot_id
+from scheduler.clock import Alarm, RealClock, boot_id
 from scheduler.daemon import Daemon
 from scheduler.echo import Echo
 from scheduler.environment import DELEGATED
@@ -39,6 +39,7 @@ from scheduler.retention import Retention
 from scheduler.roster import Roster
 from scheduler.runs import Runs
 from scheduler.sink import MOST, Sink, take_stderr
+from scheduler.watchdog import Watchdog
 
 app = typer.Typer()
 
@@ -135,7 +136,9 @@ def run(
             "meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}"
         )
         echo = _echo(places, style, sink) if echo_output else None
-        parts = Parts(RealClock(), spawner, boot, log, places, crontabs, holds_state, echo)
+        parts = Parts(
+            RealClock(), spawner, boot, log, places, crontabs, holds_state, echo, _watchdog(log)
+        )
         _serve_on(parts, lambda journal: _daemon(parts, journal, grace, most, kept))
 
 
@@ -147,6 +150,13 @@ def _echo(places: Places, style: Format, sink: Sink) -> Echo:
     echo = Echo(places.state, open_log(style), sink.room, least=MOST // 2)
     atexit.register(echo.drain, _LAST_WORDS)
     return echo
+
+
+def _watchdog(log: Log) -> Watchdog | None:
+    """Tell of a loop that is held up, where the system has what that takes."""
+    with suppress(AttributeError, OSError):
+        return Watchdog(log, Alarm())
+    return None
 
 
 def _serve_on(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
@@ -274,6 +284,7 @@ def _daemon(parts: Parts, journal: Journal, grace: float, most: int | None, kept
         log=log,
         holds_state=parts.holds_state,
         grace=grace,
+        watchdog=parts.watchdog,
     )
 
 
@@ -296,6 +307,7 @@ class Parts:
     library: Files
     holds_state: Callable[[], bool]
     echo: Echo | None
+    watchdog: Watchdog | None
 
 
 def _format(wanted: LogFormat) -> Format:

@@ -1,0 +1,368 @@
+"""The real daemon beside others that have stopped for good: it goes on, or says once why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from faketime import MINUTE, Warped
+
+from scheduler import control, protocol
+from scheduler.clock import Alarm
+from scheduler.protocol import Refused, Reload, Reply, Request, Status, Trigger
+from scheduler.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SOON = 30.0
+START = datetime(2027, 3, 1, 12, tzinfo=UTC)
+real = pytest.mark.e2e
+by_root = pytest.mark.privileged
+
+
+def until(what: Callable[[], object], seconds: float = SOON) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it never was"
+        time.sleep(0.02)
+
+
+@dataclass
+class Running:
+    """A daemon with its crontab and state; its log is JSON in a file."""
+
+    popen: subprocess.Popen[bytes]
+    folder: Path
+    state: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.state / "control.sock"
+
+    def ask(self, request: Request, timeout: float = 5.0) -> Reply:
+        return control.call(self.socket, request, timeout)
+
+    def answers(self) -> bool:
+        with suppress(Exception):
+            return not isinstance(self.ask(Status()), Refused)
+        return False
+
+    def runs(self, job: str) -> None:
+        """Trigger a job, and wait until it has run; runs by hand are a second apart."""
+        done = len(self.said("succeeded"))
+        until(lambda: not isinstance(self.ask(Trigger(job)), Refused))
+        until(lambda: len(self.said("succeeded")) > done)
+
+    def said(self, *messages: str) -> list[dict[str, Any]]:
+        whole = (self.folder / "log").read_text().rpartition("\n")[0]
+        lines = [json.loads(line) for line in whole.splitlines()]
+        return [line for line in lines if line["message"] in messages]
+
+    def stop(self) -> int:
+        self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(timeout=SOON)
+
+
+@contextmanager
+def daemon(
+    folder: Path, text: str = "CRON_NAME=a @daily true\n", state: Path | None = None, **env: str
+) -> Iterator[Running]:
+    crontab, state = folder / "crontab", state or folder / "state"
+    crontab.write_text(text)
+    crontab.chmod(0o600)
+    words = ("run", str(crontab), "--state", str(state), "--log-format", "json", "--grace", "0")
+    with (folder / "log").open("ab") as log:
+        popen = subprocess.Popen(
+            (sys.executable, "-m", "scheduler", *words), stderr=log, env={**os.environ, **env}
+        )
+    found = Running(popen, folder, state)
+    try:
+        until(found.answers)
+        yield found
+    finally:
+        popen.kill()
+        popen.wait()
+
+
+# --- clients and systemd -------------------------------------------------------------------------
+
+
+@real
+def test_clients_that_never_read_their_replies_hold_up_nobody(tmp_path: Path) -> None:
+    text = "".join(f"CRON_NAME=job-{n} @daily true\n" for n in range(500))
+    with daemon(tmp_path, text) as running:
+        deaf = []
+        for _ in range(control.MOST_AT_ONCE - 2):
+            one = socket.socket(socket.AF_UNIX)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            one.connect(str(running.socket))
+            one.sendall(protocol.write(Status()) * 100)
+            deaf.append(one)
+        running.runs("job-7")
+        assert running.answers()
+        until(lambda: running.said("bug", "journal") == [] and running.answers())
+        assert running.stop() == 0
+        for one in deaf:
+            one.close()
+
+
+@real
+def test_a_systemd_that_does_not_listen_holds_up_nobody_and_hears_in_the_end(
+    tmp_path: Path,
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(SOON)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as chatter:
+            chatter.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    chatter.sendto(b"busy", manager.getsockname())
+        with daemon(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify")) as running:
+            for _ in range(20):
+                running.ask(Reload())
+            running.runs("a")
+            until(lambda: manager.recv(1000).startswith(b"READY=1\n"))
+            assert running.stop() == 0
+
+
+# --- the journal ---------------------------------------------------------------------------------
+
+
+@real
+def test_a_journal_that_another_program_locks_is_told_once_and_no_reply_waits_for_it(
+    tmp_path: Path,
+) -> None:
+    with daemon(tmp_path) as running:
+        running.runs("a")
+        with closing(sqlite3.connect(running.state / "journal.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            refused = running.ask(Trigger("a"), timeout=3.0)
+            assert isinstance(refused, Refused)
+            assert "locked" in refused.message
+            until(lambda: running.said("journal"), 90)  # at the next minute
+            for _ in range(30):
+                begun = time.monotonic()
+                assert running.answers()
+                assert time.monotonic() - begun < 2
+                time.sleep(0.1)
+            other.execute("ROLLBACK")
+        running.runs("a")
+        until(lambda: running.said("recovered"))
+        (told,) = running.said("journal")
+        assert "database is locked" in told["error"]
+        assert running.stop() == 0
+
+
+@real
+@by_root
+def test_the_minutes_of_a_locked_journal_run_when_it_is_free(tmp_path: Path) -> None:
+    warped = Warped(tmp_path, "CRON_NAME=beat * * * * *", at_once=False)
+    try:
+        warped.start(START)
+        warped.run(START + 2 * MINUTE)
+        with closing(sqlite3.connect(warped.state / "journal.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            warped.endure(START + 5 * MINUTE)
+            assert len(warped.ran()) == 3
+            other.execute("ROLLBACK")
+        warped.run(START + 8 * MINUTE)
+        warped.stop()
+    finally:
+        warped.close()
+    assert [ran.at for ran in warped.ran()] == [START + n * MINUTE for n in range(9)]
+    assert len(warped.said("journal")) == 1
+
+
+# --- the disk ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, whose writes can be made to hang."""
+    image, place = tmp_path / "image", tmp_path / "disk"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(("mkfs.ext4", "-q", str(image)), check=True)
+    subprocess.run(("mount", "-o", "loop", str(image), str(place)), check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(("fsfreeze", "-u", str(place)), check=False, capture_output=True)
+        until(lambda: subprocess.run(("umount", str(place)), check=False).returncode == 0)
+
+
+@real
+@by_root
+def test_a_disk_that_hangs_is_told_once_with_the_step_that_waits_for_it(
+    tmp_path: Path, disk: Path
+) -> None:
+    """A claim must be on the disk before its process exists, so the loop has to wait."""
+    with daemon(tmp_path, state=disk / "state") as running:
+        running.runs("a")
+        subprocess.run(("fsfreeze", "-f", str(disk)), check=True)
+        asked = threading.Thread(target=lambda: suppress_all(running.ask, Trigger("a")))
+        asked.start()
+        until(lambda: running.said("held up"), 40)
+        time.sleep(12)  # longer than it took to be told
+        (told,) = running.said("held up")
+        assert (told["level"], told["step"]) == ("error", "answer a command")
+        subprocess.run(("fsfreeze", "-u", str(disk)), check=True)
+        until(lambda: running.said("recovered"))
+        asked.join()
+        running.runs("a")
+        assert running.stop() == 0
+
+
+def suppress_all(call: Callable[..., object], *words: object) -> None:
+    with suppress(Exception):
+        call(*words)
+
+
+@real
+@by_root
+def test_old_outputs_however_many_make_no_minute_late(tmp_path: Path) -> None:
+    """50,000, most of which are too old and nobody's: they go bit by bit."""
+    warped = Warped(tmp_path, "CRON_NAME=beat * * * * *", at_once=False, speed=30)
+    old = (START - timedelta(days=365)).timestamp()
+    for job in range(5):
+        folder = warped.state / "outputs" / f"job-{job}"
+        folder.mkdir(parents=True)
+        for run in range(1, 10_001):
+            path = folder / f"{job * 10_000 + run}.1.log"
+            path.touch()
+            os.utime(path, (old, old))
+    for folder in (warped.state, warped.state / "outputs"):
+        folder.chmod(0o700)
+    try:
+        warped.start(START)
+        warped.run(START + 10 * MINUTE)
+        warped.stop()
+    finally:
+        warped.close()
+    # With outputs and no journal the present minute counts as handled.
+    assert [ran.at for ran in warped.ran()] == [START + n * MINUTE for n in range(1, 11)]
+    assert warped.said("bug") == []
+    left = sum(1 for _ in (warped.state / "outputs").rglob("*.log"))
+    assert left < 50_000
+
+
+# --- jobs of a daemon that was killed ------------------------------------------------------------
+
+UNREADABLE = {
+    "cleaned": "exec env -i sleep 100",
+    "renamed": "exec env -i CRON_JOB=other CRON_RUN=x sleep 100",
+    "setuid": "exec ./sleeper 100",
+}
+
+
+@real
+@by_root
+@pytest.mark.parametrize("job", UNREADABLE)
+def test_a_job_whose_environment_says_nothing_is_adopted_after_a_kill(
+    job: str, tmp_path: Path
+) -> None:
+    """It is known by its number and its start, as the journal has them."""
+    shutil.copy("/bin/sleep", tmp_path / "sleeper")
+    os.chown(tmp_path / "sleeper", 65534, 65534)
+    (tmp_path / "sleeper").chmod(0o4755)
+    text = f"HOME={tmp_path}\nCRON_RETRIES=3\nCRON_NAME={job} @reboot {UNREADABLE[job]}\n"
+    text += "CRON_NAME=a @daily true\n"
+    with daemon(tmp_path, text) as first:
+        until(lambda: first.said("started"))
+        (started,) = first.said("started")
+        first.popen.kill()
+        first.popen.wait()
+        with daemon(tmp_path, text) as second:
+            until(lambda: second.said("adopted"))
+            second.runs("a")
+            os.killpg(started["pid"], signal.SIGKILL)
+            assert [line["job"] for line in second.said("started")] == [job, "a"]
+
+
+# --- the watchdog --------------------------------------------------------------------------------
+
+
+class Bell:
+    """An alarm that a test rings."""
+
+    def __init__(self) -> None:
+        self.armed: list[float | None] = []
+        self._rings = threading.Semaphore(0)
+
+    def arm(self, seconds: float) -> None:
+        self.armed.append(seconds)
+
+    def disarm(self) -> None:
+        self.armed.append(None)
+
+    def wait(self) -> None:
+        self._rings.acquire()
+
+    def ring(self) -> None:
+        self._rings.release()
+
+
+class Ear:
+    """A log that a test listens at."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def info(self, message: str, **facts: object) -> None:
+        self.lines.append((message, str(facts["say"])))
+
+    error = info
+
+
+def test_a_turn_that_does_not_end_is_told_once_and_when_it_has_ended() -> None:
+    bell, ear = Bell(), Ear()
+    watchdog = Watchdog(ear, bell, 10.0)  # type: ignore[arg-type]  # stand-ins
+    with watchdog.turn():
+        watchdog.step = "see to jobs that ended"
+    assert (bell.armed, ear.lines) == ([10.0, None], [])
+    with watchdog.turn():
+        watchdog.step = "start the minute's jobs"
+        bell.ring()
+        until(lambda: ear.lines)
+    with watchdog.turn():
+        pass
+    held = "the loop has been held up for 10 s while it was to start the minute's jobs"
+    why = "nothing starts until the system answers; does the state's disk hang?"
+    assert ear.lines == [("held up", f"{held}: {why}"), ("recovered", "the loop goes on")]
+
+
+def test_an_alarm_rings_once_unless_it_is_disarmed() -> None:
+    alarm = Alarm()
+    rung: list[float] = []
+
+    def wait() -> None:
+        while True:
+            alarm.wait()
+            rung.append(time.monotonic())
+
+    threading.Thread(target=wait, daemon=True).start()
+    alarm.arm(0.05)
+    alarm.disarm()
+    time.sleep(0.2)
+    assert rung == []
+    alarm.arm(0.05)
+    until(lambda: rung)
+    time.sleep(0.2)
+    assert len(rung) == 1
