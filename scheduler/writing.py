@@ -51,7 +51,7 @@ def _name(name: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    if _BARE_VALUE.fullmatch(value):
+    if _BARE_VALUE.fullmatch(value) and not value.endswith("\\"):  # which joins two lines
         return value
     if '"' not in value:
         return f'"{value}"'

@@ -1029,6 +1029,7 @@ ASSIGNMENTS = st.one_of(
 @example("0 9 * * * root cat%a%%")
 @example("CRON_X=a'\"b @daily root x\n@daily root x\n@daily root x")
 @example("CRON_X=a'\" b\n@daily root x")
+@example("A=\\ \nB=c\n0 9 * * * root x")
 def test_written_entries_read_as_the_same(text: str) -> None:
     data = text.encode("utf-8", "surrogateescape")
     entries = read(data, system=True).entries
