@@ -6,13 +6,14 @@ import errno
 import grp
 import os
 import pwd
+import re
 import stat
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
-from scheduler import crontab, zonedata
+from scheduler import crontab, safe_open, zonedata
 from scheduler.errors import SourceRefused
 from scheduler.lines import hidden, split
 from scheduler.model import Crontab, Expression, Problem, Severity
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 16 * 1024 * 1024
 
-_LEFTOVERS = (".rpmsave", ".rpmorig", ".rpmnew", ".swp", ".bak", ".orig", ".tmp")
+# As Debian's cron and run-parts(8) have it, so that what an editor or a package manager left is no
+# crontab; and `.crontab`, which says that it is one.
+_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.crontab)?")
+_PLACEHOLDER = ".placeholder"  # Debian's, which keeps a folder from being removed
+_IGNORED = "it is not read, for its name"
+_RENAME = "letters, digits, - and _ make a crontab's name, and .crontab may follow"
 
 Stamp = tuple[object, ...]
 
@@ -73,21 +79,28 @@ class Loaded:
 
 
 def within(folder: Path) -> tuple[Path, ...]:
-    """Return the crontabs of a folder, sorted: its files but hidden ones and leftovers.
+    """Return the crontabs of a folder, sorted: those of its files whose names are a crontab's.
 
     Links and unreadable files are among them, so that reading names what is wrong; a folder that
     is not there, or not to be read, holds nothing. Raises OSError where nobody can tell.
     """
+    return tuple(path for path in _files(folder) if _NAME.fullmatch(path.name))
+
+
+def passed_over(folder: Path) -> tuple[Problem, ...]:
+    """Return a warning for each file of a folder that is not read for its name."""
+    return tuple(
+        Problem(str(path), 0, 0, Severity.WARNING, "ignored-name", _IGNORED, _RENAME)
+        for path in _files(folder)
+        if not _NAME.fullmatch(path.name) and path.name != _PLACEHOLDER
+    )
+
+
+def _files(folder: Path) -> list[Path]:
     try:
-        found = sorted(folder.iterdir())
+        return [path for path in sorted(folder.iterdir()) if not path.is_dir()]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return ()
-    return tuple(path for path in found if _is_crontab(path.name) and not path.is_dir())
-
-
-def _is_crontab(name: str) -> bool:
-    leftover = name.endswith(("~", *_LEFTOVERS)) or ".dpkg-" in name or ".ucf-" in name
-    return not (leftover or name.startswith((".", "#")))
+        return []
 
 
 def is_there(path: Path) -> bool:
@@ -118,9 +131,8 @@ def read(file: str, *, named: bool, uid: int) -> Text:
 
     Raises SourceRefused. A FIFO or device can't hang it, a huge file can't fill the memory.
     """
-    follow = 0 if named else os.O_NOFOLLOW
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follow)
+        descriptor = _opened(file) if named else safe_open.opened(file, uid)
         try:
             status = os.fstat(descriptor)
             warnings = _distrust(file, status, named=named, uid=uid)
@@ -132,6 +144,10 @@ def read(file: str, *, named: bool, uid: int) -> Text:
             os.close(descriptor)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise _refusal(file, error) from error
+
+
+def _opened(file: str) -> int:
+    return os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def read_stream(file: str, stream: BinaryIO) -> bytes:
@@ -155,8 +171,7 @@ def _refusal(file: str, error: OSError | ValueError) -> SourceRefused:
     if number == errno.ENOENT:
         return SourceRefused(file, "missing", "there is no such file")
     if number == errno.ELOOP:
-        hint = "put the file itself there, or name it on the command line"
-        return SourceRefused(file, "not-regular", "it is a symbolic link", hint)
+        return SourceRefused(file, "not-regular", "it is a link that leads in a circle")
     why = error.strerror if isinstance(error, OSError) else str(error)
     return SourceRefused(file, "unreadable", f"it can't be read: {why}")
 

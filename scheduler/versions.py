@@ -21,9 +21,11 @@ _PRIVATE_FOLDER = 0o700
 def save(path: Path, data: bytes) -> None:
     """Replace (or create) the file: after a crash it holds the old text or the new, never a mix.
 
-    Readable and writable by its owner alone. Raises SourceRefused, the file untouched.
+    Readable and writable by its owner alone. A link stays one: the file that it leads to is
+    replaced. Raises SourceRefused, the file untouched.
     """
     try:
+        path = path.resolve() if path.is_symlink() else path
         _make_folders(path.parent)
         _replace(path, data)
     except OSError as error:

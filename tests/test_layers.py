@@ -37,7 +37,7 @@ LAYERS = {
     "edges": {
         *("archive", "cgroup", "clock", "control", "database", "journal", "limiter", "localzone"),
         *("lock", "log", "memory", "notify", "outputs", "places", "proc", "process", "sink"),
-        *("output_guard", "sources"),
+        *("output_guard", "safe_open", "sources"),
         *("sql", "systemd", "versions"),
     },
     "wiring": {
@@ -64,6 +64,7 @@ PART_OF = {
     **dict.fromkeys(("sql", "database", "archive", "memory"), "journal"),
     **dict.fromkeys(("proc", "limiter", "output_guard"), "process"),
     "sink": "log",
+    "safe_open": "sources",
 }
 
 # What reaches outside the process, or depends on more than a rule is given. pathlib too: a rule

@@ -10,16 +10,26 @@ import socket
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from scheduler import report
 from scheduler.cli.library import Files
 from scheduler.errors import SourceRefused
 from scheduler.model import Severity
 from scheduler.places import Places
-from scheduler.sources import Reading, is_there, load, read, read_stream, stamp, within
+from scheduler.sources import (
+    Reading,
+    is_there,
+    load,
+    passed_over,
+    read,
+    read_stream,
+    stamp,
+    within,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,14 +145,140 @@ def test_a_file_of_root_is_trusted_by_every_user(crontab: Path) -> None:
     assert read(str(crontab), named=False, uid=STRANGER).data
 
 
-def test_a_link_is_refused_in_the_places_and_followed_when_named(
-    crontab: Path, tmp_path: Path
-) -> None:
-    link = tmp_path / "link"
+# --- links ---------------------------------------------------------------------------------------
+
+
+def _swapped(folder: Path) -> str:
+    """As Kubernetes mounts a ConfigMap: a change swaps one link for all files."""
+    (folder / "..2027").mkdir()
+    (folder / "crontab").rename(folder / "..2027/job")
+    (folder / "..data").symlink_to("..2027")
+    (folder / "job").symlink_to("..data/job")
+    return "job"
+
+
+def _stowed(folder: Path) -> str:
+    """As stow and chezmoi link a home."""
+    (folder / "home/.config").mkdir(parents=True)
+    (folder / "home/.config/crontab").symlink_to("../../dotfiles/./crontab")
+    (folder / "dotfiles").mkdir()
+    (folder / "crontab").rename(folder / "dotfiles/crontab")
+    return "home/.config/crontab"
+
+
+def _absolute(folder: Path) -> str:
+    (folder / "link").symlink_to(folder / "other")
+    (folder / "other").symlink_to(folder / "crontab")
+    return "link"
+
+
+@pytest.mark.parametrize("make", [_swapped, _stowed, _absolute])
+def test_links_of_ones_own_are_followed(crontab: Path, make: Callable[[Path], str]) -> None:
+    link = crontab.parent / make(crontab.parent)
+    for named in (True, False):
+        assert read(str(link), named=named, uid=ME).data == b"0 9 * * * echo hi\n"
+
+
+def test_what_a_link_leads_to_is_looked_at(crontab: Path) -> None:
+    link = crontab.parent / "link"
     link.symlink_to(crontab)
-    assert read(str(link), named=True, uid=ME).data
-    with pytest.raises(SourceRefused, match="symbolic link; put the file itself there"):
+    crontab.chmod(0o666)
+    with pytest.raises(SourceRefused, match="everybody can write it"):
         read(str(link), named=False, uid=ME)
+
+
+@pytest.mark.skipif(ME != 0, reason="only root can give a link away")
+@pytest.mark.parametrize("given_away", ["link", "folder"])
+def test_a_link_of_somebody_else_is_refused_though_it_leads_to_ones_own(
+    crontab: Path, given_away: str
+) -> None:
+    """Else whoever can write into the folder could choose among the files of its owner."""
+    (crontab.parent / "folder").symlink_to(".")
+    link = crontab.parent / "link"
+    link.symlink_to("folder/crontab")
+    os.chown(crontab.parent / given_away, STRANGER, -1, follow_symlinks=False)
+    said = f"it is a link that belongs to user {STRANGER}, not to user {ME} or root"
+    with pytest.raises(SourceRefused, match=said):
+        read(str(link), named=False, uid=ME)
+    assert read(str(link), named=True, uid=ME).data
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("none", "it is a link that leads nowhere"),
+        ("none/crontab", "it is a link that leads nowhere"),
+        ("link", "it is a link that leads in a circle"),
+        (".", "it is a link to a folder"),
+        ("folder", "it is a folder"),
+        ("crontab/x", "can't be read: Not a directory"),
+    ],
+)
+def test_a_link_that_leads_to_no_file_is_refused(crontab: Path, target: str, said: str) -> None:
+    link = crontab.parent / "link"
+    link.symlink_to(target)
+    (crontab.parent / "folder").mkdir()
+    with pytest.raises(SourceRefused, match=said):
+        read(str(link), named=False, uid=ME)
+
+
+def test_a_link_that_is_swapped_while_it_is_read_is_refused(
+    crontab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, other = crontab.parent / "link", crontab.parent / "other"
+    link.symlink_to(crontab)
+    other.symlink_to("/etc/passwd")
+    asked = os.readlink
+
+    def swapped(*args: Any, **how: Any) -> str:
+        other.rename(link)
+        return str(asked(*args, **how))
+
+    monkeypatch.setattr(os, "readlink", swapped)
+    with pytest.raises(SourceRefused, match="it is a link that was just replaced"):
+        read(str(link), named=False, uid=ME)
+
+
+def test_a_file_that_becomes_a_link_after_the_look_is_not_followed(
+    crontab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = os.open
+
+    def swapped(path: Any, *args: Any, **how: Any) -> int:
+        if path == "crontab":
+            crontab.unlink()
+            crontab.symlink_to("/etc/passwd")
+        return asked(path, *args, **how)
+
+    monkeypatch.setattr(os, "open", swapped)
+    with pytest.raises(SourceRefused, match="it is a link"):
+        read(str(crontab), named=False, uid=ME)
+
+
+def test_looking_along_links_leaves_no_descriptor_open(crontab: Path) -> None:
+    link = crontab.parent / _stowed(crontab.parent)
+    before = len(list(Path("/dev/fd").iterdir()))
+    read(str(link), named=False, uid=ME)
+    link.unlink()
+    link.symlink_to("nowhere/at/all")
+    with pytest.raises(SourceRefused):
+        read(str(link), named=False, uid=ME)
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_a_swapped_config_map_is_another_stamp(crontab: Path) -> None:
+    folder = crontab.parent
+    link = folder / _swapped(folder)
+    before = stamp(link)
+    (folder / "..2028").mkdir()
+    (folder / "..2028/job").write_text("0 9 * * * echo hi\n")
+    (folder / "..new").symlink_to("..2028")
+    (folder / "..new").rename(folder / "..data")
+    assert stamp(link) != before
+    assert [path.name for path in within(folder)] == ["job"]
+
+
+# --- no files ------------------------------------------------------------------------------------
 
 
 def _fifo(path: Path) -> None:
@@ -161,7 +297,7 @@ def _socket(path: Path) -> None:
         (Path.mkdir, "it is a folder; name the files in it"),
         (_socket, "can't be read"),
         (lambda path: path.symlink_to("/dev/zero"), "it is a device"),  # nor fill the memory
-        (lambda path: path.symlink_to(path), "symbolic link"),
+        (lambda path: path.symlink_to(path), "it is a link that leads in a circle"),
         (lambda _: None, "there is no such file"),
     ],
 )
@@ -215,11 +351,65 @@ def test_what_cannot_be_looked_at_counts_as_there(crontab: Path) -> None:
 # --- folders and changes -------------------------------------------------------------------------
 
 
-def test_a_folders_crontabs_are_its_files_sorted_without_leftovers(tmp_path: Path) -> None:
-    for name in ("b", "a.crontab", ".hidden", "b~", "b.rpmsave", "b.dpkg-old", "#b#", ".b.swp"):
+NAMES = [  # the name of a file in the folder of crontabs, whether it is read, why
+    ("backup", True, "letters"),
+    ("Backup-2_b", True, "digits, - and _"),
+    ("work.crontab", True, "it says that it is one"),
+    ("backup.sh", False, "a script that was put there by mistake"),
+    ("backup.disabled", False, "switched off, as people do under cron"),
+    ("backup.bak", False, "a copy"),
+    ("backup~", False, "what an editor left"),
+    ("#backup#", False, "another one"),
+    (".backup.swp", False, "and a third"),
+    (".hidden", False, "a hidden file"),
+    ("backup.rpmsave", False, "what a package manager left"),
+    ("backup.dpkg-old", False, "another one"),
+    ("a.b.crontab", False, "a dot within"),
+    (".crontab", False, "no name in front"),
+    ("crontab.", False, "nothing behind the dot"),
+    ("back up", False, "a blank"),
+    ("täglich", False, "no letter of ASCII"),
+    ("a\n", False, "a newline"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "is_read", "why"), NAMES)
+def test_the_name_of_a_file_in_the_folder_says_whether_it_is_read(
+    tmp_path: Path, name: str, is_read: bool, why: str
+) -> None:
+    (tmp_path / name).touch()
+    assert [path.name for path in within(tmp_path)] == ([name] if is_read else []), why
+    ignored = passed_over(tmp_path)
+    assert [(each.file, each.code) for each in ignored] == (
+        [] if is_read else [(str(tmp_path / name), "ignored-name")]
+    )
+    assert {each.severity for each in ignored} <= {Severity.WARNING}
+
+
+def test_folders_and_debians_placeholder_are_passed_over_in_silence(tmp_path: Path) -> None:
+    (tmp_path / ".placeholder").touch()
+    (tmp_path / "folder.d").mkdir()
+    (tmp_path / "..data").symlink_to("folder.d")
+    assert (within(tmp_path), passed_over(tmp_path)) == ((), ())
+    assert passed_over(tmp_path / "none") == ()
+
+
+def test_crontabs_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("b", "a.crontab", "C"):
         (tmp_path / name).touch()
-    (tmp_path / "folder").mkdir()
-    assert [path.name for path in within(tmp_path)] == ["a.crontab", "b"]
+    assert [path.name for path in within(tmp_path)] == ["C", "a.crontab", "b"]
+
+
+def test_the_daemon_names_what_it_passes_over_and_sees_when_there_is_more(tmp_path: Path) -> None:
+    files = Files((), Places(tmp_path / "a", tmp_path, tmp_path / "state", tmp_path / "run"), HOW)
+    (tmp_path / "a").write_text("")
+    before = files.stamps()
+    (tmp_path / "a.sh").touch()
+    assert files.stamps() != before
+    (problem,) = files.load().problems
+    assert report.headline(problem) == (
+        f"{tmp_path / 'a.sh'}: ignored-name it is not read, for its name (warning)"
+    )
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
@@ -389,9 +579,9 @@ def test_without_descriptors_the_crontabs_of_the_last_look_are_there(crontab: Pa
     before = files.stamps()
     with without_descriptors():
         assert files.stamps() == before
-    assert set(before) == {str(crontab), "the machine's zone"}
+    assert set(before) == {str(crontab), "the machine's zone", "ignored files"}
     crontab.unlink()
-    assert set(files.stamps()) == {"the machine's zone"}
+    assert set(files.stamps()) == {"the machine's zone", "ignored files"}
 
 
 def test_root_alone_may_ask_the_log_for_silence_in_a_table_of_its_own(tmp_path: Path) -> None:

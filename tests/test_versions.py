@@ -137,3 +137,12 @@ def test_a_removed_file_is_gone_and_removing_it_again_is_refused(crontab: Path) 
     assert not crontab.exists()
     with pytest.raises(SourceRefused, match="can't be removed"):
         versions.remove(crontab)
+
+
+def test_a_link_stays_one_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "dotfiles").mkdir()
+    link, file = tmp_path / "crontab", tmp_path / "dotfiles/crontab"
+    file.write_bytes(b"old")
+    link.symlink_to("dotfiles/crontab")
+    versions.save(link, b"new")
+    assert (link.is_symlink(), file.read_bytes()) == (True, b"new")

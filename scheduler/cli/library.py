@@ -23,20 +23,23 @@ class Files:
     """The crontabs that the daemon goes by: those named, or whatever is in its places.
 
     Those of them that name no zone go by the machine's, which may change as they may. `known` are
-    the files that were there at the last look, `compared` the zones whose data were compared.
+    the files that were there at the last look, `ignored` those passed over for their names,
+    `compared` the zones whose data were compared.
     """
 
     named: tuple[str, ...]
     places: Places
     how: Reading
     known: tuple[str, ...] = ()
+    ignored: tuple[Problem, ...] = ()
     compared: set[str] = field(default_factory=set)
 
     def stamps(self) -> Mapping[str, Stamp]:
         """See `Library`."""
         found = {file: sources.stamp(Path(file)) for file in self._paths()}
         there = {file: stamp for file, stamp in found.items() if stamp is not None}
-        return there | {"the machine's zone": localzone.zone_stamp()}
+        ignored = tuple(problem.file for problem in self._ignored())
+        return there | {"the machine's zone": localzone.zone_stamp(), "ignored files": ignored}
 
     def load(self) -> Loaded:
         """See `Library`."""
@@ -45,7 +48,16 @@ class Files:
             self.how = replace(self.how, zone=zone)
         loaded = sources.load(self._paths(), self.how)
         kept = () if problem is None else (_kept_zone(self.how.zone, problem),)
-        return replace(loaded, problems=(*loaded.problems, *kept, *self._conflicts(loaded)))
+        others = (*self._ignored(), *kept, *self._conflicts(loaded))
+        return replace(loaded, problems=(*loaded.problems, *others))
+
+    def _ignored(self) -> tuple[Problem, ...]:
+        """Return a warning for each file that is passed over for its name."""
+        folder = self.places.folder
+        with suppress(OSError):
+            if folder is not None and not self.named:
+                self.ignored = sources.passed_over(folder)
+        return self.ignored
 
     def _conflicts(self, loaded: Loaded) -> tuple[Problem, ...]:
         """Compare the data of the zones that are new: once for each, since it takes its time."""

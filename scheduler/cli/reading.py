@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import report, zone_changes
+from scheduler import report, sources, zone_changes
 from scheduler.cli import anchors, given, in_force, rows, show
 from scheduler.cli.tables import Cell, When
 from scheduler.clock import RealClock
@@ -37,7 +37,10 @@ def check(
     """
     loaded = in_force.load(files, given.own_zone(), system=system, state=state, json=json)
     zones = {entry.zone.key for entry in loaded.entries}
-    problems = (*loaded.problems, *zone_changes.conflicts(zones, RealClock().now()))
+    folder = None if files else given.here(state).folder
+    ignored = () if folder is None else sources.passed_over(folder)
+    conflicts = zone_changes.conflicts(zones, RealClock().now())
+    problems = (*loaded.problems, *ignored, *conflicts)
     if json:
         for problem in problems:
             show.row(rows.of_problem(problem))
