@@ -6,6 +6,7 @@ what it would log.
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -65,6 +66,31 @@ class Incident:
     to: datetime
 
 
+class OutOfTurn(Exception):
+    """Something is to happen at a time that the clock does not show: it lies in what is before."""
+
+    def __init__(self, before: Incident, after: Incident) -> None:
+        super().__init__(before, after)
+        self.before, self.after = before, after
+
+
+def in_turn(incidents: Iterable[Incident]) -> list[Incident]:
+    """Return incidents in the order in which they happen: each the first time that it can.
+
+    A clock may be set forward and back again, so that is not always the order of their times.
+    Raises OutOfTurn for one that never can.
+    """
+    left, order = sorted(incidents, key=lambda each: each.at), list[Incident]()
+    while left:
+        coming = (each for each in left if not order or each.at > order[-1].to)
+        following = next(coming, None)
+        if following is None:
+            raise OutOfTurn(order[-1], left[0])
+        left.remove(following)
+        order.append(following)
+    return order
+
+
 class Simulation:
     """One machine from `start` until just before `end`, which is consumed by `events`.
 
@@ -92,10 +118,8 @@ class Simulation:
         self._story = Story(self._clock, loaded.entries)
         self._anchors = anchors or {}
         self._most = most
-        for each in incidents:
-            # Just before it the daemon wakes up, so that what it has seen go by is on disk.
-            self._clock.at(each.at - _INSTANT, _nothing)
-            self._clock.at(each.at, partial(self._befall, each))
+        self._to_come = deque(in_turn(incidents))
+        self._await_next()
         self._clock.at(end, _stop)
 
     def length(self) -> float:
@@ -162,6 +186,21 @@ class Simulation:
             holds_state=lambda: True,
             manager=_Nobody(),
         )
+
+    def _await_next(self) -> None:
+        """Let the next incident happen when the clock shows its time."""
+        if not self._to_come:
+            return
+        following = self._to_come.popleft()
+        # Just before it the daemon wakes up, so that what it has seen go by is on disk.
+        self._clock.at(following.at - _INSTANT, _nothing)
+        self._clock.at(following.at, partial(self._happens, following))
+
+    def _happens(self, incident: Incident) -> None:
+        try:
+            self._befall(incident)
+        finally:
+            self._await_next()
 
     def _befall(self, incident: Incident) -> None:
         match incident.mishap:

@@ -266,7 +266,8 @@ ONE_AT_A_TIME = "one begins before the other is over"
         ("--downtime 01:00..x", "--downtime: 'x' is no time", "no time"),
         ("--downtime 01:00..03:00 --suspend 02:00..04:00", f"--downtime and --suspend: {ONE_AT_A_TIME}", "they overlap"),
         ("--downtime 01:00..03:00 --downtime 03:00..04:00", f"--downtime and --downtime: {ONE_AT_A_TIME}", "they touch"),
-        ("--set-clock 04:00=02:00 --suspend 03:00..03:10", f"--set-clock and --suspend: {ONE_AT_A_TIME}", "which 03:00?"),
+        ("--set-clock 01:00=02:00 --suspend 01:30..01:40", f"--set-clock and --suspend: {ONE_AT_A_TIME}", "the clock never shows it"),
+        ("--suspend 01:00..02:00 --set-clock 01:30=03:00", f"--suspend and --set-clock: {ONE_AT_A_TIME}", "nobody sets a clock asleep"),
     ],
 )  # fmt: skip
 def test_wrong_usage(person: Person, options: str, expected: str, why: str) -> None:

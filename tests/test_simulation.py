@@ -23,7 +23,7 @@ from scheduler.errors import BadValue
 from scheduler.expression import parse
 from scheduler.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Outcome, Reason, State
-from scheduler.simulation import Incident, Mishap, Simulation, usual
+from scheduler.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
 from scheduler.sources import Loaded
 from scheduler.story import Event, EventKind
 from scheduler.virtual import VirtualClock
@@ -286,6 +286,47 @@ def test_a_clock_set_back_doubles_no_run_of_a_time_that_was_real(
     starts = [f"{event.at:%H:%M}" for event in events if event.kind is EventKind.START and event.at]
     assert starts == expected, why
     assert len(story(events, EventKind.JUMP)) == 1
+
+
+TURNS = [
+    ("01:00=02:00 02:10=01:10", "01:00=02:00 02:10=01:10", "forward and back again"),
+    ("02:10=01:10 01:00=02:00", "01:00=02:00 02:10=01:10", "in whatever order they are given"),
+    ("01:00=02:00 02:10=01:10 01:30=01:40", "01:00=02:00 02:10=01:10 01:30=01:40", "and then what lay between"),
+    ("03:00=02:00 02:30=02:40", "02:30=02:40 03:00=02:00", "each happens the first time that it can"),
+    ("01:00=02:00 01:30=01:40", None, "which the clock never shows"),
+    ("01:00=02:00 02:00=01:30", None, "what is set to a time shows it no second time"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("texts", "order", "why"), TURNS)
+def test_a_clock_may_be_set_forward_and_back_again(texts: str, order: str | None, why: str) -> None:
+    found = [incident(f"set-clock {text}") for text in texts.split()]
+    if order is None:
+        with pytest.raises(OutOfTurn):
+            in_turn(found)
+    else:
+        assert in_turn(found) == [incident(f"set-clock {text}") for text in order.split()], why
+
+
+def test_what_ran_while_the_clock_was_forward_runs_again_in_its_time() -> None:
+    both = [incident("set-clock 01:10=02:40"), incident("set-clock 02:45=01:15")]
+    events = simulated(DAILY, at("01:00"), at("03:00"), *both)
+    starts = [f"{event.time:%H:%M:%S}" for event in events if event.kind is EventKind.START]
+    assert starts == ["02:40:00", "02:00:00"]
+    assert [each.split(":")[3] for each in story(events, EventKind.JUMP)] == [
+        " 1 missed run made up for",
+        " begun anew there",
+    ]
+
+
+def test_after_a_clock_was_set_back_far_instants_run_in_their_time() -> None:
+    events = simulated(
+        line("job", "*/5 * * * *"), at("02:00"), at("06:30"), incident("set-clock 06:12=02:05")
+    )
+    starts = [f"{event.time:%H:%M}" for event in events if event.kind is EventKind.START]
+    own = starts[starts.index("06:10") + 1 :]
+    assert own[:3] == ["02:05", "02:10", "02:15"]
+    assert len(own) == len(set(own))
 
 
 def test_a_job_that_runs_when_the_daemon_is_killed_is_lost_and_retried() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from scheduler.errors import MeridianError
 from scheduler.human_time import Typed
 from scheduler.journal import Journal
 from scheduler.model import Entry
-from scheduler.simulation import Incident, Mishap, Simulation, usual
+from scheduler.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
 from scheduler.tick import MINUTE, minute_of
 
 app = typer.Typer()
@@ -65,7 +65,7 @@ def simulate(
 
     Times without an offset are times of this machine's zone, those without a date are of the day
     of --from, durations count from there. --downtime, --suspend and --set-clock may be given more
-    than once.
+    than once; each happens the first time that the clock shows its A, also after it was set back.
     """
     zone = given.own_zone()
     now = RealClock().now()
@@ -118,11 +118,12 @@ class _Times:
             for mishap, texts in befalls.items()
             for text in texts or ()
         ]
-        for before, after in pairwise(sorted(found, key=_stretch)):
-            if _stretch(after)[0] <= _stretch(before)[1]:
-                names = f"--{before.mishap.value} and --{after.mishap.value}"
-                raise typer.BadParameter("one begins before the other is over", param_hint=names)
-        return found
+        try:
+            return in_turn(found)
+        except OutOfTurn as error:
+            names = f"--{error.before.mishap.value} and --{error.after.mishap.value}"
+            why = "one begins before the other is over"
+            raise typer.BadParameter(why, param_hint=names) from error
 
     def _incident(self, mishap: Mishap, text: str, end: datetime) -> Incident:
         mark = "=" if mishap is Mishap.SET_CLOCK else ".."
@@ -149,10 +150,6 @@ class _Times:
     def _when(self, text: str) -> Typed:
         is_now = text.strip().lower() == "now"
         return given.when(text, self.now if is_now else self.start, self.zone)
-
-
-def _stretch(incident: Incident) -> tuple[datetime, datetime]:
-    return min(incident.at, incident.to), max(incident.at, incident.to)
 
 
 def _known(
