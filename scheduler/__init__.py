@@ -5,9 +5,10 @@ crontab text → entries     sources, crontab, lines, action, scope, settings, v
                            canonical, writing, dates, doubts, sixth, slips, zone_rule, nicknames,
                            spacing, unique_names, safe_open
 entries → due runs         roster, zone_changes, last_good, timetable, due, shifts, minutes, tick,
-                           catchup
-due runs → claim → spawn   runs, prepared, admission, jobs, pauses, waiting, pending, queues, slots,
-                           launches, process, shell, marks, environment, limits, limiter, cgroup
+                           catchup, backlog, counting
+due runs → claim → spawn   runs, prepared, admission, backfill, jobs, pauses, waiting, pending,
+                           queues, slots, backlogs, launches, process, shell, marks, environment,
+                           limits, limiter, cgroup
 spawn → outcome            watch, proc, heritage, bounds, outputs, output_guard
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, archive, memory, database, sql, record, renewal

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from scheduler.backfill import Backfill
 from scheduler.catchup import own_start
 from scheduler.pending import PutOff
 from scheduler.record import SECOND
@@ -16,7 +17,7 @@ from scheduler.tick import MINUTE
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.catchup import LeftOut, MadeUp
+    from scheduler.catchup import Account, MadeUp
     from scheduler.jobs import Jobs
     from scheduler.ledger import Ledger
     from scheduler.model import Entry, Run
@@ -31,6 +32,7 @@ class Admission:
         self._ledger = ledger
         self._jobs = jobs
         self._pauses = pauses
+        self.backfill = Backfill(ledger, jobs)
 
     def admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
         """Let a due entry in: at once, after its delay, or beside what its job has going."""
@@ -38,16 +40,17 @@ class Admission:
             before = self._jobs.instants.last_instant(entry, instant)
             self._ledger.pass_over(entry, instant, before)
             return
-        self._jobs.supersede(entry, instant)
-        if run := self._ledger.claim(entry, instant):
-            self._enter(entry, PutOff(run, own_start(entry, instant), made_up=late), now)
+        if self.backfill.takes(entry, instant, now, late=late):
+            self.backfill.add(entry, instant, late=late)
+        elif run := self._ledger.claim(entry, instant):
+            start = PutOff(run, own_start(entry, instant), made_up=False, late=late)
+            self._enter(entry, start, now)
 
     def admit_at_boot(self, entry: Entry, instant: datetime, now: datetime) -> None:
         """Let an @reboot entry in; two boots in one minute are two runs."""
         if self._pauses.at(entry.job, now):
             self._ledger.pass_over(entry, instant, None)
             return
-        self._jobs.supersede(entry, instant)
         run = self._ledger.claim(entry, instant)
         while run is None:
             instant += MINUTE
@@ -75,25 +78,30 @@ class Admission:
 
     def _enter(self, entry: Entry, start: PutOff, now: datetime) -> None:
         if entry.delay and start.due > now:
+            self._jobs.supersede(entry, start)
             self._jobs.put_off(entry, start)
         else:
             self._jobs.place(entry, start, now)
 
-    def make_up(self, missed: MadeUp) -> None:
+    def settle(self, account: Account, start: MadeUp | None) -> None:
+        """Put on disk what a gap makes of an entry's instants, a backlog's before it included.
+
+        `start` is when the one that is made up for starts, or the first of a backlog.
+        """
+        backlogs = self._jobs.waiting.backlogs
+        if account.entry.job in backlogs:
+            backlogs.end(account.entry.job)
+        for left_out in filter(None, (account.left_out, account.beyond)):
+            backlogs.leave_out(left_out)
+        if account.backlog is not None:
+            first = account.backlog.next if start is None else start.start
+            self.backfill.make_up(account.entry, account.backlog, first)
+        elif start is not None and account.made_up:
+            self._make_up(start)
+
+    def _make_up(self, missed: MadeUp) -> None:
         """Claim a run for an instant that was missed; its start is on disk."""
         entry, instant = missed.entry, missed.instant
         if run := self._ledger.claim(entry, instant):
             is_late = missed.start > own_start(entry, instant)
             self._jobs.put_off(entry, PutOff(run, missed.start, made_up=is_late))
-
-    def leave_out(self, left_out: LeftOut) -> None:
-        """Journal instants that are not made up for; those that have a row already keep it."""
-        entry, last = left_out.entry, left_out.last
-        first: datetime | None = left_out.first
-        for taken in self._ledger.taken(left_out):
-            before = self._jobs.instants.last_instant(entry, taken)
-            if first is not None and before is not None and first <= before:
-                self._ledger.skip(replace(left_out, first=first, last=before))
-            first = self._jobs.instants.next_instant(entry, taken)
-        if first is not None and first <= last:
-            self._ledger.skip(replace(left_out, first=first))

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from scheduler import backlog, counting
 from scheduler.model import Catchup, Expression, Reason, Reboot
 from scheduler.tick import MINUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from scheduler.backlog import Backlog
     from scheduler.model import Entry, Run
 
 _SPACING = 1.0  # seconds between the starts of runs that are made up for
@@ -92,11 +94,17 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What becomes of the instants that one entry missed; `made_up` are run, oldest first."""
+    """What becomes of the instants that one entry missed.
+
+    `left_out` are its oldest, `beyond` the next of them. One may be `made_up` for; where all are
+    wanted the rest is its `backlog`.
+    """
 
     entry: Entry
     made_up: tuple[datetime, ...] = ()
     left_out: LeftOut | None = None
+    beyond: LeftOut | None = None
+    backlog: Backlog | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +248,10 @@ def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
     """Return when each run that is made up for starts, the oldest instant first.
 
     One after the other from `now` on: after a night many entries have missed something, and they
-    must not all start at once.
+    must not all start at once. Of a backlog it is the first run.
     """
     missed = sorted(
-        ((instant, each.entry) for each in accounts for instant in each.made_up),
+        ((instant, each.entry) for each in accounts for instant in _heads(each)),
         key=lambda pair: pair[0],
     )
     return [
@@ -252,10 +260,25 @@ def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
     ]
 
 
+def _heads(account: Account) -> tuple[datetime, ...]:
+    return account.made_up if account.backlog is None else (account.backlog.next,)
+
+
 def turns(number: int) -> list[timedelta]:
     """Return after how long each of so many missed runs starts, when they might all start now."""
     step = timedelta(seconds=min(_SPACING, _LONGEST / max(1, number)))
     return [n * step for n in range(number)]
+
+
+def period(backlogs: Sequence[Backlog]) -> timedelta:
+    """Return how long a job that catches up waits from one start to the next.
+
+    All of them together start one run a second, or so many that they are done in five minutes; each
+    alone never more than one a second.
+    """
+    left = sum(each.left for each in backlogs)
+    step = min(_SPACING, _LONGEST / max(1, left))
+    return timedelta(seconds=max(_SPACING, len(backlogs) * step))
 
 
 def _start(entry: Entry, instant: datetime, now: datetime, turn: timedelta) -> datetime:
@@ -274,22 +297,55 @@ def _latest(
 
 
 def _all(entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants) -> Account:
-    start = opening(entry, gap.current)
-    runs: list[datetime] = []
-    instant: datetime | None = newest
-    while (
-        instant is not None
-        and instant >= first
-        and not is_too_late(entry, own_start(entry, instant), start, made_up=True)
-    ):
-        runs.append(instant)
-        instant = instants.last_instant(entry, instant)
-    if not runs:
+    """Return the newest of them as a backlog, as many as CRON_CATCHUP_LIMIT lets be made up for."""
+    in_time = first_in_time(entry, first, newest, opening(entry, gap.current), instants)
+    if in_time is None:
         return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
-    oldest = runs[-1]
-    return Account(
-        entry, tuple(reversed(runs)), _older(entry, first, oldest, Reason.TOO_LATE, instants)
-    )
+    late = None if in_time == first else _older(entry, first, in_time, Reason.TOO_LATE, instants)
+    wanted = within_limit(entry, in_time, newest)
+    beyond = None if wanted == in_time else _older(entry, in_time, wanted, Reason.MISSED, instants)
+    left = counting.number(entry, wanted, newest)
+    rest = backlog.of_missed(entry, wanted, newest, left)
+    return Account(entry, left_out=late, beyond=beyond, backlog=rest)
+
+
+def within_limit(entry: Entry, first: datetime, last: datetime) -> datetime:
+    """Return from which of its instants on CRON_CATCHUP_LIMIT lets them be made up for."""
+    limit = entry.settings.catchup_limit
+    if (last - first) // MINUTE < limit:
+        return first
+    return counting.nth_last(entry, first, last, limit)
+
+
+def first_in_time(
+    entry: Entry,
+    first: datetime,
+    last: datetime,
+    start: datetime,
+    instants: Instants,
+    *,
+    made_up: bool = True,
+) -> datetime | None:
+    """Return the oldest of its instants that may still run at `start`; None if none may.
+
+    An instant is never later than an older one, so the place between them is found by halving.
+    """
+
+    def is_past(instant: datetime) -> bool:
+        return is_too_late(entry, own_start(entry, instant), start, made_up=made_up)
+
+    if not is_past(first):
+        return first
+    if is_past(last):
+        return None
+    low, high = 0, (last - first) // MINUTE  # what is too late, and what is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if is_past(first + middle * MINUTE):
+            low = middle
+        else:
+            high = middle
+    return instants.next_instant(entry, first + low * MINUTE) or last
 
 
 def _older(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.catchup import is_too_late, own_start
+from scheduler.catchup import is_too_late, lateness, own_start
 from scheduler.errors import MeridianError
 from scheduler.model import Attempt, Ending, Entry, GiveUp, Lost, Reason, Reboot, State
 from scheduler.pending import PutOff, Retry
@@ -125,8 +125,9 @@ class Heritage:
         self._ledger.then(self._watch.add, process)
         if isinstance(process.fate, Reason):  # the daemon that began to end it did not get through
             self._ledger.then(self._watch.doom, process, process.fate)
-        if made_up:
-            self._ledger.then(self._jobs.is_made_up, process.entry.job)
+        own = own_start(process.entry, process.attempt.run.instant)
+        if made_up or (row.started is not None and lateness(own, row.started)):
+            self._ledger.then(self._jobs.is_late, process.entry.job)
 
     def _alive(self, pid: int, known: int | None) -> int | None:
         """Return what has this number; the `known` process, until the system tells otherwise."""

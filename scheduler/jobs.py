@@ -13,7 +13,7 @@ from scheduler import retry
 from scheduler.catchup import earliest, is_too_late, mode, opening, own_start, turns
 from scheduler.launches import Launches, Start
 from scheduler.model import Catchup, Entry, Overlap, Reason
-from scheduler.pending import Pending, PutOff, Retry
+from scheduler.pending import Pending, PutOff, Retry, holds_up
 from scheduler.tick import MINUTE
 from scheduler.timetable import Timetable
 
@@ -90,6 +90,7 @@ class Jobs:
         self.entries = entries
         self.instants = instants
         self._slots.follow(entries)
+        self.waiting.backlogs.follow(entries, instants)
 
     def stop(self) -> None:
         """Let nothing start any more; what waits is on disk, for the next daemon."""
@@ -119,8 +120,6 @@ class Jobs:
         """Begin what waited for this time, unless the machine slept past it."""
         entry = self.entries[pending.run.job]
         self.waiting.remove(pending)
-        if isinstance(pending, PutOff):
-            self.supersede(entry, pending.run.instant)
         self._resume(entry, pending, now)
 
     def _resume(self, entry: Entry, pending: Pending, now: datetime) -> bool:
@@ -143,7 +142,7 @@ class Jobs:
             pending.due,
             now,
             first_start=pending.first_start,
-            next_instant=self.next_start(entry, pending.run, pending.ended),
+            next_instant=self._next_start_after(entry, pending),
         )
         if reason is not None:
             self.waiting.close(pending, reason)
@@ -166,13 +165,30 @@ class Jobs:
     def next_start(self, entry: Entry, run: Run, ended: datetime) -> datetime | None:
         """Return when a later run of the job takes the place of this one's retries.
 
-        At once if one waits. What the run itself ran past was skipped and takes nobody's place,
-        unless runs of the job are allowed beside one another.
+        At once if one waits; None while the job catches up, since new instants wait then, too. What
+        the run itself ran past was skipped and takes nobody's place, unless runs of the job are
+        allowed beside one another.
         """
         if self.waiting.has_later(run):
             return ended
         allowed = entry.settings.overlap is Overlap.ALLOW
         since = run.instant if allowed else max(run.instant, ended)
+        return self._first_to_run(entry, since)
+
+    def _next_start_after(self, entry: Entry, pending: Retry) -> datetime | None:
+        """Return the same of a retry whose time has come.
+
+        Had one of the minutes handled since then run, it would have taken the retry's place.
+        """
+        if self.waiting.has_later(pending.run):
+            return pending.ended
+        handled = self._ledger.last_handled or pending.ended
+        return self._first_to_run(entry, max(pending.run.instant, pending.ended, handled))
+
+    def _first_to_run(self, entry: Entry, since: datetime) -> datetime | None:
+        backlog = self.waiting.backlogs.of(entry.job)
+        if backlog is not None and backlog.holds_up:
+            return None
         return self.instants.next_instant(entry, since)
 
     def space(self, now: datetime) -> None:
@@ -197,6 +213,7 @@ class Jobs:
             if since is not None and self._is_since(pending.run, since):
                 self.waiting.drop(pending, Reason.SET_BACK)
         self.waiting.set_back(by, self._own_time)
+        self.waiting.backlogs.set_back(since)
         for start in list(self._launches):
             own = earliest(start.entry, start.attempt.run)
             if own is not None and own > now:
@@ -235,10 +252,10 @@ class Jobs:
 
     # --- what is overtaken -------------------------------------------------------------------
 
-    def supersede(self, entry: Entry, instant: datetime) -> None:
-        """Close what waits for a time or a place and is overtaken by the run of this instant."""
+    def supersede(self, entry: Entry, start: PutOff) -> None:
+        """Close what waits for a time or a place and is overtaken by a run that really runs."""
         for pending in (*self.waiting.timed(entry.job), *self._slots.of(entry.job)):
-            if self._gives_way(entry, pending, instant):
+            if self._gives_way(entry, pending, start):
                 self.waiting.drop(pending, Reason.SUPERSEDED)
 
     def supersede_retries(self, entry: Entry) -> None:
@@ -247,13 +264,18 @@ class Jobs:
             if isinstance(pending, Retry):
                 self.waiting.drop(pending, Reason.SUPERSEDED)
 
-    def _gives_way(self, entry: Entry, pending: Pending, instant: datetime) -> bool:
-        """Say whether a run that waits is overtaken by the instant that is now due."""
-        if pending.run.order >= (self._ledger.era, instant):  # this minute has been begun before
+    def _gives_way(self, entry: Entry, pending: Pending, start: PutOff) -> bool:
+        """Say whether a run that waits is overtaken by another one's start.
+
+        A retry is not by one that is itself only made up for; nor is what is made up for by one
+        that no schedule asked for.
+        """
+        if pending.run.order >= start.run.order:  # else this minute has been begun before
             return False
         if isinstance(pending, Retry):
-            return True
-        return pending.made_up and mode(entry) is not Catchup.ALL
+            return not start.made_up
+        is_scheduled = earliest(entry, start.run) is not None
+        return pending.made_up and mode(entry) is Catchup.LATEST and is_scheduled
 
     # --- what meets another run --------------------------------------------------------------
 
@@ -262,24 +284,49 @@ class Jobs:
 
         Returns whether it begins, or waits for nothing but a place.
         If it is late it waits its turn, unless that says `allow`: it is only the hurry that makes
-        runs meet that were hours apart. So does one that comes while others are made up for, if
-        all of them are wanted.
+        runs meet that were hours apart. So does one that comes while others are made up for.
         """
-        overlap, job = entry.settings.overlap, entry.job
-        is_late = start.made_up or now - start.due >= MINUTE
-        waits = is_late or (entry.settings.catchup is Catchup.ALL and self._is_behind(job))
+        overlap = entry.settings.overlap
+        waits = holds_up(start) or now - start.due >= MINUTE or self.is_held_up(entry)
         if self._is_too_late(entry, start, now):
             self.waiting.close(start, Reason.TOO_LATE)
-        elif not self.is_under_way(job) or overlap is Overlap.ALLOW:
-            self._begin_first(entry, start)
+        elif overlap is Overlap.ALLOW or not self._is_busy(entry, start):
+            self.begin_first(entry, start)
             return True
         elif not waits and self._is_full(entry):
             self.waiting.close(start, Reason.OVERLAP)
-        elif overlap is Overlap.REPLACE and not waits and job not in self._planned:
+        elif overlap is Overlap.REPLACE and not waits and entry.job not in self._planned:
+            self.supersede(entry, start)
             self._replace(entry, start)
         else:
+            self.supersede(entry, start)
             self._queue(start)
         return False
+
+    def _is_busy(self, entry: Entry, start: PutOff) -> bool:
+        """Say whether a run of the job goes on that this one meets: one that gives way does not."""
+        job = entry.job
+        if self.is_running(job):
+            return True
+        if any(not self._gives_way(entry, each, start) for each in self._slots.of(job)):
+            return True
+        backlog = self.waiting.backlogs.of(job)
+        is_behind = backlog is not None and backlog.next < start.run.instant
+        return is_behind and earliest(entry, start.run) is not None
+
+    def is_held_up(self, entry: Entry) -> bool:
+        """Say whether what comes in time waits, since the job runs what came too late.
+
+        With `replace` it takes the place of a single run that is late; it never does where all
+        missed instants are wanted.
+        """
+        job, backlog = entry.job, self.waiting.backlogs.of(entry.job)
+        if backlog is not None and backlog.holds_up:
+            return True
+        if mode(entry) is not Catchup.ALL and entry.settings.overlap is Overlap.REPLACE:
+            return False
+        in_line = (each for each in self._slots.of(job) if mode(entry) is not Catchup.LATEST)
+        return job in self._behind or self._queues.holds_up(job) or any(map(holds_up, in_line))
 
     def _queue(self, start: PutOff) -> None:
         """Let a run wait for another one to end."""
@@ -300,7 +347,7 @@ class Jobs:
         if self._watch.runs(entry.job):
             self._queue(start)
         else:
-            self._begin_first(entry, start, turn)
+            self.begin_first(entry, start, turn)
 
     def _line_up(
         self, entry: Entry, pending: Pending, reason: Reason, turn: int | None = None
@@ -309,21 +356,18 @@ class Jobs:
         self._ledger.line_up(entry, pending, reason)
         self._slots.line_up(entry, pending, reason, turn)
 
-    def _begin_first(self, entry: Entry, start: PutOff, turn: int | None = None) -> None:
-        """Begin a run, and remember whether it makes up for a missed instant."""
+    def begin_first(self, entry: Entry, start: PutOff, turn: int | None = None) -> None:
+        """Begin a run, in the place of what it overtakes, or let it wait for a place."""
+        self.supersede(entry, start)
         if reason := self._slots.obstacle(entry):
             self._line_up(entry, start, reason, turn)
             return
         self.begin(entry, start.run)
-        self._ledger.then(self._behind.add if start.made_up else self._behind.discard, entry.job)
+        self._ledger.then(self._behind.add if holds_up(start) else self._behind.discard, entry.job)
 
-    def is_made_up(self, job: str) -> None:
-        """Remember that the run that goes on makes up for a missed instant."""
+    def is_late(self, job: str) -> None:
+        """Remember that the run that goes on should have run long before."""
         self._behind.add(job)
-
-    def _is_behind(self, job: str) -> bool:
-        """Say whether a run that makes up for a missed instant goes on, or waits its turn."""
-        return job in self._behind or self._queues.has_made_up(job)
 
     def _is_too_late(self, entry: Entry, start: PutOff, now: datetime) -> bool:
         """Say whether CRON_WITHIN is over, counted from its own time when it was claimed."""
@@ -332,7 +376,8 @@ class Jobs:
 
     def _is_full(self, entry: Entry) -> bool:
         """Say whether a busy job lets no further run wait."""
-        overlap, waits = entry.settings.overlap, entry.job in self._queues
+        overlap, job = entry.settings.overlap, entry.job
+        waits = job in self._queues or job in self.waiting.backlogs
         return overlap is Overlap.SKIP or (overlap is Overlap.QUEUE and waits)
 
     def let_in(self, now: datetime) -> None:

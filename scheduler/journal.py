@@ -32,6 +32,7 @@ TAKEN = (
         "take_boots",
         "take_pauses",
         "take_reckoning",
+        "take_backlogs",
     ),
     *("take_open", "take_recent", "take_attempts", "take_jumps"),
 )

@@ -11,13 +11,14 @@ from scheduler.catchup import LeftOut
 from scheduler.launches import output_of
 from scheduler.model import Attempt, Done, GiveUp, Reason, RetryAt, State
 from scheduler.pending import PutOff
-from scheduler.tick import comes_again
+from scheduler.tick import comes_again, era_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from types import TracebackType
 
+    from scheduler.backlog import Backlog
     from scheduler.journal import Journal
     from scheduler.log import Log
     from scheduler.model import Decision, Ending, Entry, Run
@@ -35,6 +36,7 @@ class Ledger:
         self._now = now
         self._steps: list[Callable[[], object]] = []
         self.eras: tuple[Era, ...] = ()  # of the clock, since it was set back
+        self.last_handled: datetime | None = None  # the last minute, by what this daemon knows
         self.number = 0  # which commit is under way; between two it is another
 
     def commit(self, *, synced: bool = True) -> AbstractContextManager[None]:
@@ -61,6 +63,10 @@ class Ledger:
         """The number of the present era."""
         return self.eras[-1].number if self.eras else 0
 
+    def era_of(self, instant: datetime) -> int:
+        """Return the number of the newest era that an instant is of."""
+        return era_of(instant, self.eras)
+
     def open(self) -> None:
         """Go by the eras that earlier daemons have begun."""
         self.eras = self._journal.eras()
@@ -81,9 +87,13 @@ class Ledger:
         key = (entry.job, second, entry.zone.key)
         return self._journal.claim(*key, era=self.era, by_hand=True)
 
-    def claim(self, entry: Entry, instant: datetime) -> Run | None:
-        """Claim a run of the entry; None if it has been claimed before, which is told."""
-        run = self._journal.claim(entry.job, instant, entry.zone.key, era=self.era)
+    def claim(self, entry: Entry, instant: datetime, *, owed: bool = False) -> Run | None:
+        """Claim a run of the entry; None if it has been claimed before, which is told.
+
+        One that was `owed` for long may be of an earlier era than this.
+        """
+        era = self.era_of(instant) if owed else self.era
+        run = self._journal.claim(entry.job, instant, entry.zone.key, era=era)
         if run is None:
             at = wording.of_instant(instant, entry.zone, self._now())
             say = f"{at} has been handled before"
@@ -99,17 +109,30 @@ class Ledger:
         """Take back a claim that no process came of."""
         self._journal.release(run)
 
+    def set_backlog(self, backlog: Backlog) -> None:
+        """Remember what a job still has to run."""
+        self._journal.set_backlog(backlog)
+
+    def end_backlog(self, job: str) -> None:
+        """Remember that a job has no backlog."""
+        self._journal.end_backlog(job)
+
+    def catches_up(self, entry: Entry, backlog: Backlog) -> None:
+        """Tell that all of these instants are made up for."""
+        facts = wording.backlog_facts(entry, backlog, self._now())
+        self.then(partial(self._log.info, "catches up", **facts))
+
     def taken(self, left_out: LeftOut) -> list[datetime]:
         """Return the instants of a stretch that are accounted for already, in order."""
         job, first, last = left_out.entry.job, left_out.first, left_out.last
-        return self._journal.taken(job, first, last, era=self.era)
+        return self._journal.taken(job, first, last, era=self.era_of(first))
 
     def skip(self, left_out: LeftOut) -> None:
-        """Let a stretch of an entry's instants go by."""
+        """Let a stretch of an entry's instants go by, which all are of one era."""
         entry, first, last = left_out.entry, left_out.first, left_out.last
         until = None if last == first else last
         key = (entry.job, first, entry.zone.key)
-        self._journal.skip(*key, left_out.reason, until=until, era=self.era)
+        self._journal.skip(*key, left_out.reason, until=until, era=self.era_of(first))
         facts = wording.skip_facts(left_out, self._now())
         self.then(partial(self._log.info, "skipped", **facts))
 
@@ -214,6 +237,7 @@ class Ledger:
     def handled(self, minute: datetime) -> None:
         """Remember that the minute has been handled."""
         self._journal.set_last_tick(minute)
+        self.then(setattr, self, "last_handled", minute)
 
     def booted(self, job: str, boot: str) -> None:
         """Remember that the job has had its `@reboot` run for this boot."""

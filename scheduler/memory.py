@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scheduler import record
+from scheduler.backlog import Backlog
 from scheduler.database import Database
 from scheduler.model import Paused
-from scheduler.record import seconds, when, whole
+from scheduler.record import EPOCH, SECOND, seconds, when, whole
 from scheduler.tick import first_to_come
 
 if TYPE_CHECKING:
@@ -75,6 +76,32 @@ class Memory(Database):
             self._do(part, old=old, new=new)
         self._do("forget_old_name", old=old)
 
+    def backlogs(self) -> list[Backlog]:
+        """Return what is still to run of the instants of each job that has a backlog."""
+        return [_backlog(*row) for row in self._rows("backlogs")]
+
+    def backlog(self, job: str) -> Backlog | None:
+        """Return a job's backlog; None if it has none."""
+        return next((_backlog(*row) for row in self._rows("backlog", job=job)), None)
+
+    def set_backlog(self, backlog: Backlog) -> None:
+        """Remember a job's backlog, in place of what was known of it."""
+        self._do(
+            "set_backlog",
+            job=backlog.job,
+            schedule=backlog.schedule,
+            zone=backlog.zone,
+            next=whole(backlog.next),
+            last=whole(backlog.last),
+            remain=backlog.left,
+            missed=None if backlog.missed is None else whole(backlog.missed),
+            late=None if backlog.late is None else whole(backlog.late),
+        )
+
+    def end_backlog(self, job: str) -> None:
+        """Forget a job's backlog: nothing of it is left."""
+        self._do("end_backlog", job=job)
+
     def jump(self, jump: Jump, *, era: int = 0) -> None:
         """Journal what the clock did in an era, or that there was no daemon."""
         self._do(
@@ -112,3 +139,11 @@ class Memory(Database):
             noticed=seconds(era.noticed),
         )
         self._do("rewind_anchors", minute=whole(era.since))
+
+
+def _backlog(
+    job: str, schedule: str, zone: str, first: int, last: int, left: int, *edges: int | None
+) -> Backlog:
+    missed, late = (when(edge) for edge in edges)
+    next_, until = EPOCH + first * SECOND, EPOCH + last * SECOND
+    return Backlog(job, schedule, zone, next_, until, left, missed, late)

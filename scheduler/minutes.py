@@ -136,8 +136,8 @@ class Minutes:
             self._come_to(self._planned, reading)
         owed = self._owed(reading)
         self._account(owed, reading)
-        is_late = owed.movement is Movement.LATE
         for minute in owed.minutes:
+            is_late = minute is not owed.minutes[-1]  # the present one is in time
             self._claim(minute, self._roster.timetable.due(minute), late=is_late)
             self._fire(minute, late=is_late)
 
@@ -213,7 +213,7 @@ class Minutes:
         if owed.movement is Movement.GAP and self._last is not None:
             gap = Gap(self._last, owed.minutes[0])
             handled = gap.current - MINUTE
-            accounts = self._roster.accounts(gap, self._runs.pauses.end_of)
+            accounts = self._roster.accounts(gap, self._runs.pauses.end_of, self._runs.backlog_of)
             self._runs.account(jumps, accounts, reading.wall, handled)
             self._reach(handled)
         elif owed.since is not None and self._last is not None:

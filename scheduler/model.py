@@ -106,7 +106,8 @@ class RetryPolicy:
 class Settings:
     """The settings of an entry that act; equal ones are one shared object.
 
-    `within` is how late a run may still start; `spread` and `random_delay` are the longest delays
+    `catchup_limit` is how many missed instants ALL makes up for, the newest. `within` is how late a
+    run may still start; `spread` and `random_delay` are the longest delays
     from which an entry's own is drawn. `start_hours` are the hours, first and end, in which a
     missed run may be made up for: (3, 22) is from 03:00 until 22:00; None is any. `memory` (bytes),
     `cpu` (seconds) and `nice` are limits of one attempt; None is none.
@@ -118,6 +119,7 @@ class Settings:
     kill_after: float = 10.0
     overlap: Overlap = Overlap.SKIP
     catchup: Catchup = Catchup.AUTO
+    catchup_limit: int = 10_000
     within: float = 10800.0
     spread: float = 0.0
     random_delay: float = 0.0

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """A claimed run that starts at `due`; one that is `made_up` was missed, and is late by then."""
+    """A claimed run that starts at `due`; one that is `made_up` was missed, and is late by then.
+
+    A `late` one came a few minutes after its time, and runs as if in time.
+    """
 
     run: Run
     due: datetime
     made_up: bool
+    late: bool = False  # what comes in time meanwhile waits behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,17 @@ class Retry:
 
 
 Pending = PutOff | Retry
+
+
+def holds_up(pending: Pending) -> bool:
+    """Say whether what comes in time waits behind it, since it should have run long before."""
+    return isinstance(pending, PutOff) and (pending.made_up or pending.late)
+
+
+def takes_place(pending: Pending, run: Run) -> bool:
+    """Say whether it takes the place of an earlier run's retries: not if it is only made up for."""
+    is_made_up = isinstance(pending, PutOff) and pending.made_up
+    return not is_made_up and pending.run.order > run.order
 
 
 def _key(pending: Pending) -> tuple[datetime, int]:

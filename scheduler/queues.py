@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.pending import PutOff
+from scheduler.pending import holds_up, takes_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,13 +48,13 @@ class Queues:
         """Return the jobs that have a queue and are none of these."""
         return [job for job in self._jobs if job not in jobs]
 
-    def has_made_up(self, job: str) -> bool:
-        """Say whether a run that makes up for a missed instant waits here."""
-        return any(isinstance(each, PutOff) and each.made_up for each in self._jobs.get(job, ()))
+    def holds_up(self, job: str) -> bool:
+        """Say whether a run waits here that others of its job wait behind."""
+        return any(map(holds_up, self._jobs.get(job, ())))
 
     def has_later(self, run: Run) -> bool:
-        """Say whether a later run of the same job waits here."""
-        return any(each.run.order > run.order for each in self._jobs.get(run.job, ()))
+        """Say whether a later run of the same job waits here that takes its place."""
+        return any(takes_place(each, run) for each in self._jobs.get(run.job, ()))
 
     def clear(self) -> None:
         """Forget everything; the journal does not."""

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import last_good, naming, remarks, zone_changes, zonedata
-from scheduler.catchup import Walk, accounts
+from scheduler.catchup import Gap, Walk, accounts
 from scheduler.model import Crontab, Entry, Every, Severity
 from scheduler.report import counted, lines
+from scheduler.tick import MINUTE
 from scheduler.timetable import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from scheduler.catchup import Account, Gap, Instants
+    from scheduler.backlog import Backlog
+    from scheduler.catchup import Account, Instants
     from scheduler.journal import Journal
     from scheduler.log import Log
     from scheduler.sources import Loaded, Stamp
@@ -136,10 +138,13 @@ class Roster:
             return []
         return [(entry, boot) for entry in entries if not self._journal.booted(entry.job, boot)]
 
-    def accounts(self, gap: Gap, pause: PauseAt) -> list[Account]:
+    def accounts(
+        self, gap: Gap, pause: PauseAt, backlog: Callable[[str], Backlog | None]
+    ) -> list[Account]:
         """Return what becomes of the instants that each entry missed.
 
         `pause` says until when the pause lasts that a job's instant falls into, None for none.
+        What is left of a job's `backlog` is missed with the rest.
         """
         timetable = self.timetable
         instants = Walk(gap, timetable.due, timetable)
@@ -147,7 +152,11 @@ class Roster:
         found: list[Account] = []
         for entry in timetable.entries:
             is_due, until = entry.job in due, pause(entry.job, gap.last)
-            found += self._accounts(entry, gap, instants, is_due=is_due, until=until)
+            if left := backlog(entry.job):
+                longer = Gap(left.next - MINUTE, gap.current)
+                found += self._accounts(entry, longer, timetable, is_due=is_due, until=until)
+            else:
+                found += self._accounts(entry, gap, instants, is_due=is_due, until=until)
         return found
 
     def _accounts(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from scheduler.backlog import Backlog
     from scheduler.catchup import Account, Instants
     from scheduler.clock import Clock
     from scheduler.echo import Echo
@@ -111,6 +112,14 @@ class Runs:
         """Return the runs that wait, and for what: None is a time."""
         return self._jobs.waiting.all()
 
+    def backlogs(self) -> Sequence[Backlog]:
+        """Return what is still to run of the instants that came too late, the oldest first."""
+        return self._jobs.waiting.backlogs.all()
+
+    def backlog_of(self, job: str) -> Backlog | None:
+        """Return the same of one job; None if it has nothing of that kind."""
+        return self._jobs.waiting.backlogs.of(job)
+
     def journalled(self, run: Run) -> RunRow:
         """Return what the journal knows of a run; JournalError if it knows none."""
         row = self._journal.run(run.number)
@@ -134,17 +143,16 @@ class Runs:
         self, jumps: Iterable[Jump], accounts: Sequence[Account], now: datetime, handled: datetime
     ) -> None:
         """Put on disk what becomes of the instants that were missed, up to the minute `handled`."""
-        made_up = catchup.starts(accounts, now)
-        left_out = [each.left_out for each in accounts if each.left_out is not None]
+        starts = {each.entry.job: each for each in catchup.starts(accounts, now)}
+        made_up = sum(each.backlog.left if each.backlog else len(each.made_up) for each in accounts)
+        left_out = sum(each.left_out is not None or each.beyond is not None for each in accounts)
         with self._ledger.commit():
             for n, jump in enumerate(sorted(jumps, key=_size)):
-                counts = {} if n else {"made_up": len(made_up), "left_out": len(left_out)}
+                counts = {} if n else {"made_up": made_up, "left_out": left_out}
                 self._ledger.jumped(jump, **counts)
-            for each in left_out:
-                self._admission.leave_out(each)
             self._jobs.space(now)
-            for missed in made_up:
-                self._admission.make_up(missed)
+            for each in accounts:
+                self._admission.settle(each, starts.get(each.entry.job))
             self._ledger.handled(handled)
 
     @property
@@ -231,6 +239,11 @@ class Runs:
                 for pending in reversed(due.values()):
                     self._jobs.start_pending(pending, now)
             self.start()
+        while jobs := self._admission.backfill.due(now):
+            with self._ledger.commit():
+                for job in jobs:
+                    self._admission.backfill.draw(job, now)
+            self.start()
 
     def settle(self) -> None:
         """Take in what ended, decide what follows, and start who waited for it."""
@@ -276,10 +289,11 @@ class Runs:
             return now
         retry = None if self._is_stopping else self._jobs.pending.next_due()
         start = None if self._is_stopping else self._launches.next_start()
+        drawn = None if self._is_stopping else self._admission.backfill.due_next()
         look = None if self._prepared.starts else self._bounds.next_look()
         waits = [wait for wait in (self._watch.next_signal(), look) if wait is not None]
         waits += [_COPYING] if self._spawner.is_settling() else []
-        wakes = [retry, start, *(now + timedelta(seconds=wait) for wait in waits)]
+        wakes = [retry, start, drawn, *(now + timedelta(seconds=wait) for wait in waits)]
         return min((wake for wake in wakes if wake is not None), default=None)
 
     def at_reboot(self, entries: Iterable[tuple[Entry, str]], instant: datetime) -> None:
@@ -350,6 +364,8 @@ class Runs:
         self._ledger.open()
         with self._ledger.commit():
             self.pauses.open(handled)
+            self._ledger.then(setattr, self._ledger, "last_handled", handled)
+            self._jobs.waiting.backlogs.open(self._journal.backlogs())
         self._heritage.settle(left, handled)
 
 

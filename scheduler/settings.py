@@ -63,6 +63,7 @@ TABLE: dict[str, Setting] = {
     "CRON_KILL_AFTER": Setting(values.seconds, "kill_after", _TIME),
     OVERLAP: Setting(values.choice(Overlap), "overlap"),
     "CRON_CATCHUP": Setting(values.choice(Catchup), "catchup"),
+    "CRON_CATCHUP_LIMIT": Setting(values.whole(1, 100_000_000), "catchup_limit"),
     "CRON_WITHIN": Setting(values.seconds, "within", _TIME),
     "CRON_SPREAD": Setting(values.seconds, "spread", _TIME),
     "CRON_POOL": Setting(values.pool, "pool", values.pooled),

@@ -9,6 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.model import Entry, Reason, pool_of
+from scheduler.pending import takes_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -178,8 +179,8 @@ class Slots:
         return [job for job in self._jobs if job not in jobs]
 
     def has_later(self, run: Run) -> bool:
-        """Say whether a later run of the same job waits here."""
-        return any(each.run.order > run.order for each in self.of(run.job))
+        """Say whether a later run of the same job waits here that takes its place."""
+        return any(takes_place(each, run) for each in self.of(run.job))
 
     def remove(self, pending: Pending) -> None:
         """Forget one of them."""

@@ -96,6 +96,11 @@ def first_to_come(last: datetime | None, now: datetime, leaps: Iterable[Jump] = 
     return minute_of(now) if last is None else last + MINUTE
 
 
+def era_of(instant: datetime, eras: Iterable[Era]) -> int:
+    """Return the number of the newest era that an instant is of: it came after its beginning."""
+    return max((each.number for each in eras if each.since <= instant), default=0)
+
+
 def comes_again(era: int, instant: datetime, eras: Iterable[Era]) -> Era | None:
     """Return the era in which an instant of an earlier one comes again; None if it does not.
 

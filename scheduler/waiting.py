@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from scheduler.backlogs import Backlogs
 from scheduler.model import Reason, State
 from scheduler.pending import Pending, PendingRuns, PutOff
 from scheduler.queues import Queues
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from scheduler.ledger import Dropped, Ledger
-    from scheduler.model import Run
+    from scheduler.model import Entry, Run
     from scheduler.slots import Slots
 
 
 class Waiting:
     """What waits for a time (`pending`), another run of its job (`queues`) or a place (`slots`).
 
-    Of a run one thing waits, in one of them.
+    Of a run one thing waits, in one of them. What is not claimed yet is in `backlogs`.
     """
 
     def __init__(self, ledger: Ledger, dropped: Dropped, slots: Slots) -> None:
@@ -34,9 +35,11 @@ class Waiting:
         self.pending = PendingRuns()
         self.queues = Queues()
         self.slots = slots
+        self.backlogs = Backlogs(ledger)
 
     def __contains__(self, job: str) -> bool:
-        return job in self.pending or job in self.queues or job in self.slots
+        lists = (self.pending, self.queues, self.slots, self.backlogs)
+        return any(job in each for each in lists)
 
     def of(self, job: str) -> list[Pending]:
         """Return whatever waits of this job, and is not dropped."""
@@ -70,26 +73,30 @@ class Waiting:
 
     def clear(self) -> None:
         """Let go of everything: it is on disk."""
-        for each in (self.pending, self.queues, self.slots):
+        for each in (self.pending, self.queues, self.slots, self.backlogs):
             self._ledger.then(each.clear)
 
     # --- what goes -----------------------------------------------------------------------------
 
-    def weed(self, jobs: Mapping[str, object]) -> None:
+    def weed(self, jobs: Mapping[str, Entry]) -> None:
         """Close what waits for a job that is none of these."""
         lists = (self.pending, self.queues, self.slots)
         for job in set(chain.from_iterable(each.strangers(jobs) for each in lists)):
-            self.drop_all(job, Reason.REMOVED)
+            for pending in self.of(job):
+                self.drop(pending, Reason.REMOVED)
+        self.backlogs.weed(jobs)
 
     def drop_all(self, job: str, reason: Reason) -> None:
         """Close whatever waits of this job."""
         for pending in self.of(job):
             self.drop(pending, reason)
+        self.backlogs.drop(job, reason)
 
     def drop_queue(self, job: str, reason: Reason) -> None:
         """Close what waits for another run of this job, or for a place."""
         for waiting in (*self.queued(job), *self.slots.of(job)):
             self.drop(waiting, reason)
+        self.backlogs.drop(job, reason)
 
     def drop(self, pending: Pending, reason: Reason) -> None:
         """Close a run that waits."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from scheduler.backlog import Backlog
     from scheduler.catchup import LeftOut
     from scheduler.model import Attempt, Ending, Entry, Limit, Outcome, Run
 
@@ -87,6 +88,15 @@ def wait_facts(entry: Entry, run: Run, due: datetime, now: datetime, *, made_up:
     what = "is made up for at" if made_up else "is spread to"
     say = f"{at} {what} {to}:{local:%S}"
     return run_facts(run) | {"due": utc(due, "milliseconds"), "say": say}
+
+
+def backlog_facts(entry: Entry, backlog: Backlog, now: datetime) -> Facts:
+    """Return what the log says of missed instants that all run, one after the other."""
+    first, last = backlog.next, backlog.last
+    left = counted(backlog.left, "missed instant")
+    say = f"{of_stretch(first, last, entry.zone, now)}: {left} to make up for, one after the other"
+    facts: Facts = {"job": entry.job, "instant": utc(first), "left": backlog.left, "say": say}
+    return facts | {"until": None if last == first else utc(last)}
 
 
 def line_facts(entry: Entry, run: Run, reason: Reason, now: datetime) -> Facts:

@@ -48,13 +48,25 @@ def judged(asked: Entry, hours: float) -> Account | None:
     return account(asked, gap, timetable, is_due=is_due)
 
 
+def wanted(found: Account) -> list[datetime]:
+    """The instants that are made up for, those of a backlog one by one; it knows how many."""
+    if found.backlog is None:
+        return list(found.made_up)
+    first, last = found.backlog.next, found.backlog.last
+    timetable = Timetable([found.entry], {found.entry.job: NOON})
+    minutes = [first + n * MINUTE for n in range((last - first) // MINUTE + 1)]
+    instants = [minute for minute in minutes if timetable.due(minute)]
+    assert (instants[0], instants[-1], len(instants)) == (first, last, found.backlog.left)
+    return instants
+
+
 def told(found: Account | None) -> str:
     """`13:00 14:00 | 12:30-12:45 missed`: what is made up for, and what is left out."""
     if found is None:
         return ""
-    left = found.left_out
-    stretch = f"{left.first:%H:%M}-{left.last:%H:%M} {left.reason}" if left else ""
-    return f"{' '.join(f'{at:%H:%M}' for at in found.made_up)} | {stretch}".strip()
+    some = [each for each in (found.left_out, found.beyond) if each]
+    stretches = [f"{left.first:%H:%M}-{left.last:%H:%M} {left.reason}" for left in some]
+    return f"{' '.join(f'{at:%H:%M}' for at in wanted(found))} | {', '.join(stretches)}".strip()
 
 
 ROWS = [
@@ -83,6 +95,10 @@ ROWS = [
     ("0 * * * *", 2, {"catchup": Catchup.ALL}, "13:00 |", "and the present one by itself"),
     ("0 * * * *", 5.5, {"catchup": Catchup.ALL}, "15:00 16:00 17:00 | 13:00-14:00 too late", "in three hours"),
     ("0 13 * * *", 9, {"catchup": Catchup.ALL}, "| 13:00-13:00 too late", "none of them is"),
+    ("0 * * * *", 5.5, {"catchup": Catchup.ALL, "catchup_limit": 2}, "16:00 17:00 | 13:00-14:00 too late, 15:00-15:00 missed", "the newest two of them"),
+    ("*/20 * * * *", 2, {"catchup": Catchup.ALL, "catchup_limit": 5}, "12:20 12:40 13:00 13:20 13:40 |", "exactly so many"),
+    ("*/20 * * * *", 2, {"catchup": Catchup.ALL, "catchup_limit": 4}, "12:40 13:00 13:20 13:40 | 12:20-12:20 missed", "one more than that"),
+    ("@every 40m", 3.5, {"catchup": Catchup.ALL, "catchup_limit": 2}, "14:40 15:20 | 12:40-14:00 missed", "an interval, too"),
     ("0 13 * * *", 5, {"start_hours": (18, 20)}, "13:00 |", "START_HOURS_RANGE held it back, and is no lateness"),
     ("0 13 * * *", 8, {"start_hours": (18, 20)}, "13:00 |", "the hours over again: two hours late, by them"),
     ("0 13 * * *", 5, {"start_hours": (13, 20)}, "| 13:00-13:00 too late", "all the time it might have started"),
@@ -106,11 +122,12 @@ def test_what_was_missed_gets_what_the_table_says(
     st.integers(6, 2000),
     st.sampled_from(list(Catchup)),
     st.sampled_from([0.0, 600.0, 10800.0, 1e6]),
+    st.sampled_from([1, 7, 10_000]),
 )  # fmt: skip
 def test_every_missed_instant_is_accounted_for_once(
-    schedule: str, minutes: int, catchup: Catchup, within: float
+    schedule: str, minutes: int, catchup: Catchup, within: float, limit: int
 ) -> None:
-    asked = entry(schedule, catchup=catchup, within=within)
+    asked = entry(schedule, catchup=catchup, within=within, catchup_limit=limit)
     timetable = Timetable([asked], {"job": NOON})
     gap = Gap(NOON, NOON + minutes * MINUTE)
     missed = [at for n in range(1, minutes) if timetable.due(at := NOON + n * MINUTE)]
@@ -120,10 +137,15 @@ def test_every_missed_instant_is_accounted_for_once(
         assert found is None
         return
     assert found is not None
-    left = found.left_out
-    left_out = [at for at in missed if left and left.first <= at <= left.last]
-    assert left is None or (left.first, left.last) == (left_out[0], left_out[-1])
-    assert left_out + list(found.made_up) == missed
+    left_out: list[datetime] = []
+    for left in filter(None, (found.left_out, found.beyond)):
+        some = [at for at in missed if left.first <= at <= left.last]
+        assert (left.first, left.last) == (some[0], some[-1])
+        left_out += some
+    assert left_out + wanted(found) == missed
+    if catchup is Catchup.ALL:  # what is too late is that, and of the others the newest are run
+        in_time = [at for at in missed if not is_too_late(asked, at, gap.current, made_up=True)]
+        assert wanted(found) == in_time[-limit:]
     walked = Walk(gap, timetable.due, timetable)
     assert account(asked, gap, walked, is_due=is_due) == found
 

@@ -162,6 +162,7 @@ def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
     assert (fields["hour"], fields["weekday"], fields["days"]) == ([9], [1, 2, 3, 4, 5], "and")
     assert (settings["timeout"], settings["retries"], settings["overlap"]) == (3600, 3, "skip")
     assert (settings["catchup"], settings["within"], settings["spread"]) == ("auto", 10800, 0)
+    assert settings["catchup_limit"] == 10_000
     assert (settings["random_delay"], settings["start_hours"]) == (0, None)
     assert (settings["pool"], settings["pool_limit"]) == ("db", 2)
     assert (settings["memory"], settings["cpu"], settings["nice"]) == (None, 600, -5)

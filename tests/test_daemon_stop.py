@@ -365,7 +365,8 @@ def test_another_process_with_the_same_number_is_nobody_of_ours() -> None:
         (NOON, {}, "13:00", "succeeded: exit 1, exit 0"),  # late, but nothing has come since
         (NOON, {"retry_within": "2m"}, "12:01", "succeeded: exit 1, exit 0"),
         (NOON, {"retry_within": "2m"}, "12:03", "failed (retry window over): exit 1"),
-        ("*/10 * * * *", {}, "12:11", "failed (superseded): exit 1"),  # by 12:10, run or not
+        ("*/10 * * * *", {}, "12:11", "succeeded: exit 1, exit 0"),  # 12:10 was missed, not run
+        ("*/10 * * * *", {}, "12:10:05", "failed (superseded): exit 1"),  # and here it runs
     ],
 )
 def test_a_retry_that_was_pending_when_the_daemon_died(

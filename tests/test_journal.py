@@ -828,6 +828,7 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "eras": "SCAN era",  # one each time that the clock was far out
     "jumps_over": "SCAN jump",  # of which pruning leaves a few thousand; after a jump alone
     "forget_jumps": "SCAN jump",  # from both ends, to a limit
+    "backlogs": "SCAN backlog",  # a row a job that has something to make up for
     "pauses": "SCAN pause",  # a row a job that is paused
     "emptiers": "SCAN attempt USING INDEX attempt_emptied",  # those attempts alone, at the start
     "old_names": "SCAN old_name",  # empty but after an upgrade

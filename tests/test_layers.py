@@ -24,6 +24,7 @@ PACKAGE = Path(__file__).parent.parent / "scheduler"
 LAYERS = {
     "words": {"", "errors", "model"},  # "" is the package itself
     "pure rules": {
+        *("backlog", "counting"),
         *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
         *("human_time", "nicknames", "percent", "program", "record", "secret_forms", "spacing"),
@@ -41,6 +42,7 @@ LAYERS = {
         *("sql", "systemd", "versions"),
     },
     "wiring": {
+        *("backfill", "backlogs"),
         *("admission", "bounds", "daemon", "desk", "herald", "heritage", "jobs"),
         *(
             "echo",

@@ -21,8 +21,9 @@ from fakes import Act, FakeClock
 from world import Careful, Frail, Killed, World, line
 
 from scheduler.errors import JournalError
-from scheduler.model import Exited, NotStarted, Signalled
+from scheduler.model import Catchup, Exited, NotStarted, Overlap, Signalled
 from scheduler.protocol import Kill, Pause, Reload, Resume, Retry, Status, Trigger
+from scheduler.tick import era_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ SCHEDULES = (
 OUTCOMES = (Exited(0), Exited(0), Exited(1), Signalled(9), NotStarted("no memory"))
 SETTINGS = {
     "catchup": ("auto", "none", "latest", "all"),
+    "catchup_limit": ("1", "7", "10000"),
     "within": ("0", "30s", "10m", "3h", "12h"),
     "spread": ("0", "0", "90", "10m", "3h"),
     "overlap": ("skip", "allow", "queue", "replace"),
@@ -236,6 +238,10 @@ class Troubled(World):
                 found.update(
                     row.run.instant + n * MINUTE for n in spans(row.run.instant, row.until)
                 )
+        if backlog := self.journal.backlog(job):
+            left = (backlog.next + n * MINUTE for n in spans(backlog.next, backlog.last))
+            eras = self.journal.eras()
+            found.update(at for at in left if era_of(at, eras) == era and at not in found)
         return found
 
 
@@ -305,6 +311,43 @@ def test_no_run_begins_when_it_is_too_late(world: Troubled) -> None:
             continue
         late = (each.at - each.attempt.run.instant).total_seconds() - entry.delay
         assert late < 61 or late <= entry.settings.within + 1, each
+
+
+def test_with_all_wanted_first_attempts_begin_in_the_order_of_their_instants(
+    world: Troubled,
+) -> None:
+    """Through pools, pacing, new instants, restarts and kills; runs by hand have no place in it.
+
+    What comes again in a new era of the clock is later than what was.
+    """
+    entries = {entry.job: entry for entry in world.shelf.load().entries}
+    for plan in world.plans:
+        entry = entries[plan.job]
+        if entry.settings.catchup is not Catchup.ALL or entry.settings.overlap is Overlap.REPLACE:
+            continue
+        rows = {row.run.number: row for row in world.journal.history(plan.job)}
+        firsts = [
+            each.attempt.run
+            for each in world.spawner.launched
+            if each.attempt.run.job == plan.job
+            and each.attempt.number == 1
+            and each.attempt.run.number not in world.by_hand
+            and not rows[each.attempt.run.number].by_hand
+        ]
+        order = [run.order for run in firsts]
+        assert order == sorted(order), plan
+
+
+def test_a_backlog_knows_how_many_are_left(world: Troubled) -> None:
+    for plan in world.plans:
+        if backlog := world.journal.backlog(plan.job):
+            minutes = (backlog.last - backlog.next) // MINUTE + 1
+            due = reference.due_minutes(plan.schedule, plan.zone, backlog.next, minutes)
+            assert (due[0], due[-1]) == (backlog.next, backlog.last), plan
+            known = world.journal.history(plan.job)
+            rows = {(row.run.era, row.run.instant) for row in known if row.until is None}
+            left = [at for at in due if (era_of(at, world.journal.eras()), at) not in rows]
+            assert len(left) == backlog.left, plan
 
 
 def test_the_daemon_met_no_bug(world: Troubled) -> None:

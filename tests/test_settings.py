@@ -48,6 +48,7 @@ GOOD = [
     ("CRON_KILL_AFTER", "0", 0.0, "KILL right after TERM"),
     ("CRON_OVERLAP", "queue", Overlap.QUEUE, "a word"),
     ("CRON_CATCHUP", "latest", Catchup.LATEST, "a word"),
+    ("CRON_CATCHUP_LIMIT", "50000", 50_000, "more than the default"),
     ("CRON_WITHIN", "1d", 86400.0, "a duration"),
     ("CRON_SPREAD", "0", 0.0, "none"),
     ("CRON_POOL", "db", Pool("db"), "a pool whose limit others say"),
@@ -71,6 +72,7 @@ def test_a_good_value_is_read(name: str, text: str, value: object, reason: str) 
 BAD = [
     # name, text, code, offset, reason
     ("CRON_TZ", "Mars/Olympus", "unknown-zone", 0, "no such place"),
+    ("CRON_CATCHUP_LIMIT", "0", "bad-number", 0, "that is CRON_CATCHUP=none"),
     ("CRON_TZ", "europe/berlin", "unknown-zone", 0, "names are spelt as they are, on every disk"),
     ("CRON_TZ", "../../etc/passwd", "unknown-zone", 0, "a way out of the zone folder"),
     ("CRON_TZ", "/etc/localtime", "unknown-zone", 0, "a file"),

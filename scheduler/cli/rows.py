@@ -75,6 +75,7 @@ def of_settings(settings: Settings) -> Row:
         "kill_after": settings.kill_after,
         "overlap": settings.overlap.value,
         "catchup": settings.catchup.value,
+        "catchup_limit": settings.catchup_limit,
         "within": settings.within,
         "spread": settings.spread,
         "random_delay": settings.random_delay,

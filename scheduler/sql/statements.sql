@@ -276,6 +276,8 @@ WHERE job = :job AND state IN ('scheduled', 'running') AND by_hand = 0
 UNION ALL
 SELECT coalesce(until, instant), era, instant FROM run
 WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND by_hand = 0
+UNION ALL
+SELECT last, (SELECT coalesce(max(number), 0) FROM era), last FROM backlog WHERE job = :job
 ORDER BY era DESC, instant DESC LIMIT 1;
 
 -- name: taken
@@ -319,6 +321,27 @@ SET since = excluded.since, until = excluded.until, note = excluded.note;
 -- name: resume
 -- The job goes by its schedule again.
 DELETE FROM pause WHERE job = :job;
+
+-- name: backlogs
+-- What is still to run of the instants of each job that has a backlog.
+SELECT job, schedule, zone, next, last, remain, missed, late FROM backlog ORDER BY job;
+
+-- name: backlog
+-- The same of one job.
+SELECT job, schedule, zone, next, last, remain, missed, late FROM backlog WHERE job = :job;
+
+-- name: set_backlog
+-- This is what is still to run.
+INSERT INTO backlog (job, schedule, zone, next, last, remain, missed, late)
+VALUES (:job, :schedule, :zone, :next, :last, :remain, :missed, :late)
+ON CONFLICT (job) DO UPDATE
+SET schedule = excluded.schedule, zone = excluded.zone, next = excluded.next,
+    last = excluded.last, remain = excluded.remain, missed = excluded.missed,
+    late = excluded.late;
+
+-- name: end_backlog
+-- Nothing of it is left.
+DELETE FROM backlog WHERE job = :job;
 
 -- name: jump
 -- A jump of the clock, or a time without a daemon.
@@ -496,6 +519,11 @@ INSERT INTO boot (job, boot_id) SELECT job, boot_id FROM old.boot;
 -- name: take_pauses
 -- The pauses that it knew.
 INSERT INTO pause (job, since, until, note) SELECT job, since, until, note FROM old.pause;
+
+-- name: take_backlogs
+-- What was still to run of the instants of its jobs.
+INSERT INTO backlog (job, schedule, zone, next, last, remain, missed, late)
+SELECT job, schedule, zone, next, last, remain, missed, late FROM old.backlog;
 
 -- name: take_reckoning
 -- How late it was for the age of its runs.
