@@ -202,6 +202,16 @@ def test_the_journal_says_which_limit_ended_an_attempt(
     assert attempt.limit == limit, why
 
 
+def test_an_attempt_that_emptied_its_output_is_journalled_and_told() -> None:
+    world = World(line("job", "0 12 * * *"), acts={"job": [Act(empties=True)]}).runs_until("12:02")
+    ((attempt,),) = [row.attempts for row in world.journal.history("job")]
+    assert attempt.emptied
+    assert world.journal.emptiers() == {"job"}
+    assert [each["output"] for each in world.lines() if each["message"] == "succeeded"] == [
+        "emptied"
+    ]
+
+
 # --- overlap ------------------------------------------------------------------------------------
 
 # A job that is due every minute from 12:00 to 12:03; its attempts take 150 s or more.

@@ -230,6 +230,30 @@ def test_a_disk_that_hangs_is_told_once_with_the_step_that_waits_for_it(
         assert running.stop() == 0
 
 
+@real
+@by_root
+def test_a_log_on_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, disk: Path) -> None:
+    """The state is on another one. Only its end has to wait: the kernel ends no such write."""
+    log = disk / "log"
+    (tmp_path / "log").symlink_to(log)
+    log.touch()
+    with daemon(tmp_path) as running:
+        subprocess.run(("fsfreeze", "-f", str(disk)), check=True)
+        for _ in range(3):
+            assert not isinstance(running.ask(Reload()), Refused)
+        until(lambda: not isinstance(running.ask(Trigger("a")), Refused))
+        history = (sys.executable, "-m", "scheduler", "history", "--json", "--state")
+        words = (*history, str(running.state))
+        until(
+            lambda: b'"succeeded"' in subprocess.run(words, check=True, capture_output=True).stdout
+        )
+        before = len(running.said("crontabs"))
+        subprocess.run(("fsfreeze", "-u", str(disk)), check=True)
+        until(lambda: len(running.said("crontabs")) == before + 3)
+        until(lambda: running.said("succeeded"))
+        assert running.stop() == 0
+
+
 def suppress_all(call: Callable[..., object], *words: object) -> None:
     with suppress(Exception):
         call(*words)
