@@ -60,6 +60,7 @@ class Echo:
         self._left = 0  # bytes that this look may still show
         self._is_looking = False
         self._is_hurried = False
+        self._has_ended = False  # an attempt, since the last look
         self._changed = Condition()
         start_apart(self._serve, "echo")
 
@@ -80,6 +81,8 @@ class Echo:
             ended = [each.attempt for each in self._shown.values() if each.has_ended]
             for oldest in ended[: max(0, len(ended) - _MOST_ENDED)]:
                 del self._shown[oldest]
+            self._has_ended = True
+            self._changed.notify_all()
 
     def drain(self, seconds: float) -> bool:
         """Wait until what has ended is shown, but no longer than this; False if it is not."""
@@ -102,7 +105,10 @@ class Echo:
                 self._is_looking = False
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._shown)
-                self._changed.wait_for(lambda: self._is_hurried, self._wait)
+                self._changed.wait_for(lambda: self._is_hurried or self._has_ended, self._wait)
+                if self._has_ended:  # soon, with others that end now, and not at each one's end
+                    self._changed.wait_for(lambda: self._is_hurried, _SOON)
+                self._has_ended = False
                 found = list(self._shown.values())
                 self._is_looking = True
             self._left = _AT_ONCE

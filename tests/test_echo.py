@@ -152,11 +152,22 @@ def test_nothing_in_it_steers_a_terminal(style: Format, expected: str, tmp_path:
 
 
 def test_it_is_shown_while_it_is_written_and_lines_come_whole(world: World) -> None:
+    world.writes(b"")
     world.echo.add(world.attempt())
     world.writes(b"a\nhalf a ")
     until(lambda: world.texts() == ["a"])
     world.writes(b"line\n")
     until(lambda: world.texts() == ["a", "half a line"])
+
+
+def test_the_rest_is_shown_at_the_end_however_long_nothing_came(world: World) -> None:
+    world.writes(b"")
+    world.echo.add(world.attempt())
+    until(lambda: world.echo._wait == 1.0)
+    world.writes(b"half")
+    world.echo.end(world.attempt())
+    until(lambda: world.texts() == ["half"])
+    assert world.echo._shown == {}
 
 
 def test_what_an_earlier_daemon_has_shown_is_not_shown_again(world: World) -> None:
