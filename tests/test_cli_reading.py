@@ -13,6 +13,7 @@ import pytest
 
 from scheduler.clock import RealClock
 from scheduler.journal import Journal
+from scheduler.model import Reason, State
 from scheduler.tick import minute_of
 
 if TYPE_CHECKING:
@@ -147,7 +148,9 @@ def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
     (entry,) = rows(person.types("list", "--json", file))
     fields = entry.pop("fields")
     settings = entry.pop("settings")
+    assert datetime.fromisoformat(entry.pop("next")) > datetime(2026, 1, 1, tzinfo=UTC)
     assert entry == {
+        "last": None,
         "file": file,
         "line": 9,
         "job": "open",
@@ -166,6 +169,49 @@ def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
     assert (settings["random_delay"], settings["start_hours"]) == (0, None)
     assert (settings["pool"], settings["pool_limit"]) == ("db", 2)
     assert (settings["memory"], settings["cpu"], settings["nice"]) == (None, 600, -5)
+
+
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """It is noon in Berlin, on a Monday."""
+    at = datetime(2027, 3, 29, 10, 0, tzinfo=UTC)
+    monkeypatch.setattr(RealClock, "now", lambda _: at)
+    return at
+
+
+def test_list_shows_when_each_job_ran_last_and_how_that_went(
+    person: Person, noon: datetime
+) -> None:
+    person.state.mkdir()
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        for job, hours, state in (("ok", 5, State.SUCCEEDED), ("bad", 4, State.FAILED), ("bad", 9, State.SUCCEEDED), ("ok", -9, State.FAILED)):  # fmt: skip
+            run = journal.claim(job, noon - timedelta(hours=hours), "UTC")
+            assert run is not None
+            journal.finish(run, state)
+        since = noon - timedelta(hours=3)
+        journal.skip("missed", since, "UTC", Reason.MISSED, until=since + timedelta(hours=1))
+    file = person.file(
+        "".join(f"CRON_NAME={job} 0 9 * * * x\n" for job in ("ok", "bad", "missed", "new"))
+    )
+    shown = [re.split("  +", line)[3:] for line in person.types("list", file).stdout.splitlines()]
+    following = "Tue 2027-03-30 09:00"
+    assert shown == [
+        ["NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND"],
+        [following, "Mon 2027-03-29 07:00", "succeeded", "x"],  # not that of a wrong clock
+        [following, "Mon 2027-03-29 08:00", "failed", "x"],
+        [following, "Mon 2027-03-29 10:00", "skipped", "x"],  # the last of a stretch
+        [following, "x"],
+    ]
+    found = rows(person.types("list", "--json", file))
+    assert [row["next"] for row in found] == ["2027-03-30T07:00:00Z"] * 4
+    assert found[2]["last"] == {"run": 5, "at": "2027-03-29T08:00:00Z", "state": "skipped", "reason": "missed"}  # fmt: skip
+    assert found[3]["last"] is None
+
+
+def test_list_has_no_next_run_of_what_is_refused_or_waits_for_a_boot(person: Person) -> None:
+    file = person.file("@reboot root x\n0 9 * * * nobody x\n0 0 31 2 * root x\n")
+    found = rows(person.types("list", "--json", "--system-format", file))
+    assert [row["next"] for row in found] == [None] * len(found)
 
 
 def test_a_secret_of_a_command_is_in_no_table_but_programs_get_the_command(person: Person) -> None:

@@ -12,11 +12,10 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import report, sources, zone_changes
-from scheduler.cli import anchors, given, in_force, rows, show
+from scheduler.cli import anchors, given, in_force, listing, rows, show
 from scheduler.cli.tables import Cell, When
 from scheduler.clock import RealClock
-from scheduler.coming import ComingRun, coming, first_instants
-from scheduler.mask import mask
+from scheduler.coming import ComingRun, coming
 from scheduler.model import Entry, Reboot
 
 app = typer.Typer()
@@ -57,41 +56,22 @@ def list_entries(
     state: given.State = None,
     json: given.Json = False,
 ) -> None:
-    """List the entries: job, schedule, zone, command and next run.
+    """List the entries: job, schedule, zone, next run, last run and its result, command.
 
     Values of variables whose names look secret are shown as stars, but --json has every command
     exactly as it is run.
     """
     zone = given.own_zone()
     loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
+    now = RealClock().now()
+    found = listing.listed(loaded, state, now)
     if json:
-        for entry in loaded.entries:
-            show.row(rows.of_entry(entry))
+        for each in found:
+            show.row(each.row())
     elif loaded.entries:
-        known = anchors.known(state, loaded.entries)
-        now = RealClock().now()
-        ahead = anchors.first_to_come(state, now)
-        firsts = first_instants(loaded.entries, ahead, known)
-        refused = loaded.refused
-        lines = [
-            _listed(entry, "refused" if at in refused else _first(entry, first, zone, now))
-            for entry, first in zip(loaded.entries, firsts, strict=True)
-            for at in [(entry.file, entry.line)]
-        ]
-        show.table(("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "COMMAND"), lines)
+        show.table(listing.HEADER, [each.cells(zone, now) for each in found])
     show.mention(loaded.problems)
     show.end(loaded.problems)
-
-
-def _listed(entry: Entry, following: Cell) -> tuple[Cell, ...]:
-    command = mask(entry.command)
-    return (entry.job, entry.schedule_text, entry.zone.key, following, command)
-
-
-def _first(entry: Entry, at: datetime | None, zone: ZoneInfo, now: datetime) -> Cell:
-    if at is not None:
-        return When(at.astimezone(zone), now)
-    return "at the next boot" if isinstance(entry.schedule, Reboot) else "never"
 
 
 @app.command("next", epilog="Example:  meridian next --from 2027-03-28 --until 2027-03-29")

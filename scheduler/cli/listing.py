@@ -1,0 +1,101 @@
+"""Entries and the journal in, what `list` tells of each out: its next instant and its last run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from scheduler.cli import anchors, given, rows, tables
+from scheduler.cli.show import remark, utc
+from scheduler.cli.tables import Cell, When
+from scheduler.coming import first_instants
+from scheduler.errors import MeridianError
+from scheduler.journal import RunRow
+from scheduler.mask import mask
+from scheduler.model import Entry, Reboot
+from scheduler.sources import Loaded
+
+HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND")
+
+_SOON = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry, its next instant (None: it has none) and its newest run by now, run or not."""
+
+    entry: Entry
+    following: datetime | None
+    last: RunRow | None
+    is_refused: bool
+
+    def cells(self, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
+        """Return its row in the table, under HEADER."""
+        entry, last = self.entry, self.last
+        return (
+            entry.job,
+            entry.schedule_text,
+            entry.zone.key,
+            self._next(zone, now),
+            "" if last is None else When(_newest(last).astimezone(zone), now),
+            "" if last is None else tables.state(last.state.value),
+            mask(entry.command),
+        )
+
+    def row(self) -> rows.Row:
+        """Return its row of `list --json`."""
+        last = self.last
+        return rows.of_entry(self.entry) | {
+            "next": None if self.following is None or self.is_refused else utc(self.following),
+            "last": None if last is None else _of_last(last),
+        }
+
+    def _next(self, zone: ZoneInfo, now: datetime) -> Cell:
+        if self.is_refused:
+            return "refused"
+        if self.following is not None:
+            return When(self.following.astimezone(zone), now)
+        return "at the next boot" if isinstance(self.entry.schedule, Reboot) else "never"
+
+
+def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[Listed]:
+    """Yield all entries; that the journal can't be read is said on standard error."""
+    lasts = _lasts(loaded.entries, state, now)
+    ahead = anchors.first_to_come(state, now)
+    firsts = first_instants(loaded.entries, ahead, anchors.known(state, loaded.entries))
+    refused = loaded.refused
+    for entry, first in zip(loaded.entries, firsts, strict=True):
+        is_refused = (entry.file, entry.line) in refused
+        yield Listed(entry, first, lasts.get(entry.job), is_refused)
+
+
+def _lasts(entries: Iterable[Entry], state: Path | None, now: datetime) -> dict[str, RunRow]:
+    """Return the newest run of each job by now; one of a clock's wrong future is none."""
+    try:
+        with closing(given.journal(state)) as journal:
+            if journal.is_unused():
+                return {}
+            jobs = {entry.job for entry in entries}
+            found = {job: journal.history(job, before=now + _SOON, limit=1) for job in jobs}
+    except MeridianError as error:
+        remark(f"warning: {error}; when jobs ran last is not known")
+        return {}
+    return {job: runs[-1] for job, runs in found.items() if runs}
+
+
+def _newest(run: RunRow) -> datetime:
+    """Return the instant of a run, of a stretch the last."""
+    return run.run.instant if run.until is None else run.until
+
+
+def _of_last(run: RunRow) -> rows.Row:
+    return {
+        "run": run.run.number,
+        "at": utc(_newest(run)),
+        "state": run.state.value,
+        "reason": None if run.reason is None else run.reason.value,
+    }
