@@ -149,4 +149,5 @@ def test_a_word_that_is_no_file_is_told_for_what_it_was_taken(
     result = person.types(command, *words)
     assert result.exit_code == 1
     assert said in result.output, why
+    assert "Nothing runs" not in result.output
     assert daemon.warnings == []

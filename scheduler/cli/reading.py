@@ -120,23 +120,25 @@ def next_runs(
     still = (run for run in runs if not now <= run.at < ahead)
     inside = takewhile(lambda run: end is None or run.at < end, still)
     shown = islice(inside, None if most is None else min(most, sys.maxsize))
-    _print_runs(shown, zone, json=json)
+    is_told = _print_runs(shown, zone, json=json)
+    if not is_told and (loaded.entries or not loaded.problems):
+        show.remark("Nothing runs in that time.")
     _mention_reboot(loaded.entries)
     show.mention(loaded.problems)
     show.end(loaded.problems)
 
 
-def _print_runs(runs: Iterator[ComingRun], zone: ZoneInfo, *, json: bool) -> None:
+def _print_runs(runs: Iterator[ComingRun], zone: ZoneInfo, *, json: bool) -> bool:
+    """Print the runs; False if a person has been told nothing."""
     if json:
         for run in runs:
             show.row(rows.of_coming(run))
-        return
+        return True
     now = RealClock().now()
     lines = [_coming(run, zone, now) for run in runs]
     if lines:
         show.table(("IN ITS ZONE", "ZONE", "HERE", "JOB", "NOTE"), lines)
-    else:
-        show.remark("Nothing runs in that time.")
+    return bool(lines)
 
 
 def _coming(run: ComingRun, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:

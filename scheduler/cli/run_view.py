@@ -31,7 +31,7 @@ def line(run: RunRow, now: datetime) -> tuple[Cell, ...]:
         run.zone,
         tables.state(run.state.value),
         str(len(run.attempts) or ""),
-        _length(took(run)) or _unknown(run.attempts[-1:]),
+        "" if _is_open(run) else _length(took(run)) or _unknown(run.attempts[-1:]),
         how(run),
     )
 
@@ -89,7 +89,7 @@ def took(run: RunRow) -> float | None:
     tell.
     """
     some = [each for each in run.attempts if each.started is not None]
-    if not some or run.attempts[-1].ended is None:
+    if not some or _is_open(run):
         return None
     first, last = some[0], some[-1]
     if first is last:
@@ -98,6 +98,10 @@ def took(run: RunRow) -> float | None:
     if elapsed is None:
         return _between(first.started, last.ended)
     return None if last.took is None else elapsed + last.took
+
+
+def _is_open(run: RunRow) -> bool:
+    return run.state in {State.SCHEDULED, State.RUNNING}
 
 
 def scheduled(run: RunRow) -> str:
