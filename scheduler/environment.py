@@ -46,7 +46,7 @@ class Inheritance:
         return self._newest
 
     def _of(self, assignments: Environment) -> Surroundings:
-        own = {name: value for name, value in assignments if name not in ("LOGNAME", "USER")}
+        own = {name: value for name, value in assignments if name != "LOGNAME"}
         variables = self._inherited | own
         variables["PWD"] = variables["HOME"]  # a shell would set it
         encoded = {raw(name): raw(value) for name, value in variables.items()}

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from scheduler.lines import Assigned
     from scheduler.model import Crontab
 
-# cron sets the first two itself, from the owner of the crontab.
-IGNORED = frozenset({"LOGNAME", "USER"}) | settings.GIVEN
+# POSIX's crontab(1) sets the first itself, from the owner of the table. USER it leaves alone.
+IGNORED = frozenset({"LOGNAME"}) | settings.GIVEN
 
 NOT_YET = "has-no-effect-yet"
 NO_EFFECT = frozenset(

@@ -163,6 +163,7 @@ def test_a_line_of_a_megabyte_is_right_or_a_clear_error(
         ("FOO=bar", "FOO", "bar", "plain"),
         (" \tFOO \t=\t bar \t", "FOO", "bar", "blanks round name and value are dropped"),
         ("FOO=", "FOO", "", "an empty value, which Debian refuses"),
+        ("USER=app", "USER", "app", "Debian's cron passes it on"),
         ("FOO= ", "FOO", "", "likewise"),
         ('FOO=""', "FOO", "", "in so many words"),
         ('FOO="bar"', "FOO", "bar", "double quotes"),
@@ -223,7 +224,7 @@ def test_assignments_hold_for_the_entries_below_until_set_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["LOGNAME", "USER", "CRON_JOB", "CRON_RUN", "CRON_ATTEMPT", "CRON_SCHEDULED"]
+    "name", ["LOGNAME", "CRON_JOB", "CRON_RUN", "CRON_ATTEMPT", "CRON_SCHEDULED"]
 )
 def test_what_cron_itself_sets_is_ignored_with_a_warning(name: str) -> None:
     table = read(f"{name}=me\n0 9 * * * x\n")
