@@ -66,7 +66,7 @@ def better(line: str, start: int) -> BadValue | None:
     if _OPENING.match(line, start) and lines.looks_like_job(
         _OPENING.sub("", line[start:]), command=False
     ):
-        hint = "leave them out"
+        hint = "leave the quotes out"
         return BadValue(
             "quoted-schedule", "a schedule stands in no quotes", offset=start, hint=hint
         )
