@@ -88,10 +88,19 @@ def which_way(text: str) -> tuple[str, str]:
         if rule.text != text:
             usual = ",".join(_USUAL)
             said += f", which has the dates of the United States ({usual}) for want of any"
+    return f"{said}: in a POSIX rule + is behind UTC, and - ahead", _instead(rule)
+
+
+def _instead(rule: _Text) -> str:
+    """Return the names that say the same, and the opposite, of a rule in whole hours."""
     hours, rest = divmod(-rule.east, _HOUR)
-    fixed = not rule.dst and not rest and -14 <= hours <= 12
-    hint = f"write {f'Etc/GMT{hours:+d}' if hours else 'UTC'}, or " if fixed else "write "
-    return f"{said}: in a POSIX rule + is west", f"{hint}a name such as Europe/Berlin"
+    place = "a name such as Europe/Berlin"
+    if rule.dst or rest or not -12 <= hours <= 12:
+        return f"write {place}"
+    if not hours:
+        return f"write UTC, or {place}"
+    ahead, behind = (f"Etc/GMT{sign}{abs(hours)}" for sign in "-+")
+    return f"write {ahead} for ahead, {behind} for behind, or {place}"
 
 
 def _away(east: int) -> str:

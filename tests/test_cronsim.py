@@ -43,6 +43,7 @@ def debian(text: str, zone: ZoneInfo, start: datetime, end: datetime) -> list[da
 DIFFERENCES = [  # text, zone, from, to, Meridian, cronsim, why
     ("*/30 2 * * *", "Europe/Berlin", "2027-03-28T00:00+01:00", "2027-03-28T06:00+02:00", "03:00+02", "", "Debian loses what a starred minute asks for in a gap"),
     ("0 */2 * * *", "Europe/Berlin", "2027-03-28T00:00+01:00", "2027-03-28T06:00+02:00", "00:00+01 03:00+02 04:00+02", "00:00+01 04:00+02", "and what a starred hour does"),
+    ("15 0-23 * * *", "Europe/Berlin", "2027-03-28T00:00+01:00", "2027-03-28T04:00+02:00", "00:15+01 01:15+01 03:15+02", "00:15+01 01:15+01 03:00+02 03:15+02", "every hour stays in step, however it is written"),
     ("0 */12 * * *", "Asia/Beirut", "2027-03-27T22:00+02:00", "2027-03-28T13:00+03:00", "01:00+03 12:00+03", "12:00+03", "at midnight too"),
     ("*/30 1 * * *", "Antarctica/Troll", "2027-03-28T00:00+00:00", "2027-03-28T05:00+02:00", "03:00+02", "", "and for two hours"),
     ("15 * * * *", "Australia/Lord_Howe", "2027-10-03T00:00+10:30", "2027-10-03T04:00+11:00", "00:15+10:30 01:15+10:30 02:30+11 03:15+11", "00:15+10:30 01:15+10:30 03:15+11", "Debian knows no gap that puts an hourly entry out of step"),
@@ -85,7 +86,8 @@ def cronsim_can_tell(text: str, turn: Turn) -> bool:
     full hour or skips a midnight.
     """
     if not follows_elapsed_time(text):
-        return abs(turn.shift) < 3 * HOUR
+        in_step = turn.shift > 0 * MINUTE and expression(text).every_hour  # `0-23`: fixed to it
+        return abs(turn.shift) < 3 * HOUR and not in_step
     old, new = turn.at + turn.before, turn.at + turn.after
     skips_midnight = turn.shift > 0 * MINUTE and (old - MINUTE).date() != new.date()
     return old.minute == new.minute == 0 and not skips_midnight

@@ -232,8 +232,12 @@ def test_a_zone_is_known_by_its_rule_and_survives_a_copy() -> None:
 @pytest.mark.parametrize(
     ("rule", "said", "hint"),
     [
-        ("UTC-2", "UTC-2 is 2 hours AHEAD of UTC", "Etc/GMT-2"),
-        ("GMT+1", "GMT+1 is 1 hour BEHIND UTC", "Etc/GMT+1"),
+        (
+            "UTC-2",
+            "UTC-2 is 2 hours AHEAD of UTC: in a POSIX rule + is behind UTC",
+            "write Etc/GMT-2 for ahead, Etc/GMT+2 for behind, or",
+        ),
+        ("GMT+1", "GMT+1 is 1 hour BEHIND UTC", "write Etc/GMT-1 for ahead, Etc/GMT+1 for behind"),
         ("UTC0", "UTC0 is at UTC", "write UTC"),
         ("IST-5:30", "IST-5:30 is 5 hours 30 minutes AHEAD of UTC", "a name such as"),
         ("XXX-15", "15 hours AHEAD", "write a name"),  # there is no Etc/GMT-15
