@@ -83,14 +83,15 @@ def cronsim_can_tell(text: str, turn: Turn) -> bool:
     Without a star it makes up for any gap and runs once in any repetition, where cron(8) stops at
     three hours, of which it may never return. With one it walks in whole hours, and from midnight
     to midnight: it loses minutes, or never returns, where a change is not from a full hour to a
-    full hour or skips a midnight.
+    full hour or skips a midnight, or goes back over one by hours.
     """
     if not follows_elapsed_time(text):
         in_step = turn.shift > 0 * MINUTE and expression(text).every_hour  # `0-23`: fixed to it
         return abs(turn.shift) < 3 * HOUR and not in_step
     old, new = turn.at + turn.before, turn.at + turn.after
     skips_midnight = turn.shift > 0 * MINUTE and (old - MINUTE).date() != new.date()
-    return old.minute == new.minute == 0 and not skips_midnight
+    across_two = turn.shift <= -3 * HOUR and (old - MINUTE).date() != new.date()
+    return old.minute == new.minute == 0 and not skips_midnight and not across_two
 
 
 def is_made_up_for_here_alone(text: str, turn: Turn, at: datetime) -> bool:
