@@ -16,6 +16,12 @@ LONGEST = 2000  # characters of a command that are looked at
 
 # A name that begins a command and is followed by a blank: what most commands are.
 _PLAIN = re.compile(r"(?:[\w.~-]*/)*([A-Za-z0-9][\w.+-]*)(?=[ \t]|\Z)", re.ASCII)
+# What often stands in front of it, in its simplest form.
+_FRONT = re.compile(
+    r"(?:cd +[\w./~-]+ *(?:&&|;) *|test +-[a-z] +[\w./-]+ *&& *|\[ +-[a-z] +[\w./-]+ +\] *&& *"
+    r"|[A-Za-z_]\w*=[\w./:-]* +)+",
+    re.ASCII,
+)
 # A substitution is one piece of a word, with two levels of brackets in it.
 _TOKEN = re.compile(
     r"""(?P<skip>[ \t]+|(?:^|(?<=\s))\#[^\n]*|\d*[<>]&\d*-?)
@@ -74,7 +80,8 @@ def program(command: str) -> str:
     What only prepares is passed over (`cd /srv &&`, `test -x …`, `NAME=value`), and so is what
     starts another program (`env`, `nice -n 10`, `timeout 60`), where its options are known.
     """
-    plain = _PLAIN.match(command)
+    front = _FRONT.match(command)
+    plain = _PLAIN.match(command, front.end() if front else 0)
     if plain and plain[1] not in _TAKEN_APART:
         return plain[1]
     prepared = ""

@@ -101,6 +101,17 @@ def test_a_name_is_a_word_of_the_command_and_nothing_that_the_shell_reads(comman
     assert re.fullmatch(r"[A-Za-z0-9._+-]*", program(command))
 
 
+FRONTS = ("cd /a-b && ", "cd ~/x; ", "test -x /b && ", "[ -f /c ] && ", "A=b/c ", "X= ")
+
+
+@given(
+    st.lists(st.sampled_from(FRONTS), max_size=3).map("".join),
+    st.sampled_from(["x y", "nice x", "'x' y"]),
+)
+def test_the_quick_look_finds_what_the_careful_one_does(front: str, command: str) -> None:
+    assert program(front + command) == program(f"true;{front}{command}") == "x"
+
+
 SECRET = "hunter2"
 
 
