@@ -3,7 +3,7 @@
 crontab text → entries     sources, crontab, lines, action, scope, settings, values, duration,
                            naming, program, delay, remarks, percent, expression, items, fields,
                            canonical, writing, dates, doubts, sixth, slips, zone_rule, nicknames,
-                           spacing, unique_names, safe_open
+                           spacing, item_hints, unique_names, safe_open
 entries → due runs         roster, zone_changes, last_good, timetable, due, shifts, minutes, tick,
                            catchup, backlog, counting
 due runs → claim → spawn   runs, prepared, admission, backfill, jobs, pauses, waiting, pending,

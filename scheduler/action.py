@@ -17,6 +17,7 @@ LONGEST = 128 * 1024 - 1  # bytes of one argument or variable that Linux lets a 
 _NO_USER = re.compile(
     r"""[][/;|&<>"'`(){}=*?!#~%:]|^[-+\\$,]|\\.*\\|[\\,]$|\$.|^[^A-Za-z0-9_\x80-\U0010FFFF]*$"""
 )
+_UNIT = re.compile(r"(?:m|h|d)(?:in|ins|inutes?|rs?|ours?|ays?)?|weeks?")
 _DURATION = re.compile(r"(?:[0-9]+[smhd])+")
 
 
@@ -78,8 +79,10 @@ def _refuse_second(job: lines.Job, first: str, *, system: bool) -> None:
     if first.startswith("*") or (first.isdecimal() and not system):
         message = f"{name} stands for all fields"
         raise BadValue("too-many-fields", message, offset=job.rest_at, hint="leave out the others")
-    if name.lower() == "@every" and _DURATION.fullmatch(first):
-        hint = f"write @every {job.schedule.partition(' ')[2]}{first}"
+    length = job.schedule.partition(" ")[2]
+    is_unit = length.isdigit() and _UNIT.fullmatch(first)
+    if name.lower() == "@every" and (is_unit or _DURATION.fullmatch(first)):
+        hint = f"write @every {length}{first[0] if is_unit else first}"
         raise BadValue(
             "too-many-fields", "@every takes one duration", offset=job.rest_at, hint=hint
         )

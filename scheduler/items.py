@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from scheduler import item_hints
 from scheduler.errors import BadValue
 from scheduler.fields import (
     DAY,
@@ -163,7 +164,7 @@ def _over(field: Field, digits: str) -> str:
     """Return the hint for a number just behind the last: 24 hours are over at 0."""
     if field in (MINUTE, HOUR) and digits == str(field.high + 1):
         return "write 0" if field is MINUTE else "write 0: midnight is the start of a day"
-    return ""
+    return "the first is 1" if digits == "0" else ""
 
 
 def _named(field: Field, word: str) -> int:
@@ -176,6 +177,8 @@ def _named(field: Field, word: str) -> int:
 
 
 def _name_hint(field: Field, name: str) -> str:
+    if name in ("w", "lw"):
+        return item_hints.NO_W
     if name == "l":
         return "write L in the day field, or satL for the last Saturday, in the weekday field"
     if name[:3] in field.names:
@@ -255,18 +258,18 @@ def _malformed(field: Field, item: str, shapes: list[re.Pattern[str]]) -> BadVal
         return BadValue(
             "junk-after-value",
             f"{shortened(rest)} makes no sense after {shortened(good)}",
-            hint=_item_hint(field, item),
+            hint=item_hints.hint(field, item, partial(_is_item, field)),
         )
     return BadValue(
         "not-a-number",
         f"{shortened(rest)} is not {'a step' if good else field.one}",
-        hint=_item_hint(field, item),
+        hint=item_hints.hint(field, item, partial(_is_item, field)),
     )
 
 
-def _item_hint(field: Field, item: str) -> str:
-    if not item.isascii():
-        return "write the digits 0-9 and the names in ASCII"
-    if "#" in item and field is not WEEKDAY:
-        return "a # belongs in the weekday field"
-    return ""
+def _is_item(field: Field, text: str) -> bool:
+    try:
+        _read(field, text)
+    except BadValue:
+        return False
+    return True

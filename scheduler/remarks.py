@@ -228,6 +228,9 @@ def on_action(action: Action) -> list[Remark]:
         hint = "a line with a user column is read with --system-format"
         message = f"the command is {user!r}: is this the system form?"
         found.append(Remark("user-column", message, action.command_at, hint))
+    if action.command.startswith("#"):
+        message = "the command is a comment, so nothing runs"
+        found.append(Remark("no-command", message, action.command_at))
     if _CUT_RANGE.match(action.command):
         hint = "a range has no blanks in it: write mon-fri"
         message = "the command begins with -, which no program does"

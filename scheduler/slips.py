@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import items, lines
 from scheduler.errors import BadValue
-from scheduler.fields import DAY, MONTH, shortened
+from scheduler.fields import MONTH, shortened
 from scheduler.remarks import Remark
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _CURLY_WORD = re.compile("(?:^|(?<=[ \t=]))[\u2018-\u201f]")
 _OPENING = re.compile("[\"'`\u2018-\u201f\u00ab\u00bb]")
 _IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _ANACRON = re.compile(
-    rf"(?:[0-9]+|@[A-Za-z]+)[{lines.BLANKS}]+[0-9]+[{lines.BLANKS}]+([A-Za-z][\w.-]*)"
+    rf"(?:[0-9]+|@(?!every)[A-Za-z]+)[{lines.BLANKS}]+[0-9]+[{lines.BLANKS}]+([A-Za-z][\w.-]*)"
     rf"[{lines.BLANKS}]+([^{lines.BLANKS}]+)"
 )
 
@@ -71,7 +71,7 @@ def better(line: str, start: int) -> BadValue | None:
             "quoted-schedule", "a schedule stands in no quotes", offset=start, hint=hint
         )
     found = _ANACRON.match(line, start)
-    if found and not (_is_field(DAY, found[1]) and _is_field(MONTH, found[2])):
+    if found and not _is_field(MONTH, found[2]):
         return _anacrontab(found[1], start)
     return None
 

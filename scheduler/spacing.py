@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from scheduler.errors import BadValue
+from scheduler.fields import shortened
 from scheduler.sixth import are_fields
 
 if TYPE_CHECKING:
@@ -15,16 +16,33 @@ _MOST = 20  # words that are looked at: five fields of four pieces each
 _WORD = re.compile(r"[^ \t]+")
 _OPEN = re.compile(r".*[-/,~]")  # a word that a field can't end with
 _GOES_ON = re.compile(r"[-,~](?:[0-9*].*|[A-Za-z]{3}(?![A-Za-z]).*)?|/[0-9]*")
+# Without a blank it is a duration, if its unit is one letter.
+_EVERY = re.compile(
+    r"@every[ \t]+([0-9]+)(?:[ \t]+(?=[a-z])|(?=[a-z]{2}))"
+    r"([mhdw])(?:in|ins|inutes?|rs?|ours?|ays?|eeks?)?(?![a-z0-9])",
+    re.IGNORECASE,
+)
 _YEAR = re.compile(r"\*|\?|(?:19|20|21)[0-9]{2}(?:[-,/][0-9,/-]*)?")
 
 
 def mistake(text: str) -> BadValue | None:
     """Return a better error than that of the first bad field, with its offset in `text`, if any.
 
-    For what begins as a schedule and is refused as one: blanks in a field, seven fields.
+    For what begins as a schedule and is refused as one: blanks in a field, seven fields, and
+    `@every 5 minutes`.
     """
+    if found := _EVERY.match(text):
+        return _every(text, found)
     words = [found for _, found in zip(range(_MOST), _WORD.finditer(text), strict=False)]
     return _seven([word[0] for word in words]) or _blank(words)
+
+
+def _every(text: str, found: re.Match[str]) -> BadValue:
+    number, unit = int(found[1][:9]), found[2].lower()
+    write = f"@every {number * 7}d" if unit == "w" else f"@every {number}{unit}"
+    at = found.start(1)
+    message = f"{shortened(text[at : found.end()])} is not a duration"
+    return BadValue("bad-duration", message, offset=at, hint=f"write {write}")
 
 
 def _seven(words: Sequence[str]) -> BadValue | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import debian_crontabs
 import pytest
 
-from scheduler import crontab
+from scheduler import crontab, zonedata
 from scheduler.model import Crontab, Entry, Severity
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 def read(path: str, data: bytes) -> Crontab:
-    return crontab.parse(data, file=path, zone=ZoneInfo("Europe/Berlin"), system=True)
+    return crontab.parse(data, file=path, zone=zonedata.named("Europe/Berlin"), system=True)
 
 
 def row(entry: Entry) -> Row:

@@ -148,6 +148,31 @@ def test_a_long_line_is_looked_at_in_no_time() -> None:
     assert mistake("0 , " * 100_000) is None
 
 
+@pytest.mark.parametrize(
+    ("line", "write"),
+    [
+        ("@every 5 minutes x", "@every 5m"),
+        ("@every 60 minutes x", "@every 60m"),  # or else each minute: a bare number is seconds
+        ("@every 120 min x", "@every 120m"),
+        ("@every 2 hours x", "@every 2h"),
+        ("@every 3600 h x", "@every 3600h"),
+        ("@every 2 weeks x", "@every 14d"),
+        ("@every 5min x", "@every 5m"),
+        ("@every 2hours x", "@every 2h"),
+    ],
+)
+def test_an_interval_in_words_is_told_how_to_write_it(line: str, write: str) -> None:
+    found = problem(line)
+    assert (found.code, found.column, found.hint) == ("bad-duration", 8, f"write {write}")
+
+
+def test_a_name_between_is_no_unit() -> None:
+    table = crontab.parse(
+        b"@every 300 mail x\n@every 5m minutes x\n", file="x", zone=ZoneInfo("UTC")
+    )
+    assert [entry.command for entry in table.entries] == ["mail x", "minutes x"]
+
+
 # --- words ---------------------------------------------------------------------------------------
 
 
@@ -162,11 +187,54 @@ def test_a_long_line_is_looked_at_in_no_time() -> None:
         ("60 * * * * x", "'60' is not a minute: those are 0-59", "write 0"),
         ("0 x * * * x", "'x' is not an hour", "write 0-23"),
         ("0 0 32 * * x", "'32' is not a day: those are 1-31", ""),
+        ("0 0 0 * * x", "'0' is not a day: those are 1-31", "the first is 1"),
     ],
 )
 def test_what_is_no_value_is_said_in_english(line: str, message: str, hint: str) -> None:
     found = problem(line)
     assert (found.message, found.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("0 8:30 * * * x", "minute and hour are two fields: 30 8"),
+        ("0 8am * * * x", "write 8"),
+        ("0 8pm * * * x", "write 20"),
+        ("0 12am * * * x", "write 0"),
+        ("0 12pm * * * x", "write 12"),
+        ("0 9-17h * * * x", "write 9-17, without a unit"),
+        ("*/5m * * * * x", "write */5, without a unit"),
+        ("5min * * * * x", "write 5, without a unit"),
+        ("0 0 * * 1..5 x", "write 1-5"),
+        ("0 0 * * mon:fri x", "write mon-fri"),
+        ("0 0 * * mon;fri x", "write mon,fri"),
+        ("0 0 * * 1\u20135 x", "write 1-5, with the - of the keyboard"),
+        ("*5 * * * * x", "write */5"),
+        ("/5 * * * * x", "write */5"),
+        ("**/5 * * * * x", "write */5"),
+        ("*/*/5 * * * * x", "write */5"),
+        ("*/1.5 * * * * x", "write */1"),
+        ("5- * * * * x", "write 5"),
+        (
+            "0 0 15W * * x",
+            "no cron knows W, the weekday that is nearest: let the command ask for the date",
+        ),
+        (
+            "0 0 LW * * x",
+            "no cron knows W, the weekday that is nearest: let the command ask for the date",
+        ),
+        ("0 0 * * mon-xyz x", "write sun to sat, or 0-7"),
+        ("0 99m * * * x", ""),  # nor is this an hour without its unit
+    ],
+)
+def test_an_item_that_people_write_is_told_what_cron_takes(line: str, hint: str) -> None:
+    assert problem(line).hint == hint
+
+
+def test_a_command_that_is_a_comment_is_pointed_out() -> None:
+    found = problem("0 9 * * * # backup")
+    assert (found.code, found.column) == ("no-command", 11)
 
 
 @pytest.mark.parametrize(
