@@ -126,7 +126,7 @@ def of_file(file: CrontabFile) -> str:
     if not file.is_readable:
         told.append("can't be read")
     if file.refused:
-        told.append(f"{counted(file.refused, 'entry')} refused: {_lines(file)}")
+        told.append(f"{counted(file.refused, 'entry')} refused: {_lines(file)}{_reasons(file)}")
     if file.kept:
         told.append(f"{file.kept} kept in the last good version")
     return f"{file.file}: {', '.join(told)}"
@@ -139,6 +139,12 @@ def _lines(file: CrontabFile) -> str:
         return f"lines {', '.join(numbers)} and {more} more"
     head, last = numbers[:-1], numbers[-1]
     return f"lines {', '.join(head)} and {last}" if head else f"line {last}"
+
+
+def _reasons(file: CrontabFile) -> str:
+    """Return the different reasons in brackets, as in ` (unknown-zone on line 1)`."""
+    reasons = list(dict.fromkeys(filter(None, file.reasons)))
+    return f" ({_names(reasons)})" if reasons else ""
 
 
 def damage(files: Sequence[str]) -> str:

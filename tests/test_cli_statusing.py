@@ -186,8 +186,8 @@ def test_the_crontabs_are_named_with_the_entries_that_are_refused(
 ) -> None:
     files = [
         file("/a", entries=1),
-        file("/b", entries=2, refused=2, lines=[2, 3]),
-        file("/c", entries=1, refused=1, lines=[7], kept=1),
+        file("/b", entries=2, refused=2, lines=[2, 3], reasons=["unknown-zone on line 1"] * 2),
+        file("/c", entries=1, refused=1, lines=[7], kept=1, reasons=["reversed-range"]),
         file("/d", entries=4, readable=False, kept=4),
         file("/e", entries=0, refused=9, lines=[1, 2, 3, 4, 5, 6, 7, 8, 9]),
     ]
@@ -195,13 +195,14 @@ def test_the_crontabs_are_named_with_the_entries_that_are_refused(
     assert lines[3:9] == [
         "Crontabs  12 entries in 3 zones; 5 problems, which meridian check shows",
         "          /a: 1 entry",
-        "          /b: 2 entries, 2 entries refused: lines 2 and 3",
-        "          /c: 1 entry, 1 entry refused: line 7, 1 kept in the last good version",
+        "          /b: 2 entries, 2 entries refused: lines 2 and 3 (unknown-zone on line 1)",
+        "          /c: 1 entry, 1 entry refused: line 7 (reversed-range), 1 kept in the last good version",
         "          /d: 4 entries, can't be read, 4 kept in the last good version",
         "          /e: no entries, 9 entries refused: lines 1, 2, 3, 4, 5 and 4 more",
     ]
     text, status = checked(person)
-    assert "5 problems in the crontabs; /b: 2 entries, 2 entries refused: lines 2 and 3," in text
+    told = "/b: 2 entries, 2 entries refused: lines 2 and 3 (unknown-zone on line 1), "
+    assert f"5 problems in the crontabs; {told}" in text
     assert "/a" not in text
     assert status == 1
 

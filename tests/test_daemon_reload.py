@@ -310,6 +310,12 @@ def test_the_file_of_a_problem_is_named() -> None:
     assert [said["file"] for said in world.said("problem")] == [FILE]
 
 
+def test_the_log_says_what_a_bad_setting_takes_with_it() -> None:
+    world = World("CRON_TZ=Mars\n@daily x\n@daily y\n", style="human")
+    world.runs_until("12:00:30")
+    assert "'Mars'; so 2 entries below are refused: lines 2 and 3" in world.log.getvalue()
+
+
 # --- names that an earlier version derived -------------------------------------------------------
 
 
