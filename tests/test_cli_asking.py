@@ -159,6 +159,15 @@ def test_a_named_crontab_is_asked(asker: Person) -> None:
     assert result.stdout.startswith("It is due then, which is still to come")
 
 
+def test_why_a_line_is_not_found_is_said(asker: Person) -> None:
+    result = asker.types("why", "old", "2026-03-01 10:30", "/nonexistent")
+    assert "/nonexistent: missing there is no such file" in result.stderr
+    asker.has(asker.line("CRON_NAME=old 61 2 * * *", "x"))
+    result = asker.types("why", "old", "2026-03-01 10:30")
+    assert ":1:" in result.stderr
+    assert "61" in result.stderr
+
+
 def test_an_unknown_job_is_refused_with_the_nearest_name(asker: Person) -> None:
     result = asker.types("why", "nigth", "12:00")
     assert result.exit_code == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -144,6 +144,30 @@ def test_what_is_written_with_its_offset_is_read_as_itself(at: datetime, name: s
     assert offset is not None
     if not offset % timedelta(minutes=1):
         assert human_time.read(local.isoformat(), NOW, BERLIN).at == local
+
+
+@given(
+    st.datetimes(datetime(1975, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),
+    st.integers(0, 6),
+    st.times(),
+    st.booleans(),
+)
+def test_a_weekday_is_the_nearest_such_time(
+    now: datetime, weekday: int, time: time, looks_back: bool
+) -> None:
+    """Of all days around it, by brute force."""
+    name = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[weekday]
+    found = human_time.read(f"{name} {time:%H:%M}", now, BERLIN, looks_back=looks_back)
+    such = [
+        at
+        for days in range(-9, 10)
+        for day in [now.astimezone(BERLIN).date() + timedelta(days=days)]
+        for at in [datetime.combine(day, time.replace(second=0, microsecond=0), BERLIN)]
+        if day.weekday() == weekday
+    ]
+    earlier = [at for at in such if at.astimezone(UTC) <= now]
+    later = [at for at in such if at.astimezone(UTC) > now]
+    assert found.at == (max(earlier) if looks_back else min(later)).astimezone(UTC)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,10 @@ def _entry(
         loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
     except SourceRefused:  # there is no crontab at all
         return None
-    return next((entry for entry in loaded.entries if entry.job == job), None)
+    entry = next((entry for entry in loaded.entries if entry.job == job), None)
+    if entry is None:
+        show.mention(loaded.problems)  # its line may be one that is refused
+    return entry
 
 
 def _minute(time: str, zone: ZoneInfo, *, json: bool) -> tuple[datetime, list[str]]:
