@@ -155,7 +155,7 @@ class _Reader:
             return
         zone, quote = scope.get(settings.ZONE), self._quote(assigned)
         self._note(*remarks.on_variable(assigned, quote=quote, zone=zone.key if zone else ""))
-        self._note(*slips.on_variable(assigned, self._line))
+        self._note(*slips.on_variable(assigned))
         if assigned.name in settings.VARIABLES:
             self._act(scope, assigned)
         if assigned.name not in remarks.IGNORED:
@@ -212,7 +212,7 @@ class _Reader:
         does = action.read(job, self._line, system=self._system)
         if bad := slips.cut_off(self._line, self._following):
             raise bad
-        self._note(*slips.on_command(does, self._line))
+        self._note(*slips.on_command(does))
         if does.flags or does.user is None or does.stdin is not None:
             self._note(*remarks.on_action(does))
         _refuse_two_overlaps(does, scope)

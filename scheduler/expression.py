@@ -130,7 +130,7 @@ def _drawn(draft: _Draft, key: tuple[str, ...]) -> Expression:
     return _shared(
         settle(minute, key),
         settle(hour, key),
-        settle(day, key, longest=longest(months)),
+        settle(day, key, longest=longest(months) if day.picks else ()),
         months,
         settle(weekday, key),
         draft.days_rule,

@@ -48,9 +48,10 @@ _PATHS = frozenset({"HOME", "PATH", "SHELL"})
 
 # Accounts that systems and their packages make, and no program is called so.
 _ACCOUNTS = frozenset(
-    "www-data nobody daemon postgres mysql mongodb redis nginx apache httpd tomcat munin zabbix"
-    " nagios prometheus grafana jenkins gitlab-runner logcheck list proxy smmsp postfix asterisk"
-    " elasticsearch ubuntu debian admin ec2-user centos vagrant pi deploy nextcloud wwwrun".split()
+    "root www-data nobody daemon postgres mysql mongodb redis nginx apache httpd tomcat munin"
+    " zabbix nagios prometheus grafana jenkins gitlab-runner logcheck list proxy smmsp postfix"
+    " asterisk elasticsearch ubuntu debian admin ec2-user centos vagrant pi deploy nextcloud"
+    " wwwrun".split()
 )
 _PROGRAM = re.compile(
     r"/|\./|\[ |(?:cd|test|sh|bash|env|nice|php|python3?|perl|ruby|node|flock)[ \t]"
@@ -243,13 +244,9 @@ def on_action(action: Action) -> list[Remark]:
 def _user_in_front(command: str) -> str:
     """Return the first word where it is a user's, and a program stands behind it; else ""."""
     user, at = lines.word(command)
-    program = command[at:]
-    if user == "root" and program:
-        return user
-    if user in _ACCOUNTS and _PROGRAM.match(program):
-        return user
-    home = f"/home/{user}/"
-    return user if lines.word(program)[0].startswith(home) else ""
+    if user not in _ACCOUNTS:
+        return user if user and command.startswith(f"/home/{user}/", at) else ""
+    return user if _PROGRAM.match(command, at) or (user == "root" and at < len(command)) else ""
 
 
 def _no_effect(names: str, at: int) -> Remark:

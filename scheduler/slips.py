@@ -151,10 +151,8 @@ def _name(character: str) -> str:
 # --- warned about --------------------------------------------------------------------------------
 
 
-def on_variable(assigned: Assigned, line: str) -> Iterator[Remark]:
+def on_variable(assigned: Assigned) -> Iterator[Remark]:
     """Yield the warnings about what an assignment holds that its writer hardly sees."""
-    if line.isascii() and "\\" not in line and "\r" not in line:
-        return  # as most are
     if found := _ANY_UNSEEN.search(assigned.name):
         yield _unseen(found, assigned.name_at, "is part of the name")
     if found := _CURLY.search(assigned.value):
@@ -163,21 +161,22 @@ def on_variable(assigned: Assigned, line: str) -> Iterator[Remark]:
         yield Remark("curly-quote", message, at, "write ' or \"")
     if found := _AT_AN_EDGE.search(assigned.value):
         yield _unseen(found, assigned.value_at, "is part of the value")
-    yield from _backslash(line, "value")
-    yield from _stray_cr(line)
+    yield from _backslash(assigned.value, assigned.value_at, "value")
+    yield from _stray_cr(assigned.value, assigned.value_at)
 
 
-def on_command(action: Action, line: str) -> Iterator[Remark]:
+def on_command(action: Action) -> Iterator[Remark]:
     """Yield the warnings about what a command holds that its writer hardly sees."""
-    if line.isascii() and "\\" not in line and "\r" not in line:
+    text = action.text
+    if text.isascii() and "\\" not in text and "\r" not in text:
         return  # as most are
     yield from _unseen_in(action)
     bare = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), action.text)
     if found := _CURLY_WORD.search(bare):
         message = f"the quote {found[0]} is none to the shell: only ' and \" are"
         yield Remark("curly-quote", message, action.command_at + found.start(), "write ' or \"")
-    yield from _backslash(line, "command")
-    yield from _stray_cr(line)
+    yield from _backslash(action.text, action.command_at, "command")
+    yield from _stray_cr(action.text, action.command_at)
     pair = action.text.find("\\\\", 0, lines.unescaped_percent(action.text))
     if pair >= 0:
         message = "the shell gets both backslashes, as from cronie; Debian's cron makes one of two"
@@ -198,15 +197,13 @@ def _unseen(found: re.Match[str], at: int, where: str) -> Remark:
     return Remark("hidden-character", message, at + found.start(), "delete it")
 
 
-def _backslash(line: str, what: str) -> Iterator[Remark]:
-    if ends_open(line):
-        message = (
-            f"the \\ at the end is part of the {what}: no line of a crontab goes on in the next"
-        )
-        yield Remark("backslash", message, len(line) - 1, "delete it")
+def _backslash(text: str, at: int, what: str) -> Iterator[Remark]:
+    if ends_open(text):
+        message = f"the \\ at the end is part of the {what}: no line goes on in the next one"
+        yield Remark("backslash", message, at + len(text) - 1, "delete it")
 
 
-def _stray_cr(line: str) -> Iterator[Remark]:
-    if (at := line.find("\r")) >= 0:
-        message = f"a CR in the middle of a line is kept: {shortened(line[at : at + 20])}"
-        yield Remark("bare-cr", message, at, "delete it")
+def _stray_cr(text: str, at: int) -> Iterator[Remark]:
+    if (found := text.find("\r")) >= 0:
+        message = f"a CR in the middle of a line is kept: {shortened(text[found : found + 20])}"
+        yield Remark("bare-cr", message, at + found, "delete it")

@@ -120,6 +120,19 @@ def test_an_assignment_keeps_what_is_in_it_with_a_warning(
     ]
 
 
+def test_what_a_command_ends_with_is_no_part_of_a_setting_in_front() -> None:
+    (problem,) = read("CRON_X=a 0 5 * * * b \\\n").problems
+    assert (problem.column, problem.message[:42]) == (
+        22,
+        "the \\ at the end is part of the command: n",
+    )
+
+
+def test_in_the_system_form_an_anacrontab_is_known_too() -> None:
+    text = "1 5 cron.daily nice run-parts x\n@weekly 25 cron.weekly x\n"
+    assert [each.code for each in read(text, system=True).problems][:1] == ["anacrontab"]
+
+
 def test_a_name_with_a_character_that_nobody_sees_is_pointed_out() -> None:
     table = read("\u200bPATH=/bin\n0 5 * * * x\n")
     assert codes(table) == [(1, 1, "hidden-character")]
