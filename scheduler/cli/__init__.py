@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from scheduler.cli.asking import app as asking
 from scheduler.cli.auditing import app as auditing
@@ -29,6 +29,7 @@ from scheduler.cli.running import app as running
 from scheduler.cli.show import complain
 from scheduler.cli.simulating import app as simulating
 from scheduler.cli.statusing import app as statusing
+from scheduler.cli.usage import Command, Group
 from scheduler.cli.written import app as written
 from scheduler.errors import MeridianError
 
@@ -36,8 +37,17 @@ STDOUT, STDERR = 1, 2
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The one place where an error becomes a line for a person."""
+
+    groups: Mapping[str, Sequence[str]] = {
+        "The daemon": ("run", "status", "reload"),
+        "Crontabs": ("edit", "install", "remove", "check", "list"),
+        "Schedules": ("next", "explain", "simulate", "audit"),
+        "What happened": ("history", "logs", "why"),
+        "Jobs by hand": ("trigger", "retry", "kill", "pause", "resume"),
+        "For jobs": ("notify",),
+    }
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what Meridian refuses is said in one line, exit status 1."""
@@ -51,6 +61,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
+    rich_markup_mode=None,  # help pages and errors are those of `usage`
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example:  meridian run crontabs/demo.crontab",
@@ -60,6 +71,8 @@ for theme in (
     *(running, reading, explaining, simulating, auditing, editing),
     *(statusing, past, written, asking, controlling, notifying),
 ):
+    for command in theme.registered_commands:
+        command.cls = command.cls if command.cls and issubclass(command.cls, Command) else Command
     app.add_typer(theme)
 
 

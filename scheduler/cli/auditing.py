@@ -32,7 +32,7 @@ def audit_entries(
     state: given.State = None,
     json: given.Json = False,
 ) -> None:
-    """Say which entries a clock change touches in their zones, and what will happen.
+    """Say which entries clock changes touch in a year, and what happens.
 
     An entry that is not listed runs as on any other day.
     """

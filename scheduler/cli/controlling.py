@@ -69,7 +69,7 @@ def trigger(job: Job, state: given.State = None, json: Json_ = False) -> None:
 
 @app.command(epilog="Example:  meridian retry 42")
 def retry(run: Run, state: given.State = None, json: Json_ = False) -> None:
-    """Start the next attempt of a run now: of one that failed, or that waits for its retry.
+    """Start the next attempt of a run that failed or waits, now.
 
     A job may be named in its place that has one run which waits, or has failed since it succeeded.
     """
@@ -85,10 +85,10 @@ def retry(run: Run, state: given.State = None, json: Json_ = False) -> None:
 
 @app.command(epilog="Example:  meridian kill 42")
 def kill(run: Run, state: given.State = None, json: Json_ = False) -> None:
-    """End a run: SIGTERM to its processes, SIGKILL after CRON_KILL_AFTER; it is not tried again.
+    """End a run; it is not tried again.
 
-    One that waits is let go of. A job may be named in its place that has one run which runs or
-    waits.
+    SIGTERM to its processes, SIGKILL after CRON_KILL_AFTER. One that waits is let go of.
+    A job may be named in its place that has one run which runs or waits.
     """
 
     def told(reply: Json) -> str:
@@ -130,7 +130,10 @@ def pause(
 
 @app.command(epilog="Example:  meridian resume nightly-backup")
 def resume(jobs: Jobs, state: given.State = None, json: Json_ = False) -> None:
-    """Let paused jobs go by their schedules again; nothing that was left out is made up for."""
+    """Let paused jobs go by their schedules again.
+
+    Nothing that was left out is made up for.
+    """
 
     def told(reply: Json) -> str:
         return f"Go by their schedules again: {', '.join(replies.Members(reply).texts('jobs'))}"

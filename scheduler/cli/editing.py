@@ -77,9 +77,10 @@ class Checked:
 
 @app.command(epilog="Example:  EDITOR=nano meridian edit")
 def edit(state: given.State = None) -> None:
-    """Edit your crontab with $VISUAL or $EDITOR; it is checked before it is saved.
+    """Edit your crontab; it is checked before it is saved.
 
-    The old text is kept. Nothing is lost when it is not saved: the edited copy stays.
+    The editor is $VISUAL or $EDITOR. The old text is kept. Nothing is lost when it is not saved:
+    the edited copy stays.
     """
     places = given.here(state)
     editor = _editor()
@@ -205,7 +206,10 @@ def install(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A crontab; `-` is standard input.")],
     state: given.State = None,
 ) -> None:
-    """Put a file in the place of your crontab, if it has no errors; the old text is kept."""
+    """Put a file in the place of your crontab, if it has no errors.
+
+    The old text is kept.
+    """
     places = given.here(state)
     _base(places.crontab)  # refuses to replace what can't be trusted
     if file == given.STDIN:

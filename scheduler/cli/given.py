@@ -24,6 +24,7 @@ from scheduler.places import Places
 from scheduler.sources import Loaded, Reading
 
 STDIN = "-"
+MOST = 1_000_000_000  # of whatever an option counts
 
 Files = Annotated[
     list[str] | None,
@@ -43,6 +44,7 @@ MaxRunning = Annotated[
         "--max-running",
         metavar="N",
         min=1,
+        max=MOST,
         help="At most N runs at once; the others wait their turn.",
         show_default="any number",
     ),
@@ -144,6 +146,15 @@ def length(text: str, option: str) -> float:
     """Return the seconds of `12h` or `90d`; wrong usage for anything else, and for a bare 90."""
     try:
         return human_time.length(text)
+    except BadValue as bad:
+        hint = f"; {bad.hint}" if bad.hint else ""
+        raise typer.BadParameter(f"{bad.message}{hint}", param_hint=option) from bad
+
+
+def seconds(text: str, option: str) -> float:
+    """Return the seconds of `10s`, `2m` or a bare 10; wrong usage for anything else."""
+    try:
+        return values.seconds(text)
     except BadValue as bad:
         hint = f"; {bad.hint}" if bad.hint else ""
         raise typer.BadParameter(f"{bad.message}{hint}", param_hint=option) from bad

@@ -21,7 +21,7 @@ def notify(
         typer.Option(metavar="SECONDS", min=0.1, max=600, help="How long a notifier may take."),
     ] = 10.0,
 ) -> None:
-    """Show a notification on this desktop; on the terminal where there is none.
+    """Show a notification on this desktop, or on the terminal.
 
     From a job, which has no terminal, it is shown on those where you are logged in. Says which way
     it went. Title and text are shown as they are, never run.

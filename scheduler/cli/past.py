@@ -54,7 +54,11 @@ def history(
     number: Annotated[
         int | None,
         typer.Option(
-            "-n", metavar="N", min=1, help="The newest N; 20, or of a time that was asked for all."
+            "-n",
+            metavar="N",
+            min=1,
+            max=given.MOST,
+            help="The newest N; 20, or of a time that was asked for all.",
         ),
     ] = None,
     since: Annotated[
@@ -70,7 +74,7 @@ def history(
     state: given.State = None,
     json: given.Json = False,
 ) -> None:
-    """Say what ran and what did not, and why: a run a line, the newest last.
+    """Say what ran and what did not, and why: a run a line.
 
     A run's number tells that run in full: its attempts, what each waited for and used, how it
     ended. Times without an offset are times of this machine's zone, and look back. It reads the

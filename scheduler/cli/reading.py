@@ -92,14 +92,18 @@ def next_runs(
     number: Annotated[
         int | None,
         typer.Option(
-            "-n", metavar="N", min=0, help="At most N runs in all; 10, or with --until no limit."
+            "-n",
+            metavar="N",
+            min=0,
+            max=given.MOST,
+            help="At most N runs in all; 10, or with --until no limit.",
         ),
     ] = None,
     system: given.SystemForm = False,
     state: given.State = None,
     json: given.Json = False,
 ) -> None:
-    """Say the coming runs of all entries, each in its own zone and in yours.
+    """Say the coming runs of all entries, in their zones and in yours.
 
     After the clock was set back they begin behind the minutes that have been handled.
 

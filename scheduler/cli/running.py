@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import math
 import os
 import random
 import signal
@@ -44,7 +43,7 @@ from scheduler.watchdog import Watchdog
 app = typer.Typer()
 
 _LAST_WORDS = 1.0  # seconds that the end of the log has to be read; nobody may hold up a stop
-LONGEST_GRACE = 366 * 86400.0  # who wants to wait for ever sends SIGUSR1
+LONGEST_GRACE = 366 * 86400.0
 
 
 class LogFormat(StrEnum):
@@ -82,21 +81,21 @@ def run(
         typer.Option(help="For a person, for systemd's journal, for machines; auto finds out."),
     ] = LogFormat.AUTO,
     grace: Annotated[
-        float,
+        str,
         typer.Option(
-            min=0,
-            max=LONGEST_GRACE,
-            metavar="SECONDS",
-            help="How long a stop waits for its jobs.",
+            metavar="DURATION", help="How long a stop waits for its jobs; a bare number is seconds."
         ),
-    ] = 10.0,
+    ] = "10s",
     most: given.MaxRunning = None,
     max_output: Annotated[
         str,
         typer.Option(metavar="SIZE", help="What is kept of an attempt's output: head and tail."),
     ] = "10M",
     keep_runs: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How many finished runs of a job are kept.")
+        int,
+        typer.Option(
+            min=1, max=given.MOST, metavar="N", help="How many finished runs of a job are kept."
+        ),
     ] = 1000,
     keep_for: Annotated[
         str, typer.Option(metavar="DURATION", help="For how long a run is kept, if not for less.")
@@ -108,12 +107,14 @@ def run(
 ) -> None:
     """Run the daemon in the foreground: your crontab, or the files you name.
 
-    SIGTERM or Ctrl-C ends it: no new runs, up to --grace seconds for those that run, then
+    SIGTERM or Ctrl-C ends it: no new runs, up to --grace for those that run, then
     SIGTERM to them; a second one hurries. SIGUSR1 drains it: no new runs, and it ends when the last
     job has. SIGHUP reads the crontabs again; so does a changed file, before the next minute.
     """
-    if math.isnan(grace):
-        raise typer.BadParameter("it is no number", param_hint="--grace")
+    wait = given.seconds(grace, "--grace")
+    if wait > LONGEST_GRACE:
+        hint = "who wants to wait for the last job sends SIGUSR1"
+        raise typer.BadParameter(f"{grace} is over a year; {hint}", param_hint="--grace")
     if given.STDIN in (files or ()):
         raise typer.BadParameter("the daemon reads files again when they change; - is none")
     kept = Kept(
@@ -139,7 +140,7 @@ def run(
         parts = Parts(
             RealClock(), spawner, boot, log, places, crontabs, holds_state, echo, _watchdog(log)
         )
-        _serve_on(parts, lambda journal: _daemon(parts, journal, grace, most, kept))
+        _serve_on(parts, lambda journal: _daemon(parts, journal, wait, most, kept))
 
 
 def _echo(places: Places, style: Format, sink: Sink) -> Echo:

@@ -57,7 +57,7 @@ def simulate(
     state: given.State = None,
     json: given.Json = False,
 ) -> None:
-    """Say what the daemon would do: what runs, when and why, and what is skipped.
+    """Say what the daemon would run and skip in a time, when and why.
 
     It is the daemon itself on a virtual clock, and no command is run. A job takes as long as its
     newest successful runs did by the journal (their median), or 1 second where it knows none; all

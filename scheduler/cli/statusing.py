@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
-from typer.core import TyperCommand
 
 from scheduler import health, protocol, replies
 from scheduler.cli import board, failing, given, show
 from scheduler.cli.client import ask
 from scheduler.cli.controlling import as_refusal
 from scheduler.cli.failing import Failing
+from scheduler.cli.usage import Command
 from scheduler.clock import RealClock, rest
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
 from scheduler.health import Finding, Level, Trouble
@@ -35,7 +35,7 @@ _MONITOR = 5.0  # seconds: monitors themselves wait for ten
 _AT_ONCE = 500  # jobs asked about in one request
 
 
-class _Status(TyperCommand):
+class _Status(Command):
     """A monitor takes 2 for critical: wrong usage of `--check` ends with 3, unknown."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

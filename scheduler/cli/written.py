@@ -40,7 +40,9 @@ def logs(
     ],
     number: Annotated[
         int | None,
-        typer.Option("--attempt", metavar="N", min=1, help="Attempt N instead of the newest."),
+        typer.Option(
+            "--attempt", metavar="N", min=1, max=given.MOST, help="Attempt N instead of the newest."
+        ),
     ] = None,
     follow: Annotated[
         bool,
@@ -48,8 +50,9 @@ def logs(
     ] = False,
     state: given.State = None,
 ) -> None:
-    """Print what a run wrote, byte for byte into a pipe or file, safe to look at on a terminal.
+    """Print what a run wrote.
 
+    Into a pipe or file it is byte for byte; on a terminal it is safe to look at.
     What is not kept of a long output is told on standard error, where it was.
     """
     with closing(given.journal(state, must_exist=True)) as journal:

@@ -1,0 +1,118 @@
+"""Help pages and wrong usage: in plain words, at any width, and never in a library's."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+from rich.cells import cell_len
+
+from scheduler.cli import Commands, app
+
+if TYPE_CHECKING:
+    from conftest import Person
+
+GROUP: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = GROUP.commands
+LIBRARY = re.compile(
+    r"<\w|list\[|<=|>=|\bx\b|INTEGER|FLOAT|range|Input should|Value error|Invalid value|"
+    r"Got unexpected|No such|requires an argument|argument\(s\)|│|╭"
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("name", ["", *sorted(COMMANDS)])
+def test_a_help_page_fits_its_screen_and_is_in_our_words(
+    person: Person, monkeypatch: pytest.MonkeyPatch, name: str, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    page = person.types(*name.split(), "--help").stdout
+    assert all(cell_len(line) <= min(width, 100) for line in page.splitlines()), page
+    assert not LIBRARY.search(page), page
+    assert page.startswith("Usage: meridian")
+
+
+def test_no_paragraph_of_a_help_page_is_ragged(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of prose ends where its next word has no room, and not before."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in COMMANDS:
+        prose = person.types(name, "--help").stdout.split("\n\n")[1:]
+        for paragraph in [each for each in prose if not each.startswith((" ", "Arg", "Opt"))]:
+            lines = paragraph.splitlines()
+            for line, after in pairwise(lines):
+                assert cell_len(line) + 1 + cell_len(after.split()[0]) > 80, paragraph
+
+
+def test_every_command_stands_in_one_group_of_the_help_page(person: Person) -> None:
+    grouped = [name for names in Commands.groups.values() for name in names]
+    assert sorted(grouped) == sorted(COMMANDS)
+    page = person.types("--help").stdout
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +\S", page, re.MULTILINE), name
+
+
+def test_what_a_command_does_fits_beside_its_name(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = person.types("--help").stdout.split("\nOptions:")[0]
+    assert not re.search(r"^   +", commands, re.MULTILINE), commands
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("history", "-n", "abc"), "meridian history: -n takes a whole number from 1 to 1000000000, not 'abc'"),
+        (("history", "-n", "0"), "meridian history: -n takes a whole number from 1 to 1000000000, not '0'"),
+        (("history", "-n", "1.5"), "meridian history: -n takes a whole number from 1 to 1000000000, not '1.5'"),
+        (("history", "-n"), "meridian history: -n needs a value: -n N"),
+        (("next", "-n", "9" * 30), f"meridian next: -n takes a whole number from 0 to 1000000000, not '{'9' * 30}'"),
+        (("run", "--keep-runs", "0"), "meridian run: --keep-runs takes a whole number from 1 to 1000000000, not '0'"),
+        (("run", "--max-running", "x"), "meridian run: --max-running takes a whole number from 1 to 1000000000, not 'x'"),
+        (("run", "--grace", "soon"), "meridian run: --grace: 'soon' is not a duration; write it as in 90s, 10m, 2h, 1d or 1h30m"),
+        (("run", "--grace", "nan"), "meridian run: --grace: 'nan' is not a duration; write it as in 90s, 10m, 2h, 1d or 1h30m"),
+        (("run", "--grace", "-1"), "meridian run: --grace: '-1' is not a duration; write it as in 90s, 10m, 2h, 1d or 1h30m"),
+        (("run", "--grace", "400d"), "meridian run: --grace: 400d is over a year; who wants to wait for the last job sends SIGUSR1"),
+        (("run", "--log-format", "xml"), "meridian run: --log-format takes auto, human, systemd or json, not 'xml'"),
+        (("audit", "--year", "12"), "meridian audit: --year takes a whole number from 1970 to 2100, not '12'"),
+        (("notify", "a", "--timeout", "-1"), "meridian notify: --timeout takes a number from 0.1 to 600, not '-1'"),
+        (("check", "--jsn"), "meridian check: there is no option --jsn; did you mean --json?"),
+        (("check", "--json=1"), "meridian check: --json takes no value"),
+        (("reload", "a", "b"), "meridian reload: 'a b' is more than it takes"),
+        (("simulate", "--from", "now"), "meridian simulate: --until is missing: what happens before T"),
+        (("trigger",), "meridian trigger: JOB is missing: the job's name"),
+        (("chekc",), "meridian: there is no command 'chekc'; did you mean check?"),
+        (("zzz",), "meridian: there is no command 'zzz'; meridian --help lists them"),
+        (("--bogus",), "meridian: there is no option --bogus"),
+        (("check", "--\x1b[31m"), r"meridian check: there is no option --\x1b[31m"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_told_with_what_to_do(
+    person: Person, words: tuple[str, ...], said: str
+) -> None:
+    result = person.types(*words)
+    first, last = result.stderr.splitlines()
+    assert first == said
+    assert last == f"See {said.split(':', maxsplit=1)[0]} --help"
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert not person.state.exists()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_number_that_is_typed_has_bounds(name: str) -> None:
+    for each in COMMANDS[name].params:
+        if each.type_descriptor.annotation in (int, float):
+            assert None not in (each.min, each.max), each.opts
+
+
+@pytest.mark.parametrize("grace", ["10s", "10", "1m30s", "0"])
+def test_a_grace_is_a_duration_like_all_others(person: Person, grace: str) -> None:
+    """It is read before the files are, of which there is none."""
+    process = person.starts("run", "--grace", grace, str(person.home / "none"))
+    _, err = process.communicate(timeout=30)
+    assert b"there is no such file" in err
