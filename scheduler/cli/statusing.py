@@ -62,7 +62,7 @@ def status(
         bool, typer.Option("--json", help="The daemon's reply, and what fails, as one JSON object.")
     ] = False,
 ) -> None:
-    """Say what fails, what runs, what waits and why, what is paused and what comes next.
+    """Say what fails, runs, waits and why, is paused, and comes next.
 
     Exit status 1 if no daemon answers. With --check: 0 is OK, 1 a warning (a run waits for a
     retry, a crontab has lines that are refused or kept in their last good version, a damaged
