@@ -274,7 +274,7 @@ def test_wrong_usage(person: Person, options: str, expected: str, why: str) -> N
     words = [*PLAIN, *options.split()]
     result = person.types("simulate", person.file(HOURLY), *words)
     said = " ".join(result.stderr.replace("│", " ").split())
-    assert f"Invalid value for {expected}" in said, why
+    assert f"meridian simulate: {expected}" in said, why
     assert (result.stdout, result.exit_code) == ("", 2)
 
 
