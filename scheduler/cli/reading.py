@@ -56,7 +56,7 @@ def list_entries(
     state: given.State = None,
     json: given.Json = False,
 ) -> None:
-    """List the entries: job, schedule, zone, next run, last run and its result, command.
+    """List the entries: job, schedule, zone, next and last run, command.
 
     Values of variables whose names look secret are shown as stars, but --json has every command
     exactly as it is run.
