@@ -10,11 +10,13 @@ from scheduler import catchup, wording
 from scheduler.canonical import five_fields
 from scheduler.due import Wall, applies, matches_day, walls
 from scheduler.model import Catchup, Every, Expression, Reason, Reboot, State
+from scheduler.report import counted
 from scheduler.tick import MINUTE, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from scheduler.backlog import Backlog
     from scheduler.model import Entry
     from scheduler.record import AttemptRow, RunRow
     from scheduler.tick import Jump
@@ -30,7 +32,7 @@ class Known:
     that minute. `row` accounts for the minute in the journal, `unreal` are those of a time that was
     not real, since the clock was set back. `jumps` lie over it, `last_tick` is the last minute that
     any daemon handled, `to_come` the first that is still to be. `before` and `after` are the job's
-    instants around it.
+    instants around it. Its `backlog` is what came too late and is still to run.
     """
 
     job: str
@@ -46,6 +48,7 @@ class Known:
     to_come: datetime | None = None
     before: datetime | None = None
     after: datetime | None = None
+    backlog: Backlog | None = None
 
 
 def answer(known: Known) -> list[str]:
@@ -178,13 +181,25 @@ def _why_not_made_up(entry: Entry) -> list[str]:
     if catchup.mode(entry) is Catchup.NONE:
         why = "It is @every, or its minute or hour field starts with *"
         return [f"{why}: only CRON_CATCHUP=latest or =all makes up for that."]
+    if chosen is Catchup.ALL:
+        return [f"Of so many the newest {entry.settings.catchup_limit} are (CRON_CATCHUP_LIMIT)."]
     return []
 
 
 # --- the journal does not know -------------------------------------------------------------------
 
 
+def _still_to_run(known: Known, backlog: Backlog) -> str:
+    left = counted(backlog.left, "instant")
+    ahead = f"{left} of the job that came too late, or behind those, are still to run"
+    return (
+        f"It waits its turn: {ahead}, one after the other. The next is {_at(known, backlog.next)}."
+    )
+
+
 def _without_a_record(known: Known) -> list[str]:
+    if known.backlog is not None and known.backlog.next <= known.at <= known.backlog.last:
+        return [_still_to_run(known, known.backlog)]
     is_handled = known.to_come is not None and known.at < known.to_come
     if known.at > known.now and is_handled:
         what = "That minute was handled before the clock was set back, and nothing runs in it again"

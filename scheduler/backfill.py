@@ -19,7 +19,6 @@ from scheduler.catchup import (
     own_start,
     period,
     turns,
-    within_limit,
 )
 from scheduler.model import Catchup, Overlap, Reason
 from scheduler.pending import PutOff
@@ -130,7 +129,7 @@ class Backfill:
         return turns(len(jobs))[jobs.index(job)]
 
     def _trimmed(self, entry: Entry, now: datetime) -> Backlog | None:
-        """Return a job's backlog without what is too late by now, or beyond its limit.
+        """Return a job's backlog without what is too late by now.
 
         Instants that were missed and those that waited behind them are judged apart: the hours of
         START_HOURS_RANGE hold for the first alone.
@@ -146,10 +145,6 @@ class Backfill:
                 break
             beyond = first or self._jobs.instants.next_instant(entry, last)
             self._backlogs.drop_until(backlog, beyond, Reason.TOO_LATE)
-        if backlog is not None and backlog.left > entry.settings.catchup_limit:
-            wanted = within_limit(entry, backlog.next, backlog.last)
-            if wanted > backlog.next:
-                self._backlogs.drop_until(backlog, wanted, Reason.MISSED)
         return self._backlogs.of(entry.job)
 
     def _is_blocked(self, backlog: Backlog) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
+    from scheduler.backlog import Backlog
     from scheduler.clock import Clock
     from scheduler.herald import Herald
     from scheduler.minutes import Minutes
@@ -143,7 +144,7 @@ class Desk:
     def _status(self) -> Json:
         now = self._clock.now()
         running, waiting = list(self._runs.running()), list(self._runs.waiting())
-        paused = list(self._runs.pauses.all(now))
+        paused, behind = list(self._runs.pauses.all(now)), self._runs.backlogs()
         last = self._minutes.last
         return self._of_crontabs() | {
             "now": stamp(now),
@@ -156,10 +157,12 @@ class Desk:
                 "running": len(running),
                 "waiting": len(waiting),
                 "paused": len(paused),
+                "catching_up": len(behind),
             },
             "running": [_of_running(each, since_boot(self._clock)) for each in running[:_MOST]],
             "waiting": [self._of_waiting(*each) for each in waiting[:_MOST]],
             "paused": [_of_paused(each) for each in paused[:_MOST]],
+            "catching_up": [_of_backlog(each) for each in behind[:_MOST]],
             "next": list(islice(self._coming(), _NEXT)),
             "files": [_of_file(each) for each in self._roster.files],
         }
@@ -227,6 +230,16 @@ def _of_running(running: Running, until: float) -> Json:
         "pid": running.pid,
         "started": stamp(running.started),
         "for_s": None if took is None else round(took, 3),
+    }
+
+
+def _of_backlog(backlog: Backlog) -> Json:
+    return {
+        "job": backlog.job,
+        "at": stamp(backlog.next),
+        "until": stamp(backlog.last),
+        "zone": backlog.zone,
+        "left": backlog.left,
     }
 
 

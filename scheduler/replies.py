@@ -106,8 +106,22 @@ class ZoneData:
 
 
 @dataclass(frozen=True, slots=True)
+class CatchingUp:
+    """A job's instants that came too late and are still to run: `left`, from `at` until `until`."""
+
+    job: str
+    at: datetime
+    until: datetime
+    zone: str
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """How a daemon does. The rows may be cut; `runs`, `waits` and `pauses` count them whole."""
+    """How a daemon does.
+
+    The rows may be cut; `runs`, `waits`, `pauses` and `backlogs` count them whole.
+    """
 
     version: str
     pid: int
@@ -130,6 +144,8 @@ class Standing:
     in_force: frozenset[str] | None  # of the jobs that were asked about
     reads: Reads | None  # None from a daemon that does not say so yet, like its files
     files: tuple[CrontabFile, ...]
+    catching_up: tuple[CatchingUp, ...] = ()  # an older daemon does not say so
+    backlogs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +269,20 @@ def of_status(reply: Json) -> Standing:
         in_force=frozenset(found.texts("in_force")) if "in_force" in reply else None,
         reads=_reads(found.inner("reads")) if found.has("reads") else None,
         files=tuple(map(_file, found.rows("files"))) if found.has("files") else (),
+        catching_up=tuple(map(_catching_up, found.rows("catching_up")))
+        if found.has("catching_up")
+        else (),
+        backlogs=counts.number("catching_up") if counts.has("catching_up") else 0,
+    )
+
+
+def _catching_up(row: Members) -> CatchingUp:
+    return CatchingUp(
+        job=row.text("job"),
+        at=row.time("at"),
+        until=row.time("until"),
+        zone=row.text("zone"),
+        left=row.number("left"),
     )
 
 

@@ -41,13 +41,17 @@ STATUS: dict[str, Any] = {
     "paused": [
         {"job": "mirror", "since": "2027-03-27T12:00:00Z", "until": None, "note": "disk is full"},
     ],
+    "catching_up": [
+        {"job": "import", "at": "2027-03-27T14:20:00Z", "until": "2027-03-28T01:00:00Z",
+         "zone": "Europe/Berlin", "left": 65},
+    ],
     "next": [{"job": "mail", "at": "2027-03-28T01:05:00Z", "zone": "Europe/Berlin"}],
     "files": [
         {"file": "/etc/meridian/crontabs/crontab", "entries": 12, "refused": 0, "lines": [],
          "reasons": [], "kept": 0, "readable": True},
     ],
     "reads": {"named": False, "system_format": True, "zone": "Europe/Berlin"},
-    "counts": {"running": 1, "waiting": 1, "paused": 1},
+    "counts": {"running": 1, "waiting": 1, "paused": 1, "catching_up": 1},
 }  # fmt: skip
 
 

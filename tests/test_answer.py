@@ -125,11 +125,24 @@ def test_it_waits_for_an_earlier_run() -> None:
     )
 
 
+def test_it_is_one_of_many_that_are_still_to_run() -> None:
+    text = line("job", "*/10 * * * *", catchup="all")
+    world = World(text, "12:05", {"job": [Act(lasts=500)]})
+    world.at("12:05:20", lambda: world.clock.set(when("12:45:20")))
+    world.at("12:45:25", lambda: world.kill())  # noqa: PLW0108 (it raises)
+    world.crashes()
+    assert why(world, "job", "12:30", now="12:46").startswith(
+        "It waits its turn: 3 instants of the job that came too late, or behind those, are still to"
+        " run, one after the other. The next is Mon 2027-03-01 12:20 UTC. The clock was set forward"
+    )
+
+
 SKIPS = [
     # settings, schedule, asked, the answer's beginning, why
     ({}, "*/10 * * * *", "12:20", "It did not run: nobody handled that minute, and it is not made up for. The same holds for all its instants from Mon 2027-03-01 12:10 UTC to Mon 2027-03-01 12:40 UTC. It is @every, or its minute or hour field starts with *: only CRON_CATCHUP=latest or =all makes up for that.", "an interval"),
     ({"catchup": "none"}, "30 12 * * *", "12:30", "It did not run: nobody handled that minute, and it is not made up for. CRON_CATCHUP=none says so.", "asked for"),
     ({}, "10,30 12 * * *", "12:10", "It did not run: a newer instant of the job was run in its place.", "the newest runs"),
+    ({"catchup": "all", "catchup_limit": "1"}, "10,30 12 * * *", "12:10", "It did not run: nobody handled that minute, and it is not made up for. Of so many the newest 1 are (CRON_CATCHUP_LIMIT).", "beyond the limit"),
     ({"within": "5m"}, "30 12 * * *", "12:30", "It did not run: by the time it could start it was later than CRON_WITHIN allows.", "too late"),
 ]  # fmt: skip
 

@@ -103,6 +103,10 @@ RUN  JOB     SCHEDULED             ZONE           ATTEMPT  PID  FOR
 RUN  JOB     SCHEDULED             ZONE        ATTEMPT  DUE                      WHY
 8    report  Sun 2027-03-28 10:00  Asia/Tokyo  2        Sun 2027-03-28 10:02:00  retry
 
+1 job with missed instants that are still to run
+JOB     LEFT  NEXT                  UNTIL                 ZONE
+import  65    Sat 2027-03-27 15:20  Sun 2027-03-28 03:00  Europe/Berlin
+
 1 paused
 JOB     SINCE                 UNTIL       NOTE
 mirror  Sat 2027-03-27 13:00  until told  disk is full
@@ -145,6 +149,7 @@ def test_a_daemon_that_has_just_begun_has_little_to_say(person: Person, daemon: 
         "running": [],
         "waiting": [],
         "paused": [],
+        "catching_up": [],
         "next": [],
         "last_tick": None,
         "zone_data": [],
@@ -548,7 +553,7 @@ def test_a_screen_holds_something_of_each_section_and_counts_the_rest(
         for name in ("running", "waiting", "paused")
     }
     counts = {"running": 3000, "waiting": 48, "paused": 48}
-    daemon.status = STATUS | rows | {"counts": counts}
+    daemon.status = STATUS | rows | {"counts": counts, "catching_up": []}
     lines = screen(80, height).splitlines()
     assert len(lines) <= height
     for title, number in (
@@ -567,8 +572,8 @@ def test_a_screen_holds_something_of_each_section_and_counts_the_rest(
 
 @pytest.mark.usefixtures("daemon")
 def test_what_fits_on_a_screen_is_not_cut() -> None:
-    assert screen(80, 24).count("\n\n") == 4  # a blank line before each section
-    assert "more" not in screen(80, 24)
+    assert screen(80, 28).count("\n\n") == 5  # a blank line before each section
+    assert "more" not in screen(80, 28)
 
 
 def test_who_watches_sees_the_daemon_s_end_and_return(person: Person) -> None:

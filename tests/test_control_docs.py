@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import Act
 from standin import STATUS
-from world import Asked, line
+from world import Asked, line, when
 
 from scheduler import control, protocol, replies
+from scheduler.backlog import of_missed
 from scheduler.cli.library import Files
 from scheduler.cli.running import _Introduced
 from scheduler.model import Exited
@@ -91,7 +92,10 @@ def told() -> dict[str, Any]:
     fails = line("report", "0 12 * * *", retry_delay="20m")
     text = line("backup", "0 6 * * *") + fails + line("mirror", "0 6 * * *")
     acts = {"backup": [Act(lasts=900)], "report": [Act(outcome=Exited(1))]}
-    world = Introduced("0 12 * * * true\n" + text, acts=acts, grace=0, most=50)
+    waits = "START_HOURS_RANGE=20-22\n" + line("import", "0 * * * *", catchup="all")
+    world = Introduced("0 12 * * * true\n" + text + waits, acts=acts, grace=0, most=50)
+    (missed,) = (each for each in world.shelf.load().entries if each.job == "import")
+    world.journal.set_backlog(of_missed(missed, when("10:00"), when("11:00"), 2))
     for second, request in enumerate(REQUESTS):
         world.ask_at(f"12:05:{10 + second}", request)
     world.runs_until("12:10")

@@ -597,7 +597,7 @@ def test_a_status_tells_what_runs_what_waits_and_what_comes() -> None:
     assert (file["refused"], file["reasons"]) == (1, ["out-of-range"])
     assert (status["last_tick"], status["now"]) == ("2027-03-01T12:05:00Z", "2027-03-01T12:05:20Z")
     assert (status["journal"], status["stopping"], status["max_running"]) == (None, False, None)
-    assert status["counts"] == {"running": 2, "waiting": 1, "paused": 1}
+    assert status["counts"] == {"running": 2, "waiting": 1, "paused": 1, "catching_up": 0}
     assert {row["at"] for row in status["next"]} == {"2027-03-02T12:00:00Z"}
 
 
@@ -609,7 +609,12 @@ def test_of_many_rows_a_hundred_are_told_and_all_are_counted() -> None:
     world.ask_at("12:06", Status())
     world.runs_until("12:30")
     status = world.replies[1]
-    assert status["counts"] == {"running": 101, "waiting": 0, "paused": 101}
+    assert status["counts"] == {
+        "running": 101,
+        "waiting": 0,
+        "paused": 101,
+        "catching_up": 0,
+    }
     assert [row["job"] for row in status["paused"]] == list(jobs[:100])
     assert len(status["running"]) == 100
 

@@ -181,6 +181,7 @@ def known_of(
         last_tick=journal.last_tick(),
         unreal=unreal if row is None or not row.is_unreal else (row,),
         to_come=journal.first_to_come(now),
+        backlog=journal.backlog(job),
         before=before,
         after=after,
     )

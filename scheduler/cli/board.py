@@ -62,6 +62,7 @@ def lines(
         _failing(standing, known.failing or ()),
         _running(standing),
         _waiting(standing),
+        _catching_up(standing),
         _paused(standing, zone),
         _next(standing),
     )
@@ -182,6 +183,22 @@ def _waiting(standing: Standing) -> Section:
     ]
     header = ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "DUE", "WHY")
     return Section(f"{standing.waits} waiting", header, rows, standing.waits)
+
+
+def _catching_up(standing: Standing) -> Section:
+    rows = [
+        (
+            each.job,
+            str(each.left),
+            _when(each.at, each.zone, standing),
+            _when(each.until, each.zone, standing),
+            each.zone,
+        )
+        for each in standing.catching_up
+    ]
+    header = ("JOB", "LEFT", "NEXT", "UNTIL", "ZONE")
+    title = f"{counted(standing.backlogs, 'job')} with missed instants that are still to run"
+    return Section(title, header, rows, standing.backlogs)
 
 
 def _paused(standing: Standing, zone: ZoneInfo) -> Section:
