@@ -8,7 +8,7 @@ import pytest
 from world import World, line, when
 from zonefiles import BERLIN, DAMAGES, database, moved, put
 
-from scheduler import zone_changes, zonedata
+from scheduler import values, zone_changes, zonedata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,3 +160,12 @@ def test_check_warns_of_two_databases_that_differ(system: Path, person: Person) 
     result = person.types("check", person.file(f"CRON_TZ={ZONE} 0 9 * * * x\n"))
     assert f"{system / ZONE}: zone-data-differ Europe/Berlin: the machine's data" in result.stdout
     assert result.exit_code == 0
+
+
+def test_an_edit_leaves_entries_of_unchanged_data_what_they_are(system: Path) -> None:
+    """Equal entries share one zone, also over reloads: a timetable groups them by it."""
+    zones = []
+    for text in ("0 9 * * * x\n", "0 9 * * * x\n0 9 * * * y\n", "0 9 * * * x\n"):
+        zonedata.renew()
+        zones += [values.zone(ZONE) for _ in text.splitlines()]
+    assert len({id(zone) for zone in zones}) == 1
