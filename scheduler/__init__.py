@@ -9,7 +9,7 @@ entries → due runs         roster, zone_changes, last_good, timetable, due, sh
 due runs → claim → spawn   runs, prepared, admission, backfill, jobs, pauses, waiting, pending,
                            queues, slots, backlogs, launches, process, shell, marks, environment,
                            limits, limiter, cgroup
-spawn → outcome            watch, proc, heritage, bounds, outputs, output_guard
+spawn → outcome            watch, escaped, proc, heritage, bounds, outputs, output_guard
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, archive, memory, database, sql, record, renewal
 what is kept               retention, pruning

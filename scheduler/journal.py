@@ -109,6 +109,11 @@ class Journal(Archive, Memory):
             pid_started=pid_started,
         )
 
+    def left_behind(self, attempt: Attempt, number: int) -> None:
+        """Journal how many processes got away from the end of an attempt."""
+        where = {"run": attempt.run.number, "attempt": attempt.number}
+        self._change("left_behind", **where, number=number)
+
     def ended(self, attempt: Attempt, ending: Ending) -> None:
         """Journal how the attempt ended; what follows for its run is told by retry or finish."""
         self._change(

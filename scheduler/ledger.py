@@ -209,6 +209,13 @@ class Ledger:
         facts = wording.end_facts(running.attempt, ending, decision)
         self.then(partial(record, message, **facts))
 
+    def left_behind(self, attempt: Attempt, number: int) -> None:
+        """Tell that so many processes of an attempt got away from its end, and are ended now."""
+        self._journal.left_behind(attempt, number)
+        say = wording.of_left_behind(number)
+        facts = wording.run_facts(attempt.run) | {"attempt": attempt.number, "processes": number}
+        self.then(partial(self._log.warning, "left_behind", **facts, say=say))
+
     def put_back(self, attempt: Attempt, due: datetime) -> None:
         """Take back the claim of an attempt, which stays due."""
         self._journal.release_attempt(attempt)

@@ -9,19 +9,20 @@ import contextlib
 import errno
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
 
 PROC = Path("/proc")
 _BOOT_SHIFT = 44
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
-_STATE, _SESSION, _START = 0, 3, 19  # where they stand behind the name; the start is in ticks
+# Where they stand behind the name; the start is in ticks
+_STATE, _PARENT, _GROUP, _SESSION, _START = 0, 1, 2, 3, 19
 _GONE = (errno.ENOENT, errno.ESRCH, errno.ENOTDIR)  # all else says nothing of a process
 
 
@@ -33,6 +34,8 @@ class Process:
     start: int
     leads_session: bool
     is_dead: bool = False
+    parent: int = field(default=0, compare=False)
+    group: int = field(default=0, compare=False)
 
 
 class Processes:
@@ -102,6 +105,18 @@ class Processes:
             if environment is not None:
                 yield process, environment
 
+    def descendants(self, of: int) -> Iterator[tuple[Process, dict[bytes, bytes]]]:
+        """Yield the living processes of our user's that descend from this one, with environments.
+
+        None where there is no /proc. Raises OSError where the system does not tell of all now.
+        """
+        everyone = {process.pid: process for process in self._all()}
+        for process in everyone.values():
+            if not process.is_dead and _descends(process, of, everyone):
+                environment = self._environment(process.pid)
+                if environment is not None:
+                    yield process, environment
+
     def _all(self) -> Iterator[Process]:
         for folder in self._spared(self._folders) if self._is_there else ():
             with contextlib.suppress(
@@ -127,6 +142,8 @@ class Processes:
             start=self._boot + int(fields[_START]),
             leads_session=fields[_SESSION] == folder.name.encode(),
             is_dead=fields[_STATE] in (b"Z", b"X"),
+            parent=int(fields[_PARENT]),
+            group=int(fields[_GROUP]),
         )
 
     def _spared(self, look: Callable[[], T]) -> T:
@@ -174,6 +191,17 @@ def apart(one: int | None, other: int | None) -> float | None:
     if one is None or other is None or one >> _BOOT_SHIFT != other >> _BOOT_SHIFT:
         return None
     return ticks(other) - ticks(one)
+
+
+def _descends(process: Process, of: int, everyone: Mapping[int, Process]) -> bool:
+    seen = {process.pid}  # a number that goes round meanwhile must not lead in a circle
+    parent = everyone.get(process.parent)
+    while parent is not None and parent.pid not in seen:
+        if parent.pid == of:
+            return True
+        seen.add(parent.pid)
+        parent = everyone.get(parent.parent)
+    return False
 
 
 def _spare() -> int:

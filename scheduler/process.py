@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import resource
@@ -22,11 +23,12 @@ from scheduler.proc import PROC, Processes
 from scheduler.shell import direct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.limiter import Groups, Limited
     from scheduler.model import Attempt, Entry, Limit
+    from scheduler.proc import Process
 
 
 # What the system says when it has no room for another process, descriptor or file.
@@ -36,6 +38,8 @@ _SCARCE = frozenset(
         *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
     }
 )
+
+_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,16 @@ class Spawner(Protocol):
         There are none on a system that does not tell of other processes. Raises OSError where one
         that does can't now.
         """
+
+    def escaped(self, ended: Mapping[Attempt, int], /) -> Mapping[Attempt, Sequence[Process]]:
+        """Return the living processes of these attempts, by pid, that are in no group of theirs.
+
+        They descend from this process, which takes in what their parents leave; none are found on
+        a system that does not tell of other processes. Raises OSError where one that does can't.
+        """
+
+    def end(self, process: Process, number: int, /) -> None:
+        """Signal one process, unless its number is another's by now."""
 
     def bequeath(self) -> None:
         """Let the next daemon in this process find the children as if another's had been theirs.
@@ -232,7 +246,7 @@ class RealSpawner:
 
     def signal(self, pid: int, number: int) -> bool:
         try:
-            os.killpg(pid, number)
+            _send(os.killpg, pid, number)
         except (ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
             return False
         return True
@@ -259,11 +273,41 @@ class RealSpawner:
                 found.setdefault(attempt, process.pid)  # what it put into a session came after it
         return found
 
+    def escaped(self, ended: Mapping[Attempt, int], /) -> Mapping[Attempt, Sequence[Process]]:
+        found: dict[Attempt, list[Process]] = {}
+        for process, environment in self._processes.descendants(os.getpid()):
+            attempt = marks.attempt_of(environment)
+            if attempt is not None and ended.get(attempt, process.group) != process.group:
+                found.setdefault(attempt, []).append(process)
+        return found
+
+    def end(self, process: Process, number: int, /) -> None:
+        found = self._processes.find(process.pid)
+        if found is not None and found.start == process.start:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                _send(os.kill, process.pid, number)
+
     def bequeath(self) -> None:
         self._bequeathed = set(self._children)
 
     def _is_own(self, pid: int) -> bool:
         return pid in self._children and pid not in self._bequeathed
+
+
+def _send(kill: Callable[[int, int], None], pid: int, number: int) -> None:
+    """Send a signal; one that asks to end reaches a stopped process only with SIGCONT behind it."""
+    kill(pid, number)
+    if number == signal.SIGTERM:
+        kill(pid, signal.SIGCONT)
+
+
+def take_in_orphans() -> None:
+    """Become the parent of what jobs leave behind (prctl(2): PR_SET_CHILD_SUBREAPER).
+
+    So it can be told which of them got away from an attempt that is ended. Only Linux has that.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def default_signals() -> None:

@@ -47,6 +47,7 @@ class AttemptRow:
     limit: Limit | None = None
     took: float | None = None  # seconds, by a clock that nobody sets
     emptied: bool = False  # by its own job: what it had written before is gone
+    left_behind: int = 0  # processes that got away when the daemon ended it, by another group
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def _attempt(
     number: int, started: float | None, ended: float | None, outcome: str | None, *rest: Any
 ) -> AttemptRow:
     told = None if outcome is None else outcome_from(outcome)
-    cpu_s, memory_bytes, pid, pid_started, output, limited, took, emptied = rest
+    cpu_s, memory_bytes, pid, pid_started, output, limited, took, emptied, left_behind = rest
     limit = None if limited is None else Limit(limited)
     return AttemptRow(
         number,
@@ -225,4 +226,5 @@ def _attempt(
         limit,
         took,
         bool(emptied),
+        left_behind or 0,
     )

@@ -15,6 +15,7 @@ from scheduler.admission import Admission
 from scheduler.bounds import Bounds
 from scheduler.clock import since_boot
 from scheduler.errors import JournalError
+from scheduler.escaped import Escaped
 from scheduler.herald import Starts
 from scheduler.heritage import Heritage
 from scheduler.jobs import Jobs
@@ -96,13 +97,15 @@ class Runs:
         self._heritage = Heritage(
             clock, spawner, self._ledger, self._watch, self._jobs, self._outcomes
         )
+        self._escaped = Escaped(clock, spawner)
+        self._left: list[tuple[Running, int]] = []  # processes that got away, not yet journalled
         self._is_stopping = False
         self._begun: list[Running] = []  # started, and not yet in the journal
         self._endings: list[tuple[Running, Ending]] = []  # seen, and not yet in the journal
 
     def busy(self) -> int:
-        """Return how many process groups there still is something to do about."""
-        return len(self._watch)
+        """Return how many attempts there still is something to do about."""
+        return len(self._watch) + len(self._escaped)
 
     def running(self) -> Iterable[Running]:
         """Return the attempts that have a process."""
@@ -252,6 +255,8 @@ class Runs:
             if not self._watch.knows(ended.pid):
                 continue  # it was an earlier daemon's, and its journal is damaged
             running = self._watch.remove(ended.pid)
+            if running.fate is not None:
+                self._escaped.add(running)
             outcome = running.fated(ended.outcome)
             limit = None if running.fate else ended.limit
             used, took = (ended.cpu_s, ended.memory_bytes), running.took(until)
@@ -273,6 +278,9 @@ class Runs:
         self._watch.enforce()
         if not self._prepared.starts:
             self._bounds.look()
+            self._left += self._escaped.look()
+        if self._left:
+            self._record()
 
     def is_starting(self) -> bool:
         """Say whether a burst of starts goes on."""
@@ -291,7 +299,8 @@ class Runs:
         start = None if self._is_stopping else self._launches.next_start()
         drawn = None if self._is_stopping else self._admission.backfill.due_next()
         look = None if self._prepared.starts else self._bounds.next_look()
-        waits = [wait for wait in (self._watch.next_signal(), look) if wait is not None]
+        behind = None if self._prepared.starts else self._escaped.next_look()
+        waits = [wait for wait in (self._watch.next_signal(), look, behind) if wait is not None]
         waits += [_COPYING] if self._spawner.is_settling() else []
         wakes = [retry, start, drawn, *(now + timedelta(seconds=wait) for wait in waits)]
         return min((wake for wake in wakes if wake is not None), default=None)
@@ -326,6 +335,9 @@ class Runs:
             for running, ending in self._endings:
                 self._outcomes.close(running, ending)
             self._jobs.let_in(self._clock.now())
+            for running, number in self._left:
+                self._ledger.left_behind(running.attempt, number)
+            self._ledger.then(self._left.clear)
             self._ledger.then(self._begun.clear)
             self._ledger.then(self._endings.clear)
 
@@ -358,6 +370,7 @@ class Runs:
     def end_all(self) -> None:
         """Send every running attempt its next signal: SIGTERM, and SIGKILL when asked again."""
         self._watch.end_all()
+        self._escaped.hurry()
 
     def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
         """Settle what an earlier daemon left open, whose last minute was `handled`."""

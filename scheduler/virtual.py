@@ -19,11 +19,12 @@ from scheduler.process import Ended, Launch
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.clock import Clock
     from scheduler.model import Attempt, Entry, NotStarted
+    from scheduler.proc import Process
     from scheduler.process import Spawner
 
     Happening = Callable[[], object]
@@ -202,6 +203,13 @@ class VirtualSpawner:
     def orphans(self) -> Mapping[Attempt, int]:
         """See Spawner; a daemon is never killed between a start and its record."""
         return {}
+
+    def escaped(self, _ended: Mapping[Attempt, int]) -> Mapping[Attempt, Sequence[Process]]:
+        """See Spawner; no job starts anything."""
+        return {}
+
+    def end(self, _process: Process, _number: int) -> None:
+        """See Spawner; there is nobody to signal."""
 
     def bequeath(self) -> None:
         """See Spawner; a simulated journal is never damaged."""

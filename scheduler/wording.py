@@ -107,6 +107,11 @@ def line_facts(entry: Entry, run: Run, reason: Reason, now: datetime) -> Facts:
     return run_facts(run) | facts | {"say": f"{of_instant(run.instant, entry.zone, now)}: {what}"}
 
 
+def of_left_behind(number: int) -> str:
+    """Return what is said of processes that got away when their attempt was ended."""
+    return f"left {number} process{'' if number == 1 else 'es'} behind, which got SIGTERM too"
+
+
 def end_facts(attempt: Attempt, ending: Ending, decision: Decision) -> Facts:
     """Return what the log says of an ending and of what follows it."""
     took = ending.took

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from scheduler.clock import Clock
     from scheduler.model import Attempt, Entry, Limit
+    from scheduler.proc import Process
     from scheduler.process import Spawner
 
 _WELL = Exited(0)
@@ -225,6 +226,12 @@ class FakeSpawner:
     def _is_orphan(self, pid: int) -> bool:
         leader = self._groups[pid].leader
         return leader == "orphan" or (leader == "child" and pid in self._bequeathed)
+
+    def escaped(self, _ended: Mapping[Attempt, int]) -> Mapping[Attempt, Sequence[Process]]:
+        return {}  # a script's processes stay in their group
+
+    def end(self, _process: Process, _number: int) -> None:
+        raise AssertionError("nobody got away")
 
     def bequeath(self) -> None:
         self._bequeathed = {pid for pid, group in self._groups.items() if group.leader == "child"}

@@ -86,6 +86,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
                 "memory_bytes": 1048576,
                 "limit": None,
                 "output_emptied": False,
+                "left_behind": 0,
             },
             {
                 "attempt": 2,
@@ -97,6 +98,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
                 "memory_bytes": 1048576,
                 "limit": None,
                 "output_emptied": False,
+                "left_behind": 0,
             },
         ],
     }

@@ -44,7 +44,7 @@ LAYERS = {
     },
     "wiring": {
         *("backfill", "backlogs"),
-        *("admission", "bounds", "daemon", "desk", "herald", "heritage", "jobs"),
+        *("admission", "bounds", "daemon", "desk", "escaped", "herald", "heritage", "jobs"),
         *(
             "echo",
             "watchdog",

@@ -74,19 +74,20 @@ def test_a_text_that_no_outcome_prints_is_refused_by_name(text: str) -> None:
 
 
 def test_a_reason_of_a_newer_version_is_refused_by_name() -> None:
-    row = (1, "backup", 0, 0, "UTC", "skipped", "eclipse", None, None, *[None] * 13)
+    row = (1, "backup", 0, 0, "UTC", "skipped", "eclipse", None, None, *[None] * 14)
     with pytest.raises(JournalError, match="'eclipse'"):
         record.runs([row])
 
 
 def test_rows_of_one_run_become_one_run_with_its_attempts() -> None:
     run = (7, "backup", 60, 0, "UTC", "running", None, None, None, 1, 1, 90.0, 99.5, 60)
-    first = (1, 60.5, 61.0, "exit 1", 0.25, 4096, 41, 9, "7.1", "memory", 0.5, 1)
-    second = (2, 91.0, None, None, None, None, 42, None, "7.2", None, None, 0)
+    first = (1, 60.5, 61.0, "exit 1", 0.25, 4096, 41, 9, "7.1", "memory", 0.5, 1, 2)
+    second = (2, 91.0, None, None, None, None, 42, None, "7.2", None, None, 0, None)
     (row,) = record.runs([(*run, *first), (*run, *second)])
     assert (row.state, row.made_up, row.by_hand) == (State.RUNNING, True, True)
     assert [attempt.limit for attempt in row.attempts] == [Limit.MEMORY, None]
     assert [attempt.emptied for attempt in row.attempts] == [True, False]
+    assert [attempt.left_behind for attempt in row.attempts] == [2, 0]
     assert [attempt.number for attempt in row.attempts] == [1, 2]
     assert row.attempts[0].outcome == Exited(1)
     assert row.attempts[1].outcome is None

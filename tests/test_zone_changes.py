@@ -162,7 +162,8 @@ def test_check_warns_of_two_databases_that_differ(system: Path, person: Person) 
     assert result.exit_code == 0
 
 
-def test_an_edit_leaves_entries_of_unchanged_data_what_they_are(system: Path) -> None:
+@pytest.mark.usefixtures("system")
+def test_an_edit_leaves_entries_of_unchanged_data_what_they_are() -> None:
     """Equal entries share one zone, also over reloads: a timetable groups them by it."""
     zones = []
     for text in ("0 9 * * * x\n", "0 9 * * * x\n0 9 * * * y\n", "0 9 * * * x\n"):

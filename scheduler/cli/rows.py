@@ -192,6 +192,7 @@ def of_attempt(attempt: AttemptRow) -> Row:
         "memory_bytes": attempt.memory_bytes,
         "limit": None if attempt.limit is None else attempt.limit.value,
         "output_emptied": attempt.emptied,
+        "left_behind": attempt.left_behind,
     }
 
 

@@ -14,7 +14,7 @@ from scheduler.errors import BadValue
 from scheduler.model import Exited, State
 from scheduler.proc import apart
 from scheduler.record import AttemptRow, RunRow
-from scheduler.wording import of_outcome, of_seconds, of_size
+from scheduler.wording import of_left_behind, of_outcome, of_seconds, of_size
 
 HEADER = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
 ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")
@@ -149,8 +149,9 @@ def came_again(run: RunRow) -> str | None:
 
 def _ending(attempt: AttemptRow) -> str:
     emptied = "emptied its output" if attempt.emptied else ""
+    behind = of_left_behind(attempt.left_behind) if attempt.left_behind else ""
     how = "" if attempt.outcome is None else of_outcome(attempt.outcome, attempt.limit)
-    return ", ".join(filter(None, (how, emptied)))
+    return ", ".join(filter(None, (how, emptied, behind)))
 
 
 def _moment(run: RunRow, at: datetime) -> str:

@@ -30,7 +30,7 @@ from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
 from scheduler.places import Places, make_private
-from scheduler.process import RealSpawner, default_signals
+from scheduler.process import RealSpawner, default_signals, take_in_orphans
 from scheduler.protocol import Json, Refused, Reply, Request, Status
 from scheduler.pruning import Pruning
 from scheduler.renewal import Renewal
@@ -122,6 +122,7 @@ def run(
         runs=Retention(keep_runs, given.length(keep_for, "--keep-for")),
     )
     default_signals()
+    take_in_orphans()
     places = given.here(state)
     style = _format(log_format)
     sink = take_stderr()

@@ -77,6 +77,10 @@ SET ended = :ended, outcome = :outcome, cpu_s = :cpu_s, memory_bytes = :memory_b
     limited = :limited, took = :took, emptied = :emptied
 WHERE run = :run AND attempt = :attempt;
 
+-- name: left_behind
+-- Processes of the attempt got away from its end.
+UPDATE attempt SET left_behind = :number WHERE run = :run AND attempt = :attempt;
+
 -- name: retry
 -- The run waits for its next attempt.
 UPDATE run SET state = 'scheduled', reason = :reason, due = :due WHERE number = :run;
@@ -551,11 +555,11 @@ AND state NOT IN ('scheduled', 'running');
 -- The attempts of the runs that were taken.
 INSERT INTO attempt (
     run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
-    took, emptied
+    took, emptied, left_behind
 )
 SELECT
     run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
-    took, emptied
+    took, emptied, left_behind
 FROM old.attempt WHERE run IN (SELECT number FROM main.run);
 
 -- name: take_jumps
