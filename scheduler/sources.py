@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from scheduler.model import Entry
 
+_SYSTEM_FILES = ("/etc/crontab", "/etc/cron.d/")
 MOST_BYTES = 16 * 1024 * 1024
 
 # As Debian's cron and run-parts(8) have it, so that what an editor or a package manager left is no
@@ -252,12 +253,21 @@ def _parsed(file: str, text: Text, how: Reading) -> Crontab:
     doubts = tuple(
         Problem(file, 0, 0, Severity.WARNING, code, sentence) for code, sentence in text.warnings
     )
+    if not how.system and file.startswith(_SYSTEM_FILES):
+        doubts += (_of_the_system(file),)
     table = replace(table, problems=(*doubts, *table.problems, *_without_end(file, text.data)))
     others = tuple(e for e in table.entries if e.user not in (None, how.user))
     if others:
         table = _without(table, others, partial(_other_user, how=how), keep=how.keep_others)
     timeless = tuple(e for e in table.entries if _is_timeless(e))
     return _without(table, timeless, _zoneless) if timeless else table
+
+
+def _of_the_system(file: str) -> Problem:
+    """Return the warning about one of cron's own files, read as if it had no user column."""
+    message = "this is one of cron's own files, whose lines have a user column"
+    hint = "read it with --system-format, or each command begins with a user's name"
+    return Problem(file, 0, 0, Severity.WARNING, "user-column", message, hint)
 
 
 def _without_end(file: str, data: bytes) -> tuple[Problem, ...]:

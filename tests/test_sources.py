@@ -614,3 +614,20 @@ def test_a_last_line_without_its_newline_runs_with_one_remark(
     found = [(each.line, each.column) for each in loaded.problems if each.code == "no-newline"]
     assert found == ([] if place is None else [place]), why
     assert len(loaded.entries) == bool(text), why
+
+
+@pytest.mark.parametrize(
+    ("file", "system", "is_told"),
+    [
+        ("/etc/crontab", False, True),
+        ("/etc/cron.d/sysstat", False, True),
+        ("/etc/crontab", True, False),
+        ("/etc/meridian/crontabs/mine", False, False),
+    ],
+)
+def test_a_file_of_cron_itself_is_of_the_system_form(
+    file: str, system: bool, is_told: bool
+) -> None:
+    how = replace(HOW, system=system)
+    loaded = load([file], how, drafts={file: b"17 * * * * alice run-parts x\n"})
+    assert ("user-column" in {problem.code for problem in loaded.problems}) == is_told
