@@ -84,7 +84,7 @@ def _shaped(text: str) -> Iterator[tuple[int, int]]:
     """Yield the spans of what is a secret wherever it stands."""
     for shape in forms.SHAPES:
         for found in shape.finditer(text):
-            yield found.span("secret")
+            yield from _inside(text, *found.span("secret"))
     for form in (forms.PAIR, forms.HEADER):
         for found in form.finditer(text):
             if is_secret(found["name"]):

@@ -71,7 +71,7 @@ _TOKENS = (
     r"gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|[sr]k_live_|sk-|npm_|pypi-|dop_v1_|hf_|AIza"
     r"|ya29\.|SG\.|eyJ|AKIA|ASIA"
 )
-_ECHOED = r"""\becho +(?:-n +)?(["']?)(?P<secret>[^\s|;&"'][^|;&"'\n]*?)\1 *\| *"""
+_ECHOED = r"\b(?:echo(?: +-[neE]+)?|printf) +(?P<secret>[^|;&\n]{0,300}[^\s|;&]) *\| *"
 SHAPES = tuple(
     re.compile(shape)
     for shape in (
@@ -79,6 +79,8 @@ SHAPES = tuple(
         r"""://[^\s/:@"']*:(?P<secret>[^\s/"']+)@""",
         r"(?i:\bbearer )(?P<secret>[\w.~+/=-]+)",  # RFC 6750
         rf"(?<![A-Za-z0-9])(?P<secret>(?:{_TOKENS})[\w.-]{{14,}})",
+        r"https?://(?P<secret>[A-Za-z0-9_-]{20,})@",  # too long for a name
+        r"\bhtpasswd +-\w*b\w* +\S+ +\S+ +(?P<secret>\S+)",
         r"/bot(?P<secret>\d{6,}:[\w-]{20,})",
         r"//hooks\.slack\.com/services/(?P<secret>[\w/-]+)",
         r"//discord(?:app)?\.com/api/webhooks/(?P<secret>[\w/-]+)",

@@ -922,6 +922,22 @@ def test_a_caret_stands_under_the_fault() -> None:
     assert report.lines(problem)[1:3] == ("     0  25 * * * café", "        ^")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 9 * * * mysqldump -phunter2 db > x-$(date +%F)",
+        "0 9 * * * PGPASSWORD='hunter2' psql -c \"x%y\"",
+        "0 9 * * * curl -u me:hunter2 -H 'X-Api-Key: hunter2' +%d",
+    ],
+)
+def test_a_caret_stands_under_the_fault_behind_a_secret(line: str) -> None:
+    (problem,) = read(f"{line}\n").problems
+    _, shown, caret, _ = report.lines(problem)
+    assert shown[len(caret) - 1] == "%"
+    assert "hunter2" not in shown
+    assert len(shown) == len(line) + 4
+
+
 def test_secret_values_are_not_in_the_text_of_a_problem() -> None:
     table = read(
         "DB_PASSWORD=hunter$TWO\nCRON_API_TOKEN='abc d' CRON_X=y 0 25 * * * x\nAPI_KEY='abc\n"

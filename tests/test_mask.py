@@ -132,6 +132,9 @@ FORMS = [
     "aws configure set aws_secret_access_key [hunter2]",
     "echo [hunter2] | sudo -S reboot",
     "echo '[me:hunter 2]' | chpasswd",
+    "echo -e '[hunter2\\n]' | sudo -S reboot",
+    "printf '[%s\\n]'[ hunter2] | sudo -S reboot",
+    "htpasswd -b /x me [hunter2]",
     "echo [hunter2] | docker login --password-stdin x",
     "curl -H 'X-Api-Key: [hunter2]' x",  # headers
     'curl -H "X-Auth-Token:[hunter2]" x',
@@ -154,6 +157,7 @@ FORMS = [
     "rsync rsync://me:[hunter2]@host/x .",
     "DATABASE_URL=postgres://me:[hunter2]@host/db x",
     "git clone https://[ghp_0123456789abcdefghij]@github.com/x",  # tokens that show
+    "curl https://[0123456789abcdef0123456789abcdef]@sentry.io/1",
     "x [AKIAIOSFODNN7EXAMPLE1]",
     "curl https://api.telegram.org/bot[123456789:AAabcdefghijklmnopqrstuv]/sendMessage",
     "curl https://hooks.slack.com/services/[T0/B0/abc] -d x",
@@ -227,7 +231,17 @@ def test_what_looks_alike_and_is_no_secret_is_left_alone(command: str) -> None:
     [
         *("'", '"', "\\", '\\"', "K_KEY='", "K_KEY=\"\\'", "K_KEY=a' ", "\"'", "'\\\"", "a=\\ "),
         *("--a", "--key ", " --key-", "://a:", "://", "bearer ", "basic a:", '"key":"', "'key: "),
-        *("curl -u ", "echo a | ", "sk-", "set key ", "-key-", "password '", "(curl -"),
+        *(
+            "curl -u ",
+            "echo a | ",
+            "echo a ",
+            "htpasswd -b ",
+            "sk-",
+            "set key ",
+            "-key-",
+            "password '",
+            "(curl -",
+        ),
     ],
 )
 def test_a_text_without_an_end_is_masked_in_no_time(piece: str) -> None:
