@@ -15,6 +15,7 @@ from scheduler.zonedata import UTC_ZONE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from scheduler.clock import Clock
     from scheduler.jobs import Jobs
@@ -40,6 +41,7 @@ class Heritage:
         watch: Watch,
         jobs: Jobs,
         outcomes: Outcomes,
+        state: Path,
     ) -> None:
         self._clock = clock
         self._spawner = spawner
@@ -47,6 +49,7 @@ class Heritage:
         self._watch = watch
         self._jobs = jobs
         self._outcomes = outcomes
+        self._state = state
 
     def settle(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
         """Watch what lives, let wait what waits, retry or close the rest.
@@ -54,18 +57,22 @@ class Heritage:
         `handled` is the last minute that a daemon has handled, None if there is none. Raises
         MeridianError where the system does not tell what lives: it would be started beside itself.
         """
-        last = [each for run in left for each in run.attempts[-1:]]
-        is_unsure = any(each.ended is None and each.pid_started is None for each in last)
-        orphans = self._orphans() if is_unsure else {}
+        unsure = {
+            Attempt(run.run, each.number): self._state / each.output
+            for run in left
+            for each in run.attempts[-1:]
+            if each.ended is None and each.pid_started is None
+        }
+        orphans = self._orphans(unsure) if unsure else {}
         with self._ledger.commit():
             for open_run in left:
                 self._settle(open_run, orphans, handled)
         with self._ledger.commit():
             self._jobs.space(self._clock.now())
 
-    def _orphans(self) -> Mapping[Attempt, int]:
+    def _orphans(self, unsure: Mapping[Attempt, Path]) -> Mapping[Attempt, int]:
         try:
-            return self._spawner.orphans()
+            return self._spawner.orphans(unsure)
         except OSError as error:
             raise _untold(error) from error
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -23,6 +23,7 @@ _BOOT_SHIFT = 44
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
 # Where they stand behind the name; the start is in ticks
 _STATE, _PARENT, _GROUP, _SESSION, _START = 0, 1, 2, 3, 19
+_WRITES = 0o200  # of a link in /proc/PID/fd: its file is open to be written
 _GONE = (errno.ENOENT, errno.ESRCH, errno.ENOTDIR)  # all else says nothing of a process
 
 
@@ -36,6 +37,7 @@ class Process:
     is_dead: bool = False
     parent: int = field(default=0, compare=False)
     group: int = field(default=0, compare=False)
+    session: int = field(default=0, compare=False)  # the pid of its session's leader
 
 
 class Processes:
@@ -117,6 +119,30 @@ class Processes:
                 if environment is not None:
                     yield process, environment
 
+    def writers(self, paths: Collection[Path]) -> dict[Path, int]:
+        """Return the living leaders of sessions in which somebody has these files open, by file.
+
+        So a process is found whose environment says nothing (`env -i`) or is not for us to read,
+        as a set-uid program's. Of those the system tells only root; where it does not, nobody.
+        """
+        files = {_identity(path): path for path in paths}
+        files.pop(None, None)
+        found: dict[Path, int] = {}
+        everybody = [each for each in self._all() if not each.is_dead] if files else []
+        leaders = {each.pid for each in everybody if each.leads_session}
+        for process in sorted(everybody, key=lambda each: (each.start, each.pid)):
+            if process.session in leaders:
+                for file in files.keys() & set(self._written(process.pid)):
+                    found.setdefault(files[file], process.session)
+        return found
+
+    def _written(self, pid: int) -> Iterator[object]:
+        folder = self._proc / str(pid) / "fd"
+        with contextlib.suppress(OSError):  # gone, or not ours to look at
+            for descriptor in self._spared(lambda: list(folder.iterdir())):
+                if descriptor.lstat().st_mode & _WRITES:  # else it only reads, as `logs -f` does
+                    yield _identity(descriptor)
+
     def _all(self) -> Iterator[Process]:
         for folder in self._spared(self._folders) if self._is_there else ():
             with contextlib.suppress(
@@ -144,6 +170,7 @@ class Processes:
             is_dead=fields[_STATE] in (b"Z", b"X"),
             parent=int(fields[_PARENT]),
             group=int(fields[_GROUP]),
+            session=int(fields[_SESSION]),
         )
 
     def _spared(self, look: Callable[[], T]) -> T:
@@ -202,6 +229,14 @@ def _descends(process: Process, of: int, everyone: Mapping[int, Process]) -> boo
         seen.add(parent.pid)
         parent = everyone.get(parent.parent)
     return False
+
+
+def _identity(path: Path) -> object:
+    """Return what tells a file from any other; None for one that is not there."""
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return None
 
 
 def _spare() -> int:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import marks
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from scheduler.model import Attempt, Entry, Limit
     from scheduler.proc import Process
 
+NOTHING: Mapping[Attempt, Path] = MappingProxyType({})
 
 # What the system says when it has no room for another process, descriptor or file.
 _SCARCE = frozenset(
@@ -111,9 +113,10 @@ class Spawner(Protocol):
         None where the system does not tell.
         """
 
-    def orphans(self) -> Mapping[Attempt, int]:
+    def orphans(self, outputs: Mapping[Attempt, Path] = NOTHING, /) -> Mapping[Attempt, int]:
         """Return the pids of living jobs that an earlier daemon started.
 
+        They are known by their environments, and those of these attempts by their `outputs`, too.
         There are none on a system that does not tell of other processes. Raises OSError where one
         that does can't now.
         """
@@ -265,12 +268,18 @@ class RealSpawner:
     def began(self, started: int) -> float | None:
         return self._processes.began(started)
 
-    def orphans(self) -> Mapping[Attempt, int]:
+    def orphans(self, outputs: Mapping[Attempt, Path] = NOTHING, /) -> Mapping[Attempt, int]:
         found: dict[Attempt, int] = {}
         for process, environment in self._processes.own_leaders():
             attempt = marks.attempt_of(environment)
             if attempt is not None and not self._is_own(process.pid):
                 found.setdefault(attempt, process.pid)  # what it put into a session came after it
+        # Of a job that writes into a pipe it is the copier that has the file open: it lives as long
+        # as anybody can write into that pipe, so the attempt is not started beside itself.
+        attempts = {path: each for each, path in outputs.items() if each not in found}
+        for path, pid in self._processes.writers(attempts).items():
+            if not self._is_own(pid):
+                found[attempts[path]] = pid
         return found
 
     def escaped(self, ended: Mapping[Attempt, int], /) -> Mapping[Attempt, Sequence[Process]]:

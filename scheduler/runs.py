@@ -95,7 +95,7 @@ class Runs:
         )
         self._outcomes = Outcomes(self._ledger, self._jobs, draw)
         self._heritage = Heritage(
-            clock, spawner, self._ledger, self._watch, self._jobs, self._outcomes
+            clock, spawner, self._ledger, self._watch, self._jobs, self._outcomes, state
         )
         self._escaped = Escaped(clock, spawner)
         self._left: list[tuple[Running, int]] = []  # processes that got away, not yet journalled

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.clock import since_boot
 from scheduler.model import Exited, Signalled
-from scheduler.process import Ended, Launch
+from scheduler.process import NOTHING, Ended, Launch
 
 if TYPE_CHECKING:
     import asyncio
@@ -200,7 +200,7 @@ class VirtualSpawner:
         """See Spawner; a process is told by its pid."""
         return self._began.get(started)
 
-    def orphans(self) -> Mapping[Attempt, int]:
+    def orphans(self, _outputs: Mapping[Attempt, Path] = NOTHING, /) -> Mapping[Attempt, int]:
         """See Spawner; a daemon is never killed between a start and its record."""
         return {}
 

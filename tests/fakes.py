@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scheduler.clock import since_boot
 from scheduler.model import Exited, NotStarted, Signalled
-from scheduler.process import Ended, Launch
+from scheduler.process import NOTHING, Ended, Launch
 from scheduler.virtual import VirtualClock
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class FakeSpawner:
         some = (group.began for group in self._groups.values() if group.started == started)
         return next(some, None)
 
-    def orphans(self) -> Mapping[Attempt, int]:
+    def orphans(self, _outputs: Mapping[Attempt, Path] = NOTHING, /) -> Mapping[Attempt, int]:
         return {
             each.attempt: each.pid
             for each in self.launched

@@ -54,7 +54,7 @@ def pids(proc: Path) -> list[int]:
 
 def test_a_process_is_what_its_stat_says(proc: Path) -> None:
     add(proc, 7, stat(7, start=123))
-    assert Processes(proc).find(7) == Process(7, 123, leads_session=True)
+    assert Processes(proc).find(7) == Process(7, 123, leads_session=True, session=7)
     assert Processes(proc).find(8) is None
 
 
@@ -139,7 +139,7 @@ def test_without_a_descriptor_to_spare_a_process_is_still_found(proc: Path) -> N
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         for descriptor in hoard:
             os.close(descriptor)
-    assert found == [Process(7, 123, leads_session=True)] * 2 + [None]
+    assert found == [Process(7, 123, leads_session=True, session=7)] * 2 + [None]
     assert leaders == [7]
 
 

@@ -1019,6 +1019,37 @@ def test_what_a_killed_daemon_started_is_found_and_told_from_what_it_put_aside(
 
 
 @on_linux
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("exec env -i sleep 600", "nothing is in its environment"),
+        ("exec env -i CRON_JOB=other CRON_RUN=9 CRON_ATTEMPT=1 sleep 600", "or another job's"),
+        ("env -i sleep 600 & exec env -i sleep 600 > /dev/null 2>&1", "its child has the file"),
+        ("exec env -i sh -c 'echo a > /dev/stderr; exec sleep 600'", "its copier has it"),
+    ],
+)
+def test_a_job_whose_environment_says_nothing_is_known_by_its_output(
+    command: str, why: str, real: RealStage
+) -> None:
+    """So one that was started in the moment before a kill -9 is not started beside itself."""
+    launch = real.prepare(job(command))
+    pid = real.start(launch)
+    assert isinstance(launch, Launch)
+    eventually(lambda: b"CRON_RUN=1\0" not in Path(f"/proc/{pid}/environ").read_bytes())
+    outputs = {launch.attempt: real.output()}
+    later = real.next()
+    with real.output().open("rb"):  # whoever only reads it is nobody's job
+        found = later.orphans(outputs).get(launch.attempt)
+    assert found is not None, why
+    if "/dev/stderr" not in command:
+        assert found == pid, why
+    assert later.orphans().get(launch.attempt) is None, "it is not known otherwise"
+    real.spawner.signal(pid, signal.SIGKILL)
+    real.end(pid)
+    eventually(lambda: launch.attempt not in later.orphans(outputs))
+
+
+@on_linux
 def test_a_process_that_another_daemon_never_marked_is_no_orphan(real: RealStage) -> None:
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
         found = real.spawner.orphans()
