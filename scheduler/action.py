@@ -66,17 +66,17 @@ def refuse_long(what: str, text: str, offset: int) -> None:
 def _refuse_sixth(job: lines.Job, line: str, *, system: bool) -> None:
     first, at = lines.word(job.rest)
     if job.schedule[0] == "@":
-        _refuse_second(job, first, system=system)
+        _refuse_second(job, first, more=bool(job.rest[at:]), system=system)
     elif sixth.is_field(first, more=bool(job.rest[at:]), system=system):
         bad = sixth.refuse(f"{job.schedule} {first}")
         bad.offset = lines.schedule_offset(line, job.schedule_at, bad.offset)
         raise bad
 
 
-def _refuse_second(job: lines.Job, first: str, *, system: bool) -> None:
+def _refuse_second(job: lines.Job, first: str, *, more: bool, system: bool) -> None:
     """Refuse what can't be a command, and makes the nickname's line mean another time."""
     name = job.schedule.partition(" ")[0]
-    if first.startswith("*") or (first.isdecimal() and not system):
+    if sixth.is_field(first, more=more, system=system):
         message = f"{name} stands for all fields"
         raise BadValue("too-many-fields", message, offset=job.rest_at, hint="leave out the others")
     length = job.schedule.partition(" ")[2]

@@ -155,7 +155,7 @@ class _Reader:
             return
         zone, quote = scope.get(settings.ZONE), self._quote(assigned)
         self._note(*remarks.on_variable(assigned, quote=quote, zone=zone.key if zone else ""))
-        self._note(*slips.on_variable(assigned))
+        self._note(*slips.on_variable(assigned, quote))
         if assigned.name in settings.VARIABLES:
             self._act(scope, assigned)
         if assigned.name not in remarks.IGNORED:

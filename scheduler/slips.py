@@ -30,8 +30,7 @@ _UNSEEN = (
 _ANY_UNSEEN = re.compile(f"[{_UNSEEN}]")
 _AT_AN_EDGE = re.compile(rf"(?:^|(?<=[ \t]))[{_UNSEEN}]|[{_UNSEEN}](?=[ \t]|$)")
 _QUOTED = re.compile(r"""(?:'[^']*'|"[^"]*")""")
-_CURLY = re.compile("[\u2018-\u201f\u00ab\u00bb]")
-_CURLY_WORD = re.compile("(?:^|(?<=[ \t=]))[\u2018-\u201f]")
+_CURLY_WORD = re.compile("(?:^|(?<=[ \t=:]))[\u2018-\u201f\u00ab\u00bb]")
 _OPENING = re.compile("[\"'`\u2018-\u201f\u00ab\u00bb]")
 _IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _ANACRON = re.compile(
@@ -79,7 +78,7 @@ def better(line: str, start: int) -> BadValue | None:
 def _anacrontab(job: str, at: int) -> BadValue:
     """Return the error about a line of an anacrontab, which names its job behind two numbers."""
     message = "a line of an anacrontab: period in days, delay in minutes, job, command"
-    hint = f"write CRON_NAME={job} @daily COMMAND (or @weekly): what is missed is made up for"
+    hint = f"write CRON_NAME={job} CRON_WITHIN=1d @daily COMMAND, or @weekly, or @monthly"
     return BadValue("anacrontab", message, offset=at, hint=hint)
 
 
@@ -151,11 +150,14 @@ def _name(character: str) -> str:
 # --- warned about --------------------------------------------------------------------------------
 
 
-def on_variable(assigned: Assigned) -> Iterator[Remark]:
-    """Yield the warnings about what an assignment holds that its writer hardly sees."""
+def on_variable(assigned: Assigned, quote: str) -> Iterator[Remark]:
+    """Yield the warnings about what an assignment holds that its writer hardly sees.
+
+    `quote` is that which its value stands in, and within which curly ones are text.
+    """
     if found := _ANY_UNSEEN.search(assigned.name):
         yield _unseen(found, assigned.name_at, "is part of the name")
-    if found := _CURLY.search(assigned.value):
+    if not quote and (found := _CURLY_WORD.search(assigned.value)):
         at = assigned.value_at + found.start()
         message = f"the quote {found[0]} is part of the value: only ' and \" are quotes here"
         yield Remark("curly-quote", message, at, "write ' or \"")

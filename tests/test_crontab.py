@@ -582,6 +582,8 @@ def test_the_system_form_has_a_user(
         ("30  5 *  *   * * x", 7, "too-many-fields", "one * too many"),
         ("0 9 * * * *.sh", 11, "too-many-fields", "cron takes no such command either"),
         ("@hourly * * * * * x", 9, "too-many-fields", "a nickname stands for all fields"),
+        ("@daily MON x", 8, "too-many-fields", "with any other"),
+        ("@daily 5 x", 8, "too-many-fields", "or a number"),
         ("@every 1h 30m x", 11, "too-many-fields", "a duration in two words"),
         ("0 0 7 * * mon-fri x", 1, "seconds-field", "names"),
         ("-0 9 * * * x", 1, "dash", "a dash is for the system form"),

@@ -105,7 +105,7 @@ def test_what_its_writer_hardly_sees_runs_with_a_warning(
     [
         ("MAILTO=\u201croot\u201d", 8, "curly-quote", "\u201croot\u201d"),
         ("A=\u00abb\u00bb", 3, "curly-quote", "\u00abb\u00bb"),
-        ("A='it\u2019s'", 6, "curly-quote", "it\u2019s"),
+        ("PATH=/bin:\u201c/x\u201d", 11, "curly-quote", "/bin:\u201c/x\u201d"),
         ("A=b\u200b", 4, "hidden-character", "b\u200b"),
         ("A=b\\", 4, "backslash", "b\\"),
     ],
@@ -148,6 +148,8 @@ def test_a_name_with_a_character_that_nobody_sees_is_pointed_out() -> None:
         "0 5 * * * echo it\u2019s",  # an apostrophe as it should be
         "0 5 * * * echo a\\ b",
         "0 5 * * * echo a \\\\",  # a pair is no end: but Debian halves it
+        "A=it\u2019s so",
+        "A='\u201cso\u201d'",
         "0 5 * * * a\r",
         "0 5 * * * a\r\r",
         "0 5 1 jan * x",
