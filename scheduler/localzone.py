@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler import zonedata
 from scheduler.errors import BadValue
+from scheduler.zone_changes import first_difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,7 @@ LOCALTIME = Path("/etc/localtime")
 
 _NAMES = "timezone"  # a file beside it, on some systems: a name that may be stale
 _MOST_LINKS = 40  # as many as Linux follows
+_COMPARED = datetime(2020, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
 
 
 def machine_zone(
@@ -68,7 +71,10 @@ def _of_file(path: Path) -> ZoneInfo:
     if not path.exists():
         return zonedata.UTC_ZONE
     zone = zonedata.named(str(path))  # refuses what is damaged
-    twin = zonedata.twin(zonedata.bytes_of(path), _named_beside(path))
+    likely = _named_beside(path)
+    twin = zonedata.twin(zonedata.bytes_of(path), likely)
+    if twin is None and zonedata.is_name(likely) and _is_alike(path, likely):
+        twin = likely
     return zone if twin is None else zonedata.named(twin)
 
 
@@ -86,13 +92,21 @@ def _names_on_the_way(path: Path) -> list[str]:
 
 
 def _is_alike(path: Path, name: str) -> bool:
-    """Say whether the zone of this name has the rules that are in the file, if there is one."""
+    """Say whether the zone of this name has the rules that are in the file, if there is one.
+
+    Two databases may write the same rules in other bytes, so what they show is compared.
+    """
     if not path.exists():
         return True
     file = zonedata.file_of(name)
     with suppress(OSError):
-        return file is not None and zonedata.bytes_of(file) == zonedata.bytes_of(path)
-    return False
+        if file is not None and zonedata.bytes_of(file) == zonedata.bytes_of(path):
+            return True
+    try:
+        pair = zonedata.named(str(path)), zonedata.named(name)
+    except BadValue:
+        return False
+    return first_difference(*pair, *_COMPARED) is None
 
 
 def _named_beside(path: Path) -> str:

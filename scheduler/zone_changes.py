@@ -87,7 +87,7 @@ def conflicts(zones: Iterable[str], now: datetime) -> Iterator[Problem]:
     """Yield a warning for each zone that two databases tell differently within a year from now."""
     for name in sorted(zones):
         pair = zonedata.pair(name)
-        at = None if pair is None else _first_difference(*pair, now, now + _AHEAD)
+        at = None if pair is None else first_difference(*pair, now, now + _AHEAD)
         if pair is not None and at is not None:
             yield _conflict(name, pair, at)
 
@@ -125,10 +125,13 @@ def _time(at: datetime | None) -> str:
     return f"{at:%a %Y-%m-%d %H:%M}{at.isoformat()[-6:]} ({at.astimezone(UTC):%H:%M} UTC)"
 
 
-def _first_difference(
+def first_difference(
     one: ZoneInfo, two: ZoneInfo, start: datetime, end: datetime
 ) -> datetime | None:
-    """Return the first minute from `start` to `end` at which the two show different times."""
+    """Return the first minute from `start` to `end` at which the two show different times.
+
+    None if there is none.
+    """
     at: datetime | None = start.astimezone(UTC).replace(second=0, microsecond=0)
     while at is not None:
         if at.astimezone(one).utcoffset() != at.astimezone(two).utcoffset():

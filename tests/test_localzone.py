@@ -100,6 +100,23 @@ def test_a_link_to_a_link_names_the_zone(tmp_path: Path) -> None:
     assert local(tmp_path) == ("America/Lima", None)
 
 
+def test_a_link_names_the_zone_though_zones_are_read_from_another_database(tmp_path: Path) -> None:
+    """As under a Python that brings its own, which writes the same rules in other bytes."""
+    other = BERLIN.replace(b"LMT", b"XYZ")
+    file = put(tmp_path, "opt/zoneinfo/Europe/Berlin", other)
+    (tmp_path / "localtime").symlink_to(file)
+    assert local(tmp_path) == ("Europe/Berlin", None)
+
+
+def test_so_does_a_name_beside_a_copy_but_only_with_the_same_rules(tmp_path: Path) -> None:
+    put(tmp_path, "localtime", BERLIN.replace(b"LMT", b"XYZ"))
+    for name in ("Asia/Tokyo", "Mars/Olympus", "/etc/passwd"):
+        (tmp_path / "timezone").write_text(f"{name}\n")
+        assert local(tmp_path) == (str(tmp_path / "localtime"), None)
+    (tmp_path / "timezone").write_text("Europe/Berlin\n")
+    assert local(tmp_path) == ("Europe/Berlin", None)
+
+
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "mine").symlink_to("localtime")
     (tmp_path / "localtime").symlink_to("mine")
