@@ -10,12 +10,17 @@ SELECT ?= not privileged
 PREFIX ?= $(HOME)/.local
 INSTALLED := $(PREFIX)/share/meridian/venv
 
+# pip's own remarks are no help to who reads them here; its errors are.
+PIP := -m pip install -qq --disable-pip-version-check --no-deps
+
 define need_python
-@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
   { echo "Meridian needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+  { echo "Python's venv is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 endef
 
-.PHONY: help run test check format lint types unit test-system bench lock install clean
+.PHONY: help run test check format lint types unit test-system bench lock install uninstall clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,13 +28,13 @@ help:  ## list the targets
 $(STAMP): .ci/requirements.lock pyproject.toml
 	$(need_python)
 	@echo "Setting up $(VENV) (once; about half a minute) ..."
-	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .ci/requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(PIP) --require-hashes -r .ci/requirements.lock
+	@$(BIN)/python $(PIP) --no-build-isolation --editable .
 	@touch $@
 
 run: $(STAMP)  ## the daemon on crontabs/demo.crontab, in the foreground; Ctrl-C ends it
-	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/meridian run crontabs/demo.crontab --state $(STATE)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/meridian run crontabs/demo.crontab --state $(STATE) --echo-output
 
 test: format lint types unit  ## format check, lint, strict types and tests
 
@@ -53,7 +58,7 @@ bench: $(STAMP)  ## figures: lateness, bursts, load time, memory; ratios side by
 	@$(BIN)/python -m tests.bench
 
 lock: $(STAMP)  ## work out the lock anew from pyproject.toml (the only target that needs uv)
-	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/python $(PIP) uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --group dev --custom-compile-command "make lock" -o .ci/requirements.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -61,11 +66,22 @@ lock: $(STAMP)  ## work out the lock anew from pyproject.toml (the only target t
 
 install:  ## meridian for this user, in an environment of its own, linked from ~/.local/bin
 	$(need_python)
-	@$(PYTHON) -m venv $(INSTALLED) || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(INSTALLED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .ci/install.lock
-	@$(INSTALLED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .
-	@mkdir -p $(PREFIX)/bin && ln -sf $(INSTALLED)/bin/meridian $(PREFIX)/bin/meridian
+	@echo "Installing (some 20 seconds) ..."
+	@$(PYTHON) -m venv "$(INSTALLED)"
+	@"$(INSTALLED)/bin/python" $(PIP) --require-hashes -r .ci/install.lock
+	@"$(INSTALLED)/bin/python" $(PIP) .
+	@mkdir -p "$(PREFIX)/bin" && ln -sf "$(INSTALLED)/bin/meridian" "$(PREFIX)/bin/meridian"
 	@echo "Installed $(PREFIX)/bin/meridian"
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) exit;; esac; \
+	case "$${SHELL##*/}" in zsh) file=.zshrc;; bash) file=.bashrc;; *) file=.profile;; esac; \
+	echo "$(PREFIX)/bin is not on your PATH. Put it there, and open a new terminal:"; \
+	echo "  echo 'export PATH=\"$(PREFIX)/bin:\$$PATH\"' >> ~/$$file"
+
+uninstall:  ## take away what install made; crontabs, runs and their output stay
+	@if [ "$$(readlink "$(PREFIX)/bin/meridian")" = "$(INSTALLED)/bin/meridian" ]; then rm -f "$(PREFIX)/bin/meridian"; fi
+	@if [ -d "$(INSTALLED)" ]; then rm -rf "$(INSTALLED)" && rmdir "$(dir $(INSTALLED))" 2>/dev/null; \
+	echo "Uninstalled $(PREFIX)/bin/meridian; crontabs, runs and their output stay."; \
+	else echo "Nothing is installed in $(PREFIX)"; fi
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) $(STATE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -114,7 +114,6 @@ class _Human(logging.Formatter):
         self._stream = stream
         self._is_terminal = stream.isatty()
         self._colour = self._is_terminal if colour is None else colour
-        self._place = 0 if self._is_terminal else _WIDE  # cells of a job's name so far
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, or the lines where its words have several."""
@@ -122,7 +121,7 @@ class _Human(logging.Formatter):
         message = record.getMessage()
         head = f"{self._time(record.created)}  {message:<9}"
         width, indent = self._width(), cell_len(head) + 2
-        words = self._subject(said, (width or 0) // 6) + str(said.get("say") or "")
+        words = self._subject(said, width // 8 if width else _WIDE) + str(said.get("say") or "")
         first, *others = (clean(line) for line in words.split("\n"))
         first, *rest = wrapped(f"{head}  {first}", width, indent) if width else [f"{head}  {first}"]
         text = "\n".join(line.rstrip() for line in (first, *rest, *others))
@@ -132,15 +131,14 @@ class _Human(logging.Formatter):
         here = datetime.fromtimestamp(created).astimezone()  # the reader's own wall clock
         return f"{here:%H:%M:%S}" if self._is_terminal else here.isoformat(" ", "seconds")
 
-    def _subject(self, said: Mapping[str, Fact], most: int) -> str:
-        """Return the job, in a column as wide as names so far but `most`, and the run's number."""
+    def _subject(self, said: Mapping[str, Fact], cells: int) -> str:
+        """Return the job, in a column of so many cells at least, and the number of its run."""
         job, run = said.get("job"), said.get("run")
         if job is None:
             return ""
         name = clean(str(job))
-        self._place = max(self._place, min(cell_len(name), most))
         number = "" if run is None else f"run {run}" + (": " if said.get("say") else "")
-        return f"{set_cell_size(name, max(self._place, cell_len(name)))}  {number}"
+        return f"{set_cell_size(name, max(cells, cell_len(name)))}  {number}"
 
     def _width(self) -> int | None:
         """Return how many cells a line has, None where that is not a screen's."""
