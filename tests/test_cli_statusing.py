@@ -600,3 +600,27 @@ def test_a_daemon_that_is_stopped_is_no_reason_to_hang(
     socket(person).parent.mkdir()
     with closing(control.listen(socket(person))):
         assert "it may be stopped" in screen()
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("command", [("status",), ("status", "--check"), ("history",), ("reload",)])
+def test_a_state_folder_of_root_is_asked_about_with_sudo(
+    person: Person, command: tuple[str, ...]
+) -> None:
+    person.state.mkdir(mode=0o700)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.setgroups([])
+        os.setgid(60125)
+        os.setuid(60125)
+        result = person.types(*command, "--state", str(person.state))
+        os.write(writing, f"{result.exit_code} {result.output}".encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, encoding="utf-8") as stream:
+        said = stream.read()
+    way = f"if it is root's, as root: sudo meridian status --state {person.state}\n"
+    assert said.endswith(f"{person.state} is not open to you; {way}"), said
+    assert not said.startswith("0 ")

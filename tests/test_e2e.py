@@ -182,7 +182,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         journal.settimeout(10)
         demo = stack.enter_context(
             running(
-                *(str(DEMO), "--state", str(folder / "demo"), "--log-format", "human"),
+                *(
+                    str(DEMO),
+                    "--state",
+                    str(folder / "demo"),
+                    "--log-format",
+                    "human",
+                    "--echo-output",
+                ),
                 log=folder / "demo.log",
             )
         )
@@ -367,6 +374,7 @@ def test_systemd_hears_when_it_is_ready_and_when_it_stops(told: Told) -> None:
         r"failed +flaky +run \d+: exit 1 after .*; attempt 3 in",
         r"succeeded +flaky +run \d+: exit 0",
         r"failed +hopeless +run \d+: exit 75 after .*; gave up after attempt \d",
+        r"output +flaky +run \d+: attempt 1",
         r"failed +endless +run \d+: timed out after 3 s; gave up",
         r"next +morning-tokyo +09:00 Asia/Tokyo, in ",
         r"next +in [\d.]+ m?s: .*berlin",

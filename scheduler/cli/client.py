@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from scheduler import control, lock
+from scheduler import control, lock, sources
 from scheduler.cli import given
 from scheduler.errors import NoDaemon
 from scheduler.protocol import Reply, Request
+
+_MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
 
 
 def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE) -> Reply:
@@ -20,6 +23,9 @@ def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE)
         return control.call(places.socket, request, timeout)
     except NoDaemon as error:
         pid = lock.holder(places.state)
+        if pid is None and state is None and os.geteuid() and sources.is_there(_MACHINES):
+            way = "the machine's own is asked by: sudo meridian status"
+            raise NoDaemon(f"{error}; {way}") from error
         if pid is None:
             raise
         lives = f"a daemon (pid {pid}) has the state folder {places.state}"

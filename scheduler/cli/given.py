@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,7 +18,7 @@ from scheduler import human_time, localzone, sources, values, zonedata
 from scheduler import places as machine
 from scheduler.cli import show
 from scheduler.cli.show import remark
-from scheduler.errors import BadValue, SourceRefused
+from scheduler.errors import BadValue, MeridianError, SourceRefused
 from scheduler.human_time import Typed
 from scheduler.journal import Journal
 from scheduler.places import Places
@@ -56,8 +57,30 @@ State = Annotated[
 
 
 def here(state: Path | None = None) -> Places:
-    """Return the places of the user who asks; MeridianError if that user has none."""
-    return machine.places(os.environ, os.geteuid(), state=state and state.absolute())
+    """Return the places of the user who asks; MeridianError if that user has none, or no access."""
+    places = machine.places(os.environ, os.geteuid(), state=state and state.absolute())
+    if not _is_open(places.state):
+        option = "" if state is None else f" --state {shlex.quote(str(places.state))}"
+        raise NotYours(
+            f"{places.state} is not open to you; if it is root's, as root: "
+            f"sudo meridian status{option}"
+        )
+    return places
+
+
+class NotYours(MeridianError):
+    """A state folder that the user who asks may not look into."""
+
+
+def _is_open(folder: Path) -> bool:
+    """Say whether this user may look into a folder, or into where it would be."""
+    try:
+        folder.stat()
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def own_zone() -> ZoneInfo:
