@@ -80,9 +80,10 @@ class Backfill:
 
     def make_up(self, entry: Entry, backlog: Backlog, first: datetime) -> None:
         """Let missed instants be made up for, the oldest not before `first`."""
-        self._backlogs.put(backlog)
+        counted = self._backlogs.counted(entry, backlog)
+        self._backlogs.put(counted)
         self._backlogs.wait(entry.job, first)
-        self._ledger.catches_up(entry, backlog)
+        self._ledger.catches_up(entry, counted)
 
     # --- what is drawn ---------------------------------------------------------------------------
 

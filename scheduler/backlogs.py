@@ -73,6 +73,11 @@ class Backlogs:
         self._now()[backlog.job] = backlog
         self._ledger.then(self._jobs.__setitem__, backlog.job, backlog)
 
+    def counted(self, entry: Entry, backlog: Backlog) -> Backlog:
+        """Return it without those that have a row already, from a time that it was built on."""
+        known = self._number(LeftOut(entry, backlog.next, backlog.last, Reason.MISSED))
+        return replace(backlog, left=max(1, known))
+
     def end(self, job: str) -> None:
         """Let a job have no backlog."""
         self._ledger.end_backlog(job)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from scheduler.backlog import Backlog
     from scheduler.record import OpenRun, RunRow
 
 MINUTE = timedelta(minutes=1)
@@ -364,6 +365,10 @@ class Doomed:
     def runs(self) -> list[RunRow]:
         with closing(self._journal()) as journal:
             return journal.history()
+
+    def backlogs(self) -> list[Backlog]:
+        with closing(self._journal()) as journal:
+            return journal.backlogs()
 
     def last(self) -> datetime:
         last = self._last_tick()
