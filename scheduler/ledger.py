@@ -120,7 +120,7 @@ class Ledger:
     def catches_up(self, entry: Entry, backlog: Backlog) -> None:
         """Tell that all of these instants are made up for."""
         facts = wording.backlog_facts(entry, backlog, self._now())
-        self.then(partial(self._log.info, "catches up", **facts))
+        self.then(partial(self._log.info, "catch-up", **facts))
 
     def taken(self, left_out: LeftOut) -> list[datetime]:
         """Return the instants of a stretch that are accounted for already, in order."""
