@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from scheduler import items, lines
 from scheduler.errors import BadValue
-from scheduler.fields import MONTH, shortened
+from scheduler.fields import DAY, MONTH, shortened
 from scheduler.remarks import Remark
 
 if TYPE_CHECKING:
@@ -32,11 +33,14 @@ _AT_AN_EDGE = re.compile(rf"(?:^|(?<=[ \t]))[{_UNSEEN}]|[{_UNSEEN}](?=[ \t]|$)")
 _QUOTED = re.compile(r"""(?:'[^']*'|"[^"]*")""")
 _CURLY_WORD = re.compile("(?:^|(?<=[ \t=:]))[\u2018-\u201f\u00ab\u00bb]")
 _OPENING = re.compile("[\"'`\u2018-\u201f\u00ab\u00bb]")
+_WORD = re.compile(f"[^{lines.BLANKS}]+")
 _IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _ANACRON = re.compile(
     rf"(?:[0-9]+|@(?!every)[A-Za-z]+)[{lines.BLANKS}]+[0-9]+[{lines.BLANKS}]+([A-Za-z][\w.-]*)"
     rf"[{lines.BLANKS}]+([^{lines.BLANKS}]+)"
 )
+
+_MOST = 10_000  # characters behind a CR in which a line is looked for
 
 # --- refused -------------------------------------------------------------------------------------
 
@@ -49,7 +53,8 @@ def whole(line: str, start: int) -> BadValue | None:
     if "\r" not in line:
         return None
     at = line.index("\r", start)
-    if not any(_is_line(part) for part in line[at + 1 :].split("\r")):
+    parts = line[at + 1 : at + _MOST].split("\r")
+    if not any(_is_line(part) for part in parts if part):
         return None
     message = "a CR alone ends no line: everything behind it is part of this one"
     hint = "the file has the line ends of an old Mac; mend it with: tr '\\r' '\\n' <old >new"
@@ -59,8 +64,8 @@ def whole(line: str, start: int) -> BadValue | None:
 def better(line: str, start: int) -> BadValue | None:
     """Return an error that says what a line is which is no job; None if nobody can tell."""
     unseen = _ANY_UNSEEN.search(line, start)
-    words = list(re.finditer(rf"[^{lines.BLANKS}]+", line[start:]))[:6]
-    if unseen and words and unseen.start() < start + words[-1].end():
+    words = list(islice(_WORD.finditer(line, start), 6))
+    if unseen and words and unseen.start() < words[-1].end():
         return _unseen_error(unseen)
     if _OPENING.match(line, start) and lines.looks_like_job(
         _OPENING.sub("", line[start:]), command=False
@@ -70,7 +75,7 @@ def better(line: str, start: int) -> BadValue | None:
             "quoted-schedule", "a schedule stands in no quotes", offset=start, hint=hint
         )
     found = _ANACRON.match(line, start)
-    if found and not _is_field(MONTH, found[2]):
+    if found and not _is_field(DAY, found[1]) and not _is_field(MONTH, found[2]):
         return _anacrontab(found[1], start)
     return None
 

@@ -35,6 +35,7 @@ REFUSED = [
     ("1 5 cron.daily nice run-parts /etc/cron.daily\n", [(1, 1, "anacrontab")], [], "of an anacrontab"),
     ("7\t25\tcron.weekly\tx\n", [(1, 1, "anacrontab")], [], "a short one"),
     ("@monthly 45 cron.monthly nice run-parts x\n", [(1, 1, "anacrontab")], [], "with a nickname"),
+    ("0 9 L jann * x\n", [(1, 7, "bad-name")], [], "not so a misspelt month"),
     ("1 5 backup /bin/backup -a b\n", [(1, 1, "anacrontab")], [], "by any name"),
     ('"0 5 * * *" a\n', [(1, 1, "quoted-schedule")], [], "a schedule in quotes"),
     ("'0 5 * * *' a\n", [(1, 1, "quoted-schedule")], [], "of either kind"),
@@ -176,3 +177,21 @@ def test_crlf_ends_a_line_as_it_always_has() -> None:
     table = read("A=1\r\n0 5 * * * a\r\n\r\n# c\r\n0 6 * * * b\r\n")
     assert table.problems == ()
     assert [entry.command for entry in table.entries] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\r" * 1_000_000 + b"x",
+        b"0 5 * * * a" + b"\rb" * 500_000,
+        b"0 5 * * * " + "\u00a0 ".encode() * 300_000,
+        b'"' + b"0 " * 500_000,
+        b"1 5 " + b"a " * 500_000,
+        b"0 5 * * * " + b"\\" * 100_001,
+        b"0 5 * * * " + b"'\\" * 60_000,
+    ],
+)
+@pytest.mark.timeout(20)
+def test_a_line_without_an_end_is_judged_in_no_time(line: bytes) -> None:
+    for system in (False, True):
+        assert len(read(line + b"\n0 6 * * * x\n", system=system).problems) >= 1
