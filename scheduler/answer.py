@@ -112,7 +112,8 @@ def _ended(known: Known, row: RunRow, started: datetime) -> str:
 
 def _how(attempt: AttemptRow) -> str:
     limit = "" if attempt.limit is None else f", its CRON_{attempt.limit.name} was used up"
-    return f"{attempt.outcome}{limit}"
+    behind = f", {wording.of_left_behind(attempt.left_behind)}" if attempt.left_behind else ""
+    return f"{attempt.outcome}{limit}{behind}"
 
 
 def _lateness(known: Known, row: RunRow, started: datetime) -> list[str]:

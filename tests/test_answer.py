@@ -12,7 +12,7 @@ from world import World, line, when
 from scheduler.answer import answer, misses
 from scheduler.cli.asking import known_of
 from scheduler.expression import parse
-from scheduler.model import Exited, Expression, Limit, Signalled
+from scheduler.model import Attempt, Exited, Expression, Limit, Signalled
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FAILS = Act(outcome=Exited(3))
@@ -53,6 +53,15 @@ def test_it_failed() -> None:
     assert why(world, "job", "12:00").endswith(
         "started at 12:00:00 and failed (exit 3) in attempt 2, for good: no attempts left."
     )
+
+
+def test_something_of_it_got_away_when_it_was_ended() -> None:
+    world = World(line("job", "0 12 * * *", retries=0), "11:59:30", {"job": [FAILS]})
+    world.runs_until("12:01")
+    run = world.journal.history(limit=1)[0].run
+    world.journal.left_behind(Attempt(run, 1), 2)
+    told = why(world, "job", "12:00")
+    assert "failed (exit 3, left 2 processes behind, which got SIGTERM too)" in told
 
 
 def test_a_limit_ended_it() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -208,3 +211,25 @@ def test_entries_without_a_zone_go_with_the_machine(
     put(tmp_path, "localtime", b"")  # what it was last is better than nothing
     zonedata.renew()
     assert [entry.zone.key for entry in crontabs.load().entries] == ["America/Lima", "Asia/Tokyo"]
+
+
+@pytest.mark.privileged
+@pytest.mark.e2e
+def test_a_machine_with_a_copy_and_a_stale_name_is_where_its_date_command_says(
+    tmp_path: Path,
+) -> None:
+    """Alpine's recipe, in an /etc of the test's own; nothing is said of it on standard error."""
+    shutil.copytree("/etc", tmp_path / "etc", symlinks=True, ignore_dangling_symlinks=True)
+    (tmp_path / "etc/localtime").unlink(missing_ok=True)
+    put(tmp_path / "etc", "localtime", LIMA)
+    (tmp_path / "etc/timezone").write_text("Asia/Tokyo\n")
+    (tmp_path / "crontab").write_text("0 9 * * * x\n")
+    own = f"{sys.executable} -m scheduler list --json {tmp_path / 'crontab'}"
+    script = f"mount --bind {tmp_path / 'etc'} /etc && date +%z && {own} && TZ= {own}"
+    environment = {name: text for name, text in os.environ.items() if name != "TZ"}
+    told = subprocess.run(
+        ("unshare", "--mount", "sh", "-c", script), capture_output=True, env=environment, check=True
+    )
+    date, copied, empty = told.stdout.decode().splitlines()
+    zones = [json.loads(row)["zone"] for row in (copied, empty)]
+    assert (date, zones, told.stderr) == ("-0500", ["America/Lima", "UTC"], b"")
