@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
+from rich.cells import cell_len
 from rich.text import Text
 
 from scheduler.cli import app, given
@@ -207,6 +208,42 @@ def test_a_table_fits_the_terminal_and_is_whole_in_a_pipe(
     lines = Text.from_ansi(shown).plain.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert any(line.endswith("…") for line in lines)
+
+
+LONG = "nightly-backup-of-the-main-cluster-to-the-offsite-store"
+HARD = f"""\
+CRON_NAME={LONG} 30 2 * * * backup {"--to /srv/backup " * 9}
+CRON_TZ=America/Argentina/ComodRivadavia CRON_NAME=ba 0 9 * * 1-5 echo こんにちは世界、{"とても長い" * 9}
+CRON_TZ=Europe/Berlin CRON_NAME=x 0,15,30,45 8-18/2 1-15 jan,mar,may,jul mon-fri rsync 🚀🚀🚀
+CRON_NAME=yearly 30 2 28 3 * echo new
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "width"),
+    [
+        *((("list",), width) for width in (60, 80, 100, 200)),
+        (("next", "-n", "300"), 80),
+        (("next", "--from", "2027-03-28", "-n", "9"), 60),
+        (("simulate", "--from", "2027-03-28", "--until", "2027-03-29"), 60),
+        (("simulate", "--from", "2027-03-01", "--until", "2027-04-01"), 80),
+        (("audit", "--year", "2027"), 80),
+        (("check",), 60),
+    ],
+)
+def test_on_no_screen_a_line_is_too_long_or_a_name_or_time_is_cut(
+    person: Person, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = on_a_terminal(person, *words, person.file(HARD)).replace("\r\n", "\n")
+    lines = Text.from_ansi(shown).plain.splitlines()
+    assert [line for line in lines if cell_len(line.rstrip()) > width] == []
+    text = "\n".join(lines)
+    assert len(lines) > (300 if "300" in words else 1) or words[0] == "check"
+    for piece in ("night", "America"):  # wherever it begins it goes on to its end
+        whole = {"night": LONG, "America": "America/Argentina/ComodRivadavia"}[piece]
+        assert text.count(piece) == text.count(whole)
+    assert not re.search(r"\d…|\d\d:\n", text)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
