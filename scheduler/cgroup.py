@@ -91,6 +91,16 @@ class Groups:
         if not _is_removed(group):
             self._left.append(group)
 
+    def living(self, name: str) -> list[int]:
+        """Return the pids of what lives on in a group of this name; none where there is none."""
+        found: list[int] = []
+        for group in self._left:
+            if group.name.startswith(f"{_ATTEMPT}{name}-"):
+                with suppress(OSError):  # it has just been removed
+                    text = (group / "cgroup.procs").read_text(encoding="ascii")
+                    found += map(int, text.split())
+        return found
+
     def _sweep(self) -> None:
         """Remove some of the groups in which nothing lives any more.
 

@@ -33,6 +33,9 @@ class Groups(Protocol):
     def remove(self, group: Path) -> None:
         """Remove a group, now or when what was left in it has ended."""
 
+    def living(self, name: str) -> list[int]:
+        """Return the pids of what lives on in a removed group that was made with this name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limited:
@@ -101,6 +104,10 @@ class Limiter:
         )
         return outcome, limit
 
+    def living(self, attempt: Attempt) -> list[int]:
+        """Return the pids of what lives on in the cgroup of an attempt that is over."""
+        return [] if self._groups is None else self._groups.living(_name(attempt))
+
     def _ran_out(self, limited: Limited) -> bool | None:
         if self._groups is None or limited.group is None:
             return None
@@ -109,7 +116,11 @@ class Limiter:
     def _group(self, settings: Settings, attempt: Attempt) -> Path | None:
         if settings.memory is None or self._groups is None:
             return None
-        return self._groups.make(f"{attempt.run.number}.{attempt.number}", settings.memory)
+        return self._groups.make(_name(attempt), settings.memory)
+
+
+def _name(attempt: Attempt) -> str:
+    return f"{attempt.run.number}.{attempt.number}"
 
 
 def _is_allowed(nice: int, own: int) -> bool:

@@ -288,7 +288,18 @@ class RealSpawner:
             attempt = marks.attempt_of(environment)
             if attempt is not None and ended.get(attempt, process.group) != process.group:
                 found.setdefault(attempt, []).append(process)
+        for attempt, pid in ended.items():
+            for process in self._in_cgroup(attempt, pid):
+                if process not in found.get(attempt, ()):
+                    found.setdefault(attempt, []).append(process)
         return found
+
+    def _in_cgroup(self, attempt: Attempt, group: int) -> Iterator[Process]:
+        """Yield what got away within the cgroup of an attempt, whatever it did to its marks."""
+        for pid in self._limiter.living(attempt):
+            process = self._processes.find(pid)
+            if process is not None and not process.is_dead and process.group != group:
+                yield process
 
     def end(self, process: Process, number: int, /) -> None:
         found = self._processes.find(process.pid)

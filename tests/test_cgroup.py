@@ -120,6 +120,25 @@ def test_the_daemon_and_all_beside_it_move_down_first_and_only_once(kernel: Kern
     assert kernel.said == [f"the cgroup {UNIT}, for each attempt as a whole"]
 
 
+def test_what_lives_on_in_a_group_is_known_by_the_name_of_its_attempt(kernel: Kernel) -> None:
+    kernel.delegate()
+    groups = kernel.groups()
+    for name in ("7.1", "7.10"):
+        group = groups.make(name, 1)
+        assert group is not None
+        kernel.busy.add(group)
+        (group / "cgroup.procs").write_text("100\n101\n" if name == "7.1" else "102\n")
+        assert groups.living(name) == []  # it is not over
+        groups.remove(group)
+    assert (groups.living("7.1"), groups.living("7.10"), groups.living("7")) == (
+        [100, 101],
+        [102],
+        [],
+    )
+    (kernel.root / "attempt-7.1-x/cgroup.procs").unlink()  # it goes at this moment
+    assert groups.living("7.1") == []
+
+
 def test_who_starts_a_process_meanwhile_is_moved_again(kernel: Kernel) -> None:
     kernel.delegate()
     kernel.refuses = {

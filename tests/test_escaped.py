@@ -92,6 +92,26 @@ def test_only_what_descends_from_this_daemon_and_has_the_marks_is_found(
         assert list(spawner._processes.descendants(made.pid + 1_000_000)) == []
 
 
+def test_a_cgroup_tells_of_those_too_that_dropped_their_marks() -> None:
+    mark, lives = attempt(1), list[int]()
+
+    class Groups:
+        def make(self, _name: str, _memory: int) -> None: ...
+        def ran_out(self, _group: Path) -> bool:
+            return False
+
+        def remove(self, _group: Path) -> None: ...
+        def living(self, name: str) -> list[int]:
+            return lives if name == "1.1" else []
+
+    spawner = RealSpawner({}, "/", "me", groups=Groups())
+    with child("env -i setsid sleep 301 & wait", mark) as made:
+        until(lambda: any(p.group != made.pid for p, _ in Processes().descendants(made.pid)))
+        assert spawner.escaped({mark: made.pid}) == {}
+        lives += [made.pid, *(p.pid for p, _ in Processes().descendants(made.pid)), 2**22 + 1]
+        assert commands(spawner.escaped({mark: made.pid, attempt(2): 1}), mark) == ["301"]
+
+
 def test_a_number_that_went_round_is_not_signalled(spawner: RealSpawner) -> None:
     with child("exec sleep 300", None) as made:
         found = spawner._processes.find(made.pid)

@@ -58,6 +58,9 @@ class Group:
     def remove(self, group: Path) -> None:
         self.removed.append(group)
 
+    def living(self, _name: str) -> list[int]:
+        return []
+
 
 @dataclass
 class Stage:
