@@ -284,6 +284,12 @@ def test_an_era_begins_where_the_clock_was_set_back_far_or_into_time_left_out(
         assert by > timedelta(hours=3) or leaps
 
 
+def test_no_more_than_three_hours_are_ever_waited_out(world: Troubled) -> None:
+    last = world.journal.last_tick()
+    assert last is not None
+    assert last - world.clock.now() <= timedelta(hours=3)
+
+
 def test_nothing_else_runs(world: Troubled) -> None:
     for plan in world.plans:
         for row in world.journal.history(plan.job):
