@@ -67,6 +67,7 @@ class Minutes:
         What runs because the machine has booted is of that era.
         """
         reading = self._reading()
+        self._go_on(reading)
         owed = self._owed(reading)
         if owed.since is not None:
             self._account(owed, reading)
@@ -134,6 +135,7 @@ class Minutes:
         self._step_over(reading)
         if self._planned is not None:
             self._come_to(self._planned, reading)
+        self._go_on(reading)
         owed = self._owed(reading)
         self._account(owed, reading)
         for minute in owed.minutes:
@@ -224,6 +226,17 @@ class Minutes:
         elif jumps:
             self._runs.jumped(jumps)
         self._seen = reading
+
+    def _go_on(self, reading: Reading) -> None:
+        """Go on where the era before this had come, if the clock was wrong in this one alone."""
+        last, eras = self._last, self._runs.eras
+        if last is None or not eras or not tick.is_set_right(last, self._seen, reading, eras[-1]):
+            return
+        jumps = tick.jumps(last, self._seen, reading, Movement.RESUMED)
+        era = Era(eras[-1].number + 1, eras[-1].last + MINUTE, last, reading.wall)
+        self._runs.jumped(jumps, era)
+        self._seen = None  # what went by since that minute is told as at a first look
+        self._begin_anew(era.since)
 
     def _begin_anew(self, minute: datetime) -> None:
         """Go on from this minute, which lies before the last one handled."""

@@ -14,6 +14,7 @@ MINUTE = timedelta(minutes=1)
 REPLAYED = 5  # up to so many missed minutes are run as if in time, before the present one
 WAITED_OUT = timedelta(hours=3)  # a clock set back further was wrong before
 LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)  # of the calendar; east of UTC some of it is missing
+_DAY = timedelta(days=1)
 NOTICED = 1.0  # seconds from which a clock was set and not only steered
 
 
@@ -26,6 +27,7 @@ class Movement(StrEnum):
     GAP = "gap"  # many did: down, asleep, or the clock was set forward
     BACK = "back"  # the clock was set back; minutes already handled are waited out
     RESET = "reset"  # it was wrong before: time comes again, in a new era
+    RESUMED = "resumed"  # it is right again: time goes on where the era before the last had come
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,10 @@ def comes_again(era: int, instant: datetime, eras: Iterable[Era]) -> Era | None:
 
     What was done for it before that was done in a time that was not real.
     """
-    return next((each for each in eras if each.number > era and each.since <= instant), None)
+    some = tuple(eras)
+    ends = [*(following.last for following in some[1:]), instant][: len(some)]  # the last goes on
+    found = (each for each, end in zip(some, ends, strict=True) if each.since <= instant <= end)
+    return next((each for each in found if each.number > era), None)
 
 
 def _back(last: datetime, current: datetime, leaps: Iterable[Jump]) -> Owed:
@@ -179,6 +184,7 @@ class Verdict(StrEnum):
     ACCOUNTED = "accounted"  # missed runs were made up for, or left out with a reason
     WAITED_OUT = "waited out"  # the minutes done before
     RESET = "begun anew"  # in a new era
+    RESUMED = "gone on"  # where an earlier era had come
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +209,7 @@ _VERDICTS = {
     Movement.GAP: Verdict.ACCOUNTED,
     Movement.BACK: Verdict.WAITED_OUT,
     Movement.RESET: Verdict.RESET,
+    Movement.RESUMED: Verdict.RESUMED,
 }
 
 
@@ -224,7 +231,29 @@ def _first_look(last: datetime, now: Reading, movement: Movement) -> dict[JumpKi
     size = (now.wall - last).total_seconds()
     if movement in (Movement.BACK, Movement.RESET):
         return {JumpKind.BACK: size}
-    return {JumpKind.DOWN: size} if movement in (Movement.LATE, Movement.GAP) else {}
+    is_gap = movement in (Movement.LATE, Movement.GAP, Movement.RESUMED)
+    return {JumpKind.DOWN: size} if is_gap else {}
+
+
+def is_set_right(last: datetime, before: Reading | None, now: Reading, era: Era) -> bool:
+    """Say whether the clock was wrong in this era alone, which began when it was set back.
+
+    So it is where it is set forward by as much: a machine without a clock of its own begins in
+    1970, until the network tells the time. A daemon's first look tells no set clock from a time
+    without a daemon, so then only more than a day counts. `last` is the last minute handled.
+    """
+    if last >= era.last or now.wall < era.last - REPLAYED * MINUTE:
+        return False
+    back = era.last - era.noticed
+    if before is None:
+        return back > _DAY
+    return timedelta(seconds=_was_set(before, now)) >= back - REPLAYED * MINUTE
+
+
+def _was_set(before: Reading, now: Reading) -> float:
+    """Return by how many seconds the clock was set between two looks, asleep or awake."""
+    slept = (now.asleep or 0.0) - (before.asleep or 0.0)
+    return (now.wall - before.wall).total_seconds() - (now.awake - before.awake) - slept
 
 
 def _between(last: datetime, before: Reading, now: Reading) -> dict[JumpKind, float]:

@@ -168,6 +168,7 @@ _THEN = {
     Verdict.REPLAYED: "the missed minutes run late",
     Verdict.ACCOUNTED: "missed runs are made up for, or left out with a reason",
     Verdict.WAITED_OUT: "the minutes done before are waited out",
+    Verdict.RESUMED: "it is right again, and time goes on where it had been",
     Verdict.RESET: "begun anew there: its instants run again, in their own time",
 }
 

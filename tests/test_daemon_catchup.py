@@ -671,8 +671,8 @@ def test_what_ran_in_a_time_that_was_not_real_splits_no_stretch() -> None:
     world = World(line("job", "0 * * * *"), "18:00").runs_until("19:30")
     world.clock.set(when("13:59:30"))  # the clock had been wrong
     world.runs_until("14:00:30")
-    jumps_ahead(world, "14:00:40", "21:00:30")
-    world.at("21:00:31", lambda: world.stop_at("21:01"))
+    world.sleep_at("14:00:40", until="21:00:30")
+    world.stop_at("21:01")
     world.run()
     assert world.story("job") == [
         "18:00 succeeded: exit 0",

@@ -5,10 +5,11 @@ That no run starts before its own instant the world itself holds, at every start
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes import Act
+from fakes import Act, utc
 from world import World, line, shown, when
 
 from scheduler.model import Exited
@@ -113,6 +114,58 @@ def test_within_one_era_nothing_comes_again_for_an_earlier_leap() -> None:
     starts = world.starts("job")
     assert len(set(starts[7:])) == len(starts[7:])
     assert starts[-3:] == ["12:30:00", "12:31:00", "12:32:00"]
+
+
+# --- a clock that was wrong for a while, and is right again ------------------------------------------
+
+IN_1970 = utc(1970, 1, 1, 0, 0, 20)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_machine_that_boots_in_1970_runs_nothing_again_once_it_knows_the_time(
+    *, restarts: bool
+) -> None:
+    """It has no clock of its own: what ran before was right, and so is what comes after."""
+    text = line("job", "0 12 * * *") + line("each", "* * * * *", catchup="all")
+    world = World(text, "11:59:30").crashes_at("12:02:30")
+    world.clock.set(IN_1970)
+    if restarts:
+        world.clock.at(IN_1970 + timedelta(seconds=30), world.kill)
+        world.crashes()
+        world.clock.set(when("12:09:20"))
+        world.runs_until("12:10:30")
+    else:
+
+        def knows_the_time() -> None:
+            world.clock.set(when("12:09:20"))
+            world.stop_at("12:10:30")
+
+        world.clock.at(IN_1970 + timedelta(seconds=30), knows_the_time)
+        world.run()
+    assert world.starts("job") == ["12:00:00"]
+    ran = [shown(row.run.instant) for row in world.journal.history("each") if row.run.era != 1]
+    assert ran == ["11:59:00", *(f"12:{n:02}:00" for n in range(11))]
+    assert [row.is_unreal for row in world.journal.history("each") if row.run.era != 1] == [
+        False
+    ] * 12
+    assert eras(world, "job") == [0]
+
+
+def test_a_clock_set_back_by_mistake_and_set_right_runs_nothing_twice() -> None:
+    world = World(line("job", "0 * * * *") + line("fixed", "30 11 * * *"), "10:59:30")
+    stop_after(world, ("12:05:20", "07:05:20"), ("07:10:20", "12:10:20"), stop="13:01")
+    assert world.starts("job") == ["11:00:00", "12:00:00", "13:00:00"]
+    assert world.starts("fixed") == ["11:30:00"]
+    assert eras(world, "job") == [0, 0, 2]
+    assert [jump.split(": ")[1] for jump in world.jumps()] == ["begun anew", "gone on", "replayed"]
+
+
+def test_a_clock_that_is_set_forward_a_little_in_a_new_era_stays_in_it() -> None:
+    """It was five hours ahead, and is right now; an adjustment is no way back."""
+    world = World(line("job", "*/30 * * * *"), "12:59:30")
+    stop_after(world, ("18:10:20", "13:10:20"), ("17:20:20", "17:20:25"), stop="18:31")
+    own = [start for start, era in zip(world.starts("job"), eras(world, "job"), strict=True) if era]
+    assert own == [f"{hour}:{minute}:00" for hour in range(13, 19) for minute in ("00", "30")][1:]
 
 
 # --- nothing starts before its own instant ----------------------------------------------------------

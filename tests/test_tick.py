@@ -19,6 +19,7 @@ from scheduler.tick import (
     Verdict,
     comes_again,
     first_to_come,
+    is_set_right,
     jumps,
     minute_of,
     owed,
@@ -108,7 +109,7 @@ def test_the_first_minute_to_come_is_the_first_that_is_owed(
 
 
 ERAS = (Era(1, after(10), after(90), after(10)), Era(2, after(5), after(40), after(5)))
-COMING = [(0, 4, None), (0, 5, 2), (0, 10, 1), (0, 80, 1), (1, 4, None), (1, 5, 2), (2, 9, None)]
+COMING = [(0, 4, None), (0, 5, 2), (0, 10, 1), (0, 80, 2), (1, 4, None), (1, 5, 2), (2, 9, None)]
 
 
 @pytest.mark.parametrize(("era", "minute", "again"), COMING)
@@ -119,8 +120,41 @@ def test_an_instant_comes_again_in_the_first_era_that_begins_no_later(
     assert (None if found is None else found.number) == again
 
 
+def test_what_an_era_did_not_come_to_has_not_come_again() -> None:
+    """The clock was wrong in it alone, and time went on behind what had been handled before."""
+    wrong = (Era(1, after(-900), after(0), after(-900)), Era(2, after(1), after(-890), after(3)))
+    for instant, again in ((-901, None), (-900, 1), (-890, 1), (-889, None), (0, None), (1, 2)):
+        found = comes_again(0, after(instant), wrong)
+        assert (None if found is None else found.number) == again, instant
+
+
+SET_RIGHT = [
+    # back by, at an hour of it set forward by, both in minutes; restarted; whether it is right; why
+    (300, 300, False, True, "all of it"),
+    (300, 303, False, True, "and what went by"),
+    (300, 295, False, True, "nearly all of it"),
+    (300, 240, False, False, "not all of it"),
+    (300, 0.1, False, False, "a little"),
+    (300, 300, True, False, "nobody can tell it from a time without a daemon"),
+    (3000, 3000, True, True, "which is not so long"),
+]
+
+
+@pytest.mark.parametrize(("back", "forward", "restarted", "expected", "why"), SET_RIGHT)
+def test_a_clock_is_set_right_when_it_is_set_forward_by_as_much(
+    back: float, forward: float, restarted: bool, expected: bool, why: str
+) -> None:
+    set_back = LAST + timedelta(seconds=30) - timedelta(minutes=back)
+    era = Era(1, minute_of(set_back), LAST, set_back)
+    an_hour_later = set_back + timedelta(hours=1)
+    before = None if restarted else Reading(an_hour_later - MINUTE, 1000.0, 50.0)
+    now = Reading(an_hour_later + timedelta(minutes=forward), 1060.0, 50.0)
+    assert is_set_right(minute_of(an_hour_later), before, now, era) is expected, why
+    assert not is_set_right(LAST, before, now, era)
+
+
 def test_every_movement_stands_in_the_table_but_the_start() -> None:
-    assert {row[2] for row in MOVEMENTS} == set(Movement) - {Movement.START}
+    assert {row[2] for row in MOVEMENTS} == set(Movement) - {Movement.START, Movement.RESUMED}
 
 
 @pytest.mark.parametrize("seconds", [0.0, 10.0, 59.999999])
