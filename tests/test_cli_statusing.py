@@ -8,14 +8,17 @@ import pty
 import re
 import select
 import signal
+import subprocess
+import sys
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 from standin import STATUS, StandIn
 
 from scheduler import control
@@ -489,6 +492,31 @@ def test_wrong_usage_is_never_taken_for_a_verdict(
     person: Person, words: tuple[str, ...], exit_status: int, why: str
 ) -> None:
     assert person.types("status", *words).exit_code == exit_status, why
+
+
+@pytest.mark.usefixtures("person")
+def test_on_a_narrow_screen_what_is_said_of_the_daemon_is_broken_at_blanks(
+    daemon: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    daemon.status = STATUS | {"state": "/a/state/folder"}
+    screen, terminal = os.openpty()
+    with subprocess.Popen(
+        (sys.executable, "-m", "scheduler", "status"), stdout=terminal, stdin=subprocess.DEVNULL
+    ):
+        os.close(terminal)
+        shown = b""
+        with suppress(OSError):
+            while piece := os.read(screen, 4096):
+                shown += piece
+    os.close(screen)
+    lines = Text.from_ansi(shown.decode().replace("\r\n", "\n")).plain.splitlines()
+    minute = next(n for n, line in enumerate(lines) if line.startswith("Minute"))
+    assert [line.rstrip() for line in lines[minute : minute + 3]] == [
+        "Minute    Sun 2027-03-28 03:00",
+        "          Europe/Berlin was handled",
+        "          last: in time",
+    ]
 
 
 # --- watched -------------------------------------------------------------------------------------

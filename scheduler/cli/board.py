@@ -31,6 +31,7 @@ from scheduler.wording import of_seconds
 _Styled = tuple[str, str]  # text and style
 
 _PLAIN, _HEAD, _BAD, _DOUBT = "", "bold", "bold red", "yellow"
+INDENT = len("Crontabs  ")  # where what is said of the daemon goes on in the next line
 _FILES = 5  # crontabs that are named, whole or not
 
 

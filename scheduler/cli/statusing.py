@@ -26,6 +26,7 @@ from scheduler.protocol import Json, Refused, Status
 from scheduler.record import RunRow
 from scheduler.redact import clean
 from scheduler.replies import Standing
+from scheduler.report import wrapped
 
 app = typer.Typer()
 
@@ -110,7 +111,11 @@ def _print(state: Path | None) -> None:
         raise typer.Exit(1) from error
     width = target.width if target.is_terminal else None
     for line in board.lines(standing, _known(state), zone, width):
-        target.print(line)
+        if width is None or line.cell_len <= width:
+            target.print(line)
+        else:
+            for piece in wrapped(line.plain, width, board.INDENT):
+                target.print(piece, style=line.style)
 
 
 def _print_json(state: Path | None) -> None:
