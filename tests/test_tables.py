@@ -88,6 +88,16 @@ def test_a_name_at_the_end_that_the_screen_has_no_room_for_has_a_line_of_its_own
     ]
 
 
+def test_what_a_very_narrow_screen_has_no_room_for_stands_in_the_next_line() -> None:
+    row = ("7", "backup", "Europe/Berlin", "1", "123", "16 min 30 s")
+    assert plain(("RUN", "JOB", "ZONE", "ATTEMPT", "PID", "FOR"), [row], 32) == [
+        "RUN  JOB     ZONE",
+        "    ATTEMPT  PID  FOR",
+        "7    backup  Europe/Berlin  1",
+        "    123  16 min 30 s",
+    ]
+
+
 def test_into_a_pipe_all_of_it_is_whole() -> None:
     row = (LONG, "@every 90m", "Asia/Tokyo", when(1), "x" * 500)
     line = plain(LIST, [row], None)[1]

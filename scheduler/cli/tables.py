@@ -140,8 +140,9 @@ class Layout:
                 continue
             if cell.plain:
                 pieces = _broken(cell, self.kinds[column], self.widths[column])
-                at = self._place(start, pieces[0])
-                if found[top].cell_len > max(0, at - GAP) or at < start:
+                used = found[top].cell_len
+                at = self._place(start, pieces[0], used, is_on=top > 0)
+                if used > max(0, at - GAP):
                     found.append(Text())
                     top = len(found) - 1
                 _put(pieces, found, top, at)
@@ -150,10 +151,15 @@ class Layout:
         for column in sorted(self.below):
             yield from self._beneath(column, cells[column])
 
-    def _place(self, start: int, piece: Text) -> int:
-        """Return where a cell begins: in its column, or further left if the screen ends there."""
-        is_over = self.width is not None and start + piece.cell_len > self.width
-        return min(start, INDENT) if is_over else start
+    def _place(self, start: int, piece: Text, used: int, *, is_on: bool) -> int:
+        """Return where a cell begins: in its column, or further left if the screen ends there.
+
+        So many cells of the line are used; one that is not the row's first (`is_on`) takes more.
+        """
+        if self.width is None or start + piece.cell_len <= self.width:
+            return start
+        behind = used + GAP
+        return behind if is_on and behind + piece.cell_len <= self.width else min(start, INDENT)
 
     def _beneath(self, column: int, cell: Text) -> Iterator[Text]:
         room = max(FLOORS[Kind.WRAPS], (self.width or 0) - INDENT)
