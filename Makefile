@@ -66,7 +66,7 @@ lock: $(STAMP)  ## work out the lock anew from pyproject.toml (the only target t
 
 install:  ## meridian for this user, in an environment of its own, linked from ~/.local/bin
 	$(need_python)
-	@echo "Installing (some 20 seconds) ..."
+	@echo "Installing (about half a minute) ..."
 	@$(PYTHON) -m venv "$(INSTALLED)"
 	@"$(INSTALLED)/bin/python" $(PIP) --require-hashes -r .ci/install.lock
 	@"$(INSTALLED)/bin/python" $(PIP) .
