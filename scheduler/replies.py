@@ -214,6 +214,10 @@ class Members:
         """Return a list of objects."""
         return [Members(each) for each in self._of(name, list)]
 
+    def maybe_rows(self, name: str) -> list[Members]:
+        """Return a list of objects, none for null or where it was left out."""
+        return self.rows(name) if self.has(name) else []
+
     def numbers(self, name: str) -> list[int]:
         """Return a list of whole numbers."""
         found = self._of(name, list)
@@ -257,7 +261,7 @@ def of_status(reply: Json) -> Standing:
         last_tick=found.maybe_time("last_tick"),
         now=found.time("now"),
         journal=found.maybe_text("journal"),
-        zone_data=tuple(map(_zone_data, found.rows("zone_data"))),
+        zone_data=tuple(map(_zone_data, found.maybe_rows("zone_data"))),
         max_running=found.maybe_number("max_running"),
         running=tuple(map(_running, found.rows("running"))),
         waiting=tuple(map(_waiting, found.rows("waiting"))),
@@ -268,11 +272,9 @@ def of_status(reply: Json) -> Standing:
         pauses=counts.number("paused"),
         in_force=frozenset(found.texts("in_force")) if "in_force" in reply else None,
         reads=_reads(found.inner("reads")) if found.has("reads") else None,
-        files=tuple(map(_file, found.rows("files"))) if found.has("files") else (),
-        catching_up=tuple(map(_catching_up, found.rows("catching_up")))
-        if found.has("catching_up")
-        else (),
-        backlogs=counts.number("catching_up") if counts.has("catching_up") else 0,
+        files=tuple(map(_file, found.maybe_rows("files"))),
+        catching_up=tuple(map(_catching_up, found.maybe_rows("catching_up"))),
+        backlogs=counts.maybe_number("catching_up") or 0,
     )
 
 
@@ -352,8 +354,7 @@ def of_crontabs(reply: Json) -> Crontabs:
 
 def replaced_by(reply: Json) -> tuple[Paused, ...]:
     """Return the pauses that a new one replaced, as `pause` replied; an older daemon says none."""
-    found = Members(reply)
-    return tuple(map(_paused, found.rows("replaced"))) if found.has("replaced") else ()
+    return tuple(map(_paused, Members(reply).maybe_rows("replaced")))
 
 
 def of_run(reply: Json) -> Moved:

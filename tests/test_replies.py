@@ -14,6 +14,7 @@ from scheduler.model import Paused
 from scheduler.replies import Coming, CrontabFile, Moved, Reads, RunningNow, WaitingNow, ZoneData
 
 ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
+NEWER = ("catching_up", "files", "reads", "zone_data")  # members that an older daemon lacks
 
 
 def test_a_status_is_read_whole() -> None:
@@ -45,8 +46,16 @@ def test_the_crontabs_and_how_they_are_read() -> None:
     file = "/etc/meridian/crontabs/crontab"
     reasons = ("unknown-zone on line 1", "reversed-range")
     assert found.files == (CrontabFile(file, 12, 3, (2, 9), 1, is_readable=False, reasons=reasons),)
-    older = {key: value for key, value in STATUS.items() if key not in ("files", "reads")}
-    assert (replies.of_status(older).reads, replies.of_status(older).files) == (None, ())
+
+
+def test_what_an_older_daemon_does_not_say_is_not_there() -> None:
+    older = {name: STATUS[name] for name in STATUS if name not in NEWER}
+    counts = {name: STATUS["counts"][name] for name in ("running", "waiting", "paused")}
+    found = replies.of_status(older | {"counts": counts})
+    assert (found.files, found.zone_data, found.catching_up, found.backlogs) == ((), (), (), 0)
+    assert found.reads is None
+    row = {name: value for name, value in STATUS["running"][0].items() if name != "for_s"}
+    assert replies.of_status(STATUS | {"running": [row]}).running[0].lasts is None
 
 
 def test_which_of_the_jobs_asked_about_there_are() -> None:
@@ -64,7 +73,7 @@ def test_what_became_of_a_run() -> None:
 @pytest.mark.parametrize("name", [name for name, value in STATUS.items() if value is not None])
 def test_a_status_that_lacks_a_member_is_no_answer(name: str) -> None:
     lacking = {key: value for key, value in STATUS.items() if key != name}
-    if name in ("last_tick", "max_running", "reads", "files"):  # or of an older daemon
+    if name in ("last_tick", "max_running", *NEWER):
         replies.of_status(lacking)
     else:
         with pytest.raises(NoAnswer, match=r"no .* that makes sense"):
