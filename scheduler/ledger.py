@@ -214,7 +214,7 @@ class Ledger:
         self._journal.left_behind(attempt, number)
         say = wording.of_left_behind(number)
         facts = wording.run_facts(attempt.run) | {"attempt": attempt.number, "processes": number}
-        self.then(partial(self._log.warning, "left_behind", **facts, say=say))
+        self.then(partial(self._log.warning, "left behind", **facts, say=say))
 
     def put_back(self, attempt: Attempt, due: datetime) -> None:
         """Take back the claim of an attempt, which stays due."""

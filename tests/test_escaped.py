@@ -153,7 +153,7 @@ def test_a_daemon_ends_and_tells_what_got_away(tmp_path: Path) -> None:
         command = (*meridian, "run", str(tmp_path / "crontab"), *state, "--log-format", "json")
         daemon = subprocess.Popen(command, stderr=log)
     try:
-        until(lambda: (tmp_path / "log").read_text().count('"left_behind"') >= 3, 60)
+        until(lambda: (tmp_path / "log").read_text().count('"left behind"') >= 3, 60)
         numbers = {n: int((tmp_path / f"pid{n}").read_text()) for n in (1, 2, 3, 4, 5)}
         until(lambda: not any(is_alive(numbers[n]) for n in (1, 2, 3, 5)))
         assert is_alive(numbers[4])
