@@ -175,15 +175,15 @@ def test_emptying_an_output_that_is_empty_loses_nothing_but_is_seen(stage: Stage
 
 @pytest.mark.parametrize("command", ["true", "echo a", "seq 100000"])
 def test_the_mark_changes_nothing_and_leaves_nothing(command: str, stage: Stage) -> None:
-    before, _, _ = stage.run(command)
+    pid, launch = stage.start(command)
+    stage.end(pid)
     plain = stage.folder / "plain"
-    plain.write_text(before)
-    path = stage.folder / "out" / "1.log"
-    assert path.read_text() == subprocess.run(
-        ("sh", "-c", command), check=True, capture_output=True, text=True
-    ).stdout  # fmt: skip
+    with plain.open("wb") as file:
+        subprocess.run(("sh", "-c", command), check=True, stdout=file)
     os.sync()
-    until(lambda: path.stat().st_blocks == plain.stat().st_blocks)
+    # Nobody reads it before: the mark of a file that somebody has open stays.
+    until(lambda: launch.path.stat().st_blocks == plain.stat().st_blocks)
+    assert launch.path.read_bytes() == plain.read_bytes()
 
 
 # --- copiers -------------------------------------------------------------------------------------
