@@ -805,8 +805,10 @@ def test_each_statement_is_used(journal: Journal) -> None:
     assert [name for name in journal._sql if f'"{name}"' not in source] == []
 
 
-def test_the_migrations_count_from_one_without_a_gap() -> None:
-    assert list(sql.migrations()) == list(range(1, len(sql.migrations()) + 1))
+def test_the_migrations_count_from_one_without_a_gap_and_none_has_anothers_number() -> None:
+    scripts = [file.name for file in files("scheduler.sql").iterdir() if file.name[0].isdigit()]
+    assert sorted(int(name[:4]) for name in scripts) == list(range(1, len(scripts) + 1))
+    assert list(sql.migrations()) == list(range(1, len(scripts) + 1))
 
 
 @pytest.mark.parametrize("text", [*sql.statements().values(), *sql.migrations().values()])

@@ -456,7 +456,7 @@ def test_a_reader_of_an_older_version_hears_who_will_upgrade_it(
 ) -> None:
     Journal.open(path, migrations=migrations).close()
     (migrations / "9001_more.sql").write_text("CREATE TABLE more (a);")
-    with pytest.raises(JournalError, match=r"version \d .* version 9001: the daemon"):
+    with pytest.raises(JournalError, match=r"version \d+ .* version 9001: the daemon"):
         Journal.open(path, readonly=True, migrations=migrations)
 
 

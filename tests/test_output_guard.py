@@ -175,11 +175,11 @@ def test_emptying_an_output_that_is_empty_loses_nothing_but_is_seen(stage: Stage
 
 @pytest.mark.parametrize("command", ["true", "echo a", "seq 100000"])
 def test_the_mark_changes_nothing_and_leaves_nothing(command: str, stage: Stage) -> None:
-    pid, launch = stage.start(command)
-    stage.end(pid)
     plain = stage.folder / "plain"
     with plain.open("wb") as file:
         subprocess.run(("sh", "-c", command), check=True, stdout=file)
+    pid, launch = stage.start(command)
+    stage.end(pid)
     os.sync()
     # Nobody reads it before: the mark of a file that somebody has open stays.
     until(lambda: launch.path.stat().st_blocks == plain.stat().st_blocks)

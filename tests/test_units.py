@@ -10,6 +10,7 @@ import pytest
 import typer.main
 from typer.core import TyperCommand as Command
 
+from scheduler import duration
 from scheduler.cli import app
 
 SYSTEMD = Path(__file__).parent.parent / "systemd"
@@ -66,7 +67,8 @@ def test_it_starts_a_command_that_exists(unit: Path) -> None:
 def test_its_stop_leaves_time_for_the_daemon_s_own(unit: Path) -> None:
     (grace,) = (one.default for one in started_by(unit)[1].params if one.name == "grace")
     a_long_kill_after = 60
-    assert float(read(unit)["Service"]["TimeoutStopSec"]) > float(str(grace)) + a_long_kill_after
+    own = duration.parse(str(grace)) + a_long_kill_after
+    assert float(read(unit)["Service"]["TimeoutStopSec"]) > own
 
 
 def test_each_is_wanted_by_its_own_kind_of_system() -> None:
