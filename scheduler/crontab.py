@@ -39,9 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["parse", "unique", "write"]
 
 _NO_FLAGS = Flags()
-_FREELY_NAMED = frozenset(
-    {settings.NAME, "CRON_POOL"}
-)  # what people may have called something else
+# What people may have called something else.
+_FREELY_NAMED = frozenset({settings.NAME, "CRON_POOL"})
 
 
 def parse(

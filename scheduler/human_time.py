@@ -99,9 +99,8 @@ def read(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) 
         raise _refusal(text, FORMS) from error
     except OverflowError as error:
         raise _refusal(text, _ENDS) from error
-    if (
-        found.at.year == MINYEAR or found.at >= LAST_DAY
-    ):  # a day to either side still has to be a date
+    # A day to either side still has to be a date.
+    if found.at.year == MINYEAR or found.at >= LAST_DAY:
         raise _refusal(text, _ENDS)
     return found
 

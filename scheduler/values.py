@@ -51,11 +51,10 @@ def zone(text: str) -> ZoneInfo:
         if bad.code == "bad-zone-rule" or zonedata.is_name(text):
             raise
         raise _unknown(text) from None
-    if not (
-        isinstance(found, RuleZone) or zonedata.is_name(text)
-    ):  # a disk that ignores case has europe/berlin too
-        raise _unknown(text)
-    return found
+    # A disk that ignores case has europe/berlin too.
+    if isinstance(found, RuleZone) or zonedata.is_name(text):
+        return found
+    raise _unknown(text)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
