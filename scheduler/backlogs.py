@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from scheduler import backlog as rules
-from scheduler import counting, zonedata
+from scheduler import counting
 from scheduler.catchup import LeftOut
-from scheduler.errors import BadValue
 from scheduler.model import Entry, Reason, Reboot
 from scheduler.timetable import Timetable
+from scheduler.zonedata import named_or_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -204,16 +203,9 @@ class Backlogs:
         entry = self._entries.get(backlog.job)
         if entry is not None and backlog.is_of(entry):
             return entry
-        return Entry(backlog.job, Reboot(), backlog.schedule, _zone_of(backlog), "")
+        return Entry(backlog.job, Reboot(), backlog.schedule, named_or_utc(backlog.zone), "")
 
     def _now(self) -> dict[str, Backlog | None]:
         if self._commit != self._ledger.number:
             self._commit, self._changed = self._ledger.number, {}
         return self._changed
-
-
-def _zone_of(backlog: Backlog) -> ZoneInfo:
-    try:
-        return zonedata.named(backlog.zone)
-    except BadValue:  # it is no more
-        return ZoneInfo("UTC")

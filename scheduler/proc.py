@@ -145,9 +145,8 @@ class Processes:
 
     def _all(self) -> Iterator[Process]:
         for folder in self._spared(self._folders) if self._is_there else ():
-            with contextlib.suppress(
-                PermissionError
-            ):  # mounted with hidepid=1: it is not our user's
+            # Mounted with hidepid=1: it is not our user's.
+            with contextlib.suppress(PermissionError):
                 process = self._read(folder) if folder.name.isdecimal() else None
                 if process is not None:
                     yield process

@@ -89,6 +89,14 @@ def named(name: str) -> ZoneInfo:
     return found.zone
 
 
+def named_or_utc(name: str) -> ZoneInfo:
+    """Return the zone of a name that was journalled, UTC if this machine has it no more."""
+    try:
+        return named(name)
+    except BadValue:
+        return UTC_ZONE
+
+
 def is_name(text: str) -> bool:
     """Say whether a zone has this name, spelt exactly: a disk may ignore case."""
     return text in _packaged() or text in _available()

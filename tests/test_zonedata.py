@@ -121,6 +121,13 @@ def test_what_is_no_name_is_no_zone(system: Path, text: str) -> None:
     assert raised.value.code == "unknown-zone"
 
 
+@pytest.mark.usefixtures("system")
+@pytest.mark.parametrize("name", ["Europe/Atlantis", "", "/nowhere"])
+def test_what_was_journalled_of_a_zone_that_is_gone_is_shown_in_utc(name: str) -> None:
+    assert zonedata.named_or_utc(name) is zonedata.UTC_ZONE
+    assert zonedata.named_or_utc(NAME) is zonedata.named(NAME)
+
+
 def test_utc_is_there_whatever_becomes_of_its_file(system: Path) -> None:
     put(system, "UTC", b"")
     assert zonedata.UTC_ZONE.key == "UTC"

@@ -15,7 +15,6 @@ from scheduler import shifts
 from scheduler.answer import Known, answer, of_repeated, of_skipped
 from scheduler.cli import anchors, completing, given, in_force, run_view, show
 from scheduler.cli.past import NothingThere, explain_absence, nothing_kept, run_number
-from scheduler.cli.run_view import zone_of
 from scheduler.clock import RealClock
 from scheduler.due import walls
 from scheduler.errors import SourceRefused
@@ -24,6 +23,7 @@ from scheduler.model import Entry
 from scheduler.record import RunRow
 from scheduler.tick import MINUTE, minute_of
 from scheduler.timetable import Timetable
+from scheduler.zonedata import named_or_utc
 
 app = typer.Typer()
 
@@ -97,7 +97,7 @@ def _zone(journal: Journal, job: str, entry: Entry | None, state: Path | None) -
     if not newest:
         explain_absence(journal, job, state)
         raise NothingThere(f"{nothing_kept(journal, job)} It is in none of these crontabs.")
-    return zone_of(newest[0].zone)
+    return named_or_utc(newest[0].zone)
 
 
 def _last_instant(

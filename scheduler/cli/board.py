@@ -12,7 +12,6 @@ from rich.text import Text
 from scheduler import health
 from scheduler.cli import run_view, sections, show
 from scheduler.cli.failing import Failing
-from scheduler.cli.run_view import zone_of
 from scheduler.cli.sections import Section
 from scheduler.cli.tables import Cell, When
 from scheduler.redact import clean
@@ -27,6 +26,7 @@ from scheduler.replies import (
 )
 from scheduler.report import counted
 from scheduler.wording import of_seconds
+from scheduler.zonedata import named_or_utc
 
 _Styled = tuple[str, str]  # text and style
 
@@ -231,7 +231,7 @@ def _instant(run: RunningNow | WaitingNow | Coming, standing: Standing) -> tuple
 
 
 def _when(at: datetime, zone: str | None, standing: Standing, clock: str = "%H:%M") -> When:
-    return When(at.astimezone(zone_of(zone or "UTC")), standing.now, clock=clock)
+    return When(at.astimezone(named_or_utc(zone or "UTC")), standing.now, clock=clock)
 
 
 def _time(at: datetime, zone: ZoneInfo) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
-from scheduler import zonedata
 from scheduler.cli import show, tables
 from scheduler.cli.tables import Cell, When
-from scheduler.errors import BadValue
 from scheduler.model import Exited, State
 from scheduler.proc import apart
 from scheduler.record import AttemptRow, RunRow
 from scheduler.wording import of_left_behind, of_outcome, of_seconds, of_size
+from scheduler.zonedata import named_or_utc
 
 HEADER = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
 ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")
@@ -22,7 +20,7 @@ ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")
 
 def line(run: RunRow, now: datetime) -> tuple[Cell, ...]:
     """Return the cells of a run in `history`, under HEADER."""
-    zone = zone_of(run.zone)
+    zone = named_or_utc(run.zone)
     until = None if run.until is None else run.until.astimezone(zone)
     return (
         str(run.run.number),
@@ -106,20 +104,12 @@ def _is_open(run: RunRow) -> bool:
 
 def scheduled(run: RunRow) -> str:
     """Return the instant of a run in its zone, or those from which to which it stands."""
-    zone = zone_of(run.zone)
+    zone = named_or_utc(run.zone)
     shown = show.to_second if run.by_hand else show.wall
     at = shown(run.run.instant.astimezone(zone))
     if run.until is not None:
         at += f" to {show.wall(run.until.astimezone(zone))}"
     return f"{at} {run.zone}"
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return the zone of this name, UTC if this machine does not know it any more."""
-    try:
-        return zonedata.named(name)
-    except BadValue:
-        return zonedata.UTC_ZONE
 
 
 def how(run: RunRow) -> str:
@@ -132,7 +122,7 @@ def how(run: RunRow) -> str:
         told.append(run.reason.value)
     told.append(came_again(run) or "")
     if run.due is not None and run.attempts:
-        told.append(f"next attempt at {run.due.astimezone(zone_of(run.zone)):%H:%M:%S}")
+        told.append(f"next attempt at {run.due.astimezone(named_or_utc(run.zone)):%H:%M:%S}")
     return ", ".join(filter(None, told))
 
 
@@ -140,7 +130,7 @@ def came_again(run: RunRow) -> str | None:
     """Return that a run was of a time that was not real, all of it or some; None if none was."""
     if run.set_back is None or run.again_from is None:
         return None
-    zone = zone_of(run.zone)
+    zone = named_or_utc(run.zone)
     back = f"the clock was set back to {run.set_back.astimezone(zone):%a %Y-%m-%d %H:%M:%S}"
     if run.is_unreal:
         return f"in a time that was not real: {back}"
@@ -156,7 +146,7 @@ def _ending(attempt: AttemptRow) -> str:
 
 def _moment(run: RunRow, at: datetime) -> str:
     """Return a time in the run's zone, with its date where that is not the instant's."""
-    zone = zone_of(run.zone)
+    zone = named_or_utc(run.zone)
     local = at.astimezone(zone)
     is_same_day = local.date() == run.run.instant.astimezone(zone).date()
     return f"{local:%H:%M:%S}" if is_same_day else f"{local:%a %Y-%m-%d %H:%M:%S}"

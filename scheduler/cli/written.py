@@ -13,13 +13,13 @@ import typer
 from scheduler import clock, lock
 from scheduler.cli import completing, given, show
 from scheduler.cli.past import NothingThere, explain_absence, nothing_kept, run_number
-from scheduler.cli.run_view import zone_of
 from scheduler.journal import AttemptRow, Journal, RunRow
 from scheduler.model import State
 from scheduler.outputs import LeftOut, Reader
 from scheduler.proc import PROC, Processes
 from scheduler.redact import Screen
 from scheduler.wording import of_outcome, of_size
+from scheduler.zonedata import named_or_utc
 
 app = typer.Typer()
 
@@ -98,7 +98,7 @@ def _attempt(run: RunRow, number: int | None) -> AttemptRow:
 
 
 def _heading(run: RunRow, attempt: AttemptRow) -> str:
-    at = f"{show.wall(run.run.instant.astimezone(zone_of(run.zone)))} {run.zone}"
+    at = f"{show.wall(run.run.instant.astimezone(named_or_utc(run.zone)))} {run.zone}"
     outcome = "running" if attempt.started else "not started yet"
     if attempt.outcome is not None:
         outcome = of_outcome(attempt.outcome, attempt.limit)
@@ -215,7 +215,7 @@ class _Follower:
 
     def _wait(self, run: RunRow, ended: AttemptRow) -> tuple[RunRow, AttemptRow]:
         """Return a run's next attempt when it has come, or its last once there are no more."""
-        at = "" if run.due is None else f" at {run.due.astimezone(zone_of(run.zone)):%H:%M:%S}"
+        at = "" if run.due is None else f" at {run.due.astimezone(named_or_utc(run.zone)):%H:%M:%S}"
         show.remark(f"attempt {ended.number + 1} follows{at}")
         while (last := run.attempts[-1]).number == ended.number:
             if run.state not in OPEN:
