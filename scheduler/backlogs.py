@@ -61,7 +61,7 @@ class Backlogs:
 
     # --- what changes ----------------------------------------------------------------------------
 
-    def follow(self, entries: Mapping[str, Entry], instants: Instants) -> None:
+    def use(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries and their instants from now on."""
         self._entries = entries
         self._instants = instants
@@ -183,7 +183,7 @@ class Backlogs:
             if self._is_strange(backlog, self._entries):
                 self.drop(backlog.job, Reason.REMOVED)
 
-    def weed(self, entries: Mapping[str, Entry]) -> None:
+    def drop_removed(self, entries: Mapping[str, Entry]) -> None:
         """Record what is left of jobs that are none of these, or have another schedule now."""
         for job, backlog in list(self._jobs.items()):
             if self._is_strange(backlog, entries):

@@ -314,7 +314,7 @@ class Daemon:
         self._reload_asked = False
         try:
             self._roster.read(minute_of(self._clock.now()))
-            self._runs.follow(self._roster.entries, self._roster.timetable)
+            self._runs.use(self._roster.entries, self._roster.timetable)
             self._minutes.plan_anew()
         except JournalError:
             self._reload_asked = True

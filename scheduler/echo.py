@@ -59,7 +59,7 @@ class Echo:
         self._wait = _SOON
         self._left = 0  # bytes that this look may still show
         self._is_looking = False
-        self._is_hurried = False
+        self._is_draining = False
         self._has_ended = False  # an attempt, since the last look
         self._changed = Condition()
         start_apart(self._serve, "echo")
@@ -87,10 +87,10 @@ class Echo:
     def drain(self, seconds: float) -> bool:
         """Wait until what has ended is shown, but no longer than this; False if it is not."""
         with self._changed:
-            self._is_hurried = True
+            self._is_draining = True
             self._changed.notify_all()
             is_over = self._changed.wait_for(self._is_over, seconds)
-            self._is_hurried = False
+            self._is_draining = False
             return is_over
 
     def _is_over(self) -> bool:
@@ -105,9 +105,9 @@ class Echo:
                 self._is_looking = False
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._shown)
-                self._changed.wait_for(lambda: self._is_hurried or self._has_ended, self._wait)
+                self._changed.wait_for(lambda: self._is_draining or self._has_ended, self._wait)
                 if self._has_ended:  # soon, with others that end now, and not at each one's end
-                    self._changed.wait_for(lambda: self._is_hurried, _SOON)
+                    self._changed.wait_for(lambda: self._is_draining, _SOON)
                 self._has_ended = False
                 found = list(self._shown.values())
                 self._is_looking = True

@@ -76,7 +76,7 @@ class Escaped:
             if self._is_over(left, found.get(attempt, ()), now):
                 del self._left[attempt]
 
-    def hurry(self) -> None:
+    def kill_now(self) -> None:
         """Let SIGKILL be due now."""
         for left in self._left.values():
             left.kill_at = self._clock.monotonic()

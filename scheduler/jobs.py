@@ -81,16 +81,16 @@ class Jobs:
 
     # --- which entries there are -----------------------------------------------------------
 
-    def weed(self, entries: Mapping[str, Entry]) -> None:
+    def drop_removed(self, entries: Mapping[str, Entry]) -> None:
         """Close what waits for a job that is none of these."""
-        self.waiting.weed(entries)
+        self.waiting.drop_removed(entries)
 
-    def follow(self, entries: Mapping[str, Entry], instants: Instants) -> None:
+    def use(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries and their instants from now on."""
         self.entries = entries
         self.instants = instants
-        self._slots.follow(entries)
-        self.waiting.backlogs.follow(entries, instants)
+        self._slots.use(entries)
+        self.waiting.backlogs.use(entries, instants)
 
     def stop(self) -> None:
         """Let nothing start any more; what waits is on disk, for the next daemon."""
@@ -205,7 +205,7 @@ class Jobs:
     # --- when the clock is set back ----------------------------------------------------------
 
     def set_back(self, by: timedelta, since: datetime | None, now: datetime) -> None:
-        """Put back to its time what was to start, `now` that the clock is set back `by` so much.
+        """Let what was to start wait for its time, `now` that the clock is set back `by` so much.
 
         What is of the minutes from `since` on comes again, and is let go of; None if none is.
         """

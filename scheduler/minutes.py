@@ -242,7 +242,7 @@ class Minutes:
         """Go on from this minute, which lies before the last one handled."""
         self._reach(minute - MINUTE)
         self._roster.rewind(minute)
-        self._runs.follow(self._roster.entries, self._roster.timetable)
+        self._runs.use(self._roster.entries, self._roster.timetable)
 
     def _was_told(self, jumps: Sequence[Jump]) -> bool:
         """Say whether an earlier daemon has journalled the clock's being set back."""

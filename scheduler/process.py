@@ -226,7 +226,7 @@ class RealSpawner:
             pid, code, usage = reaped
             child = self._children.pop(pid, None)
             self.guard.reaped(pid)
-            if child is not None:  # else a copier, or a stranger's orphan that came to us
+            if child is not None:  # else a copier, or what a job has left behind
                 child.returncode = code
                 self._over.append((pid, code, usage))
         over, self._over = self._over, []
@@ -321,7 +321,7 @@ def _send(kill: Callable[[int, int], None], pid: int, number: int) -> None:
         kill(pid, signal.SIGCONT)
 
 
-def take_in_orphans() -> None:
+def become_subreaper() -> None:
     """Become the parent of what jobs leave behind (prctl(2): PR_SET_CHILD_SUBREAPER).
 
     So it can be told which of them got away from an attempt that is ended. Only Linux has that.

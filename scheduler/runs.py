@@ -132,11 +132,11 @@ class Runs:
 
     # --- the flow, in the order in which the loop asks for it ------------------------------
 
-    def follow(self, entries: Mapping[str, Entry], instants: Instants) -> None:
+    def use(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries from now on; what runs is untouched, what waits may lose its job."""
         with self._ledger.commit():
-            self._jobs.weed(entries)
-        self._jobs.follow(entries, instants)
+            self._jobs.drop_removed(entries)
+        self._jobs.use(entries, instants)
         if self._jobs.waiting.slots:  # a pool may hold more than before
             with self._ledger.commit():
                 self._jobs.let_in(self._clock.now())
@@ -370,7 +370,7 @@ class Runs:
     def end_all(self) -> None:
         """Send every running attempt its next signal: SIGTERM, and SIGKILL when asked again."""
         self._watch.end_all()
-        self._escaped.hurry()
+        self._escaped.kill_now()
 
     def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
         """Settle what an earlier daemon left open, whose last minute was `handled`."""

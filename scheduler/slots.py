@@ -71,7 +71,7 @@ class Slots:
 
     # --- limits ------------------------------------------------------------------------------
 
-    def follow(self, entries: Mapping[str, Entry]) -> None:
+    def use(self, entries: Mapping[str, Entry]) -> None:
         """Go by the pools of these entries: a pool holds the least that any of them says, or 1.
 
         Who waits is one of them, and keeps its turn, whatever its pool was.

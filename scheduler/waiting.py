@@ -78,13 +78,13 @@ class Waiting:
 
     # --- what goes -----------------------------------------------------------------------------
 
-    def weed(self, jobs: Mapping[str, Entry]) -> None:
+    def drop_removed(self, jobs: Mapping[str, Entry]) -> None:
         """Close what waits for a job that is none of these."""
         lists = (self.pending, self.queues, self.slots)
         for job in set(chain.from_iterable(each.strangers(jobs) for each in lists)):
             for pending in self.of(job):
                 self.drop(pending, Reason.REMOVED)
-        self.backlogs.weed(jobs)
+        self.backlogs.drop_removed(jobs)
 
     def drop_all(self, job: str, reason: Reason) -> None:
         """Close whatever waits of this job."""

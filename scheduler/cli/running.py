@@ -30,7 +30,7 @@ from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
 from scheduler.places import Places, make_private
-from scheduler.process import RealSpawner, default_signals, take_in_orphans
+from scheduler.process import RealSpawner, become_subreaper, default_signals
 from scheduler.protocol import Json, Refused, Reply, Request, Status
 from scheduler.pruning import Pruning
 from scheduler.renewal import Renewal
@@ -122,7 +122,7 @@ def run(
         runs=Retention(keep_runs, given.length(keep_for, "--keep-for")),
     )
     default_signals()
-    take_in_orphans()
+    become_subreaper()
     places = given.here(state)
     style = _format(log_format)
     sink = take_stderr()
