@@ -163,7 +163,7 @@ class Desk:
             "waiting": [self._of_waiting(*each) for each in waiting[:_MOST]],
             "paused": [_of_paused(each) for each in paused[:_MOST]],
             "catching_up": [_of_backlog(each) for each in behind[:_MOST]],
-            "next": list(islice(self._coming(), _NEXT)),
+            "next": [] if self.is_closed else list(islice(self._coming(), _NEXT)),
             "files": [_of_file(each) for each in self._roster.files],
         }
 

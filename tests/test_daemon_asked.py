@@ -672,6 +672,7 @@ def test_a_daemon_that_stops_begins_nothing_but_answers() -> None:
     world.run()
     refused, status, killed = world.replies
     assert (refusal(refused), status["stopping"], killed["run"]) == ("stopping", True, 1)
+    assert status["next"] == []
 
 
 def test_a_reload_that_the_journal_refuses_is_tried_again_unasked() -> None:
