@@ -71,6 +71,35 @@ def test_which_they_are_is_said_to_a_person(person: Person, daemon: StandIn) -> 
     assert f"{file}4 and 2 more\n" in person.types("list").stderr
 
 
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (1, "The daemon also runs 1 entry in its last good version: its line can't be read now\n"),
+        (2, "The daemon also runs 2 entries in their last good version: their lines can't be read now\n"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["list", "next"])
+def test_entries_that_only_the_daemon_still_has_are_told(
+    person: Person, daemon: StandIn, command: str, kept: int, said: str
+) -> None:
+    daemon.status |= {"kept": kept}
+    assert said in person.types(command).stderr
+    assert person.types(command, "--json").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("list", "There are no entries.\n"), ("next", "Nothing runs in that time.\n")],
+)
+def test_a_crontab_that_was_removed_is_an_empty_answer_in_words(
+    person: Person, daemon: StandIn, command: str, said: str
+) -> None:
+    daemon.status = STATUS | reads(f"{person.home}/gone", named=False)
+    result = person.types(command)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.endswith(said)
+
+
 def test_a_file_that_is_named_is_the_one(person: Person, daemon: StandIn) -> None:
     other = person.file("CRON_NAME=other 0 9 * * * x\n", "b.crontab")
     result = person.types("list", "--json", other)

@@ -15,6 +15,7 @@ from scheduler.cli.show import remark
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
 from scheduler.protocol import Refused, Status
 from scheduler.replies import Reads, Standing
+from scheduler.report import counted
 from scheduler.sources import Loaded
 
 _PATIENCE = 2.0  # seconds; who lists crontabs does not wait for long
@@ -25,7 +26,8 @@ _NAMED = 5  # files that are named; the rest is a number
 class Source:
     """The crontabs to read, and in a sentence whose they are; no `files`: the user's own.
 
-    `pid` is the daemon's; where there is none `absence` says so.
+    `pid` is the daemon's; where there is none `absence` says so. `kept` of its entries run in their
+    last good version, which no file has any more.
     """
 
     said: str
@@ -33,6 +35,7 @@ class Source:
     reads: Reads | None = None
     pid: int | None = None
     absence: str = ""
+    kept: int = 0
 
 
 def load(
@@ -54,6 +57,8 @@ def load(
     found = source(state)
     if not json:
         remark(found.said)
+    if found.kept and not json:
+        remark(_of_kept(found.kept))
     return _load(found, zone, system=system, keep_others=keep_others)
 
 
@@ -90,7 +95,14 @@ def source(state: Path | None) -> Source:
         return Source(f"{who}; your own crontabs: {own}", pid=standing.pid)
     files = tuple(each.file for each in standing.files)
     said = f"Crontabs of the running daemon (pid {standing.pid}): {named(files)}"
-    return Source(said, files, standing.reads, standing.pid)
+    return Source(said, files, standing.reads, standing.pid, kept=standing.crontabs.kept)
+
+
+def _of_kept(number: int) -> str:
+    """Return that the daemon has entries which these files, as they are now, have not."""
+    them = "1 entry in its" if number == 1 else f"{counted(number, 'entry')} in their"
+    whose = "its line" if number == 1 else "their lines"
+    return f"The daemon also runs {them} last good version: {whose} can't be read now"
 
 
 def _absence(error: MeridianError) -> str:

@@ -70,6 +70,8 @@ def list_entries(
             show.row(each.row())
     elif loaded.entries:
         show.table(listing.HEADER, [each.cells(zone, now) for each in found])
+    elif not show.has_errors(loaded.problems):
+        show.remark("There are no entries.")
     show.mention(loaded.problems)
     show.end(loaded.problems)
 
@@ -125,7 +127,7 @@ def next_runs(
     inside = takewhile(lambda run: end is None or run.at < end, still)
     shown = islice(inside, None if most is None else min(most, sys.maxsize))
     is_told = _print_runs(shown, zone, json=json)
-    if not is_told and (loaded.entries or not loaded.problems):
+    if not is_told and (loaded.entries or not show.has_errors(loaded.problems)):
         show.remark("Nothing runs in that time.")
     _mention_reboot(loaded.entries)
     show.mention(loaded.problems)

@@ -91,9 +91,14 @@ def mention(found: Iterable[Problem]) -> None:
         remark(f"and {len(refused) - MENTIONED} more; meridian check shows them all")
 
 
+def has_errors(found: Iterable[Problem]) -> bool:
+    """Say whether something is refused; warnings alone are no errors."""
+    return any(problem.severity is Severity.ERROR for problem in found)
+
+
 def end(found: Iterable[Problem]) -> None:
     """End with exit status 1 if something is refused."""
-    if any(problem.severity is Severity.ERROR for problem in found):
+    if has_errors(found):
         raise typer.Exit(1)
 
 
