@@ -147,6 +147,27 @@ def test_errors_are_shown_and_one_may_go_back_in(person: Person, editor: Editor)
     assert person.crontab.read_text() == good
 
 
+@pytest.mark.parametrize(
+    ("answers", "complaints", "is_saved"),
+    [
+        ("\n", 0, True),  # Enter alone: yes
+        ("YES\n", 0, True),
+        ("e\nmaybe\n y \n", 2, True),
+        ("q\nno\n", 1, False),
+    ],
+)
+def test_an_answer_that_is_neither_yes_nor_no_is_asked_for_again(
+    person: Person, editor: Editor, answers: str, complaints: int, *, is_saved: bool
+) -> None:
+    person.has(OLD)
+    bad, good = person.line("61 7 * * *", "x"), person.line("1 7 * * *", "x")
+    editor(f"""
+        if grep -q 61 "$1"; then printf '{good}' > "$1"; else printf '{bad}' > "$1"; fi""")
+    said = person.types("edit", stdin=answers).output
+    assert said.count("Error: write y for yes or n for no\n") == complaints
+    assert (person.crontab.read_text() == good) == is_saved
+
+
 @pytest.mark.parametrize("answer", ["n\n", ""])
 def test_who_does_not_go_back_in_saves_nothing_and_loses_nothing(
     person: Person, editor: Editor, answer: str

@@ -141,10 +141,29 @@ def _edited(editor: Sequence[str], places: Places, draft: Path, original: bytes)
 
 def _again() -> bool:
     try:
-        return typer.confirm("Edit again?", default=True)
+        return _asked("Edit again?", default=True)
     except typer.Abort:  # nobody there to ask
         typer.echo()
         return False
+
+
+def _asked(question: str, *, default: bool) -> bool:
+    """Ask until the answer is yes or no; Enter alone is the default. Abort where nobody answers."""
+    choices = "Y/n" if default else "y/N"
+    answer: bool = typer.prompt(
+        f"{question} [{choices}]", default=default, show_default=False, value_proc=_yes_or_no
+    )
+    return answer
+
+
+def _yes_or_no(text: str | bool) -> bool:  # noqa: FBT001 (a prompt hands over its default as it is)
+    match str(text).strip().lower():
+        case "y" | "yes" | "true":
+            return True
+        case "n" | "no" | "false":
+            return False
+        case _:
+            raise typer.BadParameter("write y for yes or n for no")
 
 
 def _open(editor: Sequence[str], draft: Path, original: bytes) -> None:
@@ -238,7 +257,7 @@ def remove(
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("nobody is there to ask: say --yes", param_hint="--yes")
-        if not typer.confirm(f"Remove {path}?"):
+        if not _asked(f"Remove {path}?", default=False):
             raise NotEdited("Nothing is changed")
     kept = versions.keep(path, places.versions, RealClock().now())
     versions.remove(path)
