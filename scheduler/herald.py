@@ -62,9 +62,8 @@ class Herald:
             for entry in entries:
                 if entry.job not in told and len(told) < _SHOWN:
                     told.add(entry.job)
-                    # Without a date: how long it is till then says the day.
-                    at = wording.of_instant(minute, entry.zone, minute)
-                    self._log.info("next", job=entry.job, say=f"{at}, {self._until(minute)}")
+                    at = wording.of_instant(minute, entry.zone, self._clock.now())
+                    self._log.info("next", job=entry.job, say=f"{self._until(minute)}: {at}")
             if len(told) >= min(_SHOWN, len(timetable.entries)):
                 return
 

@@ -355,8 +355,8 @@ def test_a_person_sees_what_comes_what_runs_and_what_follows() -> None:
     said = [line[27:] for line in world.log.getvalue().splitlines()]
     assert said == [
         "crontabs   2 entries in 2 zones",
-        "next       job                     13:00 Europe/Berlin, in 30 s",
-        "next       late                    00:00 UTC, in 12 h",
+        "next       job                     in 30 s: 13:00 Europe/Berlin",
+        "next       late                    in 12 h: Tue 2027-03-02 00:00 UTC",
         "started    job                     run 1: 13:00 Europe/Berlin",
         "next       in 12 h: late",
         "failed     job                     run 1: exit 1 after 0 ms; attempt 2 in 2 s",
