@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from rich.cells import cell_len, set_cell_size
 
 from scheduler.redact import clean
-from scheduler.report import wrapped
+from scheduler.report import HINT, UNDER, wrapped
 from scheduler.sink import Sink
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ class _Human(logging.Formatter):
         words = self._subject(said, width // 8 if width else _WIDE) + str(said.get("say") or "")
         first, *others = (clean(line) for line in words.split("\n"))
         first, *rest = wrapped(f"{head}  {first}", width, indent) if width else [f"{head}  {first}"]
-        text = "\n".join(line.rstrip() for line in (first, *rest, *others))
+        below = (piece for line in others for piece in _below(line, width))
+        text = "\n".join(line.rstrip() for line in (first, *rest, *below))
         return self._coloured(text, head, message, record.levelno) if self._colour else text
 
     def _time(self, created: float) -> str:
@@ -154,6 +155,12 @@ class _Human(logging.Formatter):
             f"{text[:start]}\x1b[{_COLOUR.get(message, default)}m{text[start : len(head)]}\x1b[0m"
             f"{text[len(head) :]}"
         )
+
+
+def _below(line: str, width: int | None) -> list[str]:
+    """Return a line under the first as it fits: a hint is broken at blanks, an excerpt is not."""
+    is_hint = line.lstrip().startswith(HINT)
+    return wrapped(line, width, UNDER + len(HINT)) if width and is_hint else [line]
 
 
 def _facts(record: logging.LogRecord) -> dict[str, Fact]:

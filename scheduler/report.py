@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WINDOW = 76  # characters of an offending line that are shown
 _BEFORE = 48  # of them at most so many in front of the caret, where the line is cut
 _CUT = "…"
+UNDER, HINT = 4, "hint: "  # where an excerpt stands under its headline, and what follows it
 
 
 def place(problem: Problem) -> str:
@@ -51,8 +52,8 @@ def excerpt(problem: Problem) -> tuple[str, str] | None:
 def lines(problem: Problem) -> tuple[str, ...]:
     """Return everything about one problem: headline, excerpt and hint, the latter two indented."""
     shown = excerpt(problem) or ()
-    hint = (f"hint: {clean(problem.hint)}",) if problem.hint else ()
-    return headline(problem), *(f"    {line}" for line in (*shown, *hint))
+    hint = (f"{HINT}{clean(problem.hint)}",) if problem.hint else ()
+    return headline(problem), *(f"{'':{UNDER}}{line}" for line in (*shown, *hint))
 
 
 def counted(number: int, noun: str) -> str:

@@ -89,6 +89,21 @@ def test_on_a_terminal_a_line_is_broken_at_blanks_below_its_words(at_80: Termina
     ]
 
 
+def test_on_a_terminal_a_hint_is_broken_at_blanks_and_an_excerpt_is_not(at_80: Terminal) -> None:
+    text, hint = (
+        "x" * 90,
+        "hint: minute hour day month weekday command, or NAME=value, or @daily command",
+    )
+    say = f"a.crontab:5:1: too-few-fields\n    {text}\n    ^\n    {hint}"
+    open_log("human", at_80, colour=False).error("problem", say=say)
+    assert at_80.getvalue().splitlines()[1:] == [
+        f"    {text}",
+        "    ^",
+        "    hint: minute hour day month weekday command, or NAME=value, or @daily",
+        "          command",
+    ]
+
+
 def test_on_a_terminal_names_have_a_narrow_column_and_long_ones_are_whole(
     at_80: Terminal,
 ) -> None:

@@ -156,7 +156,7 @@ def _asked(question: str, *, default: bool) -> bool:
     return answer
 
 
-def _yes_or_no(text: str | bool) -> bool:  # noqa: FBT001 (a prompt hands over its default as it is)
+def _yes_or_no(text: str | bool) -> bool:
     match str(text).strip().lower():
         case "y" | "yes" | "true":
             return True

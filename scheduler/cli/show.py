@@ -17,9 +17,6 @@ from scheduler.model import Problem, Severity
 from scheduler.redact import clean
 
 MENTIONED = 5  # refusals that are told beside an answer
-
-_UNDER, _HINT = 4, "hint: "  # where an excerpt stands under its headline, and what follows it
-
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
 
 
@@ -76,10 +73,10 @@ def problems(found: Iterable[Problem], *, err: bool = False) -> None:
     target = console(err=err)
     for problem in found:
         headline, *rest = report.lines(problem)
-        _print(target, headline, STYLES[problem.severity], _UNDER)
+        _print(target, headline, STYLES[problem.severity], report.UNDER)
         for line in rest:
-            is_hint = line.lstrip().startswith(_HINT)
-            _print(target, line, None, _UNDER + len(_HINT) if is_hint else 0)
+            is_hint = line.lstrip().startswith(report.HINT)
+            _print(target, line, None, report.UNDER + len(report.HINT) if is_hint else 0)
 
 
 def mention(found: Iterable[Problem]) -> None:
