@@ -230,15 +230,18 @@ class _Command:
         return next((word.begin + found.end() for found in logins if found), None)
 
     def _option(self, word: _Word) -> int | None:
+        # Letters first: in -pMyPassword1 the secret is the word, and no name of what follows.
+        certain = (tool for tool in self._tools if tool.needs in self._words)
+        glued = next(filter(None, (self._short(tool, word) for tool in certain)), None)
+        if glued is not None:
+            return glued
         option, equals, _ = word.given.partition("=")
         sign = self._sign(option)
         if sign and equals:
             return word.behind(sign, word.written.find("=") + 1)
         if sign is not None and not equals:
             self._awaits = sign
-            return None
-        certain = (tool for tool in self._tools if tool.needs in self._words)
-        return next(filter(None, (self._short(tool, word) for tool in certain)), None)
+        return None
 
     def _sign(self, option: str) -> str | None:
         """Return behind which sign of its value an option has a secret; None if it has none."""

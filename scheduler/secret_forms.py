@@ -52,7 +52,8 @@ _TOOLS: dict[tuple[str, ...], Tool] = {
     ("redis-cli", "valkey-cli"): Tool({"a": ""}),
     ("ldapadd", "ldapdelete", "ldapmodify", "ldapsearch", "ldapwhoami"): Tool({"w": ""}),
     ("zip", "unzip", "mosquitto_pub", "mosquitto_sub", "sqlcmd", "bcp", "ipmitool"): _CAPITAL,
-    ("openssl",): Tool({"k": "", "K": ""}),
+    ("openssl",): Tool(words={"-k": "", "-K": ""}),  # -key is another option of it
+    ("plink", "pscp", "psftp"): Tool(words={"-pw": ""}),
     ("lftp",): Tool({"u": ","}),
     ("smbclient", "smbget", "rpcclient"): _SAMBA,
     ("http", "https", "xh", "xhs"): _HTTPIE,

@@ -118,6 +118,12 @@ FORMS = [
     'psql "host=x password=[hunter2] user=me"',
     "sshpass -p [hunter2] ssh host",
     "sshpass -p[hunter2] ssh host",
+    "mysqldump -p[MyPassword1] db",  # a secret that reads like the name of one
+    "mysqldump -p[Password=1] db",
+    "sshpass -p[my-token] ssh host",
+    "7z a -p[Secret1] a.7z x",
+    "plink -pw [hunter2] host",
+    "openssl cmp -keypass [hunter2] -key server.key",
     "redis-cli -a [hunter2] ping",
     "mongodump -u me -p [hunter2]",
     "ldapsearch -D me -w [hunter2] x",
