@@ -97,6 +97,20 @@ class PendingRuns:
         """Return what is due, the earliest first."""
         return self._by_time[: bisect_right(self._by_time, now, key=lambda each: each.due)]
 
+    def firsts(self, now: datetime) -> list[Pending]:
+        """Return what begins first of each job that has something due, the earliest first.
+
+        Of starts that were put off that is the oldest instant: a clock that was set back moves the
+        time of an older one behind that of a newer.
+        """
+        found: dict[str, Pending] = {}
+        for each in self.due(now):
+            first = found.setdefault(each.run.job, each)
+            are_put_off = isinstance(first, PutOff) and isinstance(each, PutOff)
+            if are_put_off and each.run.order < first.run.order:
+                found[each.run.job] = each
+        return list(found.values())
+
     def next_due(self) -> datetime | None:
         """Return when the first is due; None if nothing waits."""
         return self._by_time[0].due if self._by_time else None

@@ -237,9 +237,9 @@ class Runs:
         """Start the retries and the put off runs whose time has come."""
         now = self._clock.now()
         # Of a job one after the other: what the first does decides what the second may.
-        while due := {each.run.job: each for each in reversed(self._jobs.pending.due(now))}:
+        while due := self._jobs.pending.firsts(now):
             with self._ledger.commit():
-                for pending in reversed(due.values()):
+                for pending in due:
                     self._jobs.start_pending(pending, now)
             self.start()
         while jobs := self._admission.backfill.due(now):

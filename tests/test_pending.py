@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.model import Run
-from scheduler.pending import Pending, PendingRuns, Retry
+from scheduler.pending import Pending, PendingRuns, PutOff, Retry
 
 NOON = utc(2027, 1, 1, 12)
 
@@ -39,6 +39,21 @@ def test_what_is_due_waits_until_it_is_removed() -> None:
     assert (runs.due(NOON), "a" in runs) == ([second], True)
     runs.remove(second)
     assert (runs.due(NOON), "a" in runs) == ([], False)
+
+
+def put_off(instant: int, seconds: int, run: int) -> Pending:
+    """A run of an instant so many minutes after noon, and due so many seconds after it."""
+    due = NOON + timedelta(seconds=seconds)
+    return PutOff(Run(run, "a", NOON + timedelta(minutes=instant)), due, made_up=True)
+
+
+def test_of_each_job_the_oldest_start_that_was_put_off_begins_first() -> None:
+    newer, older = put_off(2, 120, run=3), put_off(1, 150, run=2)  # since the clock was set back
+    runs = filled(newer, older, pending("b", 130))
+    assert runs.firsts(NOON + timedelta(seconds=140)) == [newer, pending("b", 130)]
+    assert runs.firsts(NOON + timedelta(seconds=150)) == [older, pending("b", 130)]
+    retry = pending("a", 10)
+    assert filled(newer, older, retry).firsts(NOON + timedelta(seconds=150)) == [retry]
 
 
 def test_runs_of_a_job_are_found_by_its_name() -> None:
