@@ -106,8 +106,18 @@ def _ended(known: Known, row: RunRow, started: datetime) -> str:
     if row.state is State.SCHEDULED:
         due = "at once" if row.due is None else f"at {_seconds(known, row.due)}"
         return f"{head}, attempt {last.number} failed ({_how(last)}), the next is due {due}."
-    why = f": {row.reason.value}" if row.reason else ""
+    why = f": {_GIVEN_UP.get(row.reason, row.reason.value)}" if row.reason else ""
     return f"{head} and failed ({_how(last)}){attempts}, for good{why}."
+
+
+_GIVEN_UP = {
+    Reason.SUPERSEDED: "the job's next run took the place of its retry",
+    Reason.REPLACED: "a newer run took its place (CRON_OVERLAP=replace)",
+    Reason.KILLED: "it was ended by hand (meridian kill)",
+    Reason.NOT_RETRIED: "this ending is not retried (CRON_RETRY_ON, CRON_NO_RETRY_ON)",
+    Reason.WINDOW: "the time for retries was over (CRON_RETRY_WITHIN)",
+    Reason.EXHAUSTED: "no attempts left (CRON_RETRIES)",
+}
 
 
 def _how(attempt: AttemptRow) -> str:

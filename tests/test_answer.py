@@ -51,8 +51,23 @@ def test_it_failed() -> None:
     text = line("job", "0 12 * * *", retries=1, retry_delay="5s")
     world = World(text, "11:59:30", {"job": [FAILS]}).runs_until("12:01")
     assert why(world, "job", "12:00").endswith(
-        "started at 12:00:00 and failed (exit 3) in attempt 2, for good: no attempts left."
+        "started at 12:00:00 and failed (exit 3) in attempt 2, for good: "
+        "no attempts left (CRON_RETRIES)."
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"retry_delay": "10m"}, "the job's next run took the place of its retry"),
+        ({"no_retry_on": "3"}, "this ending is not retried (CRON_RETRY_ON, CRON_NO_RETRY_ON)"),
+        ({"retry_within": "1s", "retry_delay": "20s"}, "the time for retries was over (CRON_RETRY_WITHIN)"),
+    ],
+)  # fmt: skip
+def test_why_it_is_not_tried_again_is_told_in_words(options: dict[str, str], told: str) -> None:
+    text = line("job", "0-5 12 * * *", **options)
+    world = World(text, "11:59:30", {"job": [FAILS]}).runs_until("12:00:40")
+    assert why(world, "job", "12:00").endswith(f"failed (exit 3), for good: {told}.")
 
 
 def test_something_of_it_got_away_when_it_was_ended() -> None:
