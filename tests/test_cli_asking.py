@@ -108,7 +108,7 @@ def test_a_run_is_asked_about_by_its_number(asker: Person) -> None:
     assert first == "Run 1 of night, Sun 2026-03-01 02:30 Europe/Berlin."
     assert second.startswith("It did not run: by the time it could start")
     assert json.loads(asker.types("why", "2", "--json").stdout)["job"] == "old"
-    assert "There is no job '99'" in asker.types("why", "99").stderr
+    assert "There is no run 99, and no job of that name; " in asker.types("why", "99").stderr
 
 
 SPOKEN = [

@@ -271,8 +271,10 @@ def test_the_time_that_history_is_asked_for_is_echoed(past: Person) -> None:
         "Since Mon 2027-03-29 08:00 until Mon 2027-03-29 10:00 Europe/Berlin\n"
     )
     empty = past.types("history", "report", "--since", "2028-01-01")
-    assert empty.stderr.endswith("Of report there is nothing of that kind in that time.\n")
+    assert empty.stderr.endswith("There is no run of report in that time.\n")
     assert empty.exit_code == 0
+    failed = past.types("history", "report", "--failed")
+    assert failed.stderr == "There is no failed run of report.\n"
 
 
 def test_of_a_time_all_runs_are_told_and_else_the_newest_twenty(past: Person) -> None:

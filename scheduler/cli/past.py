@@ -210,10 +210,17 @@ def _nothing(journal: Journal, job: str | None, asked: _Asked) -> str:
         if not journal.history(job, limit=1):
             explain_absence(journal, job, asked.state)
             return nothing_kept(journal, job)
-        return f"Of {job} there is nothing of that kind in that time."
+        return _none_such(asked, job)
     if asked.is_of_a_time or asked.failed:
-        return "There is nothing of that kind in that time."
+        return _none_such(asked)
     return nothing_kept(journal, "what has run")
+
+
+def _none_such(asked: _Asked, job: str | None = None) -> str:
+    """Return that there are runs, but none such as was asked for."""
+    what = "failed run" if asked.failed else "run"
+    whose = "" if job is None else f" of {job}"
+    return f"There is no {what}{whose}{' in that time' if asked.is_of_a_time else ''}."
 
 
 def nothing_kept(journal: Journal, what: str) -> str:
@@ -251,6 +258,9 @@ def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
     entries = in_force.known(state).entries
     if any(entry.job == job for entry in entries):
         return
+    if run_number(job) is not None:
+        why = f"There is no run {job}, and no job of that name; meridian history lists the runs"
+        raise NothingThere(why)
     names = {run.run.job for run in journal.history(limit=REMEMBERED)}
     near = get_close_matches(job, names | {entry.job for entry in entries}, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; meridian list names the jobs"
