@@ -113,7 +113,7 @@ def test_the_summary_owns_up_to_skips_of_several_instants(
 
 def test_nothing_that_happens_is_said_too(person: Person) -> None:
     result = person.types("simulate", person.file("0 0 1 1 * echo\n"), *PLAIN)
-    assert result.stdout.splitlines()[1:] == ["no runs, no retries: 0 succeeded, 0 failed"]
+    assert result.stdout.splitlines()[1:] == ["no runs"]
 
 
 @pytest.mark.parametrize(

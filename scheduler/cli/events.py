@@ -117,6 +117,8 @@ class Tally:
 
     def _runs(self, running: int) -> str:
         kinds = self._kinds
+        if not any(kinds[kind] for kind in (EventKind.START, EventKind.RETRY, EventKind.FAILURE)):
+            return "no runs"
         runs, retries = counted(kinds[EventKind.START], "run"), kinds[EventKind.RETRY]
         ends = f"{kinds[EventKind.SUCCESS]} succeeded, {kinds[EventKind.FAILURE]} failed"
         still = f", {running} still running" if running else ""
