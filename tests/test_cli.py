@@ -276,7 +276,7 @@ def test_notify_says_which_way_it_went(person: Person, monkeypatch: pytest.Monke
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert title in shown
-    assert "shown by terminal" in shown
+    assert "shown on the terminal" in shown
 
 
 def test_notify_refuses_an_empty_title(person: Person) -> None:

@@ -116,7 +116,7 @@ def run(**members: object) -> dict[str, Any]:
             ("reload",),
             Reload(),
             {"entries": 12, "zones": 3, "problems": 0, "kept": 0},
-            "12 entries in 3 zones",
+            "Read again: 12 entries in 3 zones",
         ),
     ],
 )
@@ -186,7 +186,7 @@ def test_a_reload_with_problems_ends_with_one(person: Person, daemon: StandIn) -
     daemon.replies[Reload] = {"entries": 1, "zones": 1, "problems": 2, "kept": 1}
     result = person.types("reload")
     assert result.stdout == (
-        "1 entry in 1 zone; 2 problems, which meridian check shows;"
+        "Read again: 1 entry in 1 zone; 2 problems, which meridian check shows;"
         " 1 unreadable entry kept in the last good version\n"
     )
     assert result.exit_code == 1

@@ -35,6 +35,14 @@ def test_a_help_page_fits_its_screen_and_is_in_our_words(
     assert page.startswith("Usage: meridian")
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_an_example_is_one_line_that_can_be_pasted(
+    person: Person, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert person.types(name, "--help").stdout.splitlines()[-1].startswith("Example:  ")
+
+
 def test_no_paragraph_of_a_help_page_is_ragged(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +91,7 @@ def test_what_a_command_does_fits_beside_its_name(
         (("notify", "a", "--timeout", "-1"), "meridian notify: --timeout takes a number from 0.1 to 600, not '-1'"),
         (("check", "--jsn"), "meridian check: there is no option --jsn; did you mean --json?"),
         (("check", "--json=1"), "meridian check: --json takes no value"),
-        (("reload", "a", "b"), "meridian reload: 'a b' is more than it takes"),
+        (("reload", "a", "b"), "meridian reload: too many arguments: 'a b'"),
         (("simulate", "--from", "now"), "meridian simulate: --until is missing: what happens before T"),
         (("trigger",), "meridian trigger: JOB is missing: the job's name"),
         (("chekc",), "meridian: there is no command 'chekc'; did you mean check?"),

@@ -46,7 +46,7 @@ Run = Annotated[
     str,
     typer.Argument(
         metavar="RUN|JOB",
-        help="Its number, as in meridian history; or its job, if that has only one.",
+        help="The run's number, as in meridian history; or its job, if only one run is meant.",
         autocompletion=completing.jobs,
     ),
 ]
@@ -71,7 +71,8 @@ def trigger(job: Job, state: given.State = None, json: Json_ = False) -> None:
 def retry(run: Run, state: given.State = None, json: Json_ = False) -> None:
     """Start the next attempt of a run that failed or waits, now.
 
-    A job may be named in its place that has one run which waits, or has failed since it succeeded.
+    Instead of the run you may name its job, if exactly one of its runs waits or has failed since
+    the job last succeeded.
     """
 
     def told(reply: Json) -> str:
@@ -87,8 +88,8 @@ def retry(run: Run, state: given.State = None, json: Json_ = False) -> None:
 def kill(run: Run, state: given.State = None, json: Json_ = False) -> None:
     """End a run; it is not tried again.
 
-    SIGTERM to its processes, SIGKILL after CRON_KILL_AFTER. One that waits is let go of.
-    A job may be named in its place that has one run which runs or waits.
+    Its processes get SIGTERM, and SIGKILL after CRON_KILL_AFTER. A run that waits is not started.
+    Instead of the run you may name its job, if exactly one of its runs runs or waits.
     """
 
     def told(reply: Json) -> str:
@@ -118,8 +119,8 @@ def pause(
 ) -> None:
     """Start nothing of these jobs by their schedule; what runs goes on.
 
-    Each instant left out is in the journal as paused. It outlives the daemon, and takes a running
-    one to begin and to end, since only the daemon writes the journal.
+    The journal has each instant that is left out, as paused. A pause outlives the daemon; but a
+    daemon must be running when you pause and when you resume, since only it writes the journal.
     """
     if until is not None and length is not None:
         raise typer.BadParameter("--until and --for are two ends: give one")
@@ -198,7 +199,7 @@ def _end(until: datetime | None, zone: ZoneInfo) -> str:
 
 
 def _reloaded(reply: Json) -> str:
-    return board.crontabs(replies.of_crontabs(reply))
+    return f"Read again: {board.crontabs(replies.of_crontabs(reply))}"
 
 
 # --- asking the daemon ---------------------------------------------------------------------------

@@ -23,7 +23,8 @@ def notify(
 ) -> None:
     """Show a notification on this desktop, or on the terminal.
 
-    From a job, which has no terminal, it is shown on those where you are logged in. Says which way
-    it went. Title and text are shown as they are, never run.
+    A job that reaches no desktop has it shown on the terminals where you are logged in. The command
+    says who showed it. Title and text are shown as they are, never run.
     """
-    show.say(f"shown by {show_notification(title, text, timeout=timeout)}", style="dim")
+    way = show_notification(title, text, timeout=timeout)
+    show.say("shown on the terminal" if way == "terminal" else f"shown by {way}", style="dim")

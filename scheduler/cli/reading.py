@@ -107,7 +107,7 @@ def next_runs(
 ) -> None:
     """Say the coming runs of all entries, in their zones and in yours.
 
-    After the clock was set back they begin behind the minutes that have been handled.
+    If the clock was set back, minutes that were handled before are left out.
 
     Times without an offset are times of this machine's zone, those without a date of the day of
     --from.

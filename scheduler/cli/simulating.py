@@ -32,8 +32,7 @@ _BATCH = 500  # events printed at once
 
 
 @app.command(
-    epilog="Example:  meridian simulate --from 2027-03-28 --until 2027-03-29"
-    " --downtime 01:10..03:20"
+    epilog="Example:  meridian simulate --from 2027-03-28 --until 1d --downtime 1:10..3:20"
 )
 def simulate(
     *,

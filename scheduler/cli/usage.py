@@ -234,7 +234,7 @@ class Command(TyperCommand):
         with _worded(ctx):
             rest = super().parse_args(ctx, args)
             if rest:
-                raise UsageError(f"{' '.join(rest)!r} is more than it takes", ctx)
+                raise UsageError(f"too many arguments: {' '.join(rest)!r}", ctx)
         return rest
 
     def invoke(self, ctx: Any) -> Any:
