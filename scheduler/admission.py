@@ -102,6 +102,6 @@ class Admission:
     def _make_up(self, missed: MadeUp) -> None:
         """Claim a run for an instant that was missed; its start is on disk."""
         entry, instant = missed.entry, missed.instant
-        if run := self._ledger.claim(entry, instant):
+        if run := self._ledger.claim(entry, instant, owed=True):
             is_late = missed.start > own_start(entry, instant)
             self._jobs.put_off(entry, PutOff(run, missed.start, made_up=is_late))

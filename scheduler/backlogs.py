@@ -14,6 +14,7 @@ from scheduler import backlog as rules
 from scheduler import counting
 from scheduler.catchup import LeftOut
 from scheduler.model import Entry, Reason, Reboot
+from scheduler.tick import borders
 from scheduler.timetable import Timetable
 from scheduler.zonedata import named_or_utc
 
@@ -154,7 +155,7 @@ class Backlogs:
 
     def _by_era(self, left_out: LeftOut) -> Iterator[LeftOut]:
         entry, rest = left_out.entry, left_out
-        for since in sorted(era.since for era in self._ledger.eras):
+        for since in borders(self._ledger.eras):
             before = self._instants.last_instant(entry, since)
             following = self._instants.next_instant(entry, since - _INSTANT)
             if rest.first < since <= rest.last and before is not None and following is not None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
 MINUTE = timedelta(minutes=1)
 REPLAYED = 5  # up to so many missed minutes are run as if in time, before the present one
@@ -99,8 +99,26 @@ def first_to_come(last: datetime | None, now: datetime, leaps: Iterable[Jump] = 
 
 
 def era_of(instant: datetime, eras: Iterable[Era]) -> int:
-    """Return the number of the newest era that an instant is of: it came after its beginning."""
-    return max((each.number for each in eras if each.since <= instant), default=0)
+    """Return the number of the newest era that an instant is of: it came after its beginning.
+
+    And not after its end: what an era that was wrong never came to is an earlier one's.
+    """
+    some = tuple(eras)
+    found = (each.number for each, end in _ends(some, instant) if each.since <= instant <= end)
+    return max(found, default=0)
+
+
+def borders(eras: Iterable[Era]) -> list[datetime]:
+    """Return the minutes with which instants of another era begin, in order."""
+    some = tuple(eras)
+    resumed = {each.last + MINUTE for each in some if each.since > each.last}
+    return sorted({each.since for each in some} | resumed)
+
+
+def _ends(eras: Sequence[Era], present: datetime) -> Iterator[tuple[Era, datetime]]:
+    """Yield each era with the last minute handled in it; the newest has come to the `present`."""
+    ends = [*(following.last for following in eras[1:]), present][: len(eras)]
+    return zip(eras, ends, strict=True)
 
 
 def comes_again(era: int, instant: datetime, eras: Iterable[Era]) -> Era | None:
@@ -108,9 +126,7 @@ def comes_again(era: int, instant: datetime, eras: Iterable[Era]) -> Era | None:
 
     What was done for it before that was done in a time that was not real.
     """
-    some = tuple(eras)
-    ends = [*(following.last for following in some[1:]), instant][: len(some)]  # the last goes on
-    found = (each for each, end in zip(some, ends, strict=True) if each.since <= instant <= end)
+    found = (each for each, end in _ends(tuple(eras), instant) if each.since <= instant <= end)
     return next((each for each in found if each.number > era), None)
 
 

@@ -248,3 +248,15 @@ def test_what_a_run_of_a_wrong_time_would_try_again_is_left_to_its_own() -> None
     world.spawner.acts = {"job": [Act(lasts=60, outcome=Exited(1))]}
     stop_after(world, ("12:00:30", "08:00:30"), stop="08:10")
     assert world.story("job") == ["12:00 failed (the clock was set back): exit 1"]
+
+
+def test_what_waits_of_a_wrong_time_runs_nothing_of_the_right_one_again() -> None:
+    """The clock is set back by mistake; a late instant waits there, and then it is set right."""
+    text = line("job", "0 10,12 * * *", catchup="latest", within="12h")
+    world = World(text, "11:59:30", {"job": [Act(lasts=8000), Act()]}, grace=0)
+    wrong, late = ("14:00:30", "09:58:30"), ("09:59:20", "10:02:20")
+    stop_after(world, wrong, late, ("10:05:30", "14:20:30"), stop="14:40")
+    ran = [(each.attempt.run.instant, each.attempt.run.era) for each in world.spawner.launched]
+    assert ran == [(when("12:00"), 0)]
+    rows = [(row.run.instant, row.run.era) for row in world.journal.history("job")]
+    assert sorted(rows) == [(when("10:00"), 1), (when("12:00"), 0)]

@@ -17,7 +17,9 @@ from scheduler.tick import (
     Owed,
     Reading,
     Verdict,
+    borders,
     comes_again,
+    era_of,
     first_to_come,
     is_set_right,
     jumps,
@@ -118,6 +120,16 @@ def test_an_instant_comes_again_in_the_first_era_that_begins_no_later(
 ) -> None:
     found = comes_again(era, after(minute), ERAS)
     assert (None if found is None else found.number) == again
+
+
+def test_an_instant_is_of_the_newest_era_that_came_to_it() -> None:
+    """An era of a wrong clock ends where the clock was set right again."""
+    assert [era_of(after(n), ERAS) for n in (4, 5, 40, 41, 99)] == [0, 2, 2, 2, 2]
+    wrong = (Era(1, after(-900), after(0), after(-900)), Era(2, after(1), after(-890), after(3)))
+    instants = (-901, -900, -890, -889, 0, 1, 9)
+    assert [era_of(after(n), wrong) for n in instants] == [0, 1, 1, 0, 0, 2, 2]
+    assert borders(wrong) == [after(-900), after(-889), after(1)]
+    assert borders(ERAS) == [after(5), after(10)]
 
 
 def test_what_an_era_did_not_come_to_has_not_come_again() -> None:
