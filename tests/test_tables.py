@@ -80,6 +80,27 @@ def test_a_name_longer_than_its_column_pushes_the_rest_of_its_row_down() -> None
     ]
 
 
+def test_the_column_gives_way_that_pushes_the_fewest_rows_down() -> None:
+    rows: list[tuple[tables.Cell, ...]] = [
+        ("report", "30 7 * * 1-5", "Europe/Berlin", when(1), "report"),
+        (
+            "a-very-long-job-name-that-somebody-likes",
+            "0 23 * * *",
+            "Europe/Berlin",
+            when(2),
+            "x" * 20,
+        ),
+    ]
+    assert plain(LIST, rows, 80) == [
+        "JOB                                      SCHEDULE      ZONE           NEXT, HERE",
+        "report                                   30 7 * * 1-5  Europe/Berlin  Sat 02:00",
+        "    report",
+        "a-very-long-job-name-that-somebody-likes",
+        "                                         0 23 * * *    Europe/Berlin  Sun 02:00",
+        "    xxxxxxxxxxxxxxxxxxxx",
+    ]
+
+
 def test_a_name_at_the_end_that_the_screen_has_no_room_for_has_a_line_of_its_own() -> None:
     row = (when(1), "America/Los_Angeles", when(1, 11), LONG)
     assert plain(("IN ITS ZONE", "ZONE", "HERE", "JOB"), [row], 60)[1:] == [

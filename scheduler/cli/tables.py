@@ -190,7 +190,7 @@ def fitted(titles: Sequence[str], sizes: Sequence[Sequence[int]], width: int | N
             return Layout(kinds, widths, frozenset(), width, is_crowded=widths is few)
     excess = _excess([cells for i, cells in enumerate(most) if i not in soft], width)
     hanging = [i for i, kind in enumerate(kinds) if kind is Kind.HANGS]
-    _shrink(most, hanging, kinds, excess)
+    _shrink(most, _by_pushed(hanging, most, sizes, excess), kinds, excess)
     return Layout(kinds, most, frozenset(soft), width, is_crowded=True)
 
 
@@ -203,6 +203,19 @@ def _few(cells: Sequence[int], kind: Kind, most: int) -> int:
     """Return how wide a column is where a few long names hang, so that all else has its place."""
     longer = sum(size > most for size in cells)
     return _usual(cells, kind, most if longer * FEW <= len(cells) else max(cells))
+
+
+def _by_pushed(
+    columns: Sequence[int], widths: Sequence[int], sizes: Sequence[Sequence[int]], excess: int
+) -> list[int]:
+    """Return the columns, last the one that pushes the fewest rows down if it gives all."""
+
+    def pushed(column: int) -> int:
+        left = widths[column] - max(0, excess)
+        rows = sizes[column][1:]
+        return sum(size > left for size in rows) if left >= FLOORS[Kind.HANGS] else len(rows) + 1
+
+    return sorted(columns, key=pushed, reverse=True)
 
 
 def _excess(widths: Sequence[int], width: int) -> int:
