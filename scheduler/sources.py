@@ -241,7 +241,8 @@ def _load_one(file: str, how: Reading, drafts: Mapping[str, bytes]) -> tuple[Cro
     except SourceRefused as refused:
         failed = how.named or refused.code != "missing"
         severity = Severity.ERROR if failed else Severity.WARNING
-        why = Problem(file, 0, 0, severity, refused.code, refused.message, refused.hint)
+        hint = refused.hint if failed else "meridian edit begins one"
+        why = Problem(file, 0, 0, severity, refused.code, refused.message, hint)
         return Crontab(file, b"", (), (why,)), failed
 
 

@@ -485,6 +485,7 @@ def test_a_missing_file_fails_only_if_it_was_named(
     loaded = load((path,), replace(HOW, named=named))
     (problem,) = loaded.problems
     assert (problem.code, problem.severity) == ("missing", severity)
+    assert problem.hint == ("" if named else "meridian edit begins one")
     assert loaded.failed == ({path} if named else frozenset())
 
 
