@@ -186,6 +186,21 @@ def on_a_terminal(person: Person, *words: str) -> str:
     return shown.decode()
 
 
+@pytest.mark.e2e
+@pytest.mark.parametrize("is_typed_to", [True, False])
+def test_a_daemon_at_a_keyboard_says_how_it_is_ended(person: Person, *, is_typed_to: bool) -> None:
+    keyboard, terminal = os.openpty()
+    stdin = terminal if is_typed_to else subprocess.DEVNULL
+    daemon = person.starts("run", person.file("0 0 1 1 * x\n"), stdin=stdin)
+    os.close(terminal)
+    assert daemon.stderr is not None
+    first = daemon.stderr.readline().decode()
+    daemon.send_signal(signal.SIGINT)
+    daemon.communicate(timeout=30)
+    os.close(keyboard)
+    assert first.endswith(f"state in {person.state}{'; Ctrl-C ends it' if is_typed_to else ''}\n")
+
+
 def test_colour_is_for_terminals_and_only_where_it_is_wanted(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,9 +134,9 @@ def run(
     (user, home), boot = given.account(os.geteuid()), boot_id()
     spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))
     with lock.held(places.state) as holds_state:
-        log.info(
-            "meridian", pid=os.getpid(), state=str(places.state), say=f"state in {places.state}"
-        )
+        end = "; Ctrl-C ends it" if sys.stdin.isatty() else ""
+        say = f"state in {places.state}{end}"
+        log.info("meridian", pid=os.getpid(), state=str(places.state), say=say)
         echo = _echo(places, style, sink) if echo_output else None
         parts = Parts(
             RealClock(), spawner, boot, log, places, crontabs, holds_state, echo, _watchdog(log)
