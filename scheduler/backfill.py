@@ -8,6 +8,7 @@ nothing is drawn before it can begin: what waits costs no memory and no rows.
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from scheduler import backlog as rules
@@ -89,13 +90,16 @@ class Backfill:
 
     def due(self, now: datetime) -> list[str]:
         """Return the jobs of which a run may be drawn now, the oldest first, but not too many."""
-        found = (each for each in self._backlogs.all() if not self._is_blocked(each))
-        return [each.job for each in found if self._backlogs.wait_of(each.job) <= now][:AT_ONCE]
+        # With thousands of jobs only those whose time has come may cost more than a look.
+        come = (each for each in self._backlogs.all() if self._backlogs.wait_of(each.job) <= now)
+        free = (each for each in rules.oldest_first(come) if not self._is_blocked(each))
+        return [each.job for each in islice(free, AT_ONCE)]
 
     def due_next(self) -> datetime | None:
         """Return when the next run may be drawn; None if none may before another has ended."""
-        free = (each.job for each in self._backlogs.all() if not self._is_blocked(each))
-        return min(map(self._backlogs.wait_of, free), default=None)
+        by_wait = sorted(self._backlogs.all(), key=lambda each: self._backlogs.wait_of(each.job))
+        free = (each.job for each in by_wait if not self._is_blocked(each))
+        return next(map(self._backlogs.wait_of, free), None)
 
     def draw(self, job: str, now: datetime) -> None:
         """Begin the next run of a job's backlog, if its time has come."""
@@ -126,7 +130,7 @@ class Backfill:
 
     def _turn(self, job: str) -> timedelta:
         """Return after how long it is a job's turn when many may begin at once."""
-        jobs = [each.job for each in self._backlogs.all()]
+        jobs = [each.job for each in rules.oldest_first(self._backlogs.all())]
         return turns(len(jobs))[jobs.index(job)]
 
     def _trimmed(self, entry: Entry, now: datetime) -> Backlog | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from scheduler.model import Entry
@@ -42,6 +43,11 @@ class Backlog:
     def is_of(self, entry: Entry) -> bool:
         """Say whether these are instants of this entry as its line stands now."""
         return (self.schedule, self.zone) == (entry.schedule_text, entry.zone.key)
+
+
+def oldest_first(backlogs: Iterable[Backlog]) -> list[Backlog]:
+    """Return backlogs in the order of the next instant of each."""
+    return sorted(backlogs, key=lambda each: (each.next, each.job))
 
 
 def of_missed(entry: Entry, first: datetime, last: datetime, left: int) -> Backlog:

@@ -19,7 +19,7 @@ from scheduler.timetable import Timetable
 from scheduler.zonedata import named_or_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from scheduler.backlog import Backlog
     from scheduler.catchup import Instants
@@ -52,9 +52,9 @@ class Backlogs:
         changed = self._now()
         return changed[job] if job in changed else self._jobs.get(job)
 
-    def all(self) -> list[Backlog]:
-        """Return all of them, the oldest instant first."""
-        return sorted(self._jobs.values(), key=lambda each: (each.next, each.job))
+    def all(self) -> Collection[Backlog]:
+        """Return all of them, in no order."""
+        return self._jobs.values()
 
     def wait_of(self, job: str) -> datetime:
         """Return before when the next of a job may not be drawn."""

@@ -12,7 +12,7 @@ from scheduler.model import Catchup, Expression, Reason, Reboot
 from scheduler.tick import MINUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
 
     from scheduler.backlog import Backlog
     from scheduler.model import Entry, Run
@@ -270,7 +270,7 @@ def turns(number: int) -> list[timedelta]:
     return [n * step for n in range(number)]
 
 
-def period(backlogs: Sequence[Backlog]) -> timedelta:
+def period(backlogs: Collection[Backlog]) -> timedelta:
     """Return how long a job that catches up waits from one start to the next.
 
     All of them together start one run a second, or so many that they are done in five minutes; each

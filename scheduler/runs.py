@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import catchup
 from scheduler.admission import Admission
+from scheduler.backlog import oldest_first
 from scheduler.bounds import Bounds
 from scheduler.clock import since_boot
 from scheduler.errors import JournalError
@@ -117,7 +118,7 @@ class Runs:
 
     def backlogs(self) -> Sequence[Backlog]:
         """Return what is still to run of the instants that came too late, the oldest first."""
-        return self._jobs.waiting.backlogs.all()
+        return oldest_first(self._jobs.waiting.backlogs.all())
 
     def backlog_of(self, job: str) -> Backlog | None:
         """Return the same of one job; None if it has nothing of that kind."""

@@ -10,12 +10,15 @@ import pytest
 from fakes import Act
 from world import Asked, Frail, Killed, World, line, shown, when
 
+from scheduler.backfill import Backfill
 from scheduler.errors import JournalError
 from scheduler.model import Exited
 from scheduler.protocol import Pause, Resume, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from scheduler.backlog import Backlog
 
 EVERY_MINUTE = "* * * * *"
 TENS = "*/10 * * * *"
@@ -197,6 +200,26 @@ def test_a_year_of_minutes_costs_no_more_than_one(
     assert all(told.reason == "missed" for told in rows)
     began = instants(world)
     assert began[2] == shown(now.replace(second=0) - number * timedelta(minutes=1))
+
+
+def test_many_jobs_that_catch_up_are_not_all_looked_at_for_each_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[str] = []
+    real = Backfill._is_blocked
+
+    def counted(self: Backfill, backlog: Backlog) -> bool:
+        looks.append(backlog.job)
+        return real(self, backlog)
+
+    monkeypatch.setattr(Backfill, "_is_blocked", counted)
+    jobs = [f"job{n}" for n in range(300)]
+    text = "".join(line(job, TENS, catchup="all") for job in jobs)
+    world = World(text, "12:05", {job: [Act(lasts=0.5)] for job in jobs})
+    missed(world, "12:05:20", "13:04:50", "13:05:50")
+    starts = len(world.spawner.launched)
+    assert starts > 50
+    assert len(looks) < 30 * starts  # 1,500 it was
 
 
 # --- who gives them up -----------------------------------------------------------------------------
