@@ -6,10 +6,10 @@ import os
 import pwd
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
@@ -23,6 +23,8 @@ from scheduler.human_time import Typed
 from scheduler.journal import Journal
 from scheduler.places import Places
 from scheduler.sources import Loaded, Reading
+
+T = TypeVar("T")
 
 STDIN = "-"
 MOST = 1_000_000_000  # of whatever an option counts
@@ -167,17 +169,17 @@ def size(text: str, option: str) -> int | None:
 
 def length(text: str, option: str) -> float:
     """Return the seconds of `12h` or `90d`; wrong usage for anything else, and for a bare 90."""
-    try:
-        return human_time.length(text)
-    except BadValue as bad:
-        hint = f"; {bad.hint}" if bad.hint else ""
-        raise typer.BadParameter(f"{bad.message}{hint}", param_hint=option) from bad
+    return _read(human_time.length, text, option)
 
 
 def seconds(text: str, option: str) -> float:
     """Return the seconds of `10s`, `2m` or a bare 10; wrong usage for anything else."""
+    return _read(values.seconds, text, option)
+
+
+def _read(read: Callable[[str], T], text: str, option: str | None = None) -> T:
     try:
-        return values.seconds(text)
+        return read(text)
     except BadValue as bad:
         hint = f"; {bad.hint}" if bad.hint else ""
         raise typer.BadParameter(f"{bad.message}{hint}", param_hint=option) from bad
@@ -185,10 +187,7 @@ def seconds(text: str, option: str) -> float:
 
 def zone_named(name: str) -> ZoneInfo:
     """Return the zone of this name; wrong usage if there is none."""
-    try:
-        return values.zone(name)
-    except BadValue as bad:
-        raise typer.BadParameter(f"{bad.message}; {bad.hint}") from bad
+    return _read(values.zone, name)
 
 
 def when(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) -> Typed:
@@ -204,10 +203,7 @@ def when(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) 
 
 def typed(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) -> Typed:
     """Return the time that a person typed; wrong usage for any other text."""
-    try:
-        return human_time.read(text, now, zone, looks_back=looks_back)
-    except BadValue as bad:
-        raise typer.BadParameter(f"{bad.message}; {bad.hint}") from bad
+    return _read(lambda each: human_time.read(each, now, zone, looks_back=looks_back), text)
 
 
 def echo(zone: ZoneInfo, times: Mapping[str, Typed | None], *, json: bool) -> None:
