@@ -35,6 +35,15 @@ def read(field: Field, text: str) -> Values:
     return _read_once(field, text) if len(text) <= 200 else _read(field, text)
 
 
+def is_field(field: Field, text: str) -> bool:
+    """Say whether `text` names something in `field`."""
+    try:
+        read(field, text)
+    except BadValue:
+        return False
+    return True
+
+
 def _read(field: Field, text: str) -> Values:
     offset = 0
     items: list[Values] = []
@@ -258,18 +267,10 @@ def _malformed(field: Field, item: str, shapes: list[re.Pattern[str]]) -> BadVal
         return BadValue(
             "junk-after-value",
             f"{shortened(rest)} makes no sense after {shortened(good)}",
-            hint=item_hints.hint(field, item, partial(_is_item, field)),
+            hint=item_hints.hint(field, item, partial(is_field, field)),
         )
     return BadValue(
         "not-a-number",
         f"{shortened(rest)} is not {'a step' if good else field.one}",
-        hint=item_hints.hint(field, item, partial(_is_item, field)),
+        hint=item_hints.hint(field, item, partial(is_field, field)),
     )
-
-
-def _is_item(field: Field, text: str) -> bool:
-    try:
-        _read(field, text)
-    except BadValue:
-        return False
-    return True

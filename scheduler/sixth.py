@@ -108,9 +108,4 @@ def _rest(words: Sequence[str], index: int) -> list[str]:
 
 def are_fields(words: Sequence[str]) -> bool:
     """Say whether these five words are the five fields."""
-    try:
-        for field, word in zip(FIELDS, words, strict=True):
-            items.read(field, word)
-    except BadValue:
-        return False
-    return True
+    return all(items.is_field(field, word) for field, word in zip(FIELDS, words, strict=True))

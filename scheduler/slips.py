@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scheduler.action import Action
-    from scheduler.fields import Field
     from scheduler.lines import Assigned
 
 # Blanks that are none to cron, and signs that are not shown: U+200D joins parts of one emoji too.
@@ -75,7 +74,7 @@ def better(line: str, start: int) -> BadValue | None:
             "quoted-schedule", "a schedule stands in no quotes", offset=start, hint=hint
         )
     found = _ANACRON.match(line, start)
-    if found and not _is_field(DAY, found[1]) and not _is_field(MONTH, found[2]):
+    if found and not items.is_field(DAY, found[1]) and not items.is_field(MONTH, found[2]):
         return _anacrontab(found[1], start)
     return None
 
@@ -129,14 +128,6 @@ def _is_line(text: str) -> bool:
         return True
     assigned = lines.assigned_name(text) if "=" in text else None
     return assigned is not None and _IDENTIFIER.fullmatch(assigned[0]) is not None
-
-
-def _is_field(field: Field, word: str) -> bool:
-    try:
-        items.read(field, word)
-    except BadValue:
-        return False
-    return True
 
 
 def _unseen_error(found: re.Match[str]) -> BadValue:
