@@ -237,12 +237,17 @@ class Runs:
     def start_pending(self) -> None:
         """Start the retries and the put off runs whose time has come."""
         now = self._clock.now()
+        self._draw(now)
         # Of a job one after the other: what the first does decides what the second may.
         while due := self._jobs.pending.firsts(now):
             with self._ledger.commit():
                 for pending in due:
                     self._jobs.start_pending(pending, now)
             self.start()
+        self._draw(now)
+
+    def _draw(self, now: datetime) -> None:
+        """Start what is next of the backlogs whose turn it is."""
         while jobs := self._admission.backfill.due(now):
             with self._ledger.commit():
                 for job in jobs:

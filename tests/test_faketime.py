@@ -58,7 +58,7 @@ Europe/Berlin                     # 01:59+01 -> 03:00+02
 30 2,3 * * *    | 03:00+02 03:30+02          | | what is made up for does not stand in for 03:30
 */20 * * * *    | 01:40+01 03:00+02 03:20+02 | | every twenty minutes
 15 * * * *      | 03:15+02                   | | hourly: nothing to make up for
-15 0-23 * * *   | 03:00+02 03:15+02          | | hours written out are the wall clock's
+15 0-23 * * *   | 03:15+02                   | | every hour, written out: likewise
 Atlantic/Azores                   # 23:59-01 -> 01:00+00, at the same instant
 59 23 * * *     | 27T23:59-01                | | the last minute before the skipped hour
 @daily          | 01:00+00                   | | there is no midnight
