@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from scheduler import sql
@@ -69,6 +69,16 @@ class Database:
         connection = _connect(path, readonly=readonly)
         scripts = sql.migrations(migrations)
         return cls(connection, f"the journal {path}", scripts, path=path, readonly=readonly)
+
+    @classmethod
+    def is_older(cls, path: Path) -> bool:
+        """Say whether an older Meridian wrote the journal, so that opening it may take a while."""
+        try:
+            with closing(_connect(path, readonly=True)) as connection:
+                version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        except (JournalError, sqlite3.Error):  # there is none, or opening it says what it is
+            return False
+        return 0 < version < max(sql.migrations())
 
     @classmethod
     def in_memory(cls) -> Self:

@@ -398,6 +398,19 @@ def test_runs_of_before_there_were_eras_are_of_the_first_one(path: Path) -> None
     journal.close()
 
 
+def test_a_journal_of_an_older_version_is_known_before_it_is_opened(path: Path) -> None:
+    """Bringing a large one up to date takes a while, of which the log speaks."""
+    assert not Journal.is_older(path)
+    path.write_text("no journal")
+    assert not Journal.is_older(path)
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"{sql.migrations()[1]}PRAGMA user_version = 1;")
+    assert Journal.is_older(path)
+    Journal.open(path).close()
+    assert not Journal.is_older(path)
+
+
 def test_a_migration_is_applied_once(path: Path, migrations: Path) -> None:
     (migrations / "9001_mark.sql").write_text("INSERT INTO boot VALUES ('marked', 'once');")
     for _ in range(3):

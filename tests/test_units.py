@@ -19,6 +19,7 @@ both = pytest.mark.parametrize("unit", [SYSTEM, USER], ids=["system", "user"])
 
 PROMISES = [
     ("Service", "Type", "notify", "started means the crontabs are read"),
+    ("Service", "TimeoutStartSec", "infinity", "a large journal is brought up to date first"),
     ("Service", "ExecReload", "/bin/kill -HUP $MAINPID", "reload is SIGHUP"),
     (
         "Service",

@@ -183,6 +183,9 @@ def _serve_on(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
 def _live(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
     """Let one daemon run; raises MeridianError if it has lost its state folder."""
     places = parts.places
+    if Journal.is_older(places.journal):
+        say = "the journal is of an older Meridian: it is brought up to date first"
+        parts.log.info("upgrade", file=str(places.journal), say=say)
     with closing(Journal.open(places.journal)) as journal:
         parts.spawner.guard.emptiers |= journal.emptiers()
         daemon = new(journal)
