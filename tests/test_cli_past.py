@@ -292,7 +292,8 @@ def test_of_a_time_all_runs_are_told_and_else_the_newest_twenty(past: Person) ->
         (("--jumps", "--failed"), "no job's"),
         (("1", "--failed"), "leave out -n, --since, --until and --failed"),
         (("1", "-n", "3"), "leave out -n"),
-        (("--since", "30"), "is no time"),
+        (("--since", "30"), "--since: '30' is no time"),
+        (("--until", "x"), "--until: 'x' is no time"),
     ],
 )
 def test_what_history_can_t_be_asked(past: Person, words: tuple[str, ...], said: str) -> None:

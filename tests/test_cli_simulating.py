@@ -263,6 +263,7 @@ ONE_AT_A_TIME = "one begins before the other is over"
         ("--set-clock 02:00=02:00", "--set-clock: '02:00=02:00' ends no later than it begins", "set to what it shows"),
         ("--suspend 2027-02-28..02:00", "--suspend: '2027-02-28..02:00' is not between --from and --until", "before"),
         ("--downtime 23:00..2027-03-03", "--downtime: '23:00..2027-03-03' is not between --from and --until", "after"),
+        ("--until x", "--until: 'x' is no time", "no time"),
         ("--downtime 01:00..x", "--downtime: 'x' is no time", "no time"),
         ("--downtime 01:00..03:00 --suspend 02:00..04:00", f"--downtime and --suspend: {ONE_AT_A_TIME}", "they overlap"),
         ("--downtime 01:00..03:00 --downtime 03:00..04:00", f"--downtime and --downtime: {ONE_AT_A_TIME}", "they touch"),

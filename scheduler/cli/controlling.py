@@ -167,10 +167,11 @@ def _look(run: int, state: Path | None) -> str:
 def _future(text: str) -> datetime:
     now = RealClock().now()
     zone = given.own_zone()
-    at = given.when(text, now, zone).at.replace(microsecond=0)
+    at = given.when(text, now, zone, option="--until").at.replace(microsecond=0)
     if at <= now:
         read = f"{show.to_second(at.astimezone(zone))} {zone.key}"
-        raise typer.BadParameter(f"{text!r} is over ({read}): a pause ends in the future")
+        why = f"{text!r} is over ({read}): a pause ends in the future"
+        raise typer.BadParameter(why, param_hint="--until")
     return at
 
 

@@ -190,20 +190,24 @@ def zone_named(name: str) -> ZoneInfo:
     return _read(values.zone, name)
 
 
-def when(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) -> Typed:
+def when(
+    text: str, now: datetime, zone: ZoneInfo, *, option: str | None = None, looks_back: bool = False
+) -> Typed:
     """Return the time that a person typed, see `human_time.read`; wrong usage for any other text.
 
-    That no clock shows it, or twice, is said on standard error.
+    Wrong usage names the option. That no clock shows the time, or twice, is said on standard error.
     """
-    found = typed(text, now, zone, looks_back=looks_back)
+    found = typed(text, now, zone, option=option, looks_back=looks_back)
     if found.note:
         remark(f"warning: {found.note}")
     return found
 
 
-def typed(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) -> Typed:
+def typed(
+    text: str, now: datetime, zone: ZoneInfo, *, option: str | None = None, looks_back: bool = False
+) -> Typed:
     """Return the time that a person typed; wrong usage for any other text."""
-    return _read(lambda each: human_time.read(each, now, zone, looks_back=looks_back), text)
+    return _read(lambda each: human_time.read(each, now, zone, looks_back=looks_back), text, option)
 
 
 def echo(zone: ZoneInfo, times: Mapping[str, Typed | None], *, json: bool) -> None:

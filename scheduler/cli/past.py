@@ -132,7 +132,7 @@ class _Asked:
         """Read what was typed, and say as what it was read."""
         now, zone = RealClock().now(), given.own_zone()
         times = {
-            word: given.when(text, now, zone, looks_back=True)
+            word: given.when(text, now, zone, option=f"--{word}", looks_back=True)
             for word, text in (("since", since), ("until", until))
             if text is not None
         }

@@ -115,8 +115,8 @@ def next_runs(
     zone = given.own_zone()
     now = RealClock().now()
     ahead = anchors.first_to_come(state, now)
-    first = given.when(since, now, zone)
-    last = None if until is None else given.when(until, first.at, zone)
+    first = given.when(since, now, zone, option="--from")
+    last = None if until is None else given.when(until, first.at, zone, option="--until")
     start, end = first.at, None if last is None else last.at
     is_typed = last is not None or since != "now"
     given.echo(zone, {"from": first, "until": last} if is_typed else {}, json=json)

@@ -68,7 +68,7 @@ def simulate(
     """
     zone = given.own_zone()
     now = RealClock().now()
-    first = given.when(since, now, zone)
+    first = given.when(since, now, zone, option="--from")
     start = _whole(first.at)
     read = _Times(now, start, zone)
     last = read.end(until)
@@ -103,7 +103,7 @@ class _Times:
 
     def end(self, text: str) -> Typed:
         """Return where the simulation ends; wrong usage if that is not after its start."""
-        end = self._when(text)
+        end = self._when(text, "--until")
         if end.at <= self.start:
             raise typer.BadParameter("it is not later than --from", param_hint="--until")
         return end
@@ -146,9 +146,9 @@ class _Times:
         if min(at, to) < self.start or max(at, to) > end:
             raise typer.BadParameter(f"{text!r} is not between --from and --until")
 
-    def _when(self, text: str) -> Typed:
+    def _when(self, text: str, option: str | None = None) -> Typed:
         is_now = text.strip().lower() == "now"
-        return given.when(text, self.now if is_now else self.start, self.zone)
+        return given.when(text, self.now if is_now else self.start, self.zone, option=option)
 
 
 def _known(
