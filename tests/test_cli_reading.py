@@ -13,7 +13,7 @@ import pytest
 
 from scheduler.clock import RealClock
 from scheduler.journal import Journal
-from scheduler.model import Reason, State
+from scheduler.model import Paused, Reason, State
 from scheduler.tick import minute_of
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
     assert datetime.fromisoformat(entry.pop("next")) > datetime(2026, 1, 1, tzinfo=UTC)
     assert entry == {
         "last": None,
+        "paused": False,
         "file": file,
         "line": 9,
         "job": "open",
@@ -206,6 +207,32 @@ def test_list_shows_when_each_job_ran_last_and_how_that_went(
     assert [row["next"] for row in found] == ["2027-03-30T07:00:00Z"] * 4
     assert found[2]["last"] == {"run": 5, "at": "2027-03-29T08:00:00Z", "state": "skipped", "reason": "missed"}  # fmt: skip
     assert found[3]["last"] is None
+
+
+def test_what_a_pause_leaves_out_is_told(person: Person, noon: datetime) -> None:
+    person.state.mkdir()
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        for job, until in (
+            ("for-good", None),
+            ("a-day", timedelta(days=1)),
+            ("over", -timedelta(1)),
+        ):
+            end = None if until is None else noon + until
+            journal.pause(Paused(job, noon - timedelta(days=2), end))
+    names = ("for-good", "a-day", "over")
+    file = person.file("".join(f"CRON_NAME={job} 0 13 * * * x\n" for job in names))
+    shown = [re.split("  +", line)[3] for line in person.types("list", file).stdout.splitlines()]
+    assert shown == ["NEXT, HERE", "paused", "paused", "Mon 2027-03-29 13:00"]
+    assert [row["paused"] for row in rows(person.types("list", "--json", file))] == [
+        True,
+        True,
+        False,
+    ]
+    coming = rows(person.types("next", "--json", "-n", "6", file))
+    assert [(row["job"], row["note"]) for row in coming] == [
+        ("for-good", "paused"), ("a-day", "paused"), ("over", ""),
+        ("for-good", "paused"), ("a-day", ""), ("over", ""),
+    ]  # fmt: skip
 
 
 def test_list_has_no_next_run_of_what_is_refused_or_waits_for_a_boot(person: Person) -> None:

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import anchors, given, rows, tables
+from scheduler.cli import anchors, given, pausing, rows, tables
 from scheduler.cli.show import remark, utc
 from scheduler.cli.tables import Cell, When
 from scheduler.coming import first_instants
 from scheduler.errors import MeridianError
 from scheduler.journal import RunRow
 from scheduler.mask import mask
-from scheduler.model import Entry, Reboot
+from scheduler.model import Entry, Paused, Reboot
 from scheduler.sources import Loaded
 
 HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND")
@@ -26,12 +26,16 @@ _SOON = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An entry, its next instant (None: it has none) and its newest run by now, run or not."""
+    """An entry, its next instant (None: it has none) and its newest run by now, run or not.
+
+    A paused one starts nothing at its next instant.
+    """
 
     entry: Entry
     following: datetime | None
     last: RunRow | None
     is_refused: bool
+    is_paused: bool = False
 
     def cells(self, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
         """Return its row in the table, under HEADER."""
@@ -52,11 +56,14 @@ class Listed:
         return rows.of_entry(self.entry) | {
             "next": None if self.following is None or self.is_refused else utc(self.following),
             "last": None if last is None else _of_last(last),
+            "paused": self.is_paused,
         }
 
     def _next(self, zone: ZoneInfo, now: datetime) -> Cell:
         if self.is_refused:
             return "refused"
+        if self.is_paused:
+            return pausing.NOTE
         if self.following is not None:
             return When(self.following.astimezone(zone), now)
         return "at the next boot" if isinstance(self.entry.schedule, Reboot) else "never"
@@ -64,27 +71,34 @@ class Listed:
 
 def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[Listed]:
     """Yield all entries; that the journal can't be read is said on standard error."""
-    lasts = _lasts(loaded.entries, state, now)
+    lasts, pauses = _known(loaded.entries, state, now)
     ahead = anchors.first_to_come(state, now)
     firsts = first_instants(loaded.entries, ahead, anchors.known(state, loaded.entries))
     refused = loaded.refused
     for entry, first in zip(loaded.entries, firsts, strict=True):
         is_refused = (entry.file, entry.line) in refused
-        yield Listed(entry, first, lasts.get(entry.job), is_refused)
+        is_paused = first is not None and pausing.is_paused(pauses.get(entry.job), first)
+        yield Listed(entry, first, lasts.get(entry.job), is_refused, is_paused)
 
 
-def _lasts(entries: Iterable[Entry], state: Path | None, now: datetime) -> dict[str, RunRow]:
-    """Return the newest run of each job by now; one of a clock's wrong future is none."""
+def _known(
+    entries: Iterable[Entry], state: Path | None, now: datetime
+) -> tuple[dict[str, RunRow], dict[str, Paused]]:
+    """Return the newest run of each job by now, and the pauses, by the journal.
+
+    A run of a clock's wrong future is none.
+    """
     try:
         with closing(given.journal(state)) as journal:
+            pauses = pausing.of(journal)
             if journal.is_unused():
-                return {}
+                return {}, pauses
             jobs = {entry.job for entry in entries}
             found = {job: journal.history(job, before=now + _SOON, limit=1) for job in jobs}
     except MeridianError as error:
         remark(f"warning: {error}; when jobs ran last is not known")
-        return {}
-    return {job: runs[-1] for job, runs in found.items() if runs}
+        return {}, {}
+    return {job: runs[-1] for job, runs in found.items() if runs}, pauses
 
 
 def _newest(run: RunRow) -> datetime:

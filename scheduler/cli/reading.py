@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import report, sources, zone_changes
-from scheduler.cli import anchors, given, in_force, listing, rows, show
+from scheduler.cli import anchors, given, in_force, listing, pausing, rows, show
 from scheduler.cli.tables import Cell, When
 from scheduler.clock import RealClock
 from scheduler.coming import ComingRun, coming
@@ -125,7 +125,8 @@ def next_runs(
     runs = coming(loaded.entries, start, anchors.known(state, loaded.entries))
     still = (run for run in runs if not now <= run.at < ahead)
     inside = takewhile(lambda run: end is None or run.at < end, still)
-    shown = islice(inside, None if most is None else min(most, sys.maxsize))
+    some = islice(inside, None if most is None else min(most, sys.maxsize))
+    shown = pausing.marked(some, pausing.known(state))
     is_told = _print_runs(shown, zone, json=json)
     if not is_told and (loaded.entries or not show.has_errors(loaded.problems)):
         show.remark("Nothing runs in that time.")
