@@ -48,7 +48,8 @@ def refusal(version: int, newest: int, *, readonly: bool) -> str:
     if version > newest:
         return (
             f"was written by a newer Meridian: it has version {version},"
-            f" this one knows versions up to {newest}"
+            f" this one knows versions up to {newest}; install that one again, or, to begin anew"
+            " without what has run, move the file away"
         )
     if readonly and version == 0:
         return "is empty: nothing has run yet"
