@@ -33,7 +33,7 @@ $(STAMP): .ci/requirements.lock pyproject.toml
 	@$(BIN)/python $(PIP) --no-build-isolation --editable .
 	@touch $@
 
-run: $(STAMP)  ## the daemon on crontabs/demo.crontab, in the foreground; Ctrl-C ends it
+run: $(STAMP)  ## the daemon on crontabs/demo.crontab, until Ctrl-C
 	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/meridian run crontabs/demo.crontab --state $(STATE) --echo-output
 
 test: format lint types unit  ## format check, lint, strict types and tests
@@ -51,20 +51,20 @@ unit: $(STAMP)  ## only the tests
 	@$(BIN)/pytest -m "$(SELECT)"
 	@echo "Left out: the tests that need root or a Debian package (make test-system)."
 
-test-system: $(STAMP)  ## the tests that need root or a Debian package, as .ci/run runs them
+test-system: $(STAMP)  ## the tests that need root or a Debian package (.ci/run)
 	@$(BIN)/pytest -m privileged
 
-bench: $(STAMP)  ## figures: lateness, bursts, load time, memory; ratios side by side
+bench: $(STAMP)  ## figures: lateness, bursts, load time, memory, ratios
 	@$(BIN)/python -m tests.bench
 
-lock: $(STAMP)  ## work out the lock anew from pyproject.toml (the only target that needs uv)
+lock: $(STAMP)  ## work out the lock anew from pyproject.toml (needs uv)
 	@$(BIN)/python $(PIP) uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --group dev --custom-compile-command "make lock" -o .ci/requirements.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  -c .ci/requirements.lock --custom-compile-command "make lock" -o .ci/install.lock pyproject.toml
 
-install:  ## meridian for this user, in an environment of its own, linked from ~/.local/bin
+install:  ## meridian for this user: ~/.local/bin/meridian
 	$(need_python)
 	@echo "Installing (about half a minute) ..."
 	@$(PYTHON) -m venv "$(INSTALLED)"
@@ -77,7 +77,7 @@ install:  ## meridian for this user, in an environment of its own, linked from ~
 	echo "$(PREFIX)/bin is not on your PATH. Put it there, and open a new terminal:"; \
 	echo "  echo 'export PATH=\"$(PREFIX)/bin:\$$PATH\"' >> ~/$$file"
 
-uninstall:  ## take away what install made; crontabs, runs and their output stay
+uninstall:  ## take away what install made; crontabs and runs stay
 	@if [ "$$(readlink "$(PREFIX)/bin/meridian")" = "$(INSTALLED)/bin/meridian" ]; then rm -f "$(PREFIX)/bin/meridian"; fi
 	@if [ -d "$(INSTALLED)" ]; then rm -rf "$(INSTALLED)" && rmdir "$(dir $(INSTALLED))" 2>/dev/null; \
 	echo "Uninstalled $(PREFIX)/bin/meridian; crontabs, runs and their output stay."; \

@@ -181,6 +181,14 @@ def test_every_file_and_target_named_in_a_page_is_there(page: str) -> None:
     assert set(re.findall(r"(?:sudo |`|    )make ([a-z-]+)", PAGES[page])) <= targets
 
 
+def test_what_make_says_of_its_targets_fits_a_screen() -> None:
+    """`make help` writes two blanks, `make ` and the name in 13 cells before it."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    told = re.findall(r"^[a-z-]+:.*## (.+)$", text, re.MULTILINE)
+    assert len(told) > 10
+    assert all(len(each) <= 80 - len("  make ") - 13 for each in told)
+
+
 def anchors(page: str) -> set[str]:
     """What a link into a page may name: its headings as a browser of the repository has them."""
     headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
