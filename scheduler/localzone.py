@@ -41,6 +41,8 @@ def machine_zone(
     except BadValue as bad:
         if bad.code == "damaged-zone":
             return zonedata.NOBODYS, f"{bad.message}; {bad.hint}"
+        if wanted is None:
+            return zonedata.UTC_ZONE, f"{LOCALTIME} is no zone file, so UTC is taken; mend it"
         why = f"TZ={wanted} is not the name of a time zone, so UTC is taken"
         return zonedata.UTC_ZONE, f"{why}; set TZ to a name like Europe/Berlin"
 

@@ -204,13 +204,25 @@ def test_entries_without_a_zone_go_with_the_machine(
     berlin, before = crontabs.load().entries, crontabs.stamps()
     put(tmp_path, "localtime", LIMA)
     assert crontabs.stamps() != before
-    lima = crontabs.load().entries
+    read = crontabs.load()
+    lima = read.entries
+    said = "the machine's zone is America/Lima now, and was Europe/Berlin"
+    assert [(each.code, each.message) for each in read.problems] == [("other-zone", said)]
+    assert crontabs.load().problems == ()  # it is said once
     assert [entry.zone.key for entry in berlin] == ["Europe/Berlin", "Asia/Tokyo"]
     assert [entry.zone.key for entry in lima] == ["America/Lima", "Asia/Tokyo"]
     assert [entry.job for entry in lima] == [entry.job for entry in berlin]
     put(tmp_path, "localtime", b"")  # what it was last is better than nothing
     zonedata.renew()
     assert [entry.zone.key for entry in crontabs.load().entries] == ["America/Lima", "Asia/Tokyo"]
+
+
+def test_a_folder_in_place_of_the_zone_file_is_called_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(localzone, "LOCALTIME", tmp_path)
+    zone, why = machine_zone({})
+    assert (zone.key, why) == ("UTC", f"{tmp_path} is no zone file, so UTC is taken; mend it")
 
 
 @pytest.mark.privileged

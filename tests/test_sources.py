@@ -400,7 +400,10 @@ def test_crontabs_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     assert [path.name for path in within(tmp_path)] == ["C", "a.crontab", "b"]
 
 
-def test_the_daemon_names_what_it_passes_over_and_sees_when_there_is_more(tmp_path: Path) -> None:
+def test_the_daemon_names_what_it_passes_over_and_sees_when_there_is_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", HOW.zone.key)
     files = Files((), Places(tmp_path / "a", tmp_path, tmp_path / "state", tmp_path / "run"), HOW)
     (tmp_path / "a").write_text("")
     before = files.stamps()

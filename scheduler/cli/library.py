@@ -43,13 +43,19 @@ class Files:
 
     def load(self) -> Loaded:
         """See `Library`."""
-        zone, problem = localzone.machine_zone()
-        if problem is None:
-            self.how = replace(self.how, zone=zone)
+        about_zone = self._look_at_zone()
         loaded = sources.load(self._paths(), self.how)
-        kept = () if problem is None else (_kept_zone(self.how.zone, problem),)
-        others = (*self._ignored(), *kept, *self._conflicts(loaded))
+        others = (*self._ignored(), *about_zone, *self._conflicts(loaded))
         return replace(loaded, problems=(*loaded.problems, *others))
+
+    def _look_at_zone(self) -> tuple[Problem, ...]:
+        """Go by the machine's zone as it is now, and return what there is to say of it."""
+        zone, problem = localzone.machine_zone()
+        if problem is not None:
+            return (_kept_zone(self.how.zone, problem),)
+        before, self.how = self.how.zone, replace(self.how, zone=zone)
+        is_other = before is not zonedata.NOBODYS and before.key != zone.key
+        return (_other_zone(before, zone),) if is_other else ()
 
     def _ignored(self) -> tuple[Problem, ...]:
         """Return a warning for each file that is passed over for its name."""
@@ -95,3 +101,11 @@ def _kept_zone(zone: ZoneInfo, problem: str) -> Problem:
     path = str(localzone.LOCALTIME)
     kept = "" if zone is zonedata.NOBODYS else f" (its zone is still taken to be {zone.key})"
     return Problem(path, 0, 0, Severity.WARNING, "damaged-zone", problem + kept)
+
+
+def _other_zone(before: ZoneInfo, zone: ZoneInfo) -> Problem:
+    """Return what is said when the machine has been given another zone: runs move with it."""
+    path = str(localzone.LOCALTIME)
+    message = f"the machine's zone is {zone.key} now, and was {before.key}"
+    hint = "entries without a CRON_TZ go by it"
+    return Problem(path, 0, 0, Severity.WARNING, "other-zone", message, hint)
