@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WINDOW = 76  # characters of an offending line that are shown
 _BEFORE = 48  # of them at most so many in front of the caret, where the line is cut
 _CUT = "…"
+_WORD = re.compile(r" *(?:\d[\d.]{0,9} (?:ms|s|min|h|d)\b[^ ]*|[^ ]+)")
 UNDER, HINT = 4, "hint: "  # where an excerpt stands under its headline, and what follows it
 
 
@@ -75,11 +76,12 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
     """Return a line broken at blanks to fit so many cells, all but the first indented.
 
     One that fits is as it was; a word longer than the room stays whole, so that it can be copied.
+    So does a number with its unit: `4.1 s`.
     """
     if cell_len(text) <= width:
         return [text]
     found = [""]
-    for word in re.findall(r" *[^ ]+", text):
+    for word in _WORD.findall(text):
         if not found[-1].strip() or cell_len(found[-1] + word) <= width:
             found[-1] += word
         else:

@@ -104,6 +104,15 @@ def test_on_a_terminal_a_hint_is_broken_at_blanks_and_an_excerpt_is_not(at_80: T
     ]
 
 
+def test_on_a_terminal_a_number_stays_with_its_unit(at_80: Terminal) -> None:
+    say = "exit 75 after 100 ms; attempt 3 in 4.1 s"
+    open_log("human", at_80, colour=False).warning("failed", job="hopeless", run=1234, say=say)
+    assert [line[21:] for line in at_80.getvalue().splitlines()] == [
+        "hopeless    run 1234: exit 75 after 100 ms; attempt 3 in",
+        "4.1 s",
+    ]
+
+
 def test_on_a_terminal_names_have_a_narrow_column_and_long_ones_are_whole(
     at_80: Terminal,
 ) -> None:
