@@ -106,9 +106,9 @@ def test_on_a_terminal_a_hint_is_broken_at_blanks_and_an_excerpt_is_not(at_80: T
 
 def test_on_a_terminal_a_number_stays_with_its_unit(at_80: Terminal) -> None:
     say = "exit 75 after 100 ms; attempt 3 in 4.1 s"
-    open_log("human", at_80, colour=False).warning("failed", job="hopeless", run=1234, say=say)
+    open_log("human", at_80, colour=False).warning("failed", job="hopeless", run=123, say=say)
     assert [line[21:] for line in at_80.getvalue().splitlines()] == [
-        "hopeless    run 1234: exit 75 after 100 ms; attempt 3 in",
+        "hopeless    run 123: exit 75 after 100 ms; attempt 3 in",
         "4.1 s",
     ]
 
