@@ -84,7 +84,7 @@ def test_a_running_daemon_is_told_what_to_do(person: Person) -> None:
         assert shown(person)["paused"][0]["note"] == "disk is full"
         assert person.types("resume", "slow").exit_code == 0
         (person.home / "a.crontab").write_text(SLOW)
-        assert person.types("reload").stdout.startswith("1 entry in 1 zone")
+        assert person.types("reload").stdout.startswith("Read again: 1 entry in 1 zone")
         # The job that fails is in no crontab any more.
         assert person.types("status", "--check").stdout.startswith("OK: 1 entry")
     assert not socket(person).exists()
