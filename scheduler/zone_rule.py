@@ -73,7 +73,12 @@ def zone(text: str) -> ZoneInfo:
     changes = _changes(rule) if rule.dst else []
     if any(after - before < _SHORTEST for (before, _), (after, _) in pairwise(changes)):
         raise _bad("its DST lasts, or is over for, less than two days")
-    return RuleZone.from_file(BytesIO(_file(rule, changes)), key=text)
+    try:
+        return RuleZone.from_file(BytesIO(_file(rule, changes)), key=text)
+    except ValueError as error:  # 3.11.2's reader takes hours of two digits at most
+        raise _bad(
+            "this Python can't read a time of its dates; hours from -99 to 99 are"
+        ) from error
 
 
 def which_way(text: str) -> tuple[str, str]:

@@ -636,6 +636,7 @@ def test_a_state_folder_of_root_is_asked_about_with_sudo(
     person: Person, command: tuple[str, ...]
 ) -> None:
     person.state.mkdir(mode=0o700)
+    person.types(*command, "--state", "/nowhere")  # imports what its child may not be able to read
     reading, writing = os.pipe()
     child = os.fork()
     if not child:

@@ -102,7 +102,7 @@ RULES = [
     ("AAA3BBB5,M3.5.0,M10.5.0", -3, -5, "an offset of its own, behind"),
     ("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0", 11, 10.5, "half an hour of DST"),
     ("IST-1GMT0,M10.5.0,M3.5.0/1", 0, 1, "DST in winter, as in Dublin"),
-    ("AAA3BBB,M3.2.0/167,M11.1.0/-167", -3, -2, "a week away"),
+    ("AAA3BBB,M3.2.0/99,M11.1.0/-99", -3, -2, "four days away"),
 ]
 
 
@@ -117,6 +117,17 @@ def test_a_rule_is_read_as_the_c_library_reads_it(
     days = [at for at in steps if 10 <= datetime.fromtimestamp(at, UTC).timetuple().tm_yday <= 350]
     changes = around_changes(rule, 2027) + around_changes(rule, 2028)
     assert ours(rule, days + changes) == libc.offsets(rule, days + changes), why
+
+
+def test_hours_of_three_digits_are_read_or_refused(libc: Libc) -> None:
+    """The library of C takes them; Python 3.11.2's own reader does not."""
+    rule = "AAA3BBB,M3.2.0/167,M11.1.0/-167"
+    if sys.version_info < (3, 11, 3):
+        with pytest.raises(BadValue, match="hours from -99 to 99"):
+            zone_rule.zone(rule)
+        return
+    changes = around_changes(rule, 2027)
+    assert ours(rule, changes) == libc.offsets(rule, changes)
 
 
 def around_changes(rule: str, year: int) -> list[int]:
