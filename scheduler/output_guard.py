@@ -164,6 +164,9 @@ def open_output(path: Path) -> int:
         for folder in (path.parent.parent, path.parent):  # parents=True would forget the mode
             folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(path, flags, 0o600)
+    except BlockingIOError:  # the thread that takes marks away has it for itself just now
+        path.unlink()
+        descriptor = os.open(path, flags, 0o600)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EEXIST, "there is something else in its place")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ import pytest
 
 from scheduler.journal import Journal
 from scheduler.model import Attempt, Ending, Entry, Exited, Reboot, Run, State
-from scheduler.output_guard import Means, names_own_streams
+from scheduler.output_guard import Means, names_own_streams, open_output
 from scheduler.process import Ended, Launch, RealSpawner
 
 if TYPE_CHECKING:
@@ -184,6 +185,16 @@ def test_the_mark_changes_nothing_and_leaves_nothing(command: str, stage: Stage)
     # Nobody reads it before: the mark of a file that somebody has open stays.
     until(lambda: launch.path.stat().st_blocks == plain.stat().st_blocks)
     assert launch.path.read_bytes() == plain.read_bytes()
+
+
+def test_a_file_whose_mark_is_being_taken_away_makes_room(tmp_path: Path) -> None:
+    path = tmp_path / "1.log"
+    path.write_text("of a journal that was thrown away")
+    with path.open("r+b") as held:
+        fcntl.fcntl(held, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        os.close(open_output(path))
+    assert path.read_bytes() == b""
 
 
 # --- copiers -------------------------------------------------------------------------------------
