@@ -83,7 +83,8 @@ class Database:
     @classmethod
     def in_memory(cls) -> Self:
         """Open an empty journal that is gone when it is closed."""
-        connection = sqlite3.connect(":memory:", isolation_level=None)
+        # Whichever thread collects what is left of a simulation may have to close it.
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         return cls(connection, "the journal in memory", sql.migrations())
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,6 +118,13 @@ def test_a_file_that_was_taken_away_or_replaced_is_in_place_no_more(
     assert not journal.is_in_place()
     path.touch()
     assert not journal.is_in_place()
+
+
+def test_a_journal_in_memory_may_be_closed_by_any_thread() -> None:
+    """Garbage is collected in whichever thread runs just then: the log's, for one."""
+    journal = Journal.in_memory()
+    with ThreadPoolExecutor() as pool:
+        pool.submit(journal.close).result()  # raises what close raises
 
 
 def test_a_journal_in_memory_is_always_in_place() -> None:
