@@ -71,7 +71,8 @@ def zone(text: str) -> ZoneInfo:
     """
     rule = _read(text)
     changes = _changes(rule) if rule.dst else []
-    if any(after - before < _SHORTEST for (before, _), (after, _) in pairwise(changes)):
+    is_short = any(after - before < _SHORTEST for (before, _), (after, _) in pairwise(changes))
+    if is_short or (rule.dst and _is_over_at_once(rule)):
         raise _bad("its DST lasts, or is over for, less than two days")
     try:
         return RuleZone.from_file(BytesIO(_file(rule, changes)), key=text)
@@ -169,6 +170,12 @@ def _changes(rule: _Text) -> list[tuple[int, bool]]:
         if not kept or kept[-1][1] != begins:
             kept.append((at, begins))
     return kept
+
+
+def _is_over_at_once(rule: _Text) -> bool:
+    """Say whether DST ends when it begins, in the same year: then it is never in force."""
+    years = zip(_each(rule, start=True), _each(rule, start=False), strict=True)
+    return any(begins == ends for (begins, _), (ends, _) in years)
 
 
 def _each(rule: _Text, *, start: bool) -> Iterator[tuple[int, bool]]:

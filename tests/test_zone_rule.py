@@ -197,6 +197,7 @@ def test_any_rule_is_read_as_the_c_library_reads_it(
         ("CET-1CEST,M3.5.0/x,M10.5.0", "no time"),
         ("AAA3BBB,J50,J51", "DST of a day"),
         ("AAA3BBB,J51,J51", "and all year but an hour"),
+        ("ABC-5ABC0,J20/7,J20", "DST that is over in the moment in which it begins"),
         ("CET-1CEST,M3.5.0,M10.5.0,M1.1.1", "three dates"),
         ("CET-1 CEST", "a blank"),
         ("ÄBC-1", "letters of other kinds"),
