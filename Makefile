@@ -6,12 +6,18 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.meridian-installed
 STATE  ?= .state
+LOCKS  := .ci
 SELECT ?= not privileged
 PREFIX ?= $(HOME)/.local
 INSTALLED := $(PREFIX)/share/meridian/venv
 
+# Nothing of an index runs but what a lock names by its hash: no package's own build (--only-binary),
+# no build backend that is newer (--no-build-isolation: pip's isolation fetches the newest).
 # pip's own remarks are no help to who reads them here; its errors are.
-PIP := -m pip install -qq --disable-pip-version-check --no-deps
+PIP  := -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: --no-build-isolation
+LOCK := $(PIP) --require-hashes -r $(LOCKS)
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --custom-compile-command "make lock"
 
 define need_python
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -29,8 +35,8 @@ $(STAMP): .ci/requirements.lock pyproject.toml
 	$(need_python)
 	@echo "Setting up $(VENV) (once; about half a minute) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python $(PIP) --require-hashes -r .ci/requirements.lock
-	@$(BIN)/python $(PIP) --no-build-isolation --editable .
+	@$(BIN)/python $(LOCK)/requirements.lock
+	@$(BIN)/python $(PIP) --editable .
 	@touch $@
 
 run: $(STAMP)  ## the daemon on crontabs/demo.crontab, until Ctrl-C
@@ -57,19 +63,21 @@ test-system: $(STAMP)  ## the tests that need root or a Debian package (.ci/run)
 bench: $(STAMP)  ## figures: lateness, bursts, load time, memory, ratios
 	@$(BIN)/python -m tests.bench
 
-lock: $(STAMP)  ## work out the lock anew from pyproject.toml (needs uv)
-	@$(BIN)/python $(PIP) uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --group dev --custom-compile-command "make lock" -o .ci/requirements.lock pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  -c .ci/requirements.lock --custom-compile-command "make lock" -o .ci/install.lock pyproject.toml
+lock: $(STAMP)  ## work out the locks anew from pyproject.toml
+	@$(BIN)/python $(LOCK)/tools.lock
+	@$(BIN)/$(COMPILE) --group dev -o .ci/requirements.lock pyproject.toml
+	@$(BIN)/$(COMPILE) --no-annotate -c .ci/requirements.lock -o .ci/install.lock pyproject.toml
+	@$(BIN)/$(COMPILE) --no-annotate -c .ci/requirements.lock --group build -o .ci/build.lock
+	@$(BIN)/$(COMPILE) --no-annotate --group tools -o .ci/tools.lock
 
 install:  ## meridian for this user: ~/.local/bin/meridian
 	$(need_python)
 	@echo "Installing (about half a minute) ..."
 	@$(PYTHON) -m venv "$(INSTALLED)"
-	@"$(INSTALLED)/bin/python" $(PIP) --require-hashes -r .ci/install.lock
-	@"$(INSTALLED)/bin/python" $(PIP) .
+	@"$(INSTALLED)/bin/python" $(LOCK)/install.lock
+	@backend=$$(mktemp -d) && trap 'rm -rf "$$backend"' EXIT && \
+	"$(INSTALLED)/bin/python" $(LOCK)/build.lock --target "$$backend" && \
+	PYTHONPATH="$$backend" "$(INSTALLED)/bin/python" $(PIP) .
 	@mkdir -p "$(PREFIX)/bin" && ln -sf "$(INSTALLED)/bin/meridian" "$(PREFIX)/bin/meridian"
 	@echo "Installed $(PREFIX)/bin/meridian"
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) exit;; esac; \

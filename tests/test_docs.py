@@ -261,13 +261,14 @@ def test_every_crontab_that_ships_is_read_without_a_problem(path: Path) -> None:
     assert table.entries
 
 
-def test_what_is_installed_is_what_was_tested() -> None:
+@pytest.mark.parametrize(("lock", "package"), [("install", "typer"), ("build", "hatchling")])
+def test_what_is_installed_is_what_was_tested(lock: str, package: str) -> None:
     tested, installed = (
-        set(re.findall(r"^\S+==\S+|--hash=\S+", (ROOT / ".ci" / lock).read_text(), re.MULTILINE))
-        for lock in ("requirements.lock", "install.lock")
+        set(re.findall(r"^\S+==\S+|--hash=\S+", (ROOT / ".ci" / each).read_text(), re.MULTILINE))
+        for each in ("requirements.lock", f"{lock}.lock")
     )
     assert installed < tested
-    assert any(pin.startswith("typer==") for pin in installed)
+    assert any(pin.startswith(f"{package}==") for pin in installed)
 
 
 @pytest.mark.parametrize("page", PAGES)
