@@ -26,6 +26,7 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
+from itertools import count
 from pathlib import Path
 from threading import Condition
 from typing import TYPE_CHECKING
@@ -152,30 +153,37 @@ def pipe_to(output: int) -> Pipe | None:
 def open_output(path: Path) -> int:
     """Create the output file; appended to, so that two writers of a job never overwrite.
 
-    A file that is there already is of a journal that was thrown away: it makes room. One that
-    leaves no descriptors for the start itself is given up: many are prepared at once. A FIFO that
-    another of the user's programs put there must not hold up the daemon.
+    No file that is there already is emptied or written to: it is kept beside this one, as
+    `7.1.old.log`. A file that leaves no descriptors for the start itself is given up: many are
+    prepared at once. Raises OSError, also where something that is no file has its name.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    flags |= os.O_NONBLOCK
     try:
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = _create(path)
     except FileNotFoundError:
         for folder in (path.parent.parent, path.parent):  # parents=True would forget the mode
             folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(path, flags, 0o600)
-    except BlockingIOError:  # the thread that takes marks away has it for itself just now
-        path.unlink()
-        descriptor = os.open(path, flags, 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EEXIST, "there is something else in its place")
+        descriptor = _create(path)
+    except FileExistsError:  # of an attempt that a kill cut short, or of a journal that is gone
+        _keep_old(path)
+        descriptor = _create(path)
     if descriptor + _SPARE < resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
-        os.set_blocking(descriptor, True)  # it is the job's from now on
         return descriptor
     os.close(descriptor)
     path.unlink()
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def _create(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
+
+
+def _keep_old(path: Path) -> None:
+    """Give an older file of this name another one, which `outputs` knows too."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError(errno.EEXIST, "there is something else in its place")
+    names = (path.with_suffix(f".old{n or ''}.log") for n in count())
+    path.rename(next(name for name in names if not os.path.lexists(name)))
 
 
 def _is_idle(copier: int) -> bool:

@@ -27,7 +27,8 @@ _NO_HOLES = (errno.EOPNOTSUPP, errno.ENOSYS)  # neither this file system nor thi
 _SECTOR = 512  # what stat(2) counts a file's blocks in
 _PIECE = 65536
 _AT_ONCE = 32 << 20  # bytes that become a hole in one step: some 15 ms, measured on ext4
-_NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})\.log")
+# `.old` is one whose name another attempt's output was given.
+_NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})(?:\.old[0-9]{0,9})?\.log")
 
 
 @dataclass(frozen=True, slots=True)

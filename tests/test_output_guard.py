@@ -21,6 +21,7 @@ import pytest
 from scheduler.journal import Journal
 from scheduler.model import Attempt, Ending, Entry, Exited, Reboot, Run, State
 from scheduler.output_guard import Means, names_own_streams, open_output
+from scheduler.outputs import there
 from scheduler.process import Ended, Launch, RealSpawner
 
 if TYPE_CHECKING:
@@ -187,14 +188,25 @@ def test_the_mark_changes_nothing_and_leaves_nothing(command: str, stage: Stage)
     assert launch.path.read_bytes() == plain.read_bytes()
 
 
-def test_a_file_whose_mark_is_being_taken_away_makes_room(tmp_path: Path) -> None:
-    path = tmp_path / "1.log"
+def test_a_file_whose_mark_is_being_taken_away_is_kept_too(tmp_path: Path) -> None:
+    path = tmp_path / "7.1.log"
     path.write_text("of a journal that was thrown away")
     with path.open("r+b") as held:
         fcntl.fcntl(held, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         os.close(open_output(path))
     assert path.read_bytes() == b""
+    assert (tmp_path / "7.1.old.log").read_text() == "of a journal that was thrown away"
+
+
+def test_an_output_that_is_there_is_never_emptied_nor_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "job" / "7.1.log"
+    for text in (b"first", b"second", b"third"):
+        descriptor = open_output(path)
+        os.write(descriptor, text)
+        os.close(descriptor)
+    found = {each.path.name: each.path.read_bytes() for each in there(tmp_path)}
+    assert found == {"7.1.log": b"third", "7.1.old.log": b"first", "7.1.old1.log": b"second"}
 
 
 # --- copiers -------------------------------------------------------------------------------------
