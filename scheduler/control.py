@@ -19,7 +19,7 @@ import sys
 import traceback
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from scheduler import protocol
 from scheduler.errors import NoAnswer, NoDaemon, NoSocket
@@ -41,6 +41,13 @@ REST = 1.0  # seconds before a connection is taken again where that went wrong
 LONGEST_REPLY = 1 << 24
 _QUEUE = 128  # connections that wait to be taken
 _PEER = struct.Struct("iII")  # pid, uid, gid: struct ucred of unix(7)
+
+
+class Warn(Protocol):
+    """What puts a warning into the log."""
+
+    def __call__(self, *lines: str) -> None:
+        """Tell of trouble in these lines, one at least."""
 
 
 # --- the daemon's end ----------------------------------------------------------------------------
@@ -157,12 +164,13 @@ def _bound(path: Path, address: str) -> Listener:
 
 @asynccontextmanager
 async def serve(
-    listener: Listener, ask: Ask, warn: Callable[[str], None], *, patience: float = PATIENCE
+    listener: Listener, ask: Ask, warn: Warn, *, patience: float = PATIENCE
 ) -> AsyncIterator[None]:
     """Answer what comes in while the block runs, one reply a request and in order; then close.
 
     `ask` is cancelled for a request that it does not get to in ANSWER_WITHIN seconds. `warn` takes
-    a sentence for the log, once for each kind of trouble; no trouble of a client goes further.
+    a sentence for the log (or the lines of a trace), once for each kind of trouble; no trouble of a
+    client goes further.
     """
     server = _Server(listener, ask, warn, patience)
     server.open()
@@ -181,9 +189,7 @@ class _Client:
 
 
 class _Server:
-    def __init__(
-        self, listener: Listener, ask: Ask, warn: Callable[[str], None], patience: float
-    ) -> None:
+    def __init__(self, listener: Listener, ask: Ask, warn: Warn, patience: float) -> None:
         self._listener = listener
         self._ask = ask
         self._warn = warn
@@ -264,7 +270,7 @@ class _Server:
         except OSError:  # it hung up, or does not read
             pass
         except Exception as error:  # noqa: BLE001 (a bug here must not reach the daemon)
-            self._warn(_traced(error))
+            self._warn(*_traced(error))
 
     async def _converse(
         self, client: _Client, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -299,14 +305,14 @@ class _Server:
         except TimeoutError:
             return Refused("no-answer", _TOO_BUSY)
         except Exception as error:  # noqa: BLE001 (a bug in an answer must not reach the daemon)
-            self._warn(_traced(error))
+            self._warn(*_traced(error))
             return _BUG
 
     def _line(self, reply: Reply) -> bytes:
         try:
             return protocol.write_reply(reply)
         except (TypeError, ValueError) as error:
-            self._warn(_traced(error))
+            self._warn(*_traced(error))
             return protocol.write_reply(_BUG)
 
 
@@ -314,8 +320,8 @@ _TOO_BUSY = "the daemon did not get to it in time; look at its status before you
 _BUG = Refused("bug", "the daemon went wrong over this; its log says how")
 
 
-def _traced(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))
+def _traced(error: Exception) -> list[str]:
+    return "".join(traceback.format_exception(error)).splitlines()
 
 
 def _turn_away(connection: socket.socket, refusal: Refused) -> None:

@@ -201,7 +201,7 @@ class Daemon:
         except Exception as error:  # noqa: BLE001 (a bug in one run must not stop every other job)
             self._pause_until = self._clock.monotonic() + _PAUSE
             trace = "".join(traceback.format_exception(error))
-            self._log.error("bug", error=repr(error), trace=trace, say=trace)
+            self._log.error("bug", error=repr(error), trace=trace, say=tuple(trace.splitlines()))
         return ""
 
     def _open(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Format = Literal["human", "systemd", "json"]
-Fact = str | int | float | None
+Fact = str | int | float | tuple[str, ...] | None
 
 _PRIORITY = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 _COLOUR = {
@@ -34,7 +34,11 @@ _WIDE = 22  # cells of the column with jobs' names in a file
 
 
 class Log:
-    """Facts beside a fixed message, so that no machine has to parse a sentence."""
+    """Facts beside a fixed message, so that no machine has to parse a sentence.
+
+    The fact `say` is their wording for a person: one line, or a tuple of lines. A newline within a
+    fact ends no line, whoever named a file so.
+    """
 
     def __init__(self, logger: logging.Logger, *, is_for_person: bool = False) -> None:
         self._logger = logger
@@ -121,8 +125,9 @@ class _Human(logging.Formatter):
         message = record.getMessage()
         head = f"{self._time(record.created)}  {message:<9}"
         width, indent = self._width(), cell_len(head) + 2
-        words = self._subject(said, width // 8 if width else _WIDE) + str(said.get("say") or "")
-        first, *others = (clean(line) for line in words.split("\n"))
+        subject = self._subject(said, width // 8 if width else _WIDE)
+        first, *others = (clean(line) for line in _wording(said))
+        first = subject + first
         first, *rest = wrapped(f"{head}  {first}", width, indent) if width else [f"{head}  {first}"]
         below = (piece for line in others for piece in _below(line, width))
         text = "\n".join(line.rstrip() for line in (first, *rest, *below))
@@ -157,9 +162,19 @@ class _Human(logging.Formatter):
         )
 
 
+def _wording(said: Mapping[str, Fact]) -> tuple[str, ...]:
+    """Return the lines of a record's wording, one at least."""
+    say = said.get("say") or ""
+    return say if isinstance(say, tuple) else (str(say),)
+
+
 def _below(line: str, width: int | None) -> list[str]:
-    """Return a line under the first as it fits: a hint is broken at blanks, an excerpt is not."""
+    """Return a line under the first as it fits: a hint is broken at blanks, an excerpt is not.
+
+    It is indented, since only the head of a record begins in the first column.
+    """
     is_hint = line.lstrip().startswith(HINT)
+    line = line if line.startswith(" ") else f"{'':{UNDER}}{line}"
     return wrapped(line, width, UNDER + len(HINT)) if width and is_hint else [line]
 
 

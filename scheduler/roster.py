@@ -166,7 +166,9 @@ class Roster:
             return accounts(entry, gap, instants, is_due=is_due, paused_until=until)
         except Exception as error:  # noqa: BLE001 (a bug in one entry's must not stop every other)
             trace = "".join(traceback.format_exception(error))
-            self._log.error("bug", job=entry.job, error=repr(error), trace=trace, say=trace)
+            self._log.error(
+                "bug", job=entry.job, error=repr(error), trace=trace, say=tuple(trace.splitlines())
+            )
             return []
 
     def rewind(self, now: datetime) -> None:
@@ -248,7 +250,7 @@ class Roster:
                 column=problem.column,
                 code=problem.code,
                 text=problem.message,
-                say="\n".join(lines(problem)),
+                say=lines(problem),
             )
         if len(loaded.problems) > _TOLD:
             say = f"and {len(loaded.problems) - _TOLD} more; meridian check names them all"

@@ -65,6 +65,9 @@ class StandIn:
         self.in_force: frozenset[str] | None = None
         self.replies: dict[type[Request], Reply] = {}
 
+    def warn(self, *lines: str) -> None:
+        self.warnings.append("\n".join(lines))
+
     async def ask(self, request: Request) -> Reply:
         self.asked.append(request)
         if isinstance(request, Status) and Status not in self.replies:
@@ -81,7 +84,7 @@ class StandIn:
         loop, is_over = asyncio.new_event_loop(), asyncio.Event()
 
         async def serve() -> None:
-            async with control.serve(listener, self.ask, self.warnings.append):
+            async with control.serve(listener, self.ask, self.warn):
                 await is_over.wait()
 
         thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))

@@ -43,6 +43,9 @@ class Desk:
         self.warnings: list[str] = []
         self._answer = answer
 
+    def warn(self, *lines: str) -> None:
+        self.warnings.append("\n".join(lines))
+
     async def ask(self, request: Request) -> Reply:
         self.asked.append(request)
         if self._answer is not None:
@@ -52,7 +55,7 @@ class Desk:
     @asynccontextmanager
     async def open(self, path: Path, *, patience: float = 60) -> AsyncIterator[None]:
         listener = control.listen(path)
-        async with control.serve(listener, self.ask, self.warnings.append, patience=patience):
+        async with control.serve(listener, self.ask, self.warn, patience=patience):
             yield
 
 
@@ -880,7 +883,7 @@ def test_an_end_while_connections_are_not_taken_is_an_end(
         desk = Desk()
         with closing(listener):
             blocked = control.Listener(full, path, listener.file)
-            async with control.serve(blocked, desk.ask, desk.warnings.append):
+            async with control.serve(blocked, desk.ask, desk.warn):
                 with closing(socket.socket(socket.AF_UNIX)) as client:
                     client.connect(str(path))
                     await until(lambda: desk.warnings)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.log import Format, Log, open_log
+from scheduler.log import Fact, Format, Log, open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,11 +65,15 @@ def start(log: Log) -> None:
         ({"job": "a" * 30, "say": "x"}, f"started    {'a' * 30}  x", "a long name is whole"),
         ({"job": "日本", "say": "x"}, f"started    日本{' ' * 18}  x", "by cells of the screen"),
         ({"file": "a b", "why": ""}, "started", "facts alone"),
-        ({"say": "x:1: bad\n    1 2\n    ^"}, "started    x:1: bad\n    1 2\n    ^", "an excerpt with its caret"),
+        ({"say": ("x:1: bad", "    1 2", "    ^")}, "started    x:1: bad\n    1 2\n    ^", "an excerpt with its caret"),
+        ({"say": ("Traceback", "  File", "Oops: x")}, "started    Traceback\n  File\n    Oops: x", "only a head begins in the first column"),
+        ({"say": ("a\nb", "c\nd")}, "started    a\\nb\n    c\\nd", "a newline ends no line of it"),
+        ({"say": "in a\nb"}, "started    in a\\nb", "nor the record"),
+        ({"say": ()}, "started", "no line at all"),
     ],
 )  # fmt: skip
 def test_a_person_reads_what_happened_to_which_job(
-    facts: dict[str, str | int | None], expected: str, why: str
+    facts: dict[str, Fact], expected: str, why: str
 ) -> None:
     assert by_person(logged("human", lambda log: log.info("started", **facts))) == expected, why
 
@@ -94,7 +98,7 @@ def test_on_a_terminal_a_hint_is_broken_at_blanks_and_an_excerpt_is_not(at_80: T
         "x" * 90,
         "hint: minute hour day month weekday command, or NAME=value, or @daily command",
     )
-    say = f"a.crontab:5:1: too-few-fields\n    {text}\n    ^\n    {hint}"
+    say = ("a.crontab:5:1: too-few-fields", f"    {text}", "    ^", f"    {hint}")
     open_log("human", at_80, colour=False).error("problem", say=say)
     assert at_80.getvalue().splitlines()[1:] == [
         f"    {text}",
@@ -217,7 +221,7 @@ def test_hostile_facts_stay_facts(style: Format) -> None:
 def test_one_record_is_one_printable_line(
     style: Format, job: str, fact: str, has_words: bool
 ) -> None:
-    facts = {"say": fact.replace("\n", " ")} if has_words else {"fact": fact}
+    facts = {"say": fact} if has_words else {"fact": fact}
     line = logged(style, lambda log: log.info("started", job=job, **facts))
     assert line.endswith("\n")
     assert line[:-1].isprintable()

@@ -238,3 +238,62 @@ def test_hostile_text_does_nothing_to_a_terminal(person: Person) -> None:
     assert b"over" in seen["logs"]
     assert b"noise" in seen["history"]
     assert COLOUR.search(log), "it was a terminal"
+
+
+FORGED = "2027-03-28 03:00:00+00:00  failed  x  forged"
+# What names of files and folders may hold: line ends of many kinds, and what steers a terminal.
+ODD_NAME = f"a\n{FORGED}\r{FORGED}\x0b{FORGED}\u2028{FORGED}\x1b[2J\x1b]0;owned\x07\u202e"
+BEGINS_A_LINE = re.compile("(?:^|[\\n\\r\\v\\f\\x85\u2028\u2029])" + re.escape(FORGED))
+
+
+@pytest.mark.parametrize("style", ["human", "json", "systemd"])
+def test_no_name_of_a_file_or_folder_forges_a_line_of_the_log(person: Person, style: str) -> None:
+    """Where it is read, where it can't be read any more, and where the state is."""
+    crontab = Path(person.file(f"{HOSTILE.decode()}61 * * * * x\n", ODD_NAME))
+    log, state = person.home / "log", person.home / f"state {ODD_NAME}"
+    command = (sys.executable, "-m", "scheduler", "run", str(crontab), "--state", str(state))
+    with running((*command, "--log-format", style), log):
+        crontab.unlink()
+        crontab.mkdir()
+        person.types("reload", "--state", str(state))
+        until(lambda: "kept" in log.read_text())
+    told = log.read_text()
+    assert "forged" in told, "it does name them"
+    assert BEGINS_A_LINE.search(told) is None
+    if style == "human":
+        heads = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d  \w")
+        assert all(heads.match(line) or line.startswith(" ") for line in told.splitlines())
+    assert steering(log.read_bytes()) == []
+
+
+def test_no_name_of_a_file_or_folder_forges_a_line_of_a_command(person: Person) -> None:
+    crontab = person.file("CRON_RETRIES=x\n0 9 * * * echo hi\n61 * * * * x\n", ODD_NAME)
+    (person.home / f"state {ODD_NAME}").mkdir(mode=0o777)
+    state = ("--state", str(person.home / f"state {ODD_NAME}"))
+    asked: list[tuple[str, ...]] = [
+        *(("check", each) for each in (crontab, f"{crontab}.none")),
+        *(("list", each) for each in (crontab, f"{crontab}.none")),
+        ("next", crontab),
+        ("audit", crontab, "--year", "2027"),
+        ("simulate", crontab, "--from", "2027-01-01", "--until", "2027-01-02"),
+        ("why", "x", "9:00", crontab),
+        ("install", crontab),
+        *((name, *state) for name in ("status", "history", "reload")),
+        *((name, "x", *state) for name in ("logs", "trigger", "kill", "why")),
+        ("explain", ODD_NAME),
+        ("history", ODD_NAME),
+        ("status", ODD_NAME),
+        (f"x{ODD_NAME}",),
+        ("status", f"--{ODD_NAME}"),
+    ]
+    (person.home / f"state {ODD_NAME}").chmod(0o777)
+    said = {words: person.types(*words) for words in asked}
+    found = {words: result.stdout + result.stderr for words, result in said.items()}
+    runs: list[tuple[str, ...]] = [("run", f"{crontab}.none"), ("run", crontab, *state)]
+    for words in runs:
+        with person.starts(*words) as refused:
+            found[words] = b"".join(refused.communicate()).decode("utf-8", "surrogateescape")
+    for words, told in found.items():
+        assert told, words
+        assert BEGINS_A_LINE.search(told) is None, words
+        assert steering(told.encode("utf-8", "surrogateescape")) == [], words

@@ -229,8 +229,8 @@ def _listener(places: Places, log: Log) -> control.Listener | None:
         return None
 
 
-def _warner(log: Log) -> Callable[[str], None]:
-    return lambda said: log.warning("control", say=said, text=said)
+def _warner(log: Log) -> control.Warn:
+    return lambda *lines: log.warning("control", say=lines, text="\n".join(lines))
 
 
 class _Introduced:
