@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
+
+from scheduler.suggestions import nearest
 
 FIELDS = {
     "@yearly": "0 0 1 1 *",
@@ -62,7 +63,7 @@ def hint(name: str) -> str:
         return f"write {same}"
     if found := _EVERY.fullmatch(meant):
         return f"write @every {found[1]}{found[2]}"
-    if near := get_close_matches(bare, _WRITE, n=1, cutoff=0.8):
+    if near := nearest(bare, _WRITE, alike=0.8):
         return f"write {_WRITE[near[0]]}"
     tick = "nothing runs more often than once a minute; " if bare in _SECONDS else ""
     return f"{tick}known are {', '.join(KNOWN)}"

@@ -6,9 +6,9 @@ All of it is for a daemon that goes on; nothing but a kill is done before it is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from scheduler import suggestions
 from scheduler.catchup import earliest
 from scheduler.model import Overlap, Paused, Reason, Run, State
 from scheduler.pending import PutOff, Retry
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from scheduler.pauses import Pauses
     from scheduler.pending import Pending
     from scheduler.watch import Running, Watch
-
-_NEAR = 3  # names that are offered in place of one that nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +182,7 @@ class Orders:
         return self._unknown(strange) if strange else None
 
     def _unknown(self, jobs: Sequence[str]) -> Refused:
-        near = get_close_matches(jobs[0], self._jobs.entries, n=_NEAR, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "meridian list names the jobs"
+        hint = suggestions.job(jobs[0], self._jobs.entries)
         return Refused("no-such-job", f"There is no job {_listed(jobs)}; {hint}")
 
 

@@ -10,15 +10,15 @@ import json
 import re
 from dataclasses import MISSING, dataclass, fields
 from datetime import MINYEAR, UTC, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from scheduler.errors import BadValue, NoAnswer
 from scheduler.fields import shortened
+from scheduler.suggestions import did_you_mean, nearest
 from scheduler.tick import LAST_DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
 VERSION = 1
 LONGEST_LINE = 65_536  # bytes of a request, its newline included
@@ -239,10 +239,9 @@ def _arguments(kind: Callable[..., Request], members: dict[str, Any]) -> dict[st
     return {name: _argument(name, value) for name, value in members.items()}
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name[:LONGEST_TEXT], known, n=1)
+def _near(name: str, known: Collection[str]) -> str:
     every = ", ".join(known) or "none"
-    return f"did you mean {near[0]}?" if near else f"there are: {every}"
+    return did_you_mean(nearest(name, known)) or f"there are: {every}"
 
 
 def _argument(name: str, value: object) -> object:

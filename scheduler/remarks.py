@@ -11,6 +11,7 @@ from scheduler import lines, percent, settings
 from scheduler.fields import shortened
 from scheduler.mask import mask
 from scheduler.model import Problem, Severity
+from scheduler.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -259,7 +260,7 @@ def _unknown(assigned: Assigned) -> Remark | None:
     if not near:
         return None
     message = f"{shortened(assigned.name)} is no setting: jobs get it as a variable"
-    return Remark("unknown-setting", message, assigned.name_at, f"did you mean {near}?")
+    return Remark("unknown-setting", message, assigned.name_at, did_you_mean([near]))
 
 
 def _percent(action: Action) -> list[Remark]:

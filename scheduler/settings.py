@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from scheduler import duration, naming, values
+from scheduler import duration, naming, suggestions, values
 from scheduler.errors import BadValue
 from scheduler.model import Catchup, Overlap, RetryPolicy, Settings
 
@@ -125,7 +124,7 @@ def nearest(name: str) -> str:
     """Return the name of the table that looks most like `name`, "" if none does."""
     # Without what they all have in common, which would make any two of them look alike.
     known = [setting.removeprefix(PREFIX) for setting in TABLE]
-    near = get_close_matches(name.removeprefix(PREFIX)[:60], known, n=1, cutoff=0.7)
+    near = suggestions.nearest(name.removeprefix(PREFIX), known, alike=0.7)
     return PREFIX + near[0] if near else ""
 
 

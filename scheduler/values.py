@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from difflib import get_close_matches
 from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from scheduler import duration, zonedata
 from scheduler.errors import BadValue
 from scheduler.fields import shortened
 from scheduler.model import Pool
+from scheduler.suggestions import did_you_mean, nearest
 from scheduler.zone_rule import RuleZone
 
 if TYPE_CHECKING:
@@ -253,10 +253,9 @@ def _near(text: str) -> str:
         return _signs(int(found[1]), found[2] or "")
     wanted = _city(text[:60].replace(" ", "_"))
     # Only cities of the same letter are compared: a file may have many bad zones.
-    near = get_close_matches(wanted, _cities().get(wanted[:1], {}), n=1, cutoff=0.8)
-    if near:
-        return f"did you mean {_cities()[wanted[:1]][near[0]]}?"
-    return "an IANA name such as Europe/Berlin"
+    cities = _cities().get(wanted[:1], {})
+    meant = did_you_mean([cities[city] for city in nearest(wanted, cities, alike=0.8)])
+    return meant or "an IANA name such as Europe/Berlin"
 
 
 def _signs(hours: int, minutes: str) -> str:

@@ -28,7 +28,7 @@ LAYERS = {
         *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
         *("human_time", "item_hints", "nicknames", "percent", "program", "record", "secret_forms"),
-        "spacing",
+        *("spacing", "suggestions"),
         *("items", "last_good", "limits", "lines", "marks", "mask", "naming", "protocol"),
         *("dates", "doubts", "sixth", "slips", "unique_names", "zone_rule"),
         *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Self
 
 import typer
 
+from scheduler import suggestions
 from scheduler.cli import completing, given, in_force, rows, run_view, show
 from scheduler.cli.tables import When
 from scheduler.clock import RealClock
@@ -262,6 +262,5 @@ def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
         why = f"There is no run {job}, and no job of that name; meridian history lists the runs"
         raise NothingThere(why)
     names = {run.run.job for run in journal.history(limit=REMEMBERED)}
-    near = get_close_matches(job, names | {entry.job for entry in entries}, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "; meridian list names the jobs"
-    raise NothingThere(f"There is no job {job!r}{hint}")
+    hint = suggestions.job(job, names, {entry.job for entry in entries})
+    raise NothingThere(f"There is no job {job!r}; {hint}")

@@ -9,7 +9,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from enum import Enum
 from functools import partial
 from typing import IO, Any
@@ -19,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from scheduler.redact import clean
 from scheduler.report import wrapped
+from scheduler.suggestions import did_you_mean, nearest
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer does not export it itself
 
@@ -197,9 +197,8 @@ def _plain(argument: Any) -> str:
 
 def _no_option(error: Any) -> str:
     known = [name for each in error.ctx.command.get_params(error.ctx) for name in each.opts]
-    near = get_close_matches(error.option_name, known, n=2)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"there is no option {error.option_name}{hint}"
+    hint = did_you_mean(nearest(error.option_name, known, most=2))
+    return f"there is no option {error.option_name}{hint and '; '}{hint}"
 
 
 def _option_usage(error: Any) -> str:
@@ -261,8 +260,8 @@ class Group(TyperGroup):
         """Return the command that is named; wrong usage if there is none of that name."""
         name = args[0]
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
-            near = get_close_matches(name, self.commands, n=2)
-            hint = f"did you mean {' or '.join(near)}?" if near else "meridian --help lists them"
+            near = nearest(name, self.commands, most=2)
+            hint = did_you_mean(near) or "meridian --help lists them"
             error = UsageError(f"there is no command {name!r}; {hint}", ctx)
             _word(error)
             raise error
