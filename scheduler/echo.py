@@ -11,6 +11,7 @@ from itertools import count
 from threading import Condition
 from typing import TYPE_CHECKING
 
+from scheduler import inside
 from scheduler.apart import start_apart
 from scheduler.launches import output_of
 from scheduler.outputs import LeftOut, Reader
@@ -126,7 +127,7 @@ class Echo:
         is_over = shown.has_ended  # asked before the look: what came before that is seen
         begun = shown.position
         try:
-            size = shown.path.stat().st_size
+            size = inside.status(shown.path).st_size
             if shown.position is None:
                 shown.position = size
             if size != shown.position:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler import limits
+from scheduler import inside, limits
 from scheduler.model import NotStarted
 
 if TYPE_CHECKING:
@@ -149,10 +149,9 @@ def look_for(shell: bytes, directory: bytes, path: bytes) -> None:
 
 
 def _head(output: Path) -> bytes:
-    """Return how an output begins; never waiting for what a job may have put in its place."""
+    """Return how an output begins; nothing of what a job may have put in its place."""
     try:
-        descriptor = os.open(output, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(_HEAD) or b""
+        with inside.open_for(output, os.O_RDONLY) as descriptor:
+            return os.read(descriptor, _HEAD)
     except OSError:
         return b""

@@ -31,11 +31,12 @@ from pathlib import Path
 from threading import Condition
 from typing import TYPE_CHECKING
 
+from scheduler import inside
 from scheduler.apart import start_apart
 from scheduler.errors import MeridianError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from scheduler.model import Entry
 
@@ -47,7 +48,9 @@ _SHELL = b"/bin/sh"
 _COPY = "trap '' HUP INT QUIT TERM; cat || exec cat >/dev/null"
 _ENVIRONMENT = {b"PATH": b"/usr/bin:/bin"}  # without the marks of a job, which it is not
 
-_SPARE = 3  # descriptors that a start takes for itself: two of a pipe, one of its standard input
+# A start takes three descriptors for itself: two of a pipe, one of its standard input. One of them
+# is that of the folder in which the file was opened, which is free again.
+_SPARE = 2
 _MARK_AT, _MARK = 1 << 40, 4096  # far behind any end: one block, which truncation takes away
 _MOST_MARKS = 10_000  # that wait to be taken away
 _KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02  # of fallocate(2)
@@ -160,30 +163,31 @@ def open_output(path: Path) -> int:
     try:
         descriptor = _create(path)
     except FileNotFoundError:
-        for folder in (path.parent.parent, path.parent):  # parents=True would forget the mode
-            folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in (path.parent.parent, path.parent):
+            inside.make_folder(folder)
         descriptor = _create(path)
     except FileExistsError:  # of an attempt that a kill cut short, or of a journal that is gone
         _keep_old(path)
         descriptor = _create(path)
     if descriptor + _SPARE < resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
+        os.set_blocking(descriptor, True)  # it is the job's from now on
         return descriptor
     os.close(descriptor)
-    path.unlink()
+    inside.remove(path)
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _create(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(path, flags, 0o600)
+    return inside.opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
 
 
 def _keep_old(path: Path) -> None:
     """Give an older file of this name another one, which `outputs` knows too."""
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise OSError(errno.EEXIST, "there is something else in its place")
+    mode = inside.status(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise inside.in_place(mode)
     names = (path.with_suffix(f".old{n or ''}.log") for n in count())
-    path.rename(next(name for name in names if not os.path.lexists(name)))
+    inside.rename(path, next(name for name in names if not inside.is_there(name)))
 
 
 def _is_idle(copier: int) -> bool:
@@ -227,7 +231,7 @@ def _mark(descriptor: int) -> bool:
 def _has_mark(path: Path) -> bool:
     """Say whether a file has its mark; True where nobody can tell."""
     try:
-        with _opened(path) as descriptor:
+        with inside.open_for(path, os.O_RDWR) as descriptor:
             return _is_marked(descriptor)
     except OSError:  # the job has removed it, or put something else in its place
         return True
@@ -272,20 +276,11 @@ class _Marks:
             with self._changed:
                 self._changed.wait_for(lambda: self._paths)
                 path = self._paths.popleft()
-            with contextlib.suppress(OSError), _opened(path) as descriptor:
+            with contextlib.suppress(OSError), inside.open_for(path, os.O_RDWR) as descriptor:
                 # Only one who has a file for himself gets a write lease: nobody appends meanwhile.
                 fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
                 fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
                 os.ftruncate(descriptor, os.fstat(descriptor).st_size)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _allocate(descriptor: int, mode: int) -> None:

@@ -12,9 +12,12 @@ import fcntl
 import os
 import re
 import signal
-from contextlib import contextmanager, suppress
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from scheduler import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,20 +69,24 @@ def bound(path: Path, most: int) -> Bounded:
     Whoever appends to it meanwhile loses nothing. Where there are no holes, the file is cut back
     to its head, a line says so, and what is appended follows. Raises OSError.
     """
-    status = path.lstat()
+    status = inside.status(path)
     if status.st_size <= most or status.st_blocks * _SECTOR <= most:
         return Bounded(status.st_size, is_done=True)
-    with _opened(path, os.O_WRONLY | os.O_APPEND) as descriptor:
+    with inside.open_for(path, os.O_WRONLY | os.O_APPEND) as descriptor:
         return Bounded(status.st_size, _shorten(descriptor, max(1, most // 2)))
 
 
 def is_written(path: Path) -> bool:
     """Say whether some process still has a file open to write; False where the system can't tell.
 
+    False also for what a job has put in its place, which nobody looks after.
     Linux gives a read lease only on a file that nobody has open for that: fcntl(2). Should one be
     opened in the moment that the lease is held, the signal that tells of it has to be harmless.
     """
-    with suppress(AttributeError, FileNotFoundError), _opened(path, os.O_RDONLY) as descriptor:
+    with (
+        suppress(AttributeError, FileNotFoundError, FileExistsError),
+        inside.open_for(path, os.O_RDONLY) as descriptor,
+    ):
         try:
             fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
@@ -122,27 +129,18 @@ def _fallocate() -> Callable[..., int] | None:
     return getattr(libc, "fallocate64", None) or getattr(libc, "fallocate", None)
 
 
-@contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    """Open a job's file, which the job may have replaced: never through a link, never waiting."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 # --- reading them ----------------------------------------------------------------------------
 
 
 class Reader:
     """An output that is read from `position` on, also while it grows and is bounded.
 
-    Raises FileNotFoundError for one that is not there (any more).
+    Raises FileNotFoundError for one that is not there (any more), and OSError for something else
+    that a job has put in its place.
     """
 
     def __init__(self, path: Path, position: int = 0) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = inside.opened(path, os.O_RDONLY)
         self.position = position
 
     def close(self) -> None:
@@ -213,16 +211,23 @@ def of(folder: Path) -> Iterator[Found]:
 
 
 def remove(path: Path) -> None:
-    """Remove an output file that need not be there; raises OSError if it can't be."""
-    path.unlink(missing_ok=True)
+    """Remove an output file that need not be there; raises OSError if it can't be.
+
+    A folder that a job has put in its place is none of ours, and stays.
+    """
+    try:
+        inside.remove(path)
+    except OSError:
+        if not stat.S_ISDIR(inside.status(path).st_mode):
+            raise
 
 
 def tidy(folder: Path) -> None:
     """Remove a job's folder if nothing is in it."""
     with suppress(OSError):
-        folder.rmdir()
+        inside.remove_folder(folder)
 
 
 def _within(folder: Path) -> Iterator[os.DirEntry[str]]:
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
-        yield from found
+    with suppress(FileNotFoundError, NotADirectoryError):
+        yield from inside.listed(folder)

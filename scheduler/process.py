@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler import marks
+from scheduler import inside, marks
 from scheduler.environment import Inheritance, raw, text
 from scheduler.limiter import Limiter, look_for
 from scheduler.model import Exited, NotStarted, Signalled
@@ -218,7 +218,8 @@ class RealSpawner:
 
     def discard(self, launch: Launch) -> None:
         os.close(launch.output)
-        launch.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a job has changed what is there: retention comes too
+            inside.remove(launch.path)
         self._limiter.discard(launch.limited)
 
     def ended(self) -> list[Ended]:

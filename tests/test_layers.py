@@ -35,7 +35,7 @@ LAYERS = {
         *("shell", "shifts", "tick", "timetable", "tzif", "values", "wording", "writing"),
         *("zone_changes", "zonedata"),
     },
-    "ground": {"apart"},
+    "ground": {"apart", "inside", "way"},
     "edges": {
         *("archive", "cgroup", "clock", "control", "database", "journal", "limiter", "localzone"),
         *("lock", "log", "memory", "notify", "outputs", "places", "proc", "process", "sink"),
