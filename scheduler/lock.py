@@ -5,11 +5,13 @@ The lock is flock(2) on a file of the folder, so it ends with its holder, howeve
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from scheduler import inside
 from scheduler.errors import MeridianError
 
 if TYPE_CHECKING:
@@ -28,9 +30,11 @@ def held(folder: Path) -> Iterator[Callable[[], bool]]:
     """
     path = folder / _NAME
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = inside.opened(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise MeridianError(f"can't open {path}: {error.strerror}") from error
+        advice = "; move it away, or name another folder with --state"
+        why = f"{error.strerror}{advice if error.errno == errno.EEXIST else ''}"
+        raise MeridianError(f"can't open {path}: {why}") from error
     with os.fdopen(descriptor, "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,10 +51,10 @@ def held(folder: Path) -> Iterator[Callable[[], bool]]:
 def holder(folder: Path) -> int | None:
     """Return the process that holds the state folder; None if none does."""
     try:
-        with (folder / _NAME).open() as lock:
-            pid = int(lock.read(_LONGEST))
+        with inside.open_for(folder / _NAME, os.O_RDONLY) as lock:
+            pid = int(os.read(lock, _LONGEST))
             os.kill(pid, 0)  # first: a daemon that is starting must not meet the lock below
-            return None if _is_free(lock.fileno()) else pid
+            return None if _is_free(lock) else pid
     except (OSError, ValueError, OverflowError):
         return None
 
@@ -65,6 +69,6 @@ def _is_free(lock: int) -> bool:
 
 def _is_same(path: Path, descriptor: int) -> bool:
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))  # by its name, as others go
     except OSError:
         return False

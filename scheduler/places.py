@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING
 from platformdirs import PlatformDirs
 from platformdirs.macos import MacOS
 
+from scheduler import inside, way
 from scheduler.errors import MeridianError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from platformdirs.api import PlatformDirsABC
 
@@ -84,20 +86,52 @@ def places(
     )
 
 
+@contextmanager
+def entered(folder: Path, uid: int) -> Iterator[None]:
+    """Work in a state folder, see `make_private`: what is in it is found in this one alone."""
+    with inside.kept(folder, _opened(folder, uid, "state")):
+        yield
+
+
 def make_private(folder: Path, uid: int, *, kind: str = "state") -> None:
     """Make a folder that is this user's alone; one that is there already is left as it is.
 
     Whoever may only look into that one sees no secret, since everything in it is private by itself.
-    Raises MeridianError if others can write it, or it belongs to another user than `uid` or root.
+    Raises MeridianError if others can write it, or put another in its place, or it belongs to
+    another user than `uid` or root.
     """
+    os.close(_opened(folder, uid, kind))
+
+
+def make_outputs(places: Places) -> None:
+    """Make the folder of outputs in a state folder that is worked in, or raise MeridianError."""
     try:
-        for parent in reversed(folder.parents):  # parents=True would go by the umask alone
-            parent.mkdir(mode=0o755, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.stat()
+        inside.make_folder(places.outputs)
+    except OSError as error:
+        why = f"can't make {places.outputs}: {error.strerror}"
+        raise MeridianError(f"{why}; move it away, or name another folder with --state") from error
+
+
+def _opened(folder: Path, uid: int, kind: str) -> int:
+    try:
+        descriptor = way.opened(folder, uid, make=True)
+    except way.Untrusted as doubt:
+        what = f"so another could be put in the place of the {kind} folder {folder}"
+        advice = f"{doubt.advice}, or " if doubt.advice else ""
+        message = f"{doubt.path}: {doubt.why}, {what}; {advice}name another with --state"
+        raise MeridianError(message) from doubt
     except OSError as error:
         message = f"can't make the {kind} folder {folder}: {error.strerror}; name one with --state"
         raise MeridianError(message) from error
+    try:
+        _check(folder, os.fstat(descriptor), uid, kind)
+    except MeridianError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check(folder: Path, status: os.stat_result, uid: int, kind: str) -> None:
     if status.st_uid not in (0, uid):
         why = f"belongs to user {status.st_uid}, not to user {uid} or root"
         raise MeridianError(f"the {kind} folder {folder} {why}; name another with --state")

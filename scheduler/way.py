@@ -53,9 +53,13 @@ def opened(folder: Path, uid: int, *, make: bool = False) -> int:
             if target is not None:
                 left = target + left
                 continue
-            if make:
+            try:
+                way.enter(name)
+            except FileNotFoundError:
+                if not make:
+                    raise
                 way.make(name, 0o755 if left else 0o700)
-            way.enter(name)
+                way.enter(name)
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way.at)
 
 

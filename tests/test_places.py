@@ -156,7 +156,7 @@ def test_a_state_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(MeridianError, match=r"can't make the state folder .*; name one with"):
         make_private(tmp_path / "file" / "state", ME)
-    with pytest.raises(MeridianError, match="File exists"):
+    with pytest.raises(MeridianError, match="Not a directory"):
         make_private(tmp_path / "file", ME)
     with pytest.raises(MeridianError, match="can't make the runtime folder"):
         make_private(tmp_path / "file", ME, kind="runtime")

@@ -29,7 +29,7 @@ from scheduler.environment import DELEGATED
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
-from scheduler.places import Places, make_private
+from scheduler.places import Places, entered, make_outputs, make_private
 from scheduler.process import RealSpawner, become_subreaper, default_signals
 from scheduler.protocol import Json, Refused, Reply, Request, Status
 from scheduler.pruning import Pruning
@@ -129,11 +129,10 @@ def run(
     atexit.register(sink.drain, _LAST_WORDS)
     log = open_log(style)
     crontabs = library.of(files, places, system=system_format)
-    for folder in (places.state, places.outputs):
-        make_private(folder, os.geteuid())
     (user, home), boot = given.account(os.geteuid()), boot_id()
     spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))
-    with lock.held(places.state) as holds_state:
+    with entered(places.state, os.geteuid()), lock.held(places.state) as holds_state:
+        make_outputs(places)
         end = "; Ctrl-C ends it" if sys.stdin.isatty() else ""
         say = f"state in {places.state}{end}"
         log.info("meridian", pid=os.getpid(), state=str(places.state), say=say)
