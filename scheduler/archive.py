@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler import record
-from scheduler.database import Database
+from scheduler import decoding
+from scheduler.database import Database, first
 from scheduler.model import State
-from scheduler.record import EPOCH, SECOND, OldRun, RunRow, seconds, when, whole
+from scheduler.record import seconds, whole
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from scheduler.record import OldRun, RunRow
     from scheduler.tick import Jump
 
 
@@ -23,16 +24,16 @@ class Archive(Database):
 
     def jumps(self, *, limit: int | None = None) -> list[Jump]:
         """Return the newest `limit` jumps (None: all), newest last."""
-        return record.jumps(self._rows("jumps", limit=-1 if limit is None else limit))
+        return self._read(decoding.jumps, "jumps", limit=-1 if limit is None else limit)
 
     def jumps_over(self, instant: datetime) -> list[Jump]:
         """Return the jumps in whose stretch of time the instant lies."""
-        return record.jumps(self._rows("jumps_over", instant=whole(instant)))
+        return self._read(decoding.jumps, "jumps_over", instant=whole(instant))
 
     def at(self, job: str, instant: datetime, *, era: int = 0) -> RunRow | None:
         """Return what accounts for a job's instant in an era: its run, or a stretch's row."""
-        rows = self._rows("at", job=job, era=era, instant=whole(instant))
-        return next(iter(record.runs(rows)), None)
+        values = {"era": era, "instant": whole(instant)}
+        return first(self._read(decoding.runs, "at", job=job, **values))
 
     def history(
         self,
@@ -54,16 +55,16 @@ class Archive(Database):
             "limit": -1 if limit is None else limit,
         }
         if job is None:
-            return record.runs(self._rows("history", **values))
-        return record.runs(self._rows("history_of_job", job=job, **values))
+            return self._read(decoding.runs, "history", **values)
+        return self._read(decoding.runs, "history_of_job", job=job, **values)
 
     def emptiers(self) -> set[str]:
         """Return the jobs of which an attempt has emptied its own output."""
-        return {job for (job,) in self._rows("emptiers")}
+        return set(self._read(decoding.words, "emptiers"))
 
     def run(self, number: int) -> RunRow | None:
         """Return the run of this number."""
-        return next(iter(record.runs(self._rows("run", run=number))), None)
+        return first(self._read(decoding.runs, "run", run=number))
 
     def latest(self, job: str, now: datetime) -> RunRow | None:
         """Return the job's newest run by now that has an attempt.
@@ -71,7 +72,7 @@ class Archive(Database):
         One of a time to come, of a clock that was wrong, only where there is no other.
         """
         for by in (whole(now), _EVER):
-            if found := record.runs(self._rows("latest", job=job, now=by)):
+            if found := self._read(decoding.runs, "latest", job=job, now=by):
                 return found[0]
         return None
 
@@ -82,31 +83,31 @@ class Archive(Database):
 
         Runs that were ended on purpose (by hand, by a stop, by their successor) do not count.
         """
-        return record.runs(self._rows("failing", now=whole(now)))
+        return self._read(decoding.runs, "failing", now=whole(now))
 
     def failing_since(self, job: str, now: datetime) -> tuple[int, datetime | None]:
         """Return how many finished runs of a job have failed on end by now, and the first instant.
 
         They are those that `failing` counts.
         """
-        ((number, first),) = self._rows("failing_since", job=job, now=whole(now))
-        return number, when(first)
+        ((number, first),) = self._read(decoding.counted, "failing_since", job=job, now=whole(now))
+        return number, first
 
     def failed_since_success(self, job: str) -> list[RunRow]:
         """Return the runs of a job that have failed since one succeeded, oldest first."""
-        return record.runs(self._rows("failed_since_success", job=job))
+        return self._read(decoding.runs, "failed_since_success", job=job)
 
     def open_of(self, job: str) -> list[RunRow]:
         """Return a job's runs that are not over, oldest first."""
-        return record.runs(self._rows("open_of_job", job=job))
+        return self._read(decoding.runs, "open_of_job", job=job)
 
     def retrying(self) -> list[RunRow]:
         """Return the runs that wait for another attempt."""
-        return record.runs(self._rows("retrying"))
+        return self._read(decoding.runs, "retrying")
 
     def jobs(self) -> list[str]:
         """Return the names of all jobs that have a run, in order."""
-        return [job for (job,) in self._rows("jobs")]
+        return self._read(decoding.words, "jobs")
 
     # --- what is no longer kept --------------------------------------------------------------
 
@@ -116,29 +117,27 @@ class Archive(Database):
 
     def next_job(self, after: str) -> str | None:
         """Return the first job behind this name that has a run which is over."""
-        rows = self._rows("next_job", job=after)
-        return rows[0][0] if rows else None
+        return first(self._read(decoding.words, "next_job", job=after))
 
     def nth_newest(self, job: str, number: int) -> tuple[int, datetime] | None:
         """Return era and instant of the last of a job's `number` newest runs that are over.
 
         None if there are not so many.
         """
-        rows = self._rows("nth_newest", job=job, number=number)
-        return (rows[0][0], EPOCH + rows[0][1] * SECOND) if rows else None
+        return first(self._read(decoding.places, "nth_newest", job=job, number=number))
 
     def eras_of(self, job: str) -> list[int]:
         """Return the numbers of the eras in which a job has runs that are over, in order."""
-        return [era for (era,) in self._rows("eras_of", job=job)]
+        return self._read(decoding.numbers, "eras_of", job=job)
 
     def newest(self, job: str, now: datetime) -> frozenset[int]:
         """Return the numbers of a job's newest finished run, and of the newest with an attempt."""
-        return frozenset(number for (number,) in self._rows("newest", job=job, now=whole(now)))
+        return frozenset(self._read(decoding.numbers, "newest", job=job, now=whole(now)))
 
     def before(self, job: str, instant: datetime, *, limit: int, era: int = 0) -> list[OldRun]:
         """Return a job's oldest runs of an era that are over, with all instants before this."""
-        rows = self._rows("before", job=job, era=era, instant=whole(instant), limit=limit)
-        return record.old_runs(rows)
+        values = {"era": era, "instant": whole(instant), "limit": limit}
+        return self._read(decoding.old_runs, "before", job=job, **values)
 
     def forget(self, number: int) -> None:
         """Keep a run that is over, and its attempts, no longer."""
@@ -158,7 +157,7 @@ class Archive(Database):
 
     def reckoning(self) -> datetime | None:
         """Return how late it was for the age of runs when it was last told."""
-        return self._instant("reckoning")
+        return first(self._read(decoding.instants, "reckoning"))
 
     def set_reckoning(self, at: datetime) -> None:
         """Remember how late it is for the age of runs."""

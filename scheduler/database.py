@@ -8,25 +8,31 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from scheduler import sql
 from scheduler.errors import JournalDamaged, JournalError
-from scheduler.record import when
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
     Value = str | int | float | None
 
+T = TypeVar("T")
+
 LOCK_PATIENCE = 5.0  # how long opening waits while another program holds the file
 LOOP_PATIENCE = 0.5  # and a statement after that: whoever waits for it answers nobody meanwhile
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# A statement that can't be prepared is damage too (SQLITE_ERROR): its tables are others than were
+# made. So is a value that is larger than there can be.
+DAMAGED = (
+    *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT),
+    *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERNAL, sqlite3.SQLITE_TOOBIG),
+)
 UNDECODABLE = "Could not decode"  # so sqlite3 begins what it says of a text that is none
+NONSENSE = (ValueError, TypeError, ArithmeticError, LookupError)  # of a row that nobody wrote
 
 
 class Database:
@@ -76,7 +82,11 @@ class Database:
         try:
             with closing(_connect(path, readonly=True)) as connection:
                 version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        except (JournalError, sqlite3.Error):  # there is none, or opening it says what it is
+        except (
+            JournalError,
+            sqlite3.Error,
+            UnicodeError,
+        ):  # there is none, or opening it says what it is
             return False
         return 0 < version < max(sql.migrations())
 
@@ -106,6 +116,8 @@ class Database:
         It outlives a loss of power; one that is not `synced` only the death of this process, and
         costs no wait for the disk. Raises JournalError inside another transaction.
         """
+        if self._connection.in_transaction:
+            raise JournalError(f"{self._name}: a transaction was begun within a transaction")
         return self._transaction() if synced else self._hurried()
 
     @contextmanager
@@ -136,7 +148,7 @@ class Database:
     def _execute(self, statement: str, values: Mapping[str, Value]) -> sqlite3.Cursor:
         try:
             return self._connection.execute(statement, values)
-        except (sqlite3.Error, UnicodeEncodeError) as error:
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
             self._lose_patience(error)
             raise _refusal(self._name, error) from error
 
@@ -164,16 +176,21 @@ class Database:
     def _together(self) -> AbstractContextManager[None]:
         return nullcontext() if self._connection.in_transaction else self.transaction()
 
-    def _rows(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
+    def _read(self, decode: Callable[[list[tuple[Any, ...]]], T], name: str, **values: Value) -> T:
+        """Return what `decode` makes of a statement's rows.
+
+        All that is read goes through here: what can't be read, or makes no sense, is damage.
+        """
         cursor = self._do(name, **values)
         try:
-            return cursor.fetchall()
+            return decode(cursor.fetchall())
         except sqlite3.Error as error:
             raise _refusal(self._name, error) from error
+        except NONSENSE as error:
+            raise _damage(self._name, error) from error
 
-    def _instant(self, name: str, **values: Value) -> datetime | None:
-        rows = self._rows(name, **values)
-        return when(rows[0][0]) if rows else None
+    def _rows(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
+        return self._read(list, name, **values)
 
     def _prepare(self, scripts: dict[int, str], *, readonly: bool) -> None:
         if why := sql.refusal(self._version(), max(scripts), readonly=readonly):
@@ -227,7 +244,22 @@ def _own(path: Path) -> None:
 
 def _refusal(name: str, error: Exception) -> JournalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the family of the error
-    if code in DAMAGED or str(error).startswith(UNDECODABLE):
-        why = "the daemon moves it aside when it meets that, and begins a new one"
-        return JournalDamaged(f"{name} is damaged ({error}); {why}")
+    if code in DAMAGED or _is_undecodable(error):
+        return _damage(name, error)
     return JournalError(f"{name}: {error}")
+
+
+def _damage(name: str, error: Exception) -> JournalDamaged:
+    what = "a text in it is no UTF-8" if _is_undecodable(error) else str(error)
+    then = "the daemon moves it aside when it meets that, and begins a new one"
+    return JournalDamaged(f"{name} is damaged ({what}); {then}")
+
+
+def _is_undecodable(error: Exception) -> bool:
+    """Say whether a text is none: one of a row, or what SQLite itself says of a broken schema."""
+    return isinstance(error, UnicodeDecodeError) or str(error).startswith(UNDECODABLE)
+
+
+def first(some: Sequence[T]) -> T | None:
+    """Return the first of what was read; None if there is nothing."""
+    return some[0] if some else None

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler import record
+from scheduler import decoding, record
 from scheduler.archive import Archive
 from scheduler.memory import Memory
 from scheduler.model import Attempt, Run
-from scheduler.record import AttemptRow, OpenRun, RunRow, outcome_from, seconds, when, whole
+from scheduler.record import AttemptRow, OpenRun, RunRow, outcome_from, seconds, whole
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -173,25 +173,12 @@ class Journal(Archive, Memory):
 
     def taken(self, job: str, first: datetime, last: datetime, *, era: int = 0) -> list[datetime]:
         """Return the job's instants from `first` to `last` that have a row in an era, in order."""
-        rows = self._rows("taken", job=job, era=era, first=whole(first), last=whole(last))
-        return [at for (seconds,) in rows if (at := when(seconds))]
+        stretch = {"first": whole(first), "last": whole(last)}
+        return self._read(decoding.instants, "taken", job=job, era=era, **stretch)
 
     def unfinished(self) -> list[OpenRun]:
         """Return every run in state scheduled or running, oldest first."""
-        rows = record.runs(self._rows("unfinished"))
-        return [
-            OpenRun(
-                run=row.run,
-                state=row.state,
-                due=row.due,
-                attempts=row.attempts,
-                made_up=row.made_up,
-                by_hand=row.by_hand,
-                reason=row.reason,
-                reopened=row.reopened,
-            )
-            for row in rows
-        ]
+        return self._read(decoding.open_runs, "unfinished")
 
     # --- after a damage ------------------------------------------------------------------------
 

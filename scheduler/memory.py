@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler import record
-from scheduler.backlog import Backlog
-from scheduler.database import Database
-from scheduler.model import Paused
-from scheduler.record import EPOCH, SECOND, seconds, when, whole
+from scheduler import decoding
+from scheduler.database import Database, first
+from scheduler.record import seconds, whole
 from scheduler.tick import first_to_come
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from scheduler.backlog import Backlog
+    from scheduler.model import Paused
     from scheduler.tick import Era, Jump
 
 
@@ -22,7 +22,7 @@ class Memory(Database):
 
     def last_tick(self) -> datetime | None:
         """Return the last minute handled; None before the first."""
-        return self._instant("last_tick")
+        return first(self._read(decoding.instants, "last_tick"))
 
     def set_last_tick(self, minute: datetime) -> None:
         """Remember that this minute has been handled."""
@@ -30,7 +30,9 @@ class Memory(Database):
 
     def anchor(self, job: str, interval_minutes: int) -> datetime | None:
         """Return from where an `@every` job counts; None if it has not counted this interval."""
-        return self._instant("anchor", job=job, interval_minutes=interval_minutes)
+        return first(
+            self._read(decoding.instants, "anchor", job=job, interval_minutes=interval_minutes)
+        )
 
     def set_anchor(self, job: str, interval_minutes: int, at: datetime) -> None:
         """Let an `@every` job count from here, in place of what it counted before."""
@@ -38,7 +40,7 @@ class Memory(Database):
 
     def last_instant(self, job: str) -> datetime | None:
         """Return the newest instant of the job that is accounted for, run or skipped."""
-        return self._instant("last_instant", job=job)
+        return first(self._read(decoding.instants, "last_instant", job=job))
 
     def booted(self, job: str, boot_id: str) -> bool:
         """Tell whether the job has had its `@reboot` run for this boot."""
@@ -50,11 +52,7 @@ class Memory(Database):
 
     def pauses(self) -> list[Paused]:
         """Return the jobs that are paused, those included whose time is over."""
-        return [
-            Paused(job, since, when(until), note)
-            for job, begun, until, note in self._rows("pauses")
-            if (since := when(begun)) is not None
-        ]
+        return self._read(decoding.pauses, "pauses")
 
     def pause(self, paused: Paused) -> None:
         """Remember that a job is paused, in place of what was known of it."""
@@ -68,7 +66,7 @@ class Memory(Database):
 
     def old_names(self) -> list[str]:
         """Return the names that an earlier version may have derived, and no entry was found for."""
-        return [job for (job,) in self._rows("old_names")]
+        return self._read(decoding.words, "old_names")
 
     def rename(self, old: str, new: str) -> None:
         """Call a job and its runs by another name from now on."""
@@ -78,11 +76,11 @@ class Memory(Database):
 
     def backlogs(self) -> list[Backlog]:
         """Return what is still to run of the instants of each job that has a backlog."""
-        return [_backlog(*row) for row in self._rows("backlogs")]
+        return self._read(decoding.backlogs, "backlogs")
 
     def backlog(self, job: str) -> Backlog | None:
         """Return a job's backlog; None if it has none."""
-        return next((_backlog(*row) for row in self._rows("backlog", job=job)), None)
+        return first(self._read(decoding.backlogs, "backlog", job=job))
 
     def set_backlog(self, backlog: Backlog) -> None:
         """Remember a job's backlog, in place of what was known of it."""
@@ -116,7 +114,7 @@ class Memory(Database):
 
     def leaps(self, era: int, instant: datetime) -> list[Jump]:
         """Return the jumps of an era that left minutes out which lie behind this instant."""
-        return record.jumps(self._rows("leaps", era=era, instant=whole(instant)))
+        return self._read(decoding.jumps, "leaps", era=era, instant=whole(instant))
 
     def first_to_come(self, now: datetime) -> datetime:
         """Return the first minute that a daemon has still to handle at `now`: see tick."""
@@ -127,7 +125,7 @@ class Memory(Database):
 
     def eras(self) -> tuple[Era, ...]:
         """Return the eras that began when the clock was set back, in order."""
-        return record.eras(self._rows("eras"))
+        return self._read(decoding.eras, "eras")
 
     def begin_era(self, era: Era) -> None:
         """Let time come again from an era's first minute on; anchors lie no later than that."""
@@ -139,11 +137,3 @@ class Memory(Database):
             noticed=seconds(era.noticed),
         )
         self._do("rewind_anchors", minute=whole(era.since))
-
-
-def _backlog(
-    job: str, schedule: str, zone: str, first: int, last: int, left: int, *edges: int | None
-) -> Backlog:
-    missed, late = (when(edge) for edge in edges)
-    next_, until = EPOCH + first * SECOND, EPOCH + last * SECOND
-    return Backlog(job, schedule, zone, next_, until, left, missed, late)

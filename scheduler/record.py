@@ -1,34 +1,26 @@
-"""What the journal tells: rows of its `record` view come in, runs with their attempts go out."""
+"""What the journal tells of runs, and the forms in which it holds times and outcomes.
+
+Their rows are `decoding`'s.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from scheduler.errors import JournalDamaged
-from scheduler.model import (
-    Exited,
-    Limit,
-    Lost,
-    NotStarted,
-    Outcome,
-    Reason,
-    Run,
-    Signalled,
-    State,
-    TimedOut,
-)
-from scheduler.tick import Era, Jump, JumpKind, Verdict
+from scheduler.columns import EPOCH, number
+from scheduler.model import Exited, Lost, NotStarted, Outcome, Signalled, TimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from datetime import datetime
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    from scheduler.model import Limit, Reason, Run, State
+
 SECOND = timedelta(seconds=1)
 NOT_STARTED = "not started: "
+
+_HIGHEST_CODE = 255  # of an exit, and more than any signal has
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +104,16 @@ def seconds(at: datetime) -> float:
     return (at - EPOCH).total_seconds()
 
 
-def when(unix: float | None) -> datetime | None:
-    """Return the UTC datetime of Unix seconds, exact to the microsecond."""
-    return None if unix is None else EPOCH + timedelta(seconds=unix)
-
-
 def storable(text: str) -> str:
     """Return the same text, with bytes of a file name that are no UTF-8 written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def outcome_from(text: str) -> Outcome:
-    """Return the outcome whose `str()` is this text; JournalDamaged if there is none."""
+    """Return the outcome whose `str()` is this text; ValueError if there is none."""
     outcome = _outcome(text)
     if outcome is None or str(outcome) != text:
-        raise JournalDamaged(f"the journal holds an outcome that nobody knows: {text!r}")
+        raise ValueError(f"{text!r:.60} is an outcome that nobody knows")
     return outcome
 
 
@@ -135,96 +122,12 @@ def _outcome(text: str) -> Outcome | None:
         return NotStarted(text.removeprefix(NOT_STARTED))
     match text.split(" "):
         case ["exit", code] if code.isdecimal():
-            return Exited(int(code))
+            return Exited(number(int(code), most=_HIGHEST_CODE))
         case ["signal", signal] if signal.isdecimal():
-            return Signalled(int(signal))
+            return Signalled(number(int(signal), most=_HIGHEST_CODE))
         case ["timed", "out"]:
             return TimedOut()
         case ["lost"]:
             return Lost()
         case _:
             return None
-
-
-def runs(rows: Iterable[tuple[Any, ...]]) -> list[RunRow]:
-    """Return runs from rows of the view, a run's together; JournalDamaged for unknown words."""
-    return [_run(list(group)) for _, group in groupby(rows, key=itemgetter(0))]
-
-
-def old_runs(rows: Iterable[tuple[int, str | None]]) -> list[OldRun]:
-    """Return runs from rows of their number and an output, a run's together."""
-    return [
-        OldRun(number, tuple(output for _, output in group if output is not None))
-        for number, group in groupby(rows, key=itemgetter(0))
-    ]
-
-
-def eras(rows: Iterable[tuple[int, int, int, float]]) -> tuple[Era, ...]:
-    """Return eras from their rows."""
-    return tuple(
-        Era(number, EPOCH + since * SECOND, EPOCH + last * SECOND, EPOCH + noticed * SECOND)
-        for number, since, last, noticed in rows
-    )
-
-
-def jumps(rows: Iterable[tuple[Any, ...]]) -> list[Jump]:
-    """Return jumps from their rows; JournalDamaged for unknown words."""
-    try:
-        return [
-            Jump(
-                JumpKind(kind),
-                EPOCH + last * SECOND,
-                EPOCH + noticed * SECOND,
-                size,
-                Verdict(verdict),
-            )
-            for last, noticed, kind, size, verdict in rows
-        ]
-    except ValueError as error:
-        raise JournalDamaged(f"the journal holds a jump that nobody knows: {error}") from error
-
-
-def _run(rows: list[tuple[Any, ...]]) -> RunRow:
-    number, job, instant, era, zone, state, reason, *rest = rows[0][:14]
-    until, due, made_up, by_hand, reopened, set_back, again_from = rest
-    try:
-        known = None if reason is None else Reason(reason)
-    except ValueError as error:
-        raise JournalDamaged(f"the journal holds a reason that nobody knows: {reason!r}") from error
-    return RunRow(
-        run=Run(number, job, EPOCH + timedelta(seconds=instant), era),
-        state=State(state),
-        reason=known,
-        until=when(until),
-        due=when(due),
-        zone=zone,
-        attempts=tuple(_attempt(*row[14:]) for row in rows if row[14] is not None),
-        made_up=bool(made_up),
-        by_hand=bool(by_hand),
-        reopened=when(reopened),
-        set_back=when(set_back),
-        again_from=when(again_from),
-    )
-
-
-def _attempt(
-    number: int, started: float | None, ended: float | None, outcome: str | None, *rest: Any
-) -> AttemptRow:
-    told = None if outcome is None else outcome_from(outcome)
-    cpu_s, memory_bytes, pid, pid_started, output, limited, took, emptied, left_behind = rest
-    limit = None if limited is None else Limit(limited)
-    return AttemptRow(
-        number,
-        when(started),
-        when(ended),
-        told,
-        cpu_s,
-        memory_bytes,
-        pid,
-        pid_started,
-        output,
-        limit,
-        took,
-        bool(emptied),
-        left_behind or 0,
-    )

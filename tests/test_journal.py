@@ -203,7 +203,7 @@ def test_a_retry_waits_on_disk_with_its_due_time(journal: Journal) -> None:
 
 def test_the_due_time_is_gone_when_the_retry_is_claimed(journal: Journal) -> None:
     run = claimed(journal)
-    attempted(journal, run)
+    journal.ended(attempted(journal, run), Ending(Exited(1), NOON))
     journal.retry(run, NOON + MINUTE)
     attempted(journal, run, 2)
     (row,) = journal.unfinished()

@@ -24,7 +24,7 @@ PACKAGE = Path(__file__).parent.parent / "scheduler"
 LAYERS = {
     "words": {"", "errors", "model"},  # "" is the package itself
     "pure rules": {
-        *("backlog", "counting"),
+        *("backlog", "columns", "counting", "decoding"),
         *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
         *("due", "duration", "environment", "explain", "expression", "fields", "health"),
         *("human_time", "item_hints", "nicknames", "percent", "program", "record", "secret_forms"),
