@@ -13,13 +13,36 @@ if TYPE_CHECKING:
 SHELL = "/bin/sh"
 DELEGATED = "MERIDIAN_DELEGATED"  # Delegate= of a unit whose systemd keeps that to itself
 
-# What the service manager said to the daemon (sd_notify(3), systemd.exec(5)) is not for its jobs:
-# they could report readiness in its name, or write where it keeps its state.
-_PRIVATE = frozenset(
-    "NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID LISTEN_FDS LISTEN_PID LISTEN_FDNAMES JOURNAL_STREAM"
-    " INVOCATION_ID MANAGERPID SYSTEMD_EXEC_PID CREDENTIALS_DIRECTORY CONFIGURATION_DIRECTORY"
-    f" STATE_DIRECTORY RUNTIME_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY {DELEGATED}".split()
-)
+# What the service manager says to the daemon alone, by why no job may have it: systemd.exec(5),
+# sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3). What is as true of a job as of the daemon
+# stays: PATH, LANG, TERM, XDG_RUNTIME_DIR, LOG_NAMESPACE, the variables of a session.
+_DAEMONS_OWN = {
+    "a job could report readiness in the daemon's name, or be expected to report its own": (
+        "NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID FDSTORE"
+    ),
+    "a job does not have those descriptors: others stand under their numbers": (
+        "LISTEN_FDS LISTEN_PID LISTEN_PIDFDID LISTEN_FDNAMES"
+    ),
+    "a job would set up its own triggers on the daemon's cgroup, and free memory for it": (
+        "MEMORY_PRESSURE_WATCH MEMORY_PRESSURE_WRITE CPU_PRESSURE_WATCH CPU_PRESSURE_WRITE"
+        " IO_PRESSURE_WATCH IO_PRESSURE_WRITE"
+    ),
+    "a job would write where the daemon keeps its state, or read its secrets": (
+        "RUNTIME_DIRECTORY STATE_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY CONFIGURATION_DIRECTORY"
+        " CREDENTIALS_DIRECTORY PIDFILE"
+    ),
+    "a job would take itself for the service: log as it, signal it, talk as if started by systemd": (
+        "INVOCATION_ID JOURNAL_STREAM MAINPID MANAGERPID MANAGERPIDFDID SYSTEMD_EXEC_PID"
+        " DEBUG_INVOCATION"
+    ),
+    "why the daemon was started is not why a job is": (
+        "REMOTE_ADDR REMOTE_PORT TRIGGER_UNIT TRIGGER_PATH TRIGGER_TIMER_REALTIME_USEC"
+        " TRIGGER_TIMER_MONOTONIC_USEC MONITOR_SERVICE_RESULT MONITOR_EXIT_CODE MONITOR_EXIT_STATUS"
+        " MONITOR_INVOCATION_ID MONITOR_UNIT"
+    ),
+    "the unit tells the daemon alone what is delegated": DELEGATED,
+}
+PRIVATE = frozenset(name for names in _DAEMONS_OWN.values() for name in names.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +58,7 @@ class Inheritance:
     """What every job of this daemon inherits: the daemon's `own` variables, and who it is."""
 
     def __init__(self, own: Mapping[str, str], home: str, user: str) -> None:
-        kept = {name: value for name, value in own.items() if name not in _PRIVATE}
+        kept = {name: value for name, value in own.items() if name not in PRIVATE}
         self._inherited = {"HOME": home} | kept | {"SHELL": SHELL, "LOGNAME": user, "USER": user}
         self._newest = self._of(())
 

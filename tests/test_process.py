@@ -504,20 +504,39 @@ def test_the_scheduled_instant_has_its_zones_offset(
     assert scheduled(START + timedelta(minutes=minutes), ZoneInfo(zone)) == expected, why
 
 
+OF_SYSTEMD = [  # as the manual pages name them, so that the product's own table is held to them
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE"),
+    *("LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDNAMES"),
+    *(f"{what}_PRESSURE_{how}" for what in ("MEMORY", "CPU", "IO") for how in ("WATCH", "WRITE")),
+    *(f"{place}_DIRECTORY" for place in ("STATE", "RUNTIME", "CONFIGURATION", "CACHE", "LOGS")),
+    *("CREDENTIALS_DIRECTORY", "PIDFILE", "JOURNAL_STREAM", "INVOCATION_ID", "DEBUG_INVOCATION"),
+    *("MAINPID", "MANAGERPID", "MANAGERPIDFDID", "SYSTEMD_EXEC_PID", "MERIDIAN_DELEGATED"),
+    *("REMOTE_ADDR", "REMOTE_PORT", "TRIGGER_UNIT", "TRIGGER_PATH"),
+    *("TRIGGER_TIMER_REALTIME_USEC", "TRIGGER_TIMER_MONOTONIC_USEC", "MONITOR_UNIT"),
+    *("MONITOR_SERVICE_RESULT", "MONITOR_EXIT_CODE", "MONITOR_EXIT_STATUS"),
+    "MONITOR_INVOCATION_ID",
+]
+
+
 def test_a_job_gets_what_the_daemon_has_except_what_is_private(real: RealStage) -> None:
     inherited = {"PATH": os.environ["PATH"], "EDITOR": "vi", "SHELL": "/bin/zsh", "USER": "root"}
-    private = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
-    private += ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
-    private += ["JOURNAL_STREAM", "INVOCATION_ID", "MANAGERPID", "SYSTEMD_EXEC_PID"]
-    private += ["MERIDIAN_DELEGATED"]
-    places = ("STATE", "RUNTIME", "CONFIGURATION", "CACHE", "LOGS", "CREDENTIALS")
-    private += [f"{place}_DIRECTORY" for place in places]
-    real.spawner = real.new(inherited | dict.fromkeys(private, "1"))
+    real.spawner = real.new(inherited | dict.fromkeys(OF_SYSTEMD, "1"))
     found = environment(real)
     assert found["EDITOR"] == "vi"
     assert found["SHELL"] == "/bin/sh", "not the daemon's own"
     assert (found["LOGNAME"], found["USER"]) == ("ada", "ada")
-    assert not found.keys() & set(private)
+    assert not found.keys() & set(OF_SYSTEMD)
+
+
+def test_what_is_as_true_of_a_job_stays(real: RealStage) -> None:
+    kept = "LANG TERM XDG_RUNTIME_DIR LOG_NAMESPACE EXIT_CODE DBUS_SESSION_BUS_ADDRESS".split()
+    real.spawner = real.new({"PATH": os.environ["PATH"]} | dict.fromkeys(kept, "1"))
+    assert set(kept) <= environment(real).keys()
+
+
+def test_a_crontab_may_set_what_is_not_inherited(real: RealStage) -> None:
+    real.spawner = real.new({"PATH": os.environ["PATH"], "REMOTE_ADDR": "::1"})
+    assert environment(real, ("REMOTE_ADDR", "mine"))["REMOTE_ADDR"] == "mine"
 
 
 def test_assignments_go_on_top_but_logname_is_who_the_job_runs_as(real: RealStage) -> None:
