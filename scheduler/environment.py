@@ -31,7 +31,7 @@ _DAEMONS_OWN = {
         "RUNTIME_DIRECTORY STATE_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY CONFIGURATION_DIRECTORY"
         " CREDENTIALS_DIRECTORY PIDFILE"
     ),
-    "a job would take itself for the service: log as it, signal it, talk as if started by systemd": (
+    "a job would take itself for the service: log in its name, signal it": (
         "INVOCATION_ID JOURNAL_STREAM MAINPID MANAGERPID MANAGERPIDFDID SYSTEMD_EXEC_PID"
         " DEBUG_INVOCATION"
     ),
