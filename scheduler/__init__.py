@@ -8,7 +8,7 @@ entries → due runs         roster, zone_changes, last_good, timetable, due, sh
                            catchup, backlog, counting
 due runs → claim → spawn   runs, prepared, admission, backfill, jobs, pauses, waiting, pending,
                            queues, slots, backlogs, launches, process, shell, marks, environment,
-                           limits, limiter, cgroup
+                           limits, limiter, limited, cgroup
 spawn → outcome            watch, escaped, proc, heritage, bounds, outputs, output_guard
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, archive, memory, database, sql, record, decoding,

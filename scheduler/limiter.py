@@ -6,11 +6,13 @@ import errno
 import os
 import shutil
 import sys
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler import inside, limits
+from scheduler import limited as limited_program
+from scheduler import limits
 from scheduler.model import NotStarted
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
     from scheduler.model import Attempt, Exited, Limit, Settings, Signalled
 
-_HEAD = 500  # bytes of the output that hold the word of a limit which could not be put on
+_PROGRAM = Path(__file__).with_name("limited.py")
+_MOST = 4096  # bytes of a report that are read
+_LOOKED_AT = 2  # reports at each start: more than come, so that each of them has its turn
 
 
 class Groups(Protocol):
@@ -39,12 +43,25 @@ class Groups(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """What an attempt starts under: words in front of its own, and its group if it has one."""
+    """What an attempt starts under: words in front of its own, and its group if it has one.
+
+    What is in front `reports` on its standard error until it becomes the job, or does not.
+    """
 
     settings: Settings
     words: tuple[bytes, ...]
     group: Path | None
-    output: Path
+    reports: bool
+    variables: Mapping[bytes, bytes]  # for what is in front; it takes them away
+
+
+@dataclass(slots=True)
+class _Started:
+    """What limits an attempt that runs, and what has come of its report; None: all of it has."""
+
+    limited: Limited
+    pipe: int | None
+    report: bytes = b""
 
 
 class Limiter:
@@ -52,14 +69,11 @@ class Limiter:
 
     def __init__(self, groups: Groups | None = None) -> None:
         self._groups = groups
-        self._started: dict[int, Limited] = {}
+        self._started: dict[int, _Started] = {}
+        self._reporting: deque[_Started] = deque()
 
     def prepare(
-        self,
-        settings: Settings,
-        attempt: Attempt,
-        environment: Mapping[bytes, bytes],
-        output: Path,
+        self, settings: Settings, attempt: Attempt, environment: Mapping[bytes, bytes]
     ) -> Limited | NotStarted | None:
         """Return what limits this attempt, or why that can't be; None for one without limits."""
         if not limits.are_set(settings):
@@ -74,13 +88,26 @@ class Limiter:
         if settings.memory is not None and group is None and sys.platform != "linux":
             return NotStarted(f"{limits.memory_of(settings)}: only Linux has such a limit")
         procs = None if group is None else os.fsencode(group / "cgroup.procs")
-        words = limits.words(settings, environment.items(), group=procs, own_nice=own_nice)
-        return Limited(settings, words, group, output)
+        python, variables = _instead_of_shell(environment)
+        words = limits.words(settings, group=procs, own_nice=own_nice, python=python)
+        reports = limits.report(settings, procs)
+        return Limited(settings, words, group, reports, variables if reports else {})
 
-    def started(self, pid: int, limited: Limited | None) -> None:
-        """Remember under what a process has started; None for one without limits."""
+    def started(self, pid: int, limited: Limited | None, pipe: int | None = None) -> None:
+        """Remember under what a process has started; None for one without limits.
+
+        `pipe` is what it reports into, to be read and closed here.
+        """
+        for _ in range(min(_LOOKED_AT, len(self._reporting))):
+            reporting = self._reporting.popleft()
+            _read(reporting)
+            if reporting.pipe is not None:
+                self._reporting.append(reporting)
         if limited is not None:
-            self._started[pid] = limited
+            started = self._started[pid] = _Started(limited, pipe)
+            if pipe is not None:
+                os.set_blocking(pipe, False)
+                self._reporting.append(started)
 
     def discard(self, limited: Limited | None) -> None:
         """Let go of what limits an attempt that is over, or that is not going to be started."""
@@ -91,12 +118,14 @@ class Limiter:
         self, pid: int, outcome: Exited | Signalled, *, cpu_s: float, memory_bytes: int | None
     ) -> tuple[Exited | Signalled | NotStarted, Limit | None]:
         """Return how a process that is gone really ended, and by which limit."""
-        limited = self._started.pop(pid, None)
-        if limited is None:
+        started = self._started.pop(pid, None)
+        if started is None:
             return outcome, None
+        limited = started.limited
         ran_out = self._ran_out(limited)
         self.discard(limited)
-        why = limits.refusal(_head(limited.output)) if outcome == limits.REFUSAL else None
+        _read(started, is_over=True)
+        why = limits.refusal(started.report, outcome) if limited.reports else None
         if why is not None:
             return NotStarted(why), None
         limit = limits.ended_by(
@@ -148,10 +177,28 @@ def look_for(shell: bytes, directory: bytes, path: bytes) -> None:
         raise OSError(number, os.strerror(number), shell)
 
 
-def _head(output: Path) -> bytes:
-    """Return how an output begins; nothing of what a job may have put in its place."""
-    try:
-        with inside.open_for(output, os.O_RDONLY) as descriptor:
-            return os.read(descriptor, _HEAD)
-    except OSError:
-        return b""
+def _instead_of_shell(
+    environment: Mapping[bytes, bytes],
+) -> tuple[tuple[bytes, ...] | None, Mapping[bytes, bytes]]:
+    """Return what puts limits on where a shell would drop variables, and variables for itself."""
+    if not limits.a_shell_drops(environment):
+        return None, {}
+    words = (sys.executable, "-I", "-S", "-X", "utf8", str(_PROGRAM))
+    before = environment.get(b"LC_CTYPE")
+    variables = {} if before is None else {limited_program.TOLD_BEFORE: before}
+    return tuple(map(os.fsencode, words)), variables
+
+
+def _read(started: _Started, *, is_over: bool = False) -> None:
+    """Read what there is of a report, up to its end, which is when the job begins."""
+    while started.pipe is not None:
+        try:
+            piece = os.read(started.pipe, _MOST)
+        except BlockingIOError:
+            if not is_over:
+                return
+            piece = b""
+        started.report = (started.report + piece)[-_MOST:]
+        if not piece:
+            os.close(started.pipe)
+            started.pipe = None

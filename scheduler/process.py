@@ -173,7 +173,7 @@ class RealSpawner:
             descriptor = open_output(output)
         except OSError as error:
             return _not_started(f"its output file {output}", error)
-        limited = self._limiter.prepare(entry.settings, attempt, environment, output)
+        limited = self._limiter.prepare(entry.settings, attempt, environment)
         if isinstance(limited, NotStarted):
             os.close(descriptor)
             return limited
@@ -194,8 +194,6 @@ class RealSpawner:
         result = self._start(launch)
         if isinstance(result, NotStarted):
             self._limiter.discard(launch.limited)
-        else:
-            self._limiter.started(result, launch.limited)
         return result
 
     def _start(self, launch: Launch) -> int | NotStarted:
@@ -209,10 +207,11 @@ class RealSpawner:
             if pipe is not None:
                 stack.callback(os.close, pipe.end)
             try:
-                child = _popen(launch, stdin, pipe.end if pipe else launch.output)
+                child, report = _popen(launch, stdin, pipe.end if pipe else launch.output)
             except (OSError, ValueError) as error:
                 return _not_started(_part(error, launch), error)
         self._children[child.pid] = child
+        self._limiter.started(child.pid, launch.limited, report)
         self.guard.started(child.pid, launch.attempt.run.job, launch.path, pipe or launch.means)
         return child.pid
 
@@ -354,29 +353,47 @@ def _reap() -> tuple[int, int, resource.struct_rusage] | None:
     return (pid, os.waitstatus_to_exitcode(status), usage) if pid else None
 
 
-def _popen(launch: Launch, stdin: int, output: int) -> subprocess.Popen[bytes]:
+def _popen(launch: Launch, stdin: int, output: int) -> tuple[subprocess.Popen[bytes], int | None]:
+    """Start it, and return what it reports into until it is the job; None if it is at once."""
     if launch.limited is not None:
-        path = launch.environment.get(b"PATH", os.fsencode(os.defpath))
-        look_for(launch.shell[0], launch.directory, path)
-        return _child(launch.limited.words + launch.shell, launch, stdin, output)
+        return _limited(launch, launch.limited, stdin, output)
     if launch.direct is not None:
         # Not found, not executable, a script without "#!": the shell has its own words and exit
         # codes for each, so it gets its turn.
         with contextlib.suppress(OSError):
-            return _child(launch.direct, launch, stdin, output)
-    return _child(launch.shell, launch, stdin, output)
+            return _child(launch.direct, launch, stdin, output), None
+    return _child(launch.shell, launch, stdin, output), None
+
+
+def _limited(
+    launch: Launch, limited: Limited, stdin: int, output: int
+) -> tuple[subprocess.Popen[bytes], int | None]:
+    path = launch.environment.get(b"PATH", os.fsencode(os.defpath))
+    look_for(launch.shell[0], launch.directory, path)
+    words = limited.words + launch.shell
+    if not limited.reports:
+        return _child(words, launch, stdin, output), None
+    report, end = os.pipe()
+    try:
+        return _child(words, launch, stdin, output, end), report
+    except BaseException:
+        os.close(report)
+        raise
+    finally:
+        os.close(end)
 
 
 def _child(
-    words: tuple[bytes, ...], launch: Launch, stdin: int, output: int
+    words: tuple[bytes, ...], launch: Launch, stdin: int, output: int, error: int | None = None
 ) -> subprocess.Popen[bytes]:
+    more = {} if launch.limited is None else launch.limited.variables
     return subprocess.Popen(
         words,
         stdin=stdin,
         stdout=output,
-        stderr=output,
+        stderr=output if error is None else error,
         cwd=launch.directory,
-        env=launch.environment,
+        env={**launch.environment, **more},
         start_new_session=True,
     )
 
@@ -410,9 +427,11 @@ def _part(error: OSError | ValueError, launch: Launch) -> str:
         return "its command or environment"
     if error.filename is None:
         return "no new process"
-    is_home = error.filename == launch.directory
-    part, name = ("HOME", launch.directory) if is_home else ("SHELL", launch.shell[0])
-    return f"its {part} {text(name)!r}"
+    if error.filename == launch.directory:
+        return f"its HOME {text(launch.directory)!r}"
+    if error.filename == launch.shell[0]:
+        return f"its SHELL {text(launch.shell[0])!r}"
+    return f"what puts its limits on, {text(error.filename)!r}"
 
 
 def _not_started(part: str, error: OSError | ValueError) -> NotStarted:

@@ -37,7 +37,17 @@ LAYERS = {
     },
     "ground": {"apart", "inside", "way"},
     "edges": {
-        *("archive", "cgroup", "clock", "control", "database", "journal", "limiter", "localzone"),
+        *(
+            "archive",
+            "cgroup",
+            "clock",
+            "control",
+            "database",
+            "journal",
+            "limited",
+            "limiter",
+            "localzone",
+        ),
         *("lock", "log", "memory", "notify", "outputs", "places", "proc", "process", "sink"),
         *("output_guard", "safe_open", "sources"),
         *("sql", "systemd", "versions"),
@@ -65,7 +75,7 @@ ORDER = list(LAYERS)
 # One outside thing, in several places.
 PART_OF = {
     **dict.fromkeys(("sql", "database", "archive", "memory"), "journal"),
-    **dict.fromkeys(("proc", "limiter", "output_guard"), "process"),
+    **dict.fromkeys(("proc", "limited", "limiter", "output_guard"), "process"),
     "sink": "log",
     "safe_open": "sources",
 }

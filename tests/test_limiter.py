@@ -7,6 +7,8 @@ import resource
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +18,8 @@ import pytest
 from fakes import utc
 from parts import program
 
-from scheduler import limits
-from scheduler.limiter import Limiter, _head, look_for
+from scheduler import limiter, limits
+from scheduler.limiter import Limiter, look_for
 from scheduler.model import Attempt, Entry, Exited, Limit, NotStarted, Reboot, Run, Settings
 from scheduler.model import Signalled as Sig
 from scheduler.process import Ended, RealSpawner
@@ -89,8 +91,9 @@ class Stage:
         pid = self.begin(command, assigned, **chosen)
         assert isinstance(pid, int), pid
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        (ended,) = self.spawner.ended()
-        return ended, self.output().read_text()
+        while not (ended := self.spawner.ended()):
+            time.sleep(0.01)  # what it wrote is being copied
+        return ended[0], self.output().read_text()
 
     def output(self) -> Path:
         return self.folder / f"{self.number}.log"
@@ -182,6 +185,135 @@ def test_standard_input_and_every_variable_arrive(stage: Stage) -> None:
     assert "CRON_RUN=2" in found
 
 
+ODD = [(), (("my.password", "x"),)]  # without a name that a shell drops, and with one
+SECRETS = (
+    *(
+        ("my.password", "s3cr3t-1"),
+        ("1st", "s3cr3t-2"),
+        ("a-b", "s3cr3t-3"),
+        ("\u00e9", "s3cr3t-4"),
+    ),
+    *(
+        ("PASSWORD", "s3cr3t-5"),
+        ("BASH_FUNC_f%%", "() { echo s3cr3t-6; }"),
+        ("LC_CTYPE", "s3cr3t-7"),
+    ),
+)
+
+
+@pytest.mark.parametrize("secrets", [SECRETS, SECRETS[4:5]], ids=["odd names", "a plain name"])
+@pytest.mark.parametrize("chosen", [{"memory": 512 * MIB}, {"cpu": 5, "memory": 512 * MIB}])
+def test_no_value_of_the_environment_is_ever_an_argument(
+    grouped: Stage, chosen: dict[str, Any], secrets: Environment
+) -> None:
+    """Anybody on the machine may read /proc/PID/cmdline, from the first moment to the last."""
+    assert grouped.groups is not None
+    procs = grouped.groups.folder / "cgroup.procs"
+    procs.parent.mkdir()
+    os.mkfifo(procs)  # so that what puts the limits on is held up until somebody reads
+    assigned = (*secrets, ("SHELL", "/bin/bash"))  # which keeps them all
+    pid = grouped.begin("read x </dev/zero & sleep 0.3; env -0", assigned, **chosen)
+    assert isinstance(pid, int)
+    time.sleep(0.1)
+    before = [each.read_bytes() for each in command_lines(pid)]
+    assert all(b"cgroup.procs" in line for line in before), "it puts limits on"
+    with procs.open("rb"):
+        seen = set(before)
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            with suppress(FileNotFoundError, ProcessLookupError):  # one has just ended
+                seen |= {each.read_bytes() for each in command_lines(pid)}
+    assert any(b"cgroup.procs" not in line and b"read x" in line for line in seen), "it is the job"
+    assert not [line for line in seen if b"s3cr3t" in line]
+    os.killpg(pid, signal.SIGKILL)
+    grouped.spawner.ended()
+    found = set(grouped.output().read_bytes().split(b"\0"))
+    assert {f"{name}={value}".encode() for name, value in secrets if "%" not in name} <= found
+    is_exported = any(each.startswith(b"BASH_FUNC_f%%=") for each in found)  # bash words it anew
+    assert is_exported is (secrets == SECRETS)
+
+
+def command_lines(pid: int) -> list[Path]:
+    """What there is of this process and its children."""
+    mine = Path(f"/proc/{pid}")
+    children = (mine / f"task/{pid}/children").read_text().split()
+    return [Path("/proc") / each / "cmdline" for each in (str(pid), *children)]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "locale", [(), (("LC_CTYPE", "C"),), (("LC_ALL", "C"),), (("LC_CTYPE", ""),)]
+)
+def test_limits_change_nothing_else_that_a_job_finds(
+    stage: Stage, odd: Environment, locale: Environment
+) -> None:
+    command = (
+        "env | grep -v CRON_RUN= | sort; grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; umask; "
+        "ulimit -a | grep -v -e cpu -e time; for n in $(seq 0 300); do [ ! -e /proc/$$/fd/$n ] || echo $n; done"
+    )
+    assigned = (*odd, *locale, ("SHELL", "/bin/bash"))
+    plain, limited = (stage.run(command, assigned, **chosen)[1] for chosen in ({}, {"cpu": 5}))
+    assert limited == plain
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_job_can_say_in_our_name_that_it_was_not_started(stage: Stage, odd: Environment) -> None:
+    words = "meridian: not started: CRON_CPU=5s: the daemon itself has less"
+    everywhere = f"for n in $(seq 0 99); do echo '{words}' >/proc/self/fd/$n; done 2>/dev/null"
+    for command in (f"echo '{words}'", f"echo '{words}' >&2", everywhere):
+        ended, _ = stage.run(f"{command}; exit 126", odd, cpu=5)
+        assert ended.outcome == Exited(126), command
+
+
+def test_the_daemon_keeps_no_descriptor_of_a_job_that_runs(stage: Stage) -> None:
+    before = pipes()
+    pids = [stage.begin("exec sleep 60", odd, cpu=5) for odd in ODD * 3]
+    for pid in pids:
+        assert isinstance(pid, int)
+        while not Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep"):
+            pass
+    last = [stage.begin("exec sleep 60", nice=OWN + 1) for _ in range(3)]
+    assert pipes() == before
+    for pid in (*pids, *last):
+        assert isinstance(pid, int)
+        os.killpg(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert {ended.outcome for ended in stage.spawner.ended()} == {Sig(signal.SIGKILL)}
+
+
+def pipes() -> set[str]:
+    links = Path("/proc/self/fd").iterdir()
+    return {link for each in links if (link := os.path.realpath(each)) and "pipe:" in link}
+
+
+def test_a_python_that_is_gone_meanwhile_starts_no_job_without_its_limits(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/python")
+    assert stage.begin("true", ODD[1], cpu=5) == NotStarted(
+        "what puts its limits on, '/no/python': No such file or directory"
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr(limiter, "_PROGRAM", Path("/no/limited.py"))
+    outcome = stage.run("true", ODD[1], cpu=5)[0].outcome
+    assert isinstance(outcome, NotStarted)
+    assert outcome.why.startswith("what puts its limits on did not start: ")
+    assert "can't open file '/no/limited.py'" in outcome.why
+
+
+@pytest.mark.parametrize("shim", ["sh", "python"])
+def test_a_job_begins_even_if_its_daemon_is_gone(shim: str) -> None:
+    """The daemon was killed between a start and its report: nobody reads that any more."""
+    python = (sys.executable.encode(), b"-I", b"-S", bytes(limiter._PROGRAM))
+    words = limits.words(Settings(cpu=5), python=python if shim == "python" else None)
+    report, end = os.pipe()
+    os.close(report)
+    with subprocess.Popen(
+        [*words, b"/bin/echo", b"ran"], stdout=subprocess.PIPE, stderr=end
+    ) as job:
+        os.close(end)
+        assert job.communicate()[0] == b"ran\n"
+
+
 SHELLS = pytest.mark.parametrize("shell", ["dash", "bash --posix", "busybox sh"])
 
 
@@ -251,8 +383,8 @@ def started(
         check=False,
         user=NOBODY if IS_ROOT else None,
     )
-    assert done.stderr == ""
-    return done.returncode, done.stdout
+    assert (done.stdout == "") is (done.returncode == 126)
+    return done.returncode, done.stderr
 
 
 # --- what ends a job -----------------------------------------------------------------------------
@@ -300,13 +432,14 @@ def test_a_program_with_a_large_address_space_starts(stage: Stage) -> None:
     assert (ended.outcome, output) == (Exited(0), "42\n")
 
 
-@pytest.mark.parametrize("memory", [1, 8 << 10, 64 << 10, 128 << 10])
-def test_a_limit_below_what_a_shell_needs_is_a_failure_not_a_free_run(
-    stage: Stage, memory: int
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(("memory", "told"), [(1, "1"), (8 << 10, "8K"), (64 << 10, "64K")])
+def test_a_limit_below_what_a_shell_needs_says_so(
+    stage: Stage, memory: int, told: str, odd: Environment
 ) -> None:
-    ended, output = stage.run("echo ran", memory=memory)
-    assert ended.outcome != Exited(0)
-    assert "ran" not in output.split("\n")
+    ended, output = stage.run("echo ran", odd, memory=memory)
+    assert ended.outcome == NotStarted(f"CRON_MEMORY={told}: too little for a shell to start")
+    assert output == ""
 
 
 # --- niceness ------------------------------------------------------------------------------------
@@ -318,7 +451,7 @@ from pathlib import Path
 from scheduler.limiter import Limiter
 from scheduler.model import Settings
 {before}
-found = Limiter().prepare(Settings(nice=int(sys.argv[1])), None, {{}}, Path("x"))
+found = Limiter().prepare(Settings(nice=int(sys.argv[1])), None, {{}})
 print(getattr(found, "why", "allowed"), os.getpriority(os.PRIO_PROCESS, 0))
 """
 
@@ -396,7 +529,7 @@ def test_a_group_that_is_gone_before_the_start_is_no_start(grouped: Stage) -> No
     ended, output = grouped.run("echo ran", memory=512 * MIB)
     assert ended.outcome == NotStarted("CRON_MEMORY=512M: it could not join its cgroup")
     assert ended.limit is None
-    assert output.startswith("meridian: not started: CRON_MEMORY=512M"), "and meridian logs says so"
+    assert output == "", "what is said of a job is not in its output"
 
 
 def test_a_start_that_fails_or_is_let_go_leaves_no_group(grouped: Stage) -> None:
@@ -417,7 +550,7 @@ def test_a_start_that_fails_or_is_let_go_leaves_no_group(grouped: Stage) -> None
 def test_where_nothing_limits_memory_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     attempt = Attempt(Run(1, "job", utc(2027, 3, 28)), 1)
-    found = Limiter().prepare(Settings(memory=MIB), attempt, {}, Path("x"))
+    found = Limiter().prepare(Settings(memory=MIB), attempt, {})
     assert found == NotStarted("CRON_MEMORY=1M: only Linux has such a limit")
 
 
@@ -425,8 +558,3 @@ def test_a_shell_is_looked_for_as_its_start_would(tmp_path: Path) -> None:
     look_for(b"sh", b"/", b"/usr/bin:/bin")
     with pytest.raises(FileNotFoundError):
         look_for(b"sh", b"/", os.fsencode(tmp_path))
-
-
-def test_a_fifo_in_an_outputs_place_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "1.1.log")
-    assert _head(tmp_path / "1.1.log") == b""

@@ -76,31 +76,67 @@ def test_a_cgroup_takes_the_place_of_the_resource_limit_and_comes_first() -> Non
     assert words[3:] == (b"sh", b"/a b/cgroup.procs"), "no path is part of the script"
 
 
-def test_names_that_a_shell_would_drop_come_from_env() -> None:
-    variables = [(b"A", b"1"), (b"a.b", b"x y"), (b"\xc3\xa9", b"\xff"), (b"-i", b"")]
-    words = limits.words(Settings(cpu=5, nice=3), variables)
-    assert words[4:] == (
-        *(b"/usr/bin/env", b"--", b"a.b=x y", b"\xc3\xa9=\xff", b"-i="),
-        *(b"/usr/bin/nice", b"-n", b"3"),
+def test_where_a_shell_would_drop_names_python_takes_its_place() -> None:
+    python = (b"/usr/bin/python3", b"limited.py")
+    words = limits.words(Settings(cpu=5, memory=MIB, nice=3), python=python)
+    assert words == (
+        *python,
+        b"meridian: begun",
+        *(b"cpu", b"5", b"15", b"meridian: not started: CRON_CPU=5s: the daemon itself has less"),
+        *(
+            b"memory",
+            b"1024",
+            b"",
+            b"meridian: not started: CRON_MEMORY=1M: the daemon itself has less",
+        ),
+        *(b"--", b"/usr/bin/nice", b"-n", b"3"),
     )
-    assert limits.words(Settings(nice=3), variables)[0] == b"/usr/bin/nice", "no shell, no loss"
+    assert limits.words(Settings(nice=3), python=python)[0] == b"/usr/bin/nice", "no shell, no loss"
 
 
 @pytest.mark.parametrize(
-    ("output", "expected", "why"),
+    ("name", "expected", "why"),
     [
-        (b"meridian: not started: CRON_CPU=5s: no\n", "CRON_CPU=5s: no", "its first line"),
-        (b"meridian: not started: no", "no", "a disk that filled up"),
-        (b"", None, "the job's own 126"),
-        (b"sh: 1: x: Permission denied\n", None, "and its words"),
-        (b"x\nmeridian: not started: no\n", None, "not the first thing that was written"),
-        (b"meridian: not started: \xff\n", "\ufffd", "bytes that are no text"),
+        (b"PATH", False, "a name"),
+        (b"_a1", False, "one too"),
+        (b"my.password", True, "a dot"),
+        (b"my-token", True, "a dash"),
+        (b"1st", True, "a digit in front"),
+        (b"\xc3\xa9", True, "no ASCII"),
+        (b"a\n", True, "a newline"),
+        (b"BASH_FUNC_x%%", True, "an exported function"),
+        (b"", True, "no name at all"),
     ],
 )
-def test_a_refusal_is_told_from_a_job_that_ends_so(
-    output: bytes, expected: str | None, why: str
+def test_a_name_that_no_shell_sets_may_be_dropped(name: bytes, expected: bool, why: str) -> None:
+    assert limits.a_shell_drops([b"HOME", name]) == expected, why
+
+
+BEGUN = b"meridian: begun\n"
+REPORTS = [
+    # report, outcome, expected, reason
+    (BEGUN, Exited(126), None, "it became the job, whatever that ended with"),
+    (BEGUN, Signalled(11), None, "or how"),
+    (b"sh: no such locale\n" + BEGUN, Exited(0), None, "bash complains, and goes on"),
+    (b"meridian: not started: CRON_CPU=5s: no\n", Exited(126), "CRON_CPU=5s: no", "a limit"),
+    (b"x\nmeridian: not started: no\n", Exited(126), "no", "behind a complaint"),
+    (BEGUN + b"meridian: not started: x: no\n", Exited(126), "x: no", "it could not become the job"),
+    (b"meridian: not started: \xff\n", Exited(126), "\ufffd", "bytes that are no text"),
+    (b"python: can't open file\n", Exited(2), "what puts its limits on did not start: python: can't open file", "a start that failed by itself"),
+    (b"", Signalled(11), "what puts its limits on did not start: it ended with signal 11", "without a word"),
+    (b"", Exited(127), "what puts its limits on did not start: it ended with exit 127", "here too"),
+    (b"", TERM, None, "ended by hand, before the job began"),
+    (b"", KILL, None, "so too"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("report", "outcome", "expected", "why"), REPORTS, ids=[why for *_, why in REPORTS]
+)
+def test_a_report_tells_whether_it_became_the_job(
+    report: bytes, outcome: Exited | Signalled, expected: str | None, why: str
 ) -> None:
-    assert limits.refusal(output) == expected, why
+    assert limits.refusal(report, outcome) == expected, why
 
 
 CPU, MEMORY = Settings(cpu=5, kill_after=2), Settings(memory=100 * MIB)
