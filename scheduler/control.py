@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler import protocol
+from scheduler import inside, protocol
 from scheduler.errors import NoAnswer, NoDaemon, NoSocket
 from scheduler.protocol import Refused, Reply, Request
 
@@ -77,7 +77,7 @@ def listen(path: Path) -> Listener:
     else stands there, or where the system refuses.
     """
     try:
-        with _folder(path) as folder, _alone(path, folder):
+        with _folder(path) as folder, _alone(path):
             address = _address(path, folder)
             _clear(path, address)
             return _bound(path, address)
@@ -95,16 +95,19 @@ def _folder(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _alone(path: Path, folder: int) -> Iterator[None]:
+def _alone(path: Path) -> Iterator[None]:
     """Keep other daemons off, which might find the same dead one's socket and replace each other's.
 
-    The lock ends with the descriptor.
+    The lock is that of a file which nobody else can open. That of the folder is anybody's who may
+    look into it, for ever.
     """
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise NoSocket(f"another program has locked the folder of {path}") from error
-    yield
+    name = path.with_suffix(".lock")
+    with inside.own_for(name) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NoSocket(f"another program has locked {name}") from error
+        yield
 
 
 def _address(path: Path, folder: int) -> str:

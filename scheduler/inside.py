@@ -68,6 +68,17 @@ def open_for(path: Path, flags: int) -> Iterator[int]:
         os.close(descriptor)
 
 
+@contextmanager
+def own_for(path: Path) -> Iterator[int]:
+    """Open a file that only its user can open, so that nobody else locks it; made if need be."""
+    descriptor = opened(path, os.O_RDWR | os.O_CREAT)
+    try:
+        os.fchmod(descriptor, 0o600)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def status(path: Path) -> os.stat_result:
     """Return what the system says of whatever stands there; OSError if nothing does."""
     with _folder(path) as at:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from scheduler import inside
@@ -29,13 +29,7 @@ def held(folder: Path) -> Iterator[Callable[[], bool]]:
     Yields what says whether it is still held: a folder may be deleted, and made anew by another.
     """
     path = folder / _NAME
-    try:
-        descriptor = inside.opened(path, os.O_RDWR | os.O_CREAT)
-    except OSError as error:
-        advice = "; move it away, or name another folder with --state"
-        why = f"{error.strerror}{advice if error.errno == errno.EEXIST else ''}"
-        raise MeridianError(f"can't open {path}: {why}") from error
-    with os.fdopen(descriptor, "r+") as lock:
+    with _own(path) as descriptor, os.fdopen(descriptor, "r+", closefd=False) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -46,6 +40,18 @@ def held(folder: Path) -> Iterator[Callable[[], bool]]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield lambda: _is_same(path, lock.fileno())
+
+
+@contextmanager
+def _own(path: Path) -> Iterator[int]:
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(inside.own_for(path))
+        except OSError as error:
+            advice = "; move it away, or name another folder with --state"
+            why = f"{error.strerror}{advice if error.errno == errno.EEXIST else ''}"
+            raise MeridianError(f"can't open {path}: {why}") from error
+        yield descriptor
 
 
 def holder(folder: Path) -> int | None:

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import socket
 import stat
 import subprocess
@@ -382,13 +383,31 @@ def test_a_folder_that_is_not_there_is_said(path: Path) -> None:
 
 def test_two_daemons_do_not_look_at_the_same_moment(path: Path) -> None:
     left_behind(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    fcntl.flock(folder, fcntl.LOCK_EX)
-    with pytest.raises(NoSocket, match="another program has locked the folder"):
-        control.listen(path)
-    os.close(folder)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(NoSocket, match=r"another program has locked .*/control.lock"):
+            control.listen(path)
     with listening(path):
         pass
+
+
+def test_whoever_may_look_into_the_folder_can_lock_no_daemon_out(path: Path) -> None:
+    """What can be locked there is their user's alone to open, also what others left open to all."""
+    path.with_suffix(".lock").touch(mode=0o666)
+    folder = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with listening(path):
+        assert path.with_suffix(".lock").stat().st_mode & 0o777 == 0o600
+    os.close(folder)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")])
+def test_what_stands_in_the_place_of_its_lock_is_said(
+    path: Path, make: Callable[[Path], None]
+) -> None:
+    make(path.with_suffix(".lock"))
+    with pytest.raises(NoSocket, match=r"can't make the control socket .* is in its place"):
+        control.listen(path)
 
 
 @pytest.fixture
@@ -533,7 +552,7 @@ def test_another_user_can_t_speak_to_the_daemon(
         place.chmod(folder)
         play(scene(place / "control.sock"))
     finally:
-        place.rmdir()
+        shutil.rmtree(place)
 
 
 @pytest.mark.privileged

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -96,6 +98,44 @@ def test_nobody_else_reads_or_writes_anything_of_the_state(open_folder: Path, st
             found(OTHER, place, "!", "-type", "d", "(", "-readable", "-o", "-writable", ")") == []
         )
         assert found(OTHER, open_folder, "-writable", "!", "-path", str(open_folder / "log")) == []
+
+
+@pytest.mark.privileged
+def test_nobody_else_locks_a_daemon_out(open_folder: Path) -> None:
+    """Though they may look into its folder, and have locked whatever they can open there."""
+    place = open_folder / "state"
+    place.mkdir(mode=0o755)
+    for name in ("lock", "control.lock"):
+        (place / name).touch()
+        (place / name).chmod(0o600)
+    for path in (place, *place.iterdir()):
+        os.chown(path, OWNER, OWNER)
+    crontab = open_folder / "crontab"
+    crontab.write_text(f"CRON_NAME=last {BOOT} true\n")
+    script = "for f in . lock control.lock; do flock -n $f sleep 600 & done; sleep 0.5; echo; wait"
+    held = subprocess.Popen(
+        as_user(OTHER, "sh", "-c", script),
+        cwd=place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert held.stdout is not None
+    held.stdout.readline()
+    folder = os.open(place, os.O_RDONLY)
+    with pytest.raises(BlockingIOError):  # the folder itself is locked
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(folder)
+    mine = (sys.executable, "-m", "scheduler")
+    command = as_user(OWNER, *CAN_READ, *mine, "run", str(crontab), "--state", str(place))
+    try:
+        with running(command, open_folder / "log", cwd=Path.cwd()):
+            asked = as_user(OWNER, *CAN_READ, *mine, "status", "--json", "--state", str(place))
+            told = subprocess.run(asked, check=False, capture_output=True)
+            assert (told.returncode, b'"pid"' in told.stdout) == (0, True), told.stderr
+    finally:
+        os.killpg(held.pid, signal.SIGKILL)
+        held.communicate()
 
 
 @pytest.mark.privileged
