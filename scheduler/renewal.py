@@ -11,17 +11,16 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from scheduler import outputs
-from scheduler.errors import JournalError, MeridianError
+from scheduler.errors import JournalDamaged, JournalError, MeridianError
 from scheduler.journal import Journal
 from scheduler.launches import output_of
 from scheduler.tick import minute_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from scheduler.clock import Clock
-    from scheduler.errors import JournalDamaged
     from scheduler.log import Log
     from scheduler.process import Spawner
 
@@ -49,6 +48,20 @@ class Renewal:
         self._boot = boot
         self._log = log
         self._last: float | None = None  # when there was one before, on the monotonic clock
+
+    def keep(self, live: Callable[[], None]) -> None:
+        """Let a daemon `live` until it ends; one whose journal is damaged is followed by the next.
+
+        Raises what `begin` and `renew` raise.
+        """
+        self.begin()
+        while True:
+            try:
+                live()
+            except JournalDamaged as damage:
+                self.renew(damage)
+            else:
+                return
 
     def begin(self) -> None:
         """Finish what a crash cut short; where a journal is missing leave one that knows of that.

@@ -214,6 +214,7 @@ class World:
     holds_state: bool = True
     most: int | None = None  # runs at once
     kept: Retention | None = None
+    state: Path = Path("/state")
 
     def __post_init__(self) -> None:
         self.clock = FakeClock(when(self.now), limit=timedelta(days=2))
@@ -235,7 +236,7 @@ class World:
             clock=self.clock,
             journal=self.journal,
             spawner=self.spawner,
-            state=Path("/state"),
+            state=self.state,
             log=log,
             draw=lambda: self.draw,
             most=self.most,
@@ -249,7 +250,7 @@ class World:
             pruning=Pruning(
                 clock=self.clock,
                 journal=self.journal,
-                state=Path("/state"),
+                state=self.state,
                 kept=self.kept,
                 meet=runs.meet,
             ),

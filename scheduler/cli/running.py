@@ -140,7 +140,10 @@ def run(
         parts = Parts(
             RealClock(), spawner, boot, log, places, crontabs, holds_state, echo, _watchdog(log)
         )
-        _serve_on(parts, lambda journal: _daemon(parts, journal, wait, most, kept))
+        renewal = Renewal(places.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
+        renewal.keep(
+            lambda: _live(parts, lambda journal: _daemon(parts, journal, wait, most, kept))
+        )
 
 
 def _echo(places: Places, style: Format, sink: Sink) -> Echo:
@@ -158,25 +161,6 @@ def _watchdog(log: Log) -> Watchdog | None:
     with suppress(AttributeError, OSError):
         return Watchdog(log, Alarm())
     return None
-
-
-def _serve_on(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
-    """Let a daemon run until it ends; one whose journal is damaged is followed by the next."""
-    renewal = Renewal(
-        parts.places.journal,
-        clock=parts.clock,
-        spawner=parts.spawner,
-        boot=parts.boot,
-        log=parts.log,
-    )
-    renewal.begin()
-    while True:
-        try:
-            _live(parts, new)
-        except JournalDamaged as damage:
-            renewal.renew(damage)
-        else:
-            return
 
 
 def _live(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
