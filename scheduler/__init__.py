@@ -19,8 +19,8 @@ what is to come            coming, audit, explain, simulation, virtual, story
 what has been              answer
 what its user asks of it   protocol, control, desk, orders, replies, health, human_time
 words for all of them      model, errors
-what they stand on         apart, inside, way, clock, zonedata, tzif, localzone, places, lock,
-                           versions, notify, report, redact, mask, secret_forms, suggestions
+what they stand on         apart, own_limits, inside, way, clock, zonedata, tzif, localzone, places,
+                           lock, versions, notify, report, redact, mask, secret_forms, suggestions
 around them                daemon, leaving, watchdog, cli
 
 daemon is the loop, cli its door. A retry is no path of its own: it is the next attempt.

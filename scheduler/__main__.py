@@ -1,6 +1,26 @@
-"""`python -m scheduler` is the command `meridian`."""
+"""The command `meridian`, which `python -m scheduler` is too; its word where memory is short.
 
-from scheduler.cli import main
+Then libraries may fail to be mapped, and C code fail without an error: hence ImportError and
+SystemError, which are raised on where memory is not limited.
+"""
+
+from __future__ import annotations
+
+from scheduler.own_limits import end_without_memory
+
+try:
+    from scheduler.cli import main as command_line
+except (MemoryError, ImportError, SystemError) as error:
+    end_without_memory(error)
+
+
+def main() -> None:
+    """Run the command line; where it gets no memory, say so in one line, exit status 1."""
+    try:
+        command_line()
+    except (MemoryError, ImportError, SystemError) as error:
+        end_without_memory(error)
+
 
 if __name__ == "__main__":
     main()

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from scheduler.errors import MeridianError
+from scheduler.own_limits import of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ def start_apart(work: Callable[[], None], name: str) -> None:
     try:
         Thread(target=work, name=name, daemon=True).start()
     except RuntimeError as error:
-        raise MeridianError(f"the system has no room for a thread: {error}") from error
+        why = of_memory() or "see `ulimit -u`, and TasksMax= of its unit"
+        raise MeridianError(f"the system has no room for a thread: {error}; {why}") from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -20,6 +20,7 @@ from scheduler.errors import JournalDamaged, JournalError
 from scheduler.herald import Herald
 from scheduler.leaving import Leaving
 from scheduler.minutes import Minutes
+from scheduler.own_limits import of_memory
 from scheduler.protocol import Refused
 from scheduler.tick import MINUTE, minute_of
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _LOOK = timedelta(minutes=1)  # a watching daemon looks at its clock and crontabs that often
 _REST = timedelta(days=1)  # any other at least this often
 _PAUSE = 1.0  # seconds before what went wrong is tried again
+_SILENCE = 60.0  # seconds between two words of one shortage
 _STEPS = {  # as one says what it was to do when it was held up
     "settle": "see to jobs that ended",
     "_heed": "do what a signal asked for",
@@ -93,6 +95,7 @@ class Daemon:
         self._leaving = Leaving(clock, runs, log, manager, grace)
         self._damage: JournalDamaged | None = None  # what the journal has met with
         self._pause_until = 0.0  # after something went wrong, on the monotonic clock
+        self._say_again_at = 0.0  # that there is no memory, on the monotonic clock
         self._look_at = 0.0  # when crontabs are looked at again, on the monotonic clock
 
     async def run(self) -> None:
@@ -198,11 +201,23 @@ class Daemon:
             self._pause_until = self._clock.monotonic() + _PAUSE
             self._damage = error if isinstance(error, JournalDamaged) else self._damage
             return str(error)
+        except MemoryError:
+            self._pause_until = self._clock.monotonic() + _PAUSE
+            self._say_of_memory(stage)
         except Exception as error:  # noqa: BLE001 (a bug in one run must not stop every other job)
             self._pause_until = self._clock.monotonic() + _PAUSE
             trace = "".join(traceback.format_exception(error))
             self._log.error("bug", error=repr(error), trace=trace, say=tuple(trace.splitlines()))
         return ""
+
+    def _say_of_memory(self, stage: Callable[[], None]) -> None:
+        now = self._clock.monotonic()
+        if now >= self._say_again_at:
+            self._say_again_at = now + _SILENCE
+            step = _STEPS.get(stage.__name__, stage.__name__)
+            why = of_memory() or "the system has none to give"
+            say = f"there was no memory to {step}: {why}; it is tried again"
+            self._log.error("memory", say=say)
 
     def _open(self) -> None:
         """Read the crontabs and settle what the last daemon left, before the first minute."""

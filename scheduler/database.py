@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from scheduler import sql
 from scheduler.errors import JournalDamaged, JournalError
+from scheduler.own_limits import of_files, of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ T = TypeVar("T")
 LOCK_PATIENCE = 5.0  # how long opening waits while another program holds the file
 LOOP_PATIENCE = 0.5  # and a statement after that: whoever waits for it answers nobody meanwhile
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+TOO_LARGE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # what it makes of EFBIG
 # A statement that can't be prepared is damage too (SQLITE_ERROR): its tables are others than were
 # made. So is a value that is larger than there can be.
 DAMAGED = (
@@ -148,7 +150,7 @@ class Database:
     def _execute(self, statement: str, values: Mapping[str, Value]) -> sqlite3.Cursor:
         try:
             return self._connection.execute(statement, values)
-        except (sqlite3.Error, UnicodeError, OverflowError) as error:
+        except (sqlite3.Error, UnicodeError, OverflowError, MemoryError) as error:
             self._lose_patience(error)
             raise _refusal(self._name, error) from error
 
@@ -184,7 +186,7 @@ class Database:
         cursor = self._do(name, **values)
         try:
             return decode(cursor.fetchall())
-        except sqlite3.Error as error:
+        except (sqlite3.Error, MemoryError) as error:
             raise _refusal(self._name, error) from error
         except NONSENSE as error:
             raise _damage(self._name, error) from error
@@ -246,7 +248,10 @@ def _refusal(name: str, error: Exception) -> JournalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the family of the error
     if code in DAMAGED or _is_undecodable(error):
         return _damage(name, error)
-    return JournalError(f"{name}: {error}")
+    if isinstance(error, MemoryError):
+        return JournalError(f"{name}: no memory; {of_memory() or 'the system has none to give'}")
+    limit = of_files() if code in TOO_LARGE else ""
+    return JournalError(f"{name}: {error}{'; ' if limit else ''}{limit}")
 
 
 def _damage(name: str, error: Exception) -> JournalDamaged:

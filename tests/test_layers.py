@@ -35,7 +35,7 @@ LAYERS = {
         *("shell", "shifts", "tick", "timetable", "tzif", "values", "wording", "writing"),
         *("zone_changes", "zonedata"),
     },
-    "ground": {"apart", "inside", "way"},
+    "ground": {"apart", "own_limits", "inside", "way"},
     "edges": {
         *(
             "archive",
