@@ -19,6 +19,7 @@ import sys
 import traceback
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import inside, protocol
@@ -61,11 +62,18 @@ class Listener:
     path: Path
     file: tuple[int, int]  # device and inode
 
+    def is_in_place(self) -> bool:
+        """Say whether the file still stands for this socket."""
+        try:
+            status = self.path.lstat()
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self.file
+
     def close(self) -> None:
         """Stop listening; the file goes too, unless by now it is somebody else's."""
-        with suppress(OSError):
-            status = self.path.lstat()
-            if (status.st_dev, status.st_ino) == self.file:
+        if self.is_in_place():
+            with suppress(OSError):
                 self.path.unlink()
         self.socket.close()
 
@@ -123,6 +131,15 @@ def _address(path: Path, folder: int) -> str:
     return f"/proc/self/fd/{folder}/{path.name}"  # proc(5)
 
 
+def clear(path: Path) -> None:
+    """Remove the socket of a dead daemon; NoSocket where anything else stands."""
+    try:
+        with _folder(path) as folder:
+            _clear(path, _address(path, folder))
+    except OSError as error:
+        raise NoSocket(f"can't look at {path}: {error.strerror}") from error
+
+
 def _clear(path: Path, address: str) -> None:
     """Remove the socket of a dead daemon, and nothing else."""
     with suppress(FileNotFoundError):
@@ -167,18 +184,20 @@ def _bound(path: Path, address: str) -> Listener:
 
 @asynccontextmanager
 async def serve(
-    listener: Listener, ask: Ask, warn: Warn, *, patience: float = PATIENCE
-) -> AsyncIterator[None]:
+    listener: Listener | None, ask: Ask, warn: Warn, *, patience: float = PATIENCE
+) -> AsyncIterator[Server]:
     """Answer what comes in while the block runs, one reply a request and in order; then close.
+
+    Without a listener nothing comes in, until the server is given one.
 
     `ask` is cancelled for a request that it does not get to in ANSWER_WITHIN seconds. `warn` takes
     a sentence for the log (or the lines of a trace), once for each kind of trouble; no trouble of a
     client goes further.
     """
-    server = _Server(listener, ask, warn, patience)
+    server = Server(listener, ask, warn, patience)
     server.open()
     try:
-        yield
+        yield server
     finally:
         await server.close()
 
@@ -191,8 +210,10 @@ class _Client:
     is_busy: bool = False
 
 
-class _Server:
-    def __init__(self, listener: Listener, ask: Ask, warn: Warn, patience: float) -> None:
+class Server:
+    """Owns the socket that is listened at, and the connections; see `serve`."""
+
+    def __init__(self, listener: Listener | None, ask: Ask, warn: Warn, patience: float) -> None:
         self._listener = listener
         self._ask = ask
         self._warn = warn
@@ -204,15 +225,23 @@ class _Server:
         self._is_out = False  # of descriptors or memory, and it was said
 
     def open(self) -> None:
+        """Take connections from now on."""
         self._rest = None
-        self._loop.add_reader(self._listener.socket, self._accept)
+        if self._listener is not None:
+            self._loop.add_reader(self._listener.socket, partial(self._accept, self._listener))
+
+    def look(self, listen: Callable[[], Listener | None]) -> None:
+        """Listen anew if nobody finds the socket any more; who is connected stays so."""
+        if self._listener is not None and self._listener.is_in_place():
+            return
+        if (listener := listen()) is not None:
+            self._stop_listening()
+            self._listener = listener
+            self.open()
 
     async def close(self) -> None:
         """Give replies on their way a moment, and end every connection."""
-        if self._rest is not None:
-            self._rest.cancel()
-        self._loop.remove_reader(self._listener.socket)
-        self._listener.close()
+        self._stop_listening()
         if busy := [task for task, client in self._attended.items() if client.is_busy]:
             await asyncio.wait(busy, timeout=GOODBYE)
         left = list(self._attended)
@@ -220,17 +249,24 @@ class _Server:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    def _accept(self) -> None:
+    def _stop_listening(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener.socket)
+            self._listener.close()
+
+    def _accept(self, listener: Listener) -> None:
         """Take one connection; the loop comes again for the next."""
         try:
-            connection, _ = self._listener.socket.accept()
+            connection, _ = listener.socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as error:  # no descriptors, no memory: whoever waits is still there later
             if not self._is_out:
                 self._warn(f"can't take a connection to the control socket: {error.strerror}")
             self._is_out = True
-            self._loop.remove_reader(self._listener.socket)
+            self._loop.remove_reader(listener.socket)
             self._rest = self._loop.call_later(REST, self.open)
             return
         self._is_out = False

@@ -49,7 +49,7 @@ _STEPS = {  # as one says what it was to do when it was held up
     "_keep_time": "start the minute's jobs",
     "_start_waiting": "start the jobs that waited",
     "_serve": "answer a command",
-    "_look": "look at the state folder and the crontabs",
+    "_look": "look at the state folder, the crontabs and the control socket",
     "_prepare": "prepare the next minute",
     "_prune": "remove what is not kept any more",
 }
@@ -96,13 +96,16 @@ class Daemon:
         self._damage: JournalDamaged | None = None  # what the journal has met with
         self._pause_until = 0.0  # after something went wrong, on the monotonic clock
         self._say_again_at = 0.0  # that there is no memory, on the monotonic clock
+        self._each_minute: Callable[[], None] = lambda: None  # see run
         self._look_at = 0.0  # when crontabs are looked at again, on the monotonic clock
 
-    async def run(self) -> None:
+    async def run(self, each_minute: Callable[[], None] = lambda: None) -> None:
         """Run until a signal asks to stop or to drain, and the last job has ended.
 
+        `each_minute` is called when it looks after what it stands on, until the last job has ended.
         Raises JournalDamaged where nothing could start any more; what runs is left to go on.
         """
+        self._each_minute = each_minute
         with self._watched():
             self._open()
         while not self._is_over():
@@ -287,12 +290,18 @@ class Daemon:
             self._runs.start()
 
     def _look(self) -> None:
-        """Look at the state folder, the journal and the crontabs, shortly before each minute."""
+        """Look at what is outside and may change, shortly before each minute."""
         now = self._clock.monotonic()
         is_time = self._minutes.is_time_to_plan() or now >= self._look_at
-        if self._leaving.has_begun or not (self._roster.watches and is_time):
+        if not (self._roster.watches and is_time):
             return
         self._look_at = now + _LOOK.total_seconds()
+        if not self._leaving.has_begun:
+            self._look_at_files()
+        if not self.has_lost_state:
+            self._each_minute()
+
+    def _look_at_files(self) -> None:
         if not (self._holds_state() and self._journal.is_in_place()):
             self._give_up_state()
         elif self._roster.changed():

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from platformdirs.api import PlatformDirsABC
 
+_APP = "meridian"
+_SOCKET = "control.sock"
+_CONFIG, _STATE, _RUNTIME = "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"
+_REMEDY = ("su keeps it from another user: unset it", "su -m keeps it: set it to your own")
 _MACHINE_ID = Path("/etc/machine-id")
 
 
@@ -54,8 +58,13 @@ class Places:
 
     @property
     def socket(self) -> Path:
-        """Where the daemon hears its user's commands."""
-        return self.runtime / "control.sock"
+        """Where the daemon hears its user's commands, if it can have a socket there."""
+        return self.runtime / _SOCKET
+
+    @property
+    def contact(self) -> Path:
+        """Where commands find the daemon of this state: its socket, or a link to it."""
+        return self.state / _SOCKET
 
 
 def places(
@@ -69,11 +78,11 @@ def places(
 
     systemd's CONFIGURATION_DIRECTORY, STATE_DIRECTORY and RUNTIME_DIRECTORY win (the first of a
     list), a given `state` folder wins over those and takes the sockets in too, so that daemons
-    with states of their own do not meet. `user` are the user's folders, the system's by default.
-    Raises MeridianError for a user without a home.
+    with states of their own do not meet. An XDG_RUNTIME_DIR that others get into is none. `user`
+    are the user's folders, the system's by default. Raises MeridianError for a user without a home.
     """
-    dirs = user or PlatformDirs("meridian", appauthor=False)
-    config, default_state, runtime = _roots() if uid == 0 else _users(dirs, environ)
+    dirs = user or PlatformDirs(_APP, appauthor=False)
+    config, default_state, runtime = _roots() if uid == 0 else _users(dirs, environ, uid)
     config = _first(environ, "CONFIGURATION_DIRECTORY") or config
     default_state = _first(environ, "STATE_DIRECTORY") or default_state
     runtime = _first(environ, "RUNTIME_DIRECTORY") or runtime or default_state
@@ -144,14 +153,64 @@ def _roots() -> tuple[Path, Path, Path | None]:
     return Path("/etc/meridian"), Path("/var/lib/meridian"), Path("/run/meridian")
 
 
-def _users(dirs: PlatformDirsABC, environ: Mapping[str, str]) -> tuple[Path, Path, Path | None]:
-    # Without XDG_RUNTIME_DIR the library's answer is a shared temporary folder, and a warning.
-    known = isinstance(dirs, MacOS) or environ.get("XDG_RUNTIME_DIR")
+def _users(
+    dirs: PlatformDirsABC, environ: Mapping[str, str], uid: int
+) -> tuple[Path, Path, Path | None]:
     try:
         config, state = dirs.user_config_path, dirs.user_state_path
     except RuntimeError as error:
         raise MeridianError("this user has no home folder that is known; set HOME") from error
-    return config, state, dirs.user_runtime_path if known else None
+    return config, state, _users_runtime(dirs, environ.get(_RUNTIME, ""), uid)
+
+
+def _users_runtime(dirs: PlatformDirsABC, named: str, uid: int) -> Path | None:
+    """Return the user's runtime folder; None where there is none that others can't get into.
+
+    Judged here, since the library's answer to a bad one is a shared temporary folder, which anyone
+    may have made.
+    """
+    if not named:
+        return dirs.user_runtime_path if isinstance(dirs, MacOS) else None
+    return Path(named) / _APP if _is_private(named, uid) else None
+
+
+def _is_private(folder: str, uid: int) -> bool:
+    """Say whether it is what XDG_RUNTIME_DIR must be: absolute, this user's, and 0700.
+
+    That is the XDG Base Directory Specification; `su` keeps the variable of another user.
+    """
+    try:
+        status = os.lstat(folder)
+    except OSError:
+        return False
+    is_users_alone = status.st_uid == uid and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    return folder.startswith("/") and stat.S_ISDIR(status.st_mode) and is_users_alone
+
+
+def astray(folder: Path, environ: Mapping[str, str], uid: int) -> str:
+    """Return in a sentence which variable leads this user to a folder of another; "" if none does.
+
+    `su` keeps XDG's variables, and with -m or -p HOME as well. Root goes by none of them.
+    """
+    for name in (_CONFIG, _STATE, "HOME") if uid else ():
+        named = environ.get(name, "")
+        if named.startswith("/") and folder.is_relative_to(named):
+            whose = _whose(folder, uid)
+            return whose and f"{name} is {named}, but {whose}; {_REMEDY[name == 'HOME']}"
+    return ""
+
+
+def _whose(folder: Path, uid: int) -> str:
+    """Return that a folder, or the nearest above it that is there, is another user's."""
+    for each in (folder, *folder.parents):
+        try:
+            owner = each.stat().st_uid
+        except PermissionError:
+            return f"{each} is not open to user {uid}"
+        except OSError:
+            continue
+        return "" if owner in (0, uid) else f"{each} belongs to user {owner}, not to user {uid}"
+    return ""
 
 
 def _first(environ: Mapping[str, str], name: str) -> Path | None:

@@ -852,13 +852,13 @@ def test_without_descriptors_the_daemon_says_so_once_and_answers_later(
 ) -> None:
     monkeypatch.setattr(control, "REST", 0.0)
     tries: list[None] = []
-    open_ = control._Server.open
+    open_ = control.Server.open
 
-    def opens(server: control._Server) -> None:
+    def opens(server: control.Server) -> None:
         tries.append(None)
         open_(server)
 
-    monkeypatch.setattr(control._Server, "open", opens)
+    monkeypatch.setattr(control.Server, "open", opens)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def scene() -> None:

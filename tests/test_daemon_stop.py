@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import signal
+from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from scheduler.model import Exited, NotStarted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 FAILS = Act(outcome=Exited(1))
 EVERY_MINUTE = "* * * * *"
@@ -124,6 +127,17 @@ def test_a_drain_starts_no_new_runs_and_waits_for_those_that_run_for_ever() -> N
     assert world.story("job") == ["12:00 succeeded: exit 0"]
     assert world.story("failing") == ["12:00 scheduled: exit 1 -> 12:00:25"]
     assert [len(world.said(told)) for told in ("draining", "stopping", "stopped")] == [1, 0, 1]
+
+
+def test_what_commands_need_is_looked_at_each_minute_to_the_end_of_a_drain() -> None:
+    """Or a daemon that drains for days could not be reached after a logout."""
+    acts = {"long": [Act(lasts=300)]}
+    world = World(line("long", NOON), "11:58:30", acts=acts)
+    world.drain_at("12:00:10")
+    looks: list[datetime] = []
+    asyncio.run(world.daemon.run(lambda: looks.append(world.clock.now())))
+    assert looks[-1] >= when("12:04")
+    assert max(next_ - look for look, next_ in pairwise(looks)) <= timedelta(seconds=75)
 
 
 def test_a_drain_with_nothing_to_wait_for_ends_at_once() -> None:

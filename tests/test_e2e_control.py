@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from users import until
 
 from scheduler import control
 from scheduler.errors import NoAnswer, NoDaemon
@@ -138,9 +140,65 @@ def test_a_second_daemon_leaves_the_first_its_socket(
 
 def test_a_daemon_that_can_t_have_its_socket_runs_its_jobs_all_the_same(person: Person) -> None:
     (person.home / "run").touch()  # where its folder should be
+    (person.state / "control.sock").mkdir(parents=True)
     with daemon(person, "CRON_NAME=now * * * * * true\n") as process:
         heard(process, "started")  # the minute that has begun is owed
         assert process.poll() is None
         result = person.types("status")
         assert f"a daemon (pid {process.pid}) has the state folder" in result.stdout
         assert result.exit_code == 1
+
+
+def test_a_daemon_that_can_t_have_its_socket_there_has_it_in_the_state_folder(
+    person: Person,
+) -> None:
+    (person.home / "run").touch()
+    with daemon(person, SLOW) as process:
+        assert (person.state / "control.sock").is_socket()
+        assert shown(person)["pid"] == process.pid
+    assert not (person.state / "control.sock").exists()
+
+
+def test_a_link_in_the_state_folder_leads_to_the_socket_while_the_daemon_runs(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with daemon(person, SLOW) as process:
+        assert (person.state / "control.sock").readlink() == socket(person)
+        monkeypatch.setenv("RUNTIME_DIRECTORY", str(person.home / "elsewhere"))
+        assert shown(person)["pid"] == process.pid
+    assert not (person.state / "control.sock").is_symlink()
+
+
+# --- a socket that is gone ------------------------------------------------------------------------
+
+
+@contextmanager
+def where_it_goes(person: Person, name: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A daemon with a socket of its own place, and that socket."""
+    environ = {f"{each}_DIRECTORY": str(person.home / name / each) for each in ("STATE", "RUNTIME")}
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, folder in environ.items():
+            patch.setenv(variable, folder)
+        with daemon(person, SLOW) as process:
+            yield process, person.home / name / "RUNTIME/control.sock"
+
+
+def test_a_socket_that_is_deleted_is_made_again_before_the_next_minute(person: Person) -> None:
+    """As by a logout, which takes all of the runtime folder; and where that can't be made again."""
+    with (
+        where_it_goes(person, "file") as (_, file),
+        where_it_goes(person, "folder") as (_, folder),
+        where_it_goes(person, "for good") as (_, for_good),
+    ):
+        file.unlink()
+        for path in (folder, for_good):
+            shutil.rmtree(path.parent)
+        for_good.parent.touch()
+        contacts = [path.parent.parent / "STATE/control.sock" for path in (file, folder, for_good)]
+        until(lambda: all(path.is_socket() for path in (file, folder, contacts[2])), 90)
+        for contact in contacts:
+            assert not isinstance(control.call(contact, Status()), Refused)
+        assert contacts[0].readlink() == file
+        assert contacts[1].readlink() == folder
+        assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+    assert not any(path.exists() for path in (file, folder, *contacts))

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from platformdirs.macos import MacOS
+from users import OTHER
 
 from scheduler import places as module
 from scheduler.errors import MeridianError
-from scheduler.places import make_private, places, salt
+from scheduler.places import astray, make_private, places, salt
 
 USER = 1000
 ME = os.geteuid()
+ONE = ME or USER  # some user who is not root
 
 
 @pytest.fixture
@@ -37,6 +39,19 @@ def test_a_users_state_is_in_the_state_folder(home: Path) -> None:
     assert found.journal.parent == found.state
 
 
+def test_a_relative_path_of_a_variable_counts_as_none(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the XDG Base Directory Specification has it."""
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, "here")
+    found = places({}, USER)
+    assert (found.crontab.parent, found.state) == (
+        home / ".config/meridian",
+        home / ".local/state/meridian",
+    )
+
+
 @pytest.mark.usefixtures("home")
 def test_a_user_without_a_home_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # no HOME and no account
@@ -44,14 +59,83 @@ def test_a_user_without_a_home_is_told_to_name_one(monkeypatch: pytest.MonkeyPat
         places({}, USER)
 
 
+def runtime_folder(home: Path) -> Path:
+    """As the system makes one for each user that logs in."""
+    folder = home / "run"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, ONE, -1)
+    return folder
+
+
 def test_a_users_socket_is_in_the_runtime_folder(
     monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
-    run = home / "run"
+    run = runtime_folder(home)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
-    found = places({"XDG_RUNTIME_DIR": str(run)}, USER)
+    found = places({"XDG_RUNTIME_DIR": str(run)}, ONE)
     assert found.runtime == run / "meridian"
     assert found.socket == found.runtime / "control.sock"
+    assert found.contact == found.state / "control.sock"
+
+
+@pytest.mark.parametrize("mode", [0o701, 0o710, 0o720, 0o770, 0o777, 0o1777])
+def test_a_runtime_folder_that_others_get_into_is_none(home: Path, mode: int) -> None:
+    """And nothing stands in for it that anyone may have made, as the library's own answer does."""
+    run = runtime_folder(home)
+    run.chmod(mode)
+    found = places({"XDG_RUNTIME_DIR": str(run)}, ONE)
+    assert found.runtime == found.state == home / ".local/state/meridian"
+
+
+@pytest.mark.parametrize("named", ["run", "./run", "", "/no/such/folder", "{}/file", "{}/link"])
+def test_what_is_no_runtime_folder_is_none(
+    home: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """Neither relative, nor missing, nor a file, nor a link."""
+    monkeypatch.chdir(home)
+    (home / "link").symlink_to(runtime_folder(home))
+    (home / "file").touch(mode=0o600)
+    found = places({"XDG_RUNTIME_DIR": named.format(home)}, ONE)
+    assert found.runtime == found.state
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("owner", [0, OTHER])
+def test_a_runtime_folder_of_another_user_is_none(home: Path, owner: int) -> None:
+    run = runtime_folder(home)
+    os.chown(run, owner, owner)
+    found = places({"XDG_RUNTIME_DIR": str(run)}, ONE)
+    assert found.runtime == found.state
+
+
+@pytest.mark.parametrize("name", ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "HOME"])
+def test_a_variable_that_leads_to_ones_own_folder_leads_nobody_astray(
+    tmp_path: Path, name: str
+) -> None:
+    for folder in (tmp_path, tmp_path / "x", tmp_path / "x/y/z"):
+        assert astray(folder, {name: str(tmp_path)}, ME or USER) == ""
+    assert astray(Path("/elsewhere"), {name: str(tmp_path)}, USER) == ""
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("XDG_STATE_HOME", "su keeps it from another user: unset it"),
+        ("XDG_CONFIG_HOME", "su keeps it from another user: unset it"),
+        ("HOME", "su -m keeps it: set it to your own"),
+    ],
+)
+def test_a_variable_that_leads_to_another_users_folder_is_told_of(
+    tmp_path: Path, name: str, remedy: str
+) -> None:
+    theirs, environ = tmp_path / "theirs", {name: str(tmp_path)}
+    theirs.mkdir()
+    os.chown(theirs, OTHER, OTHER)
+    why = f"{theirs} belongs to user {OTHER}, not to user {USER}"
+    assert astray(theirs / "x/y", environ, USER) == f"{name} is {tmp_path}, but {why}; {remedy}"
+    assert astray(theirs / "x/y", environ, OTHER) == ""
+    assert astray(theirs / "x/y", environ, 0) == "", "root goes by none of them"
 
 
 def test_without_a_runtime_folder_it_is_with_the_state_not_in_a_shared_one(home: Path) -> None:

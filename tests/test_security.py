@@ -6,43 +6,25 @@ import fcntl
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from users import CAN_READ, OTHER, OWNER, as_user, new_folder, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from conftest import Person
 
 pytestmark = [pytest.mark.e2e]
 
-OWNER, OTHER = 60124, 60125  # users that nothing else belongs to
 SECRET = "hunter2"
 BOOT = "@reboot"
-
-
-def as_user(uid: int, *words: str) -> tuple[str, ...]:
-    return ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *words)
-
-
-# It may read this checkout, wherever that is; what it makes is its own.
-CAN_READ = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-
-
-def until(what: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < end, "it never was"
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -64,11 +46,8 @@ def running(command: tuple[str, ...], log: Path, **options: object) -> Iterator[
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that everybody can look into: only what is made in it may keep them out."""
-    folder = Path(tempfile.mkdtemp(prefix="meridian-test-"))
-    folder.chmod(0o755)
-    os.chown(folder, OWNER, OWNER)
-    yield folder
-    shutil.rmtree(folder)
+    with new_folder() as folder:
+        yield folder
 
 
 def found(uid: int, folder: Path, *conditions: str) -> list[str]:

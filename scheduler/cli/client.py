@@ -8,6 +8,7 @@ from pathlib import Path
 from scheduler import control, lock, sources
 from scheduler.cli import given
 from scheduler.errors import NoDaemon
+from scheduler.places import Places
 from scheduler.protocol import Reply, Request
 
 _MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
@@ -20,7 +21,7 @@ def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE)
     """
     places = given.here(state)
     try:
-        return control.call(places.socket, request, timeout)
+        return _ask(request, places, timeout)
     except NoDaemon as error:
         pid = lock.holder(places.state)
         if pid is None and state is None and os.geteuid() and sources.is_there(_MACHINES):
@@ -29,7 +30,15 @@ def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE)
         if pid is None:
             raise
         lives = f"a daemon (pid {pid}) has the state folder {places.state}"
-        why = "its log says why"
-        if places.runtime != places.state:
-            why += ", or XDG_RUNTIME_DIR is another for it than for you"
-        raise NoDaemon(f"{lives}, but does not listen at {places.socket}: {why}") from error
+        why = "its log says why, and it tries again before each minute"
+        raise NoDaemon(f"{lives}, but has no control socket: {why}") from error
+
+
+def _ask(request: Request, places: Places, timeout: float) -> Reply:
+    """Ask at the state folder, where each daemon can be found; an earlier Meridian's can't."""
+    try:
+        return control.call(places.contact, request, timeout)
+    except NoDaemon:
+        if places.socket == places.contact:
+            raise
+        return control.call(places.socket, request, timeout)

@@ -82,7 +82,7 @@ def edit(state: given.State = None) -> None:
     The editor is $VISUAL or $EDITOR. The old text is kept. Nothing is lost when it is not saved:
     the edited copy stays.
     """
-    places = given.here(state)
+    places = given.with_crontab(state)
     editor = _editor()
     base = _base(places.crontab)
     original = _starter(places) if base.data is None else base.data
@@ -229,7 +229,7 @@ def install(
 
     The old text is kept.
     """
-    places = given.here(state)
+    places = given.with_crontab(state)
     _base(places.crontab)  # refuses to replace what can't be trusted
     if file == given.STDIN:
         data = sources.read_stream(file, sys.stdin.buffer)
@@ -250,7 +250,7 @@ def remove(
     state: given.State = None,
 ) -> None:
     """Remove your crontab; its text is kept."""
-    places = given.here(state)
+    places = given.with_crontab(state)
     path = places.crontab
     if not sources.is_there(path):
         raise NotEdited(f"There is no crontab {path}")

@@ -60,7 +60,9 @@ State = Annotated[
 
 def here(state: Path | None = None) -> Places:
     """Return the places of the user who asks; MeridianError if that user has none, or no access."""
-    places = machine.places(os.environ, os.geteuid(), state=state and state.absolute())
+    places = places_of(state)
+    if state is None and (why := _astray(places.state, "STATE_DIRECTORY")):
+        raise NotYours(f"{why}, or name a folder with --state")
     if not _is_open(places.state):
         option = "" if state is None else f" --state {shlex.quote(str(places.state))}"
         raise NotYours(
@@ -70,8 +72,34 @@ def here(state: Path | None = None) -> Places:
     return places
 
 
+def places_of(state: Path | None) -> Places:
+    """Return the places of the user who asks, as they are to be judged now."""
+    return machine.places(os.environ, os.geteuid(), state=state and state.absolute())
+
+
+def with_crontab(state: Path | None = None) -> Places:
+    """Return the places of a user who is about to use the crontab there, as `here`.
+
+    Raises MeridianError also where that would be another user's.
+    """
+    places = here(state)
+    check_crontab(places)
+    return places
+
+
+def check_crontab(places: Places) -> None:
+    """Raise MeridianError if the user's own crontab would be one of another user."""
+    if why := _astray(places.crontab, "CONFIGURATION_DIRECTORY"):
+        raise NotYours(why)
+
+
+def _astray(path: Path, directory: str) -> str:
+    """Return which variable leads astray; "" where systemd's own says where it is."""
+    return "" if os.environ.get(directory) else machine.astray(path, os.environ, os.geteuid())
+
+
 class NotYours(MeridianError):
-    """A state folder that the user who asks may not look into."""
+    """A folder in one's places that is another user's."""
 
 
 def _is_open(folder: Path) -> bool:
@@ -147,7 +175,7 @@ def load(
         named = tuple(dict.fromkeys(files))
         reading = how(zone, named=True, system=system, keep_others=keep_others)
         return sources.load(named, reading, drafts=drafts)
-    places = here()
+    places = with_crontab()
     own = own_files(places)
     if not any(sources.is_there(Path(file)) for file in own):
         where = str(places.folder or places.crontab)

@@ -88,6 +88,8 @@ class Files:
 def of(files: Sequence[str] | None, places: Places, *, system: bool) -> Files:
     """Return the crontabs of these names, or of the places; SourceRefused for a missing name."""
     named = tuple(dict.fromkeys(files or ()))
+    if not named:
+        given.check_crontab(places)
     own_folder = not named and places.folder is not None
     how = given.how(given.own_zone(), named=bool(named), system=system or own_folder)
     for file in named:

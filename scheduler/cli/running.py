@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack, closing, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from scheduler import control, lock, protocol
 from scheduler.cgroup import Groups
 from scheduler.cli import given, library
 from scheduler.cli.library import Files
+from scheduler.cli.reachable import Reachable
 from scheduler.clock import Alarm, RealClock, boot_id
 from scheduler.daemon import Daemon
 from scheduler.echo import Echo
@@ -29,7 +30,7 @@ from scheduler.environment import DELEGATED
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
-from scheduler.places import Places, entered, make_outputs, make_private
+from scheduler.places import Places, entered, make_outputs
 from scheduler.process import RealSpawner, become_subreaper, default_signals
 from scheduler.protocol import Json, Refused, Reply, Request, Status
 from scheduler.pruning import Pruning
@@ -138,7 +139,16 @@ def run(
         log.info("meridian", pid=os.getpid(), state=str(places.state), say=say)
         echo = _echo(places, style, sink) if echo_output else None
         parts = Parts(
-            RealClock(), spawner, boot, log, places, crontabs, holds_state, echo, _watchdog(log)
+            clock=RealClock(),
+            spawner=spawner,
+            boot=boot,
+            log=log,
+            places=places,
+            reachable=Reachable(lambda: given.places_of(state), log),
+            library=crontabs,
+            holds_state=holds_state,
+            echo=echo,
+            watchdog=_watchdog(log),
         )
         renewal = Renewal(places.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
         renewal.keep(
@@ -195,21 +205,13 @@ async def _serve(daemon: Daemon, parts: Parts) -> None:
 
 async def _answer(daemon: Daemon, parts: Parts) -> None:
     """Let a daemon run and answer at its socket."""
-    async with AsyncExitStack() as stack:
-        if listener := _listener(parts.places, parts.log):
-            ask = _Introduced(daemon, parts.places.state, parts.library.reads).ask
-            await stack.enter_async_context(control.serve(listener, ask, _warner(parts.log)))
-        await daemon.run()
-
-
-def _listener(places: Places, log: Log) -> control.Listener | None:
-    """Open the control socket; a daemon that can't have it runs its jobs all the same."""
+    ask = _Introduced(daemon, parts.places.state, parts.library.reads).ask
+    way = parts.reachable
     try:
-        make_private(places.runtime, os.geteuid(), kind="runtime")
-        return control.listen(places.socket)
-    except MeridianError as error:
-        _warner(log)(f"no command reaches this daemon: {error}")
-        return None
+        async with control.serve(way.listen(), ask, _warner(parts.log)) as server:
+            await daemon.run(lambda: server.look(way.listen))
+    finally:
+        way.forget()
 
 
 def _warner(log: Log) -> control.Warn:
@@ -292,6 +294,7 @@ class Parts:
     boot: str | None
     log: Log
     places: Places
+    reachable: Reachable
     library: Files
     holds_state: Callable[[], bool]
     echo: Echo | None

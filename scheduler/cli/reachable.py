@@ -1,0 +1,94 @@
+"""A daemon's places in, its control socket out, where commands find it for as long as it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler import control
+from scheduler.control import Listener
+from scheduler.errors import MeridianError, NoSocket
+from scheduler.log import Log
+from scheduler.places import Places, make_private
+
+
+@dataclass(slots=True)
+class Reachable:
+    """Owns where the control socket is, and the link to it in the state folder.
+
+    The daemon calls it, at its start and when the socket's file is gone. It has the lock of the
+    state folder, so the link that stands there is its own or a dead daemon's. `places` are judged
+    at each call, since a runtime folder goes at a logout and comes at a login.
+    """
+
+    places: Callable[[], Places]
+    log: Log
+    path: Path | None = None  # of the socket
+    trouble: str = ""  # what was said of it last
+
+    def listen(self) -> Listener | None:
+        """Open the socket in the runtime folder, else in the state folder.
+
+        A daemon that can have none runs its jobs all the same.
+        """
+        places = self.places()
+        _clear(places.contact)
+        troubles: list[str] = []
+        listener: Listener | None = None
+        for path in dict.fromkeys((places.socket, places.contact)):
+            try:
+                listener = _listener(path)
+                _link(places.contact, path)
+            except MeridianError as error:
+                troubles.append(str(error))
+            if listener is not None:
+                break
+        self._tell("; ".join(troubles), listener)
+        return listener
+
+    def forget(self) -> None:
+        """Remove this daemon's link: by now another daemon may have the state folder."""
+        contact = self.places().contact
+        with suppress(OSError):
+            if contact.readlink() == self.path:
+                contact.unlink()
+
+    def _tell(self, trouble: str, listener: Listener | None) -> None:
+        """Say what keeps commands away, once, and where they find the daemon after all."""
+        if trouble and trouble != self.trouble:
+            found = "no command reaches this daemon" if listener is None else _at(listener)
+            self.log.warning("control", say=f"{found}: {trouble}", text=f"{found}: {trouble}")
+        elif listener is not None and (self.path or self.trouble):
+            self.log.info("control", say=f"{_at(listener)} again", text=f"{_at(listener)} again")
+        self.trouble = trouble
+        self.path = self.path if listener is None else listener.path
+
+
+def _at(listener: Listener) -> str:
+    return f"commands reach this daemon at {listener.path}"
+
+
+def _listener(path: Path) -> Listener:
+    make_private(path.parent, os.geteuid(), kind="runtime")
+    return control.listen(path)
+
+
+def _clear(contact: Path) -> None:
+    """Remove a daemon's link; what is no link to a control socket is left alone."""
+    with suppress(OSError):
+        if contact.readlink().name == contact.name:
+            contact.unlink()
+
+
+def _link(contact: Path, path: Path) -> None:
+    """Let the state folder lead to the socket, unless that is in it."""
+    if contact == path:
+        return
+    control.clear(contact)
+    try:
+        contact.symlink_to(path)
+    except OSError as error:
+        raise NoSocket(f"can't make the link {contact}: {error.strerror}") from error
