@@ -19,6 +19,9 @@ LOCK := $(PIP) --require-hashes -r $(LOCKS)
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --custom-compile-command "make lock"
 
+# Nobody else may write what is made here, whatever the umask: it is run, and on the PATH.
+OURS := umask go-w &&
+
 define need_python
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
   { echo "Meridian needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 1; }
@@ -34,10 +37,10 @@ help:  ## list the targets
 $(STAMP): .ci/requirements.lock pyproject.toml
 	$(need_python)
 	@echo "Setting up $(VENV) (once; about half a minute) ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python $(LOCK)/requirements.lock
-	@$(BIN)/python $(PIP) --editable .
-	@touch $@
+	@$(OURS) $(PYTHON) -m venv $(VENV)
+	@$(OURS) $(BIN)/python $(LOCK)/requirements.lock
+	@$(OURS) $(BIN)/python $(PIP) --editable .
+	@$(OURS) touch $@
 
 run: $(STAMP)  ## the daemon on crontabs/demo.crontab, until Ctrl-C
 	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/meridian run crontabs/demo.crontab --state $(STATE) --echo-output
@@ -73,12 +76,12 @@ lock: $(STAMP)  ## work out the locks anew from pyproject.toml
 install:  ## meridian for this user: ~/.local/bin/meridian
 	$(need_python)
 	@echo "Installing (about half a minute) ..."
-	@$(PYTHON) -m venv "$(INSTALLED)"
-	@"$(INSTALLED)/bin/python" $(LOCK)/install.lock
-	@backend=$$(mktemp -d) && trap 'rm -rf "$$backend"' EXIT && \
+	@$(OURS) $(PYTHON) -m venv "$(INSTALLED)"
+	@$(OURS) "$(INSTALLED)/bin/python" $(LOCK)/install.lock
+	@$(OURS) backend=$$(mktemp -d) && trap 'rm -rf "$$backend"' EXIT && \
 	"$(INSTALLED)/bin/python" $(LOCK)/build.lock --target "$$backend" && \
 	PYTHONPATH="$$backend" "$(INSTALLED)/bin/python" $(PIP) .
-	@mkdir -p "$(PREFIX)/bin" && ln -sf "$(INSTALLED)/bin/meridian" "$(PREFIX)/bin/meridian"
+	@$(OURS) mkdir -p "$(PREFIX)/bin" && ln -sf "$(INSTALLED)/bin/meridian" "$(PREFIX)/bin/meridian"
 	@echo "Installed $(PREFIX)/bin/meridian"
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) exit;; esac; \
 	case "$${SHELL##*/}" in zsh) file=.zshrc;; bash) file=.bashrc;; *) file=.profile;; esac; \

@@ -298,7 +298,7 @@ class Daemon:
         self._look_at = now + _LOOK.total_seconds()
         if not self._leaving.has_begun:
             self._look_at_files()
-        if not self.has_lost_state:
+        if self._holds_state():  # else it may be another daemon's by now
             self._each_minute()
 
     def _look_at_files(self) -> None:

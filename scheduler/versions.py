@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MOST_VERSIONS = 50
 
-_PRIVATE_FOLDER = 0o700
+_PRIVATE_FOLDER, _OPEN_FOLDER = 0o700, 0o755
 
 
 def save(path: Path, data: bytes) -> None:
@@ -74,8 +74,14 @@ def remove(path: Path) -> None:
 
 
 def _make_folders(folder: Path) -> None:
-    for each in (folder.parent, folder):  # the mode is that of the last folder made
-        each.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    """Make a folder and what is missing above it; nobody else can write them, whatever the umask.
+
+    The last two are Meridian's own, and its user's alone.
+    """
+    for each in reversed(folder.parents):  # parents=True would go by the umask alone
+        mode = _PRIVATE_FOLDER if each == folder.parent else _OPEN_FOLDER
+        each.mkdir(mode=mode, exist_ok=True)
+    folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -69,6 +69,21 @@ def test_install_says_what_to_do_when_its_folder_is_not_on_the_path(
     assert found.stdout.strip() == str(folder / "meridian")
 
 
+def test_whatever_the_umask_nobody_else_can_write_what_install_made(
+    tmp_path: Path, python: Path
+) -> None:
+    """Else anybody puts a program into ~/.local/bin, which is on the PATH."""
+    mask = os.umask(0)
+    try:
+        done = make("install", tmp_path / "home/.local", python)
+    finally:
+        os.umask(mask)
+    assert done.returncode == 0
+    made = [path for path in (tmp_path / "home").rglob("*") if not path.is_symlink()]
+    assert {tmp_path / "home/.local/bin", tmp_path / "home/.local/share"} < set(made)
+    assert [path for path in made if path.stat().st_mode & 0o022] == []
+
+
 def test_install_has_no_more_to_say_when_its_folder_is_on_the_path(
     tmp_path: Path, python: Path
 ) -> None:

@@ -117,6 +117,53 @@ def test_nobody_else_locks_a_daemon_out(open_folder: Path) -> None:
         held.communicate()
 
 
+def writable(folder: Path) -> list[str]:
+    """What others may write of what is in a folder; a link has no mode of its own."""
+    command = ("find", str(folder), "-mindepth", "1", "!", "-type", "l", "-perm", "/022")
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def test_with_a_umask_of_000_nothing_that_is_made_can_be_written_by_others(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the folders of a home that lacks them nor what is put in them, by any command."""
+    home = person.home / "home"
+    home.mkdir(mode=0o700)
+    for name, place in (("CONFIGURATION", ".config/x"), ("STATE", ".local/state/x/y")):
+        monkeypatch.setenv(f"{name}_DIRECTORY", str(home / place))
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(home / "run/x/y"))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.setenv("TMPDIR", str(person.home))
+    monkeypatch.setenv("EDITOR", "sh -c 'echo >>\"$0\"'")
+    crontab = person.file(person.line("CRON_NAME=last 0 0 1 1 *", "true"))
+    typed = (
+        ("install", crontab),
+        ("edit",),
+        ("remove", "--yes"),
+        ("edit",),
+        ("--install-completion",),
+    )
+    for words in typed:
+        with person.starts(*words, umask=0) as command:
+            assert command.communicate()[1] == b"", words
+        assert command.returncode == 0, words
+        assert writable(home) == [], words
+    assert (home / ".local/state/x/y/versions").is_dir()
+    command_line = (
+        sys.executable,
+        "-m",
+        "scheduler",
+        "run",
+        person.file(f"CRON_NAME=last {BOOT} true\n"),
+    )
+    with running((*command_line, "--state", str(home / "a/b/c")), person.home / "log", umask=0):
+        assert writable(home) == []
+    with running(command_line, person.home / "log", umask=0):
+        assert (home / "run/x/y/control.sock").is_socket()
+        assert writable(home) == []
+
+
 @pytest.mark.privileged
 @pytest.mark.parametrize("how", ["a file", "a link", "a hard link"])
 def test_nobody_else_can_plant_a_crontab(open_folder: Path, how: str) -> None:

@@ -5,6 +5,7 @@ The words are ours in all of both: a person never reads those of the libraries t
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -252,8 +253,11 @@ class Group(TyperGroup):
         return page(self, ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take what was typed; wrong usage is raised in our words."""
-        with _worded(ctx):
+        """Take what was typed; wrong usage is raised in our words.
+
+        Here too the library installs completion, in files that a shell will run.
+        """
+        with _worded(ctx), _nobody_else_writes():
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -266,6 +270,17 @@ class Group(TyperGroup):
             _word(error)
             raise error
         return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _nobody_else_writes() -> Iterator[None]:
+    """Let what is made meanwhile be its user's to write, whatever the umask."""
+    mask = os.umask(0o077)
+    os.umask(mask | 0o022)
+    try:
+        yield
+    finally:
+        os.umask(mask)
 
 
 @contextmanager
