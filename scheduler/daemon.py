@@ -292,7 +292,7 @@ class Daemon:
     def _look(self) -> None:
         """Look at what is outside and may change, shortly before each minute."""
         now = self._clock.monotonic()
-        is_time = self._minutes.is_time_to_plan() or now >= self._look_at
+        is_time = self._minutes.is_time_to_plan() or now >= self._look_at or self._journal.is_lost
         if not (self._roster.watches and is_time):
             return
         self._look_at = now + _LOOK.total_seconds()

@@ -5,13 +5,15 @@ Who knows what the rows mean is `journal` and its parts; the statements stand in
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from scheduler import sql
+from scheduler import highwater, sql
+from scheduler.decoding import count
 from scheduler.errors import JournalDamaged, JournalError
+from scheduler.highwater import HighWater
+from scheduler.in_place import InPlace
 from scheduler.own_limits import of_files, of_memory
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ DAMAGED = (
     *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT),
     *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERNAL, sqlite3.SQLITE_TOOBIG),
 )
+_COUNTED_SINCE = 11  # the first version of the journal that counts its commits
+_LOG_HEADER, _FRAME_HEADER = 32, 24  # bytes: sqlite.org/walformat.html
 UNDECODABLE = "Could not decode"  # so sqlite3 begins what it says of a text that is none
 NONSENSE = (ValueError, TypeError, ArithmeticError, LookupError)  # of a row that nobody wrote
 
@@ -53,14 +57,17 @@ class Database:
         readonly: bool = False,
     ) -> None:
         self._connection = connection
-        self._path = path
-        self._file = None if path is None else path.stat()
         self._name = name
         self._sql = sql.statements()
         self.commits = 0  # transactions that are on disk
+        self._beside: Path | None = None  # where it is told how far the journal has come
+        self._counted = self._highest = self._minute = 0  # that is told there: see HighWater
+        self._files: InPlace | None = None
         self._is_patient = True  # for a lock that another program holds
         try:
             self._prepare(scripts, readonly=readonly)
+            if path is not None and not readonly:
+                self._files = InPlace(path, self._log_needed)
         except BaseException:
             connection.close()
             raise
@@ -93,6 +100,22 @@ class Database:
         return 0 < version < max(sql.migrations())
 
     @classmethod
+    def reached_at(cls, path: Path) -> HighWater:
+        """Return how far the journal at `path` has come, which is left as it is; zeros for none.
+
+        One of an older Meridian has counted no commits. Raises JournalError if it can't be read.
+        """
+        if not path.exists():
+            return HighWater()
+        with closing(_connect(path, readonly=True)) as connection:
+            try:
+                return _reached(connection)
+            except sqlite3.Error as error:
+                raise _refusal(f"the journal {path}", error) from error
+            except NONSENSE as error:
+                raise _damage(f"the journal {path}", error) from error
+
+    @classmethod
     def in_memory(cls) -> Self:
         """Open an empty journal that is gone when it is closed."""
         # Whichever thread collects what is left of a simulation may have to close it.
@@ -104,13 +127,35 @@ class Database:
         self._connection.close()
 
     def is_in_place(self) -> bool:
-        """Say whether the file still stands where it was opened: else nobody would find it."""
-        if self._path is None or self._file is None:
+        """Say whether the file still stands where it was opened: else nobody would find it.
+
+        Raises JournalDamaged where only its log or the index to that was deleted, replaced or cut:
+        what was committed since then may not last.
+        """
+        if self._files is None or (lost := self._files.look()) is None:
             return True
-        try:
-            return os.path.samestat(self._path.stat(), self._file)
-        except OSError:
+        if self._files.has_lost_database():
             return False
+        raise JournalDamaged(f"{self._name} is damaged ({lost.name} was deleted, replaced or cut)")
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was seen by now that a file of it is not in its place."""
+        return self._files is not None and self._files.lost is not None
+
+    def tell(self, beside: Path) -> None:
+        """Tell from now on, after each commit, in this file how far the journal has come.
+
+        It may know of later minutes, in which nothing was due: their commits wait for no disk.
+        """
+        parts = ("commits", "numbers_given", "last_tick")
+        self._counted, self._highest, self._minute = (self._read(count, part) for part in parts)
+        told = highwater.read(beside)
+        if told.commits == self._counted and told.minute > self._minute:
+            self._do("set_last_tick", minute=told.minute)
+            self._minute = told.minute
+        self._beside = beside
+        self._tell()
 
     def transaction(self, *, synced: bool = True) -> AbstractContextManager[None]:
         """Make what is done inside one commit, or nothing at all when an error leaves it.
@@ -120,29 +165,50 @@ class Database:
         """
         if self._connection.in_transaction:
             raise JournalError(f"{self._name}: a transaction was begun within a transaction")
-        return self._transaction() if synced else self._hurried()
+        return self._transaction(counts=True) if synced else self._hurried()
 
     @contextmanager
     def _hurried(self) -> Iterator[None]:
         self._do("hurry")
         try:
-            with self._transaction():
+            with self._transaction(counts=False):  # what is told must be on the disk
                 yield
         finally:
             self._do("hold")
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, counts: bool) -> Iterator[None]:
+        if self._files is not None:
+            self._files.look()  # before what is written hides that something is missing
         self._do("begin")
+        before = self._highest, self._minute
         try:
             yield
+            if counts and self._beside is not None:
+                self._do("count_commit")
             self._do("commit")
-            self.commits += 1
-            self._take_heart()
         except BaseException:
             with suppress(JournalError):  # SQLite itself may have rolled back: the disk was full
                 self._do("rollback")
+            self._highest, self._minute = before
             raise
+        self.commits += 1
+        self._counted += counts
+        self._take_heart()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._beside is not None:
+            reached = HighWater(self._counted, self._highest, self._minute)
+            highwater.write(self._beside, reached)
+
+    def _log_needed(self) -> int | None:
+        """Return how many bytes of its log SQLite goes by; None where it can't read them."""
+        try:
+            (_, pages, _), ((size,),) = self._rows("checkpoint")[0], self._rows("page_size")
+        except JournalError:
+            return None
+        return _LOG_HEADER + pages * (_FRAME_HEADER + size) if pages > 0 else 0
 
     def _do(self, name: str, **values: Value) -> sqlite3.Cursor:
         return self._execute(self._sql[name], values)
@@ -195,7 +261,8 @@ class Database:
         return self._read(list, name, **values)
 
     def _prepare(self, scripts: dict[int, str], *, readonly: bool) -> None:
-        if why := sql.refusal(self._version(), max(scripts), readonly=readonly):
+        version = self._version()
+        if why := sql.refusal(version, max(scripts), readonly=readonly):
             raise JournalError(f"{self._name} {why}")
         if readonly:
             return
@@ -204,6 +271,8 @@ class Database:
         for number, script in scripts.items():
             if self._version() < number:
                 self._migrate(number, script)
+        if version != self._version():
+            self._do("checkpoint")  # so that the file by itself is no empty database
         self._pragma("foreign_keys = ON")  # last: a migration may rebuild tables
         self._wait_for_locks()
 
@@ -212,7 +281,7 @@ class Database:
         return version
 
     def _migrate(self, number: int, script: str) -> None:
-        with self.transaction():
+        with self._transaction(counts=False):
             if self._version() < number:  # another process may have been first
                 for statement in sql.each(script):
                     self._execute(statement, {})
@@ -232,6 +301,14 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_PATIENCE)
     except (OSError, sqlite3.Error) as error:
         raise _refusal(f"the journal {path}", error) from error
+
+
+def _reached(connection: sqlite3.Connection) -> HighWater:
+    def told(name: str, since: int) -> int:
+        return count(connection.execute(sql.statements()[name])) if version >= since else 0
+
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return HighWater(told("commits", _COUNTED_SINCE), told("numbers_given", 1))
 
 
 def _own(path: Path) -> None:

@@ -42,6 +42,11 @@ def when(unix: object) -> datetime | None:
     return maybe(instant, unix)
 
 
+def count(rows: Rows) -> int:
+    """Return the one number that is told; 0 where there is none."""
+    return max((number(each) for (each,) in rows), default=0)
+
+
 def runs(rows: Rows) -> list[RunRow]:
     """Return runs from rows of the view, a run's together."""
     return [_run(list(group)) for _, group in groupby(rows, key=itemgetter(0))]

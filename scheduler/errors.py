@@ -42,6 +42,10 @@ class JournalDamaged(JournalError):
     """What is in the journal can't be read, or nobody wrote it: the file has been damaged."""
 
 
+class JournalBehind(JournalDamaged):
+    """The journal is whole, but an older one than was written: the rest of it was lost."""
+
+
 class NotifyError(MeridianError):
     """No notifier took the message."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import decoding, record
 from scheduler.archive import Archive
+from scheduler.highwater import HighWater
 from scheduler.memory import Memory
 from scheduler.model import Attempt, Run
 from scheduler.record import AttemptRow, OpenRun, RunRow, outcome_from, seconds, whole
@@ -36,6 +37,10 @@ TAKEN = (
     ),
     *("take_open", "take_recent", "take_attempts", "take_jumps"),
 )
+# And of one that is an older one: what it has open, or still to run, may have been done since.
+BY_ONE_BEHIND = tuple(
+    name for name in TAKEN if name not in ("take_tick", "take_backlogs", "take_open")
+)
 
 
 class Journal(Archive, Memory):
@@ -52,6 +57,7 @@ class Journal(Archive, Memory):
         cursor = self._do("claim", job=job, instant=at, era=era, zone=zone, by_hand=hand)
         if cursor.rowcount != 1 or cursor.lastrowid is None:
             return None
+        self._highest = max(self._highest, cursor.lastrowid)
         return Run(cursor.lastrowid, job, instant, era)
 
     def release(self, run: Run) -> bool:
@@ -182,16 +188,20 @@ class Journal(Archive, Memory):
 
     # --- after a damage ------------------------------------------------------------------------
 
-    def take_over(self, damaged: Path, *, since: datetime) -> None:
+    def take_over(self, damaged: Path, *, since: datetime, known: HighWater) -> bool:
         """Take from a damaged journal what a daemon goes on from: into this one, which is empty.
 
-        That are open runs and those from `since` on, and all that it remembers across restarts.
+        That are open runs and those from `since` on, and all that it remembers across restarts. Of
+        one that is behind what is `known` it is what is over, and what people told it: False.
         Raises JournalError if any of it can't be read, or makes no sense; then nothing is taken.
         """
         self._do("attach", path=f"{damaged.absolute().as_uri()}?mode=ro")
         try:
             with self.transaction():
-                for name in TAKEN:
+                told = ("commits_of_old", "numbers_given_by_old")
+                reached = HighWater(*(self._read(decoding.count, part) for part in told))
+                is_whole = not reached.is_behind(known)
+                for name in TAKEN if is_whole else BY_ONE_BEHIND:
                     values = {"since": whole(since)} if name == "take_recent" else {}
                     self._do(name, **values)
                 self.unfinished()
@@ -199,10 +209,14 @@ class Journal(Archive, Memory):
                 self.last_tick()
         finally:
             self._do("detach")
+        return is_whole
 
-    def count_from(self, number: int) -> None:
-        """Give this number to no run, nor any below it; this journal has none yet."""
-        self._do("count_from", number=number)
+    def count_from(self, known: HighWater) -> None:
+        """Give this number to no run, nor any below it, and count commits from there on, too."""
+        with self._together():
+            self._do("count_at_all")
+            self._do("count_from", number=known.run)
+            self._do("count_commits_from", commits=known.commits)
 
     def restore(self, attempt: Attempt, output: str) -> None:
         """Journal an attempt that an older journal knew, under its old number, as under way."""

@@ -26,7 +26,8 @@ class Memory(Database):
 
     def set_last_tick(self, minute: datetime) -> None:
         """Remember that this minute has been handled."""
-        self._do("set_last_tick", minute=whole(minute))
+        self._minute = whole(minute)
+        self._do("set_last_tick", minute=self._minute)
 
     def anchor(self, job: str, interval_minutes: int) -> datetime | None:
         """Return from where an `@every` job counts; None if it has not counted this interval."""

@@ -191,6 +191,15 @@ def there(folder: Path) -> Iterator[Found]:
         yield from of(job)
 
 
+def highest(folder: Path) -> int:
+    """Return the highest number of a run that has an output under their folder; 0 for none.
+
+    Only names are read: there may be a million. Raises OSError.
+    """
+    names = (_NAME.fullmatch(file.name) for job in folders(folder) for file in _within(job))
+    return max((int(name[1]) for name in names if name is not None), default=0)
+
+
 def folders(folder: Path) -> Iterator[Path]:
     """Yield the jobs' folders under the folder of outputs; raises OSError."""
     for job in _within(folder):

@@ -6,14 +6,19 @@ The damaged file is only moved aside: its user may know more of repairing it tha
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
-from scheduler import outputs
-from scheduler.errors import JournalDamaged, JournalError, MeridianError
+from scheduler import highwater, outputs
+from scheduler.columns import EPOCH
+from scheduler.errors import JournalBehind, JournalDamaged, JournalError, MeridianError
+from scheduler.highwater import HighWater
 from scheduler.journal import Journal
 from scheduler.launches import output_of
+from scheduler.record import SECOND
+from scheduler.report import counted
 from scheduler.tick import minute_of
 
 if TYPE_CHECKING:
@@ -25,6 +30,11 @@ if TYPE_CHECKING:
     from scheduler.process import Spawner
 
 _BLIND = "minutes up to now count as handled, and so does @reboot"
+_THEN = {  # what was taken over, as the log says it: all, what an older journal has, or nothing
+    True: "open runs, the runs of a day and what minute it was are taken over",
+    False: f"of it, what is over and the pauses are taken over; {_BLIND}",
+    None: f"nothing of it can be relied on, so {_BLIND}",
+}
 EVERY_JOB = ""  # stands in the journal for all names, of which none is empty
 _HALF, _NEW = ".half", ".new"  # one that is being filled, and one that only has to take its place
 _LOG = ("-wal", "-shm")  # sqlite.org/walformat.html: a database is these files and itself
@@ -57,6 +67,7 @@ class Renewal:
         self.begin()
         while True:
             try:
+                self.check()
                 live()
             except JournalDamaged as damage:
                 self.renew(damage)
@@ -75,8 +86,24 @@ class Renewal:
                 self._throw_away(_NEW)  # its damage is met again
             elif self._beside(_NEW).exists():
                 self._finish()
-            elif self._asides() or any(True for _ in outputs.there(self._outputs)):
+            elif self._asides() or self._known() != HighWater():
                 self._begin_again()
+
+    def check(self) -> None:
+        """Let the journal be told of that has come less far than is known: JournalBehind.
+
+        It has lost its log, or a part of it, or an older one was put in its place. Raises
+        MeridianError also where nobody can tell.
+        """
+        with self._refusals():
+            known = self._known()
+        found = Journal.reached_at(self._path)
+        if not found.is_behind(known):
+            return
+        lost = f"it has {counted(found.commits, 'commit')} and runs up to number {found.run}"
+        had = f"it had {known.commits} and runs up to number {known.run}"
+        why = f"its {self._path.name}-wal was lost or damaged, or an older copy is in its place"
+        raise JournalBehind(f"the journal {self._path} went back: {lost}, {had}; {why}")
 
     def renew(self, damage: JournalDamaged) -> None:
         """Leave a new journal in the place of a damaged one, which is kept; nobody has it open.
@@ -89,25 +116,25 @@ class Renewal:
         self._last = now
         with self._refusals():
             with self._new() as journal:
-                is_whole = self._take_over(journal)
-                if not is_whole:
-                    self._begin_blind(journal)
+                known = self._known()
+                taken = self._take_over(journal, known)
+                journal.count_from(known)
+                if taken is not True:
+                    self._begin_blind(journal, known)
             aside = self._unused()
             self._path.rename(aside)
             self._take_place(aside)
-        then = (
-            "open runs, the runs of a day and what minute it was are taken over"
-            if is_whole
-            else f"nothing of it can be relied on, so {_BLIND}"
-        )
-        say = f"{damage}; it is moved to {aside.name}, and a new one is begun: {then}"
-        self._log.error("renewed", moved_to=str(aside), taken_over=int(is_whole), say=say)
+        say = f"{damage}; it is moved to {aside.name}, and a new one is begun: {_THEN[taken]}"
+        whole, behind = int(taken is True), int(isinstance(damage, JournalBehind))
+        self._log.error("renewed", moved_to=str(aside), taken_over=whole, went_back=behind, say=say)
 
     def _begin_again(self) -> None:
         """Begin one in the place of a journal that is gone."""
         self._set_aside_log(self._unused())
         with self._new() as journal:
-            self._begin_blind(journal)
+            known = self._known()
+            journal.count_from(known)
+            self._begin_blind(journal, known)
         self._take_place(self._unused())
         what = "there is no journal beside what earlier daemons left"
         self._log.error("renewed", taken_over=0, say=f"{what}, so one is begun: {_BLIND}")
@@ -178,25 +205,31 @@ class Renewal:
 
     # --- what it knows -----------------------------------------------------------------------
 
-    def _take_over(self, journal: Journal) -> bool:
-        """Take what a daemon needs from the damaged journal; all of it, or nothing."""
-        try:
-            journal.take_over(self._path, since=self._clock.now() - _TAKEN)
-        except JournalError:
-            return False
-        return True
+    def _known(self) -> HighWater:
+        """Return how far the journal had come, by the file beside it and by the outputs' numbers.
 
-    def _begin_blind(self, journal: Journal) -> None:
+        Raises OSError where the system does not tell what outputs there are.
+        """
+        told = highwater.read(highwater.beside(self._path))
+        return replace(told, run=max(told.run, outputs.highest(self._outputs)))
+
+    def _take_over(self, journal: Journal, known: HighWater) -> bool | None:
+        """Take what a daemon needs from the damaged journal: see _THEN."""
+        since = self._clock.now() - _TAKEN
+        try:
+            return journal.take_over(self._path, since=since, known=known)
+        except JournalError:
+            return None
+
+    def _begin_blind(self, journal: Journal, known: HighWater) -> None:
         """Let nothing be done again that may have been done: rather left out than run twice.
 
         Numbers go on behind those of the outputs that there are; what still runs is told by its
         marks, where its output says that a daemon of this state started it.
         """
         state, now = self._path.parent, self._clock.now()
-        numbers = (found.run for found in outputs.there(self._outputs))
         with journal.transaction():
-            journal.count_from(max(numbers, default=0))
-            journal.set_last_tick(minute_of(now))
+            journal.set_last_tick(max(minute_of(now), EPOCH + known.minute * SECOND))
             if self._boot is not None:
                 journal.set_booted(EVERY_JOB, self._boot)
             for attempt, pid in self._spawner.orphans().items():

@@ -825,6 +825,8 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "retrying": "SCAN run USING INDEX run_open",  # likewise
     "history": "SCAN run USING INDEX sqlite_autoindex_run_1",  # from its end, to a limit
     "numbers_given": "SCAN sqlite_sequence",  # one row
+    "count_at_all": "SCAN sqlite_sequence",  # likewise
+    "count_from": "SCAN sqlite_sequence",  # likewise
     "jumps": "SCAN jump",  # likewise
     "leaps": "SCAN jump",  # as for jumps_over, when the clock was set back
     "eras": "SCAN era",  # one each time that the clock was far out
@@ -836,7 +838,7 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "old_names": "SCAN old_name",  # empty but after an upgrade
     "rewind_anchors": "SCAN anchor",  # one an @every job; after a jump alone
 }
-QUERIES = [name for name in sql.statements() if name not in {"begin", "commit", "rollback", "version", "hurry", "hold", "attach", "detach"} and not name.startswith("take_")]  # fmt: skip
+QUERIES = [name for name in sql.statements() if name not in {"begin", "commit", "rollback", "version", "hurry", "hold", "attach", "detach"} and not name.startswith("take_") and not name.endswith("_old")]  # fmt: skip
 
 
 def plan(journal: Journal, name: str) -> list[str]:

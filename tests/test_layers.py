@@ -43,6 +43,8 @@ LAYERS = {
             "clock",
             "control",
             "database",
+            "highwater",
+            "in_place",
             "journal",
             "limited",
             "limiter",
@@ -74,7 +76,7 @@ LAYERS = {
 ORDER = list(LAYERS)
 # One outside thing, in several places.
 PART_OF = {
-    **dict.fromkeys(("sql", "database", "archive", "memory"), "journal"),
+    **dict.fromkeys(("sql", "database", "archive", "memory", "highwater", "in_place"), "journal"),
     **dict.fromkeys(("proc", "limited", "limiter", "output_guard"), "process"),
     "sink": "log",
     "safe_open": "sources",

@@ -18,6 +18,7 @@ from world import Frail, World, line
 
 from scheduler import sql
 from scheduler.errors import JournalDamaged, JournalError, MeridianError
+from scheduler.highwater import HighWater
 from scheduler.journal import TAKEN, Journal
 from scheduler.launches import output_of
 from scheduler.log import open_log
@@ -575,9 +576,11 @@ def test_half_a_takeover_is_none(scene: Scene) -> None:
         connection.execute("UPDATE attempt SET outcome = 'exit none' WHERE run = 4002")
     with closing(Journal.open(scene.state / "other.db")) as journal:
         with pytest.raises(JournalError, match="an outcome that nobody knows"):
-            journal.take_over(scene.path, since=NOW - DAY)
+            journal.take_over(scene.path, since=NOW - DAY, known=HighWater())
         assert (journal.last_tick(), journal.history()) == (None, [])
-        journal.take_over(intact(scene), since=NOW - DAY)  # the other one is let go of
+        journal.take_over(
+            intact(scene), since=NOW - DAY, known=HighWater()
+        )  # the other one is let go of
         assert journal.last_tick() == NOON
 
 

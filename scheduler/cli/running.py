@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler import control, lock, protocol
+from scheduler import control, highwater, lock, protocol
 from scheduler.cgroup import Groups
 from scheduler.cli import given, library
 from scheduler.cli.library import Files
@@ -180,6 +180,7 @@ def _live(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
         say = "the journal is of an older Meridian: it is brought up to date first"
         parts.log.info("upgrade", file=str(places.journal), say=say)
     with closing(Journal.open(places.journal)) as journal:
+        journal.tell(highwater.beside(places.journal))
         parts.spawner.guard.emptiers |= journal.emptiers()
         daemon = new(journal)
         asyncio.run(_serve(daemon, parts))

@@ -10,6 +10,34 @@ PRAGMA synchronous = FULL;
 -- Takes the write lock at once, so that nothing is read which another writer may change.
 BEGIN IMMEDIATE;
 
+-- name: count_commit
+-- The commit under way is one more.
+UPDATE high_water SET commits = commits + 1 WHERE one = 1;
+
+-- name: commits
+-- How many commits there have been.
+SELECT commits FROM high_water WHERE one = 1;
+
+-- name: count_commits_from
+-- There have been so many at least.
+UPDATE high_water SET commits = max(commits, :commits) WHERE one = 1;
+
+-- name: commits_of_old
+-- How many commits the other journal has.
+SELECT commits FROM old.high_water WHERE one = 1;
+
+-- name: numbers_given_by_old
+-- The last number that it gave to a run.
+SELECT seq FROM old.sqlite_sequence WHERE name = 'run';
+
+-- name: checkpoint
+-- What is in the log is written to the database itself, too: blocked, pages in the log, of them done.
+PRAGMA wal_checkpoint(PASSIVE);
+
+-- name: page_size
+-- In bytes.
+PRAGMA page_size;
+
 -- name: commit
 -- On disk when it returns.
 COMMIT;
@@ -567,9 +595,14 @@ FROM old.attempt WHERE run IN (SELECT number FROM main.run);
 INSERT INTO jump (number, last, noticed, kind, seconds, verdict, era)
 SELECT number, last, noticed, kind, seconds, verdict, era FROM old.jump;
 
+-- name: count_at_all
+-- Numbers of runs are counted, from 0 on.
+INSERT INTO sqlite_sequence (name, seq)
+SELECT 'run', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'run');
+
 -- name: count_from
 -- No run gets this number, nor one below.
-INSERT INTO sqlite_sequence (name, seq) VALUES ('run', :number);
+UPDATE sqlite_sequence SET seq = max(seq, :number) WHERE name = 'run';
 
 -- name: emptiers
 -- The jobs of which an attempt has emptied its own output.
@@ -577,10 +610,9 @@ SELECT DISTINCT job FROM attempt INDEXED BY attempt_emptied
 JOIN run ON run.number = attempt.run WHERE emptied = 1;
 
 -- name: restore
--- A run that an older journal knew; its zone is known no more.
-INSERT INTO run (number, job, instant, zone, state)
-VALUES (:run, :job, :instant, 'UTC', 'running')
-ON CONFLICT DO NOTHING;
+-- A run that an older journal knew; its zone is known no more, nor is what this one knows of it.
+INSERT OR REPLACE INTO run (number, job, instant, zone, state)
+VALUES (:run, :job, :instant, 'UTC', 'running');
 
 -- name: old_names
 -- The names that an earlier version may have derived.

@@ -1,0 +1,73 @@
+"""How far a journal has come, as a file beside it tells: a record in, and out for the next daemon.
+
+A database that has lost its log, or a part of it, is an older one and whole: from within nobody
+sees that. The record is written after each commit, and waits for no disk: so it may be behind the
+journal, but the journal is never behind it, unless something took from what had been on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "high-water"
+_LINE = "meridian 1 commits {:019d} run {:019d} minute {:019d}"
+_RECORD = re.compile(
+    rb"(meridian 1 commits ([0-9]{19}) run ([0-9]{19}) minute ([0-9]{19})) ([0-9a-f]{8})\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HighWater:
+    """What a journal has come to; `minute` is the last one handled, in Unix seconds.
+
+    `run` is the highest number that a run was given, kept or not.
+    """
+
+    commits: int = 0
+    run: int = 0
+    minute: int = 0
+
+    def is_behind(self, known: HighWater) -> bool:
+        """Say whether a journal that has come to this is older than the one that is known of."""
+        return self.commits < known.commits or self.run < known.run
+
+
+def beside(journal: Path) -> Path:
+    """Return the place of the record of a journal."""
+    return journal.with_name(NAME)
+
+
+def read(path: Path) -> HighWater:
+    """Return what was written last; zeros where there is nothing, or nothing that makes sense."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            found = _RECORD.fullmatch(os.pread(descriptor, 256, 0))
+        finally:
+            os.close(descriptor)
+        if found is not None and int(found[5], 16) == zlib.crc32(found[1]):
+            return HighWater(int(found[2]), int(found[3]), int(found[4]))
+    return HighWater()
+
+
+def write(path: Path, reached: HighWater) -> None:
+    """Write the record over the last one, in its place; what the system refuses is let go.
+
+    Then the record is behind the journal, which says nothing wrong.
+    """
+    line = _LINE.format(reached.commits, reached.run, max(0, reached.minute)).encode()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with suppress(OSError):
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            os.pwrite(descriptor, b"%b %08x\n" % (line, zlib.crc32(line)), 0)
+        finally:
+            os.close(descriptor)
