@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from scheduler import naming
+from scheduler.errors import BadValue
 from scheduler.model import Attempt, Run
 
 if TYPE_CHECKING:
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.model import Entry
+
+# As outputs are named by them; what is longer no journal has counted to.
+_RUN, _ATTEMPT = re.compile(rb"[1-9][0-9]{0,17}"), re.compile(rb"[1-9][0-9]{0,8}")
 
 
 def scheduled(instant: datetime, zone: ZoneInfo) -> str:
@@ -32,15 +38,20 @@ def of_attempt(entry: Entry, attempt: Attempt) -> dict[bytes, bytes]:
 def attempt_of(environment: Mapping[bytes, bytes]) -> Attempt | None:
     """Return the attempt that these variables tell of; None where they tell of none.
 
-    Anybody can set them: what stands in them may be anything.
+    Anybody can set them, to anything: only what an attempt of ours can be called is one, and
+    whether it is this process's is for other evidence to say.
     """
     job, run, number, instant = (
-        environment.get(name, b"").decode("utf-8", "surrogateescape")
+        environment.get(name, b"")
         for name in (b"CRON_JOB", b"CRON_RUN", b"CRON_ATTEMPT", b"CRON_SCHEDULED")
     )
-    try:
-        at = datetime.fromisoformat(instant)
-        attempt = Attempt(Run(int(run), job, at.astimezone(UTC)), int(number))
-    except (ValueError, OverflowError):
+    if not _RUN.fullmatch(run) or not _ATTEMPT.fullmatch(number):
         return None
-    return None if at.tzinfo is None else attempt
+    try:
+        at = datetime.fromisoformat(instant.decode("ascii"))
+        attempt = Attempt(
+            Run(int(run), naming.check(job.decode("ascii")), at.astimezone(UTC)), int(number)
+        )
+    except (ValueError, OverflowError, BadValue):
+        return None
+    return None if at.tzinfo is None or at.microsecond else attempt
