@@ -9,7 +9,8 @@ entries → due runs         roster, zone_changes, last_good, timetable, due, sh
 due runs → claim → spawn   runs, prepared, admission, backfill, jobs, pauses, waiting, pending,
                            queues, slots, backlogs, launches, process, shell, marks, environment,
                            limits, limiter, limited, cgroup
-spawn → outcome            watch, escaped, proc, heritage, bounds, outputs, output_guard
+spawn → outcome            watch, escaped, proc, survivors, heritage, bounds, outputs,
+                           output_guard
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, archive, memory, database, in_place, highwater, sql,
                            record, decoding, columns, renewal
@@ -19,8 +20,9 @@ what is to come            coming, audit, explain, simulation, virtual, story
 what has been              answer
 what its user asks of it   protocol, control, desk, orders, replies, health, human_time
 words for all of them      model, errors
-what they stand on         apart, own_limits, inside, way, clock, zonedata, tzif, localzone, places,
-                           lock, versions, notify, report, redact, mask, secret_forms, suggestions
+what they stand on         apart, lease, own_limits, inside, way, clock, zonedata, tzif, localzone,
+                           places, lock, versions, notify, report, redact, mask, secret_forms,
+                           suggestions
 around them                daemon, leaving, watchdog, cli
 
 daemon is the loop, cli its door. A retry is no path of its own: it is the next attempt.

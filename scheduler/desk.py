@@ -227,7 +227,7 @@ def _of_running(running: Running, until: float) -> Json:
         "at": stamp(run.instant),
         "zone": running.entry.zone.key,
         "attempt": running.attempt.number,
-        "pid": running.pid,
+        "pid": running.pid or None,
         "started": stamp(running.started),
         "for_s": None if took is None else round(took, 3),
     }

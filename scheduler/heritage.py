@@ -9,7 +9,7 @@ from scheduler.catchup import is_too_late, lateness, own_start
 from scheduler.errors import MeridianError
 from scheduler.model import Attempt, Ending, Entry, GiveUp, Lost, Reason, Reboot, State
 from scheduler.pending import PutOff, Retry
-from scheduler.watch import Running
+from scheduler.watch import Running, still
 from scheduler.zonedata import UTC_ZONE
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scheduler.watch import Watch
 
 _DOOMS = (Reason.KILLED, Reason.REPLACED)
+_HIDDEN = 0  # stands for the start of a process that nobody tells of
 _AHEAD = timedelta(minutes=1)  # more than the longest time for which a minute is prepared
 
 
@@ -97,9 +98,11 @@ class Heritage:
         else:
             started = last.started or now
             process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
+            process.output = self._state / last.output
             if left.reason in _DOOMS:
                 process.fate = left.reason
-            self._adopt(process, last, made_up=left.made_up)
+            found = attempt in orphans if last.pid_started is None else bool(last.pid)
+            self._adopt(process, last, is_found=found, made_up=left.made_up)
 
     def _is_to_come(self, left: OpenRun, handled: datetime | None) -> bool:
         """Say whether a run was prepared for a minute that is still to come."""
@@ -115,18 +118,18 @@ class Heritage:
             due = left.due or self._clock.now()
             self._ledger.then(self._jobs.pending.add, PutOff(left.run, due, left.made_up))
 
-    def _adopt(self, process: Running, row: AttemptRow, *, made_up: bool) -> None:
+    def _adopt(self, process: Running, row: AttemptRow, *, is_found: bool, made_up: bool) -> None:
         """Watch what an earlier daemon started; what is gone, or can't be told, is lost.
 
         Killed in a burst, that daemon had no time to journal what it had started.
         """
-        alive = self._alive(process.pid, row.pid_started) if process.pid else None
+        alive = self._alive(process, row.pid_started) if is_found else None
         process.adopted = alive if row.pid_started is None else row.pid_started
         if alive is None or alive != process.adopted:
             self._lose(process, row, made_up=made_up)
             return
-        process.began = self._spawner.began(alive)
-        if row.pid_started is None:
+        process.began = self._spawner.began(alive) if process.pid else None
+        if row.pid_started is None and process.pid:
             self._ledger.started(process, alive)
         self._ledger.adopted(process)
         self._ledger.then(self._watch.add, process)
@@ -136,10 +139,10 @@ class Heritage:
         if made_up or (row.started is not None and lateness(own, row.started)):
             self._ledger.then(self._jobs.is_late, process.entry.job)
 
-    def _alive(self, pid: int, known: int | None) -> int | None:
+    def _alive(self, process: Running, known: int | None) -> int | None:
         """Return what has this number; the `known` process, until the system tells otherwise."""
         try:
-            return self._spawner.started_at(pid)
+            return still(known or _HIDDEN, process.pid, process.output, self._spawner)
         except OSError as error:
             if known is None:
                 raise _untold(error) from error

@@ -237,8 +237,9 @@ class Ledger:
     def adopted(self, running: Running) -> None:
         """Tell of an attempt that an earlier daemon started and this one watches."""
         run = running.attempt.run
-        say = f"still running as pid {running.pid}: an earlier daemon started it"
-        facts = wording.run_facts(run) | {"pid": running.pid, "say": say}
+        whose = f"as pid {running.pid}" if running.pid else "under a number that is hidden from us"
+        say = f"still running {whose}: an earlier daemon started it"
+        facts = wording.run_facts(run) | {"pid": running.pid or None, "say": say}
         self.then(partial(self._log.info, "adopted", **facts))
 
     def handled(self, minute: datetime) -> None:

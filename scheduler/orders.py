@@ -94,6 +94,9 @@ class Orders:
     def kill(self, number: int) -> Done | Refused:
         """End a run, or let go of it where it waits; it is not tried again."""
         running = self._watch.find(number)
+        if running is not None and not running.pid:
+            why = "its process is hidden from this user, as a set-uid program's can be"
+            return Refused("hidden", f"Run {number} can't be ended: {why}; root can end it")
         if running is not None:
             self._end(running)
             return Done(running.attempt.run, running.attempt.number)

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import re
-import signal
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler import inside
+from scheduler import inside, lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,21 +75,15 @@ def bound(path: Path, most: int) -> Bounded:
 
 
 def is_written(path: Path) -> bool:
-    """Say whether some process still has a file open to write; False where the system can't tell.
+    """Say whether some process has a file open to write; False where the system can't tell.
 
     False also for what a job has put in its place, which nobody looks after.
-    Linux gives a read lease only on a file that nobody has open for that: fcntl(2). Should one be
-    opened in the moment that the lease is held, the signal that tells of it has to be harmless.
     """
     with (
-        suppress(AttributeError, FileNotFoundError, FileExistsError),
+        suppress(FileNotFoundError, FileExistsError),
         inside.open_for(path, os.O_RDONLY) as descriptor,
     ):
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        except OSError as error:
-            return error.errno == errno.EAGAIN
+        return lease.is_held(descriptor) is True
     return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
 T = TypeVar("T")
+Identity = tuple[int, int]  # a file's device and number: what tells it from any other
 
 PROC = Path("/proc")
 _BOOT_SHIFT = 44
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
 # Where they stand behind the name; the start is in ticks
 _STATE, _PARENT, _GROUP, _SESSION, _START = 0, 1, 2, 3, 19
+_UIDS = re.compile(rb"^Uid:\t(\d+)\t(\d+)\t(\d+)", re.MULTILINE)  # real, effective, saved
 _WRITES = 0o200  # of a link in /proc/PID/fd: its file is open to be written
 _GONE = (errno.ENOENT, errno.ESRCH, errno.ENOTDIR)  # all else says nothing of a process
 
@@ -44,13 +47,20 @@ class Processes:
     """The processes of this machine, as the folder `proc` tells of them.
 
     `start` alone would take a process of this boot for one of the last; the checksum of what names
-    the `boot` stands above it, in what is left of SQLite's 63 bits.
+    the `boot` stands above it, in what is left of SQLite's 63 bits. `exists` says whether anybody
+    has a number, also whom the folder hides from us (hidepid of proc(5)).
     """
 
     _spare: int | None = None
 
-    def __init__(self, proc: Path = PROC, boot: str | None = None) -> None:
+    def __init__(
+        self,
+        proc: Path = PROC,
+        boot: str | None = None,
+        exists: Callable[[int], bool] | None = None,
+    ) -> None:
         self._proc = proc
+        self._exists = exists or _exists
         self._is_there = (proc / "self/stat").exists()
         self._spare = _spare()
         self._boot = zlib.crc32((boot or "").encode()) % 2**18 << _BOOT_SHIFT
@@ -63,11 +73,18 @@ class Processes:
     def find(self, pid: int) -> Process | None:
         """Return the process of this number; None if it is gone.
 
-        Raises OSError where the system does not tell now: it may live.
+        Raises OSError where the system does not tell now: it may live; PermissionError where it
+        never will: somebody has that number who is hidden from us.
         """
-        if self._is_there:
-            return self._read(self._proc / str(pid))
-        return self._find_without_proc(pid)
+        if not self._is_there:
+            return self._find_without_proc(pid)
+        with contextlib.suppress(PermissionError):
+            found = self._read(self._proc / str(pid))
+            if found is not None:
+                return found
+        if self._exists(pid):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return None
 
     def _find_without_proc(self, pid: int) -> Process | None:
         """Take whoever leads a session for the one that it was, since every job does.
@@ -75,12 +92,8 @@ class Processes:
         That its number has gone round, to another leader, is less likely than that a job lives on,
         and would be started again beside itself.
         """
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+        if not self._exists(pid):
             return None
-        except PermissionError:
-            pass  # it lives, as somebody else
         try:
             is_leader = os.getsid(pid) == pid
         except ProcessLookupError:  # macOS: only to be buried
@@ -98,12 +111,13 @@ class Processes:
     def own_leaders(self) -> Iterator[tuple[Process, dict[bytes, bytes]]]:
         """Yield the living leaders of sessions that are our user's, with their environments.
 
-        The eldest comes first; where there is no /proc, nobody. A session's leader leads a process
-        group too, see setsid(2). Raises OSError where the system does not tell of all now.
+        A set-uid program that another user started is none of them, whose environment is that
+        user's: real, effective and saved user are ours. The eldest comes first; where there is no
+        /proc, nobody. Raises OSError where the system does not tell of all now.
         """
         leaders = [each for each in self._all() if each.leads_session and not each.is_dead]
         for process in sorted(leaders, key=lambda each: (each.start, each.pid)):
-            environment = self._environment(process.pid)
+            environment = self._environment(process.pid) if self._is_own(process.pid) else None
             if environment is not None:
                 yield process, environment
 
@@ -119,29 +133,35 @@ class Processes:
                 if environment is not None:
                     yield process, environment
 
-    def writers(self, paths: Collection[Path]) -> dict[Path, int]:
-        """Return the living leaders of sessions in which somebody has these files open, by file.
+    def writers(self, files: Collection[Identity]) -> dict[Identity, int | None]:
+        """Return the living leaders of sessions in which somebody has these files open to write.
 
         So a process is found whose environment says nothing (`env -i`) or is not for us to read,
-        as a set-uid program's. Of those the system tells only root; where it does not, nobody.
+        as a set-uid program's. Of those the system tells only root; where it does not, nobody. None
+        is a leader who has ended, 0 one who is hidden from us.
         """
-        files = {_identity(path): path for path in paths}
-        files.pop(None, None)
-        found: dict[Path, int] = {}
-        everybody = [each for each in self._all() if not each.is_dead] if files else []
-        leaders = {each.pid for each in everybody if each.leads_session}
-        for process in sorted(everybody, key=lambda each: (each.start, each.pid)):
-            if process.session in leaders:
-                for file in files.keys() & set(self._written(process.pid)):
-                    found.setdefault(files[file], process.session)
+        found: dict[Identity, int | None] = {}
+        everybody = {each.pid: each for each in self._all()} if files else {}
+        for process in sorted(everybody.values(), key=lambda each: (each.start, each.pid)):
+            for file in set(files).intersection(self._written(process.pid)):
+                if found.get(file) is None:
+                    found[file] = self._leader(process.session, everybody)
         return found
 
-    def _written(self, pid: int) -> Iterator[object]:
+    def _leader(self, session: int, everybody: Mapping[int, Process]) -> int | None:
+        """Return a session's living leader: None if there is none, 0 if it is hidden."""
+        if session in everybody:
+            return None if everybody[session].is_dead else session
+        return 0 if session and self._exists(session) else None
+
+    def _written(self, pid: int) -> Iterator[Identity]:
         folder = self._proc / str(pid) / "fd"
         with contextlib.suppress(OSError):  # gone, or not ours to look at
             for descriptor in self._spared(lambda: list(folder.iterdir())):
                 if descriptor.lstat().st_mode & _WRITES:  # else it only reads, as `logs -f` does
-                    yield _identity(descriptor)
+                    with contextlib.suppress(OSError):  # closed meanwhile
+                        status = descriptor.stat()
+                        yield status.st_dev, status.st_ino
 
     def _all(self) -> Iterator[Process]:
         for folder in self._spared(self._folders) if self._is_there else ():
@@ -190,6 +210,19 @@ class Processes:
             with contextlib.suppress(OSError):
                 self._spare = _spare()
 
+    def _is_own(self, pid: int) -> bool:
+        """Say whether real, effective and saved user of a process are ours."""
+        try:
+            status = self._spared((self._proc / str(pid) / "status").read_bytes)
+        except PermissionError:
+            return False
+        except OSError as error:
+            if error.errno in _GONE:
+                return False
+            raise
+        found = _UIDS.search(status)
+        return found is not None and {*map(int, found.groups())} == {os.geteuid()}
+
     def _environment(self, pid: int) -> dict[bytes, bytes] | None:
         """Return the environment that a process of our user's began with; None if it is gone."""
         folder = self._proc / str(pid)
@@ -230,12 +263,15 @@ def _descends(process: Process, of: int, everyone: Mapping[int, Process]) -> boo
     return False
 
 
-def _identity(path: Path) -> object:
-    """Return what tells a file from any other; None for one that is not there."""
-    with contextlib.suppress(OSError):
-        status = path.stat()
-        return status.st_dev, status.st_ino
-    return None
+def _exists(pid: int) -> bool:
+    """Say whether anybody has this number: kill(2) tells of those whom /proc hides, too."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it lives, as somebody else
+    return True
 
 
 def _spare() -> int:

@@ -12,26 +12,24 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler import inside, marks
+from scheduler import inside, marks, survivors
 from scheduler.environment import Inheritance, raw, text
 from scheduler.limiter import Limiter, look_for
 from scheduler.model import Exited, NotStarted, Signalled
 from scheduler.output_guard import Means, OutputGuard, open_output, pipe_to
 from scheduler.proc import PROC, Processes
 from scheduler.shell import direct
+from scheduler.survivors import Survivors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.limiter import Groups, Limited
     from scheduler.model import Attempt, Entry, Limit
     from scheduler.proc import Process
-
-NOTHING: Mapping[Attempt, Path] = MappingProxyType({})
 
 # What the system says when it has no room for another process, descriptor or file.
 _SCARCE = frozenset(
@@ -113,13 +111,18 @@ class Spawner(Protocol):
         None where the system does not tell.
         """
 
-    def orphans(self, outputs: Mapping[Attempt, Path] = NOTHING, /) -> Mapping[Attempt, int]:
-        """Return the pids of living jobs that an earlier daemon started.
+    def orphans(self, outputs: Mapping[Attempt, Path], /) -> Mapping[Attempt, int]:
+        """Return the pids of those attempts that live, which an earlier daemon started.
 
-        They are known by their environments, and those of these attempts by their `outputs`, too.
-        There are none on a system that does not tell of other processes. Raises OSError where one
-        that does can't now.
+        They are known by their outputs: by what was written on those, or as who has them open. 0 is
+        somebody whom the system hides. Raises OSError where it can't tell now.
         """
+
+    def survivors(self, outputs: Collection[Path], /) -> Mapping[Attempt, int]:
+        """Return the same of all attempts that these outputs are of, for a journal that is lost."""
+
+    def is_held(self, output: Path, /) -> bool:
+        """Say whether anybody has an output open to write; True where the system can't tell."""
 
     def escaped(self, ended: Mapping[Attempt, int], /) -> Mapping[Attempt, Sequence[Process]]:
         """Return the living processes of these attempts, by pid, that are in no group of theirs.
@@ -159,6 +162,8 @@ class RealSpawner:
         own = {name: text(os.fsencode(value)) for name, value in environ.items()}
         self._inheritance = Inheritance(own, home, user)
         self._processes = Processes(proc, boot)
+        self._survivors = Survivors(self._processes, self._is_own)
+        self._starts: dict[int, int] = {}  # of the children, as far as the system told
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._limiter = Limiter(groups)
         self.guard = OutputGuard()
@@ -210,10 +215,19 @@ class RealSpawner:
                 child, report = _popen(launch, stdin, pipe.end if pipe else launch.output)
             except (OSError, ValueError) as error:
                 return _not_started(_part(error, launch), error)
-        self._children[child.pid] = child
+            self._children[child.pid] = child
+            self._tag(launch, child.pid)
         self._limiter.started(child.pid, launch.limited, report)
         self.guard.started(child.pid, launch.attempt.run.job, launch.path, pipe or launch.means)
         return child.pid
+
+    def _tag(self, launch: Launch, pid: int) -> None:
+        """Write on its output which process it is of: the journal hears of it after the burst."""
+        with contextlib.suppress(OSError):
+            process = self._processes.find(pid)
+            if process is not None:
+                self._starts[pid] = process.start
+                survivors.tag(launch.output, launch.attempt, process)
 
     def discard(self, launch: Launch) -> None:
         os.close(launch.output)
@@ -225,6 +239,7 @@ class RealSpawner:
         while (reaped := _reap()) is not None:
             pid, code, usage = reaped
             child = self._children.pop(pid, None)
+            self._starts.pop(pid, None)
             self.guard.reaped(pid)
             if child is not None:  # else a copier, or what a job has left behind
                 child.returncode = code
@@ -255,6 +270,8 @@ class RealSpawner:
         return True
 
     def started_at(self, pid: int) -> int | None:
+        if self._is_own(pid) and pid in self._starts:
+            return self._starts[pid]
         try:
             process = self._processes.find(pid)
         except OSError:
@@ -268,19 +285,14 @@ class RealSpawner:
     def began(self, started: int) -> float | None:
         return self._processes.began(started)
 
-    def orphans(self, outputs: Mapping[Attempt, Path] = NOTHING, /) -> Mapping[Attempt, int]:
-        found: dict[Attempt, int] = {}
-        for process, environment in self._processes.own_leaders():
-            attempt = marks.attempt_of(environment)
-            if attempt is not None and not self._is_own(process.pid):
-                found.setdefault(attempt, process.pid)  # what it put into a session came after it
-        # Of a job that writes into a pipe it is the copier that has the file open: it lives as long
-        # as anybody can write into that pipe, so the attempt is not started beside itself.
-        attempts = {path: each for each, path in outputs.items() if each not in found}
-        for path, pid in self._processes.writers(attempts).items():
-            if not self._is_own(pid):
-                found[attempts[path]] = pid
-        return found
+    def orphans(self, outputs: Mapping[Attempt, Path], /) -> Mapping[Attempt, int]:
+        return self._survivors.of(outputs)
+
+    def survivors(self, outputs: Collection[Path], /) -> Mapping[Attempt, int]:
+        return self._survivors.among(outputs)
+
+    def is_held(self, output: Path, /) -> bool:
+        return survivors.is_held(output)
 
     def escaped(self, ended: Mapping[Attempt, int], /) -> Mapping[Attempt, Sequence[Process]]:
         found: dict[Attempt, list[Process]] = {}

@@ -224,17 +224,16 @@ class Renewal:
     def _begin_blind(self, journal: Journal, known: HighWater) -> None:
         """Let nothing be done again that may have been done: rather left out than run twice.
 
-        Numbers go on behind those of the outputs that there are; what still runs is told by its
-        marks, where its output says that a daemon of this state started it.
+        Numbers go on behind those of the outputs that there are, which tell what still runs, too.
         """
-        state, now = self._path.parent, self._clock.now()
+        now, there = self._clock.now(), list(outputs.there(self._outputs))
         with journal.transaction():
             journal.set_last_tick(max(minute_of(now), EPOCH + known.minute * SECOND))
             if self._boot is not None:
                 journal.set_booted(EVERY_JOB, self._boot)
-            for attempt, pid in self._spawner.orphans().items():
-                if (state / output_of(attempt)).exists():
-                    journal.restore(attempt, output_of(attempt))
+            for attempt, pid in self._spawner.survivors([each.path for each in there]).items():
+                journal.restore(attempt, output_of(attempt))
+                if pid:  # else it is hidden, and known by its output alone
                     journal.started(attempt, now, pid, self._spawner.started_at(pid))
 
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from scheduler.clock import since_boot
 from scheduler.model import Exited, Signalled
-from scheduler.process import NOTHING, Ended, Launch
+from scheduler.process import Ended, Launch
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.clock import Clock
@@ -200,9 +200,17 @@ class VirtualSpawner:
         """See Spawner; a process is told by its pid."""
         return self._began.get(started)
 
-    def orphans(self, _outputs: Mapping[Attempt, Path] = NOTHING, /) -> Mapping[Attempt, int]:
+    def orphans(self, _outputs: Mapping[Attempt, Path], /) -> Mapping[Attempt, int]:
         """See Spawner; a daemon is never killed between a start and its record."""
         return {}
+
+    def survivors(self, _outputs: Collection[Path], /) -> Mapping[Attempt, int]:
+        """See Spawner; a simulated journal is never lost."""
+        return {}
+
+    def is_held(self, _output: Path, /) -> bool:
+        """See Spawner; nobody hides."""
+        return False
 
     def escaped(self, _ended: Mapping[Attempt, int]) -> Mapping[Attempt, Sequence[Process]]:
         """See Spawner; no job starts anything."""

@@ -13,6 +13,7 @@ from scheduler.model import Reason, TimedOut, pool_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from scheduler.bounds import Bounds
     from scheduler.clock import Clock
@@ -32,8 +33,9 @@ class Running:
 
     `fate` is what the daemon itself decided to end it for; `signal_at` is on the monotonic clock,
     since no setting of the clock may end a job; `adopted` is the start time of a process that an
-    earlier daemon started, so that its end has to be looked for; `began` is when it did on the
-    clock of `since_boot`, None where nobody can tell.
+    earlier daemon started, so that its end has to be looked for, and `output` is where; `began` is
+    when it did on the clock of `since_boot`, None where nobody can tell. A `pid` of 0 is hidden:
+    somebody has the output open, whom the system does not name.
     """
 
     entry: Entry
@@ -46,6 +48,12 @@ class Running:
     signal_at: float | None = None
     adopted: int | None = None
     began: float | None = None
+    output: Path | None = None
+
+    @property
+    def key(self) -> int:
+        """What no other has that runs: the pid, or where that is hidden one below 0."""
+        return self.pid or -self.attempt.run.number
 
     def took(self, until: float) -> float | None:
         """Return for how many seconds it had run by then, on the clock of `since_boot`."""
@@ -80,16 +88,16 @@ class Watch:
     def add(self, running: Running) -> None:
         """Watch an attempt; its CRON_TIMEOUT counts from its start."""
         timeout = running.entry.settings.timeout
-        if timeout is not None:
+        if timeout is not None and running.pid:
             running.signal_at = self._clock.monotonic() + timeout - self._age(running)
-        self._running[running.pid] = running
+        self._running[running.key] = running
         self._bounds.add(running.attempt)
         if self._echo is not None:
             self._echo.add(running.attempt, is_adopted=running.adopted is not None)
-        self._jobs.setdefault(running.entry.job, set()).add(running.pid)
+        self._jobs.setdefault(running.entry.job, set()).add(running.key)
         self._pools[pool_of(running.entry)] += 1
         if running.adopted is not None:
-            self._adopted.add(running.pid)
+            self._adopted.add(running.key)
 
     def _age(self, running: Running) -> float:
         """Return for how long it has run; from now on where nobody can tell."""
@@ -114,7 +122,7 @@ class Watch:
 
     def of(self, job: str) -> list[Running]:
         """Return the attempts of this job that run."""
-        return [self._running[pid] for pid in self._jobs.get(job, ())]
+        return [self._running[key] for key in self._jobs.get(job, ())]
 
     def doom(self, running: Running, reason: Reason) -> None:
         """Begin to end an attempt; told again, it is ended at once."""
@@ -129,25 +137,25 @@ class Watch:
         """Say whether an attempt with this process is watched."""
         return pid in self._running
 
-    def remove(self, pid: int) -> Running:
+    def remove(self, key: int) -> Running:
         """Stop watching an attempt whose process is gone; what it left behind stays marked.
 
         Only who was being ended leaves stragglers: they get the rest of CRON_KILL_AFTER, then
         SIGKILL. A job that ended by itself may leave a daemon behind, as under any cron.
         """
-        running = self._running.pop(pid)
+        running = self._running.pop(key)
         self._bounds.end(running.attempt)
         if self._echo is not None:
             self._echo.end(running.attempt)
-        self._adopted.discard(pid)
+        self._adopted.discard(key)
         self._pools[pool_of(running.entry)] -= 1
-        pids = self._jobs[running.entry.job]
-        pids.discard(pid)
-        if not pids:
+        keys = self._jobs[running.entry.job]
+        keys.discard(key)
+        if not keys:
             del self._jobs[running.entry.job]
         if running.fate is not None and self._reach(running, 0):
             due = running.signal_at
-            self._stragglers[pid] = self._clock.monotonic() if due is None else due
+            self._stragglers[running.pid] = self._clock.monotonic() if due is None else due
         return running
 
     def vanished(self) -> Iterator[Running]:
@@ -156,10 +164,10 @@ class Watch:
         if not self._adopted or now < self._looked_at + _PATIENCE:
             return
         self._looked_at = now
-        for pid in list(self._adopted):
-            running = self._running[pid]
+        for key in list(self._adopted):
+            running = self._running[key]
             if self._alive(running) != running.adopted:
-                yield self.remove(pid)
+                yield self.remove(key)
 
     def enforce(self) -> None:
         """Send the signals that are due."""
@@ -174,8 +182,14 @@ class Watch:
                 del self._stragglers[pid]  # nobody is left, or will be
 
     def end_all(self) -> None:
-        """Send every attempt its next signal: SIGTERM first, SIGKILL after that."""
-        for running in self._running.values():
+        """Send every attempt its next signal: SIGTERM first, SIGKILL after that.
+
+        Who is hidden can't be ended, and is left to the next daemon.
+        """
+        for running in list(self._running.values()):
+            if not running.pid:
+                self.remove(running.key)
+                continue
             running.fate = running.fate or Reason.STOPPED
             self._signal(running)
         for pid in self._stragglers:
@@ -206,6 +220,8 @@ class Watch:
         An adopted process is nobody's child that we know of: its number may be a stranger's by now,
         whom no signal may reach. While a part of its group lives the number can't go round.
         """
+        if not running.pid:
+            return False
         alive = None if running.adopted is None else self._alive(running)
         if alive not in (None, running.adopted):
             return False
@@ -214,6 +230,21 @@ class Watch:
     def _alive(self, running: Running) -> int | None:
         """Return what has an adopted process's number; itself, until the system tells otherwise."""
         try:
-            return self._spawner.started_at(running.pid)
+            return still(running.adopted, running.pid, running.output, self._spawner)
         except OSError:
             return running.adopted
+
+
+def still(known: int | None, pid: int, output: Path | None, spawner: Spawner) -> int | None:
+    """Return the start of an attempt's process; None if it is gone.
+
+    Where the number is hidden, or somebody has it who is, whoever has the output open stands for
+    the `known` process: else a stranger with its number would count as the job for ever. Raises
+    OSError where the system does not tell now.
+    """
+    try:
+        if pid:
+            return spawner.started_at(pid)
+    except PermissionError:
+        pass
+    return known if output is not None and spawner.is_held(output) else None

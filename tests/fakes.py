@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Literal
 
 from scheduler.clock import since_boot
 from scheduler.model import Exited, NotStarted, Signalled
-from scheduler.process import NOTHING, Ended, Launch
+from scheduler.process import Ended, Launch
 from scheduler.virtual import VirtualClock
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.clock import Clock
@@ -116,7 +116,8 @@ class FakeSpawner:
     """Jobs by script: of each job its attempts' acts; the last one stands for all that follow.
 
     A job without a script is `Act()`: it succeeds at once. What happened is in `launched` and in
-    `signals` (when, pid, signal; 0 is left out); `descriptors` are those of output files still open.
+    `signals` (when, pid, signal; 0 is left out); `descriptors` are those of output files still open,
+    `held` the outputs that somebody has open who is hidden.
     """
 
     clock: FakeClock
@@ -125,6 +126,7 @@ class FakeSpawner:
     launched: list[Launched] = field(default_factory=list)
     signals: list[tuple[datetime, int, int]] = field(default_factory=list)
     descriptors: set[int] = field(default_factory=set)
+    held: set[Path] = field(default_factory=set)
     _entries: dict[int, Entry] = field(default_factory=dict)
     _groups: dict[int, _Group] = field(default_factory=dict)
     _bequeathed: set[int] = field(default_factory=set)
@@ -216,7 +218,23 @@ class FakeSpawner:
         some = (group.began for group in self._groups.values() if group.started == started)
         return next(some, None)
 
-    def orphans(self, _outputs: Mapping[Attempt, Path] = NOTHING, /) -> Mapping[Attempt, int]:
+    def orphans(self, _outputs: Mapping[Attempt, Path], /) -> Mapping[Attempt, int]:
+        return self.living()
+
+    def survivors(self, outputs: Collection[Path], /) -> Mapping[Attempt, int]:
+        there = {path.parts[-2:] for path in outputs}
+        living = self.living().items()
+        return {
+            attempt: pid
+            for attempt, pid in living
+            if (attempt.run.job, f"{attempt.run.number}.{attempt.number}.log") in there
+        }
+
+    def is_held(self, output: Path, /) -> bool:
+        return output in self.held
+
+    def living(self) -> Mapping[Attempt, int]:
+        """The attempts that live on as nobody's child."""
         return {
             each.attempt: each.pid
             for each in self.launched

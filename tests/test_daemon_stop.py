@@ -460,6 +460,21 @@ def test_a_start_that_nobody_could_journal_is_found_and_watched(after_a_kill: Wo
     assert "12:02:10" <= second <= "12:02:55"
 
 
+def test_one_whose_process_is_hidden_is_watched_by_its_output(
+    after_a_kill: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = after_a_kill
+    monkeypatch.setattr(FakeSpawner, "orphans", lambda _, outputs: dict.fromkeys(outputs, 0))
+    monkeypatch.setattr(FakeSpawner, "is_held", lambda *_: world.clock.now() < when("12:02:10"))
+    world.crashes_at("12:01")
+    world.runs_until("12:02:55")
+    assert ["pid" in said for said in world.said("adopted")] == [False, False]
+    assert world.story("job")[0] == "12:00 succeeded: lost, exit 0"
+    first, second = world.starts("job")
+    assert first == "12:00:00"
+    assert "12:02:10" <= second <= "12:02:55"
+
+
 def test_what_was_found_is_journalled_for_the_daemon_after_that(after_a_kill: World) -> None:
     world = after_a_kill.crashes_at("12:00:30")
     (row,) = world.journal.history("job")
@@ -491,7 +506,7 @@ def test_a_burst_in_which_the_daemon_is_killed_starts_nobody_beside_itself(numbe
     world = World(text, acts={job: [Act(lasts=60)] for job in jobs})
     world.spawner.then = lambda: world.kill() if len(world.spawner.launched) == number else None
     world.crashes()
-    assert world.spawner.orphans().keys() == {each.attempt for each in world.spawner.launched}
+    assert world.spawner.living().keys() == {each.attempt for each in world.spawner.launched}
     world.crashes_at("12:00:30")
     assert len(world.said("adopted")) == number
     assert sorted(each.entry.job for each in world.spawner.launched) == sorted(jobs)

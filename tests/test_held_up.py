@@ -10,11 +10,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,11 +25,11 @@ from faketime import MINUTE, Warped
 from scheduler import control, protocol
 from scheduler.clock import Alarm
 from scheduler.protocol import Refused, Reload, Reply, Request, Status, Trigger
+from scheduler.survivors import TAG
 from scheduler.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SOON = 30.0
 START = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -80,7 +82,11 @@ class Running:
 
 @contextmanager
 def daemon(
-    folder: Path, text: str = "CRON_NAME=a @daily true\n", state: Path | None = None, **env: str
+    folder: Path,
+    text: str = "CRON_NAME=a @daily true\n",
+    state: Path | None = None,
+    whose: tuple[str, ...] = (),
+    **env: str,
 ) -> Iterator[Running]:
     crontab, state = folder / "crontab", state or folder / "state"
     crontab.write_text(text)
@@ -88,7 +94,9 @@ def daemon(
     words = ("run", str(crontab), "--state", str(state), "--log-format", "json", "--grace", "0")
     with (folder / "log").open("ab") as log:
         popen = subprocess.Popen(
-            (sys.executable, "-m", "scheduler", *words), stderr=log, env={**os.environ, **env}
+            (*whose, sys.executable, "-m", "scheduler", *words),
+            stderr=log,
+            env={**os.environ, **env},
         )
     found = Running(popen, folder, state)
     try:
@@ -293,39 +301,169 @@ UNREADABLE = {
     "cleaned": "exec env -i sleep 100",
     "renamed": "exec env -i CRON_JOB=other CRON_RUN=x sleep 100",
     "setuid": "exec ./sleeper 100",
+    "mute": "exec env -i sleep 100 >/dev/null 2>&1",
 }
+OWNER, OTHER, THIRD = 60124, 60125, 60126  # users that nothing else belongs to
+
+
+def as_user(uid: int) -> tuple[str, ...]:
+    """Run something as this user, who may read this checkout wherever that is."""
+    user = (f"--reuid={uid}", f"--regid={uid}", "--clear-groups")
+    return ("setpriv", *user, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+
+
+def set_uid(folder: Path, program: str, owner: int, name: str) -> Path:
+    """A copy of a program that runs as its owner, whoever starts it."""
+    copy = folder / name
+    copy.unlink(missing_ok=True)  # a busy one can't be written
+    shutil.copy(f"/usr/bin/{program}", copy)
+    os.chown(copy, owner, owner)
+    copy.chmod(0o4755)
+    return copy
+
+
+def forget_start(running: Running, *, is_tagged: bool) -> None:
+    """Let it be as if the daemon had been killed just after it had started its one job."""
+    running.popen.kill()
+    running.popen.wait()
+    with closing(sqlite3.connect(running.state / "journal.db")) as journal, journal:
+        journal.execute("UPDATE attempt SET started = NULL, pid = NULL, pid_started = NULL")
+    for path in (running.state / "outputs").rglob("*.log"):
+        if not is_tagged:
+            os.removexattr(path, TAG)
+
+
+def started(running: Running, number: int = 1) -> list[dict[str, Any]]:
+    until(lambda: len(running.said("started")) == number)
+    return running.said("started")
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody can look into."""
+    folder = Path(tempfile.mkdtemp(prefix="meridian-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @real
 @by_root
-@pytest.mark.parametrize("job", UNREADABLE)
-@pytest.mark.parametrize("is_journalled", [True, False], ids=["started", "in its burst"])
-def test_a_job_whose_environment_says_nothing_is_adopted_after_a_kill(
-    job: str, is_journalled: bool, tmp_path: Path
+@pytest.mark.parametrize("user", [0, OWNER], ids=["root", "user"])
+@pytest.mark.parametrize("journalled", ["started", "tagged", "untagged"])
+def test_a_job_whose_environment_says_nothing_never_runs_twice(
+    journalled: str, user: int, public: Path
 ) -> None:
-    """It is known by its number and its start, as the journal has them.
-
-    A daemon that is killed in the middle of a burst had no time for that: then by its output.
+    """Whoever started it was killed: after its start was journalled; in the burst, so that its
+    output alone tells of it; or in the moment before that, so that only who has it open does.
     """
-    shutil.copy("/bin/sleep", tmp_path / "sleeper")
-    os.chown(tmp_path / "sleeper", 65534, 65534)
-    (tmp_path / "sleeper").chmod(0o4755)
-    text = f"HOME={tmp_path}\nCRON_RETRIES=3\nCRON_NAME={job} @reboot {UNREADABLE[job]}\n"
-    text += "CRON_NAME=a @daily true\n"
-    with daemon(tmp_path, text) as first:
-        until(lambda: first.said("started"))
-        (started,) = first.said("started")
-        first.popen.kill()
-        first.popen.wait()
-        if not is_journalled:
-            with closing(sqlite3.connect(first.state / "journal.db")) as journal, journal:
-                journal.execute("UPDATE attempt SET started = NULL, pid = NULL, pid_started = NULL")
-        with daemon(tmp_path, text) as second:
-            until(lambda: second.said("adopted"))
-            second.runs("a")
-            os.killpg(started["pid"], signal.SIGKILL)
-            of_job = [line for line in second.said("started") if line["job"] == job]
-            assert {line["pid"] for line in of_job} == {started["pid"]}, "there is no other"
+    set_uid(public, "sleep", THIRD, "sleeper")
+    os.chown(public, user, user)
+    jobs = {
+        name: UNREADABLE[name] for name in UNREADABLE if (name, journalled) != ("mute", "untagged")
+    }
+    text = f"HOME={public}\nCRON_RETRY_DELAY=1s\nCRON_NAME=a @daily true\n"
+    text += "".join(f"CRON_NAME={name} @reboot {command}\n" for name, command in jobs.items())
+    whose = as_user(user) if user else ()
+    with daemon(public, text, whose=whose) as first:
+        pids = {line["job"]: line["pid"] for line in started(first, len(jobs))}
+        names = [Path(f"/proc/{pid}/comm") for pid in pids.values()]
+        until(lambda: all("sleep" in name.read_text() for name in names))
+        if journalled == "started":
+            first.popen.kill()
+            first.popen.wait()
+        else:
+            forget_start(first, is_tagged=journalled == "tagged")
+    with daemon(public, text, whose=whose) as second:
+        until(lambda: len(second.said("adopted")) == len(jobs))
+        found = {line["job"]: line.get("pid") for line in second.said("adopted")}
+        is_hidden = (user, journalled) == (OWNER, "untagged")
+        assert found == pids | ({"setuid": None} if is_hidden else {})
+        time.sleep(1.5)  # a retry would have come
+        second.runs("a")
+        assert {line["pid"] for line in second.said("started") if line["job"] in jobs} == {
+            *pids.values()
+        }
+        for pid in pids.values():
+            os.kill(pid, signal.SIGKILL)
+        until(
+            lambda: (
+                len(
+                    {
+                        line["job"]
+                        for line in second.said("started")
+                        if line["pid"] not in pids.values()
+                    }
+                )
+                > len(jobs)
+            )
+        )
+    for line in second.said("started"):
+        with suppress(ProcessLookupError):
+            os.killpg(line["pid"], signal.SIGKILL)
+
+
+@contextmanager
+def impostors(folder: Path, marks: dict[str, bytes]) -> Iterator[None]:
+    """Programs of root's that another user has started, with this in their environments.
+
+    One runs with root's rights, and one has become root altogether, as su does.
+    """
+    sleeper, becomer = set_uid(folder, "sleep", 0, "sleeper"), set_uid(folder, "setpriv", 0, "su")
+    altogether = (str(becomer), "--reuid=0", "--regid=0", "--clear-groups", "sleep", "100")
+    some = []
+    try:
+        for words in ((str(sleeper), "100"), altogether):
+            command = (*as_user(OTHER), *words)
+            some.append(subprocess.Popen(command, env=marks, start_new_session=True))
+            until(
+                lambda: Path(f"/proc/{some[-1].pid}/comm").read_text() in ("sleeper\n", "sleep\n")
+            )
+        yield
+    finally:
+        for each in some:
+            each.kill()
+            each.wait()
+
+
+HOSTILE: tuple[dict[str, bytes], ...] = (
+    {},  # exactly that attempt
+    {"CRON_JOB": b"../../x"},
+    {"CRON_RUN": b"9" * 400},
+    {"CRON_RUN": b"2"},
+    {"CRON_JOB": b"back\xffup"},
+)
+
+
+@real
+@by_root
+@pytest.mark.parametrize("is_lost", [False, True], ids=["in its burst", "journal lost"])
+def test_no_program_that_another_user_starts_is_taken_for_a_job(
+    public: Path, *, is_lost: bool
+) -> None:
+    """Whatever it says that it is: the job runs, and nothing of it is in the journal."""
+    text = "CRON_NAME=backup CRON_RETRY_DELAY=1s @reboot exec sleep 100\n"
+    with daemon(public, text) as first, ExitStack() as stack:
+        pid = started(first)[0]["pid"]
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        known = dict(each.decode().split("=", 1) for each in environment if b"CRON_" in each)
+        forget_start(first, is_tagged=False)
+        os.kill(pid, signal.SIGKILL)
+        if is_lost:
+            for path in first.state.glob("journal.db*"):
+                path.unlink()
+        for hostile in HOSTILE:
+            stack.enter_context(
+                impostors(public, {k: v.encode() for k, v in known.items()} | hostile)
+            )
+        second = stack.enter_context(daemon(public, text))
+        if is_lost:
+            until(lambda: not isinstance(second.ask(Trigger("backup")), Refused))
+        until(lambda: len(second.said("started")) > 1)
+        assert second.said("adopted") == []
+        os.kill(second.said("started")[-1]["pid"], signal.SIGKILL)
+        with closing(sqlite3.connect(second.state / "journal.db")) as journal:
+            assert set(journal.execute("SELECT job FROM run")) == {("backup",)}
 
 
 # --- the watchdog --------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ LAYERS = {
         *("shell", "shifts", "tick", "timetable", "tzif", "values", "wording", "writing"),
         *("zone_changes", "zonedata"),
     },
-    "ground": {"apart", "own_limits", "inside", "way"},
+    "ground": {"apart", "own_limits", "inside", "way", "lease"},
     "edges": {
         *(
             "archive",
@@ -51,7 +51,7 @@ LAYERS = {
             "localzone",
         ),
         *("lock", "log", "memory", "notify", "outputs", "places", "proc", "process", "sink"),
-        *("output_guard", "safe_open", "sources"),
+        *("output_guard", "safe_open", "sources", "survivors"),
         *("sql", "systemd", "versions"),
     },
     "wiring": {
@@ -77,7 +77,7 @@ ORDER = list(LAYERS)
 # One outside thing, in several places.
 PART_OF = {
     **dict.fromkeys(("sql", "database", "archive", "memory", "highwater", "in_place"), "journal"),
-    **dict.fromkeys(("proc", "limited", "limiter", "output_guard"), "process"),
+    **dict.fromkeys(("proc", "limited", "limiter", "output_guard", "survivors"), "process"),
     "sink": "log",
     "safe_open": "sources",
 }

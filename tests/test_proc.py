@@ -43,10 +43,22 @@ def add(proc: Path, pid: int, line: str, environment: bytes = b"A=1\0") -> None:
     (proc / str(pid)).mkdir()
     (proc / str(pid) / "stat").write_text(line)
     (proc / str(pid) / "environ").write_bytes(environment)
+    is_user(proc, pid)
+
+
+def is_user(proc: Path, pid: int, *uids: int) -> None:
+    """Let a process have these real, effective and saved users, then that of the file system."""
+    some = "\t".join(map(str, uids or (os.geteuid(),) * 4))
+    (proc / str(pid) / "status").write_text(f"Name:\tUid:\t9\t9\t9\t9\nUid:\t{some}\nGid:\t0\n")
+
+
+def processes_of(proc: Path, *hidden: int) -> Processes:
+    """The processes that the folder tells of; beside them live the hidden ones."""
+    return Processes(proc, exists=lambda pid: pid in hidden or (proc / str(pid)).exists())
 
 
 def pids(proc: Path) -> list[int]:
-    return [process.pid for process, _ in Processes(proc).own_leaders()]
+    return [process.pid for process, _ in processes_of(proc).own_leaders()]
 
 
 # --- with a /proc --------------------------------------------------------------------------------
@@ -54,8 +66,8 @@ def pids(proc: Path) -> list[int]:
 
 def test_a_process_is_what_its_stat_says(proc: Path) -> None:
     add(proc, 7, stat(7, start=123))
-    assert Processes(proc).find(7) == Process(7, 123, leads_session=True, session=7)
-    assert Processes(proc).find(8) is None
+    assert processes_of(proc).find(7) == Process(7, 123, leads_session=True, session=7)
+    assert processes_of(proc).find(8) is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +93,7 @@ def test_the_eldest_comes_first(proc: Path) -> None:
 
 def test_an_environment_is_bytes_and_of_two_alike_the_first_counts(proc: Path) -> None:
     add(proc, 7, stat(7), b"A=1\0B=\xff=\0no sign\0\0A=2\0=C")
-    ((_, found),) = Processes(proc).own_leaders()
+    ((_, found),) = processes_of(proc).own_leaders()
     assert (found[b"A"], found[b"B"], found[b"no sign"]) == (b"1", b"\xff=", b"")
 
 
@@ -113,18 +125,33 @@ def test_who_vanishes_or_hides_is_passed_over(proc: Path, monkeypatch: pytest.Mo
     assert pids(proc) == [7]
 
 
-def test_another_users_processes_are_none_of_ours(
-    proc: Path, monkeypatch: pytest.MonkeyPatch
+OURS, OTHER = os.geteuid(), os.geteuid() + 1
+
+
+@pytest.mark.parametrize(
+    ("uids", "is_found", "why"),
+    [
+        ((OURS, OURS, OURS, OURS), True, "it is ours"),
+        ((OURS, OURS, OURS, OTHER), True, "which files it may open says nothing of who began it"),
+        ((OTHER, OTHER, OTHER, OTHER), False, "it is another's"),
+        ((OTHER, OURS, OURS, OURS), False, "a set-uid program of ours that another has started"),
+        ((OTHER, OURS, OTHER, OURS), False, "or that went back to it"),
+        ((OURS, OTHER, OTHER, OTHER), False, "a set-uid program of another that we have started"),
+        ((OURS, OURS, OTHER, OURS), False, "it can become another's"),
+    ],
+)
+def test_only_who_is_wholly_our_users_is_ours(
+    proc: Path, uids: tuple[int, ...], is_found: bool, why: str
 ) -> None:
     add(proc, 7, stat(7))
-    monkeypatch.setattr(os, "geteuid", lambda: (proc / "7").stat().st_uid + 1)
-    assert pids(proc) == []
+    is_user(proc, 7, *uids)
+    assert pids(proc) == [7] * is_found, why
 
 
 def test_without_a_descriptor_to_spare_a_process_is_still_found(proc: Path) -> None:
     """Else a living job would be taken for gone, and started beside itself."""
     add(proc, 7, stat(7, start=123))
-    processes = Processes(proc)
+    processes = processes_of(proc)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     hoard: list[int] = []
     highest = max(int(each.name) for each in Path("/dev/fd").iterdir())
@@ -162,21 +189,21 @@ def test_a_process_of_which_there_is_nothing_is_gone(
 ) -> None:
     add(proc, 7, stat(7))
     refused(proc, monkeypatch, "7/stat", number)
-    assert Processes(proc).find(7) is None
+    assert Processes(proc, exists=lambda _: False).find(7) is None
     assert pids(proc) == []
 
 
 UNTOLD = [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO]
 
 
-@pytest.mark.parametrize("number", [*UNTOLD, errno.EACCES, errno.EPERM])
+@pytest.mark.parametrize("number", UNTOLD)
 def test_nothing_else_says_that_it_is_gone(
     proc: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     add(proc, 7, stat(7))
     refused(proc, monkeypatch, "7/stat", number)
     with pytest.raises(OSError, match=re.escape(os.strerror(number))):
-        Processes(proc).find(7)
+        processes_of(proc).find(7)
 
 
 @pytest.mark.parametrize("number", UNTOLD)
@@ -201,6 +228,56 @@ def test_who_is_not_ours_to_look_at_hides_nobody_else(
         add(proc, pid, stat(pid))
     refused(proc, monkeypatch, what, number)
     assert pids(proc) == [6, 8]
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EPERM])
+def test_who_is_hidden_is_told_from_who_is_gone(
+    proc: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As under hidepid=2, and 1: proc(5). Nobody can tell whether it is the one of that number."""
+    add(proc, 7, stat(7))
+    refused(proc, monkeypatch, "7/stat", number)
+    with pytest.raises(PermissionError):
+        processes_of(proc, 7).find(7)
+    assert Processes(proc, exists=lambda _: False).find(7) is None
+
+
+def writes(proc: Path, pid: int, *, session: int, state: str = "S") -> None:
+    """Let a process have the file `output` open to write."""
+    add(proc, pid, stat(pid, session=session, state=state))
+    (proc / str(pid) / "fd").mkdir()
+    (proc / "output").touch()
+    (proc / str(pid) / "fd/1").symlink_to(proc / "output")
+
+
+@pytest.mark.parametrize(
+    ("writers", "hidden", "leader", "why"),
+    [
+        ([(7, 7)], (), {7}, "the leader has it open"),
+        ([(8, 7)], (), {7}, "somebody in its session"),
+        ([(9, 9), (8, 7)], (), {7}, "the eldest's leader: what it put aside came after it"),
+        ([(8, 6)], (), {None}, "the leader has ended"),
+        ([(8, 6)], (6,), {0}, "the leader is hidden"),
+        ([(8, 6), (9, 9)], (), {9}, "one whose leader lives"),
+        ([], (), set(), "nobody whom we are told of"),
+    ],
+)
+def test_who_writes_a_file_is_told_by_its_sessions_leader(
+    proc: Path,
+    writers: list[tuple[int, int]],
+    hidden: tuple[int, ...],
+    leader: set[int | None],
+    why: str,
+) -> None:
+    for pid, session in writers:
+        writes(proc, pid, session=session)
+    if (8, 7) in writers:
+        add(proc, 7, stat(7, start=50))
+        (proc / "8/stat").write_text(stat(8, session=7, start=60))
+    (proc / "output").touch()
+    status = (proc / "output").stat()
+    file = status.st_dev, status.st_ino
+    assert set(processes_of(proc, *hidden).writers({file}).values()) == leader, why
 
 
 # --- without one ---------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,10 +24,12 @@ from fakes import Act, FakeClock, FakeSpawner, utc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scheduler import marks
 from scheduler.marks import scheduled
 from scheduler.model import Attempt, Entry, Exited, NotStarted, Reboot, Run, Signalled
 from scheduler.output_guard import open_output
 from scheduler.process import Ended, Launch, RealSpawner, Spawner, default_signals
+from scheduler.survivors import TAG, is_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -287,15 +289,15 @@ def test_whether_a_process_that_is_no_child_is_gone_can_be_untold(
     def full(*_: object) -> bytes:
         raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
 
-    pid = begin(real, *FOR_EVER)
     monkeypatch.setattr(Path, "read_bytes", full)
+    pid = begin(real, *FOR_EVER)
     assert real.spawner.started_at(pid) is None
     for of_another in (real.new(), real.spawner):
         real.spawner.bequeath()
         with pytest.raises(OSError, match="Too many open files in system"):
             of_another.started_at(pid)
         with pytest.raises(OSError, match="Too many open files in system"):
-            of_another.orphans()
+            of_another.orphans({Attempt(Run(1, "job", START), 2): real.output()})
 
 
 def test_the_same_pid_and_ticks_of_another_boot_are_another_process(tmp_path: Path) -> None:
@@ -402,20 +404,20 @@ def test_a_fifo_in_an_outputs_place_holds_up_nobody(tmp_path: Path, *, is_read: 
 
 @on_linux
 def test_the_next_daemon_finds_what_lives_and_nobody_else(stage: Stage, tmp_path: Path) -> None:
-    pids, attempts = {}, []
+    pids, outputs = {}, dict[Attempt, Path]()
     for command, act in (FOR_EVER, ("exit 0", Act()), FOR_EVER):
         launch = stage.prepare(job(command, name=tmp_path.name), act)
         assert isinstance(launch, Launch)
-        attempts.append(launch.attempt)
+        outputs[launch.attempt] = launch.path
         pid = stage.spawner.start(launch)
         assert isinstance(pid, int)
         pids[launch.attempt] = pid
         if isinstance(stage, RealStage):
             stage.pids.append(pid)
-    stage.wait(pids[attempts[1]])
-    assert not stage.spawner.orphans().keys() & pids.keys(), "children are no orphans"
-    found = stage.next().orphans()
-    assert {each: found.get(each) for each in attempts} == pids | {attempts[1]: None}
+    ended = list(outputs)[1]
+    stage.wait(pids.pop(ended))
+    assert stage.spawner.orphans(outputs) == {}, "children are no orphans"
+    assert stage.next().orphans(outputs) == pids
 
 
 @on_linux
@@ -427,11 +429,12 @@ def test_the_next_daemon_in_the_same_process_finds_the_children_and_hears_of_the
     pid = stage.spawner.start(launch)
     assert isinstance(pid, int)
     stage.spawner.bequeath()
-    assert stage.spawner.orphans()[launch.attempt] == pid
+    outputs = {launch.attempt: launch.path}
+    assert stage.spawner.orphans(outputs) == {launch.attempt: pid}
     stage.spawner.signal(pid, signal.SIGKILL)
     stage.wait(pid)
     assert [(each.pid, each.outcome) for each in stage.spawner.ended()] == [(pid, Signalled(9))]
-    assert launch.attempt not in stage.spawner.orphans()
+    assert stage.spawner.orphans(outputs) == {}
 
 
 # --- the stand-in alone --------------------------------------------------------------------------
@@ -1038,49 +1041,133 @@ def test_what_a_killed_daemon_started_is_found_and_told_from_what_it_put_aside(
     real.pids += pids
     eventually((real.folder / "2.log").read_bytes)
     real.pids.append(int((real.folder / "2.log").read_text()))
-    found = real.spawner.orphans()
     attempts = [Attempt(Run(n, real.folder.name, START), 2) for n in (1, 2)]
+    found = real.spawner.orphans(
+        {each: real.folder / f"{each.run.number}.log" for each in attempts}
+    )
     assert [found.get(each) for each in attempts] == pids
     assert all(real.spawner.started_at(pid) for pid in pids)
 
 
 @on_linux
 @pytest.mark.parametrize(
-    ("command", "why"),
+    ("command", "is_open", "why"),
     [
-        ("exec env -i sleep 600", "nothing is in its environment"),
-        ("exec env -i CRON_JOB=other CRON_RUN=9 CRON_ATTEMPT=1 sleep 600", "or another job's"),
-        ("env -i sleep 600 & exec env -i sleep 600 > /dev/null 2>&1", "its child has the file"),
-        ("exec env -i sh -c 'echo a > /dev/stderr; exec sleep 600'", "its copier has it"),
+        ("exec env -i sleep 600", True, "nothing is in its environment"),
+        (
+            "exec env -i CRON_JOB=other CRON_RUN=9 CRON_ATTEMPT=1 sleep 600",
+            True,
+            "or another job's",
+        ),
+        (
+            "env -i sleep 600 & exec env -i sleep 600 > /dev/null 2>&1",
+            True,
+            "its child has the file",
+        ),
+        ("exec env -i sh -c 'echo a > /dev/stderr; exec sleep 600'", True, "its copier has it"),
+        ("exec env -i sleep 600 > /dev/null 2>&1", False, "nobody has the file"),
     ],
 )
-def test_a_job_whose_environment_says_nothing_is_known_by_its_output(
-    command: str, why: str, real: RealStage
+@pytest.mark.parametrize("is_tagged", [True, False])
+def test_a_job_is_known_by_its_output_whatever_its_environment_says(
+    command: str, why: str, real: RealStage, *, is_open: bool, is_tagged: bool
 ) -> None:
-    """So one that was started in the moment before a kill -9 is not started beside itself."""
+    """So one that was started in the moment before a kill -9 is not started beside itself.
+
+    What the daemon wrote on the output tells who it is; before it did, whoever has that open.
+    """
     launch = real.prepare(job(command))
     pid = real.start(launch)
     assert isinstance(launch, Launch)
     eventually(lambda: b"CRON_RUN=1\0" not in Path(f"/proc/{pid}/environ").read_bytes())
+    eventually(lambda: is_open or not is_held(real.output()))
+    if not is_tagged:
+        os.removexattr(real.output(), TAG)
     outputs = {launch.attempt: real.output()}
     later = real.next()
     with real.output().open("rb"):  # whoever only reads it is nobody's job
         found = later.orphans(outputs).get(launch.attempt)
-    assert found is not None, why
-    if "/dev/stderr" not in command:
+    assert (found is not None) is (is_open or is_tagged), why
+    if is_tagged or (is_open and "/dev/stderr" not in command):
         assert found == pid, why
-    assert later.orphans().get(launch.attempt) is None, "it is not known otherwise"
     real.spawner.signal(pid, signal.SIGKILL)
     real.end(pid)
     eventually(lambda: launch.attempt not in later.orphans(outputs))
 
 
 @on_linux
-def test_a_process_that_another_daemon_never_marked_is_no_orphan(real: RealStage) -> None:
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
-        found = real.spawner.orphans()
-        stranger.kill()
-    assert stranger.pid not in found.values()
+@pytest.mark.parametrize(
+    ("changed", "is_found", "why"),
+    [
+        ({}, True, "it is as it was"),
+        ({"start": 1}, False, "another process has that number since"),
+        ({"pid": 2**22 + 1}, False, "there is none of that number"),
+        ({"text": b"\xff" * 20}, True, "nonsense is no tag: who has it open is asked"),
+        ({"text": b"9" * 200}, True, "nor is a number that no process has"),
+    ],
+)
+def test_what_an_output_says_of_its_process_has_to_be_true(
+    changed: dict[str, Any], is_found: bool, why: str, real: RealStage
+) -> None:
+    launch = real.prepare(job("exec sleep 600"))
+    pid = real.start(launch)
+    assert isinstance(launch, Launch)
+    tagged, start, instant = os.getxattr(launch.path, TAG).split()
+    parts = [
+        b"%d" % changed.get("pid", int(tagged)),
+        b"%d" % (int(start) + changed.get("start", 0)),
+    ]
+    os.setxattr(launch.path, TAG, changed.get("text", b" ".join([*parts, instant])))
+    found = real.next().orphans({launch.attempt: launch.path})
+    assert found == ({launch.attempt: pid} if is_found else {}), why
+
+
+@on_linux
+@pytest.mark.parametrize("is_tagged", [True, False])
+def test_without_a_journal_the_outputs_tell_which_attempts_live(
+    real: RealStage, *, is_tagged: bool
+) -> None:
+    """And what a process calls itself counts only if it has that output open."""
+    launch = real.prepare(job("exec sleep 600", name="job"))
+    assert isinstance(launch, Launch)
+    places = [real.folder / "outputs/job" / name for name in ("1.2.log", "1.2.old.log", "7.1.log")]
+    places[0].parent.mkdir()
+    pid = real.start(launch)
+    launch.path.rename(places[0])
+    for place in places[1:]:
+        place.touch()
+    if not is_tagged:
+        os.removexattr(places[0], TAG)
+    other = Attempt(Run(7, "job", START), 1)
+    marked = dict(os.environb) | marks.of_attempt(job("", name="job"), other)
+    with subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True) as impostor:
+        found = real.next().survivors(places)
+        impostor.kill()
+    assert found == {launch.attempt: pid}
+    assert real.spawner.survivors(places) == {}, "a child is none"
+
+
+@on_linux
+def test_an_output_that_nobody_is_told_to_have_open_has_one_who_is_hidden(
+    real: RealStage, tmp_path: Path
+) -> None:
+    """As a set-uid program's is: the /proc of this test tells of nobody at all."""
+    launch = real.prepare(job("exec sleep 600"))
+    pid = real.start(launch)
+    assert isinstance(launch, Launch)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/stat").touch()
+    later = RealSpawner({}, str(tmp_path), "ada", proc=tmp_path / "proc")
+    outputs = {launch.attempt: launch.path}
+    assert later.orphans(outputs) == {launch.attempt: 0}, "its number is somebody's"
+    os.removexattr(launch.path, TAG)
+    assert later.orphans(outputs) == {launch.attempt: 0}
+    assert later.is_held(launch.path)
+    real.spawner.signal(pid, signal.SIGKILL)
+    real.end(pid)
+    assert later.orphans(outputs) == {}
+    assert not later.is_held(launch.path)
+    assert not later.is_held(tmp_path / "gone")
 
 
 def test_without_proc_a_job_is_known_by_its_session(tmp_path: Path, real: RealStage) -> None:
@@ -1091,7 +1178,6 @@ def test_without_proc_a_job_is_known_by_its_session(tmp_path: Path, real: RealSt
     later = RealSpawner({}, str(tmp_path), "ada", proc=Path("/nowhere"))
     assert started is not None
     assert later.started_at(pid) == started
-    assert later.orphans() == {}
     spawner.signal(pid, signal.SIGKILL)
     real.wait(pid)
     assert spawner.started_at(pid) == started, "a zombie still has the pid"

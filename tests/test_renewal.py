@@ -325,7 +325,7 @@ class Killer:
             self._watch(Path, name)
         for name in ("take_over", "count_from", "set_last_tick", "close"):
             self._watch(Journal, name)
-        self._watch(FakeSpawner, "orphans")
+        self._watch(FakeSpawner, "survivors")
 
     def _watch(self, owner: type, name: str) -> None:
         real = getattr(owner, name)
@@ -474,7 +474,7 @@ def test_one_that_can_not_be_written_to_its_end_takes_no_place(
         return {}
 
     is_text(scene.path)
-    monkeypatch.setattr(FakeSpawner, "orphans", reads)
+    monkeypatch.setattr(FakeSpawner, "survivors", reads)
     with pytest.raises(MeridianError, match="can't be written to its end"):
         scene.renews()
     others[0].close()
@@ -618,7 +618,7 @@ def test_a_daemon_that_meets_a_damage_ends_at_once_and_leaves_its_jobs_alone() -
     assert world.signals() == []
     assert world.spawner.descriptors == set()
     assert world.said("journal")
-    assert [attempt.run.job for attempt in world.spawner.orphans()] == ["long"]
+    assert [attempt.run.job for attempt in world.spawner.living()] == ["long"]
 
 
 def test_one_that_is_asked_to_stop_stops() -> None:

@@ -347,6 +347,62 @@ def test_what_an_adopted_process_left_behind_is_ended_with_it(scene: Scene) -> N
     assert scene.told(running) == [(30, TERM), (40, KILL)]
 
 
+def hide(scene: Scene, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system not tell who has its number."""
+
+    def hidden(*_: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(FakeSpawner, "started_at", hidden)
+    running.output = Path("output")
+    scene.spawner.held = {Path("output")}
+
+
+def test_where_its_number_is_hidden_whoever_has_its_output_open_stands_for_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger with that number does not: else it would count as the job for ever."""
+    running = scene.start("job", LONG, is_adopted=True)
+    hide(scene, running, monkeypatch)
+    assert list(scene.watch.vanished()) == []
+    scene.pass_(1)
+    scene.spawner.held.clear()
+    assert list(scene.watch.vanished()) == [running]
+    scene.watch.end_all()
+    assert scene.told(running) == []
+
+
+def test_a_process_that_is_hidden_is_watched_by_its_output_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = scene.start("other", LONG, timeout=10)
+    entry, attempt = other.entry, Attempt(Run(9, "job", NOON), 1)
+    running = Running(entry, attempt, 0, NOON, NOON, adopted=0)
+    hide(scene, running, monkeypatch)
+    scene.watch.add(running)
+    assert (scene.watch.find(9), list(scene.watch.vanished())) == (running, [])
+    scene.watch.doom(running, Reason.KILLED)
+    scene.pass_(30)
+    assert [pid for _, pid, _ in scene.spawner.signals] == [other.pid], "nobody else is signalled"
+    scene.spawner.held.clear()
+    assert list(scene.watch.vanished()) == [running]
+    assert len(scene.watch) == 0
+
+
+def test_a_stop_does_not_wait_for_who_is_hidden(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can end it, and the next daemon finds it by its output."""
+    other = scene.start("other", LONG)
+    running = Running(other.entry, Attempt(Run(9, "job", NOON), 1), 0, NOON, NOON, adopted=0)
+    hide(scene, running, monkeypatch)
+    scene.watch.add(running)
+    assert len(scene.watch) == 2
+    scene.watch.end_all()
+    assert list(scene.watch.all()) == [other]
+    assert scene.watch.find(9) is None
+
+
 # --- what can't be told ---------------------------------------------------------------------------
 
 
