@@ -34,6 +34,18 @@ class SourceRefused(MeridianError):
         self.hint = hint
 
 
+class NotRoots(SourceRefused):
+    """A crontab that root named could be changed by somebody else, and nobody said that they may.
+
+    `warning` is what is said of it where somebody did.
+    """
+
+    def __init__(self, file: str, message: str, hint: str) -> None:
+        way = "give --trust-owner: then they run what they like as root"
+        super().__init__(file, "not-trusted", message, f"{hint}, or {way}" if hint else way)
+        self.warning = f"{message}; meridian run takes it with --trust-owner alone"
+
+
 class JournalError(MeridianError):
     """The journal can't be opened, or was written by a newer Meridian."""
 

@@ -1,36 +1,62 @@
-"""A path in the user's places and that user in, an open descriptor out that no link led astray.
+"""A crontab's path and a user in, an open descriptor out that nobody else could put there.
 
-Links are gone along one by one, from open folder to open folder, so that nobody can put another
-file in between what is checked and what is opened. What it is a descriptor of is for the caller to
-check.
+Each folder on the way is this user's or root's, and nobody else's to write, see `way`. Links are
+gone along one by one, from open folder to open folder, so that nobody can put another file in
+between what is checked and what is opened.
 """
 
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import stat
 from contextlib import ExitStack
 from pathlib import Path
 
-from scheduler.errors import SourceRefused
+from scheduler import way
+from scheduler.errors import NotRoots, SourceRefused
 
 _MOST_LINKS = 40  # as many as Linux follows
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 # Of a folder on the way only its name is needed, which O_PATH asks no right to read for.
 _ON_THE_WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW
-_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC | os.O_DIRECTORY
+_FOLDER = _ON_THE_WAY | os.O_DIRECTORY
 
 
-def opened(file: str, uid: int) -> int:
-    """Open a file, which may be a link of this user or of root, through others of theirs.
+def opened(file: str, *, named: bool, uid: int | None) -> int:
+    """Open a crontab that is `named`, or one of the user's places; `uid` None trusts everybody.
 
-    Raises SourceRefused for a link of somebody else, or one that leads nowhere or in a circle;
-    OSError for what keeps any file from being opened.
+    What is in the places, and what root named, may be a link of this user or of root, through
+    others of theirs. A named one may stand in a folder like /tmp, where all have what is their own.
+    Raises SourceRefused (NotRoots for root's named ones) where others could put another file there,
+    and for a link that leads nowhere or in a circle; OSError for what keeps it from being opened.
     """
+    if uid is None or (named and uid):
+        return os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return _trusted(file, uid, sticky=named)
+    except SourceRefused as refused:
+        if named and refused.code == "not-trusted":
+            raise NotRoots(file, refused.message, refused.hint) from refused
+        raise
+
+
+def _trusted(file: str, uid: int, *, sticky: bool) -> int:
+    try:
+        return _gone_along(file, uid, sticky=sticky)
+    except way.Untrusted as doubt:
+        why = f"others could put another in its place: {doubt.path}: {doubt.why}"
+        raise SourceRefused(file, "not-trusted", why, doubt.advice) from doubt
+
+
+def _gone_along(file: str, uid: int, *, sticky: bool) -> int:
     path = Path(file)
     with ExitStack() as stack:
-        at = _kept(stack, os.open(path.parent, _FOLDER))
+        where = str(path.parent.absolute())
+        at = _kept(stack, way.names(path.parent, uid))
+        way.judge(at, where, uid, sticky=sticky)
         left, links = [path.name], 0
         while left:
             name = left.pop(0)
@@ -40,10 +66,12 @@ def opened(file: str, uid: int) -> int:
                 if links > _MOST_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
                 if target.startswith("/"):
-                    at = _kept(stack, os.open("/", _FOLDER))
+                    at, where = _kept(stack, os.open("/", _FOLDER)), "/"
                 left = [part for part in target.split("/") if part not in ("", ".")] + left
             elif left:
-                at = _kept(stack, os.open(name, _ON_THE_WAY | os.O_DIRECTORY, dir_fd=at))
+                at = _kept(stack, os.open(name, _FOLDER, dir_fd=at))
+                where = os.path.normpath(os.path.join(where, name))  # noqa: PTH118 (`..` is gone along)
+                way.judge(at, where, uid)
             else:
                 return os.open(name, _FILE, dir_fd=at)
     raise SourceRefused(file, "not-regular", "it is a link to a folder", "name the files in it")
@@ -72,3 +100,55 @@ def _target(file: str, name: str, at: int, uid: int) -> str | None:
         whose = f"it is a link that belongs to user {status.st_uid}, not to user {uid} or root"
         raise SourceRefused(file, "not-trusted", whose, "put the file itself there")
     return target
+
+
+def judge(
+    file: str, descriptor: int, *, named: bool, uid: int | None
+) -> tuple[tuple[str, str], ...]:
+    """Return what is doubtful about an open crontab (code and sentence).
+
+    Raises SourceRefused (NotRoots for root's named ones) where it can't be trusted. See `opened`.
+    """
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        hint = "name the files in it" if stat.S_ISDIR(status.st_mode) else "copy it into a file"
+        raise SourceRefused(file, "not-regular", f"it is {_kind(status.st_mode)}", hint)
+    if status.st_mode & stat.S_IWOTH:
+        raise SourceRefused(file, "not-trusted", "everybody can write it", f"chmod o-w {file}")
+    group = bool(status.st_mode & stat.S_IWGRP)
+    if named and uid == 0:
+        _check_roots(file, descriptor, status)
+    if named:
+        is_doubtful = group and not _is_owners_alone(status)
+        warning = ("group-writable", f"its group can write it; chmod g-w {file}")
+        return (warning,) if is_doubtful else ()
+    if group:
+        raise SourceRefused(file, "not-trusted", "its group can write it", f"chmod g-w {file}")
+    if status.st_uid not in (0, uid):
+        owner = f"it belongs to user {status.st_uid}, not to user {uid} or root"
+        raise SourceRefused(file, "not-trusted", owner, f"chown {uid} {file}")
+    return ()
+
+
+def _check_roots(file: str, descriptor: int, status: os.stat_result) -> None:
+    """Raise NotRoots for an open file that root named and somebody else can write."""
+    if status.st_uid != 0:
+        owner = f"it belongs to user {status.st_uid}, not to root"
+        raise NotRoots(file, owner, f"chown root {file}")
+    if status.st_mode & stat.S_IWGRP and not way.is_alone(descriptor, status.st_gid, 0):
+        raise NotRoots(file, "its group can write it", f"chmod g-w {file}")
+
+
+def _is_owners_alone(status: os.stat_result) -> bool:
+    """Say whether a file's group is its owner's own: of the same name, with nobody else in it."""
+    try:
+        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    own = owner.pw_gid == group.gr_gid and owner.pw_name == group.gr_name
+    return own and not {*group.gr_mem} - {owner.pw_name}
+
+
+def _kind(mode: int) -> str:
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
+    return next((word for test, word in kinds if test(mode)), "a device")

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import errno
-import grp
 import os
 import pwd
 import re
 import stat
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 from scheduler import crontab, safe_open, zonedata
-from scheduler.errors import SourceRefused
+from scheduler.errors import NotRoots, SourceRefused
 from scheduler.lines import hidden, split
 from scheduler.model import Crontab, Expression, Problem, Severity
 from scheduler.remarks import Remark, in_order, problem, told_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from scheduler.model import Entry
@@ -43,8 +42,9 @@ Stamp = tuple[object, ...]
 class Reading:
     """How files are read: by whom, with which zone and salt, in which form, how strictly.
 
-    `named` files come from the command line, others from the user's places. Entries for users
-    other than `user` are errors; with `keep_others` they stay among the entries all the same.
+    `named` files come from the command line, others from the user's places. Root's named ones that
+    somebody else could change are read only where it `trusts` them, with a warning. Entries for
+    users other than `user` are errors; with `keep_others` they stay among the entries all the same.
     """
 
     uid: int
@@ -52,6 +52,7 @@ class Reading:
     zone: ZoneInfo
     salt: str = ""
     named: bool = False
+    trusts: bool = False
     system: bool = False
     keep_others: bool = False
 
@@ -127,28 +128,57 @@ def stamp(path: Path) -> Stamp | None:
     return (status.st_dev, status.st_ino, status.st_size, *changes)
 
 
-def read(file: str, *, named: bool, uid: int) -> Text:
-    """Return the bytes of one crontab that this user can trust.
+def stamp_of_ways(files: Sequence[str]) -> Stamp:
+    """Return what differs when others may, or may no longer, write a folder on the way."""
+    folders = {folder for file in files for folder in Path(file).absolute().parents}
+    return tuple(_owners(folder) for folder in sorted(folders))
+
+
+def _owners(folder: Path) -> Stamp | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return (status.st_mode, status.st_uid, status.st_gid)
+
+
+def read(file: str, *, named: bool, uid: int, trusts: bool = False) -> Text:
+    """Return the bytes of one crontab that this user can trust, or `trusts` though others have it.
 
     Raises SourceRefused. A FIFO or device can't hang it, a huge file can't fill the memory.
     """
     try:
-        descriptor = _opened(file) if named else safe_open.opened(file, uid)
         try:
-            status = os.fstat(descriptor)
-            warnings = _distrust(file, status, named=named, uid=uid)
-            if status.st_size > MOST_BYTES:
-                raise _too_large(file)
-            with os.fdopen(descriptor, "rb", closefd=False) as stream:
-                return Text(read_stream(file, stream), warnings)
-        finally:
-            os.close(descriptor)
+            return _read(file, named=named, uid=uid)
+        except NotRoots as doubt:
+            if not trusts:
+                raise
+            text = _read(file, named=True, uid=None)
+            return replace(text, warnings=(("not-roots", doubt.warning), *text.warnings))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise _refusal(file, error) from error
 
 
-def _opened(file: str) -> int:
-    return os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def check_place(file: str, uid: int) -> None:
+    """Raise SourceRefused where others could put another in the place of one that is to come."""
+    try:
+        os.close(safe_open.opened(file, named=False, uid=uid))
+    except OSError:  # it is not there, nor need its folder be
+        return
+
+
+def _read(file: str, *, named: bool, uid: int | None) -> Text:
+    """Read a crontab with care for what this user may trust; None: it is trusted whatever it is."""
+    descriptor = safe_open.opened(file, named=named, uid=uid)
+    try:
+        warnings = safe_open.judge(file, descriptor, named=named, uid=uid)
+        status = os.fstat(descriptor)
+        if status.st_size > MOST_BYTES:
+            raise _too_large(file)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return Text(read_stream(file, stream), warnings)
+    finally:
+        os.close(descriptor)
 
 
 def read_stream(file: str, stream: BinaryIO) -> bytes:
@@ -177,42 +207,6 @@ def _refusal(file: str, error: OSError | ValueError) -> SourceRefused:
     return SourceRefused(file, "unreadable", f"it can't be read: {why}")
 
 
-def _distrust(
-    file: str, status: os.stat_result, *, named: bool, uid: int
-) -> tuple[tuple[str, str], ...]:
-    if not stat.S_ISREG(status.st_mode):
-        hint = "name the files in it" if stat.S_ISDIR(status.st_mode) else "copy it into a file"
-        raise SourceRefused(file, "not-regular", f"it is {_kind(status.st_mode)}", hint)
-    if status.st_mode & stat.S_IWOTH:
-        raise SourceRefused(file, "not-trusted", "everybody can write it", f"chmod o-w {file}")
-    group = bool(status.st_mode & stat.S_IWGRP)
-    if named:
-        is_doubtful = group and not _is_owners_alone(status)
-        warning = ("group-writable", f"its group can write it; chmod g-w {file}")
-        return (warning,) if is_doubtful else ()
-    if group:
-        raise SourceRefused(file, "not-trusted", "its group can write it", f"chmod g-w {file}")
-    if status.st_uid not in (0, uid):
-        owner = f"it belongs to user {status.st_uid}, not to user {uid} or root"
-        raise SourceRefused(file, "not-trusted", owner, f"chown {uid} {file}")
-    return ()
-
-
-def _is_owners_alone(status: os.stat_result) -> bool:
-    """Say whether a file's group is its owner's own: of the same name, with nobody else in it."""
-    try:
-        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
-    except KeyError:
-        return False
-    own = owner.pw_gid == group.gr_gid and owner.pw_name == group.gr_name
-    return own and not {*group.gr_mem} - {owner.pw_name}
-
-
-def _kind(mode: int) -> str:
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
-    return next((word for test, word in kinds if test(mode)), "a device")
-
-
 def load(
     files: Sequence[str], how: Reading, *, drafts: Mapping[str, bytes] = MappingProxyType({})
 ) -> Loaded:
@@ -237,7 +231,9 @@ def _load_one(file: str, how: Reading, drafts: Mapping[str, bytes]) -> tuple[Cro
     try:
         if file in drafts:
             return _parsed(file, Text(drafts[file]), how), False
-        return _parsed(file, read(file, named=how.named, uid=how.uid), how), False
+        return _parsed(
+            file, read(file, named=how.named, uid=how.uid, trusts=how.trusts), how
+        ), False
     except SourceRefused as refused:
         failed = how.named or refused.code != "missing"
         severity = Severity.ERROR if failed else Severity.WARNING

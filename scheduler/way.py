@@ -44,23 +44,71 @@ def opened(folder: Path, uid: int, *, make: bool = False) -> int:
     folder itself can be trusted is for the caller to ask. Raises Untrusted for one on the way that
     can't be, OSError for what keeps any folder from being opened.
     """
-    left = list(folder.absolute().parts[1:])
     with closing(_Way(uid)) as way:
-        while left:
-            name = left.pop(0)
-            way.check()
-            target = way.target(name)
-            if target is not None:
-                left = target + left
-                continue
-            try:
-                way.enter(name)
-            except FileNotFoundError:
-                if not make:
-                    raise
-                way.make(name, 0o755 if left else 0o700)
-                way.enter(name)
+        way.go_along(folder, make=make)
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way.at)
+
+
+def names(folder: Path, uid: int) -> int:
+    """Open a folder, as `opened`, for the names in it alone: no right to read it is asked for."""
+    with closing(_Way(uid)) as way:
+        way.go_along(folder, make=False)
+        return os.dup(way.at)
+
+
+def judge(folder: int, path: str, uid: int, *, sticky: bool = True) -> None:
+    """Raise Untrusted if somebody else could put another file in the place of one in this folder.
+
+    With `sticky` such a folder may be everybody's, as on the way.
+    """
+    _judge(folder, path, _trusted(uid), uid, sticky=sticky)
+
+
+def _judge(folder: int, path: str, trusted: set[int], uid: int, *, sticky: bool) -> None:
+    status = os.fstat(folder)
+    _judge_owner(path, status.st_uid, trusted, uid)
+    if (sticky and status.st_mode & stat.S_ISVTX) or _is_read_only(folder):
+        return
+    if status.st_mode & stat.S_IWOTH:
+        raise Untrusted(path, "everybody can write it", f"chmod o-w {path}")
+    if status.st_mode & stat.S_IWGRP and not _is_alone(path, status.st_gid, trusted):
+        raise Untrusted(path, "its group can write it", f"chmod g-w {path}")
+
+
+def _judge_owner(path: str, owner: int, trusted: set[int], uid: int) -> None:
+    if owner not in trusted:
+        raise Untrusted(path, f"it belongs to user {owner}, not to user {uid} or root")
+
+
+def _trusted(uid: int) -> set[int]:
+    """Return whom this user trusts.
+
+    Whoever has the root folder has the machine; in a container that need not be its root.
+    """
+    return {0, uid, os.stat("/").st_uid}  # noqa: PTH116 (a path of this module is a text)
+
+
+def _is_read_only(folder: int) -> bool:
+    """Say whether nobody can write it whatever its mode, as a volume of Kubernetes: statvfs(3)."""
+    with suppress(OSError):
+        return bool(os.fstatvfs(folder).f_flag & os.ST_RDONLY)
+    return False
+
+
+def is_alone(file: int, gid: int, uid: int) -> bool:
+    """Say whether nobody but this user and root can write an open file though its group can."""
+    return _is_alone(file, gid, _trusted(uid))
+
+
+def _is_alone(path: str | int, gid: int, trusted: set[int]) -> bool:
+    """Say whether nobody else is in a group that can write what is there, nor let in by an ACL.
+
+    With an ACL the group's bits are the most that any user in it may do: acl(5).
+    """
+    with suppress(AttributeError, OSError):  # macOS has no such call, most folders no ACL
+        os.getxattr(path, _ACL)
+        return False
+    return is_private(gid, trusted) and not _others_begin_in(gid, trusted)
 
 
 class _Way:
@@ -70,30 +118,32 @@ class _Way:
         self.at = os.open("/", _ON_THE_WAY)
         self._path = "/"
         self._links = 0
-        # Whoever has the root folder has the machine; in a container that need not be its root.
-        self._trusted = {0, uid, os.fstat(self.at).st_uid}
+        self._trusted = _trusted(uid)
         self._uid = uid
 
     def close(self) -> None:
         os.close(self.at)
 
-    def check(self) -> None:
-        """Raise Untrusted if somebody else could rename what is in this folder."""
-        status = os.fstat(self.at)
-        self._check_owner(self._path, status.st_uid)
-        if status.st_mode & stat.S_ISVTX:
-            return
-        if status.st_mode & stat.S_IWOTH:
-            raise Untrusted(self._path, "everybody can write it", f"chmod o-w {self._path}")
-        if status.st_mode & stat.S_IWGRP and not self._is_private(status.st_gid):
-            raise Untrusted(self._path, "its group can write it", f"chmod g-w {self._path}")
+    def go_along(self, folder: Path, *, make: bool) -> None:
+        """Go to a folder, and `make` what is missing; Untrusted where it can't be trusted."""
+        left = list(folder.absolute().parts[1:])
+        while left:
+            name = left.pop(0)
+            _judge(self.at, self._path, self._trusted, self._uid, sticky=True)
+            target = self.target(name)
+            if target is not None:
+                left = target + left
+                continue
+            if make:
+                self.make(name, 0o755 if left else 0o700)
+            self.enter(name)
 
     def target(self, name: str) -> list[str] | None:
         """Return the names that a link of this name stands for; None if it is no link."""
         with suppress(FileNotFoundError):
             status = os.stat(name, dir_fd=self.at, follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode):
-                self._check_owner(self._below(name), status.st_uid)
+                _judge_owner(self._below(name), status.st_uid, self._trusted, self._uid)
                 return self._names(os.readlink(name, dir_fd=self.at))
         return None
 
@@ -118,20 +168,6 @@ class _Way:
 
     def _below(self, name: str) -> str:
         return os.path.normpath(os.path.join(self._path, name))  # noqa: PTH118 (`..` is gone along)
-
-    def _check_owner(self, path: str, owner: int) -> None:
-        if owner not in self._trusted:
-            raise Untrusted(path, f"it belongs to user {owner}, not to user {self._uid} or root")
-
-    def _is_private(self, gid: int) -> bool:
-        """Say whether nobody else is in a group that can write this folder, nor let in by an ACL.
-
-        With an ACL the group's bits are the most that any user in it may do: acl(5).
-        """
-        with suppress(AttributeError, OSError):  # macOS has no such call, most folders no ACL
-            os.getxattr(self._path, _ACL)
-            return False
-        return is_private(gid, self._trusted) and not _others_begin_in(gid, self._trusted)
 
 
 def is_private(gid: int, users: Iterable[int]) -> bool:

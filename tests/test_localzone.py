@@ -200,7 +200,8 @@ def test_entries_without_a_zone_go_with_the_machine(
     file.write_text("0 9 * * * at-nine\nCRON_TZ=Asia/Tokyo 0 9 * * * open-market\n")
     monkeypatch.delenv("TZ", raising=False)
     monkeypatch.setattr(localzone, "LOCALTIME", localtime)
-    crontabs = library.of([str(file)], places({}, os.geteuid(), state=tmp_path), system=False)
+    own = places({}, os.geteuid(), state=tmp_path)
+    crontabs = library.of([str(file)], own, system=False, trusts=False)
     berlin, before = crontabs.load().entries, crontabs.stamps()
     put(tmp_path, "localtime", LIMA)
     assert crontabs.stamps() != before

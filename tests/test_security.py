@@ -182,13 +182,13 @@ def test_nobody_else_can_plant_a_crontab(open_folder: Path, how: str) -> None:
     }[how]
     subprocess.run(as_user(OTHER, "sh", "-c", script), check=True, capture_output=True)
     environment = {**os.environ, "CONFIGURATION_DIRECTORY": str(config)}
-    command = (sys.executable, "-m", "scheduler", "list", "--json")
-    told = subprocess.run(
-        as_user(OWNER, *CAN_READ, *command), check=False, env=environment, capture_output=True
-    )
-    assert (told.returncode, told.stdout) == (1, b"")
-    assert wanted.exists()
-    assert re.search(rb"belongs to user 60125", told.stderr), told.stderr
+    command = as_user(OWNER, *CAN_READ, sys.executable, "-m", "scheduler", "list", "--json")
+    for mode, why in ((0o777, "everybody can write it"), (0o755, "belongs to user 60125")):
+        config.chmod(mode)
+        told = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+        assert (told.returncode, told.stdout) == (1, "")
+        assert wanted.exists()
+        assert why in told.stderr
 
 
 # --- secrets --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import socket
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,7 @@ from scheduler.sources import (
     read,
     read_stream,
     stamp,
+    stamp_of_ways,
     within,
 )
 
@@ -100,7 +102,7 @@ def test_who_else_can_write_it_decides(
 @pytest.mark.usefixtures("_shared")
 def test_a_named_file_of_a_group_is_warned_about(crontab: Path) -> None:
     crontab.chmod(0o664)
-    ((code, sentence),) = read(str(crontab), named=True, uid=ME).warnings
+    ((code, sentence),) = read(str(crontab), named=True, uid=STRANGER).warnings
     assert code == "group-writable"
     assert "its group can write it" in sentence
 
@@ -123,7 +125,7 @@ def test_a_group_of_the_owner_s_own_is_nobody_else(
     monkeypatch.setattr(pwd, "getpwuid", lambda _uid: account)
     entry = grp.struct_group((group, "x", gid, members))
     monkeypatch.setattr(grp, "getgrgid", lambda _gid: entry)
-    assert bool(read(str(crontab), named=True, uid=ME).warnings) == is_warned
+    assert bool(read(str(crontab), named=True, uid=STRANGER).warnings) == is_warned
 
 
 def test_a_file_of_another_user_is_refused_in_the_places(crontab: Path) -> None:
@@ -200,7 +202,7 @@ def test_a_link_of_somebody_else_is_refused_though_it_leads_to_ones_own(
     said = f"it is a link that belongs to user {STRANGER}, not to user {ME} or root"
     with pytest.raises(SourceRefused, match=said):
         read(str(link), named=False, uid=ME)
-    assert read(str(link), named=True, uid=ME).data
+    assert read(str(link), named=True, uid=STRANGER).data
 
 
 @pytest.mark.parametrize(
@@ -276,6 +278,138 @@ def test_a_swapped_config_map_is_another_stamp(crontab: Path) -> None:
     (folder / "..new").rename(folder / "..data")
     assert stamp(link) != before
     assert [path.name for path in within(folder)] == ["job"]
+
+
+# --- who else could put another in its place -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "why", "advice"),
+    [
+        (0o777, "everybody can write it", "chmod o-w"),
+        (0o1777, "everybody can write it", "chmod o-w"),  # what others put into it would be read
+        (0o775, "its group can write it", "chmod g-w"),
+    ],
+)
+@pytest.mark.usefixtures("_shared")
+def test_a_crontab_in_a_folder_that_others_can_write_is_refused(
+    crontab: Path, mode: int, why: str, advice: str
+) -> None:
+    folder = crontab.parent
+    folder.chmod(mode)
+    with pytest.raises(SourceRefused) as refused:
+        read(str(crontab), named=False, uid=ME)
+    said = f"others could put another in its place: {folder}: {why}; {advice} {folder}"
+    assert str(refused.value) == f"{crontab}: {said}"
+    assert read(str(crontab), named=True, uid=STRANGER).data, "who names it has looked"
+    folder.chmod(0o755)
+    assert read(str(crontab), named=False, uid=ME).data
+
+
+def test_so_it_is_where_a_folder_above_it_can_be_written_or_a_link_leads_there(
+    crontab: Path,
+) -> None:
+    crontab.parent.chmod(0o777)
+    (crontab.parent / "below").mkdir(mode=0o755)
+    below, link = crontab.parent / "below/crontab", crontab.parent / "below/link"
+    crontab.rename(below)
+    link.symlink_to("crontab")
+    for path in (below, link):
+        with pytest.raises(SourceRefused, match="everybody can write it"):
+            read(str(path), named=False, uid=ME)
+    crontab.parent.chmod(0o755)
+    (crontab.parent / "open").mkdir()
+    (crontab.parent / "open").chmod(0o777)
+    below.rename(crontab.parent / "open/crontab")
+    link.unlink()
+    link.symlink_to("../open/crontab")
+    with pytest.raises(SourceRefused, match=f"{crontab.parent}/open: everybody can write it"):
+        read(str(link), named=False, uid=ME)
+    (crontab.parent / "open").chmod(0o1777)
+    assert read(str(link), named=False, uid=ME).data, "as in /tmp, each has what is their own"
+
+
+def test_a_folder_that_is_mounted_read_only_is_nobodys_to_write(
+    crontab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So Kubernetes mounts a ConfigMap, of mode 0777."""
+    crontab.parent.chmod(0o777)
+    flags = SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID)
+    monkeypatch.setattr(os, "fstatvfs", lambda _: flags)
+    assert read(str(crontab), named=False, uid=ME).data
+
+
+def test_a_folder_that_others_may_write_from_now_on_is_another_stamp(crontab: Path) -> None:
+    """So that the daemon says so before the next minute."""
+    before = stamp_of_ways([str(crontab)])
+    assert stamp_of_ways([str(crontab)]) == before
+    crontab.parent.chmod(0o777)
+    assert stamp_of_ways([str(crontab)]) != before
+    assert stamp_of_ways(["/no/such/crontab"]) == stamp_of_ways(["/no/such/crontab"])
+
+
+def give(path: Path, *, group: bool = False) -> None:
+    """Give it to another user, or let it be written by a group that is not root's."""
+    if group:
+        path.chmod(path.stat().st_mode | 0o020)
+    os.chown(path, 0 if group else STRANGER, STRANGER)
+
+
+@pytest.mark.skipif(ME != 0, reason="it is about root's crontabs, and gives files away")
+class TestRoots:
+    """What root names on the command line runs as root, so that nobody else may change it."""
+
+    @pytest.mark.parametrize(
+        ("spoil", "said", "advice"),
+        [
+            (give, f"it belongs to user {STRANGER}, not to root", "chown root {0}"),
+            (lambda f: give(f, group=True), "its group can write it", "chmod g-w {0}"),
+            (lambda f: f.parent.chmod(0o777), "others could put another in its place: {1}: everybody can write it", "chmod o-w {1}"),
+            (lambda f: give(f.parent, group=True), "others could put another in its place: {1}: its group can write it", "chmod g-w {1}"),
+            (lambda f: give(f.parent), f"others could put another in its place: {{1}}: it belongs to user {STRANGER}, not to user 0 or root", ""),
+        ],
+    )  # fmt: skip
+    def test_a_named_crontab_that_others_can_change_is_refused_unless_they_may(
+        self, crontab: Path, spoil: Callable[[Path], object], said: str, advice: str
+    ) -> None:
+        assert read(str(crontab), named=True, uid=0).warnings == ()
+        spoil(crontab)
+        said, advice = (each.format(crontab, crontab.parent) for each in (said, advice))
+        with pytest.raises(SourceRefused) as refused:
+            read(str(crontab), named=True, uid=0)
+        way = "give --trust-owner: then they run what they like as root"
+        assert (refused.value.code, refused.value.message) == ("not-trusted", said)
+        assert refused.value.hint == (f"{advice}, or {way}" if advice else way)
+        text = read(str(crontab), named=True, uid=0, trusts=True)
+        assert text.data
+        assert text.warnings[0] == (
+            "not-roots",
+            f"{said}; meridian run takes it with --trust-owner alone",
+        )
+
+    def test_so_is_one_that_a_link_of_another_user_leads_to(self, crontab: Path) -> None:
+        link = crontab.parent / "link"
+        link.symlink_to("crontab")
+        assert read(str(link), named=True, uid=0).data
+        os.chown(link, STRANGER, -1, follow_symlinks=False)
+        with pytest.raises(SourceRefused, match=f"a link that belongs to user {STRANGER}"):
+            read(str(link), named=True, uid=0)
+        assert read(str(link), named=True, uid=0, trusts=True).data
+
+    def test_what_everybody_can_write_is_refused_all_the_same(self, crontab: Path) -> None:
+        os.chown(crontab, STRANGER, -1)
+        crontab.chmod(0o666)
+        with pytest.raises(SourceRefused, match="everybody can write it"):
+            read(str(crontab), named=True, uid=0, trusts=True)
+
+    def test_one_of_its_own_in_a_sticky_folder_is_read(self, crontab: Path) -> None:
+        crontab.parent.chmod(0o1777)
+        assert read(str(crontab), named=True, uid=0).warnings == ()
+
+    def test_in_its_places_no_word_makes_up_for_another_owner(self, crontab: Path) -> None:
+        os.chown(crontab, STRANGER, -1)
+        with pytest.raises(SourceRefused, match="it belongs to user"):
+            read(str(crontab), named=False, uid=0, trusts=True)
 
 
 # --- no files ------------------------------------------------------------------------------------
@@ -500,7 +634,7 @@ def test_a_draft_stands_for_the_file(crontab: Path) -> None:
 @pytest.mark.usefixtures("_shared")
 def test_a_doubtful_file_is_read_and_remarked_on(crontab: Path) -> None:
     crontab.chmod(0o664)
-    loaded = load((str(crontab),), replace(HOW, named=True))
+    loaded = load((str(crontab),), replace(HOW, named=True, uid=STRANGER))
     assert [problem.code for problem in loaded.problems] == ["group-writable"]
     assert len(loaded.entries) == 1
 
@@ -583,9 +717,10 @@ def test_without_descriptors_the_crontabs_of_the_last_look_are_there(crontab: Pa
     before = files.stamps()
     with without_descriptors():
         assert files.stamps() == before
-    assert set(before) == {str(crontab), "the machine's zone", "ignored files"}
+    others = {"the machine's zone", "ignored files", "who can write the folders"}
+    assert set(before) == {str(crontab)} | others
     crontab.unlink()
-    assert set(files.stamps()) == {"the machine's zone", "ignored files"}
+    assert set(files.stamps()) == others
 
 
 def test_root_alone_may_ask_the_log_for_silence_in_a_table_of_its_own(tmp_path: Path) -> None:

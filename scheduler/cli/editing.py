@@ -105,6 +105,7 @@ def edit(state: given.State = None) -> None:
 def _base(path: Path) -> Base:
     stamp = sources.stamp(path)
     if not sources.is_there(path) and not path.is_symlink():
+        sources.check_place(str(path), os.geteuid())
         return Base(path, None, stamp)
     return Base(path, sources.read(str(path), named=False, uid=os.geteuid()).data, stamp)
 
@@ -234,7 +235,7 @@ def install(
     if file == given.STDIN:
         data = sources.read_stream(file, sys.stdin.buffer)
     else:
-        text = sources.read(file, named=True, uid=os.geteuid())
+        text = sources.read(file, named=True, uid=os.geteuid(), trusts=True)
         data = text.data
         for _, sentence in text.warnings:
             show.remark(f"{file}: {sentence}")

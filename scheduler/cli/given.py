@@ -134,8 +134,10 @@ def journal(state: Path | None, *, must_exist: bool = False) -> Journal:
     return Journal.in_memory()
 
 
-def how(zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False) -> Reading:
-    """Return how this process reads crontabs."""
+def how(
+    zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False, trusts: bool = True
+) -> Reading:
+    """Return how this process reads crontabs: those that it won't run it need not mistrust."""
     uid = os.geteuid()
     return Reading(
         uid=uid,
@@ -143,6 +145,7 @@ def how(zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False)
         zone=zone,
         salt=machine.salt(),
         named=named,
+        trusts=trusts,
         system=system,
         keep_others=keep_others,
     )

@@ -36,10 +36,15 @@ class Files:
 
     def stamps(self) -> Mapping[str, Stamp]:
         """See `Library`."""
-        found = {file: sources.stamp(Path(file)) for file in self._paths()}
+        files = self._paths()
+        found = {file: sources.stamp(Path(file)) for file in files}
         there = {file: stamp for file, stamp in found.items() if stamp is not None}
-        ignored = tuple(problem.file for problem in self._ignored())
-        return there | {"the machine's zone": localzone.zone_stamp(), "ignored files": ignored}
+        others = {
+            "the machine's zone": localzone.zone_stamp(),
+            "ignored files": tuple(problem.file for problem in self._ignored()),
+            "who can write the folders": sources.stamp_of_ways(files),
+        }
+        return {**there, **others}
 
     def load(self) -> Loaded:
         """See `Library`."""
@@ -85,13 +90,17 @@ class Files:
         return self.known
 
 
-def of(files: Sequence[str] | None, places: Places, *, system: bool) -> Files:
-    """Return the crontabs of these names, or of the places; SourceRefused for a missing name."""
+def of(files: Sequence[str] | None, places: Places, *, system: bool, trusts: bool) -> Files:
+    """Return the crontabs of these names, or of the places; SourceRefused for a missing name.
+
+    Root `trusts` whoever else can write what was named, or has it refused.
+    """
     named = tuple(dict.fromkeys(files or ()))
     if not named:
         given.check_crontab(places)
     own_folder = not named and places.folder is not None
-    how = given.how(given.own_zone(), named=bool(named), system=system or own_folder)
+    is_system = system or own_folder
+    how = given.how(given.own_zone(), named=bool(named), system=is_system, trusts=trusts)
     for file in named:
         if not sources.is_there(Path(file)):
             raise SourceRefused(file, "missing", "there is no such file")

@@ -77,6 +77,12 @@ def run(
     files: given.Files = None,
     state: given.State = None,
     system_format: given.SystemForm = False,
+    trust_owner: Annotated[
+        bool,
+        typer.Option(
+            "--trust-owner", help="As root, run named files that others own or can write, too."
+        ),
+    ] = False,
     log_format: Annotated[
         LogFormat,
         typer.Option(help="For a person, for systemd's journal, for machines; auto finds out."),
@@ -129,7 +135,7 @@ def run(
     sink = take_stderr()
     atexit.register(sink.drain, _LAST_WORDS)
     log = open_log(style)
-    crontabs = library.of(files, places, system=system_format)
+    crontabs = library.of(files, places, system=system_format, trusts=trust_owner)
     (user, home), boot = given.account(os.geteuid()), boot_id()
     spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))
     with entered(places.state, os.geteuid()), lock.held(places.state) as holds_state:
