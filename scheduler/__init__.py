@@ -12,7 +12,8 @@ due runs → claim → spawn   runs, prepared, admission, backfill, jobs, pauses
 spawn → outcome            watch, escaped, proc, survivors, heritage, bounds, outputs,
                            output_guard
 outcome → decision         outcomes, retry
-decision → journal         ledger, journal, archive, memory, database, in_place, highwater, sql,
+decision → journal         ledger, journal, archive, memory, database, in_place, highwater,
+                           unjournalled, sql,
                            record, decoding, columns, renewal
 what is kept               retention, pruning
 what the log says of it    herald, wording, log, sink, echo, systemd

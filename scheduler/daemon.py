@@ -309,7 +309,8 @@ class Daemon:
 
     def _prepare(self) -> None:
         """Prepare the next minute, shortly before it."""
-        if not self.is_stopping and self._minutes.is_time_to_plan():
+        is_whole = self._damage is None  # else what is claimed now, nobody would start
+        if is_whole and not self.is_stopping and self._minutes.is_time_to_plan():
             self._minutes.plan()
 
     def _prune(self) -> None:

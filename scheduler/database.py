@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from scheduler import highwater, sql
 from scheduler.decoding import count
 from scheduler.errors import JournalDamaged, JournalError
-from scheduler.highwater import HighWater
+from scheduler.highwater import HighWater, Record
 from scheduler.in_place import InPlace
 from scheduler.own_limits import of_files, of_memory
 
@@ -60,7 +60,7 @@ class Database:
         self._name = name
         self._sql = sql.statements()
         self.commits = 0  # transactions that are on disk
-        self._beside: Path | None = None  # where it is told how far the journal has come
+        self._record: Record | None = None  # where it is told how far the journal has come
         self._counted = self._highest = self._minute = 0  # that is told there: see HighWater
         self._files: InPlace | None = None
         self._is_patient = True  # for a lock that another program holds
@@ -125,6 +125,8 @@ class Database:
     def close(self) -> None:
         """Let go of the file; the journal can't be used after."""
         self._connection.close()
+        if self._record is not None:
+            self._record.close()
 
     def is_in_place(self) -> bool:
         """Say whether the file still stands where it was opened: else nobody would find it.
@@ -154,7 +156,7 @@ class Database:
         if told.commits == self._counted and told.minute > self._minute:
             self._do("set_last_tick", minute=told.minute)
             self._minute = told.minute
-        self._beside = beside
+        self._record = Record(beside)
         self._tell()
 
     def transaction(self, *, synced: bool = True) -> AbstractContextManager[None]:
@@ -184,7 +186,7 @@ class Database:
         before = self._highest, self._minute
         try:
             yield
-            if counts and self._beside is not None:
+            if counts and self._record is not None:
                 self._do("count_commit")
             self._do("commit")
         except BaseException:
@@ -198,9 +200,8 @@ class Database:
         self._tell()
 
     def _tell(self) -> None:
-        if self._beside is not None:
-            reached = HighWater(self._counted, self._highest, self._minute)
-            highwater.write(self._beside, reached)
+        if self._record is not None:
+            self._record.write(HighWater(self._counted, self._highest, self._minute))
 
     def _log_needed(self) -> int | None:
         """Return how many bytes of its log SQLite goes by; None where it can't read them."""

@@ -51,18 +51,27 @@ class Heritage:
         self._jobs = jobs
         self._outcomes = outcomes
         self._state = state
+        self._seen: Mapping[Attempt, Ending] = {}
 
-    def settle(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
+    def settle(
+        self,
+        left: Sequence[OpenRun],
+        handled: datetime | None,
+        seen: Mapping[Attempt, Ending] | None = None,
+    ) -> None:
         """Watch what lives, let wait what waits, retry or close the rest.
 
-        `handled` is the last minute that a daemon has handled, None if there is none. Raises
-        MeridianError where the system does not tell what lives: it would be started beside itself.
+        `handled` is the last minute that a daemon has handled, None if there is none; `seen` are
+        ends that it saw and could not journal. Raises MeridianError where the system does not tell
+        what lives: it would be started beside itself.
         """
+        self._seen = seen or {}
         unsure = {
             Attempt(run.run, each.number): self._state / each.output
             for run in left
             for each in run.attempts[-1:]
             if each.ended is None and each.pid_started is None
+            if Attempt(run.run, each.number) not in self._seen
         }
         orphans = self._orphans(unsure) if unsure else {}
         with self._ledger.commit():
@@ -101,6 +110,9 @@ class Heritage:
             process.output = self._state / last.output
             if left.reason in _DOOMS:
                 process.fate = left.reason
+            if (ending := self._seen.get(attempt)) is not None:
+                self._outcomes.close(process, ending)
+                return
             found = attempt in orphans if last.pid_started is None else bool(last.pid)
             self._adopt(process, last, is_found=found, made_up=left.made_up)
 

@@ -29,6 +29,7 @@ from scheduler.pauses import Pauses
 from scheduler.prepared import Prepared
 from scheduler.slots import Slots
 from scheduler.tick import MINUTE, JumpKind
+from scheduler.unjournalled import Unjournalled
 from scheduler.waiting import Waiting
 from scheduler.watch import Running, Watch
 
@@ -66,6 +67,7 @@ class Runs:
         most: int | None = None,
         most_output: int | None = None,
         echo: Echo | None = None,
+        unjournalled: Unjournalled | None = None,
     ) -> None:
         self.most = most
         self._clock = clock
@@ -101,6 +103,7 @@ class Runs:
         self._escaped = Escaped(clock, spawner)
         self._left: list[tuple[Running, int]] = []  # processes that got away, not yet journalled
         self._is_stopping = False
+        self._unjournalled = unjournalled or Unjournalled()
         self._begun: list[Running] = []  # started, and not yet in the journal
         self._endings: list[tuple[Running, Ending]] = []  # seen, and not yet in the journal
 
@@ -334,7 +337,16 @@ class Runs:
             self._begun.append(running)
 
     def _record(self) -> None:
-        """Journal what started and what ended, and let in who waited for it."""
+        """Journal what started and what ended; what ended is kept for the next daemon meanwhile."""
+        try:
+            self._journal_all()
+        except JournalError:
+            self._unjournalled.keep((each.attempt, ending) for each, ending in self._endings)
+            raise
+        self._unjournalled.clear()
+
+    def _journal_all(self) -> None:
+        """Journal it, and let in who waited for it."""
         with self._ledger.commit():
             for running in self._begun:
                 self._ledger.started(running, self._spawner.started_at(running.pid))
@@ -385,7 +397,8 @@ class Runs:
             self.pauses.open(handled)
             self._ledger.then(setattr, self._ledger, "last_handled", handled)
             self._jobs.waiting.backlogs.open(self._journal.backlogs())
-        self._heritage.settle(left, handled)
+        self._heritage.settle(left, handled, self._unjournalled.open())
+        self._unjournalled.clear()
 
 
 def _size(jump: Jump) -> float:

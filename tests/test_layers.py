@@ -45,6 +45,7 @@ LAYERS = {
             "database",
             "highwater",
             "in_place",
+            "unjournalled",
             "journal",
             "limited",
             "limiter",

@@ -32,6 +32,7 @@ from scheduler.pruning import Pruning
 from scheduler.roster import Roster
 from scheduler.runs import Runs
 from scheduler.sources import Loaded
+from scheduler.unjournalled import Unjournalled
 
 if TYPE_CHECKING:
     import sqlite3
@@ -214,6 +215,7 @@ class World:
     holds_state: bool = True
     most: int | None = None  # runs at once
     kept: Retention | None = None
+    unjournalled: Path | None = None  # where ends are kept that the journal refuses
     state: Path = Path("/state")
 
     def __post_init__(self) -> None:
@@ -240,6 +242,7 @@ class World:
             log=log,
             draw=lambda: self.draw,
             most=self.most,
+            unjournalled=Unjournalled(self.unjournalled),
         )
         roster = Roster(library, self.journal, log, self.boot)
         self.daemon = Daemon(

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler import control, highwater, lock, protocol
+from scheduler import control, highwater, lock, protocol, unjournalled
 from scheduler.cgroup import Groups
 from scheduler.cli import given, library
 from scheduler.cli.library import Files
@@ -39,6 +39,7 @@ from scheduler.retention import Retention
 from scheduler.roster import Roster
 from scheduler.runs import Runs
 from scheduler.sink import MOST, Sink, take_stderr
+from scheduler.unjournalled import Unjournalled
 from scheduler.watchdog import Watchdog
 
 app = typer.Typer()
@@ -264,6 +265,7 @@ def _daemon(parts: Parts, journal: Journal, grace: float, most: int | None, kept
         most=most,
         most_output=kept.output,
         echo=parts.echo,
+        unjournalled=Unjournalled(places.state / unjournalled.NAME),
     )
     roster = Roster(parts.library, journal, log, parts.boot)
     return Daemon(
