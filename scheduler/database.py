@@ -15,6 +15,7 @@ from scheduler.errors import JournalDamaged, JournalError
 from scheduler.highwater import HighWater, Record
 from scheduler.in_place import InPlace
 from scheduler.own_limits import of_files, of_memory
+from scheduler.record import storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -248,9 +249,10 @@ class Database:
     def _read(self, decode: Callable[[list[tuple[Any, ...]]], T], name: str, **values: Value) -> T:
         """Return what `decode` makes of a statement's rows.
 
-        All that is read goes through here: what can't be read, or makes no sense, is damage.
+        All that is read goes through here: what can't be read, or makes no sense, is damage. A text
+        that somebody typed and that can't be stored finds nothing.
         """
-        cursor = self._do(name, **values)
+        cursor = self._do(name, **{key: _asked(value) for key, value in values.items()})
         try:
             return decode(cursor.fetchall())
         except (sqlite3.Error, MemoryError) as error:
@@ -341,6 +343,10 @@ def _damage(name: str, error: Exception) -> JournalDamaged:
 def _is_undecodable(error: Exception) -> bool:
     """Say whether a text is none: one of a row, or what SQLite itself says of a broken schema."""
     return isinstance(error, UnicodeDecodeError) or str(error).startswith(UNDECODABLE)
+
+
+def _asked(value: Value) -> Value:
+    return storable(value) if isinstance(value, str) else value
 
 
 def first(some: Sequence[T]) -> T | None:

@@ -7,6 +7,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from scheduler.redact import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -92,7 +94,7 @@ def share(values: frozenset[int]) -> frozenset[int]:
 
 def shortened(text: str) -> str:
     """Return `text` in quotes, cut where it is too long to be read in a message."""
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")
+    return quoted(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def runs(values: Iterable[int]) -> list[tuple[int, int]]:

@@ -107,10 +107,11 @@ def read(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) 
 
 def length(text: str) -> float:
     """Return the seconds of a duration whose unit is typed; BadValue (`bad-duration`) else."""
-    if text and _BARE.fullmatch(text):
+    seconds = duration.parse(text)
+    if _BARE.fullmatch(text):
         hint = f"{text}s or {text}d?"
         raise BadValue("bad-duration", f"{shortened(text)} has no unit", hint=hint)
-    return duration.parse(text)
+    return seconds
 
 
 def _at(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool) -> Typed:

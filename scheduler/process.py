@@ -20,6 +20,7 @@ from scheduler.limiter import Limiter, look_for
 from scheduler.model import Exited, NotStarted, Signalled
 from scheduler.output_guard import Means, OutputGuard, open_output, pipe_to
 from scheduler.proc import PROC, Processes
+from scheduler.redact import quoted
 from scheduler.shell import direct
 from scheduler.survivors import Survivors
 
@@ -440,10 +441,10 @@ def _part(error: OSError | ValueError, launch: Launch) -> str:
     if error.filename is None:
         return "no new process"
     if error.filename == launch.directory:
-        return f"its HOME {text(launch.directory)!r}"
+        return f"its HOME {quoted(text(launch.directory))}"
     if error.filename == launch.shell[0]:
-        return f"its SHELL {text(launch.shell[0])!r}"
-    return f"what puts its limits on, {text(error.filename)!r}"
+        return f"its SHELL {quoted(text(launch.shell[0]))}"
+    return f"what puts its limits on, {quoted(text(error.filename))}"
 
 
 def _not_started(part: str, error: OSError | ValueError) -> NotStarted:

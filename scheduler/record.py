@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.columns import EPOCH, number
 from scheduler.model import Exited, Lost, NotStarted, Outcome, Signalled, TimedOut
+from scheduler.redact import clean
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -105,8 +106,10 @@ def seconds(at: datetime) -> float:
 
 
 def storable(text: str) -> str:
-    """Return the same text, with bytes of a file name that are no UTF-8 written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """Return the same text, with bytes of a file name that are no UTF-8 as they are shown."""
+    if text.isascii():
+        return text
+    return "".join(clean(char) if "\ud800" <= char <= "\udfff" else char for char in text)
 
 
 def outcome_from(text: str) -> Outcome:

@@ -7,6 +7,8 @@ import re
 import unicodedata
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")  # SGR of ECMA-48
+# An undecodable byte as Python writes it in quotes, where no backslash of the text is before it.
+_BYTE = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 # What may go on in the next piece of a text: a colour, a line end.
 _UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-9;:]{0,40})?|\r)\Z")
 
@@ -19,6 +21,11 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def quoted(text: str) -> str:
+    r"""Return the text in quotes; what is not printable in it is an escape, as in `clean`."""
+    return _BYTE.sub(r"\1\\x\2", repr(text))
 
 
 def screened(text: str) -> str:

@@ -228,7 +228,7 @@ def on_action(action: Action) -> list[Remark]:
         found.append(_no_effect("-n", action.flags_at))
     if action.user is None and (user := _user_in_front(action.command)):
         hint = "a line with a user column is read with --system-format"
-        message = f"the command is {user!r}: is this the system form?"
+        message = f"the command is {shortened(user)}: is this the system form?"
         found.append(Remark("user-column", message, action.command_at, hint))
     if action.command.startswith("#"):
         message = "the command is a comment, so nothing runs"

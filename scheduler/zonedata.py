@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from scheduler import tzif, zone_rule
 from scheduler.errors import BadValue
+from scheduler.fields import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -207,7 +208,7 @@ def _look_up(name: str) -> _Read:
 def _by_rule(text: str) -> _Read:
     """Return the zone of a POSIX rule: as in tzset(3), where there is no file of that name."""
     if not zone_rule.is_rule(text):
-        return _Read(None, None, "unknown-zone", f"there is no time zone {text!r}")
+        return _Read(None, None, "unknown-zone", f"there is no time zone {shortened(text)}")
     try:
         return _Read(None, zone_rule.zone(text))
     except BadValue as bad:

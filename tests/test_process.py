@@ -881,7 +881,7 @@ def test_without_a_shell_the_same_words_arrive(
         ("true", ("HOME", "/no/home"), "its HOME '/no/home': No such file or directory"),
         ("true", ("HOME", "/dev/null"), "its HOME '/dev/null': Not a directory"),
         ("true", ("HOME", ""), "its HOME '': No such file or directory"),
-        ("true", ("HOME", "/\udcff"), r"its HOME '/\udcff': No such file or directory"),
+        ("true", ("HOME", "/\udcff"), r"its HOME '/\xff': No such file or directory"),
         ("echo a\0b", ("A", ""), "its command or environment: embedded null byte"),
         ("true", ("A", "a\0b"), "its command or environment: embedded null byte"),
         (": " + "x" * 3_000_000, ("A", ""), "its command or environment: Argument list too long"),

@@ -117,4 +117,4 @@ def test_a_storable_text_is_left_as_it_is(text: str) -> None:
 
 
 def test_bytes_that_are_no_text_are_stored_as_escapes() -> None:
-    assert record.storable("no file 'caf\udce9'") == r"no file 'caf\udce9'"
+    assert record.storable("no file 'caf\udce9'") == r"no file 'caf\xe9'"

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from test_settings import BOUNDS
 from users import CAN_READ, OTHER, OWNER, as_user, new_folder, until
+
+from scheduler import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -363,3 +366,48 @@ def test_no_name_of_a_file_or_folder_forges_a_line_of_a_command(person: Person) 
         assert told, words
         assert BEGINS_A_LINE.search(told) is None, words
         assert steering(told.encode("utf-8", "surrogateescape")) == [], words
+
+
+def test_a_byte_that_is_no_utf8_is_shown_as_ls_shows_it(person: Person) -> None:
+    """Everywhere: in a line, in a message about it, in a file's name, in what was typed."""
+    text = b"""
+CRON_NAME=caf\xe9 0 0 * * * true
+CRON_TZ=Eur\xe9 0 0 * * * true
+CRON_POOL=\xe9 0 0 * * * true
+0 25\xe9 * * * true
+0 0 * * foo\xe9 true
+@reb\xe9 true
+CRON_RE\xe9TRIES=1
+0 0 * * * echo caf\xe9
+SHELL=/no/\xe9
+CRON_NAME=shell @reboot echo $HOME
+SHELL=/bin/sh
+CRON_NAME=last @reboot sleep 0.3; true
+"""
+    crontab = person.file(text, "caf\udce9.crontab")
+    log, state = person.home / "log", str(person.home / "st\udce9")
+    command = (sys.executable, "-m", "scheduler", "run", crontab, "--state", state)
+    with running((*command, "--log-format", "human"), log):
+        told = {
+            words: person.types(*words).output
+            for words in [
+                *((verb, crontab) for verb in ("check", "list", "next")),
+                ("status", "--state", state),
+                *(("history", "--state", state), ("history", "\udce9", "--state", state)),
+                *(("explain", "0 0 * * x\udce9"), ("run", "--grace", "\udce9"), ("zz\udce9",)),
+                ("audit", "--year", "\udce9"),
+            ]
+        }
+    told["run",] = log.read_text()
+    assert [said for said in told.values() if r"\xe9" not in said] == []
+    assert [said for said in told.values() if "udc" in said] == []
+
+
+def test_the_highest_of_every_number_is_one_that_the_daemon_runs_with(person: Person) -> None:
+    lines = [f"{name}={high} CRON_NAME=of-{name} {BOOT} true\n" for name, _, high, *_ in BOUNDS if name in settings.TABLE and name != "CRON_SPREAD"]  # fmt: skip
+    crontab, log = person.file("".join([*lines, f"CRON_NAME=last {BOOT} sleep 1; true\n"])), person.home / "log"  # fmt: skip
+    command = (sys.executable, "-m", "scheduler", "run", crontab, "--state", str(person.home / "state"))  # fmt: skip
+    highest = ("--max-running", "1000000000", "--keep-runs", "1000000000", "--keep-for", "3650d", "--max-output", "999999999T", "--grace", "366d")  # fmt: skip
+    with running((*command, *highest, "--log-format", "human"), log):
+        pass
+    assert len(re.findall(r"succeeded +of-", log.read_text())) == len(lines), log.read_text()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import settings
+from scheduler import settings, values
 from scheduler.errors import BadValue
 from scheduler.model import Catchup, Overlap, Pool, RetryPolicy, Settings
 
@@ -158,6 +158,56 @@ def test_a_bad_value_is_refused(name: str, text: str, code: str, offset: int, re
 
 def test_every_setting_of_the_table_is_tried_above() -> None:
     assert {name for name, *_ in GOOD} | {name for name, *_ in BAD} == set(settings.TABLE)
+
+
+BOUNDS = [
+    # name, the lowest and the highest that is taken, what lies below and above
+    ("CRON_RETRIES", "0", "1000000", "-1", "1000001"),
+    ("CRON_RETRY_DELAY", "0", "3650d", "-1s", "3650d1s"),
+    ("CRON_RETRY_FACTOR", "1", "1000", "0.999", "1000.1"),
+    ("CRON_RETRY_MAX_DELAY", "0", "3650d", "-1", "3651d"),
+    ("CRON_RETRY_JITTER", "0", "1", "-0.1", "1.001"),
+    ("CRON_RETRY_WITHIN", "0", "315360000", "-1", "315360001"),
+    ("CRON_RETRY_ON", "0", "255", "-1", "256"),
+    ("CRON_NO_RETRY_ON", "0", "255", "-1", "256"),
+    ("CRON_SUCCESS", "0", "0-255", "-1", "0-256"),
+    ("CRON_TIMEOUT", "0.001", "3650d", "0", "3651d"),
+    ("CRON_KILL_AFTER", "0", "3650d", "-1", "3651d"),
+    ("CRON_CATCHUP_LIMIT", "1", "100000000", "0", "100000001"),
+    ("CRON_WITHIN", "0", "3650d", "-1", "3651d"),
+    ("CRON_SPREAD", "0", "3650d", "-1", "3651d"),
+    ("CRON_POOL", "p:1", "p:999999", "p:0", "p:1000000"),
+    ("CRON_MEMORY", "1", "999999999T", "0", "1000000000T"),
+    ("CRON_CPU", "0.001", "3650d", "0", "3651d"),
+    ("CRON_NICE", "-20", "19", "-21", "20"),
+    ("RANDOM_DELAY", "0", "1440", "-1", "1441"),
+    ("START_HOURS_RANGE", "0-1", "23-24", "-1-5", "3-25"),
+]
+# A number that stands where one of these does; each is refused by every setting of the table.
+NO_NUMBERS = ["9" * 23, "9" * 5000, "1e400", "1e-400", "nan", "inf", "1_000", "１２", "³", "٣", "1,000.5", "0x10", "5.", "+-5", "1.2.3", "\udce9"]  # fmt: skip
+NO_NUMBER_IN_THEM = {"CRON_TZ", "CRON_NAME", "CRON_OVERLAP", "CRON_CATCHUP", "CRON_ALERT", "CRON_PING", "CRON_EXCEPT", "CRON_FROM", "CRON_UNTIL"}  # fmt: skip
+EVERY = settings.TABLE | settings.VARIABLES
+
+
+@pytest.mark.parametrize(("name", "low", "high", "below", "above"), BOUNDS, ids=[n for n, *_ in BOUNDS])  # fmt: skip
+def test_every_number_of_a_setting_has_bounds(
+    name: str, low: str, high: str, below: str, above: str
+) -> None:
+    for text in (low, high):
+        settings.build({name: EVERY[name].read(text)})
+    pool = "p:" if name == "CRON_POOL" else ""
+    blanks = [" 5", "5\n"] if EVERY[name].write != values.listed else []  # they part a list
+    for text in (below, above, *(pool + each for each in (*NO_NUMBERS, *blanks))):
+        with pytest.raises(BadValue) as caught:
+            EVERY[name].read(text)
+        said = f"{caught.value.message}; {caught.value.hint}"
+        assert said.isprintable(), text
+        assert len(said) < 200, text
+        assert "udc" not in said, text
+
+
+def test_every_setting_that_takes_a_number_has_its_bounds_above() -> None:
+    assert {name for name, *_ in BOUNDS} == EVERY.keys() - NO_NUMBER_IN_THEM
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,58 @@ def test_every_number_that_is_typed_has_bounds(name: str) -> None:
             assert None not in (each.min, each.max), each.opts
 
 
+# No number that anybody means; what Python would make of some of them is another matter.
+NO_NUMBERS = ["9" * 23, "9" * 5000, "-1", "-0.1", "1e400", "1e-400", "nan", "inf", "-inf", "0x10", "１２", "³", "٣", "1,000", "1.2.3", "", "\udce9", "1\n2", "a;b"]  # fmt: skip
+# What an option takes by its metavar: those that are numbers, or have some in them.
+NUMBERS = {"N", "Y", "SECONDS", "DURATION", "SIZE", "T", "A..B", "A=B"}
+OTHERS = {"DIR", "ZONE", "JOB", "TEXT", "FILE", None}  # None: a choice, or a switch
+TAKING = [
+    (name, option)
+    for name, command in sorted(COMMANDS.items())
+    for option in command.params
+    if option.param_type_name == "option" and option.metavar in NUMBERS
+]
+
+
+def call(name: str, option: Any, text: str) -> list[str]:
+    """A command with this option, and with whatever else it needs."""
+    words = [name, option.opts[0], text]
+    for each in COMMANDS[name].params:
+        if each.required and each is not option:
+            value = {"--from": "2027-01-01", "--until": "2027-01-02"}.get(each.opts[0], "x")
+            words += [each.opts[0], value] if each.param_type_name == "option" else [value]
+    return words
+
+
+@pytest.mark.parametrize(("name", "option"), TAKING, ids=[f"{n} {o.opts[0]}" for n, o in TAKING])
+def test_every_option_refuses_what_is_no_number_in_a_sentence(
+    person: Person, name: str, option: Any
+) -> None:
+    for text in NO_NUMBERS:
+        result = person.types(*call(name, option, text))
+        *_, said, last = result.stderr.splitlines()
+        assert said.startswith(f"meridian {name}: {option.opts[0]}"), said
+        assert len(said) < 250
+        assert last == f"See meridian {name} --help"
+        assert (result.exit_code, result.stdout) == (2, ""), text
+
+
+def test_every_option_is_known_to_take_numbers_or_none() -> None:
+    """A new kind of value is put in one of the two, and so among the tests above."""
+    found = {each.metavar for one in COMMANDS.values() for each in one.params if each.param_type_name == "option"}  # fmt: skip
+    assert found - {None} == (NUMBERS | OTHERS) - {None, "FILE"}
+
+
+@pytest.mark.parametrize("name", ["history", "logs", "why", "retry", "kill"])
+def test_a_run_of_any_number_is_one_that_there_is_not(person: Person, name: str) -> None:
+    person.has("")
+    for run in ("0", "9" * 18, "9" * 19, "9" * 23, "9" * 5000, "１２", "٣", "\udce9"):
+        result = person.types(name, run)
+        assert result.exit_code in (1, 2), run
+        assert result.stdout == ""
+        assert len(result.stderr.splitlines()[-1]) < 250
+
+
 @pytest.mark.parametrize("grace", ["10s", "10", "1m30s", "0"])
 def test_a_grace_is_a_duration_like_all_others(person: Person, grace: str) -> None:
     """It is read before the files are, of which there is none."""

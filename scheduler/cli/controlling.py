@@ -20,6 +20,7 @@ from scheduler.cli.choosing import NotOneRun
 from scheduler.cli.client import ask
 from scheduler.clock import RealClock
 from scheduler.errors import NoAnswer, NoDaemon
+from scheduler.fields import shortened
 from scheduler.protocol import (
     Json,
     Kill,
@@ -170,7 +171,7 @@ def _future(text: str) -> datetime:
     at = given.when(text, now, zone, option="--until").at.replace(microsecond=0)
     if at <= now:
         read = f"{show.to_second(at.astimezone(zone))} {zone.key}"
-        why = f"{text!r} is over ({read}): a pause ends in the future"
+        why = f"{shortened(text)} is over ({read}): a pause ends in the future"
         raise typer.BadParameter(why, param_hint="--until")
     return at
 

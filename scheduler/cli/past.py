@@ -17,6 +17,7 @@ from scheduler.cli import completing, given, in_force, rows, run_view, show
 from scheduler.cli.tables import When
 from scheduler.clock import RealClock
 from scheduler.errors import MeridianError
+from scheduler.fields import shortened
 from scheduler.journal import Journal, RunRow
 from scheduler.tick import Jump
 from scheduler.wording import of_seconds
@@ -263,4 +264,4 @@ def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
         raise NothingThere(why)
     names = {run.run.job for run in journal.history(limit=REMEMBERED)}
     hint = suggestions.job(job, names, {entry.job for entry in entries})
-    raise NothingThere(f"There is no job {job!r}; {hint}")
+    raise NothingThere(f"There is no job {shortened(job)}; {hint}")

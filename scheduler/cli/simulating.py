@@ -20,6 +20,7 @@ from scheduler.cli import anchors, given, in_force, show
 from scheduler.cli.events import Tally, Telling
 from scheduler.clock import RealClock
 from scheduler.errors import MeridianError
+from scheduler.fields import shortened
 from scheduler.human_time import Typed
 from scheduler.journal import Journal
 from scheduler.model import Entry
@@ -137,14 +138,14 @@ class _Times:
         first, found, second = text.partition(mark)
         if not found:
             example = f"2027-03-28 01:10{mark}03:20"
-            raise typer.BadParameter(f"{text!r} is not two times; write {example}")
+            raise typer.BadParameter(f"{shortened(text)} is not two times; write {example}")
         return self._when(first).at, self._when(second).at
 
     def _judge(self, mishap: Mishap, text: str, at: datetime, to: datetime, end: datetime) -> None:
         if to == at or (to < at and mishap is not Mishap.SET_CLOCK):
-            raise typer.BadParameter(f"{text!r} ends no later than it begins")
+            raise typer.BadParameter(f"{shortened(text)} ends no later than it begins")
         if min(at, to) < self.start or max(at, to) > end:
-            raise typer.BadParameter(f"{text!r} is not between --from and --until")
+            raise typer.BadParameter(f"{shortened(text)} is not between --from and --until")
 
     def _when(self, text: str, option: str | None = None) -> Typed:
         is_now = text.strip().lower() == "now"

@@ -17,6 +17,7 @@ from typing import IO, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from scheduler.fields import shortened
 from scheduler.redact import clean
 from scheduler.report import wrapped
 from scheduler.suggestions import did_you_mean, nearest
@@ -163,7 +164,7 @@ def _bad(error: Any) -> str:
     details: list[Any] = getattr(error.__cause__, "errors", list)()
     if not details:
         return f"{name}: {error.message}"
-    return f"{name} takes {_taken(error.param)}, not {str(details[0]['input'])!r}"
+    return f"{name} takes {_taken(error.param)}, not {shortened(str(details[0]['input']))}"
 
 
 def _taken(parameter: Any) -> str:
@@ -234,7 +235,7 @@ class Command(TyperCommand):
         with _worded(ctx):
             rest = super().parse_args(ctx, args)
             if rest:
-                raise UsageError(f"too many arguments: {' '.join(rest)!r}", ctx)
+                raise UsageError(f"too many arguments: {shortened(' '.join(rest))}", ctx)
         return rest
 
     def invoke(self, ctx: Any) -> Any:
@@ -266,7 +267,7 @@ class Group(TyperGroup):
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             near = nearest(name, self.commands, most=2)
             hint = did_you_mean(near) or "meridian --help lists them"
-            error = UsageError(f"there is no command {name!r}; {hint}", ctx)
+            error = UsageError(f"there is no command {shortened(name)}; {hint}", ctx)
             _word(error)
             raise error
         return super().resolve_command(ctx, args)
