@@ -48,7 +48,7 @@ _TOOLS: dict[tuple[str, ...], Tool] = {
     ("mariadb-admin", "mariadb-check", "mariabackup", "7z", "7za", "7zr", "rar", "unrar"): _GLUED,
     ("sshpass", "mongo", "mongodump", "mongoexport", "mongoimport", "mongorestore"): _PASSWORD,
     ("mongosh", "mydumper", "myloader", "beeline", "cqlsh", "rabbitmqadmin"): _PASSWORD,
-    ("ncftpget", "ncftpput"): _PASSWORD,
+    ("ncftpget", "ncftpput", "rdesktop", "twine", "useradd", "usermod"): _PASSWORD,
     ("redis-cli", "valkey-cli"): Tool({"a": ""}),
     ("ldapadd", "ldapdelete", "ldapmodify", "ldapsearch", "ldapwhoami"): Tool({"w": ""}),
     ("zip", "unzip", "mosquitto_pub", "mosquitto_sub", "sqlcmd", "bcp", "ipmitool"): _CAPITAL,
@@ -73,6 +73,9 @@ _TOKENS = (
     r"|ya29\.|SG\.|eyJ|AKIA|ASIA"
 )
 _ECHOED = r"\b(?:echo(?: +-[neE]+)?|printf) +(?P<secret>[^|;&\n]{0,300}[^\s|;&]) *\| *"
+# what takes a token as a word of its own, or without one from a prompt
+_VAULT = r"\b(?:vault|bao) +(?:login|unwrap|operator +unseal|token +(?:lookup|renew|revoke))"
+_RDP = r"g?p|pth|pass(?:word)?"
 SHAPES = tuple(
     re.compile(shape)
     for shape in (
@@ -85,6 +88,11 @@ SHAPES = tuple(
         r"/bot(?P<secret>\d{6,}:[\w-]{20,})",
         r"//hooks\.slack\.com/services/(?P<secret>[\w/-]+)",
         r"//discord(?:app)?\.com/api/webhooks/(?P<secret>[\w/-]+)",
+        rf"{_VAULT} +(?:-\S+ +){{0,9}}(?P<secret>[^\s;&|<>=-][^\s;&|<>=]*=*)(?![^\s;&|<>])",
+        r"\bauthtoken +(?P<secret>[^\s;&|<>-]\S*)",  # ngrok
+        # FreeRDP; in quotes as a value, and as a whole
+        rf"""(?<=\s)/(?:{_RDP}):(?P<secret>'[^']*'|"[^"]*"|[^\s;&|"']+)""",
+        rf"""(?<=["'])/(?:{_RDP}):(?P<secret>[^"']+)""",
         r"(?i:\bidentified by|\bpassword) +'(?P<secret>[^']*)'",  # SQL
         # what echo hands to a program that asks for a password
         rf"{_ECHOED}(?=[^|;&]*(?:sudo -\w*S|-stdin|-fd 0|chpasswd))",
@@ -106,7 +114,7 @@ OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _SIGNS = (
     *("pass", "secret", "token", "cred", "private", "cookie", "key", "auth", "bearer", "webhook"),
     *("connection", "pwd", "://", "identified", "proxy-user", "sudo -", "-stdin", "-fd 0", "/bot"),
-    *("dsn", "pat", "pin", "psk", "otp", "cookie"),
+    *("dsn", "pat", "pin", "psk", "otp", "cookie", "vault ", "bao ", "/p:", "/gp:", "/pth:"),
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat-", "xox", "_live_", "sk-", "npm_"),
     *("pypi-", "dop_", "hf_", "aiza", "ya29.", "sg.", "eyj", "akia", "asia"),
 )
