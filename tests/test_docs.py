@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typer.core import TyperCommand
 
 ROOT = Path(__file__).parent.parent
-PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PATHS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PATHS}
 README = PAGES["README.md"]
 COMMANDS: dict[str, TyperCommand] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group
@@ -269,6 +269,26 @@ def test_what_is_installed_is_what_was_tested(lock: str, package: str) -> None:
     )
     assert installed < tested
     assert any(pin.startswith(f"{package}==") for pin in installed)
+
+
+NAMED = re.compile(r"`(tests/test_\w+\.py)::(test_\w+)`")
+
+
+def threats() -> list[str]:
+    """The rows of SECURITY.md that say what is tried, and what holds it."""
+    table = r"^\|.*\| test \|\n\|.*\n((?:\|.*\n)+)"
+    bodies = re.findall(table, PAGES["SECURITY.md"], re.MULTILINE)
+    return [row for body in bodies for row in body.splitlines()]
+
+
+def test_every_threat_names_tests_that_are_there() -> None:
+    assert len(threats()) > 30
+    for row in threats():
+        *_, last = row.strip("| ").split(" | ")
+        assert ", ".join(f"`{file}::{name}`" for file, name in NAMED.findall(last)) == last, row
+    for file, name in NAMED.findall(PAGES["SECURITY.md"]):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"^(?:async )?def {name}\(", text, re.MULTILINE), (file, name)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -411,3 +412,23 @@ def test_the_highest_of_every_number_is_one_that_the_daemon_runs_with(person: Pe
     with running((*command, *highest, "--log-format", "human"), log):
         pass
     assert len(re.findall(r"succeeded +of-", log.read_text())) == len(lines), log.read_text()
+
+
+def inodes(pid: int, kind: str) -> set[str]:
+    """All numbers in a table of sockets, their inodes among them."""
+    table = Path(f"/proc/{pid}/net/{kind}")
+    return set(table.read_text().split()) if table.exists() else set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells who listens")
+def test_nothing_listens_on_the_network(person: Person) -> None:
+    """Every socket of the daemon is one of the file system."""
+    crontab, log = person.file(f"CRON_NAME=last {BOOT} true\n"), person.home / "log"
+    state = str(person.home / "state")
+    command = (sys.executable, "-m", "scheduler", "run", crontab, "--state", state)
+    with running((*command, "--log-format", "json"), log):
+        pid = json.loads(log.read_text().splitlines()[0])["pid"]
+        ends = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
+        sockets = {end.removeprefix("socket:[").rstrip("]") for end in ends if "socket:" in end}
+        assert sockets & inodes(pid, "unix"), "the control socket is one"
+        assert [kind for kind in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet") if sockets & inodes(pid, kind)] == []  # fmt: skip
