@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.clock import Clock
+    from scheduler.floods import Floods
     from scheduler.model import Attempt
     from scheduler.outputs import Found
 
@@ -44,7 +45,10 @@ class Bounds:
     a quarter of its bound.
     """
 
-    def __init__(self, clock: Clock, state: Path, most: int | None) -> None:
+    def __init__(
+        self, clock: Clock, state: Path, most: int | None, floods: Floods | None = None
+    ) -> None:
+        self._floods = floods
         self._clock = clock
         self._state = state
         self._most = most
@@ -52,18 +56,22 @@ class Bounds:
         self._queue: list[tuple[float, int, _Watched]] = []
         self._numbers = count()
 
-    def add(self, attempt: Attempt) -> None:
-        """Look at the output of an attempt from now on."""
+    def add(self, attempt: Attempt, leader: int | None = None, *, is_adopted: bool = False) -> None:
+        """Look at the output of an attempt from now on; see `Floods.add`."""
         path = self._state / output_of(attempt)
         if self._most is not None and path not in self._watched:
             watched = self._watched[path] = _Watched(path, 0.0)
             self._wait(watched)
+            if self._floods is not None:
+                self._floods.add(path, leader, is_met=is_adopted)
 
     def meet(self, found: Found) -> None:
         """Look at a file that an earlier daemon left, and go on for as long as it is written to."""
         path = found.path
         if self._most is not None and found.size > self._most and path not in self._watched:
             watched = self._watched[path] = _Watched(path, 0.0, has_ended=True)
+            if self._floods is not None:
+                self._floods.add(path, is_met=True)
             self._look(watched)
 
     def end(self, attempt: Attempt) -> None:
@@ -94,6 +102,9 @@ class Bounds:
         system refuses is tried again, and what takes long is done in steps.
         """
         size, is_done, is_over = watched.size, True, watched.has_ended
+        if self._is_flood(watched):
+            self._wait_after(watched, size)
+            return
         try:
             bounded = outputs.bound(watched.path, self._most or 0)
             size, is_done = bounded.size, bounded.is_done
@@ -104,11 +115,18 @@ class Bounds:
             pass
         if is_over:
             del self._watched[watched.path]
+            if self._floods is not None:
+                self._floods.drop(watched.path)
             watched.due = -1.0
         elif not is_done:
             self._put(watched, self._clock.monotonic())
         else:
             self._wait_after(watched, size)
+
+    def _is_flood(self, watched: _Watched) -> bool:
+        """Say whether it is bounded elsewhere just now; at its end it is looked at here."""
+        is_elsewhere = self._floods is not None and watched.path in self._floods.under_way
+        return is_elsewhere and not watched.has_ended
 
     def _wait_after(self, watched: _Watched, size: int) -> None:
         """Let a file that has this size by now wait for its next look."""

@@ -27,7 +27,7 @@ _KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02  # of fallocate(2)
 _NO_HOLES = (errno.EOPNOTSUPP, errno.ENOSYS)  # neither this file system nor this kernel has them
 _SECTOR = 512  # what stat(2) counts a file's blocks in
 _PIECE = 65536
-_AT_ONCE = 32 << 20  # bytes that become a hole in one step: some 15 ms, measured on ext4
+AT_ONCE = 32 << 20  # bytes that become a hole in one step: some 15 ms, measured on ext4
 # `.old` is one whose name another attempt's output was given.
 _NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})(?:\.old[0-9]{0,9})?\.log")
 
@@ -94,7 +94,7 @@ def _shorten(descriptor: int, half: int) -> bool:
     head = -(-half // block) * block  # a hole is made of whole blocks: else the rest would be NULs
     tail = (status.st_size - half) // block * block
     start = max(head, _seek(descriptor, "SEEK_DATA", head, tail) // block * block)
-    length = min(tail - start, _AT_ONCE)
+    length = min(tail - start, AT_ONCE)
     if length > 0 and not _punch(descriptor, start, length):
         os.ftruncate(descriptor, half)
         os.write(descriptor, CUT)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from scheduler import inside
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -148,6 +150,23 @@ class Processes:
                     found[file] = self._leader(process.session, everybody)
         return found
 
+    def writing(
+        self, leaders: Mapping[Path, int | None], of: int
+    ) -> Iterator[tuple[Path, Process]]:
+        """Yield the living processes that have one of these files open to be written, as a job's.
+
+        That are those that descend from process `of`, or are in the session of the file's leader:
+        who was given the file by a job, and is none of it, is left out. Raises OSError.
+        """
+        files = {identity: path for path in leaders if (identity := _identity(path)) is not None}
+        everyone = {each.pid: each for each in self._all() if not each.is_dead}
+        for process in everyone.values():
+            is_ours = _descends(process, of, everyone)
+            if is_ours or process.session in leaders.values():
+                for file in files.keys() & set(self._written(process.pid)):
+                    if is_ours or process.session == leaders[files[file]]:
+                        yield files[file], process
+
     def _leader(self, session: int, everybody: Mapping[int, Process]) -> int | None:
         """Return a session's living leader: None if there is none, 0 if it is hidden."""
         if session in everybody:
@@ -261,6 +280,13 @@ def _descends(process: Process, of: int, everyone: Mapping[int, Process]) -> boo
         seen.add(parent.pid)
         parent = everyone.get(parent.parent)
     return False
+
+
+def _identity(path: Path) -> Identity | None:
+    with contextlib.suppress(OSError):
+        status = inside.status(path)
+        return status.st_dev, status.st_ino
+    return None
 
 
 def _exists(pid: int) -> bool:

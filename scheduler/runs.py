@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from scheduler.catchup import Account, Instants
     from scheduler.clock import Clock
     from scheduler.echo import Echo
+    from scheduler.floods import Floods
     from scheduler.journal import Journal, OpenRun, RunRow
     from scheduler.log import Log
     from scheduler.model import Reason, Run
@@ -66,6 +67,7 @@ class Runs:
         draw: Callable[[], float],
         most: int | None = None,
         most_output: int | None = None,
+        floods: Floods | None = None,
         echo: Echo | None = None,
         unjournalled: Unjournalled | None = None,
     ) -> None:
@@ -75,7 +77,7 @@ class Runs:
         self._spawner = spawner
         self._ledger = Ledger(journal, log, clock.now)
         self._launches = Launches(clock, spawner, state)
-        self._bounds = Bounds(clock, state, most_output)
+        self._bounds = Bounds(clock, state, most_output, floods)
         self._starts = Starts(clock, log)
         self._watch = Watch(clock, spawner, self._bounds, echo)
         planned = Launches(clock, spawner, state)  # for a minute that has not come

@@ -151,7 +151,7 @@ def test_what_a_job_left_behind_is_looked_at_for_as_long_as_it_can_write(scene: 
 
 @linux
 def test_what_takes_long_is_done_in_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outputs, "_AT_ONCE", 64 * K)
+    monkeypatch.setattr(outputs, "AT_ONCE", 64 * K)
     monkeypatch.setattr(bounds_module, "_SLICE", 0)
     path = scene.begin()
     grow(path, 512 * K)

@@ -40,6 +40,7 @@ LAYERS = {
         *(
             "archive",
             "cgroup",
+            "inotify",
             "clock",
             "control",
             "database",
@@ -60,6 +61,7 @@ LAYERS = {
         *("admission", "bounds", "daemon", "desk", "escaped", "herald", "heritage", "jobs"),
         *(
             "echo",
+            "floods",
             "watchdog",
             "launches",
             "leaving",
@@ -78,7 +80,9 @@ ORDER = list(LAYERS)
 # One outside thing, in several places.
 PART_OF = {
     **dict.fromkeys(("sql", "database", "archive", "memory", "highwater", "in_place"), "journal"),
-    **dict.fromkeys(("proc", "limited", "limiter", "output_guard", "survivors"), "process"),
+    **dict.fromkeys(
+        ("proc", "limited", "limiter", "output_guard", "survivors", "inotify"), "process"
+    ),
     "sink": "log",
     "safe_open": "sources",
 }

@@ -28,6 +28,7 @@ from scheduler.daemon import Daemon
 from scheduler.echo import Echo
 from scheduler.environment import DELEGATED
 from scheduler.errors import JournalDamaged, MeridianError
+from scheduler.floods import Floods
 from scheduler.journal import Journal
 from scheduler.log import Format, Log, open_log
 from scheduler.places import Places, entered, make_outputs
@@ -155,6 +156,7 @@ def run(
             library=crontabs,
             holds_state=holds_state,
             echo=echo,
+            floods=_floods(style, kept.output),
             watchdog=_watchdog(log),
         )
         renewal = Renewal(places.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
@@ -171,6 +173,23 @@ def _echo(places: Places, style: Format, sink: Sink) -> Echo:
     echo = Echo(places.state, open_log(style), sink.room, least=MOST // 2)
     atexit.register(echo.drain, _LAST_WORDS)
     return echo
+
+
+def _floods(style: Format, most: int | None) -> Floods | None:
+    """Have those stopped who write more than can be bounded; nobody without a bound."""
+    if most is None:
+        return None
+    log = open_log(style)  # of its own: it is told of on another thread
+
+    def tell(output: Path) -> None:
+        job, (run, attempt, *_) = output.parent.name, output.stem.split(".")
+        say = "it writes faster than --max-output can be kept to; it is stopped for"
+        say += " moments, and goes on"
+        log.warning("output", job=job, run=int(run), attempt=int(attempt), say=say)
+
+    floods = Floods(most, tell)
+    atexit.register(floods.close)
+    return floods
 
 
 def _watchdog(log: Log) -> Watchdog | None:
@@ -266,6 +285,7 @@ def _daemon(parts: Parts, journal: Journal, grace: float, most: int | None, kept
         most_output=kept.output,
         echo=parts.echo,
         unjournalled=Unjournalled(places.state / unjournalled.NAME),
+        floods=parts.floods,
     )
     roster = Roster(parts.library, journal, log, parts.boot)
     return Daemon(
@@ -307,6 +327,7 @@ class Parts:
     library: Files
     holds_state: Callable[[], bool]
     echo: Echo | None
+    floods: Floods | None
     watchdog: Watchdog | None
 
 
