@@ -1,6 +1,6 @@
 """`make bench`: Meridian, Debian's cron and the floor beside each other, on this machine, now.
 
-It takes real minutes, about sixteen; `--quick` leaves out cron and repeats, and takes about eight.
+It takes real minutes, about nineteen; `--quick` leaves out cron and repeats, and takes about nine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from . import figures, flooding, idling, loading, minutes, remembering, ticking, winding
+from . import endless, figures, flooding, idling, loading, minutes, remembering, ticking, winding
 from .daemons import BenchError, end_on_sigterm
 from .debian_cron import Cron
 from .figures import Figure, percentile
@@ -88,6 +88,7 @@ def _bench(wanted: Wanted, folder: Path) -> None:
     load += _simulated(folder, progress)
     load += _remembered(folder, progress, is_quick=wanted.is_quick)
     load += _flooded(folder, progress)
+    load += _endless(folder, progress, is_quick=wanted.is_quick)
     plan = minutes.QUICK if wanted.is_quick else minutes.FULL
     found = minutes.measure(plan, folder, cron, progress)
     _print(wanted, head, [*_lateness(found), *load], found.notes)
@@ -175,6 +176,23 @@ def _flooded(folder: Path, progress: Progress) -> list[Figure]:
         Figure(f"{n}: whole outputs", "", meridian=found.whole_outputs),
         Figure(f"{n}: the last has ended after", "s", meridian=found.last_s),
     ]
+
+
+def _endless(folder: Path, progress: Progress, *, is_quick: bool) -> list[Figure]:
+    found = []
+    for number in endless.NUMBERS[-1:] if is_quick else endless.NUMBERS:
+        progress.say(f"Letting {number} jobs write without end")
+        there = endless.measure(number, folder / f"endless-{number}")
+        for where, each in (("", there), (" in memory", endless.measure_in_memory(number))):
+            if each is not None:
+                n = f"{number} x yes{where}, {endless.SECONDS:.0f} s"
+                found += [
+                    Figure(f"{n}: largest output", "MB", meridian=each.largest),
+                    Figure(f"{n}: all outputs", "MB", meridian=each.all_together),
+                    Figure(f"{n}: written", "MB", meridian=each.written),
+                    Figure(f"{n}: CPU", "s", meridian=each.cpu_s),
+                ]
+    return found
 
 
 def _idle(watched: int, folder: Path, cron: Cron | None, progress: Progress) -> list[Figure]:
