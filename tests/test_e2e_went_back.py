@@ -11,14 +11,16 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_e2e import by_rename, clear_of_the_minute, is_alive, moment, running, until
+from test_e2e import by_rename, clear_of_the_minute, is_alive, meridian, moment, running, until
 
 from scheduler.cli.statusing import _checked as checked
 from scheduler.highwater import NAME
@@ -260,3 +262,26 @@ def test_so_does_whoever_watches_over_it(told: Told) -> None:
     assert told.check.startswith("WARNING: a damaged journal was moved aside: look at ")
     assert [name for name in told.aside if name in told.check] == told.aside
     assert len(told.aside) == 1
+
+
+# --- what no program can go on from ---------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does about it is Linux's")
+def test_an_index_that_is_cut_ends_the_daemon_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    state, file = tmp_path / "state", tmp_path / "crontab"
+    by_rename(file, CRONTAB.format(folder=tmp_path).replace("* * * * *", "@reboot"))
+    words = (str(file), "--state", str(state), "--log-format", "json", "--grace", "0")
+    with running(*words, log=tmp_path / "first.log") as daemon:
+        until(lambda: len(daemon.said("succeeded")) == 2 and len(daemon.said("started")) == 3)
+        os.truncate(state / "journal.db-shm", 0)
+        with suppress(subprocess.CalledProcessError):
+            meridian("pause", "tick", "--state", str(state))
+        assert daemon.popen.wait(timeout=100) == -signal.SIGBUS
+        (long,) = [line for line in daemon.said("started") if "long" in line["job"]]
+    assert is_alive(long["pid"])
+    with running(*words, log=tmp_path / "second.log") as daemon:
+        until(lambda: daemon.said("adopted", run=long["run"], pid=long["pid"]))
+        assert daemon.ends(signal.SIGTERM) == 0
+        assert not daemon.said("renewed")
+        assert not daemon.said("started")
