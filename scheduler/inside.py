@@ -44,6 +44,13 @@ def kept(folder: Path, descriptor: int) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def looked_into(folder: Path) -> Iterator[None]:
+    """Keep a folder open that is only read, whoever could put another in its place; OSError."""
+    with kept(folder, os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)):
+        yield
+
+
 def opened(path: Path, flags: int, mode: int = 0o600) -> int:
     """Open a regular file; OSError for anything else in its place, with a word for what it is."""
     with _folder(path) as at:
@@ -77,6 +84,12 @@ def own_for(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def make_own(path: Path) -> None:
+    """Let a file be its user's alone, without opening it; OSError."""
+    with _folder(path) as at:
+        os.chmod(path.name, 0o600, dir_fd=at)
 
 
 def status(path: Path) -> os.stat_result:
@@ -161,7 +174,10 @@ def _begin(folder: str) -> tuple[int, list[str]]:
         if folder == root:
             return os.dup(descriptor), []
         if folder.startswith(f"{root}/"):
-            return os.dup(descriptor), folder[len(root) + 1 :].split("/")
+            names = folder[len(root) + 1 :].split("/")
+            if ".." in names:
+                raise OSError(errno.EINVAL, "it leads out of its folder")
+            return os.dup(descriptor), names
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), []
 
 

@@ -15,7 +15,7 @@ import stat
 from contextlib import ExitStack
 from pathlib import Path
 
-from scheduler import way
+from scheduler import inside, way
 from scheduler.errors import NotRoots, SourceRefused
 
 _MOST_LINKS = 40  # as many as Linux follows
@@ -110,9 +110,7 @@ def judge(
     Raises SourceRefused (NotRoots for root's named ones) where it can't be trusted. See `opened`.
     """
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        hint = "name the files in it" if stat.S_ISDIR(status.st_mode) else "copy it into a file"
-        raise SourceRefused(file, "not-regular", f"it is {_kind(status.st_mode)}", hint)
+    check_kind(file, status.st_mode)
     if status.st_mode & stat.S_IWOTH:
         raise SourceRefused(file, "not-trusted", "everybody can write it", f"chmod o-w {file}")
     group = bool(status.st_mode & stat.S_IWGRP)
@@ -149,6 +147,8 @@ def _is_owners_alone(status: os.stat_result) -> bool:
     return own and not {*group.gr_mem} - {owner.pw_name}
 
 
-def _kind(mode: int) -> str:
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
-    return next((word for test, word in kinds if test(mode)), "a device")
+def check_kind(file: str, mode: int) -> None:
+    """Raise SourceRefused for the mode of anything but a regular file."""
+    if not stat.S_ISREG(mode):
+        hint = "name the files in it" if stat.S_ISDIR(mode) else "copy it into a file"
+        raise SourceRefused(file, "not-regular", f"it is {inside.kind(mode)}", hint)

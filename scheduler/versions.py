@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scheduler import inside, sources
 from scheduler.errors import SourceRefused
 
 if TYPE_CHECKING:
@@ -41,15 +43,13 @@ def keep(path: Path, versions: Path, now: datetime) -> Path | None:
     SourceRefused.
     """
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise SourceRefused(
-            str(path), "unreadable", f"its old version can't be read: {error.strerror}"
-        ) from error
+        data = sources.own_text(str(path))
+    except SourceRefused as refused:
+        if refused.code == "missing":
+            return None
+        raise
     try:
-        _make_folders(versions)
+        inside.make_folder(versions)
         kept = _new_version(versions, f"{path.name}.{now:%Y%m%dT%H%M%SZ}", data)
         _prune(versions, path.name, kept)
     except OSError as error:
@@ -112,13 +112,14 @@ def _new_version(versions: Path, name: str, data: bytes) -> Path:
     for number in range(1000):  # versions of one second; sorted by name is sorted by age
         kept = versions / (f"{name}-{number:03}" if number else name)
         with contextlib.suppress(FileExistsError):
-            with os.fdopen(os.open(kept, flags, 0o600), "wb") as stream:
+            with os.fdopen(inside.opened(kept, flags), "wb") as stream:
                 stream.write(data)
             return kept
     raise FileExistsError(0, "too many versions in one second")
 
 
 def _prune(versions: Path, name: str, kept: Path) -> None:
-    old = sorted(path for path in versions.glob(f"{name}.*Z*") if path != kept)
-    for path in old[: max(0, len(old) + 1 - MOST_VERSIONS)]:
-        path.unlink(missing_ok=True)
+    names = fnmatch.filter((each.name for each in inside.listed(versions)), f"{name}.*Z*")
+    old = sorted({*names} - {kept.name})
+    for each in old[: max(0, len(old) + 1 - MOST_VERSIONS)]:
+        inside.remove(versions / each)

@@ -131,6 +131,13 @@ def test_a_device_is_none() -> None:
         inside.opened(Path("/dev/null"), os.O_RDWR)
 
 
+def test_no_name_leads_out_of_it(state: Path) -> None:
+    """As a damaged journal might have one."""
+    (state.parent / "precious").write_text("x")
+    with pytest.raises(OSError, match="it leads out of its folder"):
+        inside.opened(state / "../precious", os.O_RDONLY)
+
+
 def test_what_is_missing_is_missing(state: Path) -> None:
     for path in (state / "none", state / "none" / "1.1.log"):
         assert not inside.is_there(path)

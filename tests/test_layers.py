@@ -84,7 +84,7 @@ PART_OF = {
         ("proc", "limited", "limiter", "output_guard", "survivors", "inotify"), "process"
     ),
     "sink": "log",
-    "safe_open": "sources",
+    **dict.fromkeys(("safe_open", "versions"), "sources"),
 }
 
 # What reaches outside the process, or depends on more than a rule is given. pathlib too: a rule

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +25,7 @@ from scheduler.clock import RealClock
 from scheduler.coming import coming
 from scheduler.errors import MeridianError, SourceRefused
 from scheduler.model import Crontab, Severity
-from scheduler.places import Places
+from scheduler.places import Places, entered
 from scheduler.sources import Stamp
 
 app = typer.Typer()
@@ -128,9 +129,10 @@ def _edited(editor: Sequence[str], places: Places, draft: Path, original: bytes)
     while True:
         _open(editor, draft, original)
         try:
-            data = draft.read_bytes()
-        except OSError as error:
-            raise NotEdited(f"The edited copy {draft} is gone, so nothing is changed") from error
+            data = sources.own_text(str(draft))
+        except SourceRefused as refused:
+            why = "is gone" if refused.code == "missing" else f"can't be used: {refused.message}"
+            raise NotEdited(f"The edited copy {draft} {why}, so nothing is changed") from refused
         if data == original:
             return None
         checked = _checked(places, data)
@@ -177,12 +179,19 @@ def _open(editor: Sequence[str], draft: Path, original: bytes) -> None:
     if status == 0:
         return
     ending = f"ended with status {status}" if status > 0 else f"was killed by signal {-status}"
-    if draft.exists() and draft.read_bytes() != original:
+    if _is_edited(draft, original):
         kept = f"; your text is kept in {draft}"
     else:
         draft.unlink(missing_ok=True)
         kept = ""
     raise NotEdited(f"The editor {editor[0]} {ending}, so nothing is changed{kept}")
+
+
+def _is_edited(draft: Path, original: bytes) -> bool:
+    try:
+        return sources.own_text(str(draft)) != original
+    except SourceRefused as refused:
+        return refused.code != "missing"
 
 
 def _editor() -> list[str]:
@@ -217,7 +226,7 @@ def _ctrl_c_is_the_editors() -> Iterator[None]:
 def _kept(draft: Path) -> Iterator[None]:
     try:
         yield
-    except SourceRefused as refused:
+    except MeridianError as refused:
         raise NotEdited(f"{refused}; your text is kept in {draft}") from refused
 
 
@@ -260,10 +269,15 @@ def remove(
             raise typer.BadParameter("nobody is there to ask: say --yes", param_hint="--yes")
         if not _asked(f"Remove {path}?", default=False):
             raise NotEdited("Nothing is changed")
-    kept = versions.keep(path, places.versions, RealClock().now())
+    kept = _keep(places, RealClock().now())
     versions.remove(path)
     show.say(f"Removed {path}; its text is kept in {kept}")
     show.say(in_force.reader(path, state, "lets go of its jobs"))
+
+
+def _keep(places: Places, now: datetime) -> Path | None:
+    with entered(places.state, os.geteuid()):
+        return versions.keep(places.crontab, places.versions, now)
 
 
 def _checked(places: Places, data: bytes, file: str | None = None) -> Checked:
@@ -284,7 +298,7 @@ def _checked(places: Places, data: bytes, file: str | None = None) -> Checked:
 def _save(places: Places, checked: Checked, state: Path | None) -> None:
     table = checked.table
     now = RealClock().now()
-    kept = versions.keep(places.crontab, places.versions, now)
+    kept = _keep(places, now)
     versions.save(places.crontab, checked.data)
     show.say(f"Saved {places.crontab}: {report.summary(len(table.entries), table.problems)}")
     if kept is not None:
