@@ -5,11 +5,13 @@ Who knows what the rows mean is `journal` and its parts; the statements stand in
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from scheduler import highwater, sql
+from scheduler import highwater, inside, sql
 from scheduler.decoding import count
 from scheduler.errors import JournalDamaged, JournalError
 from scheduler.highwater import HighWater, Record
@@ -106,7 +108,7 @@ class Database:
 
         One of an older Meridian has counted no commits. Raises JournalError if it can't be read.
         """
-        if not path.exists():
+        if not inside.is_there(path):
             return HighWater()
         with closing(_connect(path, readonly=True)) as connection:
             try:
@@ -296,9 +298,10 @@ class Database:
 
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     try:
+        _check(path)
         if not readonly:
             _own(path)
-        elif not path.exists():
+        elif not inside.is_there(path):
             raise JournalError(f"nothing has run yet: there is no journal {path}")
         uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
         return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_PATIENCE)
@@ -314,14 +317,25 @@ def _reached(connection: sqlite3.Connection) -> HighWater:
     return HighWater(told("commits", _COUNTED_SINCE), told("numbers_given", 1))
 
 
+def _check(path: Path) -> None:
+    """Raise JournalError where SQLite would follow a link, or wait for what is no file."""
+    for part in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + part)
+        with suppress(FileNotFoundError):
+            mode = inside.status(file).st_mode
+            if not stat.S_ISREG(mode):
+                what = f"{inside.kind(mode)} is in the place of {file}; move it away"
+                raise JournalError(f"the journal can't be opened: {what}")
+
+
 def _own(path: Path) -> None:
     """Make the file if there is none, and its user's alone; SQLite gives its other files that too.
 
     It is never opened and closed here: that would drop the locks this process may have on it.
     """
-    with suppress(FileExistsError):
-        path.touch(mode=0o600, exist_ok=False)
-    path.chmod(0o600)
+    if not inside.is_there(path):
+        os.close(inside.opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    inside.make_own(path)
 
 
 def _refusal(name: str, error: Exception) -> JournalError:

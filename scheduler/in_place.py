@@ -49,7 +49,7 @@ class InPlace:
     def _is_same(self, part: str) -> bool:
         known = self._known.get(part)
         try:
-            status = self._paths[part].stat()
+            status = self._paths[part].lstat()  # by its name, as others find it
         except OSError:
             return known is None  # it comes with the first statement
         self._known[part] = status

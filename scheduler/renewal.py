@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
-from scheduler import highwater, outputs
+from scheduler import highwater, inside, outputs
 from scheduler.columns import EPOCH
 from scheduler.errors import JournalBehind, JournalDamaged, JournalError, MeridianError
 from scheduler.highwater import HighWater
@@ -82,9 +82,9 @@ class Renewal:
         """
         with self._refusals():
             self._throw_away(_HALF)
-            if self._path.exists() and self._path.stat().st_size:
+            if inside.is_there(self._path) and inside.status(self._path).st_size:
                 self._throw_away(_NEW)  # its damage is met again
-            elif self._beside(_NEW).exists():
+            elif inside.is_there(self._beside(_NEW)):
                 self._finish()
             elif self._asides() or self._known() != HighWater():
                 self._begin_again()
@@ -122,7 +122,7 @@ class Renewal:
                 if taken is not True:
                     self._begin_blind(journal, known)
             aside = self._unused()
-            self._path.rename(aside)
+            inside.rename(self._path, aside)
             self._take_place(aside)
         say = f"{damage}; it is moved to {aside.name}, and a new one is begun: {_THEN[taken]}"
         whole, behind = int(taken is True), int(isinstance(damage, JournalBehind))
@@ -157,18 +157,19 @@ class Renewal:
 
     def _asides(self) -> list[Path]:
         """Return the damaged journals that have been moved aside, without their logs."""
-        found = self._path.parent.glob(f"{self._path.name}.damaged-*")
-        return [path for path in found if not path.name.endswith(_LOG)]
+        names = (each.name for each in inside.listed(self._path.parent))
+        found = (name for name in names if name.startswith(f"{self._path.name}.damaged-"))
+        return [self._path.with_name(name) for name in found if not name.endswith(_LOG)]
 
     def _unused(self) -> Path:
         """Return a name for a damaged journal that no other has."""
         stem = f".damaged-{self._clock.now():%Y%m%dT%H%M%SZ}"
         names = (stem if n == 0 else f"{stem}.{n}" for n in count())
-        return next(path for name in names if not (path := self._beside(name)).exists())
+        return next(path for name in names if not inside.is_there(path := self._beside(name)))
 
     def _throw_away(self, ending: str) -> None:
         for part in ("", *_LOG):
-            self._beside(ending + part).unlink(missing_ok=True)
+            inside.remove(self._beside(ending + part))
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -185,14 +186,16 @@ class Renewal:
         self._throw_away(_HALF)
         with closing(Journal.open(half)) as journal:
             yield journal
-        if self._beside(f"{_HALF}-wal").exists():  # closing it writes all of it, if there is room
+        if inside.is_there(
+            self._beside(f"{_HALF}-wal")
+        ):  # closing it writes all of it, if there is room
             raise MeridianError(f"the journal {half} can't be written to its end")
-        half.rename(self._beside(_NEW))
+        inside.rename(half, self._beside(_NEW))
 
     def _take_place(self, aside: Path) -> None:
         """Let the new journal be the journal, once nothing of the old one lies beside it."""
         self._set_aside_log(aside)
-        self._beside(_NEW).replace(self._path)
+        inside.rename(self._beside(_NEW), self._path)
 
     def _set_aside_log(self, aside: Path) -> None:
         """Move what belongs to a journal that was moved first: SQLite would give it to the next.
@@ -200,8 +203,8 @@ class Renewal:
         Without it, that journal would be an older one, and nobody would see a damage in it.
         """
         for part in _LOG:
-            if (left := self._beside(part)).exists():
-                left.rename(aside.with_name(aside.name + part))
+            if inside.is_there(left := self._beside(part)):
+                inside.rename(left, aside.with_name(aside.name + part))
 
     # --- what it knows -----------------------------------------------------------------------
 
@@ -239,4 +242,4 @@ class Renewal:
 
 def _moved(path: Path) -> int:
     """Return when a file got its name: a rename changes nothing else of it."""
-    return path.stat().st_ctime_ns
+    return inside.status(path).st_ctime_ns

@@ -16,7 +16,7 @@ import pytest
 from fakes import Act, FakeClock, FakeSpawner
 from world import Frail, World, line
 
-from scheduler import sql
+from scheduler import inside, sql
 from scheduler.errors import JournalDamaged, JournalError, MeridianError
 from scheduler.highwater import HighWater
 from scheduler.journal import TAKEN, Journal
@@ -321,13 +321,13 @@ class Killer:
     left_open: list[Callable[[], object]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name in ("rename", "replace", "unlink"):
-            self._watch(Path, name)
+        for name in ("rename", "remove"):
+            self._watch(inside, name)
         for name in ("take_over", "count_from", "set_last_tick", "close"):
             self._watch(Journal, name)
         self._watch(FakeSpawner, "survivors")
 
-    def _watch(self, owner: type, name: str) -> None:
+    def _watch(self, owner: object, name: str) -> None:
         real = getattr(owner, name)
 
         def step(*words: Any, **named: Any) -> Any:
@@ -489,10 +489,10 @@ def test_where_it_can_not_be_moved_nothing_is_begun(
             raise OSError(30, "Read-only file system")
         real(path, target)
 
-    real = Path.rename
+    real = inside.rename
     is_text(scene.path)
     with monkeypatch.context() as accident:
-        accident.setattr(Path, "rename", refused)
+        accident.setattr(inside, "rename", refused)
         with pytest.raises(MeridianError, match="can't be begun anew: Read-only"):
             scene.renews()
     assert scene.path.read_text().startswith("30 7")
