@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler import clock, lock
+from scheduler import clock, inside, lock
 from scheduler.cli import completing, given, show
 from scheduler.cli.past import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal import AttemptRow, Journal, RunRow
@@ -59,9 +59,14 @@ def logs(
         run = _run(journal, which, state)
         attempt = _attempt(run, number)
         folder = given.here(state).state
-        if follow:
-            _Follower(journal, folder, is_one=number is not None).follow(run, attempt)
-            return
+        with inside.looked_into(folder):
+            if follow:
+                _Follower(journal, folder, is_one=number is not None).follow(run, attempt)
+            else:
+                _print(folder, run, attempt)
+
+
+def _print(folder: Path, run: RunRow, attempt: AttemptRow) -> None:
     show.remark(_heading(run, attempt))
     with closing(_opened(folder, attempt)) as reader:
         if attempt.emptied:
@@ -106,11 +111,14 @@ def _heading(run: RunRow, attempt: AttemptRow) -> str:
 
 
 def _opened(folder: Path, attempt: AttemptRow) -> Reader:
+    path = folder / attempt.output
     try:
-        return Reader(folder / attempt.output)
+        return Reader(path)
     except FileNotFoundError as error:
-        path = folder / attempt.output
         raise NothingThere(f"The output of that attempt is not kept any more: {path}") from error
+    except OSError as error:
+        why = f"can't be read: {error.strerror}: {path}"
+        raise NothingThere(f"The output of that attempt {why}") from error
 
 
 def _pour(reader: Reader, sink: _Sink) -> bool:
