@@ -402,6 +402,7 @@ def call(path: Path, request: Request, timeout: float = PATIENCE) -> Reply:
         with _folder(path) as folder, closing(socket.socket(socket.AF_UNIX)) as sock:
             sock.settimeout(timeout)
             sock.connect(_address(path, folder))
+            _check_peer(path, folder, sock)
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have said why before
                 sock.sendall(protocol.write(request))
             return protocol.read_reply(_received(sock))
@@ -415,6 +416,17 @@ def call(path: Path, request: Request, timeout: float = PATIENCE) -> Reply:
         raise NoAnswer(_ENDED) from error
     except OSError as error:
         raise NoAnswer(_unreachable(path, error)) from error
+
+
+def _check_peer(path: Path, folder: int, sock: socket.socket) -> None:
+    """Raise NoAnswer if another user's folder leads, by a link, to a daemon that is not theirs.
+
+    Else root, who asks a user's daemon, could be led to its own.
+    """
+    owner, (_, peer) = os.fstat(folder).st_uid, _peer(sock)
+    if owner not in (0, os.geteuid(), peer):
+        whose = f"{path} is in a folder of user {owner}, but leads to a daemon of user {peer}"
+        raise NoAnswer(f"{whose}, which was not asked")
 
 
 def _unreachable(path: Path, error: OSError) -> str:

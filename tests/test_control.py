@@ -15,7 +15,14 @@ import socket
 import stat
 import subprocess
 import sys
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import (
+    ExitStack,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -578,6 +585,42 @@ def test_root_can_speak_to_any_users_daemon(tmp_path: Path) -> None:
         finally:
             os.seteuid(0)
         assert "not-json" in process.stdout, process.stderr
+
+    play(scene())
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize(
+    ("owner", "is_asked", "why"),
+    [
+        (0, True, "root's own"),
+        (NOBODY, False, "it may lead root's commands to any daemon"),
+    ],
+)
+def test_root_is_not_led_to_its_own_daemon_by_another_users_folder(
+    tmp_path: Path, owner: int, is_asked: bool, why: str
+) -> None:
+    desk, theirs = Desk(), tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "control.sock").symlink_to(tmp_path / "control.sock")
+    os.chown(theirs, owner, -1)
+
+    async def scene() -> None:
+        async with desk.open(tmp_path / "control.sock"):
+            with nullcontext() if is_asked else pytest.raises(NoAnswer, match="was not asked"):
+                await called(theirs / "control.sock")
+        assert bool(desk.asked) == is_asked, why
+
+    play(scene())
+
+
+@ON_LINUX
+def test_a_link_may_lead_to_a_path_longer_than_an_address(far: Path, path: Path) -> None:
+    path.symlink_to(far)
+
+    async def scene() -> None:
+        async with Desk().open(far):
+            assert await called(path) == {"did": "Status"}
 
     play(scene())
 

@@ -189,16 +189,19 @@ def test_a_socket_that_is_deleted_is_made_again_before_the_next_minute(person: P
         where_it_goes(person, "file") as (_, file),
         where_it_goes(person, "folder") as (_, folder),
         where_it_goes(person, "for good") as (_, for_good),
+        where_it_goes(person, "link") as (_, linked),
     ):
         file.unlink()
+        link = linked.parent.parent / "STATE/control.sock"
+        link.unlink()
         for path in (folder, for_good):
             shutil.rmtree(path.parent)
         for_good.parent.touch()
         contacts = [path.parent.parent / "STATE/control.sock" for path in (file, folder, for_good)]
-        until(lambda: all(path.is_socket() for path in (file, folder, contacts[2])), 90)
+        until(lambda: all(path.is_socket() for path in (file, folder, contacts[2], link)), 90)
         for contact in contacts:
             assert not isinstance(control.call(contact, Status()), Refused)
         assert contacts[0].readlink() == file
         assert contacts[1].readlink() == folder
         assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
-    assert not any(path.exists() for path in (file, folder, *contacts))
+    assert not any(path.exists() for path in (file, folder, link, *contacts))

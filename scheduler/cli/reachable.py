@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler import control
-from scheduler.control import Listener
+from scheduler.control import Listener, Server
 from scheduler.errors import MeridianError, NoSocket
 from scheduler.log import Log
 from scheduler.places import Places, make_private
@@ -48,6 +48,14 @@ class Reachable:
                 break
         self._tell("; ".join(troubles), listener)
         return listener
+
+    def look(self, server: Server) -> None:
+        """Make the socket again where its file is gone, and the link to it."""
+        server.look(self.listen)
+        contact = self.places().contact
+        if self.path is not None and contact != self.path and not contact.is_symlink():
+            with suppress(MeridianError):
+                _link(contact, self.path)
 
     def forget(self) -> None:
         """Remove this daemon's link: by now another daemon may have the state folder."""

@@ -236,7 +236,7 @@ async def _answer(daemon: Daemon, parts: Parts) -> None:
     way = parts.reachable
     try:
         async with control.serve(way.listen(), ask, _warner(parts.log)) as server:
-            await daemon.run(lambda: server.look(way.listen))
+            await daemon.run(lambda: way.look(server))
     finally:
         way.forget()
 
