@@ -15,6 +15,7 @@ from fakes import Act
 from test_e2e import by_rename, meridian, running, until
 from world import World, line
 
+from scheduler.errors import JournalDamaged
 from scheduler.model import Attempt, Ending, Exited, Limit, NotStarted, Run, Signalled, TimedOut
 from scheduler.unjournalled import NAME, Unjournalled
 
@@ -52,7 +53,7 @@ def test_what_was_kept_last_is_found_by_the_next_daemon(path: Path) -> None:
     ends.keep(ENDINGS.items())
     found = Unjournalled(path).open()
     assert list(found) == list(ENDINGS)
-    assert [str(each.outcome) for each in found.values()] == ["exit 0", "signal 9", "timed out", "not started: its HOME '/\\udcff': No such file"]  # fmt: skip
+    assert [str(each.outcome) for each in found.values()] == ["exit 0", "signal 9", "timed out", "not started: its HOME '/\\xff': No such file"]  # fmt: skip
     assert {k: v for k, v in found.items() if k.run.number < 4} == {k: v for k, v in ENDINGS.items() if k.run.number < 4}  # fmt: skip
 
 
@@ -114,6 +115,16 @@ def is_full(world: World) -> None:
     world.journal.is_full = True
 
 
+def is_damaged(world: World) -> None:
+    """Let every statement find it, until the next daemon."""
+
+    def found() -> None:
+        raise JournalDamaged("a page of it")
+
+    for n in range(1, 100):
+        world.journal.accidents[world.journal.statements + n] = found
+
+
 @pytest.mark.parametrize(
     ("act", "states"),
     [
@@ -137,6 +148,21 @@ def test_a_run_that_ended_while_the_disk_was_full_is_not_lost(
     assert run.state.value == "succeeded"
     assert [str(each.outcome) for each in run.attempts] == [str(act.outcome), "exit 0"][: len(states)]  # fmt: skip
     assert len(world.starts("job")) == len(states)
+
+
+def test_a_run_whose_end_met_a_damage_is_not_lost(path: Path) -> None:
+    text = line("job", "0 12 * * *", retries=1)
+    world = World(text, acts={"job": [Act(lasts=40)]}, unjournalled=path)
+    world.at("12:00:39", lambda: is_damaged(world))
+    with pytest.raises(JournalDamaged):
+        world.run()
+    world.journal.accidents.clear()
+    world.spawner.crash()
+    world.new_daemon()
+    world.runs_until("12:30:00")
+    (run,) = world.journal.history()
+    assert (run.state.value, len(run.attempts)) == ("succeeded", 1)
+    assert world.starts("job") == ["12:00:00"]
 
 
 def test_what_is_kept_of_a_run_that_the_journal_has_heard_of_counts_no_more(path: Path) -> None:
