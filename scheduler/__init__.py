@@ -12,9 +12,8 @@ due runs → claim → spawn   runs, prepared, admission, backfill, jobs, pauses
 spawn → outcome            watch, escaped, proc, survivors, heritage, bounds, floods, inotify,
                            outputs, output_guard
 outcome → decision         outcomes, retry
-decision → journal         ledger, journal, archive, memory, database, in_place, highwater,
-                           unjournalled, sql,
-                           record, decoding, columns, renewal
+decision → journal         ledger, journal, archive, memory, salvage, database, in_place,
+                           highwater, unjournalled, sql, record, decoding, columns, renewal
 what is kept               retention, pruning
 what the log says of it    herald, wording, log, sink, echo, systemd
 what is to come            coming, audit, explain, simulation, virtual, story

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from zlib import crc32
 
 from scheduler import highwater, inside, sql
 from scheduler.decoding import count
@@ -60,6 +61,7 @@ class Database:
         readonly: bool = False,
     ) -> None:
         self._connection = connection
+        self._path = path
         self._name = name
         self._sql = sql.statements()
         self.commits = 0  # transactions that are on disk
@@ -67,6 +69,7 @@ class Database:
         self._counted = self._highest = self._minute = 0  # that is told there: see HighWater
         self._files: InPlace | None = None
         self._is_patient = True  # for a lock that another program holds
+        connection.create_function("seal", -1, _seal, deterministic=True)
         try:
             self._prepare(scripts, readonly=readonly)
             if path is not None and not readonly:
@@ -116,7 +119,7 @@ class Database:
             except sqlite3.Error as error:
                 raise _refusal(f"the journal {path}", error) from error
             except NONSENSE as error:
-                raise _damage(f"the journal {path}", error) from error
+                raise _damage(f"the journal {path}", _why(error)) from error
 
     @classmethod
     def in_memory(cls) -> Self:
@@ -260,12 +263,17 @@ class Database:
         except (sqlite3.Error, MemoryError) as error:
             raise _refusal(self._name, error) from error
         except NONSENSE as error:
-            raise _damage(self._name, error) from error
+            raise self._damaged(_why(error)) from error
+
+    def _damaged(self, what: str) -> JournalDamaged:
+        return _damage(self._name, what)
 
     def _rows(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
         return self._read(list, name, **values)
 
     def _prepare(self, scripts: dict[int, str], *, readonly: bool) -> None:
+        if self._has_wrong_version(scripts):
+            raise self._damaged(f"it has version {self._version()}, and tables of another")
         version = self._version()
         if why := sql.refusal(version, max(scripts), readonly=readonly):
             raise JournalError(f"{self._name} {why}")
@@ -284,6 +292,35 @@ class Database:
     def _version(self) -> int:
         version: int = self._rows("version")[0][0]
         return version
+
+    def _has_wrong_version(self, scripts: dict[int, str]) -> bool:
+        """Say whether nobody wrote this version: a newer Meridian's journal has other tables."""
+        version = self._version()
+        if version == 0:
+            return bool(self.made())
+        if version <= max(scripts):
+            return False
+        with closing(self.in_memory()) as own:
+            return own.made() == self.made()
+
+    def made(self) -> list[tuple[Any, ...]]:
+        """Return how each of its tables was made."""
+        return self._read(list, "schema")
+
+    def check_writable(self) -> None:
+        """Raise JournalError if nothing can be written, JournalDamaged if its header alone says so.
+
+        SQLite takes one that a later SQLite has to write for one that can't be written.
+        """
+        self._do("begin")
+        try:
+            self._do("change_nothing")
+        except JournalError as error:
+            if _is_read_only(error) and self._path and os.access(self._path, os.W_OK):
+                raise self._damaged("its header says that nobody may write it") from error
+            raise
+        finally:
+            self._do("rollback")
 
     def _migrate(self, number: int, script: str) -> None:
         with self._transaction(counts=False):
@@ -338,20 +375,32 @@ def _own(path: Path) -> None:
     inside.make_own(path)
 
 
+def _seal(*values: Value) -> int:
+    """Return a number that tells whether one of these values was changed, as good as surely."""
+    return crc32("\0".join(map(str, values)).encode(errors="surrogatepass"))
+
+
 def _refusal(name: str, error: Exception) -> JournalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the family of the error
     if code in DAMAGED or _is_undecodable(error):
-        return _damage(name, error)
+        return _damage(name, _why(error))
     if isinstance(error, MemoryError):
         return JournalError(f"{name}: no memory; {of_memory() or 'the system has none to give'}")
     limit = of_files() if code in TOO_LARGE else ""
     return JournalError(f"{name}: {error}{'; ' if limit else ''}{limit}")
 
 
-def _damage(name: str, error: Exception) -> JournalDamaged:
-    what = "a text in it is no UTF-8" if _is_undecodable(error) else str(error)
+def _damage(name: str, what: str) -> JournalDamaged:
     then = "the daemon moves it aside when it meets that, and begins a new one"
     return JournalDamaged(f"{name} is damaged ({what}); {then}")
+
+
+def _why(error: Exception) -> str:
+    return "a text in it is no UTF-8" if _is_undecodable(error) else str(error)
+
+
+def _is_read_only(error: JournalError) -> bool:
+    return getattr(error.__cause__, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY
 
 
 def _is_undecodable(error: Exception) -> bool:

@@ -1,7 +1,7 @@
 """The daemon's memory, one SQLite file: runs, attempts, endings come in, their history goes out.
 
-The tables and their rules stand in `sql/`; every time is an argument. `archive` and `memory` are
-parts of it.
+The tables and their rules stand in `sql/`; every time is an argument. `archive`, `memory` and
+`salvage` are parts of it.
 """
 
 from __future__ import annotations
@@ -10,40 +10,21 @@ from typing import TYPE_CHECKING
 
 from scheduler import decoding, record
 from scheduler.archive import Archive
-from scheduler.highwater import HighWater
 from scheduler.memory import Memory
 from scheduler.model import Attempt, Run
 from scheduler.record import AttemptRow, OpenRun, RunRow, outcome_from, seconds, whole
+from scheduler.salvage import Salvage
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
+    from scheduler.highwater import HighWater
     from scheduler.model import Ending, Reason, State
 
 __all__ = ["AttemptRow", "Journal", "OpenRun", "RunRow", "outcome_from"]
 
-# What a daemon needs of a damaged journal, in the order in which it can be taken.
-TAKEN = (
-    *(
-        "take_numbers",
-        "take_tick",
-        "take_eras",
-        "take_anchors",
-        "take_boots",
-        "take_pauses",
-        "take_reckoning",
-        "take_backlogs",
-    ),
-    *("take_open", "take_recent", "take_attempts", "take_jumps"),
-)
-# And of one that is an older one: what it has open, or still to run, may have been done since.
-BY_ONE_BEHIND = tuple(
-    name for name in TAKEN if name not in ("take_tick", "take_backlogs", "take_open")
-)
 
-
-class Journal(Archive, Memory):
+class Journal(Archive, Memory, Salvage):
     """One open journal; each method commits by itself unless a transaction is open.
 
     Whatever the database refuses (disk full, locked, read-only, damaged) is a JournalError.
@@ -188,29 +169,6 @@ class Journal(Archive, Memory):
 
     # --- after a damage ------------------------------------------------------------------------
 
-    def take_over(self, damaged: Path, *, since: datetime, known: HighWater) -> bool:
-        """Take from a damaged journal what a daemon goes on from: into this one, which is empty.
-
-        That are open runs and those from `since` on, and all that it remembers across restarts. Of
-        one that is behind what is `known` it is what is over, and what people told it: False.
-        Raises JournalError if any of it can't be read, or makes no sense; then nothing is taken.
-        """
-        self._do("attach", path=f"{damaged.absolute().as_uri()}?mode=ro")
-        try:
-            with self.transaction():
-                told = ("commits_of_old", "numbers_given_by_old")
-                reached = HighWater(*(self._read(decoding.count, part) for part in told))
-                is_whole = not reached.is_behind(known)
-                for name in TAKEN if is_whole else BY_ONE_BEHIND:
-                    values = {"since": whole(since)} if name == "take_recent" else {}
-                    self._do(name, **values)
-                self.unfinished()
-                self.jumps()
-                self.last_tick()
-        finally:
-            self._do("detach")
-        return is_whole
-
     def count_from(self, known: HighWater) -> None:
         """Give this number to no run, nor any below it, and count commits from there on, too."""
         with self._together():
@@ -218,11 +176,19 @@ class Journal(Archive, Memory):
             self._do("count_from", number=known.run)
             self._do("count_commits_from", commits=known.commits)
 
-    def restore(self, attempt: Attempt, output: str) -> None:
-        """Journal an attempt that an older journal knew, under its old number, as under way."""
+    def restore(self, attempt: Attempt, output: str, *, replaces: bool) -> bool:
+        """Journal an attempt that an older journal knew, under its old number, as under way.
+
+        What this one knows of that number is replaced, or else it stays: then False if that is this
+        attempt, a run that is over, or another one.
+        """
         run = attempt.run
-        self._do("restore", run=run.number, job=run.job, instant=whole(run.instant))
-        self.claim_attempt(run, attempt.number, output)
+        at, name = whole(run.instant), "restore" if replaces else "restore_unknown"
+        self._do(name, run=run.number, job=run.job, instant=at)
+        row = self.run(run.number)
+        if row is None or (row.run.job, row.run.instant) != (run.job, run.instant):
+            return False
+        return self.claim_attempt(run, attempt.number, output) is not None
 
 
 def _text(reason: Reason | None) -> str | None:

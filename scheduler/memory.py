@@ -138,3 +138,4 @@ class Memory(Database):
             noticed=seconds(era.noticed),
         )
         self._do("rewind_anchors", minute=whole(era.since))
+        self._do("seal_anchors")

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from scheduler import highwater, inside, outputs
 from scheduler.columns import EPOCH
-from scheduler.errors import JournalBehind, JournalDamaged, JournalError, MeridianError
+from scheduler.errors import JournalBehind, JournalDamaged, MeridianError
 from scheduler.highwater import HighWater
 from scheduler.journal import Journal
 from scheduler.launches import output_of
 from scheduler.record import SECOND
 from scheduler.report import counted
+from scheduler.salvage import Runs, Taken
 from scheduler.tick import minute_of
 
 if TYPE_CHECKING:
@@ -29,11 +30,19 @@ if TYPE_CHECKING:
     from scheduler.log import Log
     from scheduler.process import Spawner
 
-_BLIND = "minutes up to now count as handled, and so does @reboot"
-_THEN = {  # what was taken over, as the log says it: all, what an older journal has, or nothing
-    True: "open runs, the runs of a day and what minute it was are taken over",
-    False: f"of it, what is over and the pauses are taken over; {_BLIND}",
-    None: f"nothing of it can be relied on, so {_BLIND}",
+_MINUTES = "minutes up to now count as handled"
+_BLIND = f"{_MINUTES}, and so does @reboot"
+_THEN = {  # what is said of the runs that were taken over
+    Runs.ALL: "open runs, the runs of a day and what minute it was are taken over",
+    Runs.OPEN: f"open runs are taken over; {_MINUTES}",
+    Runs.OVER: f"of it, what is over and the pauses are taken over; {_BLIND}",
+    Runs.NONE: f"its runs can't be relied on, so {_BLIND}",
+}
+_LOST = {  # what is said of a table that could not be taken over whole
+    "pause": "some jobs that were paused may be paused no more",
+    "anchor": "some @every jobs count anew",
+    "boot": "@reboot counts as handled",
+    "backlog": "some missed runs are not made up for",
 }
 EVERY_JOB = ""  # stands in the journal for all names, of which none is empty
 _HALF, _NEW = ".half", ".new"  # one that is being filled, and one that only has to take its place
@@ -57,7 +66,8 @@ class Renewal:
         self._spawner = spawner
         self._boot = boot
         self._log = log
-        self._last: float | None = None  # when there was one before, on the monotonic clock
+        # When there was one before, on the monotonic clock, and whether runs were taken over.
+        self._last: tuple[float, bool] | None = None
 
     def keep(self, live: Callable[[], None]) -> None:
         """Let a daemon `live` until it ends; one whose journal is damaged is followed by the next.
@@ -110,30 +120,38 @@ class Renewal:
 
         Raises MeridianError if it was renewed only a while ago, or can't be.
         """
-        now = self._clock.monotonic()
-        if self._last is not None and now - self._last < _PATIENCE:
-            raise MeridianError(f"{damage}; it had just been begun anew: look at the disk")
-        self._last = now
+        is_blind = self._is_too_soon(damage)
         with self._refusals():
             with self._new() as journal:
                 known = self._known()
-                taken = self._take_over(journal, known)
-                journal.count_from(known)
-                if taken is not True:
-                    self._begin_blind(journal, known)
+                taken = self._take_over(journal, known, is_blind=is_blind)
             aside = self._unused()
             inside.rename(self._path, aside)
             self._take_place(aside)
-        say = f"{damage}; it is moved to {aside.name}, and a new one is begun: {_THEN[taken]}"
-        whole, behind = int(taken is True), int(isinstance(damage, JournalBehind))
+        whole, behind = int(taken.runs is Runs.ALL), int(isinstance(damage, JournalBehind))
+        self._last = self._clock.monotonic(), taken.runs is not Runs.NONE
+        then = "; ".join(
+            (_THEN[taken.runs], *(_LOST[each] for each in _LOST if each in taken.lost))
+        )
+        say = f"{damage}; it is moved to {aside.name}, and a new one is begun: {then}"
         self._log.error("renewed", moved_to=str(aside), taken_over=whole, went_back=behind, say=say)
+
+    def _is_too_soon(self, damage: JournalDamaged) -> bool:
+        """Say whether what was taken over only a while ago was damaged, too.
+
+        Raises MeridianError if nothing had been: then it is the disk's.
+        """
+        if self._last is None or self._clock.monotonic() - self._last[0] >= _PATIENCE:
+            return False
+        if not self._last[1]:
+            raise MeridianError(f"{damage}; it had just been begun anew: look at the disk")
+        return True
 
     def _begin_again(self) -> None:
         """Begin one in the place of a journal that is gone."""
         self._set_aside_log(self._unused())
         with self._new() as journal:
             known = self._known()
-            journal.count_from(known)
             self._begin_blind(journal, known)
         self._take_place(self._unused())
         what = "there is no journal beside what earlier daemons left"
@@ -216,27 +234,48 @@ class Renewal:
         told = highwater.read(highwater.beside(self._path))
         return replace(told, run=max(told.run, outputs.highest(self._outputs)))
 
-    def _take_over(self, journal: Journal, known: HighWater) -> bool | None:
-        """Take what a daemon needs from the damaged journal: see _THEN."""
-        since = self._clock.now() - _TAKEN
-        try:
-            return journal.take_over(self._path, since=since, known=known)
-        except JournalError:
-            return None
+    def _take_over(self, journal: Journal, known: HighWater, *, is_blind: bool) -> Taken:
+        """Take what a daemon needs from the damaged journal, as far as it can be relied on."""
+        taken = Taken()
+        if not is_blind:
+            since = self._clock.now() - _TAKEN
+            taken = journal.take_over(self._path, since=since, known=known)
+        if taken.runs is not Runs.ALL:
+            self._count_as_handled(journal, known)
+        if taken.runs not in (Runs.ALL, Runs.OPEN) or "boot" in taken.lost:
+            self._count_as_booted(journal)
+        journal.count_from(known)
+        self._restore(journal, replaces=taken.runs not in (Runs.ALL, Runs.OPEN))
+        return taken
 
     def _begin_blind(self, journal: Journal, known: HighWater) -> None:
         """Let nothing be done again that may have been done: rather left out than run twice.
 
-        Numbers go on behind those of the outputs that there are, which tell what still runs, too.
+        Numbers go on behind those of the outputs that there are.
+        """
+        journal.count_from(known)
+        self._count_as_handled(journal, known)
+        self._count_as_booted(journal)
+        self._restore(journal, replaces=True)
+
+    def _count_as_handled(self, journal: Journal, known: HighWater) -> None:
+        reached = EPOCH + known.minute * SECOND
+        journal.set_last_tick(max(minute_of(self._clock.now()), reached))
+
+    def _count_as_booted(self, journal: Journal) -> None:
+        if self._boot is not None:
+            journal.set_booted(EVERY_JOB, self._boot)
+
+    def _restore(self, journal: Journal, *, replaces: bool) -> None:
+        """Let the journal know what still runs, where no row of it could be read.
+
+        The outputs tell it.
         """
         now, there = self._clock.now(), list(outputs.there(self._outputs))
         with journal.transaction():
-            journal.set_last_tick(max(minute_of(now), EPOCH + known.minute * SECOND))
-            if self._boot is not None:
-                journal.set_booted(EVERY_JOB, self._boot)
             for attempt, pid in self._spawner.survivors([each.path for each in there]).items():
-                journal.restore(attempt, output_of(attempt))
-                if pid:  # else it is hidden, and known by its output alone
+                is_new = journal.restore(attempt, output_of(attempt), replaces=replaces)
+                if is_new and pid:  # else it is hidden, and known by its output alone
                     journal.started(attempt, now, pid, self._spawner.started_at(pid))
 
 

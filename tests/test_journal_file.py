@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scheduler import database, sql
-from scheduler.errors import JournalError
+from scheduler.errors import JournalDamaged, JournalError
 from scheduler.journal import Journal
 from scheduler.model import Reason, Run, State
 
@@ -363,7 +363,7 @@ def test_an_upgrade_remembers_the_names_that_may_be_derived(path: Path, migratio
         old._connection.execute(
             "INSERT INTO run (job, instant, zone, state) VALUES (?, ?, 'UTC', 'scheduled')", values
         )
-    old.set_booted("echo-hunter2-0a1b2c-2", "b")
+    old._connection.execute("INSERT INTO boot VALUES ('echo-hunter2-0a1b2c-2', 'b')")
     old.close()
     new = Journal.open(path)
     assert new.old_names() == ["echo-hunter2-0a1b2c", "echo-hunter2-0a1b2c-2"]
@@ -420,7 +420,7 @@ def test_a_journal_of_an_older_version_is_known_before_it_is_opened(path: Path) 
 
 
 def test_a_migration_is_applied_once(path: Path, migrations: Path) -> None:
-    (migrations / "9001_mark.sql").write_text("INSERT INTO boot VALUES ('marked', 'once');")
+    (migrations / "9001_mark.sql").write_text("INSERT INTO boot VALUES ('marked', 'once', 0);")
     for _ in range(3):
         Journal.open(path, migrations=migrations).close()
     journal = Journal.open(path, migrations=migrations)
@@ -464,6 +464,7 @@ def test_a_newer_version_is_refused_with_both_numbers_and_left_as_it_is(
 ) -> None:
     newest = max(sql.migrations())
     journal = Journal.open(path)
+    journal._connection.execute("CREATE TABLE more (a)")
     journal._connection.execute(f"PRAGMA user_version = {newest + 6}")
     journal.close()
     before = path.read_bytes()
@@ -471,6 +472,43 @@ def test_a_newer_version_is_refused_with_both_numbers_and_left_as_it_is(
     with pytest.raises(JournalError, match=words):
         Journal.open(path, readonly=readonly)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("version", [0, 1 << 20, max(sql.migrations()) + 1])
+def test_a_version_that_nobody_wrote_is_damage(path: Path, version: int) -> None:
+    """The tables are those of this version: a newer one has others, an empty one none."""
+    journal = Journal.open(path)
+    journal._connection.execute(f"PRAGMA user_version = {version}")
+    journal.close()
+    with pytest.raises(JournalDamaged, match=f"it has version {version}, and tables of another"):
+        Journal.open(path)
+
+
+@pytest.mark.parametrize("version", range(1, max(sql.migrations())))
+def test_a_version_that_is_too_low_is_damage_or_brought_up_to_date(
+    path: Path, version: int
+) -> None:
+    """What an older Meridian had not, and is there already, can't be made again."""
+    journal = Journal.open(path)
+    run = journal.claim("backup", NOON, "UTC")
+    journal._connection.execute(f"PRAGMA user_version = {version}")
+    journal.close()
+    with suppress(JournalDamaged), closing(Journal.open(path)) as again:
+        assert pragma(again, "user_version") == max(sql.migrations())
+        assert [row.run for row in again.history()] == [run]
+
+
+def test_a_header_that_forbids_writing_is_damage(path: Path) -> None:
+    """SQLite says that the file is read-only, and the system says that it is not."""
+    Journal.open(path).close()
+    with path.open("r+b") as file:
+        file.seek(18)  # sqlite.org/fileformat.html: the version that may write it
+        file.write(b"\x03")
+    with (
+        closing(Journal.open(path)) as journal,
+        pytest.raises(JournalDamaged, match="nobody may write it"),
+    ):
+        journal.examine()
 
 
 def test_a_reader_of_an_older_version_hears_who_will_upgrade_it(

@@ -53,7 +53,7 @@ LAYERS = {
             "localzone",
         ),
         *("lock", "log", "memory", "notify", "outputs", "places", "proc", "process", "sink"),
-        *("output_guard", "safe_open", "sources", "survivors"),
+        *("output_guard", "safe_open", "salvage", "sources", "survivors"),
         *("sql", "systemd", "versions"),
     },
     "wiring": {
@@ -79,7 +79,9 @@ LAYERS = {
 ORDER = list(LAYERS)
 # One outside thing, in several places.
 PART_OF = {
-    **dict.fromkeys(("sql", "database", "archive", "memory", "highwater", "in_place"), "journal"),
+    **dict.fromkeys(
+        ("sql", "database", "archive", "memory", "salvage", "highwater", "in_place"), "journal"
+    ),
     **dict.fromkeys(
         ("proc", "limited", "limiter", "output_guard", "survivors", "inotify"), "process"
     ),

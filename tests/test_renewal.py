@@ -17,19 +17,21 @@ from fakes import Act, FakeClock, FakeSpawner
 from world import Frail, World, line
 
 from scheduler import inside, sql
-from scheduler.errors import JournalDamaged, JournalError, MeridianError
+from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.highwater import HighWater
-from scheduler.journal import TAKEN, Journal
+from scheduler.journal import Journal
 from scheduler.launches import output_of
 from scheduler.log import open_log
 from scheduler.model import Attempt, Ending, Entry, Exited, Paused, Reboot, Run, State
 from scheduler.process import Launch
 from scheduler.renewal import Renewal
+from scheduler.salvage import NEWEST, OPEN, RECENT, REST, Runs, Taken
 from scheduler.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+TAKEN = (*OPEN, *RECENT, *NEWEST, *(take for take, _ in REST.values()))
 NOW = datetime(2027, 3, 1, 12, 0, 30, tzinfo=UTC)
 NOON = NOW.replace(second=0)
 MINUTE = timedelta(minutes=1)
@@ -323,7 +325,7 @@ class Killer:
     def __post_init__(self) -> None:
         for name in ("rename", "remove"):
             self._watch(inside, name)
-        for name in ("take_over", "count_from", "set_last_tick", "close"):
+        for name in ("take_over", "count_from", "set_last_tick", "set_booted", "restore", "close"):
             self._watch(Journal, name)
         self._watch(FakeSpawner, "survivors")
 
@@ -575,12 +577,12 @@ def test_half_a_takeover_is_none(scene: Scene) -> None:
     with closing(sqlite3.connect(scene.path, isolation_level=None)) as connection:
         connection.execute("UPDATE attempt SET outcome = 'exit none' WHERE run = 4002")
     with closing(Journal.open(scene.state / "other.db")) as journal:
-        with pytest.raises(JournalError, match="an outcome that nobody knows"):
-            journal.take_over(scene.path, since=NOW - DAY, known=HighWater())
+        taken = journal.take_over(scene.path, since=NOW - DAY, known=HighWater())
+        assert taken == Taken(lost=frozenset())
         assert (journal.last_tick(), journal.history()) == (None, [])
-        journal.take_over(
-            intact(scene), since=NOW - DAY, known=HighWater()
-        )  # the other one is let go of
+        assert [pause.note for pause in journal.pauses()] == ["holiday"]  # they make sense alone
+    with closing(Journal.open(scene.state / "third.db")) as journal:
+        assert journal.take_over(intact(scene), since=NOW - DAY, known=HighWater()).runs is Runs.ALL
         assert journal.last_tick() == NOON
 
 

@@ -226,7 +226,7 @@ def test_a_claim_of_what_an_older_journal_knew_takes_the_place_of_what_is_there(
 ) -> None:
     with closing(Journal.open(scene.path)) as journal:
         attempt = Attempt(Run(4001, "new", NOON), 2)
-        journal.restore(attempt, output_of(attempt))
+        assert journal.restore(attempt, output_of(attempt), replaces=True)
         row = journal.run(4001)
         assert row is not None
         assert (row.state, [each.number for each in row.attempts]) == (State.RUNNING, [2])

@@ -206,6 +206,7 @@ def _live(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
         say = "the journal is of an older Meridian: it is brought up to date first"
         parts.log.info("upgrade", file=str(places.journal), say=say)
     with closing(Journal.open(places.journal)) as journal:
+        journal.examine()
         journal.tell(highwater.beside(places.journal))
         parts.spawner.guard.emptiers |= journal.emptiers()
         daemon = new(journal)

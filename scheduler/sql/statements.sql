@@ -50,6 +50,14 @@ ROLLBACK;
 -- The number of the last migration applied, 0 for an empty database.
 PRAGMA user_version;
 
+-- name: change_nothing
+-- For who wants to know whether anything can be changed.
+UPDATE tick SET one = one;
+
+-- name: schema
+-- How its tables and their kind were made.
+SELECT name, sql FROM sqlite_schema ORDER BY name;
+
 -- name: claim
 -- A run of its own for this key, or no row when the key is taken.
 INSERT INTO run (job, instant, era, zone, state, by_hand)
@@ -346,9 +354,10 @@ SELECT job, since, until, note FROM pause ORDER BY job;
 
 -- name: pause
 -- The job is paused from now on.
-INSERT INTO pause (job, since, until, note) VALUES (:job, :since, :until, :note)
+INSERT INTO pause (job, since, until, note, seal)
+VALUES (:job, :since, :until, :note, seal(:job, :since, :until, :note))
 ON CONFLICT (job) DO UPDATE
-SET since = excluded.since, until = excluded.until, note = excluded.note;
+SET since = excluded.since, until = excluded.until, note = excluded.note, seal = excluded.seal;
 
 -- name: resume
 -- The job goes by its schedule again.
@@ -364,12 +373,15 @@ SELECT job, schedule, zone, next, last, remain, missed, late FROM backlog WHERE 
 
 -- name: set_backlog
 -- This is what is still to run.
-INSERT INTO backlog (job, schedule, zone, next, last, remain, missed, late)
-VALUES (:job, :schedule, :zone, :next, :last, :remain, :missed, :late)
+INSERT INTO backlog (job, schedule, zone, next, last, remain, missed, late, seal)
+VALUES (
+    :job, :schedule, :zone, :next, :last, :remain, :missed, :late,
+    seal(:job, :schedule, :zone, :next, :last, :remain, :missed, :late)
+)
 ON CONFLICT (job) DO UPDATE
 SET schedule = excluded.schedule, zone = excluded.zone, next = excluded.next,
     last = excluded.last, remain = excluded.remain, missed = excluded.missed,
-    late = excluded.late;
+    late = excluded.late, seal = excluded.seal;
 
 -- name: end_backlog
 -- Nothing of it is left.
@@ -404,7 +416,8 @@ SELECT number, since, last, noticed FROM era ORDER BY number;
 
 -- name: begin_era
 -- Time comes again, from a minute on.
-INSERT INTO era (number, since, last, noticed) VALUES (:number, :since, :last, :noticed);
+INSERT INTO era (number, since, last, noticed, seal)
+VALUES (:number, :since, :last, :noticed, seal(:number, :since, :last, :noticed));
 
 -- name: last_tick
 -- The last minute handled.
@@ -412,8 +425,8 @@ SELECT minute FROM tick WHERE one = 1;
 
 -- name: set_last_tick
 -- This minute has been handled.
-INSERT INTO tick (one, minute) VALUES (1, :minute)
-ON CONFLICT (one) DO UPDATE SET minute = excluded.minute;
+INSERT INTO tick (one, minute, seal) VALUES (1, :minute, seal(:minute))
+ON CONFLICT (one) DO UPDATE SET minute = excluded.minute, seal = excluded.seal;
 
 -- name: anchor
 -- From where a job counts this interval; no row when it last counted another.
@@ -421,16 +434,23 @@ SELECT instant FROM anchor WHERE job = :job AND interval_minutes = :interval_min
 
 -- name: set_anchor
 -- The job counts this interval from here.
-INSERT INTO anchor (job, interval_minutes, instant) VALUES (:job, :interval_minutes, :instant)
+INSERT INTO anchor (job, interval_minutes, instant, seal)
+VALUES (:job, :interval_minutes, :instant, seal(:job, :interval_minutes, :instant))
 ON CONFLICT (job) DO UPDATE
-SET interval_minutes = excluded.interval_minutes, instant = excluded.instant;
+SET interval_minutes = excluded.interval_minutes, instant = excluded.instant,
+    seal = excluded.seal;
 
 -- name: rewind_anchors
 -- No job counts from a time that is still to come: its anchor moves back by whole intervals.
 UPDATE anchor
 SET instant = instant - interval_minutes * 60
-    * ((instant - :minute + interval_minutes * 60 - 1) / (interval_minutes * 60))
+    * ((instant - :minute + interval_minutes * 60 - 1) / (interval_minutes * 60)),
+    seal = NULL
 WHERE instant > :minute;
+
+-- name: seal_anchors
+-- Those that were moved get the number that is theirs.
+UPDATE anchor SET seal = seal(job, interval_minutes, instant) WHERE seal IS NULL;
 
 -- name: booted
 -- Whether a job has run for this boot; an empty name stands for all.
@@ -438,8 +458,8 @@ SELECT 1 FROM boot WHERE job IN (:job, '') AND boot_id = :boot_id;
 
 -- name: set_booted
 -- The job has run for this boot.
-INSERT INTO boot (job, boot_id) VALUES (:job, :boot_id)
-ON CONFLICT (job) DO UPDATE SET boot_id = excluded.boot_id;
+INSERT INTO boot (job, boot_id, seal) VALUES (:job, :boot_id, seal(:job, :boot_id))
+ON CONFLICT (job) DO UPDATE SET boot_id = excluded.boot_id, seal = excluded.seal;
 
 -- name: next_job
 -- The first job after this name that has a run which is over.
@@ -517,6 +537,14 @@ SELECT at FROM reckoning WHERE one = 1;
 INSERT INTO reckoning (one, at) VALUES (1, :at)
 ON CONFLICT (one) DO UPDATE SET at = excluded.at;
 
+-- name: be_lenient
+-- From here on tables can be read beside one whose definition is damaged.
+PRAGMA writable_schema = ON;
+
+-- name: be_strict
+-- And from here on no more.
+PRAGMA writable_schema = OFF;
+
 -- name: attach
 -- Another journal can be read beside this one.
 ATTACH :path AS old;
@@ -528,34 +556,40 @@ DETACH old;
 -- name: take_numbers
 -- Numbers of runs go on where the other journal stopped.
 INSERT INTO sqlite_sequence (name, seq)
-SELECT name, seq FROM old.sqlite_sequence WHERE name = 'run';
+SELECT name, max(seq, coalesce((SELECT max(number) FROM old.run), 0))
+FROM old.sqlite_sequence WHERE name = 'run';
 
 -- name: take_tick
 -- The other's last minute handled.
-INSERT INTO tick (one, minute) SELECT one, minute FROM old.tick;
+INSERT INTO tick (one, minute, seal) SELECT one, minute, seal FROM old.tick;
 
 -- name: take_eras
 -- Its eras.
-INSERT INTO era (number, since, last, noticed)
-SELECT number, since, last, noticed FROM old.era;
+INSERT INTO era (number, since, last, noticed, seal)
+SELECT number, since, last, noticed, seal FROM old.era;
 
 -- name: take_anchors
 -- From where its @every jobs count.
-INSERT INTO anchor (job, interval_minutes, instant)
-SELECT job, interval_minutes, instant FROM old.anchor;
+INSERT INTO anchor (job, interval_minutes, instant, seal)
+SELECT job, interval_minutes, instant, seal FROM old.anchor
+WHERE seal IS seal(job, interval_minutes, instant);
 
 -- name: take_boots
 -- The boots that its @reboot jobs ran for.
-INSERT INTO boot (job, boot_id) SELECT job, boot_id FROM old.boot;
+INSERT INTO boot (job, boot_id, seal) SELECT job, boot_id, seal FROM old.boot
+WHERE seal IS seal(job, boot_id);
 
 -- name: take_pauses
 -- The pauses that it knew.
-INSERT INTO pause (job, since, until, note) SELECT job, since, until, note FROM old.pause;
+INSERT INTO pause (job, since, until, note, seal)
+SELECT job, since, until, note, seal FROM old.pause
+WHERE seal IS seal(job, since, until, note);
 
 -- name: take_backlogs
 -- What was still to run of the instants of its jobs.
-INSERT INTO backlog (job, schedule, zone, next, last, remain, missed, late)
-SELECT job, schedule, zone, next, last, remain, missed, late FROM old.backlog;
+INSERT INTO backlog (job, schedule, zone, next, last, remain, missed, late, seal)
+SELECT job, schedule, zone, next, last, remain, missed, late, seal FROM old.backlog
+WHERE seal IS seal(job, schedule, zone, next, last, remain, missed, late);
 
 -- name: take_reckoning
 -- How late it was for the age of its runs.
@@ -579,8 +613,17 @@ FROM old.run
 WHERE era = (SELECT coalesce(max(number), 0) FROM old.era) AND instant >= :since
 AND state NOT IN ('scheduled', 'running');
 
+-- name: take_newest
+-- Its newest runs, whatever an index says.
+INSERT INTO run (
+    number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+)
+SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+FROM (SELECT * FROM old.run NOT INDEXED ORDER BY number DESC LIMIT 3000)
+WHERE number NOT IN (SELECT number FROM main.run);
+
 -- name: take_attempts
--- The attempts of the runs that were taken.
+-- The attempts of the runs that were taken, if they have none yet.
 INSERT INTO attempt (
     run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
     took, emptied, left_behind
@@ -588,7 +631,8 @@ INSERT INTO attempt (
 SELECT
     run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
     took, emptied, left_behind
-FROM old.attempt WHERE run IN (SELECT number FROM main.run);
+FROM old.attempt
+WHERE run IN (SELECT number FROM main.run EXCEPT SELECT run FROM main.attempt);
 
 -- name: take_jumps
 -- Its jumps.
@@ -614,6 +658,12 @@ JOIN run ON run.number = attempt.run WHERE emptied = 1;
 INSERT OR REPLACE INTO run (number, job, instant, zone, state)
 VALUES (:run, :job, :instant, 'UTC', 'running');
 
+-- name: restore_unknown
+-- The same, where this one knows no run of that number or key.
+INSERT INTO run (number, job, instant, zone, state)
+VALUES (:run, :job, :instant, 'UTC', 'running')
+ON CONFLICT DO NOTHING;
+
 -- name: old_names
 -- The names that an earlier version may have derived.
 SELECT job FROM old_name;
@@ -633,12 +683,87 @@ WHERE number IN (
 
 -- name: rename_anchor
 -- From where the job counts.
-UPDATE OR IGNORE anchor SET job = :new WHERE job = :old;
+UPDATE OR IGNORE anchor SET job = :new, seal = seal(:new, interval_minutes, instant)
+WHERE job = :old;
 
 -- name: rename_boot
 -- The boot that it ran for.
-UPDATE OR IGNORE boot SET job = :new WHERE job = :old;
+UPDATE OR IGNORE boot SET job = :new, seal = seal(:new, boot_id) WHERE job = :old;
 
 -- name: rename_pause
 -- Whether it is paused.
-UPDATE OR IGNORE pause SET job = :new WHERE job = :old;
+UPDATE OR IGNORE pause SET job = :new, seal = seal(:new, since, until, note) WHERE job = :old;
+
+-- name: check_pages
+-- How large the journal is.
+PRAGMA page_count;
+
+-- name: check_all
+-- "ok", or the first thing in the whole file that is not as SQLite wrote it.
+PRAGMA integrity_check(1);
+
+-- name: check_small
+-- The same of the small tables that a daemon goes on from.
+SELECT integrity_check FROM pragma_integrity_check('tick')
+UNION ALL SELECT integrity_check FROM pragma_integrity_check('era')
+UNION ALL SELECT integrity_check FROM pragma_integrity_check('anchor')
+UNION ALL SELECT integrity_check FROM pragma_integrity_check('boot')
+UNION ALL SELECT integrity_check FROM pragma_integrity_check('pause')
+UNION ALL SELECT integrity_check FROM pragma_integrity_check('backlog')
+UNION ALL SELECT integrity_check FROM pragma_integrity_check('jump')
+UNION ALL SELECT integrity_check FROM pragma_integrity_check('reckoning');
+
+-- name: check_newest
+-- The newest runs that an index does not lead to: whether a key is taken is asked of it.
+SELECT number FROM (SELECT * FROM run NOT INDEXED ORDER BY number DESC LIMIT 3000) AS new
+WHERE number IS NOT (
+    SELECT number FROM run INDEXED BY sqlite_autoindex_run_1
+    WHERE era = new.era AND instant = new.instant AND job = new.job
+)
+OR number IS NOT coalesce(
+    (
+        SELECT number FROM run INDEXED BY run_open
+        WHERE state IN ('scheduled', 'running') AND job = new.job AND era = new.era
+        AND instant = new.instant
+    ),
+    (
+        SELECT number FROM run INDEXED BY run_over
+        WHERE state IN ('succeeded', 'failed', 'skipped') AND job = new.job AND era = new.era
+        AND instant = new.instant
+    )
+);
+
+-- name: check_numbers
+-- The highest number that a run has, and the one that was given last.
+SELECT max(number) FROM run
+UNION ALL SELECT seq FROM sqlite_sequence WHERE name = 'run';
+
+-- name: check_seals
+-- The tables in which a row is not as it was written.
+SELECT 'tick' FROM tick WHERE seal IS NOT seal(minute)
+UNION SELECT 'era' FROM era WHERE seal IS NOT seal(number, since, last, noticed)
+UNION SELECT 'anchor' FROM anchor WHERE seal IS NOT seal(job, interval_minutes, instant)
+UNION SELECT 'boot' FROM boot WHERE seal IS NOT seal(job, boot_id)
+UNION SELECT 'pause' FROM pause WHERE seal IS NOT seal(job, since, until, note)
+UNION SELECT 'backlog' FROM backlog
+WHERE seal IS NOT seal(job, schedule, zone, next, last, remain, missed, late);
+
+-- name: lost_anchors
+-- How many of the other's rows are not as they were written.
+SELECT count(*) FROM old.anchor
+WHERE seal IS NOT seal(job, interval_minutes, instant);
+
+-- name: lost_boots
+-- How many of the other's rows are not as they were written.
+SELECT count(*) FROM old.boot
+WHERE seal IS NOT seal(job, boot_id);
+
+-- name: lost_pauses
+-- How many of the other's rows are not as they were written.
+SELECT count(*) FROM old.pause
+WHERE seal IS NOT seal(job, since, until, note);
+
+-- name: lost_backlogs
+-- How many of the other's rows are not as they were written.
+SELECT count(*) FROM old.backlog
+WHERE seal IS NOT seal(job, schedule, zone, next, last, remain, missed, late);
