@@ -220,7 +220,7 @@ class Daemon:
             step = _STEPS.get(stage.__name__, stage.__name__)
             why = of_memory() or "the system has none to give"
             say = f"there was no memory to {step}: {why}; it is tried again"
-            self._log.error("memory", say=say)
+            self._log.error("memory", error=say, say=say)
 
     def _open(self) -> None:
         """Read the crontabs and settle what the last daemon left, before the first minute."""
@@ -341,7 +341,7 @@ class Daemon:
             self._roster.read(minute_of(self._clock.now()))
             self._runs.use(self._roster.entries, self._roster.timetable)
             self._minutes.plan_anew()
-        except JournalError:
+        except (JournalError, MemoryError):
             self._reload_asked = True
             raise
         self._manager.ready(self._roster.summary())

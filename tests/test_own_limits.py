@@ -113,12 +113,16 @@ def test_a_daemon_that_gets_no_more_memory_says_so_and_goes_on_when_it_does(
     person: Person, daemon: subprocess.Popen[bytes]
 ) -> None:
     limit(daemon, resource.RLIMIT_DATA, 1 << 20)  # nothing may grow any more
-    for _ in range(30):
-        person.types("history", "--json")
-        person.types("trigger", "job")
-    limit(daemon, resource.RLIMIT_DATA, UNLIMITED)
+    more = "".join(f"CRON_NAME=more{n} 0 0 1 1 * true\n" for n in range(30_000))
+    person.file(JOB + more)
     daemon.send_signal(signal.SIGHUP)
-    assert heard(daemon, "crontabs")
+    told = heard(daemon, "memory")["error"]
+    assert told == (
+        "there was no memory to do what a signal asked for: "
+        "this process may use 1 MB (`ulimit -d 1024`); it is tried again"
+    )
+    limit(daemon, resource.RLIMIT_DATA, UNLIMITED)
+    assert heard(daemon, "crontabs")["entries"] == 30_002
     assert person.types("trigger", "job").exit_code == 0
     heard(daemon, "succeeded")
-    assert not [state for state in states(person) if state == "running"]
+    assert states(person) == ["succeeded"]
