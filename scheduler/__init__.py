@@ -9,8 +9,8 @@ entries → due runs         roster, zone_changes, last_good, timetable, due, sh
 due runs → claim → spawn   runs, prepared, admission, backfill, jobs, pauses, waiting, pending,
                            queues, slots, backlogs, launches, process, shell, marks, environment,
                            limits, limiter, limited, cgroup
-spawn → outcome            watch, escaped, proc, survivors, heritage, bounds, floods, inotify,
-                           outputs, output_guard
+spawn → outcome            watch, escaped, proc, leaders, survivors, heritage, bounds, floods,
+                           inotify, outputs, output_guard
 outcome → decision         outcomes, retry
 decision → journal         ledger, journal, archive, memory, salvage, database, in_place,
                            highwater, unjournalled, sql, record, decoding, columns, renewal

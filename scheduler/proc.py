@@ -135,6 +135,15 @@ class Processes:
                 if environment is not None:
                     yield process, environment
 
+    def group(self, number: int) -> set[tuple[int, int]] | None:
+        """Return the pids and starts of all in a process group, dead ones too; None without /proc.
+
+        Raises OSError where the system does not tell of all now.
+        """
+        if not self._is_there:
+            return None
+        return {(each.pid, each.start) for each in self._all() if each.group == number}
+
     def writers(self, files: Collection[Identity]) -> dict[Identity, int | None]:
         """Return the living leaders of sessions in which somebody has these files open to write.
 

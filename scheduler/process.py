@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scheduler import inside, marks, survivors
 from scheduler.environment import Inheritance, raw, text
+from scheduler.leaders import Leaders, signal_one
 from scheduler.limiter import Limiter, look_for
 from scheduler.model import Exited, NotStarted, Signalled
 from scheduler.output_guard import Means, OutputGuard, open_output, pipe_to
@@ -25,7 +26,7 @@ from scheduler.shell import direct
 from scheduler.survivors import Survivors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.limiter import Groups, Limited
@@ -96,8 +97,18 @@ class Spawner(Protocol):
     def is_settling(self) -> bool:
         """Say whether `ended` is to be asked again soon: what a child wrote is being stored."""
 
+    def hold(self, pid: int, started: int) -> None:
+        """Take hold of a process of this start, which an earlier daemon started."""
+
     def signal(self, pid: int, number: int) -> bool:
-        """Signal the process group of this child; False if nobody is left in it."""
+        """Signal the process group of a child, or of one that is held; False if nobody is left.
+
+        That a child has been signalled is a hold, too, which lasts beyond its end. A group that is
+        not held is nobody's: its number can be a stranger's.
+        """
+
+    def release(self, pid: int) -> None:
+        """Let go of a process and of its group, which get no other signal."""
 
     def started_at(self, pid: int) -> int | None:
         """Return what tells this process from a later one with its pid; None if it is gone.
@@ -159,10 +170,12 @@ class RealSpawner:
         boot: str | None = None,
         groups: Groups | None = None,
         proc: Path = PROC,
+        has_pidfds: bool = True,
     ) -> None:
         own = {name: text(os.fsencode(value)) for name, value in environ.items()}
         self._inheritance = Inheritance(own, home, user)
         self._processes = Processes(proc, boot)
+        self._leaders = Leaders(self._processes, has_pidfds=has_pidfds)
         self._survivors = Survivors(self._processes, self._is_own)
         self._starts: dict[int, int] = {}  # of the children, as far as the system told
         self._children: dict[int, subprocess.Popen[bytes]] = {}
@@ -263,16 +276,22 @@ class RealSpawner:
         outcome, limit = self._limiter.ended(pid, seen, cpu_s=cpu_s, memory_bytes=peak)
         return Ended(pid, outcome, cpu_s, peak, limit, emptied=self.guard.ended(pid))
 
+    def hold(self, pid: int, started: int) -> None:
+        self._leaders.take(pid, started)
+
     def signal(self, pid: int, number: int) -> bool:
-        try:
-            _send(os.killpg, pid, number)
-        except (ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
-            return False
-        return True
+        if pid in self._children:
+            self._leaders.take(pid, self._starts.get(pid))
+        return self._leaders.signal(pid, number, is_pinned=pid in self._children)
+
+    def release(self, pid: int) -> None:
+        self._leaders.drop(pid)
 
     def started_at(self, pid: int) -> int | None:
         if self._is_own(pid) and pid in self._starts:
             return self._starts[pid]
+        if pid not in self._children and self._leaders.tells(pid):
+            return self._leaders.start_of(pid)
         try:
             process = self._processes.find(pid)
         except OSError:
@@ -315,23 +334,13 @@ class RealSpawner:
                 yield process
 
     def end(self, process: Process, number: int, /) -> None:
-        found = self._processes.find(process.pid)
-        if found is not None and found.start == process.start:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                _send(os.kill, process.pid, number)
+        signal_one(self._processes, process, number)
 
     def bequeath(self) -> None:
         self._bequeathed = set(self._children)
 
     def _is_own(self, pid: int) -> bool:
         return pid in self._children and pid not in self._bequeathed
-
-
-def _send(kill: Callable[[int, int], None], pid: int, number: int) -> None:
-    """Send a signal; one that asks to end reaches a stopped process only with SIGCONT behind it."""
-    kill(pid, number)
-    if number == signal.SIGTERM:
-        kill(pid, signal.SIGCONT)
 
 
 def become_subreaper() -> None:

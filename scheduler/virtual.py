@@ -192,6 +192,12 @@ class VirtualSpawner:
             self._clock.after(0, partial(self._end, pid, Signalled(int(number))))
         return True
 
+    def hold(self, _pid: int, _started: int) -> None:
+        """See Spawner; a pid is never given twice."""
+
+    def release(self, _pid: int) -> None:
+        """See Spawner; nothing is held."""
+
     def started_at(self, pid: int) -> int | None:
         """See Spawner; a pid is never given twice."""
         return pid if pid in self._alive else None

@@ -99,6 +99,8 @@ class Watch:
         self._pools[pool_of(running.entry)] += 1
         if running.adopted is not None:
             self._adopted.add(running.key)
+            if running.pid:
+                self._spawner.hold(running.pid, running.adopted)
 
     def _age(self, running: Running) -> float:
         """Return for how long it has run; from now on where nobody can tell."""
@@ -157,6 +159,8 @@ class Watch:
         if running.fate is not None and self._reach(running, 0):
             due = running.signal_at
             self._stragglers[running.pid] = self._clock.monotonic() if due is None else due
+        else:
+            self._spawner.release(running.pid)
         return running
 
     def vanished(self) -> Iterator[Running]:
@@ -181,6 +185,7 @@ class Watch:
             number = signal.SIGKILL if at <= now + _ROUNDING else 0
             if not self._spawner.signal(pid, number) or number:
                 del self._stragglers[pid]  # nobody is left, or will be
+                self._spawner.release(pid)
 
     def end_all(self) -> None:
         """Send every attempt its next signal: SIGTERM first, SIGKILL after that.
@@ -195,6 +200,7 @@ class Watch:
             self._signal(running)
         for pid in self._stragglers:
             self._spawner.signal(pid, signal.SIGKILL)
+            self._spawner.release(pid)
         self._stragglers.clear()
 
     def next_signal(self) -> float | None:

@@ -117,7 +117,7 @@ class FakeSpawner:
 
     A job without a script is `Act()`: it succeeds at once. What happened is in `launched` and in
     `signals` (when, pid, signal; 0 is left out); `descriptors` are those of output files still open,
-    `held` the outputs that somebody has open who is hidden.
+    `held` the outputs that somebody has open who is hidden, `groups` those that are held.
     """
 
     clock: FakeClock
@@ -127,6 +127,7 @@ class FakeSpawner:
     signals: list[tuple[datetime, int, int]] = field(default_factory=list)
     descriptors: set[int] = field(default_factory=set)
     held: set[Path] = field(default_factory=set)
+    groups: set[int] = field(default_factory=set)
     _entries: dict[int, Entry] = field(default_factory=dict)
     _groups: dict[int, _Group] = field(default_factory=dict)
     _bequeathed: set[int] = field(default_factory=set)
@@ -203,12 +204,23 @@ class FakeSpawner:
 
     def signal(self, pid: int, number: int) -> bool:
         group = self._groups.get(pid)
+        if group is not None and group.leader in ("child", "zombie"):
+            self.groups.add(pid)
         if group is None or (group.leader == "gone" and not group.grandchild):
+            return False
+        if pid not in self.groups:
             return False
         if number:
             self.signals.append((self.clock.now(), pid, number))
             self._obey(pid, group, number)
         return True
+
+    def hold(self, pid: int, started: int) -> None:
+        if self._groups[pid].started == started:
+            self.groups.add(pid)
+
+    def release(self, pid: int) -> None:
+        self.groups.discard(pid)
 
     def started_at(self, pid: int) -> int | None:
         group = self._groups.get(pid)

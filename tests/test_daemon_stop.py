@@ -491,6 +491,7 @@ def test_a_start_that_nobody_could_journal_is_lost_if_it_ended(after_a_kill: Wor
     world.at("12:00:05", lambda: None)
     for launched in world.spawner.launched:
         assert launched.pid is not None
+        world.spawner.hold(launched.pid, world.spawner.started_at(launched.pid) or 0)
         world.spawner.signal(launched.pid, KILL)
         asyncio.run(world.clock.wait(when("12:00:05"), asyncio.Event()))
     world.runs_until("12:00:55")

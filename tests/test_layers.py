@@ -53,7 +53,7 @@ LAYERS = {
             "localzone",
         ),
         *("lock", "log", "memory", "notify", "outputs", "places", "proc", "process", "sink"),
-        *("output_guard", "safe_open", "salvage", "sources", "survivors"),
+        *("leaders", "output_guard", "safe_open", "salvage", "sources", "survivors"),
         *("sql", "systemd", "versions"),
     },
     "wiring": {
@@ -83,7 +83,7 @@ PART_OF = {
         ("sql", "database", "archive", "memory", "salvage", "highwater", "in_place"), "journal"
     ),
     **dict.fromkeys(
-        ("proc", "limited", "limiter", "output_guard", "survivors", "inotify"), "process"
+        ("proc", "limited", "limiter", "leaders", "output_guard", "survivors", "inotify"), "process"
     ),
     "sink": "log",
     **dict.fromkeys(("safe_open", "versions"), "sources"),

@@ -9,6 +9,7 @@ import signal
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -29,6 +30,9 @@ from scheduler.model import (
 )
 from scheduler.process import Ended, Launch
 from scheduler.watch import _LOOK, _LOOK_BEHIND, Running, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOON = utc(2027, 1, 1, 12)
 TERM, KILL = signal.SIGTERM, signal.SIGKILL
@@ -99,8 +103,11 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    yield scene
+    if not len(scene.watch):
+        assert scene.spawner.groups == set(), "each is a descriptor"
 
 
 # --- time out ------------------------------------------------------------------------------------
@@ -210,7 +217,7 @@ def test_what_a_job_leaves_that_ends_by_itself_is_its_own_affair(scene: Scene) -
     running = scene.start("job", Act(lasts=5, leaves=True), timeout=30)
     scene.pass_(100)
     assert (scene.told(running), len(scene.watch)) == ([], 0)
-    assert scene.spawner.signal(running.pid, 0), "it runs on, as under any cron"
+    assert scene.spawner._groups[running.pid].grandchild, "it runs on, as under any cron"
 
 
 def test_what_outlives_its_sigkilled_leader_is_killed_at_once(scene: Scene) -> None:

@@ -1,0 +1,187 @@
+"""Process groups and their leaders: a pid in, its group signalled or known to be gone out.
+
+A number goes round: the group that it named once can be a stranger's by the time of a signal, and
+no signal may reach that one. So a leader is taken hold of while its number is surely its own, by a
+descriptor of the process itself: pidfd_open(2). Where Linux has none that reaches groups (before
+6.9), a group is the same for as long as somebody is in it whom the last look has seen there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import select
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scheduler.proc import Process, Processes
+
+_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP of pidfd_send_signal(2)
+
+
+@dataclass(slots=True)
+class _Leader:
+    """One that is held: its start if that is known, its descriptor if there is one."""
+
+    start: int | None
+    descriptor: int | None
+    reaches_group: bool = False
+    members: set[tuple[int, int]] = field(default_factory=set)  # pids and starts, as last seen
+
+
+class Leaders:
+    """Owns what is held of leaders; `has_pidfds` is False where the system is to have none."""
+
+    def __init__(self, processes: Processes, *, has_pidfds: bool = True) -> None:
+        self._processes = processes
+        self._has_pidfds = has_pidfds and hasattr(os, "pidfd_open")
+        self._held: dict[int, _Leader] = {}
+
+    def __contains__(self, pid: int) -> bool:
+        """Say whether this leader is held."""
+        return pid in self._held
+
+    def take(self, pid: int, start: int | None) -> None:
+        """Hold a leader: a child that is not buried, or whoever has this number and `start`."""
+        if pid in self._held:
+            return
+        descriptor = self._opened(pid)
+        leader = _Leader(start, descriptor, _reaches_group(descriptor))
+        if not self._is_another(pid, start):
+            self._held[pid] = leader
+            leader.members = self._members(pid, leader) or set()
+        elif descriptor is not None:
+            os.close(descriptor)
+
+    def drop(self, pid: int) -> None:
+        """Let go of a leader, who need not be held."""
+        leader = self._held.pop(pid, None)
+        if leader is not None and leader.descriptor is not None:
+            os.close(leader.descriptor)
+
+    def start_of(self, pid: int) -> int | None:
+        """Return the start of one that is held; None if it has ended, or nobody can tell."""
+        leader = self._held[pid]
+        if leader.descriptor is None or _has_ended(leader.descriptor):
+            return None
+        return leader.start
+
+    def tells(self, pid: int) -> bool:
+        """Say whether `start_of` tells of this one, whatever /proc hides."""
+        leader = self._held.get(pid)
+        return leader is not None and None not in (leader.descriptor, leader.start)
+
+    def signal(self, pid: int, number: int, *, is_pinned: bool = False) -> bool:
+        """Signal the group of one that is held; False if nobody is left in it that can be reached.
+
+        The number of one that is not buried yet is pinned to it: nobody else can have that.
+        """
+        leader = self._held.get(pid)
+        if leader is None:
+            return False
+        try:
+            if leader.descriptor is not None and leader.reaches_group:
+                descriptor = leader.descriptor
+                _send(lambda each: _by(descriptor, each, _GROUP), number)
+            elif self._is_same(pid, leader) or is_pinned:
+                _send(lambda each: os.killpg(pid, each), number)
+            else:
+                return False
+        except (ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
+            return False
+        return True
+
+    def _is_same(self, pid: int, leader: _Leader) -> bool:
+        """Say whether a group is still the one of its leader, and remember who is in it."""
+        members = self._members(pid, leader)
+        if members is None:
+            return True
+        is_same = (pid, leader.start) in members or bool(members & leader.members)
+        leader.members = members if is_same else set()
+        return is_same
+
+    def _members(self, pid: int, leader: _Leader) -> set[tuple[int, int]] | None:
+        """Return who is in a group; None where its number has to do, since nobody ever tells.
+
+        Nobody is where the system does not tell now: rather no signal than one to a stranger.
+        """
+        if leader.reaches_group:
+            return None
+        try:
+            return self._processes.group(pid)
+        except OSError:
+            return set()
+
+    def _is_another(self, pid: int, start: int | None) -> bool:
+        """Say whether the system tells that a number is another's than the one of this start."""
+        try:
+            found = self._processes.find(pid) if start is not None else None
+        except OSError:
+            return False
+        return start is not None and (found is None or found.start != start)
+
+    def _opened(self, pid: int) -> int | None:
+        """Return a descriptor of a process; None where there is none, or few are left."""
+        if not self._has_pidfds:
+            return None
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:
+            return None
+        if descriptor < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
+            return descriptor
+        os.close(descriptor)
+        return None
+
+
+def signal_one(processes: Processes, process: Process, number: int) -> None:
+    """Signal one process, unless its number is another's by now."""
+    descriptor = None
+    with contextlib.suppress(AttributeError, OSError):
+        descriptor = os.pidfd_open(process.pid)
+    try:
+        found = processes.find(process.pid)  # behind the descriptor: it is of whom this tells
+        if found is not None and found.start == process.start:
+            if descriptor is None:
+                _send(lambda each: os.kill(process.pid, each), number)
+            else:
+                _send(lambda each: _by(descriptor, each), number)
+    except (ProcessLookupError, PermissionError):
+        pass  # gone, or not ours to end
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _send(kill: Callable[[int], None], number: int) -> None:
+    """Send a signal; one that asks to end reaches a stopped process only with SIGCONT behind it."""
+    kill(number)
+    if number == signal.SIGTERM:
+        kill(signal.SIGCONT)
+
+
+def _by(descriptor: int, number: int, flags: int = 0) -> None:
+    signal.pidfd_send_signal(descriptor, number, None, flags)
+
+
+def _reaches_group(descriptor: int | None) -> bool:
+    """Say whether this system can signal the group of a leader by a descriptor of it."""
+    if descriptor is None:
+        return False
+    try:
+        _by(descriptor, 0, _GROUP)
+    except OSError as error:
+        return error.errno == errno.EPERM
+    return True
+
+
+def _has_ended(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
