@@ -116,10 +116,15 @@ def test_every_number_that_is_typed_has_bounds(name: str) -> None:
     for each in COMMANDS[name].params:
         if each.type_descriptor.annotation in (int, float):
             assert None not in (each.min, each.max), each.opts
+            read = each.type_descriptor.parameter_info.parser
+            assert [read(str(bound)) for bound in (each.min, each.max)] == [each.min, each.max]
+            for beyond in (each.min - 1, each.max + 1):
+                with pytest.raises(ValueError, match="is not a"):
+                    read(str(beyond))
 
 
 # No number that anybody means; what Python would make of some of them is another matter.
-NO_NUMBERS = ["9" * 23, "9" * 5000, "-1", "-0.1", "1e400", "1e-400", "nan", "inf", "-inf", "0x10", "１２", "³", "٣", "1,000", "1.2.3", "", "\udce9", "1\n2", "a;b"]  # fmt: skip
+NO_NUMBERS = ["9" * 23, "9" * 5000, "-1", "-0.1", "1e400", "1e-400", "nan", "inf", "-inf", "0x10", "１２", "³", "٣", "1,000", "1_000", " 5", "5.", "1.2.3", "", "\udce9", "1\n2", "a;b"]  # fmt: skip
 # What an option takes by its metavar: those that are numbers, or have some in them.
 NUMBERS = {"N", "Y", "SECONDS", "DURATION", "SIZE", "T", "A..B", "A=B"}
 OTHERS = {"DIR", "ZONE", "JOB", "TEXT", "FILE", None}  # None: a choice, or a switch

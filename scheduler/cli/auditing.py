@@ -23,9 +23,8 @@ def audit_entries(
         int | None,
         typer.Option(
             metavar="Y",
-            min=FIRST_YEAR,
-            max=LAST_YEAR,
             help=f"The year, {FIRST_YEAR} to {LAST_YEAR}; without it this year.",
+            **given.whole(FIRST_YEAR, LAST_YEAR),
         ),
     ] = None,
     system: given.SystemForm = False,

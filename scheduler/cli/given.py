@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
@@ -29,6 +29,27 @@ T = TypeVar("T")
 STDIN = "-"
 MOST = 1_000_000_000  # of whatever an option counts
 
+
+def whole(low: int, high: int = MOST) -> dict[str, Any]:
+    """Return what lets an option take the whole numbers that a crontab's settings take."""
+    return {"min": low, "max": high, "parser": _parser(values.whole(low, high))}
+
+
+def number(low: float, high: float) -> dict[str, Any]:
+    """Return what lets an option take the numbers that a crontab's settings take."""
+    return {"min": low, "max": high, "parser": _parser(values.number(low, high))}
+
+
+def _parser(read: Callable[[str], T]) -> Callable[[object], T]:
+    def parse(typed: object) -> T:
+        try:
+            return read(str(typed))
+        except BadValue as bad:
+            raise ValueError(bad.message) from bad  # which Typer makes wrong usage of
+
+    return parse
+
+
 Files = Annotated[
     list[str] | None,
     typer.Argument(
@@ -46,10 +67,9 @@ MaxRunning = Annotated[
     typer.Option(
         "--max-running",
         metavar="N",
-        min=1,
-        max=MOST,
         help="At most N runs at once; the others wait their turn.",
         show_default="any number",
+        **whole(1),
     ),
 ]
 State = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import show
+from scheduler.cli import given, show
 from scheduler.notify import notify as show_notification
 
 app = typer.Typer()
@@ -18,7 +18,9 @@ def notify(
     text: Annotated[str, typer.Argument(metavar="[TEXT]", help="What stands below it.")] = "",
     timeout: Annotated[
         float,
-        typer.Option(metavar="SECONDS", min=0.1, max=600, help="How long a notifier may take."),
+        typer.Option(
+            metavar="SECONDS", help="How long a notifier may take.", **given.number(0.1, 600)
+        ),
     ] = 10.0,
 ) -> None:
     """Show a notification on this desktop, or on the terminal.

@@ -57,9 +57,8 @@ def history(
         typer.Option(
             "-n",
             metavar="N",
-            min=1,
-            max=given.MOST,
             help="The newest N; 20, or of a time that was asked for all.",
+            **given.whole(1),
         ),
     ] = None,
     since: Annotated[

@@ -96,9 +96,8 @@ def next_runs(
         typer.Option(
             "-n",
             metavar="N",
-            min=0,
-            max=given.MOST,
             help="At most N runs in all; 10, or with --until no limit.",
+            **given.whole(0),
         ),
     ] = None,
     system: given.SystemForm = False,

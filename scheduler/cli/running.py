@@ -103,7 +103,7 @@ def run(
     keep_runs: Annotated[
         int,
         typer.Option(
-            min=1, max=given.MOST, metavar="N", help="How many finished runs of a job are kept."
+            metavar="N", help="How many finished runs of a job are kept.", **given.whole(1)
         ),
     ] = 1000,
     keep_for: Annotated[

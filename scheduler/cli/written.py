@@ -41,7 +41,7 @@ def logs(
     number: Annotated[
         int | None,
         typer.Option(
-            "--attempt", metavar="N", min=1, max=given.MOST, help="Attempt N instead of the newest."
+            "--attempt", metavar="N", help="Attempt N instead of the newest.", **given.whole(1)
         ),
     ] = None,
     follow: Annotated[
