@@ -56,14 +56,14 @@ class Bounds:
         self._queue: list[tuple[float, int, _Watched]] = []
         self._numbers = count()
 
-    def add(self, attempt: Attempt, leader: int | None = None, *, is_adopted: bool = False) -> None:
+    def add(self, attempt: Attempt, leader: int | None = None) -> None:
         """Look at the output of an attempt from now on; see `Floods.add`."""
         path = self._state / output_of(attempt)
         if self._most is not None and path not in self._watched:
             watched = self._watched[path] = _Watched(path, 0.0)
             self._wait(watched)
             if self._floods is not None:
-                self._floods.add(path, leader, is_met=is_adopted)
+                self._floods.add(path, leader)
 
     def meet(self, found: Found) -> None:
         """Look at a file that an earlier daemon left, and go on for as long as it is written to."""
@@ -71,7 +71,7 @@ class Bounds:
         if self._most is not None and found.size > self._most and path not in self._watched:
             watched = self._watched[path] = _Watched(path, 0.0, has_ended=True)
             if self._floods is not None:
-                self._floods.add(path, is_met=True)
+                self._floods.add(path, leader=0)
             self._look(watched)
 
     def end(self, attempt: Attempt) -> None:

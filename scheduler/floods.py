@@ -40,11 +40,11 @@ _LAST = 2.0  # seconds in which writers that are stopped are continued at the en
 
 @dataclass(slots=True)
 class _Watched:
-    """An output, and who wrote it when it was too large; `leader` leads the session of its job."""
+    """An output, and who wrote it when it was too large; see `Floods.add` for its `leader`."""
 
     path: Path
     leader: int | None
-    is_met: bool = False
+    is_met: bool  # an earlier daemon may have been killed over it, and nobody has looked since
     number: int | None = None  # by which the next write is told
     has_flooded: bool = False
     writers: list[Process] = field(default_factory=list)
@@ -76,12 +76,12 @@ class Floods:
             os.set_blocking(end, False)
         start_apart(self._serve, "floods")
 
-    def add(self, path: Path, leader: int | None = None, *, is_met: bool = False) -> None:
-        """Look at an output from now on, of a job whose session this process leads.
+    def add(self, path: Path, leader: int | None = None) -> None:
+        """Look at an output from now on.
 
-        One `is_met` that an earlier daemon looked at, who may have been killed over it.
+        Of a job that an earlier daemon started `leader` leads its session; it is 0 if unknown.
         """
-        self._ask(partial(self._add, _Watched(path, leader, is_met)))
+        self._ask(partial(self._add, _Watched(path, leader, is_met=leader is not None)))
 
     def drop(self, path: Path) -> None:
         """Look at it no more: nobody writes it."""

@@ -164,17 +164,24 @@ class Processes:
     ) -> Iterator[tuple[Path, Process]]:
         """Yield the living processes that have one of these files open to be written, as a job's.
 
-        That are those that descend from process `of`, or are in the session of the file's leader:
-        who was given the file by a job, and is none of it, is left out. Raises OSError.
+        That are those that descend from process `of`. Of a file that an earlier daemon's job writes
+        to they are those in its leader's session, if that is known, and our user's own: what copies
+        into it is in none of them. Its leader is None if the job is this daemon's. So who was given
+        a file by a job, and is none of it, is left out. Raises OSError.
         """
         files = {identity: path for path in leaders if (identity := _identity(path)) is not None}
         everyone = {each.pid: each for each in self._all() if not each.is_dead}
         for process in everyone.values():
             is_ours = _descends(process, of, everyone)
-            if is_ours or process.session in leaders.values():
+            if is_ours or any(leader is not None for leader in leaders.values()):
                 for file in files.keys() & set(self._written(process.pid)):
-                    if is_ours or process.session == leaders[files[file]]:
+                    if is_ours or self._is_of_earlier(process, leaders[files[file]]):
                         yield files[file], process
+
+    def _is_of_earlier(self, process: Process, leader: int | None) -> bool:
+        if leader is None or process.pid == os.getpid():
+            return False
+        return process.session == leader or self._is_own(process.pid)
 
     def _leader(self, session: int, everybody: Mapping[int, Process]) -> int | None:
         """Return a session's living leader: None if there is none, 0 if it is hidden."""

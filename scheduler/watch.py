@@ -91,8 +91,7 @@ class Watch:
         if timeout is not None and running.pid:
             running.signal_at = self._clock.monotonic() + timeout - self._age(running)
         self._running[running.key] = running
-        is_adopted = running.adopted is not None
-        self._bounds.add(running.attempt, running.pid or None, is_adopted=is_adopted)
+        self._bounds.add(running.attempt, None if running.adopted is None else running.pid)
         if self._echo is not None:
             self._echo.add(running.attempt, is_adopted=running.adopted is not None)
         self._jobs.setdefault(running.entry.job, set()).add(running.key)

@@ -96,8 +96,8 @@ def test_any_number_of_floods_is_bounded_and_each_of_them_goes_on(
 ) -> None:
     begun = [scene.begin("exec yes", f"{n}.1.log") for n in range(number)]
     paths = [path for path, _ in begun]
-    for path, child in begun:
-        scene.floods.add(path, child.pid)
+    for path in paths:
+        scene.floods.add(path)
     assert largest(paths, written=4 * OVER) < ROOM
     assert sorted(scene.told) == sorted(paths), "each is told of once"
     scene.floods.close()
@@ -107,22 +107,22 @@ def test_any_number_of_floods_is_bounded_and_each_of_them_goes_on(
 @pytest.mark.e2e
 @pytest.mark.parametrize("command", ["yes & wait", "yes | cat", "setsid yes & wait", "env -i yes"])
 def test_a_flood_is_found_by_its_file_wherever_it_went(scene: Scene, command: str) -> None:
-    path, child = scene.begin(command)
-    scene.floods.add(path, child.pid)
+    path, _ = scene.begin(command)
+    scene.floods.add(path)
     assert largest([path], written=4 * OVER) < ROOM
 
 
 @pytest.mark.e2e
 def test_without_inotify_files_are_looked_at(scene: Scene) -> None:
     scene.floods._changes.close()
-    path, child = scene.begin("exec yes")
-    scene.floods.add(path, child.pid)
+    path, _ = scene.begin("exec yes")
+    scene.floods.add(path)
     assert largest([path], written=4 * OVER) < 2 * ROOM
 
 
 def test_what_is_quiet_costs_nothing(scene: Scene) -> None:
-    path, child = scene.begin(LONG)
-    scene.floods.add(path, child.pid)
+    path, _ = scene.begin(LONG)
+    scene.floods.add(path)
     eventually(lambda: path in scene.floods._watched and not scene.floods._due)
     time.sleep(0.1)  # until it waits
     before = woken()
@@ -144,7 +144,7 @@ def woken() -> list[str]:
 
 def test_who_writes_much_and_not_too_much_is_never_stopped(scene: Scene) -> None:
     path, child = scene.begin("exec head -c 30000000 /dev/zero")
-    scene.floods.add(path, child.pid)
+    scene.floods.add(path)
     assert child.wait(60) == 0
     scene.floods.close()
     assert scene.told == []
@@ -163,7 +163,7 @@ def left_stopped(scene: Scene, size: int) -> Iterator[tuple[Path, int]]:
 
 def test_the_next_daemon_lets_go_on_whom_a_killed_one_had_stopped(scene: Scene) -> None:
     with left_stopped(scene, 100 * MOST) as (path, pid):
-        scene.floods.add(path, pid, is_met=True)
+        scene.floods.add(path, pid)
         eventually(lambda: state(pid) != "T")
     assert scene.told == []
 
@@ -171,7 +171,7 @@ def test_the_next_daemon_lets_go_on_whom_a_killed_one_had_stopped(scene: Scene) 
 @pytest.mark.parametrize(("size", "is_met"), [(MOST // 2, True), (100 * MOST, False)])
 def test_whom_somebody_else_has_stopped_stays_so(scene: Scene, size: int, is_met: bool) -> None:
     with left_stopped(scene, size) as (path, pid):
-        scene.floods.add(path, pid, is_met=is_met)
+        scene.floods.add(path, pid if is_met else None)
         eventually(lambda: path in scene.floods._watched and not scene.floods._due)
         assert state(pid) == "T"
 
@@ -189,9 +189,10 @@ def test_a_stranger_who_was_given_the_file_is_not_stopped(tmp_path: Path) -> Non
 
     with child:
         assert writing(path, None, os.getpid()) == [child.pid], "it descends from the daemon"
-        assert writing(path, child.pid, child.pid) == [child.pid], "an earlier daemon's"
-        assert writing(path, None, child.pid) == [], "nobody's"
-        assert writing(other, child.pid, os.getpid()) == [], "another file"
+        assert writing(path, None, child.pid) == [], "it is nobody's"
+        assert writing(path, child.pid, child.pid) == [child.pid], "of an earlier daemon's job"
+        assert writing(path, 0, child.pid) == [child.pid], "what copies for one"
+        assert writing(other, 0, os.getpid()) == [], "it has another file"
         child.kill()
 
 
@@ -210,8 +211,8 @@ def test_a_file_that_is_gone_or_is_none_is_let_go(scene: Scene) -> None:
     os.mkfifo(scene.folder / "fifo")
     scene.floods.add(scene.folder / "gone")
     scene.floods.add(scene.folder / "fifo")
-    path, child = scene.begin(LONG)
-    scene.floods.add(path, child.pid)
+    path, _ = scene.begin(LONG)
+    scene.floods.add(path)
     eventually(lambda: {path, scene.folder / "fifo"} == scene.floods._watched.keys())
     scene.floods.drop(scene.folder / "fifo")
     eventually(lambda: scene.floods._watched.keys() == {path})
