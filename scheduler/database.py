@@ -165,6 +165,17 @@ class Database:
         self._record = Record(beside)
         self._tell()
 
+    def reached(self, commits: str = "commits", numbers: str = "numbers_given") -> HighWater:
+        """Return how far it has come, as these statements tell."""
+        return HighWater(*(self._read(count, part) for part in (commits, numbers)))
+
+    def _become(self, source: Database) -> None:
+        """Hold what another database holds, page by page, in place of what is in this one."""
+        try:
+            source._connection.backup(self._connection)
+        except sqlite3.Error as error:
+            raise _refusal(self._name, error) from error
+
     def transaction(self, *, synced: bool = True) -> AbstractContextManager[None]:
         """Make what is done inside one commit, or nothing at all when an error leaves it.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -11,13 +11,14 @@ from scheduler import decoding
 from scheduler.columns import number
 from scheduler.database import Database
 from scheduler.errors import JournalError
-from scheduler.highwater import HighWater
 from scheduler.record import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
+
+    from scheduler.highwater import HighWater
 
 # What a daemon needs of a damaged journal, in the order in which it can be taken: all of what is
 # not over, and the time that it belongs to, or nothing. Of one that is behind nothing of that: what
@@ -80,6 +81,11 @@ class Salvage(Database):
         if self._read_numbers() and not self._read(decoding.instants, "last_tick"):
             raise self._damaged("it has runs, and no minute that was handled")
 
+    def check_whole(self) -> None:
+        """Raise JournalDamaged unless every page, and all that is read, is as it was written."""
+        self._find("check_all")
+        self._read_back()
+
     def _find(self, name: str) -> None:
         for (told,) in self._rows(name):
             if told != "ok":
@@ -97,8 +103,11 @@ class Salvage(Database):
 
         That are open runs, those from `since` on, and whatever else it remembers across restarts:
         each as far as it can be read and makes sense. Of one that is behind what is `known` it is
-        what is over, and what people told it.
+        what is over, and what people told it; its whole history if nothing is damaged in it.
         """
+        with suppress(JournalError):
+            if self._copy(damaged, known):
+                return Taken(Runs.OVER, frozenset())
         self._do("be_lenient")
         try:
             self._do("attach", path=f"{damaged.absolute().as_uri()}?mode=ro")
@@ -110,6 +119,18 @@ class Salvage(Database):
         finally:
             self._do("be_strict")
         return taken
+
+    def _copy(self, older: Path, known: HighWater) -> bool:
+        """Become a copy of a journal that is whole and only behind, but for what it has to do."""
+        with closing(self.open(older, readonly=True)) as source:
+            if not source.reached().is_behind(known):
+                return False  # what it has to do is still to be done
+            source.check_whole()
+            self._become(source)
+        with self.transaction():
+            for name in ("drop_open", "drop_backlogs"):
+                self._do(name)
+        return True
 
     def _take_attached(self, since: datetime, known: HighWater) -> Taken:
         runs = self._take_runs(whole(since), known)
@@ -129,9 +150,8 @@ class Salvage(Database):
 
     def _is_behind(self, known: HighWater) -> bool:
         """Say whether the other has come less far than is known, or does not tell how far."""
-        told = ("commits_of_old", "numbers_given_by_old")
         try:
-            return HighWater(*(self._read(decoding.count, part) for part in told)).is_behind(known)
+            return self.reached("commits_of_old", "numbers_given_by_old").is_behind(known)
         except JournalError:
             return True
 

@@ -824,6 +824,7 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "jobs": "SCAN run USING INDEX run_open",  # likewise
     "retrying": "SCAN run USING INDEX run_open",  # likewise
     "history": "SCAN run USING INDEX sqlite_autoindex_run_1",  # from its end, to a limit
+    "drop_open": "SCAN run USING INDEX run_open",  # as long as there are open runs
     "numbers_given": "SCAN sqlite_sequence",  # one row
     "count_at_all": "SCAN sqlite_sequence",  # likewise
     "count_from": "SCAN sqlite_sequence",  # likewise

@@ -147,10 +147,18 @@ def test_a_journal_that_its_user_deletes_is_begun_blind(scene: Scene, *, has_out
 # --- what comes of it ----------------------------------------------------------------------------
 
 
+def test_of_one_that_is_damaged_too_the_last_day_is_taken_over(scene: Scene) -> None:
+    goes_back(scene, ends)
+    has_lost_old_rows(scene.path)
+    with closing(begins(scene)) as journal:
+        assert journal.unfinished() == []
+        assert [row.run.job for row in journal.history()] == ["new"]
+
+
 def test_what_is_over_and_the_pauses_are_taken_over_and_what_was_open_is_not(scene: Scene) -> None:
     goes_back(scene, ends)
     with closing(begins(scene)) as journal:
-        assert [row.run.job for row in journal.history()] == ["new"]  # of the last day
+        assert {row.run.job for row in journal.history()} == {"old", "new"}
         assert journal.unfinished() == []  # it may be over since then: here it is
         assert [pause.note for pause in journal.pauses()] == ["holiday"]
         assert journal.anchor("every", 90) == NOON - MINUTE

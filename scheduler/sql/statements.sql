@@ -639,6 +639,14 @@ WHERE run IN (SELECT number FROM main.run EXCEPT SELECT run FROM main.attempt);
 INSERT INTO jump (number, last, noticed, kind, seconds, verdict, era)
 SELECT number, last, noticed, kind, seconds, verdict, era FROM old.jump;
 
+-- name: drop_open
+-- What an older journal has open may be over.
+DELETE FROM run WHERE state IN ('scheduled', 'running');
+
+-- name: drop_backlogs
+-- What it has still to run may have run.
+DELETE FROM backlog;
+
 -- name: count_at_all
 -- Numbers of runs are counted, from 0 on.
 INSERT INTO sqlite_sequence (name, seq)
