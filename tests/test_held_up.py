@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -464,6 +465,78 @@ def test_no_program_that_another_user_starts_is_taken_for_a_job(
         os.kill(second.said("started")[-1]["pid"], signal.SIGKILL)
         with closing(sqlite3.connect(second.state / "journal.db")) as journal:
             assert set(journal.execute("SELECT job FROM run")) == {("backup",)}
+
+
+# In a namespace of pids whose /proc tells each user of that user's processes alone. As number 1 it
+# inherits, and buries, what a daemon leaves behind.
+HIDDEN = """
+    import json, os, signal, subprocess, sys, time
+    from pathlib import Path
+    case, folder, *whose = sys.argv[1:]
+    folder, stranger = Path(folder), None
+    def said(*messages):
+        whole = (folder / "log").read_text().rpartition("\\n")[0]
+        return [line for line in map(json.loads, whole.splitlines()) if line["message"] in messages]
+    def until(what):
+        end = time.monotonic() + 40
+        while not what():
+            assert time.monotonic() < end, (folder / "log").read_text()
+            time.sleep(0.02)
+    def daemon():
+        words = ("run", str(folder / "crontab"), "--state", str(folder / "state"))
+        words = (*whose, sys.executable, "-m", "scheduler", *words, "--log-format", "json")
+        return subprocess.Popen(words, stderr=(folder / "log").open("ab"))
+    def take_number():
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        if case != "own":
+            Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+            other = [each.replace("60124", "60125") for each in whose]
+            assert subprocess.Popen((*other, "sleep", "300"), start_new_session=True).pid == pid
+    first = daemon()
+    until(lambda: said("started"))
+    pid = said("started")[0]["pid"]
+    time.sleep(0.3)
+    first.kill()
+    first.wait()
+    if case == "down":
+        take_number()
+    second = daemon()
+    if case != "down":
+        until(lambda: said("adopted"))
+        take_number()
+    until(lambda: said("failed"))
+    print(json.dumps([said("adopted", "failed"), pid]))
+"""
+
+
+@real
+@by_root
+@pytest.mark.parametrize(
+    ("case", "messages", "why"),
+    [
+        ("down", ["failed"], "it got the number while no daemon ran"),
+        ("live", ["adopted", "failed"], "it got the number of an attempt that was watched"),
+        ("own", ["adopted", "failed"], "a set-uid job is hidden from its own user, and lives"),
+    ],
+)
+def test_who_has_an_attempts_number_and_is_hidden_does_not_count_as_the_job(
+    case: str, messages: list[str], why: str, public: Path
+) -> None:
+    os.chown(public, OWNER, OWNER)
+    set_uid(public, "sleep", THIRD, "sleeper")
+    command = "exec ./sleeper 300" if case == "own" else "exec sleep 300"
+    crontab = public / "crontab"
+    crontab.write_text(f"HOME={public}\nCRON_RETRIES=0\nCRON_NAME=job @reboot {command}\n")
+    inner = (sys.executable, "-c", textwrap.dedent(HIDDEN), case, str(public), *as_user(OWNER))
+    hides = ("sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh")
+    words = ("unshare", "--pid", "--fork", "--kill-child", "--mount", *hides, *inner)
+    told = subprocess.run(words, check=False, capture_output=True, text=True, timeout=120)
+    assert told.returncode == 0, told.stderr
+    lines, pid = json.loads(told.stdout)
+    assert [line["message"] for line in lines] == messages, why
+    known = [line.get("pid") for line in lines if line["message"] == "adopted"]
+    assert known == {"down": [], "live": [pid], "own": [None]}[case]
 
 
 # --- the watchdog --------------------------------------------------------------------------------
