@@ -134,7 +134,14 @@ class Renewal:
             (_THEN[taken.runs], *(_LOST[each] for each in _LOST if each in taken.lost))
         )
         say = f"{damage}; it is moved to {aside.name}, and a new one is begun: {then}"
-        self._log.error("renewed", moved_to=str(aside), taken_over=whole, went_back=behind, say=say)
+        self._log.error(
+            "renewed",
+            moved_to=str(aside),
+            taken_over=whole,
+            went_back=behind,
+            lost=tuple(sorted(taken.lost)),
+            say=say,
+        )
 
     def _is_too_soon(self, damage: JournalDamaged) -> bool:
         """Say whether what was taken over only a while ago was damaged, too.

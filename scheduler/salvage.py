@@ -14,7 +14,7 @@ from scheduler.errors import JournalError
 from scheduler.record import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -163,30 +163,31 @@ class Salvage(Database):
             missing = [1]
         return self._takes((take,)) and missing == [0]
 
-    def _takes(self, names: Iterable[str], **values: int) -> bool:
+    def _takes(self, names: Sequence[str], **values: int) -> bool:
         """Take it, and read all of it once; False, and nothing is taken, if it makes no sense."""
         try:
             with self.transaction():
                 for name in names:
                     self._do(name, **(values if name == "take_recent" else {}))
-                self._read_back()
+                self._read_back(has_runs="take_attempts" in names)
         except JournalError:
             return False
         return True
 
-    def _read_back(self) -> None:
+    def _read_back(self, *, has_runs: bool) -> None:
         """Read what was taken, as whoever goes on from it does. Raises JournalDamaged."""
+        if has_runs:
+            ever = {"since": -_EVER, "before": _EVER, "limit": -1}
+            self._read(decoding.runs, "history", state="", **ever)
+            self._read(decoding.open_runs, "unfinished")
+            self._read_numbers()
         self._deny("check_seals", "a row is not as it was written, in table")
-        ever = {"since": -_EVER, "before": _EVER, "limit": -1}
-        self._read(decoding.runs, "history", state="", **ever)
-        self._read(decoding.open_runs, "unfinished")
         self._read(decoding.jumps, "jumps", limit=-1)
         self._read(decoding.eras, "eras")
         self._read(decoding.pauses, "pauses")
         self._read(decoding.backlogs, "backlogs")
         for name in ("last_tick", "reckoning"):
             self._read(decoding.instants, name)
-        self._read_numbers()
 
 
 def _numbers(rows: decoding.Rows) -> list[int]:
