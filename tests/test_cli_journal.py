@@ -46,6 +46,7 @@ def is_newer(person: Person) -> str:
     with closing(Journal.open(person.state / "journal.db")):
         pass
     with closing(sqlite3.connect(person.state / "journal.db")) as connection:
+        connection.execute("CREATE TABLE more (a)")
         connection.execute("PRAGMA user_version = 99")
     return "was written by a newer Meridian: it has version 99"
 
@@ -103,6 +104,18 @@ def test_a_listing_says_what_is_not_known_without_it(
     assert unknown in result.stderr
     assert len(result.stdout.splitlines()) == 2
     assert result.exit_code == 0
+
+
+@unreadable
+@pytest.mark.parametrize("command", [("next", *SPAN), ("list",), ("list", "--json")])
+def test_its_trouble_is_told_once(
+    person: Person, make: Callable[[Person], str], command: tuple[str, ...]
+) -> None:
+    why = make(person)
+    result = person.types(*command, person.file(EVERY + DAILY))
+    (line,) = [line for line in result.stderr.splitlines() if "journal.db" in line]
+    assert line.startswith("warning: the journal ")
+    assert why in line
 
 
 @unreadable

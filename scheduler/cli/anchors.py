@@ -31,18 +31,6 @@ def known(state: Path | None, entries: Iterable[Entry]) -> dict[str, datetime] |
         return None
 
 
-def first_to_come(state: Path | None, now: datetime) -> datetime:
-    """Return the first minute that a daemon has still to handle; `now` where there was none.
-
-    Minutes before it were handled, though they may lie ahead of a clock that was set back.
-    """
-    try:
-        with closing(given.journal(state)) as journal:
-            return max(now, journal.first_to_come(now))
-    except MeridianError:
-        return now
-
-
 def of(journal: Journal, entries: Iterable[Entry]) -> dict[str, datetime]:
     """Return from where they count by this journal; JournalError if it can't be read."""
     found = {

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import anchors, given, pausing, rows, tables
-from scheduler.cli.show import remark, utc
+from scheduler.cli import pausing, rows, tables
+from scheduler.cli.known import known
+from scheduler.cli.show import utc
 from scheduler.cli.tables import Cell, When
 from scheduler.coming import first_instants
-from scheduler.errors import MeridianError
 from scheduler.journal import RunRow
 from scheduler.mask import mask
-from scheduler.model import Entry, Paused, Reboot
+from scheduler.model import Entry, Reboot
 from scheduler.sources import Loaded
 
 HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND")
-
-_SOON = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +68,15 @@ class Listed:
 
 def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[Listed]:
     """Yield all entries; that the journal can't be read is said on standard error."""
-    lasts, pauses = _known(loaded.entries, state, now)
-    ahead = anchors.first_to_come(state, now)
-    firsts = first_instants(loaded.entries, ahead, anchors.known(state, loaded.entries))
+    from_journal = known(state, loaded.entries, now, lasts=True)
+    firsts = first_instants(loaded.entries, from_journal.ahead, from_journal.anchors)
     refused = loaded.refused
     for entry, first in zip(loaded.entries, firsts, strict=True):
         is_refused = (entry.file, entry.line) in refused
-        is_paused = first is not None and pausing.is_paused(pauses.get(entry.job), first)
-        yield Listed(entry, first, lasts.get(entry.job), is_refused, is_paused)
-
-
-def _known(
-    entries: Iterable[Entry], state: Path | None, now: datetime
-) -> tuple[dict[str, RunRow], dict[str, Paused]]:
-    """Return the newest run of each job by now, and the pauses, by the journal.
-
-    A run of a clock's wrong future is none.
-    """
-    try:
-        with closing(given.journal(state)) as journal:
-            pauses = pausing.of(journal)
-            if journal.is_unused():
-                return {}, pauses
-            jobs = {entry.job for entry in entries}
-            found = {job: journal.history(job, before=now + _SOON, limit=1) for job in jobs}
-    except MeridianError as error:
-        remark(f"warning: {error}; when jobs ran last is not known")
-        return {}, {}
-    return {job: runs[-1] for job, runs in found.items() if runs}, pauses
+        is_paused = first is not None and pausing.is_paused(
+            from_journal.pauses.get(entry.job), first
+        )
+        yield Listed(entry, first, from_journal.lasts.get(entry.job), is_refused, is_paused)
 
 
 def _newest(run: RunRow) -> datetime:

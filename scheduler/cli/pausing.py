@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
-from scheduler.cli import given
-from scheduler.cli.show import remark
 from scheduler.coming import ComingRun
-from scheduler.errors import MeridianError
 from scheduler.journal import Journal
 from scheduler.model import Paused
 
 NOTE = "paused"  # what is said of an instant at which nothing starts
-
-
-def known(state: Path | None) -> dict[str, Paused]:
-    """Return the pauses by job; that the journal can't be read is said on standard error."""
-    try:
-        with closing(given.journal(state)) as journal:
-            return of(journal)
-    except MeridianError as error:
-        remark(f"warning: {error}; which jobs are paused is not known")
-        return {}
 
 
 def of(journal: Journal) -> dict[str, Paused]:

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import report, sources, zone_changes
-from scheduler.cli import anchors, given, in_force, listing, pausing, rows, show
+from scheduler.cli import given, in_force, listing, pausing, rows, show
+from scheduler.cli.known import known
 from scheduler.cli.tables import Cell, When
 from scheduler.clock import RealClock
 from scheduler.coming import ComingRun, coming
@@ -113,7 +114,6 @@ def next_runs(
     """
     zone = given.own_zone()
     now = RealClock().now()
-    ahead = anchors.first_to_come(state, now)
     first = given.when(since, now, zone, option="--from")
     last = None if until is None else given.when(until, first.at, zone, option="--until")
     start, end = first.at, None if last is None else last.at
@@ -121,11 +121,12 @@ def next_runs(
     given.echo(zone, {"from": first, "until": last} if is_typed else {}, json=json)
     loaded = in_force.load(files, zone, system=system, state=state, json=json)
     most = number if number is not None or end else USUAL_NUMBER
-    runs = coming(loaded.entries, start, anchors.known(state, loaded.entries))
-    still = (run for run in runs if not now <= run.at < ahead)
+    from_journal = known(state, loaded.entries, now)
+    runs = coming(loaded.entries, start, from_journal.anchors)
+    still = (run for run in runs if not now <= run.at < from_journal.ahead)
     inside = takewhile(lambda run: end is None or run.at < end, still)
     some = islice(inside, None if most is None else min(most, sys.maxsize))
-    shown = pausing.marked(some, pausing.known(state))
+    shown = pausing.marked(some, from_journal.pauses)
     is_told = _print_runs(shown, zone, json=json)
     if not is_told and (loaded.entries or not show.has_errors(loaded.problems)):
         show.remark("Nothing runs in that time.")

@@ -1,0 +1,66 @@
+"""The journal in, what listings of entries ask it out: opened once, and its trouble told once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from scheduler.cli import anchors, given, pausing
+from scheduler.cli.show import remark
+from scheduler.errors import MeridianError
+from scheduler.journal import Journal, RunRow
+from scheduler.model import Entry, Every, Paused
+
+_SOON = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal knows of some entries, by job.
+
+    `ahead` is the first minute that a daemon has still to handle, `anchors` is from where @every
+    jobs count (None: nobody can tell), `lasts` are the newest runs by now, if they were asked for.
+    """
+
+    ahead: datetime
+    anchors: Mapping[str, datetime] | None = None
+    pauses: Mapping[str, Paused] = field(default_factory=dict)
+    lasts: Mapping[str, RunRow] = field(default_factory=dict)
+
+
+def known(
+    state: Path | None, entries: Sequence[Entry], now: datetime, *, lasts: bool = False
+) -> Known:
+    """Ask the journal; that it can't be read is said on standard error, with what is not known."""
+    try:
+        with closing(given.journal(state)) as journal:
+            return Known(
+                ahead=max(now, journal.first_to_come(now)),
+                anchors=anchors.of(journal, entries),
+                pauses=pausing.of(journal),
+                lasts=_lasts(journal, entries, now) if lasts else {},
+            )
+    except MeridianError as error:
+        remark("; ".join((f"warning: {error}", *_unknown(entries, lasts=lasts))))
+        return Known(now)
+
+
+def _unknown(entries: Sequence[Entry], *, lasts: bool) -> list[str]:
+    """Return what is not known, and what is done instead."""
+    told = ["when jobs ran last is not known"] if lasts else []
+    told.append("which jobs are paused is not known")
+    if any(isinstance(entry.schedule, Every) for entry in entries):
+        told.append("@every jobs are counted as if they began anew")
+    return told
+
+
+def _lasts(journal: Journal, entries: Sequence[Entry], now: datetime) -> dict[str, RunRow]:
+    """Return the newest run of each job by now; a run of a clock's wrong future is none."""
+    if journal.is_unused():
+        return {}
+    jobs = {entry.job for entry in entries}
+    found = {job: journal.history(job, before=now + _SOON, limit=1) for job in jobs}
+    return {job: runs[-1] for job, runs in found.items() if runs}
