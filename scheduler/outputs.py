@@ -28,6 +28,7 @@ _NO_HOLES = (errno.EOPNOTSUPP, errno.ENOSYS)  # neither this file system nor thi
 _SECTOR = 512  # what stat(2) counts a file's blocks in
 _PIECE = 65536
 AT_ONCE = 32 << 20  # bytes that become a hole in one step: some 15 ms, measured on ext4
+_MOST_RUNS = 10**15  # of a daemon: a million a second for thirty years
 # `.old` is one whose name another attempt's output was given.
 _NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})(?:\.old[0-9]{0,9})?\.log")
 
@@ -186,10 +187,12 @@ def there(folder: Path) -> Iterator[Found]:
 def highest(folder: Path) -> int:
     """Return the highest number of a run that has an output under their folder; 0 for none.
 
-    Only names are read: there may be a million. Raises OSError.
+    Only names are read: there may be a million. A number that no daemon comes to is some other
+    file's. Raises OSError.
     """
     names = (_NAME.fullmatch(file.name) for job in folders(folder) for file in _within(job))
-    return max((int(name[1]) for name in names if name is not None), default=0)
+    numbers = (int(name[1]) for name in names if name is not None)
+    return max((number for number in numbers if number <= _MOST_RUNS), default=0)
 
 
 def folders(folder: Path) -> Iterator[Path]:

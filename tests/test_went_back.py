@@ -94,6 +94,12 @@ def test_without_the_record_an_outputs_number_tells_it(scene: Scene) -> None:
         scene.renewal.check()
 
 
+def has_another_programs_file(scene: Scene) -> None:
+    output = scene.state / "outputs" / "new" / "999999999999999999.1.log"
+    output.parent.mkdir(parents=True)
+    output.touch()
+
+
 def is_whole(scene: Scene) -> None:
     lives_on(scene, claims)
 
@@ -121,7 +127,7 @@ def has_a_record_without_sense(scene: Scene) -> None:
     highwater.beside(scene.path).write_text("meridian 1 commits 9999999999999999999\n")
 
 
-@pytest.mark.parametrize("what", [is_whole, is_an_old_backup_of_all, has_a_record_that_is_older, has_no_record, has_a_record_without_sense])  # fmt: skip
+@pytest.mark.parametrize("what", [is_whole, is_an_old_backup_of_all, has_a_record_that_is_older, has_no_record, has_a_record_without_sense, has_another_programs_file])  # fmt: skip
 def test_these_go_on_as_they_are(scene: Scene, what: Callable[[Scene], None]) -> None:
     what(scene)
     assert not is_renewed(scene)
