@@ -212,7 +212,7 @@ def test_no_value_of_the_environment_is_ever_an_argument(
     procs.parent.mkdir()
     os.mkfifo(procs)  # so that what puts the limits on is held up until somebody reads
     assigned = (*secrets, ("SHELL", "/bin/bash"))  # which keeps them all
-    pid = grouped.begin("read x </dev/zero & sleep 0.3; env -0", assigned, **chosen)
+    pid = grouped.begin("read x </dev/zero & sleep 0.3; kill $!; env -0", assigned, **chosen)
     assert isinstance(pid, int)
     time.sleep(0.1)
     before = [each.read_bytes() for each in command_lines(pid)]
