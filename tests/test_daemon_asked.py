@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes import Act
+from fakes import Act, FakeSpawner
 from world import Asked, Frail, line, when
 
 from scheduler import desk
@@ -276,6 +276,26 @@ def test_a_retry_by_hand_that_waits_for_a_place_outlives_a_daemon() -> None:
 
 
 # --- kill -------------------------------------------------------------------------------------------
+
+
+def test_a_run_whose_process_is_hidden_is_not_killed_but_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The daemon before died in its burst; only the output tells that the job lives."""
+    world = Asked(line("job", NOON), acts={"job": [Act(lasts=999)]})
+    world.spawner.then = world.kill
+    world.crashes()
+    world.spawner.then = lambda: None
+    monkeypatch.setattr(FakeSpawner, "orphans", lambda _, outputs: dict.fromkeys(outputs, 0))
+    monkeypatch.setattr(FakeSpawner, "is_held", lambda *_: True)
+    world.ask_at("12:00:20", Kill(1))
+    world.ask_at("12:00:21", Status())
+    world.runs_until("12:00:30")
+    refused, status = world.replies
+    assert refusal(refused) == "hidden"
+    assert not isinstance(status, Refused)
+    assert [(run["job"], run["pid"]) for run in status["running"]] == [("job", None)]
+    assert world.signals() == []
 
 
 def test_a_killed_run_ends_and_is_not_retried() -> None:
