@@ -43,7 +43,7 @@ $(STAMP): .ci/requirements.lock pyproject.toml
 	@$(OURS) touch $@
 
 run: $(STAMP)  ## the daemon on crontabs/demo.crontab, until Ctrl-C
-	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/meridian run crontabs/demo.crontab --state $(STATE) --echo-output
+	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/meridian run crontabs/demo.crontab --trust-owner --state $(STATE) --echo-output
 
 test: format lint types unit  ## format check, lint, strict types and tests
 
