@@ -83,6 +83,50 @@ def test_nobody_else_reads_or_writes_anything_of_the_state(open_folder: Path, st
         assert found(OTHER, open_folder, "-writable", "!", "-path", str(open_folder / "log")) == []
 
 
+SWAP = """
+mv state aside && mkdir -p state/outputs/last && chmod -R 777 state && ln -s /etc state/versions
+touch state/journal.db && chmod 666 state/journal.db
+"""
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("user", [0, OWNER])
+def test_a_folder_that_is_swapped_between_two_attempts_gets_nothing(
+    open_folder: Path, user: int
+) -> None:
+    """Though all could write the one above it, from some moment on; and that is refused then."""
+    shared = open_folder / "shared"
+    shared.mkdir()
+    for folder in (open_folder, shared):
+        os.chown(folder, user, user)
+    crontab, log = open_folder / "crontab", open_folder / "log"
+    crontab.write_text(
+        f"CRON_RETRIES=9\nCRON_RETRY_DELAY=1s\nCRON_RETRY_FACTOR=1\nCRON_NAME=last\n"
+        f"{BOOT} echo {SECRET}; exit 1\n"
+    )
+    words = (sys.executable, "-m", "scheduler", "run", str(crontab), "--state")
+    command = as_user(user, *CAN_READ, *words, str(shared / "state"))
+    with log.open("wb") as stream:
+        daemon = subprocess.Popen(command, stderr=stream)
+    try:
+        until((shared / "state/outputs/last/1.1.log").exists)
+        shared.chmod(0o777)
+        subprocess.run(as_user(OTHER, "sh", "-c", SWAP), cwd=shared, check=True)
+        assert daemon.wait(timeout=90) == 1  # it sees that, at the latest before the next minute
+    finally:
+        daemon.kill()
+        daemon.wait()
+    assert [*(shared / "state/outputs/last").iterdir()] == []
+    theirs = [each for each in (shared / "state").iterdir() if each.stat().st_uid != OTHER]
+    assert theirs == [shared / "state/versions"]  # which leads to root's
+    assert (shared / "state/journal.db").read_bytes() == b""
+    assert SECRET in (shared / "aside/outputs/last/1.1.log").read_text()
+    assert "was deleted or replaced" in log.read_text()
+    again = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (again.returncode, f"{shared}: everybody can write it" in again.stderr) == (1, True)
+    assert f"chmod o-w {shared}" in again.stderr
+
+
 @pytest.mark.privileged
 def test_nobody_else_locks_a_daemon_out(open_folder: Path) -> None:
     """Though they may look into its folder, and have locked whatever they can open there."""

@@ -191,6 +191,7 @@ IS_UP, HAS_RUN = r" crontabs  ", r"report.*(succeeded|is in its place)|succeeded
         ("state/journal.db-wal", IS_UP),
         ("state/journal.db-shm", IS_UP),
         ("state/high-water", HAS_RUN),
+        ("state/endings", HAS_RUN),
     ],
 )
 @pytest.mark.parametrize("thing", THINGS)
