@@ -180,14 +180,8 @@ class Dead:
             return replace(self, files={"journal.db": path.read_bytes()})
 
     def flipped(self, draw: random.Random) -> dict[str, bytes]:
-        """Its files with 1 to 8 bytes of one page changed, or of one frame of the log."""
-        name = draw.choice(sorted(self.files))
-        data = bytearray(self.files[name])
-        start = draw.randrange(0, len(data), PAGE)
-        used = [n for n in range(start, min(start + PAGE, len(data))) if data[n]]
-        for at in draw.sample(used, min(draw.randint(1, 8), len(used))):
-            data[at] ^= draw.randint(1, 255)
-        return self.files | {name: bytes(data)}
+        """Its files with some bytes changed."""
+        return flipped(self.files, draw)
 
     def trial(self, folder: Path, files: dict[str, bytes]) -> Trial:
         """Let the next daemon start on these files, and live for some minutes."""
@@ -246,6 +240,17 @@ class Trial:
 
 def key(each: Launched) -> tuple[str, datetime, int]:
     return each.entry.job, each.attempt.run.instant, each.attempt.number
+
+
+def flipped(files: dict[str, bytes], draw: random.Random) -> dict[str, bytes]:
+    """The files with 1 to 8 bytes changed, of those in use in one page's length of one file."""
+    name = draw.choice(sorted(files))
+    data = bytearray(files[name])
+    start = draw.randrange(0, len(data), PAGE)
+    used = [n for n in range(start, min(start + PAGE, len(data))) if data[n]]
+    for at in draw.sample(used, min(draw.randint(1, 8), len(used))):
+        data[at] ^= draw.randint(1, 255)
+    return files | {name: bytes(data)}
 
 
 def killed(folder: Path) -> Dead:
