@@ -150,6 +150,28 @@ def test_a_journal_that_its_user_deletes_is_begun_blind(scene: Scene, *, has_out
     assert not any("went_back" in line for line in scene.lines)
 
 
+@pytest.mark.parametrize("name", ["journal.db.damaged-20270101T000000Z", highwater.NAME])
+def test_one_that_is_begun_where_no_run_ever_had_a_number_is_whole(
+    tmp_path: Path, name: str
+) -> None:
+    scene = Scene(tmp_path)
+    highwater.write(tmp_path / name, HighWater(12, 0, 0))
+    with closing(begins(scene)) as journal:
+        journal.examine()
+
+
+def test_a_daemon_that_was_killed_in_its_first_second_has_left_no_damage(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    with closing(Journal.open(scene.path)) as journal:
+        run = journal.claim("boot", NOON, "UTC")
+        assert run is not None
+        journal.claim_attempt(run, 1, output_of(Attempt(run, 1)))
+        journal.examine()
+        journal.finish(run, State.SUCCEEDED)
+        with pytest.raises(JournalDamaged, match="no minute that was handled"):
+            journal.examine()
+
+
 # --- what comes of it ----------------------------------------------------------------------------
 
 
