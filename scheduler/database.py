@@ -352,9 +352,18 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         elif not inside.is_there(path):
             raise JournalError(f"nothing has run yet: there is no journal {path}")
         uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
-        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_PATIENCE)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_PATIENCE)
+        return _in_place(path, connection)
     except (OSError, sqlite3.Error) as error:
         raise _refusal(f"the journal {path}", error) from error
+
+
+def _in_place(path: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Return it; JournalError if SQLite, which goes by names, is elsewhere than the rest."""
+    if not os.path.samestat(path.lstat(), inside.status(path)):
+        connection.close()
+        raise JournalError(f"another folder is in the place of {path.parent} now; start again")
+    return connection
 
 
 def _reached(connection: sqlite3.Connection) -> HighWater:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import database, sql
+from scheduler import database, inside, sql
 from scheduler.errors import JournalDamaged, JournalError
 from scheduler.journal import Journal
 from scheduler.model import Reason, Run, State
@@ -153,6 +154,23 @@ def test_a_place_that_holds_no_file_is_refused_with_its_reason(
     with pytest.raises(JournalError, match=why) as refused:
         Journal.open(tmp_path / place)
     assert (refused.value.__cause__ is None) == (place == ".")
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_journal_in_another_folder_than_the_one_that_is_open_is_none_of_ours(
+    tmp_path: Path, *, readonly: bool
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    Journal.open(state / "journal.db").close()
+    with inside.kept(state, os.open(state, os.O_RDONLY)):
+        Journal.open(state / "journal.db", readonly=readonly).close()
+        state.rename(tmp_path / "aside")
+        state.mkdir()
+        (state / "journal.db").touch()
+        with pytest.raises(JournalError, match="another folder is in the place of"):
+            Journal.open(state / "journal.db", readonly=readonly)
+    assert (state / "journal.db").read_bytes() == b""
 
 
 @pytest.mark.parametrize("readonly", [False, True])

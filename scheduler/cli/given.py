@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import human_time, localzone, sources, values, zonedata
+from scheduler import human_time, inside, localzone, sources, values, zonedata
 from scheduler import places as machine
 from scheduler.cli import show
 from scheduler.cli.show import remark
@@ -149,7 +149,7 @@ def journal(state: Path | None, *, must_exist: bool = False) -> Journal:
     there is none.
     """
     path = here(state).journal
-    if must_exist or sources.is_there(path):
+    if must_exist or inside.is_there(path):
         return Journal.open(path, readonly=True)
     return Journal.in_memory()
 
