@@ -536,7 +536,8 @@ def test_who_has_an_attempts_number_and_is_hidden_does_not_count_as_the_job(
     lines, pid = json.loads(told.stdout)
     assert [line["message"] for line in lines] == messages, why
     known = [line.get("pid") for line in lines if line["message"] == "adopted"]
-    assert known == {"down": [], "live": [pid], "own": [None]}[case]
+    # A set-uid program may be hidden before its daemon has seen who it is.
+    assert known in {"down": ([],), "live": ([pid],), "own": ([pid], [None])}[case]
 
 
 # --- the watchdog --------------------------------------------------------------------------------
