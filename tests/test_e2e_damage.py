@@ -86,7 +86,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 
 def remember(path: Path) -> None:
-    """Let jobs have a history that is too long to be in anybody's cache.
+    """Let jobs have a history that is too long to be in anybody's cache, when it was looked through.
 
     What the daemon writes lies in the journal's log, and is whole: it is the second of them that
     has no neighbour there.
@@ -94,7 +94,7 @@ def remember(path: Path) -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     with closing(Journal.open(path)) as journal, journal.transaction():
         for job in ("old-a", "old-b", "old-c"):
-            for n in range(5000):
+            for n in range(20_000):
                 run = journal.claim(job, noon + n * timedelta(minutes=1), "UTC")
                 assert run is not None
                 journal.finish(run, State.SUCCEEDED)
