@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scheduler import sql
+from scheduler import salvage, sql
 from scheduler.backlog import Backlog
 from scheduler.cli import rows
 from scheduler.errors import JournalDamaged, JournalError
@@ -176,7 +176,10 @@ HARMLESS = {
     *(("high_water", "one"), ("high_water", "commits")),  # it is told in a file, too
     ("tick", "one"),
     ("reckoning", "one"),
-    *((table, "seal") for table in ("tick", "era", "anchor", "boot", "pause", "backlog")),
+    *(
+        (table, "seal")
+        for table in ("tick", "era", "anchor", "boot", "pause", "backlog", "attempt")
+    ),
     ("sqlite_sequence", "name"),
     ("sqlite_sequence", "seq"),
 }
@@ -223,3 +226,43 @@ def test_what_nobody_can_ask_for_is_no_damage(journal: Journal) -> None:
     with pytest.raises(JournalError) as refused:
         journal.run(10**30)
     assert not isinstance(refused.value, JournalDamaged)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tick SET minute = minute - 60",
+        "UPDATE era SET since = since - 60",
+        "UPDATE anchor SET instant = instant + 64",
+        "UPDATE boot SET boot_id = 'that boot'",
+        "UPDATE pause SET job = 'pauser'",
+        "UPDATE pause SET until = until - 64",
+        "UPDATE backlog SET remain = remain + 1",
+        "UPDATE attempt SET pid = pid + 1 WHERE run = 4",
+        "UPDATE attempt SET pid_started = pid_started + 1 WHERE run = 4",
+    ],
+)
+def test_a_value_that_could_be_is_known_by_its_seal(journal: Journal, statement: str) -> None:
+    """On these it depends what is started, and each of them makes sense."""
+    journal.examine()
+    journal._connection.execute(statement)
+    read_all(journal)
+    table = statement.split()[1]
+    with pytest.raises(JournalDamaged, match=f"not as it was written, in table {table}"):
+        journal.examine()
+
+
+def test_a_large_journal_is_looked_at_in_part(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that its index has lost would be given a second time."""
+    monkeypatch.setattr(salvage, "_SMALL", 0)
+    journal.examine()
+    journal._connection.execute("PRAGMA writable_schema = ON")
+    journal._connection.execute(
+        "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema"
+        " WHERE name = 'run_stretch') WHERE name = 'sqlite_autoindex_run_1'"
+    )
+    journal._connection.execute("PRAGMA writable_schema = RESET")
+    with pytest.raises(JournalDamaged):
+        journal.examine()

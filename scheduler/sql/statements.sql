@@ -103,7 +103,8 @@ UPDATE run SET state = 'running', due = NULL, reason = NULL WHERE number = :run;
 
 -- name: started
 -- The attempt has a process.
-UPDATE attempt SET started = :started, pid = :pid, pid_started = :pid_started
+UPDATE attempt SET started = :started, pid = :pid, pid_started = :pid_started,
+    seal = seal(run, attempt, :pid, :pid_started)
 WHERE run = :run AND attempt = :attempt;
 
 -- name: ended
@@ -626,11 +627,11 @@ WHERE number NOT IN (SELECT number FROM main.run);
 -- The attempts of the runs that were taken, if they have none yet.
 INSERT INTO attempt (
     run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
-    took, emptied, left_behind
+    took, emptied, left_behind, seal
 )
 SELECT
     run, attempt, started, ended, outcome, cpu_s, memory_bytes, pid, pid_started, output, limited,
-    took, emptied, left_behind
+    took, emptied, left_behind, seal
 FROM old.attempt
 WHERE run IN (SELECT number FROM main.run EXCEPT SELECT run FROM main.attempt);
 
@@ -754,7 +755,10 @@ UNION SELECT 'anchor' FROM anchor WHERE seal IS NOT seal(job, interval_minutes, 
 UNION SELECT 'boot' FROM boot WHERE seal IS NOT seal(job, boot_id)
 UNION SELECT 'pause' FROM pause WHERE seal IS NOT seal(job, since, until, note)
 UNION SELECT 'backlog' FROM backlog
-WHERE seal IS NOT seal(job, schedule, zone, next, last, remain, missed, late);
+WHERE seal IS NOT seal(job, schedule, zone, next, last, remain, missed, late)
+UNION SELECT 'attempt' FROM attempt
+WHERE run IN (SELECT number FROM run INDEXED BY run_open WHERE state IN ('scheduled', 'running'))
+AND ended IS NULL AND pid IS NOT NULL AND seal IS NOT seal(run, attempt, pid, pid_started);
 
 -- name: lost_anchors
 -- How many of the other's rows are not as they were written.
