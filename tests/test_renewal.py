@@ -288,6 +288,18 @@ def test_a_second_damage_soon_after_is_the_disks(scene: Scene) -> None:
     assert len(scene.aside()) == 2
 
 
+def test_what_was_taken_over_and_is_damaged_is_not_taken_over_again(scene: Scene) -> None:
+    """It may have brought its damage along."""
+    scene.lives()
+    has_lost_old_rows(scene.path)
+    scene.renews().close()
+    scene.renews().close()
+    told = [line for line in scene.lines if '"renewed"' in line]
+    assert ['"taken_over": 1' in line for line in told] == [True, False]
+    with pytest.raises(MeridianError, match="look at the disk"):
+        scene.renews()
+
+
 def test_no_damaged_journal_is_overwritten_by_another(scene: Scene) -> None:
     is_text(scene.path)
     scene.renews().close()
