@@ -288,6 +288,19 @@ def test_a_second_damage_soon_after_is_the_disks(scene: Scene) -> None:
     assert len(scene.aside()) == 2
 
 
+def test_an_index_whose_copy_of_a_name_is_damaged_renames_no_job(scene: Scene) -> None:
+    """Its run would be another job's, and what lives of it be started beside itself."""
+    scene.lives()
+    with closing(sqlite3.connect(scene.path)) as connection:
+        statement = "SELECT rootpage FROM sqlite_schema WHERE name = 'run_open'"
+        ((page,),) = connection.execute(statement).fetchall()
+    data = scene.path.read_bytes()
+    at = data.index(b"retried", (page - 1) * PAGE, page * PAGE)
+    scene.path.write_bytes(data[:at] + b"s" + data[at + 1 :])
+    with closing(scene.renews()) as journal:
+        assert [left.run.job for left in journal.unfinished()] == ["retried"]
+
+
 def test_what_was_taken_over_and_is_damaged_is_not_taken_over_again(scene: Scene) -> None:
     """It may have brought its damage along."""
     scene.lives()

@@ -597,12 +597,15 @@ WHERE seal IS seal(job, schedule, zone, next, last, remain, missed, late);
 INSERT INTO reckoning (one, at) SELECT one, at FROM old.reckoning;
 
 -- name: take_open
--- Its runs that are not over.
+-- Its runs that are not over; an index only says which: its copy of a name may be damaged.
 INSERT INTO run (
     number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
 )
 SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
-FROM old.run INDEXED BY run_open WHERE state IN ('scheduled', 'running');
+FROM old.run NOT INDEXED
+WHERE number IN (
+    SELECT number FROM old.run INDEXED BY run_open WHERE state IN ('scheduled', 'running')
+);
 
 -- name: take_recent
 -- Its other runs of the present era from an instant on.
@@ -610,8 +613,11 @@ INSERT INTO run (
     number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
 )
 SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
-FROM old.run
-WHERE era = (SELECT coalesce(max(number), 0) FROM old.era) AND instant >= :since
+FROM old.run NOT INDEXED
+WHERE number IN (
+    SELECT number FROM old.run
+    WHERE era = (SELECT coalesce(max(number), 0) FROM old.era) AND instant >= :since
+)
 AND state NOT IN ('scheduled', 'running');
 
 -- name: take_newest
