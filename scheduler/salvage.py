@@ -171,6 +171,8 @@ class Salvage(Database):
             with self.transaction():
                 for name in names:
                     self._do(name, **(values if name == "take_recent" else {}))
+                if "take_open" in names:
+                    self._deny("lost_open", "an index tells otherwise of run")
                 self._read_back(has_runs="take_attempts" in names)
         except JournalError:
             return False

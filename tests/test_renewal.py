@@ -288,17 +288,27 @@ def test_a_second_damage_soon_after_is_the_disks(scene: Scene) -> None:
     assert len(scene.aside()) == 2
 
 
-def test_an_index_whose_copy_of_a_name_is_damaged_renames_no_job(scene: Scene) -> None:
-    """Its run would be another job's, and what lives of it be started beside itself."""
+@pytest.mark.parametrize("place", ["run", "run_open"])
+def test_a_run_whose_name_is_damaged_in_one_place_is_not_taken_for_another_jobs(
+    scene: Scene, place: str
+) -> None:
+    """What lives of it would be started beside itself; nobody can tell which name is right."""
     scene.lives()
     with closing(sqlite3.connect(scene.path)) as connection:
-        statement = "SELECT rootpage FROM sqlite_schema WHERE name = 'run_open'"
-        ((page,),) = connection.execute(statement).fetchall()
+        ((page,),) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'run_open'"
+        ).fetchall()
     data = scene.path.read_bytes()
-    at = data.index(b"retried", (page - 1) * PAGE, page * PAGE)
+    index = data.index(b"retried", (page - 1) * PAGE, page * PAGE)
+    (row,) = [
+        match.start() for match in re.finditer(rb"retried.{4,8}Europe/Berlin", data, re.DOTALL)
+    ]
+    at = row if place == "run" else index
     scene.path.write_bytes(data[:at] + b"s" + data[at + 1 :])
     with closing(scene.renews()) as journal:
-        assert [left.run.job for left in journal.unfinished()] == ["retried"]
+        assert journal.unfinished() == []
+        assert journal.last_tick() == NOON
+    assert '"taken_over": 0' in scene.lines[-1]
 
 
 def test_what_was_taken_over_and_is_damaged_is_not_taken_over_again(scene: Scene) -> None:

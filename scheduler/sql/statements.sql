@@ -607,6 +607,16 @@ WHERE number IN (
     SELECT number FROM old.run INDEXED BY run_open WHERE state IN ('scheduled', 'running')
 );
 
+-- name: lost_open
+-- The open runs that were taken and are others by the index: one of the two is damaged.
+SELECT number FROM main.run AS taken
+WHERE state IN ('scheduled', 'running')
+AND number IS NOT (
+    SELECT number FROM old.run INDEXED BY run_open
+    WHERE state IN ('scheduled', 'running') AND job = taken.job AND era = taken.era
+    AND instant = taken.instant
+);
+
 -- name: take_recent
 -- Its other runs of the present era from an instant on.
 INSERT INTO run (
