@@ -15,7 +15,7 @@ import pytest
 from fakes import FakeClock
 from world import World, line, when
 
-from scheduler import outputs, pruning
+from scheduler import inside, outputs, pruning
 from scheduler.errors import JournalError
 from scheduler.journal import Journal
 from scheduler.launches import output_of
@@ -227,17 +227,28 @@ def test_a_crash_between_the_file_and_the_row_is_made_good(scene: Scene) -> None
     assert scene.ages() == [3, 2, 1]
 
 
-def test_what_can_not_be_removed_keeps_its_row_and_holds_up_nothing_else(scene: Scene) -> None:
+def test_what_can_not_be_removed_keeps_its_row_and_holds_up_nothing_else(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.ran(5, 4, 3, 2, 1)
+    with monkeypatch.context() as accident:
+        refusing(accident, "remove", scene.state / "outputs/job/1.1.log", errno.EIO)
+        scene.pass_(120)
+        assert scene.ages() == [5, 3, 2, 1]
+        assert scene.pruning.next_step() is None
+    scene.pass_(1300)
+    assert scene.ages() == [3, 2, 1]
+
+
+def test_a_folder_that_a_job_put_in_its_outputs_place_stays_and_keeps_no_row(scene: Scene) -> None:
+    """Else a job could let its history grow without end."""
     scene.ran(5, 4, 3, 2, 1)
     path = scene.state / "outputs/job/1.1.log"
     path.unlink()
     path.mkdir()
     scene.pass_(120)
-    assert scene.ages() == [5, 3, 2, 1]
-    assert scene.pruning.next_step() is None
-    path.rmdir()
-    scene.pass_(1300)
     assert scene.ages() == [3, 2, 1]
+    assert path.is_dir()
 
 
 def test_what_the_journal_refuses_is_begun_anew_later(
@@ -260,42 +271,35 @@ def test_what_the_journal_refuses_is_begun_anew_later(
 REFUSALS = [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO, errno.ENOMEM]
 
 
-def refusing(owner: object, name: str, at: Path, number: int) -> None:
-    """Let the system refuse one call, for one path."""
-    real = getattr(owner, name)
+def refusing(accident: pytest.MonkeyPatch, name: str, at: Path, number: int) -> None:
+    """Let the system refuse one call of `inside`, for one path."""
+    real = getattr(inside, name)
 
-    def call(path: Path, *words: Any, **named: Any) -> Any:
+    def call(path: Path) -> Any:
         if path == at:
             raise OSError(number, os.strerror(number), str(path))
-        return real(path, *words, **named)
+        return real(path)
 
-    setattr(owner, name, call)
+    accident.setattr(inside, name, call)
 
 
 @pytest.mark.parametrize("number", REFUSALS)
 @pytest.mark.parametrize(
-    ("owner", "name", "at", "met"),
+    ("name", "at", "met"),
     [
-        (os, "scandir", "outputs", []),
-        (os, "scandir", "outputs/refused", ["other"]),
-        (Path, "unlink", "outputs/refused/7.1.log", ["other", "refused"]),
+        ("listed", "outputs", []),
+        ("listed", "outputs/refused", ["other"]),
+        ("remove", "outputs/refused/7.1.log", ["other", "refused"]),
     ],
 )
 def test_what_the_system_refuses_is_quietly_left_to_the_next_walk(
-    scene: Scene,
-    monkeypatch: pytest.MonkeyPatch,
-    number: int,
-    owner: object,
-    name: str,
-    at: str,
-    met: list[str],
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, number: int, name: str, at: str, met: list[str]
 ) -> None:
     old = scene.file(7, job="refused", age=11)
     for job in ("other", "refused"):
         scene.file(8, job=job)
     with monkeypatch.context() as accident:
-        accident.setattr(owner, name, getattr(owner, name))  # so that it is undone
-        refusing(owner, name, scene.state / at, number)
+        refusing(accident, name, scene.state / at, number)
         scene.pass_(120)
         assert (old.exists(), sorted(path.parent.name for path in scene.met)) == (True, met)
     scene.pass_(660)
@@ -310,9 +314,12 @@ def test_without_a_descriptor_nothing_is_lost_and_nothing_fails(scene: Scene, jo
     scene.file(9, job=job, age=11)
     with no_descriptors():
         scene.pass_(120)
-    assert scene.ages() == [3, 2, 1]
+        assert scene.pruning.next_step() is None
+    assert scene.ages() == [5, 4, 3, 2, 1]
+    assert {1, 2, 3, 4, 5} <= set(scene.files())
     assert 9 in scene.files(job)
     scene.pass_(660)
+    assert scene.ages() == [3, 2, 1]
     assert 9 not in scene.files(job)
 
 
