@@ -34,10 +34,12 @@ def of_files() -> str:
 def end_without_memory(error: MemoryError | ImportError | SystemError) -> NoReturn:
     """Say that Meridian needs more memory than it gets, and end; what has another cause is raised.
 
+    So is that there is no such module: that is no shortage, whatever limits the memory.
     Nothing here needs much: its last word is no print, whose buffers may not fit any more.
     """
     told = of_memory()
-    if not (told or isinstance(error, MemoryError)):
+    is_missing = isinstance(error, ModuleNotFoundError)
+    if is_missing or not (told or isinstance(error, MemoryError)):
         raise error
     told = told or "the system has none to give"
     more = f" ({error})" if isinstance(error, ImportError) else ""

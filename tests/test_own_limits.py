@@ -102,6 +102,16 @@ def test_a_command_without_memory_says_so_in_a_line(
 MAY_FIT = {("check", 45_000), ("check", 55_000)}
 
 
+@pytest.mark.parametrize("ulimit", ["-v 8000000", "-d unlimited"])
+def test_a_library_that_is_not_there_is_no_shortage_of_memory(ulimit: str) -> None:
+    code = "import sys; sys.modules['typer'] = None; import scheduler.__main__"
+    script = f'ulimit {ulimit}; exec "$@"'
+    command = ("/bin/sh", "-c", script, "sh", sys.executable, "-c", code)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError: import of typer" in done.stderr.splitlines()[-1]
+    assert "memory" not in done.stderr.splitlines()[-1]
+
+
 def under(ulimit: str, *words: str) -> subprocess.CompletedProcess[str]:
     """What a command says under a limit; one that runs on is stopped."""
     script = f'ulimit {ulimit}; exec timeout -s INT 10 "$@"'
