@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler import report
+from scheduler import report, sources
 from scheduler.cli.library import Files
 from scheduler.errors import SourceRefused
 from scheduler.model import Severity
@@ -346,6 +346,26 @@ def test_a_folder_that_others_may_write_from_now_on_is_another_stamp(crontab: Pa
     crontab.parent.chmod(0o777)
     assert stamp_of_ways([str(crontab)]) != before
     assert stamp_of_ways(["/no/such/crontab"]) == stamp_of_ways(["/no/such/crontab"])
+
+
+def test_the_folders_of_thousands_of_files_are_looked_at_once(
+    crontab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop waits for it each minute."""
+    monkeypatch.chdir(crontab.parent)
+    alone = stamp_of_ways([str(crontab)])
+    assert stamp_of_ways([crontab.name]) == alone
+    assert stamp_of_ways([f"../{crontab.parent.name}/x"])[: len(alone)] == alone
+    made: list[str] = []
+
+    def path(text: str) -> Path:
+        made.append(text)
+        return Path(text)
+
+    monkeypatch.setattr(sources, "Path", path)
+    files = [f"{crontab.parent}/{n}" for n in range(10_000)]
+    assert stamp_of_ways(["/x", *files]) == alone
+    assert sorted(made) == ["/", f"{crontab.parent}/"]
 
 
 def give(path: Path, *, group: bool = False) -> None:
