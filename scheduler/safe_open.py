@@ -8,9 +8,7 @@ between what is checked and what is opened.
 from __future__ import annotations
 
 import errno
-import grp
 import os
-import pwd
 import stat
 from contextlib import ExitStack
 from pathlib import Path
@@ -67,6 +65,7 @@ def _gone_along(file: str, uid: int, *, sticky: bool) -> int:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
                 if target.startswith("/"):
                     at, where = _kept(stack, os.open("/", _FOLDER)), "/"
+                    way.judge(at, where, uid)
                 left = [part for part in target.split("/") if part not in ("", ".")] + left
             elif left:
                 at = _kept(stack, os.open(name, _FOLDER, dir_fd=at))
@@ -117,7 +116,7 @@ def judge(
     if named and uid == 0:
         _check_roots(file, descriptor, status)
     if named:
-        is_doubtful = group and not _is_owners_alone(status)
+        is_doubtful = group and not way.is_alone(descriptor, status.st_gid, status.st_uid)
         warning = ("group-writable", f"its group can write it; chmod g-w {file}")
         return (warning,) if is_doubtful else ()
     if group:
@@ -135,16 +134,6 @@ def _check_roots(file: str, descriptor: int, status: os.stat_result) -> None:
         raise NotRoots(file, owner, f"chown root {file}")
     if status.st_mode & stat.S_IWGRP and not way.is_alone(descriptor, status.st_gid, 0):
         raise NotRoots(file, "its group can write it", f"chmod g-w {file}")
-
-
-def _is_owners_alone(status: os.stat_result) -> bool:
-    """Say whether a file's group is its owner's own: of the same name, with nobody else in it."""
-    try:
-        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
-    except KeyError:
-        return False
-    own = owner.pw_gid == group.gr_gid and owner.pw_name == group.gr_name
-    return own and not {*group.gr_mem} - {owner.pw_name}
 
 
 def check_kind(file: str, mode: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
-from scheduler import crontab, safe_open, zonedata
+from scheduler import crontab, safe_open, way, zonedata
 from scheduler.errors import NotRoots, SourceRefused
 from scheduler.lines import hidden, split
 from scheduler.model import Crontab, Expression, Problem, Severity
@@ -236,7 +236,8 @@ def load(
     What can't be read is a crontab of no lines and one problem, never an exception. A missing file
     fails only if it was named: in the places, no crontab means no jobs.
     """
-    read_ones = [_load_one(file, how, drafts) for file in files]
+    with way.remembered():
+        read_ones = [_load_one(file, how, drafts) for file in files]
     unique = crontab.unique([table for table, _ in read_ones])
     return Loaded(
         crontabs=unique,

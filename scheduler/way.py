@@ -1,8 +1,8 @@
 """A folder's path and a user in, that folder open out, if nobody else can put another in its place.
 
-Who may write a folder may rename what is in it. So each folder on the way, links gone along, has to
-be this user's or root's, and nobody else's to write. A sticky one, as /tmp, may be everybody's:
-there each can rename only what is their own, see rename(2).
+Who may write a folder may rename what is in it. So each folder on the way has to be this user's or
+root's, and nobody else's to write; also each that a link on it leads through. A sticky one, as
+/tmp, may be everybody's: there each can rename only what is their own, see rename(2).
 """
 
 from __future__ import annotations
@@ -12,19 +12,23 @@ import grp
 import os
 import pwd
 import stat
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from scheduler.errors import MeridianError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _MOST_LINKS = 40  # as many as Linux follows
 # Of a folder on the way only its name is needed, which O_PATH asks no right to read for.
 _ON_THE_WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ACL = "system.posix_acl_access"
+_NO_ACL = {errno.ENODATA, errno.ENOTSUP, errno.EOPNOTSUPP}
+# Who logs in as one of a group, by its number, while `remembered` holds.
+_MEMBERS: ContextVar[dict[int, frozenset[int]] | None] = ContextVar("members", default=None)
 
 
 class Untrusted(MeridianError):
@@ -35,6 +39,16 @@ class Untrusted(MeridianError):
         self.path = path
         self.why = why
         self.advice = advice
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Ask only once who is in a group, until the end: that lists all users, LDAP's in seconds."""
+    token = _MEMBERS.set({})
+    try:
+        yield
+    finally:
+        _MEMBERS.reset(token)
 
 
 def opened(folder: Path, uid: int, *, make: bool = False) -> int:
@@ -71,7 +85,7 @@ def _judge(folder: int, path: str, trusted: set[int], uid: int, *, sticky: bool)
         return
     if status.st_mode & stat.S_IWOTH:
         raise Untrusted(path, "everybody can write it", f"chmod o-w {path}")
-    if status.st_mode & stat.S_IWGRP and not _is_alone(path, status.st_gid, trusted):
+    if status.st_mode & stat.S_IWGRP and not _is_alone(folder, path, status.st_gid, trusted):
         raise Untrusted(path, "its group can write it", f"chmod g-w {path}")
 
 
@@ -97,18 +111,34 @@ def _is_read_only(folder: int) -> bool:
 
 def is_alone(file: int, gid: int, uid: int) -> bool:
     """Say whether nobody but this user and root can write an open file though its group can."""
-    return _is_alone(file, gid, _trusted(uid))
+    return _is_alone(file, file, gid, _trusted(uid))
 
 
-def _is_alone(path: str | int, gid: int, trusted: set[int]) -> bool:
-    """Say whether nobody else is in a group that can write what is there, nor let in by an ACL.
+def _is_alone(opened: int, path: str | int, gid: int, trusted: set[int]) -> bool:
+    """Say whether nobody else may write what is open: none in its group, none by an ACL.
 
     With an ACL the group's bits are the most that any user in it may do: acl(5).
     """
-    with suppress(AttributeError, OSError):  # macOS has no such call, most folders no ACL
-        os.getxattr(path, _ACL)
+    return (
+        not _has_acl(opened, path)
+        and is_private(gid, trusted)
+        and not _others_begin_in(gid, trusted)
+    )
+
+
+def _has_acl(opened: int, path: str | int) -> bool:
+    """Say whether what is open has an ACL, or nobody can tell.
+
+    What O_PATH opened can be asked only through /proc; without that, what is at the path now is.
+    """
+    if not hasattr(os, "getxattr"):  # macOS
         return False
-    return is_private(gid, trusted) and not _others_begin_in(gid, trusted)
+    through = f"/proc/self/fd/{opened}"
+    try:
+        os.getxattr(through if os.path.lexists(through) else path, _ACL)
+    except OSError as error:
+        return error.errno not in _NO_ACL
+    return True
 
 
 class _Way:
@@ -189,4 +219,9 @@ def is_private(gid: int, users: Iterable[int]) -> bool:
 
 def _others_begin_in(gid: int, users: Iterable[int]) -> bool:
     """Say whether some other user logs in as one of this group, which its list need not tell."""
-    return any(user.pw_gid == gid and user.pw_uid not in users for user in pwd.getpwall())
+    known = _MEMBERS.get()
+    if known is None:
+        known = {}
+    if gid not in known:
+        known[gid] = frozenset(user.pw_uid for user in pwd.getpwall() if user.pw_gid == gid)
+    return not known[gid] <= {*users}

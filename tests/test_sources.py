@@ -128,6 +128,36 @@ def test_a_group_of_the_owner_s_own_is_nobody_else(
     assert bool(read(str(crontab), named=True, uid=STRANGER).warnings) == is_warned
 
 
+def test_so_is_not_one_in_which_others_log_in(
+    crontab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of its members need not tell of them. All users are listed once for all files."""
+    crontab.chmod(0o664)
+    gid = crontab.stat().st_gid
+    me, you = (pwd.struct_passwd((n, "x", u, gid, "", "/", "/bin/sh")) for n, u in (("me", ME), ("you", STRANGER)))  # fmt: skip
+    listed: list[int] = []
+
+    def everybody() -> list[pwd.struct_passwd]:
+        listed.append(1)
+        return [me, you]
+
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: me)
+    monkeypatch.setattr(pwd, "getpwall", everybody)
+    monkeypatch.setattr(grp, "getgrgid", lambda _gid: grp.struct_group(("me", "x", gid, [])))
+    loaded = load([str(crontab)] * 3, replace(HOW, uid=STRANGER, named=True))
+    assert {problem.code for problem in loaded.problems} >= {"group-writable"}
+    assert len(listed) == 1
+
+
+def test_the_root_folder_is_judged_when_a_link_leads_back_to_it(
+    crontab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[str] = []
+    monkeypatch.setattr("scheduler.way.judge", lambda _at, path, *_, **__: judged.append(path))
+    read(str(crontab.parent / _absolute(crontab.parent)), named=False, uid=ME)
+    assert judged.count("/") == 2, "once for each of the two links"
+
+
 def test_a_file_of_another_user_is_refused_in_the_places(crontab: Path) -> None:
     if crontab.stat().st_uid == 0:
         os.chown(crontab, STRANGER, -1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
 import struct
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -196,8 +198,84 @@ def test_an_acl_lets_in_whom_no_group_tells_of(
     monkeypatch.setattr(pwd, "getpwuid", lambda _: ann)
     above.chmod(0o775)
     opened(above / "state")
-    monkeypatch.setattr("os.getxattr", lambda path, _: b"" if path == str(above) else 1 / 0)
+
+    def acl(path: str, _: str) -> bytes:
+        assert Path(path).samefile(above), "only what its group can write is asked about"
+        return b""
+
+    monkeypatch.setattr("os.getxattr", acl)
     with pytest.raises(Untrusted, match="its group can write it"):
+        opened(above / "state")
+
+
+@pytest.mark.parametrize(
+    ("number", "is_trusted"),
+    [
+        (errno.ENODATA, True),  # it has none
+        (errno.ENOTSUP, True),  # nor has any on this disk
+        (errno.EIO, False),
+        (errno.EACCES, False),
+    ],
+)
+def test_an_acl_that_nobody_can_read_is_taken_for_one(
+    above: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, is_trusted: bool
+) -> None:
+    ann = account("ann", ME, above.stat().st_gid)
+    monkeypatch.setattr(grp, "getgrgid", lambda _: SimpleNamespace(gr_name="ann", gr_mem=[]))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: ann)
+    monkeypatch.setattr(pwd, "getpwall", lambda: [ann])
+
+    def unread(path: str, _: str) -> bytes:
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr("os.getxattr", unread)
+    above.chmod(0o775)
+    with nullcontext() if is_trusted else pytest.raises(Untrusted, match="its group can write"):
+        opened(above / "state")
+
+
+def test_an_acl_is_asked_for_of_what_is_open(above: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of what somebody has put at its path meanwhile."""
+    folder = os.open(above, os.O_PATH | os.O_DIRECTORY)
+    asked: list[os.stat_result] = []
+
+    def acl(path: str, _: str) -> bytes:
+        asked.append(Path(path).stat())
+        return b""
+
+    monkeypatch.setattr("os.getxattr", acl)
+    above.chmod(0o775)
+    before = above.stat()
+    above.rename(above.parent / "aside")
+    above.mkdir()
+    with pytest.raises(Untrusted, match="its group can write it"):
+        way.judge(folder, str(above), ME)
+    os.close(folder)
+    assert [os.path.samestat(each, before) for each in asked] == [True]
+
+
+def test_all_users_are_listed_once_for_many_folders(
+    above: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they come from a directory in the network, that takes seconds."""
+    ann = account("ann", ME, above.stat().st_gid)
+    monkeypatch.setattr(grp, "getgrgid", lambda _: SimpleNamespace(gr_name="ann", gr_mem=[]))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: ann)
+    users, listed = [ann], []
+
+    def everybody() -> list[SimpleNamespace]:
+        listed.append(1)
+        return users
+
+    monkeypatch.setattr(pwd, "getpwall", everybody)
+    above.chmod(0o775)
+    (above / "state").chmod(0o775)
+    with way.remembered():
+        for _ in range(3):
+            opened(above / "state/deeper", make=True)
+    assert len(listed) == 1
+    users.append(account("bob", OTHER, ann.pw_gid))
+    with way.remembered(), pytest.raises(Untrusted):
         opened(above / "state")
 
 
