@@ -60,7 +60,7 @@ def read(path: Path) -> HighWater:
 class Record:
     """Owns the open file; the journal writes it after each commit, and closes it.
 
-    It never says more than is on the disk. What the system refuses is let go: then the record is
+    It never says more than is on the disk. What the system refuses is ignored: then the record is
     behind the journal, which says nothing wrong.
     """
 

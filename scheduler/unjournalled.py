@@ -32,7 +32,7 @@ class Unjournalled:
 
     The file holds what was refused last, all or nothing, and is empty once the journal has it. Its
     room is taken beforehand, and it is written over in its place. Without a path it keeps nothing.
-    What the system refuses is let go: then those runs are lost, as after a kill.
+    What the system refuses is ignored: then those runs are lost, as after a kill.
     """
 
     def __init__(self, path: Path | None = None) -> None:
