@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from collections import deque
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from zlib import crc32
@@ -97,12 +98,8 @@ class Database:
         try:
             with closing(_connect(path, readonly=True)) as connection:
                 version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        except (
-            JournalError,
-            sqlite3.Error,
-            UnicodeError,
-        ):  # there is none, or opening it says what it is
-            return False
+        except (JournalError, sqlite3.Error, UnicodeError):
+            return False  # there is none, or opening it says what it is
         return 0 < version < max(sql.migrations())
 
     @classmethod
@@ -269,8 +266,18 @@ class Database:
         that somebody typed and that can't be stored finds nothing.
         """
         cursor = self._do(name, **{key: _asked(value) for key, value in values.items()})
-        try:
+        with self._refusals():
             return decode(cursor.fetchall())
+
+    def _check(self, decode: Callable[[sqlite3.Cursor], Iterator[object]], name: str) -> None:
+        """Look at all that `decode` makes of a statement's rows, one by one, and keep none."""
+        with closing(self._do(name)) as cursor, self._refusals():
+            deque(decode(cursor), maxlen=0)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
         except (sqlite3.Error, MemoryError) as error:
             raise _refusal(self._name, error) from error
         except NONSENSE as error:

@@ -5,7 +5,7 @@ ValueError, OverflowError and their kind say that nobody wrote such a row: see `
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from math import inf
 from operator import itemgetter
@@ -49,7 +49,12 @@ def count(rows: Rows) -> int:
 
 def runs(rows: Rows) -> list[RunRow]:
     """Return runs from rows of the view, a run's together."""
-    return [_run(list(group)) for _, group in groupby(rows, key=itemgetter(0))]
+    return list(each_run(rows))
+
+
+def each_run(rows: Rows) -> Iterator[RunRow]:
+    """Yield them one by one."""
+    return (_run(list(group)) for _, group in groupby(rows, key=itemgetter(0)))
 
 
 def open_runs(rows: Rows) -> list[OpenRun]:

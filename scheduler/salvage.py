@@ -41,7 +41,6 @@ REST = {
 
 _SMALL = 4096  # pages, of 4096 bytes: to look at all of them takes some 0.2 s
 _HIGHEST = 2**53  # more runs than there will ever be
-_EVER = 2**62  # seconds since 1970 that no instant comes to
 
 
 class Runs(Enum):
@@ -103,7 +102,7 @@ class Salvage(Database):
     def take_over(self, damaged: Path, *, since: datetime, known: HighWater) -> Taken:
         """Take from a damaged journal what a daemon goes on from: into this one, which is empty.
 
-        That are open runs, those from `since` on, and whatever else it remembers across restarts:
+        Those are open runs, those from `since` on, and whatever else it remembers across restarts:
         each as far as it can be read and makes sense. Of one that is behind what is `known` it is
         what is over, and what people told it; its whole history if nothing is damaged in it.
         """
@@ -181,8 +180,7 @@ class Salvage(Database):
     def _read_back(self, *, has_runs: bool) -> None:
         """Read what was taken, as whoever goes on from it does. Raises JournalDamaged."""
         if has_runs:
-            ever = {"since": -_EVER, "before": _EVER, "limit": -1}
-            self._read(decoding.runs, "history", state="", **ever)
+            self._check(decoding.each_run, "everything")  # there may be a million
             self._read(decoding.open_runs, "unfinished")
             self._read_numbers()
         self._deny("check_seals", "a row is not as it was written, in table")

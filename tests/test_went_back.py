@@ -6,6 +6,7 @@ What the real daemon does when it has lost its log is in test_e2e_went_back.
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -173,6 +174,16 @@ def test_a_daemon_that_was_killed_in_its_first_second_has_left_no_damage(tmp_pat
 
 
 # --- what comes of it ----------------------------------------------------------------------------
+
+
+def test_a_long_history_is_looked_through_and_not_held(scene: Scene) -> None:
+    """A thousand runs of a thousand jobs would take more memory than a small machine has."""
+    with closing(Journal.open(scene.path, readonly=True)) as journal:
+        tracemalloc.start()
+        journal.check_whole()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 500_000  # bytes: some 120 of each run
 
 
 def test_of_one_that_is_damaged_too_the_last_day_is_taken_over(scene: Scene) -> None:

@@ -168,6 +168,10 @@ WHERE number IN (
 )
 ORDER BY era, instant, number, attempt;
 
+-- name: everything
+-- All runs, in the order in which they lie there: so they can be read one by one.
+SELECT * FROM record ORDER BY number, attempt;
+
 -- name: history_of_job
 -- The same of one job.
 SELECT * FROM record
