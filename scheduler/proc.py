@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Identity = tuple[int, int]  # a file's device and number: what tells it from any other
+Members = set[tuple[int, int]]  # of a process group: their pids and starts
+Groups = dict[int, Members]
 
 PROC = Path("/proc")
 _BOOT_SHIFT = 44
@@ -135,14 +137,17 @@ class Processes:
                 if environment is not None:
                     yield process, environment
 
-    def group(self, number: int) -> set[tuple[int, int]] | None:
-        """Return the pids and starts of all in a process group, dead ones too; None without /proc.
+    def groups(self) -> Groups | None:
+        """Return who is in which process group, dead ones too; None without /proc.
 
         Raises OSError where the system does not tell of all now.
         """
         if not self._is_there:
             return None
-        return {(each.pid, each.start) for each in self._all() if each.group == number}
+        found: Groups = {}
+        for each in self._all():
+            found.setdefault(each.group, set()).add((each.pid, each.start))
+        return found
 
     def writers(self, files: Collection[Identity]) -> dict[Identity, int | None]:
         """Return the living leaders of sessions in which somebody has these files open to write.

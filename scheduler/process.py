@@ -26,7 +26,8 @@ from scheduler.shell import direct
 from scheduler.survivors import Survivors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from scheduler.limiter import Groups, Limited
@@ -97,14 +98,20 @@ class Spawner(Protocol):
     def is_settling(self) -> bool:
         """Say whether `ended` is to be asked again soon: what a child wrote is being stored."""
 
-    def hold(self, pid: int, started: int) -> None:
-        """Take hold of a process of this start, which an earlier daemon started."""
+    def keep(self, pid: int, started: int) -> None:
+        """Keep a process of this start, which an earlier daemon started, so as to signal it."""
+
+    def one_look(self) -> AbstractContextManager[None]:
+        """Let all signals that are sent inside share one look at the machine's processes.
+
+        It holds up the loop for as long as that takes; inside is one short step of the loop.
+        """
 
     def signal(self, pid: int, number: int) -> bool:
-        """Signal the process group of a child, or of one that is held; False if nobody is left.
+        """Signal the process group of a child, or of one that is kept; False if nobody is left.
 
-        That a child has been signalled is a hold, too, which lasts beyond its end. A group that is
-        not held is nobody's: its number can be a stranger's.
+        A child that has been signalled is kept, too, and beyond its end. A group that is not kept
+        gets no signal: its number can be another's.
         """
 
     def release(self, pid: int) -> None:
@@ -250,7 +257,7 @@ class RealSpawner:
         self._limiter.discard(launch.limited)
 
     def ended(self) -> list[Ended]:
-        while (reaped := _reap()) is not None:
+        while (reaped := _reap(self._leaders.before_reaping)) is not None:
             pid, code, usage = reaped
             child = self._children.pop(pid, None)
             self._starts.pop(pid, None)
@@ -276,8 +283,11 @@ class RealSpawner:
         outcome, limit = self._limiter.ended(pid, seen, cpu_s=cpu_s, memory_bytes=peak)
         return Ended(pid, outcome, cpu_s, peak, limit, emptied=self.guard.ended(pid))
 
-    def hold(self, pid: int, started: int) -> None:
+    def keep(self, pid: int, started: int) -> None:
         self._leaders.take(pid, started)
+
+    def one_look(self) -> AbstractContextManager[None]:
+        return self._leaders.one_look()
 
     def signal(self, pid: int, number: int) -> bool:
         if pid in self._children:
@@ -366,10 +376,21 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _reap() -> tuple[int, int, resource.struct_rusage] | None:
-    """Return a child that has ended, with its exit code and what it used; None if none has."""
+def _reap(
+    before: Callable[[int], object],
+) -> tuple[int, int, resource.struct_rusage] | None:
+    """Return a child that has ended, with its exit code and what it used; None if none has.
+
+    `before` is told its pid while nobody else can have that.
+    """
     try:
-        pid, status, usage = os.wait4(-1, os.WNOHANG)
+        pid = -1
+        if hasattr(os, "waitid"):  # else it is macOS, which has no /proc to look into before
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None:
+                return None
+            before(pid := found.si_pid)
+        pid, status, usage = os.wait4(pid, os.WNOHANG)
     except ChildProcessError:
         return None
     return (pid, os.waitstatus_to_exitcode(status), usage) if pid else None

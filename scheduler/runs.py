@@ -261,6 +261,14 @@ class Runs:
 
     def settle(self) -> None:
         """Take in what ended, decide what follows, and start who waited for it."""
+        with self._spawner.one_look():
+            self._note_ended()
+        if self._begun or self._endings:
+            self._record()
+        self.start()
+
+    def _note_ended(self) -> None:
+        """Note who has ended."""
         now, until = self._clock.now(), since_boot(self._clock)
         for ended in self._spawner.ended():
             if not self._watch.knows(ended.pid):
@@ -276,9 +284,6 @@ class Runs:
         for running in self._watch.vanished():
             lost = Ending(running.fated(Lost()), now, took=running.took(until))
             self._endings.append((running, lost))
-        if self._begun or self._endings:
-            self._record()
-        self.start()
 
     def enforce(self) -> None:
         """End who is over its time, and keep outputs within their bounds.
@@ -286,10 +291,12 @@ class Runs:
         Outputs are not looked at while a minute is prepared, since that could hold it up; signals
         are sent all the same.
         """
-        self._watch.enforce()
+        with self._spawner.one_look():
+            self._watch.enforce()
         if not self._prepared.starts:
             self._bounds.look()
-            self._left += self._escaped.look()
+            with self._spawner.one_look():
+                self._left += self._escaped.look()
         if self._left:
             self._record()
 
@@ -389,7 +396,8 @@ class Runs:
 
     def end_all(self) -> None:
         """Send every running attempt its next signal: SIGTERM, and SIGKILL when asked again."""
-        self._watch.end_all()
+        with self._spawner.one_look():
+            self._watch.end_all()
         self._escaped.kill_now()
 
     def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
@@ -399,7 +407,8 @@ class Runs:
             self.pauses.open(handled)
             self._ledger.then(setattr, self._ledger, "last_handled", handled)
             self._jobs.waiting.backlogs.open(self._journal.backlogs())
-        self._heritage.settle(left, handled, self._unjournalled.open())
+        with self._spawner.one_look():
+            self._heritage.settle(left, handled, self._unjournalled.open())
         self._unjournalled.clear()
 
 

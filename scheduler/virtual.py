@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import signal
 import types
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -20,6 +21,7 @@ from scheduler.process import Ended, Launch
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from scheduler.clock import Clock
@@ -192,11 +194,15 @@ class VirtualSpawner:
             self._clock.after(0, partial(self._end, pid, Signalled(int(number))))
         return True
 
-    def hold(self, _pid: int, _started: int) -> None:
+    def keep(self, _pid: int, _started: int) -> None:
         """See Spawner; a pid is never given twice."""
 
+    def one_look(self) -> AbstractContextManager[None]:
+        """See Spawner; there is nothing to look at."""
+        return nullcontext()
+
     def release(self, _pid: int) -> None:
-        """See Spawner; nothing is held."""
+        """See Spawner; nothing is kept."""
 
     def started_at(self, pid: int) -> int | None:
         """See Spawner; a pid is never given twice."""

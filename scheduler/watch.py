@@ -99,7 +99,7 @@ class Watch:
         if running.adopted is not None:
             self._adopted.add(running.key)
             if running.pid:
-                self._spawner.hold(running.pid, running.adopted)
+                self._spawner.keep(running.pid, running.adopted)
 
     def _age(self, running: Running) -> float:
         """Return for how long it has run; from now on where nobody can tell."""
@@ -223,7 +223,7 @@ class Watch:
     def _reach(self, running: Running, number: int) -> bool:
         """Signal an attempt's process group; False if nobody is left in it.
 
-        An adopted process is nobody's child that we know of: its number may be a stranger's by now,
+        An adopted process is nobody's child that we know of: its number may be another's by now,
         whom no signal may reach. While a part of its group lives the number can't go round.
         """
         if not running.pid:
@@ -245,7 +245,7 @@ def still(known: int | None, pid: int, output: Path | None, spawner: Spawner) ->
     """Return the start of an attempt's process; None if it is gone.
 
     Where the number is hidden, or somebody has it who is, whoever has the output open stands for
-    the `known` process: else a stranger with its number would count as the job for ever. Raises
+    the `known` process: else another with its number would count as the job for ever. Raises
     OSError where the system does not tell now.
     """
     try:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -27,7 +28,7 @@ from scheduler.virtual import VirtualClock
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.clock import Clock
@@ -117,7 +118,8 @@ class FakeSpawner:
 
     A job without a script is `Act()`: it succeeds at once. What happened is in `launched` and in
     `signals` (when, pid, signal; 0 is left out); `descriptors` are those of output files still open,
-    `held` the outputs that somebody has open who is hidden, `groups` those that are held.
+    `held` the outputs that somebody has open who is hidden, `groups` those that are kept; `looks`
+    are those at all processes of the machine, which a signal to who is no child of ours takes.
     """
 
     clock: FakeClock
@@ -128,6 +130,8 @@ class FakeSpawner:
     descriptors: set[int] = field(default_factory=set)
     held: set[Path] = field(default_factory=set)
     groups: set[int] = field(default_factory=set)
+    looks: int = 0
+    _shares_look: bool = False
     _entries: dict[int, Entry] = field(default_factory=dict)
     _groups: dict[int, _Group] = field(default_factory=dict)
     _bequeathed: set[int] = field(default_factory=set)
@@ -210,14 +214,25 @@ class FakeSpawner:
             return False
         if pid not in self.groups:
             return False
+        if not self._shares_look and group.leader not in ("child", "zombie"):
+            self.looks += 1
         if number:
             self.signals.append((self.clock.now(), pid, number))
             self._obey(pid, group, number)
         return True
 
-    def hold(self, pid: int, started: int) -> None:
+    def keep(self, pid: int, started: int) -> None:
         if self._groups[pid].started == started:
             self.groups.add(pid)
+
+    @contextmanager
+    def one_look(self) -> Iterator[None]:
+        assert not self._shares_look
+        self._shares_look = True
+        try:
+            yield
+        finally:
+            self._shares_look = False
 
     def release(self, pid: int) -> None:
         self.groups.discard(pid)

@@ -126,7 +126,7 @@ def test_a_number_that_went_round_is_not_signalled(spawner: RealSpawner) -> None
 def test_sigterm_reaches_a_stopped_process(spawner: RealSpawner) -> None:
     with child("exec sleep 300", None) as made:
         os.kill(made.pid, signal.SIGSTOP)
-        spawner.hold(made.pid, spawner.started_at(made.pid) or 0)
+        spawner.keep(made.pid, spawner.started_at(made.pid) or 0)
         assert spawner.signal(made.pid, signal.SIGTERM)
         assert made.wait(timeout=20) == -signal.SIGTERM
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +20,8 @@ from scheduler.proc import Process, Processes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from scheduler.proc import Groups
 
 both_ways = pytest.mark.parametrize("has_pidfds", [True, False], ids=["pidfd", "/proc"])
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -59,11 +61,13 @@ EMPTY = "echo ready; exec sleep 300"
 
 
 @both_ways
-def test_a_group_that_is_held_is_reached_beyond_the_end_of_its_leader(has_pidfds: bool) -> None:
+def test_a_group_that_is_kept_is_reached_beyond_the_end_of_its_leader(has_pidfds: bool) -> None:
     leaders = Leaders(Processes(), has_pidfds=has_pidfds)
     with group(LEAVES) as made:
         leaders.take(made.pid, start_of(made.pid))
         assert leaders.signal(made.pid, signal.SIGTERM, is_pinned=True)
+        os.waitid(os.P_PID, made.pid, os.WEXITED | os.WNOWAIT)
+        leaders.before_reaping(made.pid)
         assert made.wait() == -signal.SIGTERM
         assert leaders.signal(made.pid, 0)
         assert leaders.signal(made.pid, signal.SIGKILL)
@@ -72,8 +76,47 @@ def test_a_group_that_is_held_is_reached_beyond_the_end_of_its_leader(has_pidfds
         leaders.drop(made.pid)
 
 
+class Counted(Processes):
+    """The machine's processes, and how often all of them were looked at."""
+
+    looks = 0
+
+    def groups(self) -> Groups | None:
+        self.looks += 1
+        return super().groups()
+
+
+@pytest.mark.parametrize("is_child", [True, False], ids=["child", "adopted"])
+def test_many_groups_are_signalled_by_one_look(is_child: bool) -> None:
+    """As where no descriptor reaches a group: before Linux 6.9, or with few of them left."""
+    processes = Counted()
+    leaders = Leaders(processes, has_pidfds=False)
+    with ExitStack() as stack:
+        groups = [stack.enter_context(group(LEAVES)) for _ in range(5)]
+        for made in groups:
+            leaders.take(made.pid, start_of(made.pid))
+        assert processes.looks == 0, "to keep them takes none"
+        with leaders.one_look():
+            for made in groups:
+                assert leaders.signal(made.pid, signal.SIGTERM, is_pinned=is_child)
+        assert processes.looks == (0 if is_child else 1)
+        for made in groups:
+            os.waitid(os.P_PID, made.pid, os.WEXITED | os.WNOWAIT)
+        processes.looks = 0
+        with leaders.one_look():
+            for made in groups:
+                leaders.before_reaping(made.pid)
+                made.wait()
+                assert leaders.signal(made.pid, 0)
+        assert processes.looks == 1
+        with leaders.one_look():
+            assert all(leaders.signal(made.pid, signal.SIGKILL) for made in groups)
+        assert processes.looks == 2, "a step of its own looks anew"
+        until(lambda: not any(leaders.signal(made.pid, 0) for made in groups))
+
+
 @both_ways
-def test_who_is_not_held_is_not_signalled(has_pidfds: bool) -> None:
+def test_who_is_not_kept_is_not_signalled(has_pidfds: bool) -> None:
     leaders = Leaders(Processes(), has_pidfds=has_pidfds)
     with group(EMPTY) as made:
         assert not leaders.signal(made.pid, signal.SIGKILL)
@@ -150,7 +193,7 @@ REUSED = """
     of_job = spawner
     if is_adopted:
         spawner = RealSpawner(environ, folder, "ada", has_pidfds=has_pidfds)
-        spawner.hold(pid, started)
+        spawner.keep(pid, started)
     assert spawner.signal(pid, signal.SIGTERM)
     while not of_job.ended():
         time.sleep(0.01)
@@ -159,11 +202,11 @@ REUSED = """
         os.kill(int(other), signal.SIGKILL)
         os.waitpid(int(other), 0)
     Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
-    stranger = subprocess.Popen(("sh", "-c", "sleep 300 & exec sleep 300"), start_new_session=True)
-    assert stranger.pid == pid, "the number has not gone round"
+    another = subprocess.Popen(("sh", "-c", "sleep 300 & exec sleep 300"), start_new_session=True)
+    assert another.pid == pid, "the number has not gone round"
     answers = [spawner.started_at(pid) == started, spawner.signal(pid, signal.SIGKILL)]
     time.sleep(0.1)
-    print(has_left, *answers, stranger.poll())
+    print(has_left, *answers, another.poll())
 """
 
 
