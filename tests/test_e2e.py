@@ -72,8 +72,10 @@ class Process:
 
     def lines(self) -> list[dict[str, Any]]:
         """What it has logged as JSON by now."""
-        whole = self.log.read_text().rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+        whole = self.log.read_text().rpartition("\n")[0].splitlines()
+        plain = [line for line in whole if not line.startswith("{")]
+        assert plain == [], "what a daemon says that can't go on"
+        return [json.loads(line) for line in whole]
 
     def said(self, message: str, **facts: object) -> list[dict[str, Any]]:
         """The lines with this message and these facts."""
@@ -144,6 +146,17 @@ def is_alive(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+@contextmanager
+def no_job_left(pids: Path) -> Iterator[None]:
+    """Whoever has written a pid into this file is gone at the end, whatever happens."""
+    try:
+        yield
+    finally:
+        for pid in map(int, pids.read_text().split() if pids.exists() else ()):
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager

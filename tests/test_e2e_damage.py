@@ -6,7 +6,6 @@ there: so it is met at once. In the end the daemon is killed, and the whole file
 
 from __future__ import annotations
 
-import os
 import signal
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_e2e import by_rename, clear_of_the_minute, is_alive, meridian, running, until
+from test_e2e import by_rename, clear_of_the_minute, is_alive, meridian, no_job_left, running, until
 
 from scheduler.journal import Journal
 from scheduler.model import State
@@ -30,8 +29,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 # The first waits for one to come, then exits with 3, which tells it from one that is lost.
 CRONTAB = r"""
 CRON_RETRIES=0
-CRON_NAME=long   * * * * *  echo begun; while ! test -e go; do sleep 0.1; done; exit 3
-CRON_NAME=other  * * * * *  exec sleep 300
+CRON_NAME=long   * * * * *  echo $$ >> pids; echo begun; while ! test -e go; do sleep 0.1; done; exit 3
+CRON_NAME=other  * * * * *  echo $$ >> pids; exec sleep 300
 CRON_NAME=tick   * * * * *  true
 CRON_NAME=boot   @reboot    true
 """
@@ -52,6 +51,11 @@ class Told:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     folder = tmp_path_factory.mktemp("damage")
+    with no_job_left(folder / "pids"):
+        yield happens(folder)
+
+
+def happens(folder: Path) -> Told:
     story, file, path = Told(), folder / "crontab", folder / "state/journal.db"
     path.parent.mkdir(mode=0o700)
     remember(path)
@@ -79,10 +83,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         story.status = ends(daemon)
         story.second = daemon.lines()
     story.aside = [each.name for each in path.parent.glob("journal.db.damaged-*[!lm]")]
-    yield story
-    for pid in pids.values():
-        if is_alive(pid):
-            os.kill(pid, signal.SIGKILL)
+    return story
 
 
 def remember(path: Path) -> None:

@@ -7,7 +7,6 @@ starts beside the job that lives on. A thousand such starts, in a world of their
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flips import flipped
-from test_e2e import by_rename, clear_of_the_minute, is_alive, running, until
+from test_e2e import by_rename, clear_of_the_minute, is_alive, no_job_left, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,7 @@ TRIALS = 12
 NAMES = ("journal.db", "journal.db-wal")
 CRONTAB = """
 CRON_RETRIES=0
-CRON_NAME=lives  * * * * *  exec sleep 600
+CRON_NAME=lives  * * * * *  echo $$ >> pids; exec sleep 600
 CRON_NAME=tick   * * * * *  true
 CRON_NAME=fails  * * * * *  exit 3
 CRON_NAME=boot   @reboot    true
@@ -52,6 +51,11 @@ class Left:
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
     folder = tmp_path_factory.mktemp("flips")
+    with no_job_left(folder / "pids"):
+        yield leaves(folder)
+
+
+def leaves(folder: Path) -> Left:
     by_rename(folder / "crontab", f"HOME={folder}\n{CRONTAB}")
     words = (str(folder / "crontab"), "--state", str(folder / "state"), "--log-format", "json")
     clear_of_the_minute()
@@ -63,9 +67,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
     for name in (*NAMES, "high-water"):
         shutil.copy(folder / "state" / name, folder / "kept" / name)
     pid = next(line["pid"] for line in lines if (line["message"], line.get("job")) == ("started", "lives"))  # fmt: skip
-    yield Left(folder, words, starts(lines), pid)
-    if is_alive(pid):
-        os.kill(pid, signal.SIGKILL)
+    return Left(folder, words, starts(lines), pid)
 
 
 def starts(lines: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -20,7 +20,16 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_e2e import by_rename, clear_of_the_minute, is_alive, meridian, moment, running, until
+from test_e2e import (
+    by_rename,
+    clear_of_the_minute,
+    is_alive,
+    meridian,
+    moment,
+    no_job_left,
+    running,
+    until,
+)
 
 from scheduler.cli.statusing import _checked as checked
 from scheduler.highwater import NAME
@@ -37,7 +46,7 @@ ONE_AT_A_TIME = Lock()
 CRONTAB = """
 HOME={folder}
 CRON_RETRIES=0
-CRON_NAME=long-{folder.name}  * * * * *  echo begun; exec sleep 300
+CRON_NAME=long-{folder.name}  * * * * *  echo $$ >> pids; echo begun; exec sleep 300
 CRON_NAME=tick                * * * * *  echo tick
 CRON_NAME=boot                @reboot    echo boot
 """
@@ -133,15 +142,20 @@ class Told:
     check: str = ""
     status: int = -1
     aside: list[str] = field(default_factory=list)
-    survivors: list[int] = field(default_factory=list)
+    survivors: list[int] = field(default_factory=list)  # pids of long jobs
 
     def said(self, message: str, **facts: object) -> list[dict[str, Any]]:
         wanted = {"message": message, **facts}.items()
         return [line for line in self.lines if wanted <= line.items()]
 
 
-def happens(folder: Path, accident: Accident) -> Told:
+def ended(folder: Path, accident: Accident) -> Told:
     folder.mkdir()
+    with no_job_left(folder / "pids"):
+        return happens(folder, accident)
+
+
+def happens(folder: Path, accident: Accident) -> Told:
     told, state, file = Told(), folder / "state", folder / "crontab"
     by_rename(file, CRONTAB.format(folder=folder))
     words = (str(file), "--state", str(state), "--log-format", "json", "--grace", "0")
@@ -181,8 +195,10 @@ def goes_on(told: Told, daemon: Process, state: Path) -> None:
         found = checked(state)
     told.check, told.status = str(found), found.level
     told.after = outputs(state)
-    started = [line["pid"] for line in told.lines if line["message"] == "started"]
-    told.survivors = [pid for pid in started if is_alive(pid)]
+    started = [line for line in told.lines if line["message"] == "started"]
+    started += daemon.said("started")
+    long = [line["pid"] for line in started if "long" in line["job"]]
+    told.survivors = [pid for pid in long if is_alive(pid)]
     assert daemon.ends(signal.SIGTERM) == 0
     told.lines += daemon.lines()
     told.aside = [each.name for each in state.glob("journal.db.damaged-*[!lm]")]
@@ -199,7 +215,7 @@ def all_told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fut
     clear_of_the_minute()
     with ThreadPoolExecutor(len(ACCIDENTS)) as pool:
         yield {
-            name: pool.submit(happens, folder / str(n), each)
+            name: pool.submit(ended, folder / str(n), each)
             for n, (name, each) in enumerate(ACCIDENTS.items())
         }
 
@@ -225,6 +241,7 @@ def test_nothing_runs_twice(told: Told) -> None:
 
 def test_a_job_that_lives_is_found_and_gets_no_second_copy(told: Told, name: str) -> None:
     starts = [line for line in told.said("started") if "long" in line["job"]]
+    assert told.survivors == [starts[-1]["pid"]]
     if "stopped" in name:  # it was ended then, and runs again in its next minute
         assert len(starts) == 2
         return
@@ -272,16 +289,17 @@ def test_an_index_that_is_cut_ends_the_daemon_and_the_next_one_goes_on(tmp_path:
     state, file = tmp_path / "state", tmp_path / "crontab"
     by_rename(file, CRONTAB.format(folder=tmp_path).replace("* * * * *", "@reboot"))
     words = (str(file), "--state", str(state), "--log-format", "json", "--grace", "0")
-    with running(*words, log=tmp_path / "first.log") as daemon:
-        until(lambda: len(daemon.said("succeeded")) == 2 and len(daemon.said("started")) == 3)
-        os.truncate(state / "journal.db-shm", 0)
-        with suppress(subprocess.CalledProcessError):
-            meridian("pause", "tick", "--state", str(state))
-        assert daemon.popen.wait(timeout=100) == -signal.SIGBUS
-        (long,) = [line for line in daemon.said("started") if "long" in line["job"]]
-    assert is_alive(long["pid"])
-    with running(*words, log=tmp_path / "second.log") as daemon:
-        until(lambda: daemon.said("adopted", run=long["run"], pid=long["pid"]))
-        assert daemon.ends(signal.SIGTERM) == 0
-        assert not daemon.said("renewed")
-        assert not daemon.said("started")
+    with no_job_left(tmp_path / "pids"):
+        with running(*words, log=tmp_path / "first.log") as daemon:
+            until(lambda: len(daemon.said("succeeded")) == 2 and len(daemon.said("started")) == 3)
+            os.truncate(state / "journal.db-shm", 0)
+            with suppress(subprocess.CalledProcessError):
+                meridian("pause", "tick", "--state", str(state))
+            assert daemon.popen.wait(timeout=100) == -signal.SIGBUS
+            (long,) = [line for line in daemon.said("started") if "long" in line["job"]]
+        assert is_alive(long["pid"])
+        with running(*words, log=tmp_path / "second.log") as daemon:
+            until(lambda: daemon.said("adopted", run=long["run"], pid=long["pid"]))
+            assert daemon.ends(signal.SIGTERM) == 0
+            assert not daemon.said("renewed")
+            assert not daemon.said("started")
