@@ -51,6 +51,15 @@ def looked_into(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a folder open of which many files are looked at; OSError."""
+    with _entered(folder) as at:
+        descriptor = os.dup(at)
+    with kept(folder, descriptor):
+        yield
+
+
 def opened(path: Path, flags: int, mode: int = 0o600) -> int:
     """Open a regular file; OSError for anything else in its place, with a word for what it is."""
     with _folder(path) as at:
@@ -170,7 +179,7 @@ def _entered(folder: Path) -> Iterator[int]:
 
 def _begin(folder: str) -> tuple[int, list[str]]:
     """Return an open folder, and the names from there to this one."""
-    for root, descriptor in _kept.items():
+    for root, descriptor in reversed(_kept.items()):  # a folder within another comes first
         if folder == root:
             return os.dup(descriptor), []
         if folder.startswith(f"{root}/"):

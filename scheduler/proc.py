@@ -109,8 +109,11 @@ class Processes:
 
         None if that was another boot, or the system does not tell.
         """
-        is_of_this_boot = start >> _BOOT_SHIFT == self._boot >> _BOOT_SHIFT
-        return ticks(start) if self._is_there and is_of_this_boot else None
+        return ticks(start) if self._is_there and self.is_of_this_boot(start) else None
+
+    def is_of_this_boot(self, start: int) -> bool:
+        """Say whether a process whose `start` this is can live."""
+        return start >> _BOOT_SHIFT == self._boot >> _BOOT_SHIFT
 
     def own_leaders(self) -> Iterator[tuple[Process, dict[bytes, bytes]]]:
         """Yield the living leaders of sessions that are our user's, with their environments.

@@ -26,7 +26,7 @@ from scheduler.shell import direct
 from scheduler.survivors import Survivors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -137,7 +137,7 @@ class Spawner(Protocol):
         somebody whom the system hides. Raises OSError where it can't tell now.
         """
 
-    def survivors(self, outputs: Collection[Path], /) -> Mapping[Attempt, int]:
+    def survivors(self, outputs: Iterable[Path], /) -> Mapping[Attempt, int]:
         """Return the same of all attempts that these outputs are of, for a journal that is lost."""
 
     def is_held(self, output: Path, /) -> bool:
@@ -318,7 +318,7 @@ class RealSpawner:
     def orphans(self, outputs: Mapping[Attempt, Path], /) -> Mapping[Attempt, int]:
         return self._survivors.of(outputs)
 
-    def survivors(self, outputs: Collection[Path], /) -> Mapping[Attempt, int]:
+    def survivors(self, outputs: Iterable[Path], /) -> Mapping[Attempt, int]:
         return self._survivors.among(outputs)
 
     def is_held(self, output: Path, /) -> bool:

@@ -278,9 +278,9 @@ class Renewal:
 
         The outputs tell it.
         """
-        now, there = self._clock.now(), list(outputs.there(self._outputs))
+        now, there = self._clock.now(), (each.path for each in outputs.there(self._outputs))
         with journal.transaction():
-            for attempt, pid in self._spawner.survivors([each.path for each in there]).items():
+            for attempt, pid in self._spawner.survivors(there).items():
                 is_new = journal.restore(attempt, output_of(attempt), replaces=replaces)
                 if is_new and pid:  # else it is hidden, and known by its output alone
                     journal.started(attempt, now, pid, self._spawner.started_at(pid))

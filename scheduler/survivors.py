@@ -15,6 +15,8 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ from scheduler import inside, lease, marks
 from scheduler.model import Attempt, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from scheduler.proc import Identity, Process, Processes
 
@@ -84,6 +86,9 @@ class Survivors:
         Raises OSError where the system does not tell of all now.
         """
         there = {attempt: seen for attempt, path in outputs.items() if (seen := _seen(path))}
+        return self._living(there)
+
+    def _living(self, there: Mapping[Attempt, _Seen]) -> dict[Attempt, int]:
         untagged = [seen for seen in there.values() if seen.tag is None]
         holders = self._holders(untagged)
         found = {
@@ -96,22 +101,22 @@ class Survivors:
             if pid is not None and not self._is_own(pid)
         }
 
-    def among(self, paths: Collection[Path]) -> dict[Attempt, int]:
+    def among(self, paths: Iterable[Path]) -> dict[Attempt, int]:
         """Return the same of the attempts that these outputs are of, for a journal that is lost.
 
-        Of an output without a tag a process of our user's own has to name the attempt.
+        Of an output without a tag a process of our user's own has to name the attempt. There may be
+        a million outputs: each is looked at once, and only what may live is remembered.
         """
-        attempts: dict[Attempt, Path] = {}
-        untagged: dict[Path, Path] = {}
-        for path in paths:
-            seen = _seen(path)
-            if seen is not None and seen.tag is not None:
-                attempts |= _tagged_attempt(path, seen.tag)
-            elif seen is not None and seen.is_held is not False:
-                untagged[_place(path)] = path
-        return self.of(attempts | self._named(untagged))
+        tagged: dict[Attempt, _Seen] = {}
+        untagged: dict[Path, _Seen] = {}
+        for path, seen in _all_seen(paths):
+            if seen.tag is None and seen.is_held is not False:
+                untagged[_place(path)] = seen
+            elif seen.tag is not None and self._tagged(seen.tag, seen) is not None:
+                tagged |= _tagged_attempt(path, seen)
+        return self._living(tagged | self._named(untagged))
 
-    def _named(self, outputs: Mapping[Path, Path]) -> dict[Attempt, Path]:
+    def _named(self, outputs: Mapping[Path, _Seen]) -> dict[Attempt, _Seen]:
         leaders = self._processes.own_leaders() if outputs else ()
         named = filter(None, (marks.attempt_of(environment) for _, environment in leaders))
         places = {
@@ -120,6 +125,8 @@ class Survivors:
         return {each: outputs[place] for each, place in places.items() if place in outputs}
 
     def _tagged(self, tag: Tag, seen: _Seen) -> int | None:
+        if not self._processes.is_of_this_boot(tag.start):
+            return None
         try:
             process = self._processes.find(tag.pid)
         except PermissionError:  # somebody has that number whom we are not told of
@@ -143,12 +150,21 @@ def _place(path: Path) -> Path:
     return Path(path.parent.name, path.name)
 
 
-def _tagged_attempt(path: Path, tag: Tag) -> dict[Attempt, Path]:
+def _tagged_attempt(path: Path, seen: _Seen) -> dict[Attempt, _Seen]:
     """Return whose output this is; nothing for one that made room for another of its name."""
     name = _OUTPUT.fullmatch(path.name)
-    if name is None:
+    if name is None or seen.tag is None:
         return {}
-    return {Attempt(Run(int(name[1]), path.parent.name, tag.instant), int(name[2])): path}
+    return {Attempt(Run(int(name[1]), path.parent.name, seen.tag.instant), int(name[2])): seen}
+
+
+def _all_seen(paths: Iterable[Path]) -> Iterator[tuple[Path, _Seen]]:
+    """Look at outputs, those of a folder one after another."""
+    for folder, some in groupby(paths, key=attrgetter("parent")):
+        with contextlib.suppress(FileNotFoundError), inside.held(folder):
+            for path in some:
+                if (seen := _seen(path)) is not None:
+                    yield path, seen
 
 
 def _seen(path: Path) -> _Seen | None:

@@ -20,7 +20,7 @@ from scheduler.process import Ended, Launch
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -216,7 +216,7 @@ class VirtualSpawner:
         """See Spawner; a daemon is never killed between a start and its record."""
         return {}
 
-    def survivors(self, _outputs: Collection[Path], /) -> Mapping[Attempt, int]:
+    def survivors(self, _outputs: Iterable[Path], /) -> Mapping[Attempt, int]:
         """See Spawner; a simulated journal is never lost."""
         return {}
 

@@ -28,7 +28,7 @@ from scheduler.virtual import VirtualClock
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.clock import Clock
@@ -248,7 +248,7 @@ class FakeSpawner:
     def orphans(self, _outputs: Mapping[Attempt, Path], /) -> Mapping[Attempt, int]:
         return self.living()
 
-    def survivors(self, outputs: Collection[Path], /) -> Mapping[Attempt, int]:
+    def survivors(self, outputs: Iterable[Path], /) -> Mapping[Attempt, int]:
         there = {path.parts[-2:] for path in outputs}
         living = self.living().items()
         return {

@@ -25,7 +25,7 @@ from fakes import Act, FakeClock, FakeSpawner, utc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler import marks
+from scheduler import inside, marks
 from scheduler.marks import scheduled
 from scheduler.model import Attempt, Entry, Exited, NotStarted, Reboot, Run, Signalled
 from scheduler.output_guard import open_output
@@ -1153,6 +1153,35 @@ def test_without_a_journal_the_outputs_tell_which_attempts_live(
         impostor.kill()
     assert found == {launch.attempt: pid}
     assert real.spawner.survivors(places) == {}, "a child is none"
+
+
+@on_linux
+def test_each_of_many_outputs_is_opened_once(
+    real: RealStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be a million, and a start waits for it."""
+    launch = real.prepare(job("exec sleep 600", name="job"))
+    assert isinstance(launch, Launch)
+    pid = real.start(launch)
+    folder = real.folder / "outputs/job"
+    folder.mkdir()
+    places = [launch.path.rename(folder / "1.2.log")]
+    for n in range(2, 40):
+        places.append(folder / f"{n}.1.log")
+        places[-1].touch()
+        if n % 2:  # a number that is another process's by now, of this boot or of another one
+            start = int(os.getxattr(places[0], TAG).split()[1]) + (1 if n % 3 else 1 << 44)
+            os.setxattr(places[-1], TAG, b"%d %d 1790000000" % (pid, start))
+    looked: list[Path] = []
+    opened = inside.opened
+
+    def told(path: Path, flags: int) -> int:
+        looked.append(path)
+        return opened(path, flags)
+
+    monkeypatch.setattr(inside, "opened", told)
+    assert real.next().survivors(iter(places)) == {launch.attempt: pid}
+    assert looked == places
 
 
 @on_linux
