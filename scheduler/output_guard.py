@@ -272,15 +272,26 @@ class _Marks:
                     self._is_served = True
 
     def _serve(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._paths)
-                path = self._paths.popleft()
-            with contextlib.suppress(OSError), inside.open_for(path, os.O_RDWR) as descriptor:
-                # Only one who has a file for himself gets a write lease: nobody appends meanwhile.
-                fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-                fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-                os.ftruncate(descriptor, os.fstat(descriptor).st_size)
+        try:
+            while True:
+                self._take_away()
+        finally:
+            self._is_served = (
+                False  # it died of a bug, which was told: the next path starts it again
+            )
+
+    def _take_away(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._paths)
+            path = self._paths.popleft()
+        with (
+            contextlib.suppress(OSError, MemoryError),
+            inside.open_for(path, os.O_RDWR) as descriptor,
+        ):
+            # Only one who has a file for himself gets a write lease: nobody appends meanwhile.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size)
 
 
 def _allocate(descriptor: int, mode: int) -> None:

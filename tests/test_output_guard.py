@@ -199,6 +199,22 @@ def test_a_file_whose_mark_is_being_taken_away_is_kept_too(tmp_path: Path) -> No
     assert (tmp_path / "7.1.old.log").read_text() == "of a journal that was thrown away"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_mark_that_cannot_be_taken_away_keeps_no_other(stage: Stage) -> None:
+    marks = stage.spawner.guard._marks
+    marks.remove(Path("a name with \0, which no file can have"))
+    until(lambda: not marks._is_served)
+    pid, launch = stage.start("echo kept")
+    if launch.means is Means.MARK:
+        assert blocks(launch.path) > 0
+    stage.end(pid)
+    until(lambda: blocks(launch.path) <= 8)
+
+
+def blocks(path: Path) -> int:
+    return path.stat().st_blocks
+
+
 def test_an_output_that_is_there_is_never_emptied_nor_written_to(tmp_path: Path) -> None:
     path = tmp_path / "job" / "7.1.log"
     for text in (b"first", b"second", b"third"):
