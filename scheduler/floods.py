@@ -7,11 +7,12 @@ bound lets its writers wait until it is within it again.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
@@ -23,7 +24,7 @@ from scheduler.inotify import Changes
 from scheduler.proc import Processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from scheduler.proc import Process
@@ -36,6 +37,8 @@ _STEPS = 8  # of taking away at a time what is more than it was at first
 _PIECE = 4096
 _SECTOR = 512  # what stat(2) counts a file's blocks in
 _LAST = 2.0  # seconds in which writers that are stopped are continued at the end
+_ATTEMPTS = 20  # at that, a pause apart
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # to signal a process: it is tried again
 
 
 @dataclass(slots=True)
@@ -56,13 +59,20 @@ class Floods:
     Nobody stays stopped: of all files that were too large the writers of one go on at each look, so
     that all of them together grow no faster than one; and where a daemon was killed meanwhile, they
     go on when the next one looks at their file. `tell` hears, on that thread, of each output whose
-    writers are stopped for the first time.
+    writers are stopped for the first time, and `broke` of each kind of error that is a bug.
     """
 
-    def __init__(self, most: int, tell: Callable[[Path], object]) -> None:
+    def __init__(
+        self,
+        most: int,
+        tell: Callable[[Path], object],
+        broke: Callable[[Exception], object],
+    ) -> None:
         self.under_way: set[Path] = set()  # bounded here, not by the loop
         self._most = most
         self._tell = tell
+        self._broke = broke
+        self._broken: set[type[Exception]] = set()  # that `broke` has heard of
         self._asked: deque[Callable[[], object]] = deque()
         self._processes = Processes()
         self._changes = Changes()
@@ -89,13 +99,18 @@ class Floods:
 
     def close(self) -> None:
         """Let whoever is stopped go on, and end."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         self._wake_up()
-        self._has_ended.wait(_LAST)
+        if self._has_ended.wait(_LAST):
+            os.close(self._waker)
+            os.close(self._wake)
 
     def _ask(self, what: Callable[[], object]) -> None:
-        self._asked.append(what)
-        self._wake_up()
+        if not self._closing.is_set():  # then the pipe's number may be another file's
+            self._asked.append(what)
+            self._wake_up()
 
     def _wake_up(self) -> None:
         with suppress(BlockingIOError):  # it is awake
@@ -104,17 +119,47 @@ class Floods:
     # --- its thread ----------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        while not self._closing.is_set():
-            self._wait()
-            self._closing.wait(_PAUSE)  # what begins, or is written, within that is looked at once
-            for _ in range(len(self._asked)):
-                self._asked.popleft()()
-            with suppress(OSError, MemoryError):  # they are looked at again
-                self._hold_back([each for each in self._next() if self._is_flood(each)])
-            self._let_go_on(1)
-        self._let_go_on(len(self._stopped))
+        # What begins, or is written, within that pause is looked at once.
+        pause, let_one = partial(self._closing.wait, _PAUSE), partial(self._let_go_on, 1)
+        try:
+            while not self._closing.is_set():
+                for step in (self._wait, pause, self._hear, self._look, let_one):
+                    self._try(step)
+        finally:
+            try:
+                self._end()
+            finally:
+                self._has_ended.set()
+
+    def _try(self, step: Callable[[], object]) -> bool:
+        """Take a step, and say whether it went well; if not, nobody may stay stopped for that."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 (a bug over one file must not let any other grow)
+            if type(error) not in self._broken:
+                self._broken.add(type(error))
+                with suppress(Exception):
+                    self._broke(error)
+            return False
+        return True
+
+    def _hear(self) -> None:
+        for _ in range(len(self._asked)):
+            self._try(self._asked.popleft())
+
+    def _look(self) -> None:
+        with suppress(OSError, MemoryError):  # they are looked at again
+            self._hold_back([each for each in self._next() if self._is_flood(each)])
+
+    def _end(self) -> None:
+        """Let all go on, and bound what the loop had left to this thread."""
+        for _ in range(_ATTEMPTS):
+            self._try(partial(self._let_go_on, len(self._stopped)))
+            if not self._stopped or self._has_ended.wait(_PAUSE):
+                break
+        for path in list(self.under_way):
+            self._try(partial(self._bound_last, path))
         self._changes.close()
-        self._has_ended.set()
 
     def _next(self) -> list[_Watched]:
         """Return what to look at now: each that is held back, and the next of the others."""
@@ -128,7 +173,7 @@ class Floods:
         poll.register(self._waker, select.POLLIN)
         if self._changes.descriptor is not None:
             poll.register(self._changes.descriptor, select.POLLIN)
-        poll.poll(_LOOK * 1000 if self._due else None)
+        poll.poll(_LOOK * 1000 if self._due or self._stopped else None)
         with suppress(BlockingIOError):
             os.read(self._waker, _PIECE)
         numbers = self._changes.told()
@@ -145,8 +190,7 @@ class Floods:
         watched = self._watched.pop(path, None)
         self._due.pop(path, None)
         self.under_way.discard(path)
-        for process in self._stopped.pop(path, ()):
-            self._signal(process, signal.SIGCONT)
+        self._go_on(path)
         if watched is not None and watched.number is not None:
             self._changes.forget(watched.number)
             self._numbers.pop(watched.number, None)
@@ -185,29 +229,46 @@ class Floods:
         self._stop(floods)
         for watched in floods:
             self._note(watched)
-            if self._grew_while_bounded(watched.path):
-                watched.writers = []  # there are others
+            with suppress(OSError):  # it is looked at again, and now the others are
+                if self._grew_while_bounded(watched.path):
+                    watched.writers = []  # there are others
 
     def _stop(self, floods: list[_Watched]) -> None:
         """Stop the writers of these files, those that are known and if need be all others."""
         unknown: dict[Path, _Watched] = {}
         for watched in floods:
-            found = [each for each in watched.writers if self._signal(each, signal.SIGSTOP)]
-            self._stopped.setdefault(watched.path, []).extend(found)
-            if not found:
+            self._stopped.setdefault(watched.path, [])
+            if not sum(self._stop_one(watched.path, each) for each in watched.writers):
                 unknown[watched.path] = watched
                 watched.writers = []
         leaders = {path: watched.leader for path, watched in unknown.items()}
         for path, process in self._processes.writing(leaders, os.getpid()) if leaders else ():
-            if self._signal(process, signal.SIGSTOP):
-                self._stopped[path].append(process)
+            if self._stop_one(path, process):
                 unknown[path].writers.append(process)
+
+    def _stop_one(self, path: Path, process: Process) -> bool:
+        """Stop a process, which is noted before: it goes on even if this goes wrong."""
+        stopped = self._stopped[path]
+        stopped.append(process)
+        is_stopped = self._signal(process, signal.SIGSTOP)
+        if not is_stopped:
+            stopped.pop()
+        return is_stopped
 
     def _let_go_on(self, files: int) -> None:
         """Let the writers of so many files go on, those that have waited longest."""
         for path in list(self._stopped)[:files]:
-            for process in self._stopped.pop(path):
-                self._signal(process, signal.SIGCONT)
+            self._go_on(path)
+
+    def _go_on(self, path: Path) -> None:
+        """Let the writers of a file go on; who could not be told to is told again, after others."""
+        stopped = self._stopped.get(path, ())
+        left = [
+            each for each in stopped if not self._try(partial(self._signal, each, signal.SIGCONT))
+        ]
+        self._stopped.pop(path, None)
+        if left:
+            self._stopped[path] = left
 
     def _note(self, watched: _Watched) -> None:
         if watched.path not in self.under_way and not watched.is_met:
@@ -228,12 +289,21 @@ class Floods:
                 break
         return size > first
 
+    def _bound_last(self, path: Path) -> None:
+        self.under_way.discard(path)
+        with suppress(OSError):  # the next daemon looks at it
+            self._grew_while_bounded(path)
+
     def _signal(self, process: Process, number: signal.Signals) -> bool:
         """Signal a process, and none that has its number by now; False if it is gone or not ours.
 
-        While the descriptor is open its number is nobody else's: pidfd_open(2).
+        While the descriptor is open its number is nobody else's: pidfd_open(2). Raises OSError
+        where there is no room for it now.
         """
-        with suppress(OSError, AttributeError):  # none before Linux 5.3: then nobody is stopped
+        with (
+            _unless_refused(),
+            suppress(AttributeError),
+        ):  # none before Linux 5.3: nobody is stopped
             descriptor = os.pidfd_open(process.pid)
             try:
                 found = self._processes.find(process.pid)
@@ -243,3 +313,13 @@ class Floods:
             finally:
                 os.close(descriptor)
         return False
+
+
+@contextmanager
+def _unless_refused() -> Iterator[None]:
+    """Pass over what the system refuses, and not over what it has no room for just now."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise

@@ -8,8 +8,9 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import closing, suppress
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
@@ -140,7 +141,11 @@ def run(
     crontabs = library.of(files, places, system=system_format, trusts=trust_owner)
     (user, home), boot = given.account(os.geteuid()), boot_id()
     spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))
-    with entered(places.state, os.geteuid()), lock.held(places.state) as holds_state:
+    with (
+        entered(places.state, os.geteuid()),
+        lock.held(places.state) as holds_state,
+        _floods(style, kept.output) as floods,
+    ):
         make_outputs(places)
         end = "; Ctrl-C ends it" if sys.stdin.isatty() else ""
         say = f"state in {places.state}{end}"
@@ -156,7 +161,7 @@ def run(
             library=crontabs,
             holds_state=holds_state,
             echo=echo,
-            floods=_floods(style, kept.output),
+            floods=floods,
             watchdog=_watchdog(log),
         )
         renewal = Renewal(places.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
@@ -175,10 +180,15 @@ def _echo(places: Places, style: Format, sink: Sink) -> Echo:
     return echo
 
 
-def _floods(style: Format, most: int | None) -> Floods | None:
-    """Have those stopped who write more than can be bounded; nobody without a bound."""
+@contextmanager
+def _floods(style: Format, most: int | None) -> Iterator[Floods | None]:
+    """Have those stopped who write more than can be bounded; nobody without a bound.
+
+    It ends before the state folder is let go of, in which it works.
+    """
     if most is None:
-        return None
+        yield None
+        return
     log = open_log(style)  # of its own: it is told of on another thread
 
     def tell(output: Path) -> None:
@@ -187,9 +197,12 @@ def _floods(style: Format, most: int | None) -> Floods | None:
         say += " moments, and goes on"
         log.warning("output", job=job, run=int(run), attempt=int(attempt), say=say)
 
-    floods = Floods(most, tell)
-    atexit.register(floods.close)
-    return floods
+    def broke(error: Exception) -> None:
+        trace = "".join(traceback.format_exception(error))
+        log.error("bug", error=repr(error), trace=trace, say=tuple(trace.splitlines()))
+
+    with closing(Floods(most, tell, broke)) as floods:
+        yield floods
 
 
 def _watchdog(log: Log) -> Watchdog | None:
