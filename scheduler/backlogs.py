@@ -143,7 +143,15 @@ class Backlogs:
         """Return how many of these instants have no row."""
         parts = list(self._by_era(left_out))
         all_of_them = sum(counting.number(each.entry, each.first, each.last) for each in parts)
-        return all_of_them - sum(len(self._ledger.taken(each)) for each in parts)
+        return all_of_them - sum(self._taken(each) for each in parts)
+
+    def _taken(self, left_out: LeftOut) -> int:
+        """Return how many of these instants have a row, or are in one that stands for several."""
+        entry, first, last = left_out.entry, left_out.first, left_out.last
+        return sum(
+            1 if begins == ends else counting.number(entry, max(begins, first), min(ends, last))
+            for begins, ends in self._ledger.taken(left_out)
+        )
 
     def leave_out(self, left_out: LeftOut) -> None:
         """Journal instants that are not run; those that have a row already keep it.
@@ -166,11 +174,11 @@ class Backlogs:
     def _leave_out(self, left_out: LeftOut) -> None:
         entry, last = left_out.entry, left_out.last
         first: datetime | None = left_out.first
-        for taken in self._ledger.taken(left_out):
-            before = self._instants.last_instant(entry, taken)
+        for begins, ends in self._ledger.taken(left_out):
+            before = self._instants.last_instant(entry, begins)
             if first is not None and before is not None and first <= before:
                 self._ledger.skip(replace(left_out, first=first, last=before))
-            first = self._instants.next_instant(entry, taken)
+            first = self._instants.next_instant(entry, ends)
         if first is not None and first <= last:
             self._ledger.skip(replace(left_out, first=first))
 

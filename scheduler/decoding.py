@@ -142,6 +142,11 @@ def instants(rows: Rows) -> list[datetime]:
     return [instant(row[0]) for row in rows]
 
 
+def stretches(rows: Rows) -> list[tuple[datetime, datetime]]:
+    """Return the first and the last instant from each row."""
+    return [(whole_instant(first), whole_instant(last)) for first, last in rows]
+
+
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:
     run, job, at, era, zone, state, reason, *rest = rows[0][:14]
     until, due, made_up, by_hand, reopened, set_back, again_from = rest

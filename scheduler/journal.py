@@ -158,10 +158,16 @@ class Journal(Archive, Memory, Salvage):
         """Journal that the run is over."""
         self._change("finish", run=run.number, state=state.value, reason=_text(reason))
 
-    def taken(self, job: str, first: datetime, last: datetime, *, era: int = 0) -> list[datetime]:
-        """Return the job's instants from `first` to `last` that have a row in an era, in order."""
+    def taken(
+        self, job: str, first: datetime, last: datetime, *, era: int = 0
+    ) -> list[tuple[datetime, datetime]]:
+        """Return which of the job's instants from `first` to `last` have a row in an era, in order.
+
+        Each as the first and the last instant of a row, which are one but for a stretch; that may
+        begin before and end after.
+        """
         stretch = {"first": whole(first), "last": whole(last)}
-        return self._read(decoding.instants, "taken", job=job, era=era, **stretch)
+        return self._read(decoding.stretches, "taken", job=job, era=era, **stretch)
 
     def unfinished(self) -> list[OpenRun]:
         """Return every run in state scheduled or running, oldest first."""

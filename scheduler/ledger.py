@@ -122,8 +122,8 @@ class Ledger:
         facts = wording.backlog_facts(entry, backlog, self._now())
         self.then(partial(self._log.info, "catch-up", **facts))
 
-    def taken(self, left_out: LeftOut) -> list[datetime]:
-        """Return the instants of a stretch that are accounted for already, in order."""
+    def taken(self, left_out: LeftOut) -> list[tuple[datetime, datetime]]:
+        """Return what of a stretch is accounted for already, in order: see Journal.taken."""
         job, first, last = left_out.entry.job, left_out.first, left_out.last
         return self._journal.taken(job, first, last, era=self.era_of(first))
 

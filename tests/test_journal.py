@@ -433,8 +433,31 @@ def test_in_a_new_era_a_key_is_free_again_and_nothing_of_the_old_is_gone(journal
         row = journal.at("backup", NOON, era=era)
         assert row is not None
         assert row.run == run
-        assert journal.taken("backup", NOON, NOON, era=era) == [NOON]
+        assert journal.taken("backup", NOON, NOON, era=era) == [(NOON, NOON)]
     assert journal.taken("backup", NOON, NOON, era=2) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "taken", "why"),
+    [
+        (2, 7, [(1, 7)], "the stretch began before"),
+        (0, 3, [(1, 7)], "and ends after"),
+        (7, 9, [(1, 7), (9, 9)], "its last instant is one of it"),
+        (8, 8, [], "and none behind it"),
+        (0, 0, [], "nor before it"),
+        (10, 20, [], "the newest row before is no stretch"),
+    ],
+)
+def test_what_a_row_accounts_for_may_be_a_stretch(
+    journal: Journal, first: int, last: int, taken: list[tuple[int, int]], why: str
+) -> None:
+    def at(minute: int) -> datetime:
+        return NOON + timedelta(minutes=minute)
+
+    journal.skip("backup", at(1), "UTC", Reason.MISSED, until=at(7))
+    journal.skip("backup", at(9), "UTC", Reason.MISSED)
+    expected = [(at(one), at(other)) for one, other in taken]
+    assert journal.taken("backup", at(first), at(last)) == expected, why
 
 
 def test_what_ran_before_the_clock_was_set_back_is_older(journal: Journal) -> None:
@@ -835,6 +858,7 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "forget_jumps": "SCAN jump",  # from both ends, to a limit
     "backlogs": "SCAN backlog",  # a row a job that has something to make up for
     "pauses": "SCAN pause",  # a row a job that is paused
+    "everything": "SCAN run",  # at the start after a loss alone
     "emptiers": "SCAN attempt USING INDEX attempt_emptied",  # those attempts alone, at the start
     "old_names": "SCAN old_name",  # empty but after an upgrade
     "rewind_anchors": "SCAN anchor",  # one an @every job; after a jump alone
@@ -862,7 +886,7 @@ def test_no_statement_walks_through_a_table(journal: Journal, name: str) -> None
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("taken", "COVERING INDEX run_over (job=? AND era=? AND instant>? AND instant<?)"),
+        ("taken", "INDEX run_over (job=? AND era=? AND instant>? AND instant<?)"),
         ("at", "INDEX run_over (job=? AND era=? AND instant<?)"),
         ("eras_of", "COVERING INDEX run_over (job=? AND era>?)"),  # a step an era
         ("next_job", "COVERING INDEX run_over (job>?)"),  # one step to the next job's first run

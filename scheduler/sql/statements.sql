@@ -326,15 +326,23 @@ SELECT last, (SELECT coalesce(max(number), 0) FROM era), last FROM backlog WHERE
 ORDER BY era DESC, instant DESC LIMIT 1;
 
 -- name: taken
--- The instants of a job that have a row in an era.
-SELECT instant FROM run
+-- What rows of a job in an era account for: an instant, or a stretch, which may begin before.
+SELECT instant, instant FROM run
 WHERE job = :job AND era = :era AND state IN ('scheduled', 'running')
 AND instant BETWEEN :first AND :last
 UNION ALL
-SELECT instant FROM run
+SELECT instant, coalesce(until, instant) FROM run
 WHERE job = :job AND era = :era AND state IN ('succeeded', 'failed', 'skipped')
 AND instant BETWEEN :first AND :last
-ORDER BY instant;
+UNION ALL
+SELECT instant, until FROM (
+    SELECT instant, until FROM run
+    WHERE job = :job AND era = :era AND state IN ('succeeded', 'failed', 'skipped')
+    AND instant < :first
+    ORDER BY instant DESC LIMIT 1
+)
+WHERE until >= :first
+ORDER BY 1;
 
 -- name: at
 -- What accounts for an instant of a job in an era: its own row, or the newest stretch over it.
