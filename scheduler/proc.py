@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from scheduler import inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 Identity = tuple[int, int]  # a file's device and number: what tells it from any other
@@ -134,8 +134,9 @@ class Processes:
         None where there is no /proc. Raises OSError where the system does not tell of all now.
         """
         everyone = {process.pid: process for process in self._all()}
+        found = _descendants(of, everyone.values())
         for process in everyone.values():
-            if not process.is_dead and _descends(process, of, everyone):
+            if not process.is_dead and process.pid in found:
                 environment = self._environment(process.pid)
                 if environment is not None:
                     yield process, environment
@@ -152,7 +153,7 @@ class Processes:
             found.setdefault(each.group, set()).add((each.pid, each.start))
         return found
 
-    def writers(self, files: Collection[Identity]) -> dict[Identity, int | None]:
+    def writers(self, files: Mapping[Identity, Path]) -> dict[Identity, int | None]:
         """Return the living leaders of sessions in which somebody has these files open to write.
 
         So a process is found whose environment says nothing (`env -i`) or is not for us to read,
@@ -160,9 +161,10 @@ class Processes:
         is a leader who has ended, 0 one who is hidden from us.
         """
         found: dict[Identity, int | None] = {}
+        names = {path.name for path in files.values()}
         everybody = {each.pid: each for each in self._all()} if files else {}
         for process in sorted(everybody.values(), key=lambda each: (each.start, each.pid)):
-            for file in set(files).intersection(self._written(process.pid)):
+            for file in files.keys() & set(self._written(process.pid, names)):
                 if found.get(file) is None:
                     found[file] = self._leader(process.session, everybody)
         return found
@@ -170,26 +172,31 @@ class Processes:
     def writing(
         self, leaders: Mapping[Path, int | None], of: int
     ) -> Iterator[tuple[Path, Process]]:
-        """Yield the living processes that have one of these files open to be written, as a job's.
+        """Yield the living processes that have one of these files open to write, and are a job's.
 
-        That are those that descend from process `of`. Of a file that an earlier daemon's job writes
-        to they are those in its leader's session, if that is known, and our user's own: what copies
-        into it is in none of them. Its leader is None if the job is this daemon's. So who was given
-        a file by a job, and is none of it, is left out. Raises OSError.
+        A job of this daemon has None as its file's leader; its processes descend from process `of`.
+        The processes of an earlier daemon's job are in its leader's session (0 is an unknown one),
+        or are our user's own, as what copies into the file is. A process of none of these was given
+        the file by a job, and is left out. Raises OSError.
         """
         files = {identity: path for path in leaders if (identity := _identity(path)) is not None}
-        everyone = {each.pid: each for each in self._all() if not each.is_dead}
-        for process in everyone.values():
-            is_ours = _descends(process, of, everyone)
-            if is_ours or any(leader is not None for leader in leaders.values()):
-                for file in files.keys() & set(self._written(process.pid)):
+        names = {path.name for path in leaders}
+        is_any_earlier = any(leader is not None for leader in leaders.values())
+        living = [each for each in self._all() if not each.is_dead]
+        ours = _descendants(of, living)
+        for process in living:
+            is_ours = process.pid in ours
+            if is_ours or is_any_earlier:
+                for file in files.keys() & set(self._written(process.pid, names)):
                     if is_ours or self._is_of_earlier(process, leaders[files[file]]):
                         yield files[file], process
 
     def _is_of_earlier(self, process: Process, leader: int | None) -> bool:
         if leader is None or process.pid == os.getpid():
             return False
-        return process.session == leader or self._is_own(process.pid)
+        # Session 0 is any whose leader is outside our pid namespace: pid_namespaces(7).
+        is_in_session = leader != 0 and process.session == leader
+        return is_in_session or self._is_own(process.pid)
 
     def _leader(self, session: int, everybody: Mapping[int, Process]) -> int | None:
         """Return a session's living leader: None if there is none, 0 if it is hidden."""
@@ -197,14 +204,19 @@ class Processes:
             return None if everybody[session].is_dead else session
         return 0 if session and self._exists(session) else None
 
-    def _written(self, pid: int) -> Iterator[Identity]:
+    def _written(self, pid: int, names: Collection[str]) -> Iterator[Identity]:
+        """Yield the files of these names that a process has open to write.
+
+        Of no other is it asked which it is: one on a network that is down would never answer.
+        """
         folder = self._proc / str(pid) / "fd"
         with contextlib.suppress(OSError):  # gone, or not ours to look at
             for descriptor in self._spared(lambda: list(folder.iterdir())):
                 if descriptor.lstat().st_mode & _WRITES:  # else it only reads, as `logs -f` does
                     with contextlib.suppress(OSError):  # closed meanwhile
-                        status = descriptor.stat()
-                        yield status.st_dev, status.st_ino
+                        if descriptor.readlink().name in names:
+                            status = descriptor.stat()
+                            yield status.st_dev, status.st_ino
 
     def _all(self) -> Iterator[Process]:
         for folder in self._spared(self._folders) if self._is_there else ():
@@ -295,15 +307,16 @@ def apart(one: int | None, other: int | None) -> float | None:
     return ticks(other) - ticks(one)
 
 
-def _descends(process: Process, of: int, everyone: Mapping[int, Process]) -> bool:
-    seen = {process.pid}  # a number that goes round meanwhile must not lead in a circle
-    parent = everyone.get(process.parent)
-    while parent is not None and parent.pid not in seen:
-        if parent.pid == of:
-            return True
-        seen.add(parent.pid)
-        parent = everyone.get(parent.parent)
-    return False
+def _descendants(of: int, everyone: Iterable[Process]) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for process in everyone:
+        children.setdefault(process.parent, []).append(process.pid)
+    found, parents = set[int](), [of]
+    while parents:  # each once: a number that goes round meanwhile must not lead in a circle
+        some = children.pop(parents.pop(), [])
+        found.update(some)
+        parents += some
+    return found - {of}
 
 
 def _identity(path: Path) -> Identity | None:

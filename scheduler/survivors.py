@@ -52,6 +52,7 @@ class _Seen:
     None where the system does not tell.
     """
 
+    path: Path
     file: Identity
     tag: Tag | None
     is_held: bool | None
@@ -141,7 +142,7 @@ class Survivors:
         as anybody can write into that pipe, so the attempt is not started beside itself.
         """
         hidden = {seen.file: HIDDEN for seen in outputs if seen.is_held}
-        asked = {seen.file for seen in outputs if seen.is_held is not False}
+        asked = {seen.file: seen.path for seen in outputs if seen.is_held is not False}
         return hidden | (self._processes.writers(asked) if asked else {})
 
 
@@ -183,7 +184,7 @@ def _seen(path: Path) -> _Seen | None:
     try:
         status = os.fstat(descriptor)
         file = status.st_dev, status.st_ino
-        return _Seen(file, _tag_of(descriptor), lease.is_held(descriptor))
+        return _Seen(path, file, _tag_of(descriptor), lease.is_held(descriptor))
     finally:
         os.close(descriptor)
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler.proc import PROC, Process, Processes
+from scheduler.proc import PROC, Process, Processes, _descendants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,7 +277,72 @@ def test_who_writes_a_file_is_told_by_its_sessions_leader(
     (proc / "output").touch()
     status = (proc / "output").stat()
     file = status.st_dev, status.st_ino
-    assert set(processes_of(proc, *hidden).writers({file}).values()) == leader, why
+    assert set(processes_of(proc, *hidden).writers({file: proc / "output"}).values()) == leader, why
+
+
+def test_no_file_is_asked_for_but_those_that_are_looked_for(
+    proc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One on a network that is down would hang a start for as long as it is."""
+    writes(proc, 7, session=7)
+    (proc / "elsewhere").touch()
+    (proc / "7/fd/2").symlink_to(proc / "elsewhere")
+    asked, stat = list[str](), os.stat
+
+    def noted(path: os.PathLike[str], **options: bool) -> os.stat_result:
+        if options.get("follow_symlinks", True):
+            asked.append(os.fspath(path))
+        return stat(path, **options)
+
+    status = (proc / "output").stat()
+    monkeypatch.setattr(os, "stat", noted)
+    processes, output = processes_of(proc), proc / "output"
+    assert processes.writers({(status.st_dev, status.st_ino): output}) == {
+        (status.st_dev, status.st_ino): 7
+    }
+    assert [each.pid for _, each in processes.writing({output: 7}, 1)] == [7]
+    assert {Path(each).name for each in asked if "/fd/" in each} == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("leader", "session", "uid", "is_found", "why"),
+    [
+        (6, 6, OTHER, True, "it is in the session of the job"),
+        (6, 5, OTHER, False, "it is in another one, and another user's"),
+        (6, 0, OTHER, False, "nobody tells in which it is"),
+        (0, 5, OTHER, False, "nobody knows the session of the job"),
+        (0, 0, OTHER, False, "two sessions that are unknown need not be one"),
+        (0, 0, OURS, True, "it is our user's own"),
+    ],
+)
+def test_who_writes_for_an_earlier_daemons_job_is_in_its_session_or_ours(
+    proc: Path, leader: int, session: int, uid: int, is_found: bool, why: str
+) -> None:
+    writes(proc, 7, session=session)
+    is_user(proc, 7, *[uid] * 4)
+    found = processes_of(proc).writing({proc / "output": leader}, of=2)
+    assert [each.pid for _, each in found] == [7] * is_found, why
+
+
+@pytest.mark.parametrize(
+    ("parents", "found"),
+    [
+        ({2: 1, 3: 2, 4: 3, 5: 1}, [3, 4]),
+        ({2: 4, 3: 2, 4: 3, 5: 3}, [3, 4, 5]),  # numbers went round, and lead in a circle
+        ({3: 4, 4: 3, 5: 1}, []),
+        ({2: 2, 3: 2}, [3]),
+    ],
+)
+def test_who_descends_from_a_process(proc: Path, parents: dict[int, int], found: list[int]) -> None:
+    for pid, parent in parents.items():
+        add(proc, pid, stat(pid).replace(" S 1 ", f" S {parent} "))
+    assert sorted(each.pid for each, _ in processes_of(proc).descendants(2)) == found
+
+
+def test_who_descends_is_told_by_one_look_at_each() -> None:
+    """A chain was walked anew for each of its processes."""
+    chain = [Process(pid, 1, leads_session=False, parent=pid - 1) for pid in range(2, 100_000)]
+    assert len(_descendants(2, chain)) == len(chain) - 1
 
 
 # --- without one ---------------------------------------------------------------------------------
