@@ -188,9 +188,9 @@ def highest(folder: Path) -> int:
     """Return the highest number of a run that has an output under their folder; 0 for none.
 
     Only names are read: there may be a million. A number that no daemon comes to is some other
-    file's. Raises OSError.
+    file's, and a folder that can't be read is one of somebody else (`lost+found`). Raises OSError.
     """
-    names = (_NAME.fullmatch(file.name) for job in folders(folder) for file in _within(job))
+    names = (_NAME.fullmatch(file.name) for job in folders(folder) for file in _readable(job))
     numbers = (int(name[1]) for name in names if name is not None)
     return max((number for number in numbers if number <= _MOST_RUNS), default=0)
 
@@ -230,6 +230,11 @@ def tidy(folder: Path) -> None:
     """Remove a job's folder if nothing is in it."""
     with suppress(OSError):
         inside.remove_folder(folder)
+
+
+def _readable(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with suppress(PermissionError):
+        yield from _within(folder)
 
 
 def _within(folder: Path) -> Iterator[os.DirEntry[str]]:

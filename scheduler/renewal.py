@@ -105,8 +105,11 @@ class Renewal:
         It has lost its log, or a part of it, or an older one was put in its place. Raises
         MeridianError also where nobody can tell.
         """
-        with self._refusals():
+        try:
             known = self._known()
+        except OSError as error:
+            why = f"can't look through {self._outputs}: {error.strerror}"
+            raise MeridianError(f"{why}; it tells whether the journal went back") from error
         found = Journal.reached_at(self._path)
         if not found.is_behind(known):
             return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import outputs
+from scheduler import inside, outputs
 from scheduler.launches import output_of
 from scheduler.model import Attempt, Run
 from scheduler.outputs import Bounded, LeftOut, Reader
@@ -283,3 +283,21 @@ def test_on_a_file_system_without_holes_the_file_is_cut_too(tmp_path: Path) -> N
     assert isinstance(whole, bytes)
     assert whole.startswith(numbered(2 * K))
     assert whole.count(outputs.CUT) == 1
+
+
+def test_a_folder_that_can_not_be_read_keeps_no_daemon_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lost+found` of a disk for outputs, or what was restored as root: to root all can be read."""
+    for name in ("backup/7.1.log", "lost+found/9.1.log"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    plain = inside.listed
+
+    def listed(folder: Path) -> Iterator[os.DirEntry[str]]:
+        if folder.name == "lost+found":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return plain(folder)
+
+    monkeypatch.setattr(inside, "listed", listed)
+    assert outputs.highest(tmp_path) == 7
