@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "endings"
 _SIZE = 65536  # bytes that are the file's before the disk is full: some 250 ends
+_ROOM = _SIZE - 64  # of them: the rest is for the head
 _HEAD = re.compile(rb"meridian 1 ([0-9]{8}) ([0-9a-f]{8})\n")
 
 
@@ -37,31 +38,41 @@ class Unjournalled:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._kept = 0
+        self._is_empty = True
+        self._is_full = False
+        self._kept: dict[Attempt, bytes] = {}
+        self._size = 0  # bytes of them
 
     def open(self) -> Mapping[Attempt, Ending]:
         """Return what an earlier daemon has left, and take the room for more."""
         found: dict[Attempt, Ending] = {}
         with suppress(OSError, ValueError, KeyError, TypeError, OverflowError):
             found = {_attempt(each): _ending(each) for each in json.loads(self._read())}
-        self._kept = len(found)
+        self._is_empty = not found
         return found
 
     def keep(self, endings: Iterable[tuple[Attempt, Ending]]) -> None:
-        """Keep these in place of what was kept; of too many, the first."""
-        rows = [_row(*each) for each in endings]
-        if len(rows) == self._kept:
+        """Keep these too; of too many, the first: once it is full, nothing more is written."""
+        if self._is_full:
             return
-        self._kept = len(rows)
-        text = b""
-        while rows and len(text := json.dumps(rows).encode()) > _SIZE - 64:
-            del rows[len(rows) // 2 :]
-        self._write(text)
+        before = len(self._kept)
+        for attempt, ending in endings:
+            if attempt not in self._kept:
+                text = json.dumps(_row(attempt, ending)).encode()
+                self._is_full = self._size + len(text) > _ROOM
+                if self._is_full:
+                    break
+                self._kept[attempt] = text
+                self._size += len(text) + len(b",")
+        if len(self._kept) > before:
+            self._is_empty = False
+            self._write(b"[%b]" % b",".join(self._kept.values()))
 
     def clear(self) -> None:
         """Keep nothing any more: the journal has it."""
-        if self._kept:
-            self._kept = 0
+        if not self._is_empty:
+            self._is_empty, self._is_full, self._size = True, False, 0
+            self._kept.clear()
             self._write(b"[]")
 
     def _read(self) -> bytes:

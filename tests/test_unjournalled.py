@@ -78,6 +78,34 @@ def test_its_room_is_taken_beforehand_and_it_never_grows(path: Path) -> None:
     assert list(found) == [attempt(n) for n in range(1, len(found) + 1)]
 
 
+def test_of_thousands_each_is_written_once_and_nothing_when_it_is_full(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk that fails, each write may take long: nobody's minute waits for it."""
+    syncs: list[int] = []
+    encoded: list[object] = []
+    dumps = json.dumps
+
+    def encodes(row: object) -> str:
+        encoded.append(row)
+        return dumps(row)
+
+    monkeypatch.setattr(os, "fdatasync", syncs.append)
+    monkeypatch.setattr(json, "dumps", encodes)
+    ends = Unjournalled(path)
+    ends.open()
+    all_of_them = [(attempt(n), Ending(Exited(0), NOON)) for n in range(1, 3001)]
+    for n in range(30, 3001, 30):
+        ends.keep(all_of_them[:n])
+    found = Unjournalled(path).open()
+    assert 200 < len(found) < 400
+    assert len(encoded) == len(found) + 1
+    assert len(syncs) == -(-len(found) // 30)
+    ends.clear()
+    ends.keep(all_of_them[-1:])
+    assert list(Unjournalled(path).open()) == [attempt(3000)]
+
+
 def is_cut(path: Path) -> None:
     os.truncate(path, 100)
 
