@@ -12,6 +12,7 @@ import re
 import zlib
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from scheduler import inside
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "high-water"
+MOST = 10**15  # runs, or commits: a million a second for thirty years
+LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())  # it is in the calendar of any zone
 _LINE = "meridian 1 commits {:019d} run {:019d} minute {:019d}"
 _RECORD = re.compile(
     rb"(meridian 1 commits ([0-9]{19}) run ([0-9]{19}) minute ([0-9]{19})) ([0-9a-f]{8})\n"
@@ -53,7 +56,9 @@ def read(path: Path) -> HighWater:
         with inside.open_for(path, os.O_RDONLY) as descriptor:
             found = _RECORD.fullmatch(os.pread(descriptor, 256, 0))
         if found is not None and int(found[5], 16) == zlib.crc32(found[1]):
-            return HighWater(int(found[2]), int(found[3]), int(found[4]))
+            commits, run, minute = (int(found[n]) for n in (2, 3, 4))
+            if max(commits, run) <= MOST and minute <= LATEST:
+                return HighWater(commits, run, minute)
     return HighWater()
 
 

@@ -34,10 +34,11 @@ def beside(tmp_path: Path) -> Path:
 
 # --- the record ----------------------------------------------------------------------------------
 
-COUNTS = st.integers(0, 10**18)
+COUNTS = st.integers(0, highwater.MOST)
+MINUTES = st.integers(0, highwater.LATEST)
 
 
-@given(st.builds(HighWater, COUNTS, COUNTS, COUNTS))
+@given(st.builds(HighWater, COUNTS, COUNTS, MINUTES))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, told: HighWater) -> None:
     path = tmp_path_factory.getbasetemp() / highwater.NAME
     highwater.write(path, told)
@@ -55,6 +56,14 @@ def test_a_record_with_any_byte_changed_is_none(
     text[at % len(text)] ^= by
     path.write_bytes(text)
     assert highwater.read(path) == HighWater()
+
+
+@pytest.mark.parametrize(
+    "told", [HighWater(10**17, 3, UNIX), HighWater(12, 10**17, UNIX), HighWater(12, 3, 10**15)]
+)
+def test_a_record_of_what_can_not_be_is_none(beside: Path, told: HighWater) -> None:
+    highwater.write(beside, told)
+    assert highwater.read(beside) == HighWater()
 
 
 def is_short(path: Path) -> None:

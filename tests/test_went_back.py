@@ -128,7 +128,11 @@ def has_a_record_without_sense(scene: Scene) -> None:
     highwater.beside(scene.path).write_text("meridian 1 commits 9999999999999999999\n")
 
 
-@pytest.mark.parametrize("what", [is_whole, is_an_old_backup_of_all, has_a_record_that_is_older, has_no_record, has_a_record_without_sense, has_another_programs_file])  # fmt: skip
+def has_a_record_of_a_year_that_never_comes(scene: Scene) -> None:
+    highwater.write(highwater.beside(scene.path), HighWater(10**6, 10**6, 10**15))
+
+
+@pytest.mark.parametrize("what", [has_a_record_of_a_year_that_never_comes, is_whole, is_an_old_backup_of_all, has_a_record_that_is_older, has_no_record, has_a_record_without_sense, has_another_programs_file])  # fmt: skip
 def test_these_go_on_as_they_are(scene: Scene, what: Callable[[Scene], None]) -> None:
     what(scene)
     assert not is_renewed(scene)
