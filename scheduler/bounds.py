@@ -124,9 +124,8 @@ class Bounds:
             self._wait_after(watched, size)
 
     def _is_flood(self, watched: _Watched) -> bool:
-        """Say whether it is bounded elsewhere just now; at its end it is looked at here."""
-        is_elsewhere = self._floods is not None and watched.path in self._floods.under_way
-        return is_elsewhere and not watched.has_ended
+        """Say whether it is bounded elsewhere just now: two who cut one file would cut it twice."""
+        return self._floods is not None and watched.path in self._floods.under_way
 
     def _wait_after(self, watched: _Watched, size: int) -> None:
         """Let a file that has this size by now wait for its next look."""

@@ -17,6 +17,7 @@ from fakes import FakeClock, utc
 from scheduler import bounds as bounds_module
 from scheduler import outputs
 from scheduler.bounds import Bounds
+from scheduler.floods import Floods
 from scheduler.launches import output_of
 from scheduler.model import Attempt, Run
 from scheduler.outputs import Bounded
@@ -134,6 +135,23 @@ def test_the_end_is_looked_at_once_and_at_once(scene: Scene) -> None:
     assert scene.bounds.next_look() == 0
     scene.bounds.look()
     assert room(path) <= 64 * K + 2 * path.stat().st_blksize or sys.platform != "linux"
+    assert scene.bounds.next_look() is None
+
+
+@linux
+def test_the_end_of_one_that_is_bounded_elsewhere_waits_until_that_is_over(scene: Scene) -> None:
+    floods = Floods(64 * K, print, print)
+    floods.close()  # so that it does only what is said here
+    scene.bounds = Bounds(scene.clock, scene.state, 64 * K, floods)
+    path = scene.begin()
+    grow(path, 1000 * K)
+    floods.under_way.add(path)
+    scene.bounds.end(attempt(1))
+    scene.pass_(10)
+    assert room(path) >= 1000 * K
+    floods.under_way.remove(path)
+    scene.pass_(60)
+    assert room(path) <= 64 * K + 2 * path.stat().st_blksize
     assert scene.bounds.next_look() is None
 
 

@@ -261,6 +261,14 @@ def test_nobody_stays_stopped_when_the_thread_dies(scene: Scene) -> None:
     eventually(lambda: state(pid) != "T")
 
 
+def test_what_the_loop_left_to_it_is_bounded_before_it_ends(scene: Scene) -> None:
+    path, _ = scene.begin(LONG)
+    path.write_bytes(b"x" * OVER)
+    scene.floods.under_way.add(path)
+    scene.floods.close()
+    assert room(path) < 2 * MOST
+
+
 def test_it_leaves_no_pipe(tmp_path: Path) -> None:
     before = pipes()
     floods = Floods(MOST, print, print)
