@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PROGRAM = Path(__file__).with_name("limited.py")
 _MOST = 4096  # bytes of a report that are read
-_LOOKED_AT = 2  # reports at each start: more than come, so that each of them has its turn
+_LOOKED_AT = 64  # reports at a time, 1 us each: more than come, so that each has its turn
 
 
 class Groups(Protocol):
@@ -98,16 +98,20 @@ class Limiter:
 
         `pipe` is what it reports into, to be read and closed here.
         """
-        for _ in range(min(_LOOKED_AT, len(self._reporting))):
-            reporting = self._reporting.popleft()
-            _read(reporting)
-            if reporting.pipe is not None:
-                self._reporting.append(reporting)
+        self.look()
         if limited is not None:
             started = self._started[pid] = _Started(limited, pipe)
             if pipe is not None:
                 os.set_blocking(pipe, False)
                 self._reporting.append(started)
+
+    def look(self) -> None:
+        """Read what has come of reports, and let go of those that are over: their jobs run."""
+        for _ in range(min(_LOOKED_AT, len(self._reporting))):
+            reporting = self._reporting.popleft()
+            _read(reporting)
+            if reporting.pipe is not None:
+                self._reporting.append(reporting)
 
     def discard(self, limited: Limited | None) -> None:
         """Let go of what limits an attempt that is over, or that is not going to be started."""

@@ -257,6 +257,7 @@ class RealSpawner:
         self._limiter.discard(launch.limited)
 
     def ended(self) -> list[Ended]:
+        self._limiter.look()
         while (reaped := _reap(self._leaders.before_reaping)) is not None:
             pid, code, usage = reaped
             child = self._children.pop(pid, None)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ from scheduler.model import Signalled as Sig
 from scheduler.process import Ended, RealSpawner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scheduler.model import Environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as Linux limits")
@@ -71,6 +73,7 @@ class Stage:
     folder: Path
     groups: Group | None = None
     number: int = 0
+    pids: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         path = {"PATH": os.environ["PATH"]}
@@ -85,7 +88,10 @@ class Stage:
         entry = Entry("job", Reboot(), "@reboot", zone, command, stdin, assigned, settings)
         attempt = Attempt(Run(self.number, "job", utc(2027, 3, 28)), 1)
         launch = self.spawner.prepare(entry, attempt, self.output())
-        return launch if isinstance(launch, NotStarted) else self.spawner.start(launch)
+        found = launch if isinstance(launch, NotStarted) else self.spawner.start(launch)
+        if isinstance(found, int):
+            self.pids.append(found)
+        return found
 
     def run(self, command: str, assigned: Environment = (), **chosen: Any) -> tuple[Ended, str]:
         pid = self.begin(command, assigned, **chosen)
@@ -98,15 +104,26 @@ class Stage:
     def output(self) -> Path:
         return self.folder / f"{self.number}.log"
 
+    def close(self) -> None:
+        """Kill the groups of those who are not buried, whose numbers are nobody else's."""
+        for pid in self.pids:
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                os.killpg(pid, signal.SIGKILL)
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        self.spawner.ended()
+
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with closing(Stage(tmp_path)) as stage:
+        yield stage
 
 
 @pytest.fixture
-def grouped(tmp_path: Path) -> Stage:
-    return Stage(tmp_path, Group(tmp_path / "a 'b\" $c"))
+def grouped(tmp_path: Path) -> Iterator[Stage]:
+    with closing(Stage(tmp_path, Group(tmp_path / "a 'b\" $c"))) as stage:
+        yield stage
 
 
 def python(code: str) -> str:
@@ -222,6 +239,7 @@ def test_no_value_of_the_environment_is_ever_an_argument(
         while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             with suppress(FileNotFoundError, ProcessLookupError):  # one has just ended
                 seen |= {each.read_bytes() for each in command_lines(pid)}
+            time.sleep(0.001)
     assert any(b"cgroup.procs" not in line and b"read x" in line for line in seen), "it is the job"
     assert not [line for line in seen if b"s3cr3t" in line]
     os.killpg(pid, signal.SIGKILL)
@@ -268,12 +286,11 @@ def test_the_daemon_keeps_no_descriptor_of_a_job_that_runs(stage: Stage) -> None
     before = pipes()
     pids = [stage.begin("exec sleep 60", odd, cpu=5) for odd in ODD * 3]
     for pid in pids:
-        assert isinstance(pid, int)
         while not Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep"):
-            pass
-    last = [stage.begin("exec sleep 60", nice=OWN + 1) for _ in range(3)]
+            time.sleep(0.01)
+    assert stage.spawner.ended() == [], "a look at who has ended, as at each turn of the loop"
     assert pipes() == before
-    for pid in (*pids, *last):
+    for pid in pids:
         assert isinstance(pid, int)
         os.killpg(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
