@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from typer.testing import CliRunner
 
 from scheduler.cli import app
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # Whoever starts the tests in the background has Ctrl-C ignored, and so would everything they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.load_profile("default")  # in CI too: its own would try the same examples each time
 
 # As root the crontab has a user column and stands in a folder; everything else is the same.
 BY_ROOT = os.geteuid() == 0
