@@ -27,10 +27,12 @@ def as_user(uid: int, *words: str) -> tuple[str, ...]:
 def new_folder(uid: int = OWNER) -> Iterator[Path]:
     """A folder that everybody can look into: only what is made in it may keep them out."""
     folder = Path(tempfile.mkdtemp(prefix="meridian-test-", dir="/tmp"))
-    folder.chmod(0o755)
-    chown(folder, uid, uid)
-    yield folder
-    shutil.rmtree(folder)
+    try:
+        folder.chmod(0o755)
+        chown(folder, uid, uid)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def until(what: Callable[[], object], seconds: float = 60) -> None:
