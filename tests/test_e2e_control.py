@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from heard import heard
 from users import until
 
 from scheduler import control
@@ -46,17 +47,6 @@ def daemon(person: Person, text: str, *more: str) -> Iterator[subprocess.Popen[b
         process.send_signal(signal.SIGCONT)
         process.terminate()
         process.communicate(timeout=60)
-
-
-def heard(process: subprocess.Popen[bytes], message: str) -> list[dict[str, Any]]:
-    """What it logs, up to the line with this message."""
-    assert process.stderr is not None
-    lines: list[dict[str, Any]] = []
-    while not lines or lines[-1]["message"] != message:
-        line = process.stderr.readline()
-        assert line, lines
-        lines.append(json.loads(line))
-    return lines
 
 
 def shown(person: Person) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from heard import heard
 
 from scheduler.echo import _AT_ONCE, _BEHIND, Echo
 from scheduler.launches import output_of
@@ -229,10 +230,7 @@ def test_the_daemon_shows_it_when_asked_to(asked: bool, person: Person) -> None:
     crontab = person.file("CRON_NAME=a CRON_RETRIES=0 @reboot printf 'one\\ntwo'; exit 3\n")
     words = ["run", crontab, "--state", str(person.state), "--log-format", "json"]
     daemon = person.starts(*words, *["--echo-output"] * asked)
-    assert daemon.stderr is not None
-    seen: list[dict[str, Any]] = []
-    while not any(line["message"] == "failed" for line in seen):
-        seen.append(json.loads(daemon.stderr.readline()))
+    seen = heard(daemon, "failed")
     daemon.send_signal(signal.SIGTERM)
     _, rest = daemon.communicate(timeout=SOON)
     seen += [json.loads(line) for line in rest.splitlines()]

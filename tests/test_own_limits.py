@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import signal
 import subprocess
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from heard import heard
 
 from scheduler.journal import Journal
 
@@ -40,16 +40,6 @@ def daemon(person: Person) -> Iterator[subprocess.Popen[bytes]]:
     process.communicate(timeout=60)
 
 
-def heard(process: subprocess.Popen[bytes], message: str) -> dict[str, Any]:
-    assert process.stderr is not None
-    line: dict[str, Any] = {}
-    while line.get("message") != message:
-        text = process.stderr.readline()
-        assert text, "it has ended"
-        line = json.loads(text)
-    return line
-
-
 def limit(process: subprocess.Popen[bytes], which: int, soft: int) -> None:
     _, hard = resource.prlimit(process.pid, which)
     resource.prlimit(process.pid, which, (soft, hard))
@@ -69,7 +59,7 @@ def test_a_limit_on_files_is_told_as_what_it_is_and_over_when_it_is_lifted(
     refused = person.types("trigger", "job")
     told = "no file of this process may have more than 1,000 bytes (`ulimit -f`)"
     assert (refused.exit_code, told in refused.stderr) == (1, True)
-    assert told in heard(daemon, "journal")["error"], "the end of the other one"
+    assert told in heard(daemon, "journal")[-1]["error"], "the end of the other one"
     assert told in person.types("status").stdout
     limit(daemon, resource.RLIMIT_FSIZE, UNLIMITED)
     heard(daemon, "recovered")
@@ -126,13 +116,13 @@ def test_a_daemon_that_gets_no_more_memory_says_so_and_goes_on_when_it_does(
     more = "".join(f"CRON_NAME=more{n} 0 0 1 1 * true\n" for n in range(30_000))
     person.file(JOB + more)
     daemon.send_signal(signal.SIGHUP)
-    told = heard(daemon, "memory")["error"]
+    told = heard(daemon, "memory")[-1]["error"]
     assert told == (
         "there was no memory to do what a signal asked for: "
         "this process may use 1 MB (`ulimit -d 1024`); it is tried again"
     )
     limit(daemon, resource.RLIMIT_DATA, UNLIMITED)
-    assert heard(daemon, "crontabs")["entries"] == 30_002
+    assert heard(daemon, "crontabs")[-1]["entries"] == 30_002
     assert person.types("trigger", "job").exit_code == 0
     heard(daemon, "succeeded")
     assert states(person) == ["succeeded"]

@@ -98,7 +98,7 @@ def test_when_the_reader_is_back_it_is_told_how_many_lines_are_lost(
         control.call(tmp_path / "state/control.sock", Reload())  # the log goes on after that
         popen.send_signal(signal.SIGTERM)
         assert popen.wait(timeout=SOON) == 0
-        until(lambda: b'"stopped"' in reader.text)
+        until(lambda: b'"stopped"' in reader.text.rpartition(b"\n")[0])
     lines = [json.loads(line.lstrip(b".")) for line in reader.text.splitlines()]
     messages = [line["message"] for line in lines]
     place = messages.index("dropped")

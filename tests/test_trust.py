@@ -30,7 +30,8 @@ class Seen:
         self.log = log
 
     def said(self, message: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        whole = self.log.read_text().rpartition("\n")[0]
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if line["message"] == message]
 
     def codes(self) -> list[str]:
