@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -1025,11 +1026,11 @@ KILLED = """
     from scheduler.model import Attempt, Entry, Reboot, Run
     from scheduler.process import RealSpawner
     from datetime import datetime, UTC
-    folder = sys.argv[1]
+    folder, job, *commands = sys.argv[1:]
     spawner = RealSpawner(os.environ, folder, "ada")
-    for number, command in enumerate(sys.argv[2:], 1):
-        entry = Entry(Path(folder).name, Reboot(), "@reboot", ZoneInfo("Asia/Kolkata"), command)
-        attempt = Attempt(Run(number, entry.job, datetime(2027, 3, 28, 0, 30, tzinfo=UTC)), 2)
+    for number, command in enumerate(commands, 1):
+        entry = Entry(job, Reboot(), "@reboot", ZoneInfo("Asia/Kolkata"), command)
+        attempt = Attempt(Run(number, job, datetime(2027, 3, 28, 0, 30, tzinfo=UTC)), 2)
         print(spawner.start(spawner.prepare(entry, attempt, Path(folder) / f"{number}.log")))
     sys.stdout.flush()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -1041,15 +1042,16 @@ def test_what_a_killed_daemon_started_is_found_and_told_from_what_it_put_aside(
     real: RealStage,
 ) -> None:
     """With a shell and without; the second one puts a process into a session of its own."""
+    name = f"killed-{uuid4().hex}"  # or another one's, whose test runs just now, would count
     commands = ["sleep 600", "setsid sh -c 'echo $$; exec sleep 600' & wait"]
-    script = [sys.executable, "-c", textwrap.dedent(KILLED), str(real.folder), *commands]
+    script = [sys.executable, "-c", textwrap.dedent(KILLED), str(real.folder), name, *commands]
     told = subprocess.run(script, stdout=subprocess.PIPE, check=False)
     assert told.returncode == -signal.SIGKILL
     pids = [int(line) for line in told.stdout.split()]
     real.pids += pids
     eventually((real.folder / "2.log").read_bytes)
     real.pids.append(int((real.folder / "2.log").read_text()))
-    attempts = [Attempt(Run(n, real.folder.name, START), 2) for n in (1, 2)]
+    attempts = [Attempt(Run(n, name, START), 2) for n in (1, 2)]
     found = real.spawner.orphans(
         {each: real.folder / f"{each.run.number}.log" for each in attempts}
     )
