@@ -31,14 +31,23 @@ SECRET = "hunter2"
 BOOT = "@reboot"
 
 
+LAST_RAN = r"succeeded.*last|last.*succeeded"
+
+
 @contextmanager
-def running(command: tuple[str, ...], log: Path, **options: object) -> Iterator[None]:
-    """A daemon, until it has told of the end of a job named `last`."""
+def running(
+    command: tuple[str, ...], log: Path, sign: str = LAST_RAN, **options: object
+) -> Iterator[None]:
+    """A daemon that has told of the end of a job named `last`, or what else is the sign."""
     with log.open("wb") as stream:
         popen = subprocess.Popen(command, stderr=stream, **options)  # type: ignore[call-overload]  # any of Popen's
         try:
-            until(lambda: re.search(r"succeeded.*last|last.*succeeded", log.read_text()))
+            until(lambda: popen.poll() is not None or re.search(sign, log.read_text()))
+            assert popen.poll() is None, "it has ended"
             yield
+        except AssertionError as error:
+            error.add_note(f"The daemon's log: {log.read_text()}")
+            raise
         finally:
             popen.terminate()
             popen.wait(timeout=60)
@@ -147,15 +156,15 @@ def test_nobody_else_locks_a_daemon_out(open_folder: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    assert held.stdout is not None
-    held.stdout.readline()
-    folder = os.open(place, os.O_RDONLY)
-    with pytest.raises(BlockingIOError):  # the folder itself is locked
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(folder)
     mine = (sys.executable, "-m", "scheduler")
     command = as_user(OWNER, *CAN_READ, *mine, "run", str(crontab), "--state", str(place))
     try:
+        assert held.stdout is not None
+        held.stdout.readline()
+        folder = os.open(place, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):  # the folder itself is locked
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(folder)
         with running(command, open_folder / "log", cwd=Path.cwd()):
             asked = as_user(OWNER, *CAN_READ, *mine, "status", "--json", "--state", str(place))
             told = subprocess.run(asked, check=False, capture_output=True)
@@ -467,10 +476,11 @@ def inodes(pid: int, kind: str) -> set[str]:
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells who listens")
 def test_nothing_listens_on_the_network(person: Person) -> None:
     """Every socket of the daemon is one of the file system."""
-    crontab, log = person.file(f"CRON_NAME=last {BOOT} true\n"), person.home / "log"
+    crontab, log = person.file("CRON_NAME=never 0 0 1 1 * true\n"), person.home / "log"
     state = str(person.home / "state")
     command = (sys.executable, "-m", "scheduler", "run", crontab, "--state", state)
-    with running((*command, "--log-format", "json"), log):
+    with running((*command, "--log-format", "json"), log, sign='"crontabs".*\n'):
+        assert person.types("status", "--state", state).exit_code == 0, "it answers"
         pid = json.loads(log.read_text().splitlines()[0])["pid"]
         ends = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
         sockets = {end.removeprefix("socket:[").rstrip("]") for end in ends if "socket:" in end}
