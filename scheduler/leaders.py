@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import functools
 import os
 import resource
@@ -151,14 +152,11 @@ class Leaders:
         """Return a descriptor of a process; None where there is none, or few are left."""
         if not self._has_pidfds:
             return None
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
-            descriptor = os.pidfd_open(pid)
-        except OSError:
+            return _high(pid, soft, hard) if soft < hard else _low(pid, soft // 2)
+        except (OSError, ValueError):
             return None
-        if descriptor < resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
-            return descriptor
-        os.close(descriptor)
-        return None
 
 
 def signal_one(processes: Processes, process: Process, number: int) -> None:
@@ -178,6 +176,30 @@ def signal_one(processes: Processes, process: Process, number: int) -> None:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _high(pid: int, soft: int, hard: int) -> int:
+    """Return a descriptor above the soft limit: those below are for what is to start.
+
+    The limit is raised for this moment alone, so that jobs get it as it was; what is open stays so.
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        descriptor = os.pidfd_open(pid)
+        try:
+            return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, soft)
+        finally:
+            os.close(descriptor)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _low(pid: int, most: int) -> int | None:
+    descriptor = os.pidfd_open(pid)
+    if descriptor < most:
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _send(kill: Callable[[int], None], number: int) -> None:

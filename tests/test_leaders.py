@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,6 @@ from scheduler.proc import Process, Processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from scheduler.proc import Groups
 
@@ -145,21 +145,66 @@ def test_a_leader_is_told_by_its_descriptor_whatever_proc_hides(tmp_path: Path) 
     leaders.drop(made.pid)
 
 
+def open_ones() -> set[int]:
+    numbers = {int(each.name) for each in Path("/dev/fd").iterdir()}
+    return {number for number in numbers if Path(f"/dev/fd/{number}").exists()}
+
+
+def soft_limit(pid: int = 0) -> int:
+    return resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+
+
 def test_descriptors_are_left_for_what_is_to_start() -> None:
-    """Ten thousand jobs of an earlier daemon must not take them all."""
+    """Hundreds of jobs must not take them all, nor find another limit than the daemon was given."""
     leaders = Leaders(Processes())
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with group(EMPTY) as made:
-        try:
-            lowest_free = os.dup(0)
-            os.close(lowest_free)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (2 * lowest_free, limits[1]))
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    soft = lowest_free + 12
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, limits[1]))
+        groups = [stack.enter_context(group(EMPTY)) for _ in range(3)]
+        before = open_ones()
+        for made in groups * 10:
             leaders.take(made.pid, start_of(made.pid))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        assert (made.pid in leaders, leaders.tells(made.pid)) == (True, False)
-        assert leaders.signal(made.pid, signal.SIGKILL)
-        assert made.wait() == -signal.SIGKILL
+            leaders.drop(made.pid)
+        for made in groups:
+            leaders.take(made.pid, start_of(made.pid))
+        kept = open_ones() - before
+        assert (len(kept), min(kept) >= soft) == (3, True)
+        assert not any(os.get_inheritable(each) for each in kept)
+        with group(EMPTY) as job:
+            assert (soft_limit(job.pid), soft_limit()) == (soft, soft)
+        for made in groups:
+            assert leaders.tells(made.pid)
+            assert leaders.signal(made.pid, signal.SIGKILL)
+            assert made.wait() == -signal.SIGKILL
+            leaders.drop(made.pid)
+
+
+FEW = """
+    import os, resource, signal, subprocess
+    from scheduler.leaders import Leaders
+    from scheduler.proc import Processes
+    leaders, processes = Leaders(Processes()), Processes()
+    made = subprocess.Popen(("sleep", "300"), start_new_session=True)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    for most in (2 * lowest_free + 2, 2 * lowest_free):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        leaders.take(made.pid, processes.find(made.pid).start)
+        print(made.pid in leaders, leaders.tells(made.pid))
+        assert leaders.signal(made.pid, 0)
+        leaders.drop(made.pid)
+    made.kill()
+"""
+
+
+def test_where_the_limit_is_hard_half_of_them_are_left() -> None:
+    words = (sys.executable, "-c", textwrap.dedent(FEW))
+    told = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
+    assert told.stdout.split() == ["True", "True", "True", "False"]
 
 
 def test_one_process_is_signalled_if_it_is_the_one() -> None:
