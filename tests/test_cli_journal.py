@@ -171,3 +171,18 @@ def test_before_the_first_run_there_is_no_journal(
     assert said in result.stderr
     assert said or not {"warning", "journal"} & set(result.stderr.split()), reason
     assert not person.state.exists()
+
+
+def test_where_the_journal_lost_its_runs_it_says_which_file_may_have_them(person: Person) -> None:
+    """A day and a minute that nobody denies: they were in a journal that was moved aside."""
+    person.state.mkdir()
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        journal.set_last_tick(utc(2026, 3, 2))
+    aside = person.state / "journal.db.damaged-20270302T000000Z"
+    commands = (("why", "daily", "2026-03-01 02:30", person.file(DAILY)), ("history",))
+    for command in commands:
+        assert "damaged" not in person.types(*command).output
+    aside.touch()
+    for command in commands:
+        said = person.types(*command).output
+        assert f"A damaged journal was moved aside, and may have it: {aside}" in said

@@ -14,7 +14,7 @@ import typer
 from scheduler import shifts
 from scheduler.answer import Known, answer, of_repeated, of_skipped
 from scheduler.cli import anchors, completing, given, in_force, run_view, show
-from scheduler.cli.past import NothingThere, explain_absence, nothing_kept, run_number
+from scheduler.cli.past import NothingThere, explain_absence, in_damaged, nothing_kept, run_number
 from scheduler.clock import RealClock
 from scheduler.due import walls
 from scheduler.errors import SourceRefused
@@ -71,7 +71,8 @@ def why(
         else:
             at, remarks = _last_instant(journal, job, entry, zone, now)
         known = known_of(journal, job, entry, at, zone, now, run)
-    told = [*remarks, *answer(known)]
+    lost = in_damaged(state) if known.is_due and known.row is None and at <= now else ""
+    told = [*remarks, *answer(known), *filter(None, [lost])]
     if json:
         show.row(_row(known, told))
     else:
@@ -96,7 +97,7 @@ def _zone(journal: Journal, job: str, entry: Entry | None, state: Path | None) -
     newest = journal.history(job, limit=1)
     if not newest:
         explain_absence(journal, job, state)
-        raise NothingThere(f"{nothing_kept(journal, job)} It is in none of these crontabs.")
+        raise NothingThere(f"{nothing_kept(journal, job, state)} It is in none of these crontabs.")
     return named_or_utc(newest[0].zone)
 
 

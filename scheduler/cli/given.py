@@ -78,6 +78,16 @@ State = Annotated[
 ]
 
 
+def damaged(state: Path | None) -> list[str]:
+    """Return the files of damaged journals that were moved aside, the oldest first.
+
+    A database goes by itself: what else SQLite had of it (`-wal`, `-shm`) stands beside it.
+    """
+    journal = here(state).journal
+    files = map(str, journal.parent.glob(f"{journal.name}.damaged-*"))
+    return sorted(file for file in files if not file.endswith(("-wal", "-shm")))
+
+
 def here(state: Path | None = None) -> Places:
     """Return the places of the user who asks; MeridianError if that user has none, or no access."""
     places = places_of(state)

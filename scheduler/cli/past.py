@@ -209,11 +209,11 @@ def _nothing(journal: Journal, job: str | None, asked: _Asked) -> str:
     if job is not None:
         if not journal.history(job, limit=1):
             explain_absence(journal, job, asked.state)
-            return nothing_kept(journal, job)
+            return nothing_kept(journal, job, asked.state)
         return _none_such(asked, job)
     if asked.is_of_a_time or asked.failed:
         return _none_such(asked)
-    return nothing_kept(journal, "what has run")
+    return nothing_kept(journal, "what has run", asked.state)
 
 
 def _none_such(asked: _Asked, job: str | None = None) -> str:
@@ -223,11 +223,18 @@ def _none_such(asked: _Asked, job: str | None = None) -> str:
     return f"There is no {what}{whose}{' in that time' if asked.is_of_a_time else ''}."
 
 
-def nothing_kept(journal: Journal, what: str) -> str:
-    """Return why the journal has no run of it: none has been, or none is kept."""
+def nothing_kept(journal: Journal, what: str, state: Path | None) -> str:
+    """Return why the journal has no run of it: none has been, none is kept, or it lost them."""
+    why = f"Nothing is kept of {what}: it has not run yet, or its runs are no longer kept."
     if journal.is_unused():
-        return "Nothing has run yet."
-    return f"Nothing is kept of {what}: it has not run yet, or its runs are no longer kept."
+        why = "Nothing has run yet."
+    return " ".join(filter(None, (why, in_damaged(state))))
+
+
+def in_damaged(state: Path | None) -> str:
+    """Return where else it may be: in a damaged journal that was moved aside; "" if none was."""
+    damaged = given.damaged(state)
+    return f"A damaged journal was moved aside, and may have it: {damaged[-1]}" if damaged else ""
 
 
 def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:

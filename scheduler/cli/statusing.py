@@ -106,7 +106,7 @@ def _print(state: Path | None) -> None:
         standing = _standing(state)
     except (NoDaemon, NoAnswer) as error:
         show.say(_silence(error, state, zone))
-        if damaged := _damaged(state):
+        if damaged := given.damaged(state):
             show.say(board.damage(damaged)[0])
         raise typer.Exit(1) from error
     width = target.width if target.is_terminal else None
@@ -148,7 +148,7 @@ def _last_tick(state: Path | None) -> datetime | None:
 
 
 def _known(state: Path | None) -> board.Known:
-    return board.Known(_damaged(state), _failing(state))
+    return board.Known(given.damaged(state), _failing(state))
 
 
 def _failing(state: Path | None) -> list[Failing] | None:
@@ -161,16 +161,6 @@ def _failing(state: Path | None) -> list[Failing] | None:
             return failing.of(journal, [run for run in runs if run.run.job not in gone], now)
     except MeridianError:
         return None
-
-
-def _damaged(state: Path | None) -> list[str]:
-    """Return the files of damaged journals that were moved aside, the oldest first.
-
-    A database goes by itself: what else SQLite had of it (`-wal`, `-shm`) stands beside it.
-    """
-    journal = given.here(state).journal
-    files = map(str, journal.parent.glob(f"{journal.name}.damaged-*"))
-    return sorted(file for file in files if not file.endswith(("-wal", "-shm")))
 
 
 # --- watching ------------------------------------------------------------------------------------
@@ -212,7 +202,7 @@ def _checked(state: Path | None) -> Finding:
         standing = _standing(state, timeout=_MONITOR)
         with closing(given.journal(state)) as journal:
             failed, retrying = journal.failing(now), journal.retrying()
-        damaged = _damaged(state)
+        damaged = given.damaged(state)
         gone = _not_in_force(state, sorted({run.run.job for run in failed}))
     except (NoDaemon, NoAnswer) as error:
         return Finding(Level.CRITICAL, _silence(error, state, given.own_zone()))

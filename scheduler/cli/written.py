@@ -86,7 +86,7 @@ def _run(journal: Journal, which: str, state: Path | None) -> RunRow:
     if number is not None:
         raise NothingThere(f"There is no run {which}; meridian history lists the runs")
     explain_absence(journal, which, state)
-    raise NothingThere(nothing_kept(journal, which))
+    raise NothingThere(nothing_kept(journal, which, state))
 
 
 def _attempt(run: RunRow, number: int | None) -> AttemptRow:
