@@ -22,13 +22,15 @@ def database(folder: Path) -> Iterator[Path]:
     """Let this folder be the machine's zone database, before the package; nothing is in it yet."""
     before, kept = zoneinfo.TZPATH, (dict(zonedata._read), set(zonedata._asked))
     folder.mkdir()
-    zoneinfo.reset_tzpath(to=[str(folder)])
-    _forget_all()
-    yield folder
-    zoneinfo.reset_tzpath(to=before)
-    _forget_all()
-    zonedata._read.update(kept[0])
-    zonedata._asked.update(kept[1])
+    try:
+        zoneinfo.reset_tzpath(to=[str(folder)])
+        _forget_all()
+        yield folder
+    finally:
+        zoneinfo.reset_tzpath(to=before)
+        _forget_all()
+        zonedata._read.update(kept[0])
+        zonedata._asked.update(kept[1])
 
 
 def _forget_all() -> None:
