@@ -1,7 +1,7 @@
 """A crontab's path and a user in, an open descriptor out that nobody else could put there.
 
 Each folder on the way is this user's or root's, and nobody else's to write, see `way`. Links are
-gone along one by one, from open folder to open folder, so that nobody can put another file in
+followed one by one, from open folder to open folder, so that nobody can put another file in
 between what is checked and what is opened.
 """
 
@@ -43,13 +43,13 @@ def opened(file: str, *, named: bool, uid: int | None) -> int:
 
 def _trusted(file: str, uid: int, *, sticky: bool) -> int:
     try:
-        return _gone_along(file, uid, sticky=sticky)
+        return _followed(file, uid, sticky=sticky)
     except way.Untrusted as doubt:
         why = f"others could put another in its place: {doubt.path}: {doubt.why}"
         raise SourceRefused(file, "not-trusted", why, doubt.advice) from doubt
 
 
-def _gone_along(file: str, uid: int, *, sticky: bool) -> int:
+def _followed(file: str, uid: int, *, sticky: bool) -> int:
     path = Path(file)
     with ExitStack() as stack:
         where = str(path.parent.absolute())
@@ -69,7 +69,7 @@ def _gone_along(file: str, uid: int, *, sticky: bool) -> int:
                 left = [part for part in target.split("/") if part not in ("", ".")] + left
             elif left:
                 at = _kept(stack, os.open(name, _FOLDER, dir_fd=at))
-                where = os.path.normpath(os.path.join(where, name))  # noqa: PTH118 (`..` is gone along)
+                where = os.path.normpath(os.path.join(where, name))  # noqa: PTH118 (`..` is followed)
                 way.judge(at, where, uid)
             else:
                 return os.open(name, _FILE, dir_fd=at)

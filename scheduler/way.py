@@ -59,14 +59,14 @@ def opened(folder: Path, uid: int, *, make: bool = False) -> int:
     can't be, OSError for what keeps any folder from being opened.
     """
     with closing(_Way(uid)) as way:
-        way.go_along(folder, make=make)
+        way.walk(folder, make=make)
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way.at)
 
 
 def names(folder: Path, uid: int) -> int:
     """Open a folder, as `opened`, for the names in it alone: no right to read it is asked for."""
     with closing(_Way(uid)) as way:
-        way.go_along(folder, make=False)
+        way.walk(folder, make=False)
         return os.dup(way.at)
 
 
@@ -154,7 +154,7 @@ class _Way:
     def close(self) -> None:
         os.close(self.at)
 
-    def go_along(self, folder: Path, *, make: bool) -> None:
+    def walk(self, folder: Path, *, make: bool) -> None:
         """Go to a folder, and `make` what is missing; Untrusted where it can't be trusted."""
         left = list(folder.absolute().parts[1:])
         while left:
@@ -197,7 +197,7 @@ class _Way:
         self.at, self._path = descriptor, path
 
     def _below(self, name: str) -> str:
-        return os.path.normpath(os.path.join(self._path, name))  # noqa: PTH118 (`..` is gone along)
+        return os.path.normpath(os.path.join(self._path, name))  # noqa: PTH118 (`..` is followed)
 
 
 def is_private(gid: int, users: Iterable[int]) -> bool:
