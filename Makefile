@@ -34,9 +34,12 @@ endef
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# What pip puts aside is run, too: not in a $TMPDIR that su has kept, which is another user's.
+$(STAMP): export TMPDIR = $(abspath $(VENV))/tmp
 $(STAMP): .ci/requirements.lock pyproject.toml
 	$(need_python)
 	@echo "Setting up $(VENV) (once; about half a minute) ..."
+	@$(OURS) mkdir -p $(VENV)/tmp
 	@$(OURS) $(PYTHON) -m venv $(VENV)
 	@$(OURS) $(BIN)/python $(LOCK)/requirements.lock
 	@$(OURS) $(BIN)/python $(PIP) --editable .
@@ -73,14 +76,16 @@ lock: $(STAMP)  ## work out the locks anew from pyproject.toml
 	@$(BIN)/$(COMPILE) --no-annotate -c .ci/requirements.lock --group build -o .ci/build.lock
 	@$(BIN)/$(COMPILE) --no-annotate --group tools -o .ci/tools.lock
 
+install: export TMPDIR = $(INSTALLED)/tmp
 install:  ## meridian for this user: ~/.local/bin/meridian
 	$(need_python)
 	@echo "Installing (about half a minute) ..."
+	@$(OURS) rm -rf "$(INSTALLED)/tmp" && mkdir -p "$(INSTALLED)/tmp"
 	@$(OURS) $(PYTHON) -m venv "$(INSTALLED)"
 	@$(OURS) "$(INSTALLED)/bin/python" $(LOCK)/install.lock
-	@$(OURS) backend=$$(mktemp -d) && trap 'rm -rf "$$backend"' EXIT && \
-	"$(INSTALLED)/bin/python" $(LOCK)/build.lock --target "$$backend" && \
-	PYTHONPATH="$$backend" "$(INSTALLED)/bin/python" $(PIP) .
+	@$(OURS) "$(INSTALLED)/bin/python" $(LOCK)/build.lock --target "$(INSTALLED)/tmp/backend"
+	@$(OURS) PYTHONPATH="$(INSTALLED)/tmp/backend" "$(INSTALLED)/bin/python" $(PIP) .
+	@rm -rf "$(INSTALLED)/tmp"
 	@$(OURS) mkdir -p "$(PREFIX)/bin" && ln -sf "$(INSTALLED)/bin/meridian" "$(PREFIX)/bin/meridian"
 	@echo "Installed $(PREFIX)/bin/meridian"
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) exit;; esac; \

@@ -149,7 +149,7 @@ class Reader:
             start = _seek(self._descriptor, "SEEK_DATA", self.position, end)
             if start > self.position:
                 yield LeftOut(start - self.position)
-            piece = os.pread(self._descriptor, _PIECE, start)
+            piece = os.pread(self._descriptor, min(_PIECE, end - start), start)
             # What was read may have become a hole before it was read: then it is none of the job's.
             hole = _seek(self._descriptor, "SEEK_HOLE", start, start + len(piece))
             piece = piece[: hole - start]

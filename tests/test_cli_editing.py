@@ -46,6 +46,24 @@ def versions(person: Person) -> list[str]:
 # --- edit ----------------------------------------------------------------------------------------
 
 
+def test_no_text_is_edited_where_others_could_put_theirs_in_its_place(
+    person: Person, editor: Editor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """su keeps a TMPDIR that is another user's: without a sticky bit they may rename what is in it."""
+    others = tmp_path / "others"
+    others.mkdir()
+    others.chmod(0o777)
+    monkeypatch.setenv("TMPDIR", str(others))
+    editor(f"echo '{person.line('0 1 * * *', 'x').strip()}' > \"$1\"")
+    result = person.types("edit")
+    assert result.exit_code == 1
+    why = f"in {others}: {others}: everybody can write it; set TMPDIR to a folder of your own"
+    assert why in " ".join(result.output.split())
+    assert not person.crontab.exists()
+    others.chmod(0o1777)
+    assert person.types("edit").exit_code == 0
+
+
 def test_a_good_edit_is_saved_the_old_text_kept_and_the_next_runs_said(
     person: Person, editor: Editor
 ) -> None:

@@ -301,3 +301,20 @@ def test_a_folder_that_can_not_be_read_keeps_no_daemon_from_starting(
 
     monkeypatch.setattr(inside, "listed", listed)
     assert outputs.highest(tmp_path) == 7
+
+
+def test_nothing_is_read_behind_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Near the largest size of a file the system refuses that."""
+    path = tmp_path / "1.1.log"
+    path.write_bytes(b"all of it")
+    sizes = []
+    plain = os.pread
+
+    def pread(descriptor: int, size: int, start: int) -> bytes:
+        sizes.append(size)
+        return plain(descriptor, size, start)
+
+    monkeypatch.setattr(os, "pread", pread)
+    with closing(Reader(path)) as reader:
+        assert list(reader.pieces()) == [b"all of it"]
+    assert sizes == [9]

@@ -103,14 +103,14 @@ class Index:
                 archive.addfile(member, io.BytesIO(data))
         return path
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command whose pip knows no index but this one, whatever this machine's does."""
         environment = {name: text for name, text in os.environ.items() if not name.startswith("PIP_")}  # fmt: skip
-        environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.packages), "PIP_CACHE_DIR": str(self.locks / "cache")}  # fmt: skip
+        environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.packages), "PIP_CACHE_DIR": str(self.locks / "cache"), **more}  # fmt: skip
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # fmt: skip
 
-    def installs(self, prefix: Path) -> subprocess.CompletedProcess[str]:
-        return self.run(program("make"), "-s", "install", f"PREFIX={prefix}", f"PYTHON={sys.executable}", f"LOCKS={self.locks}")  # fmt: skip
+    def installs(self, prefix: Path, **more: str) -> subprocess.CompletedProcess[str]:
+        return self.run(program("make"), "-s", "install", f"PREFIX={prefix}", f"PYTHON={sys.executable}", f"LOCKS={self.locks}", **more)  # fmt: skip
 
 
 @pytest.fixture
@@ -122,7 +122,14 @@ def index(tmp_path: Path) -> Index:
 def test_make_install_runs_no_newer_package_and_leaves_no_backend(
     tmp_path: Path, index: Index
 ) -> None:
-    done = index.installs(tmp_path / "p")
+    others = (
+        tmp_path / "others"
+    )  # a TMPDIR that su has kept: what is put there runs as who installs
+    others.mkdir()
+    before = others.stat().st_mtime_ns
+    done = index.installs(tmp_path / "p", TMPDIR=str(others))
+    assert others.stat().st_mtime_ns == before, "nothing ever was in it"
+    assert not (tmp_path / "p/share/meridian/venv/tmp").exists()
     assert not index.witness.exists(), index.witness.read_text()
     assert (done.returncode, done.stderr) == (0, "")
     version = subprocess.run([tmp_path / "p/bin/meridian", "--version"], capture_output=True, text=True, check=True)  # fmt: skip

@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler import report, sources, versions
+from scheduler import report, sources, versions, way
 from scheduler.cli import anchors, given, in_force, show
 from scheduler.clock import RealClock
 from scheduler.coming import coming
@@ -118,7 +118,20 @@ def _starter(places: Places) -> bytes:
 
 
 def _draft(data: bytes) -> Path:
-    descriptor, name = tempfile.mkstemp(prefix="meridian-", suffix=".crontab")  # mode 0600
+    """Return a copy to edit; NotEdited where somebody else could put a text of theirs in its place.
+
+    su keeps a TMPDIR that is another user's.
+    """
+    folder = Path(tempfile.gettempdir())
+    try:
+        os.close(way.opened(folder / "of-meridian", os.geteuid()))
+    except way.Untrusted as doubt:
+        why = f"others could change what is edited in {folder}: {doubt.path}: {doubt.why}"
+        raise NotEdited(f"{why}; set TMPDIR to a folder of your own") from doubt
+    except OSError:
+        pass  # it is not there, nor need it be: the folders on the way to it are what counts
+    # Its mode is 0600.
+    descriptor, name = tempfile.mkstemp(prefix="meridian-", suffix=".crontab", dir=folder)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
     return Path(name)
