@@ -152,13 +152,14 @@ class Floods:
             self._hold_back([each for each in self._next() if self._is_flood(each)])
 
     def _end(self) -> None:
-        """Let all go on, and bound what the loop had left to this thread."""
+        """Let all go on, and bound what the loop, which is over, has left."""
         for _ in range(_ATTEMPTS):
             self._try(partial(self._let_go_on, len(self._stopped)))
             if not self._stopped or self._has_ended.wait(_PAUSE):
                 break
-        for path in list(self.under_way):
+        for path in list(self._watched):
             self._try(partial(self._bound_last, path))
+        self.under_way.clear()
         self._changes.close()
 
     def _next(self) -> list[_Watched]:
@@ -290,7 +291,6 @@ class Floods:
         return size > first
 
     def _bound_last(self, path: Path) -> None:
-        self.under_way.discard(path)
         with suppress(OSError):  # the next daemon looks at it
             self._grew_while_bounded(path)
 
