@@ -99,7 +99,8 @@ class _Systemd(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         said = _said(record)
-        if record.getMessage() == "output":  # a job's own line: nothing stands between its words
+        # A job's own line: nothing stands between its words.
+        if record.getMessage() == "output" and "text" in said:
             text = clean(f"{said['job']}[{said['run']}]: {said['text']}")
             return f"<{_PRIORITY[record.levelno]}>{text}"
         facts = " ".join(f"{name}={_quoted(value)}" for name, value in _facts(record).items())

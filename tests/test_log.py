@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -183,6 +183,14 @@ def test_systemd_reads_the_priority_and_the_facts(level: str, priority: int) -> 
         "systemd", lambda log: getattr(log, level)("failed", job="a", why="no disk", n=None)
     )
     assert line == f'<{priority}>failed job=a why="no disk"\n'
+
+
+def test_what_is_said_of_an_output_is_told_apart_from_what_is_in_it() -> None:
+    facts: dict[str, Any] = {"job": "a", "run": 1}
+    line = logged("systemd", lambda log: log.info("output", **facts, text="b"))
+    assert line == "<6>a[1]: b\n"
+    line = logged("systemd", lambda log: log.warning("output", **facts, why="too fast"))
+    assert line == '<4>output job=a run=1 why="too fast"\n'
 
 
 def test_a_message_without_facts_ends_there() -> None:

@@ -193,9 +193,9 @@ def _floods(style: Format, most: int | None) -> Iterator[Floods | None]:
 
     def tell(output: Path) -> None:
         job, (run, attempt, *_) = output.parent.name, output.stem.split(".")
-        say = "it writes faster than --max-output can be kept to; it is stopped for"
-        say += " moments, and goes on"
-        log.warning("output", job=job, run=int(run), attempt=int(attempt), say=say)
+        why = "it writes faster than --max-output can be kept to"
+        say = f"{why}; it is stopped for moments, and goes on"
+        log.warning("output", job=job, run=int(run), attempt=int(attempt), why=why, say=say)
 
     def broke(error: Exception) -> None:
         trace = "".join(traceback.format_exception(error))
