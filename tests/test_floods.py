@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -188,7 +188,7 @@ def test_who_writes_much_and_not_too_much_is_never_stopped(scene: Scene) -> None
 # --- when something goes wrong on its thread -----------------------------------------------------
 
 
-def wrong(error: type[BaseException], *_: object) -> None:
+def wrong(error: type[BaseException]) -> NoReturn:
     raise error
 
 
@@ -254,15 +254,9 @@ def test_who_cannot_be_told_to_go_on_for_want_of_descriptors_is_told_later(scene
     scene.broken.clear()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_nobody_stays_stopped_when_the_thread_dies(scene: Scene) -> None:
-    scene.floods._let_go_on = partial(wrong, SystemExit)  # type: ignore[method-assign]  # once
-    ended = scene.floods._end
-
-    def end() -> None:
-        del scene.floods._let_go_on
-        ended()
-
-    scene.floods._end = end  # type: ignore[method-assign]
+    scene.floods._next = partial(wrong, SystemExit)  # type: ignore[method-assign]  # as a real one
     _, pid = stopped(scene)
     eventually(lambda: state(pid) != "T")
 
