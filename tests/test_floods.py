@@ -375,3 +375,34 @@ def test_a_daemon_with_several_floods_keeps_its_disk_and_says_who_they_are(perso
     assert "it writes faster than --max-output can be kept to" in said[0]
     for path in paths:
         assert room(path) <= MOST + 2 * path.stat().st_blksize, "in the end it is bounded as any"
+
+
+TELLING = """
+import threading, time
+from scheduler import inside
+from scheduler.cli import app
+
+class Told(dict):
+    def __delitem__(self, key):
+        time.sleep(0.2)  # in which a thread that has ended is gone
+        print([each.name for each in threading.enumerate()], flush=True)
+        super().__delitem__(key)
+
+inside._kept = Told()
+app()
+"""
+
+
+@pytest.mark.e2e
+def test_a_daemon_bounds_nothing_any_more_when_it_lets_go_of_its_folder(person: Person) -> None:
+    """The number of its descriptor may be another file's by then."""
+    words = [sys.executable, "-c", TELLING, "run", person.file("@reboot touch ran\n")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=person.home) as process:
+        try:
+            eventually(lambda: any((person.state / "outputs").glob("*/*.log")))
+        finally:
+            process.terminate()
+            told = process.communicate(timeout=60)[0].decode().splitlines()
+    assert process.returncode == 0
+    assert told != []
+    assert not [line for line in told if "floods" in line]
