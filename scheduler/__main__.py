@@ -1,7 +1,7 @@
 """The command `meridian`, which `python -m scheduler` is too; its word where memory is short.
 
-Then libraries may fail to be mapped, and C code fail without an error: hence ImportError and
-SystemError, which are raised on where memory is not limited.
+Then libraries may fail to be mapped, a folder to be listed (ENOMEM), and C code fail without an
+error: hence ImportError, OSError and SystemError, which are raised on where that is not the cause.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from scheduler.own_limits import end_without_memory
 
 try:
     from scheduler.cli import main as command_line
-except (MemoryError, ImportError, SystemError) as error:
+except (MemoryError, ImportError, SystemError, OSError) as error:
     end_without_memory(error)
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     """Run the command line; where it gets no memory, say so in one line, exit status 1."""
     try:
         command_line()
-    except (MemoryError, ImportError, SystemError) as error:
+    except (MemoryError, ImportError, SystemError, OSError) as error:
         end_without_memory(error)
 
 

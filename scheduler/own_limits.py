@@ -5,6 +5,7 @@ See getrlimit(2). Both can be raised while a daemon runs, by prlimit(1).
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import sys
@@ -31,7 +32,7 @@ def of_files() -> str:
     return f"no file of this process may have more than {soft:,} bytes (`ulimit -f`)"
 
 
-def end_without_memory(error: MemoryError | ImportError | SystemError) -> NoReturn:
+def end_without_memory(error: MemoryError | ImportError | SystemError | OSError) -> NoReturn:
     """Say that Meridian needs more memory than it gets, and end; what has another cause is raised.
 
     So is that there is no such module: that is no shortage, whatever limits the memory.
@@ -39,7 +40,8 @@ def end_without_memory(error: MemoryError | ImportError | SystemError) -> NoRetu
     """
     told = of_memory()
     is_missing = isinstance(error, ModuleNotFoundError)
-    if is_missing or not (told or isinstance(error, MemoryError)):
+    is_another = isinstance(error, OSError) and error.errno != errno.ENOMEM
+    if is_missing or is_another or not (told or isinstance(error, MemoryError)):
         raise error
     told = told or "the system has none to give"
     more = f" ({error})" if isinstance(error, ImportError) else ""

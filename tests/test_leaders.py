@@ -158,9 +158,7 @@ def test_descriptors_are_left_for_what_is_to_start() -> None:
     """Hundreds of jobs must not take them all, nor find another limit than the daemon was given."""
     leaders = Leaders(Processes())
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    soft = lowest_free + 12
+    soft = max(open_ones()) + 16
     with ExitStack() as stack:
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, limits[1]))

@@ -283,7 +283,7 @@ def test_no_copier_and_no_descriptor_is_left(stage: Stage) -> None:
     before = _descriptors()
     for _ in range(5):
         stage.run("echo a > /dev/stderr")
-    assert _descriptors() == before
+    assert _descriptors() <= before, "fewer, where another test's are closed meanwhile"
     until(lambda: stage.spawner.ended() == [] and not _children())
     assert not stage.spawner.is_settling()
 

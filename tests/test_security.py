@@ -199,13 +199,16 @@ def test_with_a_umask_of_000_nothing_that_is_made_can_be_written_by_others(
         ("edit",),
         ("remove", "--yes"),
         ("edit",),
-        ("--install-completion",),
     )
     for words in typed:
         with person.starts(*words, umask=0) as command:
             assert command.communicate()[1] == b"", words
         assert command.returncode == 0, words
         assert writable(home) == [], words
+    in_shell = ("bash", "-c", '"$@"; exit $?', "bash", sys.executable, "-m", "scheduler")
+    completes = (*in_shell, "--install-completion")  # it asks which shell it is called from
+    done = subprocess.run(completes, umask=0, capture_output=True, check=False)
+    assert (done.returncode, done.stderr, writable(home)) == (0, b"", [])
     assert (home / ".local/state/x/y/versions").is_dir()
     command_line = (
         sys.executable,
