@@ -162,7 +162,7 @@ def test_a_weekday_is_the_nearest_such_time(
         at
         for days in range(-9, 10)
         for day in [now.astimezone(BERLIN).date() + timedelta(days=days)]
-        for at in [datetime.combine(day, time.replace(second=0, microsecond=0), BERLIN)]
+        for at in [datetime.combine(day, time.replace(second=0, microsecond=0, fold=0), BERLIN)]
         if day.weekday() == weekday
     ]
     earlier = [at for at in such if at.astimezone(UTC) <= now]

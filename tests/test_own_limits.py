@@ -117,10 +117,9 @@ def test_a_daemon_that_gets_no_more_memory_says_so_and_goes_on_when_it_does(
     person.file(JOB + more)
     daemon.send_signal(signal.SIGHUP)
     told = heard(daemon, "memory")[-1]["error"]
-    assert told == (
-        "there was no memory to do what a signal asked for: "
-        "this process may use 1 MB (`ulimit -d 1024`); it is tried again"
-    )
+    # Which step is the first to lack memory depends on when the signal comes in the minute.
+    assert told.startswith("there was no memory to ")
+    assert told.endswith(": this process may use 1 MB (`ulimit -d 1024`); it is tried again")
     limit(daemon, resource.RLIMIT_DATA, UNLIMITED)
     assert heard(daemon, "crontabs")[-1]["entries"] == 30_002
     assert person.types("trigger", "job").exit_code == 0
