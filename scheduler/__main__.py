@@ -6,7 +6,7 @@ error: hence ImportError, OSError and SystemError, which are raised on where tha
 
 from __future__ import annotations
 
-from scheduler.own_limits import end_without_memory
+from scheduler.system.own_limits import end_without_memory
 
 try:
     from scheduler.cli import main as command_line

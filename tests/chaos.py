@@ -20,14 +20,14 @@ from zoneinfo import ZoneInfo
 
 from faketime import environment, sweep
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from scheduler.backlog import Backlog
-    from scheduler.record import OpenRun, RunRow
+    from scheduler.journal.record import OpenRun, RunRow
+    from scheduler.schedule.backlog import Backlog
 
 MINUTE = timedelta(minutes=1)
 SPEED = 120  # at which a minute takes half a second

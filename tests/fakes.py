@@ -21,20 +21,20 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Literal
 
-from scheduler.clock import since_boot
+from scheduler.daemon.virtual import VirtualClock
 from scheduler.model import Exited, NotStarted, Signalled
-from scheduler.process import Ended, Launch
-from scheduler.virtual import VirtualClock
+from scheduler.process.process import Ended, Launch
+from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from scheduler.clock import Clock
     from scheduler.model import Attempt, Entry, Limit
-    from scheduler.proc import Process
-    from scheduler.process import Spawner
+    from scheduler.process.proc import Process
+    from scheduler.process.process import Spawner
+    from scheduler.system.clock import Clock
 
 _WELL = Exited(0)
 _TERMINATED = Signalled(int(signal.SIGTERM))

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scheduler.errors import JournalError
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scheduler.tick import Jump
+    from scheduler.schedule.tick import Jump
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 SPEED = 120  # at which a minute takes half a second

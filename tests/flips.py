@@ -24,12 +24,12 @@ from fakes import Act, FakeClock, FakeSpawner
 from world import Killed as KilledNow
 from world import World, line, shown, when
 
-from scheduler import highwater
-from scheduler.journal import Journal
-from scheduler.log import open_log
+from scheduler.journal import highwater
+from scheduler.journal.journal import Journal
+from scheduler.journal.renewal import Renewal
 from scheduler.model import Exited, Overlap
 from scheduler.protocol import Pause, Trigger
-from scheduler.renewal import Renewal
+from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
     import random
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from fakes import Launched
 
     from scheduler.model import Attempt, Entry, NotStarted
-    from scheduler.process import Launch
+    from scheduler.process.process import Launch
 
 PAGE = 4096
 BOOT = "b7a7f2f4-5a1e-4f0c-9d3b-6f2f0c7e8a11"

@@ -7,8 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from scheduler import control
 from scheduler.protocol import Refused, Reply, Request, Status
+from scheduler.system import control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ import pytest
 from fakes import Act
 from world import World, line, when
 
-from scheduler.answer import answer, misses
-from scheduler.cli.asking import known_of
-from scheduler.expression import parse
+from scheduler.cli.answer import answer, misses
+from scheduler.cli.commands.asking import known_of
 from scheduler.model import Attempt, Exited, Expression, Limit, Signalled
+from scheduler.schedule.expression import parse
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FAILS = Act(outcome=Exited(3))

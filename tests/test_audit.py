@@ -13,11 +13,11 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import dates
-from scheduler import expression as expressions
-from scheduler.audit import FIRST_YEAR, LAST_YEAR, Change, Finding, audit, changes, finding
-from scheduler.due import is_due
 from scheduler.model import Entry, Expression
+from scheduler.schedule import dates
+from scheduler.schedule import expression as expressions
+from scheduler.schedule.audit import FIRST_YEAR, LAST_YEAR, Change, Finding, audit, changes, finding
+from scheduler.schedule.due import is_due
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

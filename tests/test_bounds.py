@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import FakeClock, utc
 
-from scheduler import bounds as bounds_module
-from scheduler import outputs
-from scheduler.bounds import Bounds
-from scheduler.floods import Floods
-from scheduler.launches import output_of
 from scheduler.model import Attempt, Run
-from scheduler.outputs import Bounded
+from scheduler.process import outputs
+from scheduler.process.floods import Floods
+from scheduler.process.outputs import Bounded
+from scheduler.runs import bounds as bounds_module
+from scheduler.runs.bounds import Bounds
+from scheduler.runs.launches import output_of
 
 if TYPE_CHECKING:
     from pathlib import Path

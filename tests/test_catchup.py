@@ -11,7 +11,8 @@ from fakes import utc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.catchup import (
+from scheduler.model import Catchup, Entry, Reason, Reboot, Settings
+from scheduler.schedule.catchup import (
     Account,
     Gap,
     LeftOut,
@@ -22,9 +23,8 @@ from scheduler.catchup import (
     own_start,
     starts,
 )
-from scheduler.expression import parse
-from scheduler.model import Catchup, Entry, Reason, Reboot, Settings
-from scheduler.timetable import Timetable
+from scheduler.schedule.expression import parse
+from scheduler.schedule.timetable import Timetable
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC_ZONE = ZoneInfo("UTC")

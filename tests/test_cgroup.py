@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import cgroup
-from scheduler.cgroup import Groups
+from scheduler.process import cgroup
+from scheduler.process.cgroup import Groups
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.clock import RealClock
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import Reason
+from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
     from conftest import Person

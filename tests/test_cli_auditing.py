@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scheduler.clock import RealClock
+from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
     from conftest import Person

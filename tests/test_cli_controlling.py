@@ -16,8 +16,7 @@ import typer.main
 from standin import StandIn
 
 from scheduler.cli import app, completing
-from scheduler.clock import RealClock
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import State
 from scheduler.protocol import (
     Kill,
@@ -30,6 +29,7 @@ from scheduler.protocol import (
     Status,
     Trigger,
 )
+from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from standin import STATUS, StandIn
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.protocol import Refused, Status
 
 if TYPE_CHECKING:

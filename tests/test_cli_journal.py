@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import utc
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

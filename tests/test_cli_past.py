@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import TICKS
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import Ending, Exited, Limit, Reason, Signalled, State
-from scheduler.tick import Era, Jump, JumpKind, Verdict
+from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from conftest import Person

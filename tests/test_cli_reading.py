@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler.clock import RealClock
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import Paused, Reason, State
-from scheduler.tick import minute_of
+from scheduler.schedule.tick import minute_of
+from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
     from pathlib import Path

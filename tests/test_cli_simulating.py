@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import utc
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import Ending, Exited, State
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.text import Text
 from standin import STATUS, StandIn
 
-from scheduler import control
 from scheduler.cli import given
-from scheduler.cli.statusing import _screen
-from scheduler.clock import RealClock
-from scheduler.journal import Journal
+from scheduler.cli.commands.statusing import _screen
+from scheduler.journal.journal import Journal
 from scheduler.model import Ending, Exited, Reason, State
 from scheduler.protocol import Refused, Status
+from scheduler.system import control
+from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

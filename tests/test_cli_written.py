@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import clock, lock, outputs
-from scheduler.cli.written import PATIENCE
-from scheduler.journal import Journal
+from scheduler.cli.commands.written import PATIENCE
+from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Reason, Run, State
-from scheduler.proc import PROC, Processes
+from scheduler.process import outputs
+from scheduler.process.proc import PROC, Processes
+from scheduler.system import clock, lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import FakeClock, utc
 
-from scheduler import clock as clocks
-from scheduler.clock import Clock, RealClock, boot_id
+from scheduler.system import clock as clocks
+from scheduler.system.clock import Clock, RealClock, boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

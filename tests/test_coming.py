@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from world import UTC_ZONE
 
-from scheduler import expression
-from scheduler.coming import NOT_BEGUN, NOT_KNOWN, coming, first_instants
 from scheduler.model import Entry
-from scheduler.timetable import Timetable
+from scheduler.schedule import expression
+from scheduler.schedule.coming import NOT_BEGUN, NOT_KNOWN, coming, first_instants
+from scheduler.schedule.timetable import Timetable
 
 NOON = utc(2027, 3, 1, 12)
 MINUTE = timedelta(minutes=1)

@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scheduler import control, protocol
+from scheduler import protocol
 from scheduler.errors import MeridianError, NoAnswer, NoDaemon, NoSocket
 from scheduler.protocol import Kill, Refused, Reload, Reply, Request, Retry, Status, Trigger
+from scheduler.system import control
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator

@@ -15,14 +15,15 @@ from fakes import Act
 from standin import STATUS
 from world import Asked, line, when
 
-from scheduler import control, protocol, replies
-from scheduler.backlog import of_missed
+from scheduler import protocol, replies
+from scheduler.cli.commands.running import _Introduced
 from scheduler.cli.library import Files
-from scheduler.cli.running import _Introduced
 from scheduler.model import Exited
-from scheduler.places import Places
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
-from scheduler.sources import Reading
+from scheduler.schedule.backlog import of_missed
+from scheduler.system import control
+from scheduler.system.places import Places
+from scheduler.system.sources import Reading
 
 if TYPE_CHECKING:
     from scheduler.protocol import Reply, Request

@@ -11,10 +11,10 @@ from fakes import utc
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scheduler.counting import nth_last, number
-from scheduler.expression import parse
 from scheduler.model import Entry, Reboot
-from scheduler.timetable import Timetable
+from scheduler.schedule.counting import nth_last, number
+from scheduler.schedule.expression import parse
+from scheduler.schedule.timetable import Timetable
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

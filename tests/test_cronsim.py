@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_due import UTC_ZONE, comes, due, expression
 
-from scheduler.due import following, preceding
 from scheduler.errors import BadValue
-from scheduler.expression import parse
+from scheduler.schedule.due import following, preceding
+from scheduler.schedule.expression import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

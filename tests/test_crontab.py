@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scheduler import crontab, lines, remarks, report
+from scheduler.crontab import crontab, lines, remarks, report
 from scheduler.model import Crontab, Entry, Expression, Overlap, Severity
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from fakes import Act
 from world import UTC_ZONE, World, line, when
 
 from scheduler.model import Exited, Limit, NotStarted, Overlap, Signalled, State
-from scheduler.tick import LAST_DAY
+from scheduler.schedule.tick import LAST_DAY
 
 FAILS = Act(outcome=Exited(1))
 EVERY_MINUTE = "* * * * *"

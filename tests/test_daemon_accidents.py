@@ -14,11 +14,11 @@ import pytest
 from fakes import Act, FakeClock
 from world import Frail, Shelf, World, line, when
 
+from scheduler.daemon.herald import Herald
 from scheduler.errors import JournalError
-from scheduler.herald import Herald
-from scheduler.ledger import Ledger
-from scheduler.log import open_log
 from scheduler.model import Exited, NotStarted
+from scheduler.runs.ledger import Ledger
+from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable

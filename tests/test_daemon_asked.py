@@ -8,14 +8,14 @@ import pytest
 from fakes import Act, FakeSpawner
 from world import Asked, Frail, line, when
 
-from scheduler import desk
+from scheduler.daemon import desk
 from scheduler.errors import JournalError
 from scheduler.model import Exited
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
-from scheduler.runs import Runs
+from scheduler.runs.runs import Runs
 
 if TYPE_CHECKING:
-    from scheduler.journal import RunRow
+    from scheduler.journal.journal import RunRow
     from scheduler.model import Run
     from scheduler.protocol import Reply, Request
 

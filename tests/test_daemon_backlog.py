@@ -10,15 +10,15 @@ import pytest
 from fakes import Act
 from world import Asked, Frail, Killed, World, line, shown, when
 
-from scheduler.backfill import Backfill
 from scheduler.errors import JournalError
 from scheduler.model import Exited
 from scheduler.protocol import Pause, Resume, Status
+from scheduler.runs.backfill import Backfill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scheduler.backlog import Backlog
+    from scheduler.schedule.backlog import Backlog
 
 EVERY_MINUTE = "* * * * *"
 TENS = "*/10 * * * *"

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scheduler import salvage, sql
-from scheduler.backlog import Backlog
 from scheduler.cli import rows
 from scheduler.errors import JournalDamaged, JournalError
-from scheduler.journal import Journal
+from scheduler.journal import salvage, sql
+from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Limit, Paused, Reason, Run, State
-from scheduler.tick import Era, Jump, JumpKind, Verdict
+from scheduler.schedule.backlog import Backlog
+from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

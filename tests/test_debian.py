@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import debian_crontabs
 import pytest
 
-from scheduler import crontab, zonedata
+from scheduler.crontab import crontab
 from scheduler.model import Crontab, Entry, Severity
+from scheduler.schedule import zonedata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import crontab, delay
+from scheduler.crontab import crontab
 from scheduler.model import Settings
+from scheduler.schedule import delay
 
 NAMES = st.text("abcdefghij-", min_size=1, max_size=20)
 

@@ -19,7 +19,7 @@ import pytest
 from machine import MARK, Machine
 
 from scheduler.cli.rows import of_run
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

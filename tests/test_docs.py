@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import typer.main
 
-from scheduler import crontab, settings
 from scheduler.cli import app
+from scheduler.crontab import crontab, settings
 from scheduler.model import Settings
 
 if TYPE_CHECKING:

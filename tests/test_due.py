@@ -14,10 +14,10 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.dates import comes as comes_at_all
-from scheduler.due import Instant, following, is_due, preceding
-from scheduler.expression import parse
 from scheduler.model import Expression
+from scheduler.schedule.dates import comes as comes_at_all
+from scheduler.schedule.due import Instant, following, is_due, preceding
+from scheduler.schedule.expression import parse
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

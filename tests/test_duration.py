@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import duration
 from scheduler.errors import BadValue
+from scheduler.schedule import duration
 
 
 @pytest.mark.parametrize(

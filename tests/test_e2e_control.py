@@ -13,9 +13,9 @@ import pytest
 from heard import heard
 from users import until
 
-from scheduler import control
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import Refused, Status
+from scheduler.system import control
 
 if TYPE_CHECKING:
     import subprocess

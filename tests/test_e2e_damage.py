@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from test_e2e import by_rename, clear_of_the_minute, is_alive, meridian, no_job_left, running, until
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import State
 
 if TYPE_CHECKING:

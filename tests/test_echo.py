@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from heard import heard
 
-from scheduler.echo import _AT_ONCE, _BEHIND, Echo
-from scheduler.launches import output_of
-from scheduler.log import open_log
 from scheduler.model import Attempt, Run
+from scheduler.runs.echo import _AT_ONCE, _BEHIND, Echo
+from scheduler.runs.launches import output_of
+from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from conftest import Person
 
-    from scheduler.log import Format
+    from scheduler.system.log import Format
 
 SOON = 30.0
 START = datetime(2027, 3, 1, 12, tzinfo=UTC)

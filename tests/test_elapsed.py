@@ -11,12 +11,12 @@ from fakes import TICKS, Act, FakeClock, FakeSpawner, utc
 from world import World, line, when
 
 from scheduler.cli.run_view import took, waits
-from scheduler.clock import RealClock, since_boot
 from scheduler.model import Exited
-from scheduler.proc import Processes, apart
+from scheduler.process.proc import Processes, apart
+from scheduler.system.clock import RealClock, since_boot
 
 if TYPE_CHECKING:
-    from scheduler.record import RunRow
+    from scheduler.journal.record import RunRow
 
 NOON = "0 12 * * *"
 

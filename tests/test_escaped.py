@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scheduler import marks
 from scheduler.model import Attempt, Entry, Reboot, Run
-from scheduler.proc import Process, Processes
-from scheduler.process import RealSpawner
-from scheduler.zonedata import UTC_ZONE
+from scheduler.process import marks
+from scheduler.process.proc import Process, Processes
+from scheduler.process.process import RealSpawner
+from scheduler.schedule.zonedata import UTC_ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,8 @@ import pytest
 from fakes import utc
 
 from scheduler.cli.events import Telling
+from scheduler.daemon.story import Event, EventKind
 from scheduler.model import Entry, Reboot
-from scheduler.story import Event, EventKind
 
 START = utc(2027, 3, 1, 12)
 DAY = timedelta(days=1)

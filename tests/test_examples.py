@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler import crontab
+from scheduler.crontab import crontab
 from scheduler.model import Entry, Expression
 
 EXAMPLES = Path(__file__).parent.parent / "crontabs"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import expression
-from scheduler.explain import explain
+from scheduler.schedule import expression
+from scheduler.schedule.explain import explain
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import dates, doubts, expression
-from scheduler.due import following
+from scheduler.crontab import doubts
 from scheduler.errors import BadValue
-from scheduler.fields import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEKDAY, Field
 from scheduler.model import Every, Expression, Reboot
+from scheduler.schedule import dates, expression
+from scheduler.schedule.due import following
+from scheduler.schedule.fields import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEKDAY, Field
 
 
 def five_fields(text: str, *, job: str = "job", salt: str = "salt") -> Expression:

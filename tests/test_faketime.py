@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from faketime import LIBRARY, MINUTE, Ran, Warped
 
-from scheduler.tick import Jump, JumpKind, Verdict
+from scheduler.schedule.tick import Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from scheduler.floods import OVER, Floods
-from scheduler.proc import Process, Processes
+from scheduler.process.floods import OVER, Floods
+from scheduler.process.proc import Process, Processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -379,7 +379,7 @@ def test_a_daemon_with_several_floods_keeps_its_disk_and_says_who_they_are(perso
 
 TELLING = """
 import threading, time
-from scheduler import inside
+from scheduler.system import inside
 from scheduler.cli import app
 
 class Told(dict):

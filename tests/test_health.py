@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from standin import STATUS
 
-from scheduler import health, minutes, replies
-from scheduler.health import Finding, Level, Trouble
+from scheduler import replies
+from scheduler.cli import health
+from scheduler.cli.health import Finding, Level, Trouble
+from scheduler.daemon import minutes
 
 NOW = datetime(2027, 3, 28, 1, 1, 30, tzinfo=UTC)  # 90 s after the last minute handled
 WELL = replies.of_status(STATUS)

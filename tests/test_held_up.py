@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from faketime import MINUTE, Warped
 
-from scheduler import control, protocol
-from scheduler.clock import Alarm
+from scheduler import protocol
+from scheduler.daemon.watchdog import Watchdog
+from scheduler.process.survivors import TAG
 from scheduler.protocol import Refused, Reload, Reply, Request, Status, Trigger
-from scheduler.survivors import TAG
-from scheduler.watchdog import Watchdog
+from scheduler.system import control
+from scheduler.system.clock import Alarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

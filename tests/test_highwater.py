@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import highwater
 from scheduler.errors import JournalDamaged
-from scheduler.highwater import HighWater
-from scheduler.in_place import InPlace
-from scheduler.journal import Journal
+from scheduler.journal import highwater
+from scheduler.journal.highwater import HighWater
+from scheduler.journal.in_place import InPlace
+from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

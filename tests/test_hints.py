@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler import crontab, expression, nicknames, values
+from scheduler.crontab import crontab, values
 from scheduler.errors import BadValue
 from scheduler.model import Expression, Problem
-from scheduler.spacing import mistake
+from scheduler.schedule import expression, nicknames
+from scheduler.schedule.spacing import mistake
 
 
 def problem(line: str, *, system: bool = False) -> Problem:

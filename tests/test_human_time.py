@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import human_time
+from scheduler.cli import human_time
 from scheduler.errors import BadValue
 
 BERLIN = ZoneInfo("Europe/Berlin")

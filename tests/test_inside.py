@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import inside
+from scheduler.system import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

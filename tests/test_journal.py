@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import sql
 from scheduler.errors import JournalError
-from scheduler.journal import AttemptRow, Journal, OpenRun
+from scheduler.journal import sql
+from scheduler.journal.journal import AttemptRow, Journal, OpenRun
+from scheduler.journal.record import whole
 from scheduler.model import (
     Attempt,
     Ending,
@@ -27,8 +28,7 @@ from scheduler.model import (
     State,
     TimedOut,
 )
-from scheduler.record import whole
-from scheduler.tick import Era, Jump, JumpKind, Verdict
+from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -817,7 +817,7 @@ def test_each_statement_has_a_sentence_and_is_one_statement() -> None:
 
 
 def test_each_statement_of_the_file_is_found() -> None:
-    text = files("scheduler.sql").joinpath("statements.sql").read_text()
+    text = files("scheduler.journal.sql").joinpath("statements.sql").read_text()
     assert text.count("-- name:") == len(sql.statements())
     assert text.count(";\n") == len(sql.statements())
 
@@ -829,7 +829,9 @@ def test_each_statement_is_used(journal: Journal) -> None:
 
 
 def test_the_migrations_count_from_one_without_a_gap_and_none_has_anothers_number() -> None:
-    scripts = [file.name for file in files("scheduler.sql").iterdir() if file.name[0].isdigit()]
+    scripts = [
+        file.name for file in files("scheduler.journal.sql").iterdir() if file.name[0].isdigit()
+    ]
     assert sorted(int(name[:4]) for name in scripts) == list(range(1, len(scripts) + 1))
     assert list(sql.migrations()) == list(range(1, len(scripts) + 1))
 

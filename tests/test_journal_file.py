@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import database, inside, sql
 from scheduler.errors import JournalDamaged, JournalError
-from scheduler.journal import Journal
+from scheduler.journal import database, sql
+from scheduler.journal.journal import Journal
 from scheduler.model import Reason, Run, State
+from scheduler.system import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
 def test_what_was_claimed_is_there_after_a_kill(path: Path) -> None:
     writer = (
         "import os, signal, sys, pathlib, datetime\n"
-        "from scheduler.journal import Journal\n"
+        "from scheduler.journal.journal import Journal\n"
         "journal = Journal.open(pathlib.Path(sys.argv[1]))\n"
         "noon = datetime.datetime(2027, 3, 1, 12, tzinfo=datetime.UTC)\n"
         "run = journal.claim('backup', noon, 'UTC')\n"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import crontab
-from scheduler.last_good import Merged, merge
+from scheduler.crontab import crontab
+from scheduler.crontab.last_good import Merged, merge
 from scheduler.model import Crontab
 
 if TYPE_CHECKING:

@@ -244,8 +244,8 @@ def module(text: str, name: str = "due") -> Module:
     ("text", "expected"),
     [
         ("from scheduler.model import Entry", {"model"}),
-        ("from scheduler import due, tick", {"due", "tick"}),
-        ("import scheduler.due", {"due"}),
+        ("from scheduler.schedule import due, tick", {"due", "tick"}),
+        ("import scheduler.schedule.due", {"due"}),
         ("from scheduler.cli import show", {"cli.show"}),
         ("from scheduler.cli import main", {"cli"}),
         ("if TYPE_CHECKING:\n    from scheduler.model import Entry", {"model"}),

@@ -18,11 +18,11 @@ import pytest
 from fakes import utc
 from parts import program
 
-from scheduler import limiter, limits
-from scheduler.limiter import Limiter, look_for
 from scheduler.model import Attempt, Entry, Exited, Limit, NotStarted, Reboot, Run, Settings
 from scheduler.model import Signalled as Sig
-from scheduler.process import Ended, RealSpawner
+from scheduler.process import limiter, limits
+from scheduler.process.limiter import Limiter, look_for
+from scheduler.process.process import Ended, RealSpawner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -465,7 +465,7 @@ def test_a_limit_below_what_a_shell_needs_says_so(
 IN_A_PROCESS = """
 import os, resource, sys
 from pathlib import Path
-from scheduler.limiter import Limiter
+from scheduler.process.limiter import Limiter
 from scheduler.model import Settings
 {before}
 found = Limiter().prepare(Settings(nice=int(sys.argv[1])), None, {{}})

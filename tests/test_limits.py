@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import limits
 from scheduler.model import Exited, Limit, Settings, Signalled
+from scheduler.process import limits
 
 if TYPE_CHECKING:
     from scheduler.model import Outcome

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from zonefiles import DAMAGES, moved, put
 
-from scheduler import localzone, sources, zonedata
 from scheduler.cli import library
 from scheduler.cli.given import how
-from scheduler.localzone import machine_zone, zone_stamp
-from scheduler.places import places
+from scheduler.schedule import zonedata
+from scheduler.system import localzone, sources
+from scheduler.system.localzone import machine_zone, zone_stamp
+from scheduler.system.places import places
 
 
 def known(name: str) -> bytes:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.log import Fact, Format, Log, open_log
+from scheduler.system.log import Fact, Format, Log, open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from fakes import utc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import marks
 from scheduler.model import Attempt, Entry, Reboot, Run
+from scheduler.process import marks
 
 MARKED = {
     b"CRON_JOB": b"backup",

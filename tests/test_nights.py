@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 from fakes import FakeClock
 from world import World, line
 
-from scheduler.tick import Verdict
+from scheduler.schedule.tick import Verdict
 
 if TYPE_CHECKING:
-    from scheduler.journal import RunRow
+    from scheduler.journal.journal import RunRow
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAYS = {"spring": "2027-03-28", "autumn": "2027-10-31"}

@@ -20,9 +20,9 @@ from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 from jeepney.wrappers import unwrap_msg
 
-from scheduler import notify as module
 from scheduler.errors import NotifyError
-from scheduler.notify import OSASCRIPT, TEXT_LIMIT, TITLE_LIMIT, notify
+from scheduler.system import notify as module
+from scheduler.system.notify import OSASCRIPT, TEXT_LIMIT, TITLE_LIMIT, notify
 
 NOWHERE = Path("/nonexistent/tty")
 
@@ -226,7 +226,7 @@ def test_a_full_device_is_said() -> None:
 
 ALONE = (
     "import fcntl, termios\n"
-    "from scheduler.notify import notify\n"
+    "from scheduler.system.notify import notify\n"
     "{before}\n"
     "from pathlib import Path\n"
     "devices = Path({devices!r})\n"

@@ -18,11 +18,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Ending, Entry, Exited, Reboot, Run, State
-from scheduler.output_guard import Means, names_own_streams, open_output
-from scheduler.outputs import there
-from scheduler.process import Ended, Launch, RealSpawner
+from scheduler.process.output_guard import Means, names_own_streams, open_output
+from scheduler.process.outputs import there
+from scheduler.process.process import Ended, Launch, RealSpawner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import inside, outputs
-from scheduler.launches import output_of
 from scheduler.model import Attempt, Run
-from scheduler.outputs import Bounded, LeftOut, Reader
+from scheduler.process import outputs
+from scheduler.process.outputs import Bounded, LeftOut, Reader
+from scheduler.runs.launches import output_of
+from scheduler.system import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

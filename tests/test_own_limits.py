@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from heard import heard
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.model import Run
-from scheduler.pending import Pending, PendingRuns, PutOff, Retry
+from scheduler.runs.pending import Pending, PendingRuns, PutOff, Retry
 
 NOON = utc(2027, 1, 1, 12)
 

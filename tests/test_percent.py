@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import lines
-from scheduler.percent import doubt, still_open
+from scheduler.crontab import lines
+from scheduler.crontab.percent import doubt, still_open
 
 
 def found(text: str) -> str:

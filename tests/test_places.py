@@ -9,9 +9,9 @@ import pytest
 from platformdirs.macos import MacOS
 from users import OTHER
 
-from scheduler import places as module
 from scheduler.errors import MeridianError
-from scheduler.places import astray, make_private, places, salt
+from scheduler.system import places as module
+from scheduler.system.places import astray, make_private, places, salt
 
 USER = 1000
 ME = os.geteuid()

@@ -26,12 +26,13 @@ from fakes import Act, FakeClock, FakeSpawner, utc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler import inside, marks
-from scheduler.marks import scheduled
 from scheduler.model import Attempt, Entry, Exited, NotStarted, Reboot, Run, Signalled
-from scheduler.output_guard import open_output
-from scheduler.process import Ended, Launch, RealSpawner, Spawner, default_signals
-from scheduler.survivors import TAG, is_held
+from scheduler.process import marks
+from scheduler.process.marks import scheduled
+from scheduler.process.output_guard import open_output
+from scheduler.process.process import Ended, Launch, RealSpawner, Spawner, default_signals
+from scheduler.process.survivors import TAG, is_held
+from scheduler.system import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -612,7 +613,7 @@ IN_ASCII = """
     from pathlib import Path
     from zoneinfo import ZoneInfo
     from scheduler.model import Attempt, Entry, Reboot, Run
-    from scheduler.process import RealSpawner, default_signals
+    from scheduler.process.process import RealSpawner, default_signals
     from datetime import datetime, UTC
     assert {check}
     default_signals()
@@ -1024,7 +1025,7 @@ KILLED = """
     from pathlib import Path
     from zoneinfo import ZoneInfo
     from scheduler.model import Attempt, Entry, Reboot, Run
-    from scheduler.process import RealSpawner
+    from scheduler.process.process import RealSpawner
     from datetime import datetime, UTC
     folder, job, *commands = sys.argv[1:]
     spawner = RealSpawner(os.environ, folder, "ada")

@@ -15,19 +15,21 @@ import pytest
 from fakes import FakeClock
 from world import World, line, when
 
-from scheduler import inside, outputs, pruning
 from scheduler.errors import JournalError
-from scheduler.journal import Journal
-from scheduler.launches import output_of
+from scheduler.journal import pruning
+from scheduler.journal.journal import Journal
+from scheduler.journal.pruning import Pruning
+from scheduler.journal.retention import Retention
 from scheduler.model import Attempt, Ending, Exited, Reason, Run, State
-from scheduler.pruning import Pruning
-from scheduler.retention import Retention
-from scheduler.tick import Jump, JumpKind, Verdict
+from scheduler.process import outputs
+from scheduler.runs.launches import output_of
+from scheduler.schedule.tick import Jump, JumpKind, Verdict
+from scheduler.system import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scheduler.outputs import Found
+    from scheduler.process.outputs import Found
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -23,12 +23,12 @@ from world import Careful, Frail, Killed, World, line
 from scheduler.errors import JournalError
 from scheduler.model import Catchup, Exited, NotStarted, Overlap, Reason, Signalled
 from scheduler.protocol import Kill, Pause, Reload, Resume, Retry, Status, Trigger
-from scheduler.tick import era_of
+from scheduler.schedule.tick import era_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scheduler.process import Launch
+    from scheduler.process.process import Launch
     from scheduler.protocol import Request
 
 MINUTE = timedelta(minutes=1)

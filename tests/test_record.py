@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import decoding, record
+from scheduler.journal import decoding, record
 from scheduler.model import Exited, Limit, Lost, NotStarted, Outcome, Signalled, State, TimedOut
 
 OUTCOMES = st.one_of(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.fields import shortened
 from scheduler.redact import Screen, clean, quoted, screened
+from scheduler.schedule.fields import shortened
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,18 @@ import pytest
 from fakes import Act, FakeClock, FakeSpawner
 from world import Frail, World, line
 
-from scheduler import inside, sql
 from scheduler.errors import JournalDamaged, MeridianError
-from scheduler.highwater import HighWater
-from scheduler.journal import Journal
-from scheduler.launches import output_of
-from scheduler.log import open_log
+from scheduler.journal import sql
+from scheduler.journal.highwater import HighWater
+from scheduler.journal.journal import Journal
+from scheduler.journal.renewal import Renewal
+from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, Runs, Taken
 from scheduler.model import Attempt, Ending, Entry, Exited, Paused, Reboot, Run, State
-from scheduler.process import Launch
-from scheduler.renewal import Renewal
-from scheduler.salvage import NEWEST, OPEN, RECENT, REST, Runs, Taken
-from scheduler.tick import Jump, JumpKind, Verdict
+from scheduler.process.process import Launch
+from scheduler.runs.launches import output_of
+from scheduler.schedule.tick import Jump, JumpKind, Verdict
+from scheduler.system import inside
+from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable

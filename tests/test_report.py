@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from scheduler import report
+from scheduler.crontab import report
 from scheduler.model import Problem, Severity
 
 

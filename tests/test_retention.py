@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.retention import Retention, edge, reckoned, too_old
+from scheduler.journal.retention import Retention, edge, reckoned, too_old
 
 NOON = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

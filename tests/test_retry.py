@@ -24,7 +24,7 @@ from scheduler.model import (
     Signalled,
     TimedOut,
 )
-from scheduler.retry import decide, wait
+from scheduler.runs.retry import decide, wait
 
 START = datetime(2027, 3, 28, 12, 0, tzinfo=UTC)
 ENDED = START + timedelta(seconds=100)

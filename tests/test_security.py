@@ -18,7 +18,7 @@ import pytest
 from test_settings import BOUNDS
 from users import CAN_READ, OTHER, OWNER, as_user, new_folder, until
 
-from scheduler import settings
+from scheduler.crontab import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import settings, values
+from scheduler.crontab import settings, values
 from scheduler.errors import BadValue
 from scheduler.model import Catchup, Overlap, Pool, RetryPolicy, Settings
 

@@ -12,7 +12,7 @@ from fakes import utc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import shifts
+from scheduler.schedule import shifts
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

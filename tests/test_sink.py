@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.log import open_log
-from scheduler.sink import Sink, take_stderr
+from scheduler.system.log import open_log
+from scheduler.system.sink import Sink, take_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

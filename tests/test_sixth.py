@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler import expression, sixth
+from scheduler.schedule import expression, sixth
 
 COMMANDS = """
     apt-get run-one run-parts php-cgi nix-env git-lfs feb-end mon-service sat-solver may-report jan.sh

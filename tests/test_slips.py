@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler import crontab, report
+from scheduler.crontab import crontab, report
 from scheduler.model import Crontab, Severity
 
 

@@ -16,12 +16,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler import report, sources
 from scheduler.cli.library import Files
+from scheduler.crontab import report
 from scheduler.errors import SourceRefused
 from scheduler.model import Severity
-from scheduler.places import Places
-from scheduler.sources import (
+from scheduler.system import sources
+from scheduler.system.places import Places
+from scheduler.system.sources import (
     Reading,
     is_there,
     load,
@@ -153,7 +154,9 @@ def test_the_root_folder_is_judged_when_a_link_leads_back_to_it(
     crontab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[str] = []
-    monkeypatch.setattr("scheduler.way.judge", lambda _at, path, *_, **__: judged.append(path))
+    monkeypatch.setattr(
+        "scheduler.system.way.judge", lambda _at, path, *_, **__: judged.append(path)
+    )
     read(str(crontab.parent / _absolute(crontab.parent)), named=False, uid=ME)
     assert judged.count("/") == 2, "once for each of the two links"
 

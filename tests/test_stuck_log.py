@@ -15,8 +15,8 @@ import pytest
 from faketime import MINUTE, Warped
 from stuck import KINDS, Reader, full_pipe
 
-from scheduler import control
 from scheduler.protocol import Refused, Reload, Trigger
+from scheduler.system import control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import systemd
+from scheduler.system import systemd
 
 ADDRESSES = ["a path", "an abstract name"] if sys.platform == "linux" else ["a path"]
 

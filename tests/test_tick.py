@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.tick import (
+from scheduler.schedule.tick import (
     MINUTE,
     Era,
     Jump,

@@ -12,12 +12,12 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import timetable
-from scheduler.due import Wall, applies, is_due, walls
 from scheduler.errors import BadValue
-from scheduler.expression import parse
 from scheduler.model import Entry, Expression
-from scheduler.timetable import Timetable
+from scheduler.schedule import timetable
+from scheduler.schedule.due import Wall, applies, is_due, walls
+from scheduler.schedule.expression import parse
+from scheduler.schedule.timetable import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

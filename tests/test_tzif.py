@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zonefiles import BERLIN, DAMAGES, PACKAGE
 
-from scheduler.tzif import damage
+from scheduler.schedule.tzif import damage
 
 YEARS = (1800, 1900, 1950, 2000, 2027, 2040, 3000)
 

@@ -10,8 +10,8 @@ import pytest
 import typer.main
 from typer.core import TyperCommand as Command
 
-from scheduler import duration
 from scheduler.cli import app
+from scheduler.schedule import duration
 
 SYSTEMD = Path(__file__).parent.parent / "systemd"
 SYSTEM, USER = SYSTEMD / "meridian.service", SYSTEMD / "meridian-user.service"

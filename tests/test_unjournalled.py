@@ -16,8 +16,8 @@ from test_e2e import by_rename, meridian, running, until
 from world import World, line
 
 from scheduler.errors import JournalDamaged
+from scheduler.journal.unjournalled import NAME, Unjournalled
 from scheduler.model import Attempt, Ending, Exited, Limit, NotStarted, Run, Signalled, TimedOut
-from scheduler.unjournalled import NAME, Unjournalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

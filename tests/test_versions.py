@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler import versions
 from scheduler.errors import SourceRefused
-from scheduler.places import entered
+from scheduler.system import versions
+from scheduler.system.places import entered
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import Act, FakeClock, FakeSpawner, utc
 
-from scheduler.bounds import Bounds
-from scheduler.clock import since_boot
 from scheduler.model import (
     Attempt,
     Entry,
@@ -28,8 +26,10 @@ from scheduler.model import (
     Signalled,
     TimedOut,
 )
-from scheduler.process import Ended, Launch
-from scheduler.watch import _LOOK, _LOOK_BEHIND, Running, Watch
+from scheduler.process.process import Ended, Launch
+from scheduler.runs.bounds import Bounds
+from scheduler.runs.watch import _LOOK, _LOOK_BEHIND, Running, Watch
+from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

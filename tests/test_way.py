@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from scheduler import way
-from scheduler.way import Untrusted, is_private
+from scheduler.system import way
+from scheduler.system.way import Untrusted, is_private
 
 ME = os.geteuid()
 OTHER = 60125  # a user that nothing else belongs to

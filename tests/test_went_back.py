@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 from test_renewal import BOOT, DAY, MINUTE, NOON, Scene, has_lost_old_rows, is_text, ran
 
-from scheduler import highwater
 from scheduler.errors import JournalBehind, JournalDamaged
-from scheduler.highwater import HighWater
-from scheduler.journal import Journal
-from scheduler.launches import output_of
+from scheduler.journal import highwater
+from scheduler.journal.highwater import HighWater
+from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Reason, Run, State
+from scheduler.runs.launches import output_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import utc
 
-from scheduler.catchup import LeftOut
 from scheduler.model import (
     Attempt,
     Decision,
@@ -26,8 +25,7 @@ from scheduler.model import (
     Run,
     Signalled,
 )
-from scheduler.tick import Jump, JumpKind, Verdict
-from scheduler.wording import (
+from scheduler.runs.wording import (
     end_facts,
     jump_facts,
     of_instant,
@@ -38,6 +36,8 @@ from scheduler.wording import (
     start_facts,
     wait_facts,
 )
+from scheduler.schedule.catchup import LeftOut
+from scheduler.schedule.tick import Jump, JumpKind, Verdict
 
 START = utc(2027, 3, 28, 1)
 RUN = Run(7, "job", START)

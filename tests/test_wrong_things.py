@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import Ending, Exited, State
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import pytest
 from world import World, line, when
 from zonefiles import BERLIN, DAMAGES, database, moved, put
 
-from scheduler import values, zone_changes, zonedata
+from scheduler.crontab import values, zone_changes
+from scheduler.schedule import zonedata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

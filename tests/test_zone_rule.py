@@ -17,10 +17,12 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from test_due import UTC_ZONE, expression
 
-from scheduler import crontab, localzone, shifts, zone_rule
-from scheduler.due import Instant, following
+from scheduler.crontab import crontab
 from scheduler.errors import BadValue
 from scheduler.model import Severity
+from scheduler.schedule import shifts, zone_rule
+from scheduler.schedule.due import Instant, following
+from scheduler.system import localzone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from zonefiles import BERLIN, DAMAGES, PACKAGE, database, moved, put
 
-from scheduler import values, zonedata
+from scheduler.crontab import values
 from scheduler.errors import BadValue
+from scheduler.schedule import zonedata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,31 +22,31 @@ from zoneinfo import ZoneInfo
 
 from fakes import Act, FakeClock, FakeSpawner
 
-from scheduler import crontab
-from scheduler.daemon import Daemon
+from scheduler.crontab import crontab
+from scheduler.daemon.daemon import Daemon
+from scheduler.daemon.roster import Roster
 from scheduler.errors import JournalError
-from scheduler.journal import Journal
-from scheduler.log import open_log
+from scheduler.journal.journal import Journal
+from scheduler.journal.pruning import Pruning
+from scheduler.journal.unjournalled import Unjournalled
 from scheduler.model import Crontab, NotStarted, Overlap, Problem, Reboot, Severity, pool_of
-from scheduler.pruning import Pruning
-from scheduler.roster import Roster
-from scheduler.runs import Runs
-from scheduler.sources import Loaded
-from scheduler.unjournalled import Unjournalled
+from scheduler.runs.runs import Runs
+from scheduler.system.log import open_log
+from scheduler.system.sources import Loaded
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
 
-    from scheduler.journal import RunRow
-    from scheduler.log import Format
+    from scheduler.daemon.roster import Library
+    from scheduler.journal.journal import RunRow
+    from scheduler.journal.retention import Retention
     from scheduler.model import Attempt, Entry
-    from scheduler.process import Launch
+    from scheduler.process.process import Launch
     from scheduler.protocol import Reply, Request
-    from scheduler.retention import Retention
-    from scheduler.roster import Library
-    from scheduler.sources import Stamp
-    from scheduler.tick import Jump
+    from scheduler.schedule.tick import Jump
+    from scheduler.system.log import Format
+    from scheduler.system.sources import Stamp
 
 DAY = datetime(2027, 3, 1, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler import zonedata
+from scheduler.schedule import zonedata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,20 +17,20 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler.cli.asking import app as asking
-from scheduler.cli.auditing import app as auditing
-from scheduler.cli.controlling import app as controlling
-from scheduler.cli.editing import app as editing
-from scheduler.cli.explaining import app as explaining
-from scheduler.cli.notifying import app as notifying
-from scheduler.cli.past import app as past
-from scheduler.cli.reading import app as reading
-from scheduler.cli.running import app as running
+from scheduler.cli.commands.asking import app as asking
+from scheduler.cli.commands.auditing import app as auditing
+from scheduler.cli.commands.controlling import app as controlling
+from scheduler.cli.commands.editing import app as editing
+from scheduler.cli.commands.explaining import app as explaining
+from scheduler.cli.commands.notifying import app as notifying
+from scheduler.cli.commands.past import app as past
+from scheduler.cli.commands.reading import app as reading
+from scheduler.cli.commands.running import app as running
+from scheduler.cli.commands.simulating import app as simulating
+from scheduler.cli.commands.statusing import app as statusing
+from scheduler.cli.commands.written import app as written
 from scheduler.cli.show import complain
-from scheduler.cli.simulating import app as simulating
-from scheduler.cli.statusing import app as statusing
 from scheduler.cli.usage import Command, Group
-from scheduler.cli.written import app as written
 from scheduler.errors import MeridianError
 
 STDOUT, STDERR = 1, 2

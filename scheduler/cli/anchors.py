@@ -10,7 +10,7 @@ from pathlib import Path
 from scheduler.cli import given
 from scheduler.cli.show import remark
 from scheduler.errors import MeridianError
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import Entry, Every
 
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
-from scheduler import health
-from scheduler.cli import run_view, sections, show
+from scheduler.cli import health, run_view, sections, show
 from scheduler.cli.failing import Failing
 from scheduler.cli.sections import Section
 from scheduler.cli.tables import Cell, When
+from scheduler.crontab.report import counted
 from scheduler.redact import clean
 from scheduler.replies import (
     Coming,
@@ -24,9 +24,8 @@ from scheduler.replies import (
     WaitingNow,
     ZoneData,
 )
-from scheduler.report import counted
-from scheduler.wording import of_seconds
-from scheduler.zonedata import named_or_utc
+from scheduler.runs.wording import of_seconds
+from scheduler.schedule.zonedata import named_or_utc
 
 _Styled = tuple[str, str]  # text and style
 

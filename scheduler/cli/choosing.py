@@ -9,9 +9,9 @@ from pathlib import Path
 import typer
 
 from scheduler.cli import given, run_view
-from scheduler.cli.past import explain_absence, run_number
+from scheduler.cli.commands.past import explain_absence, run_number
 from scheduler.errors import MeridianError
-from scheduler.journal import Journal, RunRow
+from scheduler.journal.journal import Journal, RunRow
 from scheduler.model import State
 
 _NAMED = 5  # candidates that are named; the rest is a number

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scheduler import control, lock, sources
 from scheduler.cli import given
 from scheduler.errors import NoDaemon
-from scheduler.places import Places
 from scheduler.protocol import Reply, Request
+from scheduler.system import control, lock, sources
+from scheduler.system.places import Places
 
 _MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
-from scheduler import localzone, sources
 from scheduler.cli import given
+from scheduler.system import localzone, sources
 
 _LARGEST = 1 << 20  # bytes of crontabs that are read while somebody waits for a Tab
 

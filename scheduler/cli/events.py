@@ -13,10 +13,10 @@ from rich.text import Text
 
 from scheduler.cli import rows, show, tables
 from scheduler.cli.tables import fitted
+from scheduler.crontab.report import counted
+from scheduler.daemon.story import Event, EventKind
 from scheduler.model import Entry
 from scheduler.redact import clean
-from scheduler.report import counted
-from scheduler.story import Event, EventKind
 
 _STYLES = {
     EventKind.RETRY: "yellow",

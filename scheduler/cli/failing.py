@@ -8,7 +8,7 @@ from datetime import datetime
 
 from scheduler.cli import run_view
 from scheduler.cli.show import utc
-from scheduler.journal import Journal, RunRow
+from scheduler.journal.journal import Journal, RunRow
 
 MOST = 100  # jobs of which more is told than that they fail
 

@@ -14,15 +14,17 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import human_time, inside, localzone, sources, values, zonedata
-from scheduler import places as machine
-from scheduler.cli import show
+from scheduler.cli import human_time, show
+from scheduler.cli.human_time import Typed
 from scheduler.cli.show import remark
+from scheduler.crontab import values
 from scheduler.errors import BadValue, MeridianError, SourceRefused
-from scheduler.human_time import Typed
-from scheduler.journal import Journal
-from scheduler.places import Places
-from scheduler.sources import Loaded, Reading
+from scheduler.journal.journal import Journal
+from scheduler.schedule import zonedata
+from scheduler.system import inside, localzone, sources
+from scheduler.system import places as machine
+from scheduler.system.places import Places
+from scheduler.system.sources import Loaded, Reading
 
 T = TypeVar("T")
 

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler import replies, sources, zonedata
+from scheduler import replies
 from scheduler.cli import given, misnamed
 from scheduler.cli.client import ask
 from scheduler.cli.show import remark
+from scheduler.crontab.report import counted
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
 from scheduler.protocol import Refused, Status
 from scheduler.replies import Reads, Standing
-from scheduler.report import counted
-from scheduler.sources import Loaded
+from scheduler.schedule import zonedata
+from scheduler.system import sources
+from scheduler.system.sources import Loaded
 
 _PATIENCE = 2.0  # seconds; who lists crontabs does not wait for long
 _NAMED = 5  # files that are named; the rest is a number

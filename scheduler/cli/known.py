@@ -11,7 +11,7 @@ from pathlib import Path
 from scheduler.cli import anchors, given, pausing
 from scheduler.cli.show import remark
 from scheduler.errors import MeridianError
-from scheduler.journal import Journal, RunRow
+from scheduler.journal.journal import Journal, RunRow
 from scheduler.model import Entry, Every, Paused
 
 _SOON = timedelta(seconds=1)

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler import localzone, sources, zone_changes, zonedata
 from scheduler.cli import given
-from scheduler.clock import RealClock
+from scheduler.crontab import zone_changes
 from scheduler.errors import SourceRefused
 from scheduler.model import Problem, Severity
-from scheduler.places import Places
 from scheduler.protocol import Json
-from scheduler.sources import Loaded, Reading, Stamp
+from scheduler.schedule import zonedata
+from scheduler.system import localzone, sources
+from scheduler.system.clock import RealClock
+from scheduler.system.places import Places
+from scheduler.system.sources import Loaded, Reading, Stamp
 
 
 @dataclass(slots=True)

@@ -12,11 +12,11 @@ from scheduler.cli import pausing, rows, tables
 from scheduler.cli.known import known
 from scheduler.cli.show import utc
 from scheduler.cli.tables import Cell, When
-from scheduler.coming import first_instants
-from scheduler.journal import RunRow
+from scheduler.journal.journal import RunRow
 from scheduler.mask import mask
 from scheduler.model import Entry, Reboot
-from scheduler.sources import Loaded
+from scheduler.schedule.coming import first_instants
+from scheduler.system.sources import Loaded
 
 HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from scheduler import expression
 from scheduler.errors import BadValue
 from scheduler.model import Problem
-from scheduler.sources import Loaded
+from scheduler.schedule import expression
+from scheduler.system.sources import Loaded
 
 
 def explained(loaded: Loaded, files: Sequence[str], jobs: Callable[[], Collection[str]]) -> Loaded:

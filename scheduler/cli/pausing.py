@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from scheduler.coming import ComingRun
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 from scheduler.model import Paused
+from scheduler.schedule.coming import ComingRun
 
 NOTE = "paused"  # what is said of an instant at which nothing starts
 

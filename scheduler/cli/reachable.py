@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler import control
-from scheduler.control import Listener, Server
 from scheduler.errors import MeridianError, NoSocket
-from scheduler.log import Log
-from scheduler.places import Places, make_private
+from scheduler.system import control
+from scheduler.system.control import Listener, Server
+from scheduler.system.log import Log
+from scheduler.system.places import Places, make_private
 
 
 @dataclass(slots=True)

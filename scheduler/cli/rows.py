@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler import expression
 from scheduler.cli import run_view
 from scheduler.cli.show import utc
 from scheduler.mask import masked
 from scheduler.model import Expression
+from scheduler.schedule import expression
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.audit import Finding
-    from scheduler.coming import ComingRun
+    from scheduler.daemon.story import Event
+    from scheduler.journal.record import AttemptRow, RunRow
     from scheduler.model import Entry, Problem, Schedule, Settings
-    from scheduler.record import AttemptRow, RunRow
-    from scheduler.story import Event
-    from scheduler.tick import Jump
+    from scheduler.schedule.audit import Finding
+    from scheduler.schedule.coming import ComingRun
+    from scheduler.schedule.tick import Jump
 
 Row = dict[str, object]
 

@@ -8,11 +8,11 @@ from itertools import pairwise
 
 from scheduler.cli import show, tables
 from scheduler.cli.tables import Cell, When
+from scheduler.journal.record import AttemptRow, RunRow
 from scheduler.model import Exited, State
-from scheduler.proc import apart
-from scheduler.record import AttemptRow, RunRow
-from scheduler.wording import of_left_behind, of_outcome, of_seconds, of_size
-from scheduler.zonedata import named_or_utc
+from scheduler.process.proc import apart
+from scheduler.runs.wording import of_left_behind, of_outcome, of_seconds, of_size
+from scheduler.schedule.zonedata import named_or_utc
 
 HEADER = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
 ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")

@@ -10,9 +10,9 @@ from datetime import datetime
 import typer
 from rich.console import Console
 
-from scheduler import report
 from scheduler.cli import tables
 from scheduler.cli.tables import Cell
+from scheduler.crontab import report
 from scheduler.model import Problem, Severity
 from scheduler.redact import clean
 

@@ -17,9 +17,9 @@ from typing import IO, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from scheduler.fields import shortened
+from scheduler.crontab.report import wrapped
 from scheduler.redact import clean
-from scheduler.report import wrapped
+from scheduler.schedule.fields import shortened
 from scheduler.suggestions import did_you_mean, nearest
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer does not export it itself

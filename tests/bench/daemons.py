@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 
 from .jobs import Load, lateness, told_in
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from scheduler.record import AttemptRow
+    from scheduler.journal.record import AttemptRow
 
 READY_WITHIN_S = 60.0
 END_WITHIN_S = 15.0

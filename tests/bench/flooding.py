@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.journal import Journal
+from scheduler.journal.journal import Journal
 
 from .daemons import BenchError, Meridian, resident, wait_until_idle
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scheduler.record import RunRow
+    from scheduler.journal.record import RunRow
 
 ENTRIES = 3_000
 BYTES = 1_000_000

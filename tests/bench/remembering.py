@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.journal import Journal
-from scheduler.launches import output_of
+from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Run, State
+from scheduler.runs.launches import output_of
 
 from .daemons import BenchError
 

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from scheduler import crontab
-from scheduler.timetable import Timetable
+from scheduler.crontab import crontab
+from scheduler.schedule.timetable import Timetable
 
 from .daemons import BenchError
 

@@ -1,0 +1,171 @@
+"""How a daemon stands in, a finding for whoever watches over machines out: `status --check`.
+
+The levels are the exit statuses of the Monitoring Plugins' guidelines; so is the one line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from scheduler.crontab.report import counted
+from scheduler.runs.wording import of_seconds
+from scheduler.schedule.tick import MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from scheduler.replies import CrontabFile, Standing
+
+# An idle minute is handled when the one after it is prepared, so that an idle daemon is just under
+# two minutes behind; it gives itself up to half a minute for preparing one, and is in time then.
+LATE = timedelta(minutes=2, seconds=30)
+_NAMED = 5  # jobs that are named; the rest is a number
+
+
+class Level(IntEnum):
+    """What it comes to; its number is the exit status."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3  # the question was wrong, or nobody could tell
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A level, and in one line why."""
+
+    level: Level
+    text: str
+
+    def __str__(self) -> str:
+        # What comes behind a bar is measured values to whoever reads these lines.
+        return f"{self.level.name}: {self.text.replace('|', '/')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What the state folder tells of trouble.
+
+    Jobs, each as `name (run 7)`: given up, or waiting for a retry; and damaged journals that were
+    moved aside, each as its file's name.
+    """
+
+    failing: Sequence[str] = ()
+    retrying: Sequence[str] = ()
+    damaged: Sequence[str] = ()
+
+
+def judge(standing: Standing, trouble: Trouble, now: datetime) -> Finding:
+    """Return the worst there is, and every reason, the worst first; `now` is the asker's clock.
+
+    It is to be read before the daemon is asked: what comes after takes its time.
+    """
+    critical = list(_critical(standing, trouble, now))
+    warning = list(_warning(standing, trouble, now))
+    if critical or warning:
+        level = Level.CRITICAL if critical else Level.WARNING
+        return Finding(level, "; ".join(critical + warning))
+    return Finding(Level.OK, ", ".join(_facts(standing)))
+
+
+def _critical(standing: Standing, trouble: Trouble, now: datetime) -> Iterator[str]:
+    if standing.is_stopping:
+        yield "the daemon is stopping, and starts nothing new"
+    if standing.journal is not None:
+        yield f"the journal refuses: {standing.journal}"
+    late = behind(standing, now)
+    if late > LATE:
+        yield f"the last minute handled is {of_seconds(late.total_seconds())} behind the clock"
+    if trouble.failing:
+        yield f"{counted(len(trouble.failing), 'job')} failing: {_names(trouble.failing)}"
+
+
+def _warning(standing: Standing, trouble: Trouble, now: datetime) -> Iterator[str]:
+    if trouble.retrying:
+        number = counted(len(trouble.retrying), "run")
+        yield f"{number} waiting for a retry: {_names(trouble.retrying)}"
+    if trouble.damaged:
+        yield damage(trouble.damaged)
+    if (wait := ahead(standing, now)) > LATE:
+        yield waiting_out(wait)
+    if standing.crontabs.problems:
+        yield f"{counted(standing.crontabs.problems, 'problem')} in the crontabs"
+    if refusing := [file for file in standing.files if not is_whole(file)]:
+        yield _names([of_file(file) for file in refusing])
+    if standing.crontabs.kept:
+        number = counted(standing.crontabs.kept, "unreadable entry")
+        yield f"{number} kept in the last good version"
+
+
+def _facts(standing: Standing) -> Iterator[str]:
+    yield f"{counted(standing.crontabs.entries, 'entry')}"
+    yield f"{standing.runs} running"
+    yield f"{standing.waits} waiting"
+    if standing.pauses:
+        yield f"{standing.pauses} paused"
+
+
+def _names(jobs: Sequence[str]) -> str:
+    more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+    return ", ".join(jobs[:_NAMED]) + more
+
+
+def is_whole(file: CrontabFile) -> bool:
+    """Say whether a crontab was read, and all of its entries."""
+    return file.is_readable and not file.refused
+
+
+def of_file(file: CrontabFile) -> str:
+    """Return in a few words what there is in a crontab, and which of its lines are refused."""
+    told = [counted(file.entries, "entry")]
+    if not file.is_readable:
+        told.append("can't be read")
+    if file.refused:
+        told.append(f"{counted(file.refused, 'entry')} refused: {_lines(file)}{_reasons(file)}")
+    if file.kept:
+        told.append(f"{file.kept} kept in the last good version")
+    return f"{file.file}: {', '.join(told)}"
+
+
+def _lines(file: CrontabFile) -> str:
+    numbers = [str(line) for line in file.lines[:_NAMED]]
+    more = file.refused - len(numbers)
+    if more:
+        return f"lines {', '.join(numbers)} and {more} more"
+    head, last = numbers[:-1], numbers[-1]
+    return f"lines {', '.join(head)} and {last}" if head else f"line {last}"
+
+
+def _reasons(file: CrontabFile) -> str:
+    """Return the different reasons in brackets, as in ` (unknown-zone on line 1)`."""
+    reasons = list(dict.fromkeys(filter(None, file.reasons)))
+    return f" ({_names(reasons)})" if reasons else ""
+
+
+def damage(files: Sequence[str]) -> str:
+    """Return in a sentence which damaged journals were moved aside, and what to do."""
+    if len(files) == 1:
+        return f"a damaged journal was moved aside: look at {files[0]}, then delete it"
+    return f"damaged journals were moved aside: look at {_names(files)}, then delete them"
+
+
+def waiting_out(wait: timedelta) -> str:
+    """Return in a few words that the clock was set back, and for how long nothing is due."""
+    return f"the clock was set back: nothing is due for {of_seconds(wait.total_seconds())}"
+
+
+def ahead(standing: Standing, now: datetime) -> timedelta:
+    """Return for how long minutes come that have been handled, since the clock was set back."""
+    last = now if standing.last_tick is None else standing.last_tick
+    return max(last + MINUTE - now, timedelta(0))
+
+
+def behind(standing: Standing, now: datetime) -> timedelta:
+    """Return how far the last minute handled lies behind; from its start for a new daemon."""
+    last = standing.started - MINUTE if standing.last_tick is None else standing.last_tick
+    return max(now - last, timedelta(0))

@@ -1,0 +1,1 @@
+"""Crontab text in, entries and everything wrong with them out: pure, whatever the bytes are."""

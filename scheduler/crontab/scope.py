@@ -1,0 +1,81 @@
+"""Assignments in, what is in force for the entries below them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from scheduler.crontab import settings
+
+if TYPE_CHECKING:
+    from scheduler.model import Environment, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Stands for a value that was no good, and refuses what it governs.
+
+    `problem` is the number of the problem, of those of its file, that says why.
+    """
+
+    problem: int
+
+
+@dataclass(slots=True)
+class Scope:
+    """The settings and variables in force at one place of a file.
+
+    It changes while the file is read; what it gives out is frozen, worked out once for all the
+    entries between two changes.
+    """
+
+    _values: dict[str, Any] = field(default_factory=dict)
+    _variables: dict[str, str] = field(default_factory=dict)
+    _settings: Settings | None = None
+    _environment: Environment | None = None
+
+    def copy(self) -> Scope:
+        """Return a scope for one entry, which starts from this one and does not change it."""
+        return Scope(dict(self._values), dict(self._variables), self._settings, self._environment)
+
+    def set(self, name: str, value: Any) -> None:
+        """Put a setting in force; None puts its default back, Refused refuses what follows."""
+        self._settings = None
+        if value is None:
+            self._values.pop(name, None)
+        else:
+            self._values[name] = value
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Set an environment variable; a later one of the same name replaces an earlier one."""
+        self._environment = None
+        self._variables[name] = value
+
+    def get(self, name: str) -> Any:
+        """Return a setting's good value, None if it is the default or refused."""
+        value = self._values.get(name)
+        return None if isinstance(value, Refused) else value
+
+    def refused_by(self) -> list[int]:
+        """Return the numbers of the problems with the bad settings in force."""
+        return [value.problem for value in self._values.values() if isinstance(value, Refused)]
+
+    def settings(self) -> Settings:
+        """Return what the good settings in force come to."""
+        if self._settings is None:
+            values = self._values.items()
+            good = {name: value for name, value in values if not isinstance(value, Refused)}
+            self._settings = settings.build(good)
+        return self._settings
+
+    def environment(self) -> Environment:
+        """Return the variables in the order of their names, so that equal sets are equal."""
+        if self._environment is None:
+            self._environment = _shared(tuple(sorted(self._variables.items())))
+        return self._environment
+
+
+@lru_cache(maxsize=4096)
+def _shared(environment: Environment) -> Environment:
+    return environment

@@ -1,0 +1,146 @@
+"""The table of `CRON_…` settings: a name and a text come in, what acts on an entry goes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from scheduler import suggestions
+from scheduler.crontab import naming, values
+from scheduler.errors import BadValue
+from scheduler.model import Catchup, Overlap, RetryPolicy, Settings
+from scheduler.schedule import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+NAME = "CRON_NAME"
+ZONE = "CRON_TZ"
+OVERLAP = "CRON_OVERLAP"
+PREFIX = "CRON_"
+NOT_YET = "not-supported-yet"
+
+# The daemon sets these for each run; an assignment would only pretend to.
+GIVEN = frozenset({"CRON_JOB", "CRON_RUN", "CRON_ATTEMPT", "CRON_SCHEDULED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: how its value is read and written, and the field of Settings that it fills.
+
+    `field` is "" where the value goes elsewhere (zone, name) or where nothing acts on it yet.
+    """
+
+    read: Callable[[str], Any]
+    field: str = ""
+    write: Callable[[Any], str] = str
+    acts: bool = True
+
+
+def _later(read: Callable[[str], Any]) -> Setting:
+    return Setting(read, acts=False)
+
+
+def _plain(number: float) -> str:
+    return f"{number:.12f}".rstrip("0").rstrip(".")
+
+
+_TIME = duration.to_text
+
+TABLE: dict[str, Setting] = {
+    ZONE: Setting(values.zone),
+    NAME: Setting(naming.check),
+    "CRON_RETRIES": Setting(values.whole(0, 1_000_000), "retry.retries"),
+    "CRON_RETRY_DELAY": Setting(values.seconds, "retry.delay", _TIME),
+    "CRON_RETRY_FACTOR": Setting(values.number(1, 1000), "retry.factor", _plain),
+    "CRON_RETRY_MAX_DELAY": Setting(values.seconds, "retry.max_delay", _TIME),
+    "CRON_RETRY_JITTER": Setting(values.number(0, 1), "retry.jitter", _plain),
+    "CRON_RETRY_WITHIN": Setting(values.seconds, "retry.within", _TIME),
+    "CRON_RETRY_ON": Setting(values.endings, "retry.on", values.listed),
+    "CRON_NO_RETRY_ON": Setting(values.endings, "retry.never_on", values.listed),
+    "CRON_SUCCESS": Setting(values.codes, "success", values.listed),
+    "CRON_TIMEOUT": Setting(values.positive_seconds, "timeout", _TIME),
+    "CRON_KILL_AFTER": Setting(values.seconds, "kill_after", _TIME),
+    OVERLAP: Setting(values.choice(Overlap), "overlap"),
+    "CRON_CATCHUP": Setting(values.choice(Catchup), "catchup"),
+    "CRON_CATCHUP_LIMIT": Setting(values.whole(1, 100_000_000), "catchup_limit"),
+    "CRON_WITHIN": Setting(values.seconds, "within", _TIME),
+    "CRON_SPREAD": Setting(values.seconds, "spread", _TIME),
+    "CRON_POOL": Setting(values.pool, "pool", values.pooled),
+    "CRON_MEMORY": Setting(values.size, "memory", values.sized),
+    "CRON_CPU": Setting(values.positive_seconds, "cpu", _TIME),
+    "CRON_NICE": Setting(values.whole(-20, 19), "nice"),
+    "CRON_ALERT": _later(values.anything),
+    "CRON_PING": _later(values.address),
+    "CRON_EXCEPT": _later(values.days_off),
+    "CRON_FROM": _later(values.day),
+    "CRON_UNTIL": _later(values.day),
+}
+
+# Variables of cronie and anacron that act here too; a job sees them as it sees any variable, and
+# a bad value is only warned about, since a crontab that cronie accepts is accepted.
+VARIABLES: dict[str, Setting] = {
+    "RANDOM_DELAY": Setting(values.delay_minutes, "random_delay"),
+    "START_HOURS_RANGE": Setting(values.hours, "start_hours"),
+}
+
+_FIELDS = {name: setting.field for name, setting in (TABLE | VARIABLES).items() if setting.field}
+
+
+def read(name: str, text: str) -> Any:
+    """Return the value of a setting of the table; `text` is not empty (that resets it).
+
+    Raises BadValue, offset in `text`: the value's own, or `not-supported-yet` for a good one of a
+    setting that nothing acts on.
+    """
+    setting = TABLE[name]
+    value = setting.read(text)
+    if not setting.acts:
+        hint = f"leave {name} out; the default applies"
+        raise BadValue(NOT_YET, f"{name} is not supported yet", hint=hint)
+    return value
+
+
+def build(chosen: Mapping[str, Any]) -> Settings:
+    """Return the Settings of these values, the defaults for all others; equal ones are shared."""
+    given = {_FIELDS[name]: value for name, value in chosen.items() if name in _FIELDS}
+    retry = {field[6:]: value for field, value in given.items() if field.startswith("retry.")}
+    rest = {field: value for field, value in given.items() if "." not in field}
+    return _shared(Settings(retry=_shared_policy(RetryPolicy(**retry)), **rest))
+
+
+def assignments(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Return name and text of each setting that differs from its default."""
+    plain = Settings()
+    found = []
+    for name, setting in TABLE.items():
+        value = _get(settings, setting.field)
+        if value != _get(plain, setting.field):
+            found.append((name, setting.write(value)))
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def nearest(name: str) -> str:
+    """Return the name of the table that looks most like `name`, "" if none does."""
+    # Without what they all have in common, which would make any two of them look alike.
+    known = [setting.removeprefix(PREFIX) for setting in TABLE]
+    near = suggestions.nearest(name.removeprefix(PREFIX), known, alike=0.7)
+    return PREFIX + near[0] if near else ""
+
+
+def _get(settings: Settings, field: str) -> Any:
+    if field.startswith("retry."):
+        return getattr(settings.retry, field[6:])
+    return getattr(settings, field) if field else None
+
+
+@lru_cache(maxsize=4096)
+def _shared(settings: Settings) -> Settings:
+    return settings
+
+
+@lru_cache(maxsize=4096)
+def _shared_policy(policy: RetryPolicy) -> RetryPolicy:
+    return policy

@@ -1,0 +1,93 @@
+"""Entries in, the text of a crontab that reads as the same entries out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from scheduler.crontab import naming, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scheduler.model import Entry, Flags
+
+_PLAIN_NAME = re.compile(r"""[^\s=#"'][^\s=]*""")
+_BARE_VALUE = re.compile(r"""[^\s"'][^ \t]*(?<!\s)""")
+
+
+def write(entries: Iterable[Entry]) -> str:
+    """Return a crontab of these entries, every zone, name and setting in front of its schedule.
+
+    Read it with the same `system`, `salt` and (for zones without a key) zone. The entries must be
+    as they come from a crontab: variables are never unset from one entry to the next, and no value
+    holds a newline, or both quotes where it needs one.
+    """
+    text: list[str] = []
+    environment: dict[str, str] = {}
+    for entry in entries:
+        front: list[str] = []
+        for name, value in entry.environment:
+            if _fits_in_front(name, value):
+                front.append(f"{name}={_quoted(value)}")
+            elif environment.get(name) != value:
+                environment[name] = value
+                text.append(f"{_name(name)}={_quoted(value)}")
+        text.append(" ".join((*front, *_settings(entry), *_job(entry))))
+    return "".join(f"{line}\n" for line in text)
+
+
+def _fits_in_front(name: str, value: str) -> bool:
+    """Whether it may have stood in front of one schedule, so that entries below lack it."""
+    if not re.fullmatch(r"CRON_[A-Za-z0-9_]*", name):
+        return False
+    return '"' not in value or "'" not in value or _BARE_VALUE.fullmatch(value) is not None
+
+
+def _name(name: str) -> str:
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    return f"'{name}'" if '"' in name else f'"{name}"'
+
+
+def _quoted(value: str) -> str:
+    if _BARE_VALUE.fullmatch(value) and not value.endswith("\\"):  # which joins two lines
+        return value
+    if '"' not in value:
+        return f'"{value}"'
+    return value if "'" in value else f"'{value}'"
+
+
+def _settings(entry: Entry) -> Iterator[str]:
+    zone = entry.zone.key or ""
+    if zone:
+        yield f"{settings.ZONE}={zone}"
+    name = naming.derived(
+        entry.schedule_text, entry.command, stdin=entry.stdin, zone=zone, user=entry.user
+    )
+    if entry.job != name:
+        yield f"{settings.NAME}={entry.job}"
+    for setting, value in settings.assignments(entry.settings):
+        yield f"{setting}={value}"
+
+
+def _job(entry: Entry) -> Iterator[str]:
+    yield ("-" if entry.flags.no_log else "") + entry.schedule_text
+    if entry.user is not None:
+        yield entry.user
+    if flags := _flags(entry.flags):
+        yield f"-{flags}"
+    yield entry.command.replace("%", "\\%") + _stdin(entry.stdin)
+
+
+def _flags(flags: Flags) -> str:
+    letters = (("n", flags.mail_on_failure), ("q", flags.quiet), ("s", flags.single))
+    return "".join(letter for letter, given in letters if given)
+
+
+def _stdin(stdin: str | None) -> str:
+    if stdin is None:
+        return ""
+    # The last newline comes by itself; behind a backslash its % would be read as an escaped one.
+    text = stdin.removesuffix("\n") if stdin.endswith("\\\n") else stdin
+    return "%" + text.replace("%", "\\%").replace("\n", "%")

@@ -1,0 +1,276 @@
+"""Crontabs, a stretch of time and what befalls the machine in it in, what the daemon does out.
+
+It is the daemon itself, with its roster, runs and journal, on a virtual machine; the events are
+what it would log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from scheduler.daemon.daemon import Daemon
+from scheduler.daemon.roster import Roster
+from scheduler.daemon.story import Story
+from scheduler.daemon.virtual import VirtualClock, VirtualSpawner
+from scheduler.journal.journal import Journal
+from scheduler.journal.pruning import Pruning
+from scheduler.model import Every, State
+from scheduler.runs.runs import Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from scheduler.daemon.story import Event
+    from scheduler.journal.record import RunRow
+    from scheduler.system.sources import Loaded, Stamp
+
+ASSUMED = 1.0  # seconds that a job takes of which the journal knows nothing
+_REMEMBERED = 20  # how many of a job's newest successful runs tell how long it takes
+_LOOKED_AT = (20, 200, 2000)  # newest runs and skipped instants among which they are looked for
+_BOOT = "simulated"
+_INSTANT = timedelta.resolution
+
+
+class _Nobody:
+    """Who started the daemon: none who wants to know how it does; see ServiceManager."""
+
+    def ready(self, text: str) -> None:
+        pass
+
+    def stopping(self) -> None:
+        pass
+
+
+class Mishap(StrEnum):
+    """What can befall a machine."""
+
+    DOWNTIME = "downtime"  # the daemon is killed, and started again later
+    SUSPEND = "suspend"  # the machine sleeps
+    SET_CLOCK = "set-clock"  # somebody sets the wall clock
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A mishap that begins when the wall clock shows `at`, and is over when it shows `to`."""
+
+    mishap: Mishap
+    at: datetime
+    to: datetime
+
+
+class OutOfTurn(Exception):
+    """Something is to happen at a time that the clock does not show: it lies in what is before."""
+
+    def __init__(self, before: Incident, after: Incident) -> None:
+        super().__init__(before, after)
+        self.before, self.after = before, after
+
+
+def in_turn(incidents: Iterable[Incident]) -> list[Incident]:
+    """Return incidents in the order in which they happen: each the first time that it can.
+
+    A clock may be set forward and back again, so that is not always the order of their times.
+    Raises OutOfTurn for one that never can.
+    """
+    left, order = sorted(incidents, key=lambda each: each.at), list[Incident]()
+    while left:
+        coming = (each for each in left if not order or each.at > order[-1].to)
+        following = next(coming, None)
+        if following is None:
+            raise OutOfTurn(order[-1], left[0])
+        left.remove(following)
+        order.append(following)
+    return order
+
+
+class Simulation:
+    """One machine from `start` until just before `end`, which is consumed by `events`.
+
+    `anchors` says from where `@every` jobs count, those that begin in it left out, `lasts` how many
+    seconds each job takes, `most` how many may run at once.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        start: datetime,
+        end: datetime,
+        *,
+        incidents: Iterable[Incident] = (),
+        anchors: Mapping[str, datetime] | None = None,
+        lasts: Mapping[str, float] | None = None,
+        most: int | None = None,
+    ) -> None:
+        known = lasts or {}
+        self._loaded = loaded
+        self._start = start
+        self._end = end
+        self._clock = VirtualClock(start)
+        self._spawner = VirtualSpawner(self._clock, lambda job: known.get(job, ASSUMED))
+        self._story = Story(self._clock, loaded.entries)
+        self._anchors = anchors or {}
+        self._most = most
+        self._to_come = deque(in_turn(incidents))
+        self._await_next()
+        self._clock.at(end, _stop)
+
+    def length(self) -> float:
+        """Return the seconds from its start to its end."""
+        return (self._end - self._start).total_seconds()
+
+    def passed(self) -> float:
+        """Return how many of them have passed."""
+        return (self._clock.now() - self._start).total_seconds()
+
+    def running(self) -> int:
+        """Return how many jobs run now."""
+        return len(self._spawner)
+
+    def events(self) -> Iterator[Event]:
+        """Yield what happens, in order; None of it after the end.
+
+        A bug of the daemon's raises RuntimeError.
+        """
+        with closing(_Memory.in_memory()) as journal:
+            self._remember(journal)
+            down_until: datetime | None = None
+            while True:
+                try:
+                    if down_until is not None:
+                        self._clock.pass_to(down_until)
+                    yield from self._life(journal)
+                except _Killed as killed:
+                    self._spawner.crash()
+                    down_until = killed.until
+                except _Over:
+                    return
+
+    def _remember(self, journal: Journal) -> None:
+        """Let the journal know what was before."""
+        for entry in self._loaded.entries:
+            if isinstance(entry.schedule, Every) and entry.job in self._anchors:
+                journal.set_anchor(entry.job, entry.schedule.minutes, self._anchors[entry.job])
+
+    def _life(self, journal: Journal) -> Iterator[Event]:
+        """Yield what one daemon does, wake by wake, until an incident or the end raises."""
+        self._clock.at(self._clock.now(), _nothing)  # it looks at the clock at once, due or not
+        for _ in self._daemon(journal).run().__await__():  # each turn is one wait of its loop
+            yield from self._story.told()
+
+    def _daemon(self, journal: Journal) -> Daemon:
+        clock, log = self._clock, self._story
+        runs = Runs(
+            clock=clock,
+            journal=journal,
+            spawner=self._spawner,
+            state=Path(),
+            log=log,
+            draw=lambda: 0.0,
+            most=self._most,
+        )
+        return Daemon(
+            clock=clock,
+            journal=journal,
+            roster=Roster(_Shelf(self._loaded), journal, log, _BOOT, watches=False),
+            runs=runs,
+            pruning=Pruning(clock=clock, journal=journal, state=Path(), kept=None, meet=runs.meet),
+            log=log,
+            holds_state=lambda: True,
+            manager=_Nobody(),
+        )
+
+    def _await_next(self) -> None:
+        """Let the next incident happen when the clock shows its time."""
+        if not self._to_come:
+            return
+        following = self._to_come.popleft()
+        # Just before it the daemon wakes up, so that what it has seen go by is on disk.
+        self._clock.at(following.at - _INSTANT, _nothing)
+        self._clock.at(following.at, partial(self._happens, following))
+
+    def _happens(self, incident: Incident) -> None:
+        try:
+            self._befall(incident)
+        finally:
+            self._await_next()
+
+    def _befall(self, incident: Incident) -> None:
+        match incident.mishap:
+            case Mishap.DOWNTIME:
+                raise _Killed(incident.to)
+            case Mishap.SUSPEND:
+                self._clock.suspend((incident.to - self._clock.now()).total_seconds())
+            case Mishap.SET_CLOCK:
+                self._clock.set(incident.to)
+
+
+class _Memory(Journal):
+    """A journal in memory that is one transaction: what it refuses ends the simulation."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._do("begin")
+
+    def transaction(self, *, synced: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002 (there is no disk)
+        """Do nothing: each would cost as much as two statements."""
+        return nullcontext()
+
+
+class _Killed(Exception):
+    """The daemon is no more, until some time."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until)
+        self.until = until
+
+
+class _Over(Exception):
+    """The simulation has come to its end."""
+
+
+def _nothing() -> None:
+    """Happen, no more."""
+
+
+def _stop() -> NoReturn:
+    raise _Over
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """Crontabs that never change; see Library."""
+
+    loaded: Loaded
+
+    def stamps(self) -> Mapping[str, Stamp]:
+        return {}
+
+    def load(self) -> Loaded:
+        return self.loaded
+
+
+def usual(journal: Journal, job: str) -> float | None:
+    """Return the seconds that the job's newest successful attempts took, in the median.
+
+    None if the newest 2,000 of its rows hold none.
+    """
+    took: list[float] = []
+    for limit in _LOOKED_AT:
+        rows = journal.history(job, limit=limit)
+        took = [seconds for row in rows if (seconds := _took(row)) is not None]
+        if len(took) >= _REMEMBERED or len(rows) < limit:
+            break
+    return median(took[-_REMEMBERED:]) if took else None
+
+
+def _took(row: RunRow) -> float | None:
+    is_told = row.state is State.SUCCEEDED and row.attempts
+    return row.attempts[-1].took if is_told else None

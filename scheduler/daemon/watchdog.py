@@ -1,0 +1,57 @@
+"""Whether the loop is held up: its steps in, a line of the log out while one of them does not end.
+
+Some of its work must wait for the disk: a claim is on it before its process exists. Where that
+hangs, a loop that hangs with it can't say so; this thread can. An idle daemon wakes it never.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from scheduler.system.apart import start_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scheduler.system.clock import Alarm
+    from scheduler.system.log import Log
+
+LIMIT = 10.0  # seconds of one turn of the loop that are nothing to speak of
+
+
+class Watchdog:
+    """Owns which step the loop is in; the loop says so, and the thread alone waits for the alarm.
+
+    The loop arms the alarm before its work and disarms it when that is done, so it rings for a turn
+    that takes longer, and only then.
+    """
+
+    def __init__(self, log: Log, alarm: Alarm, limit: float = LIMIT) -> None:
+        self._log = log
+        self._alarm = alarm
+        self._limit = limit
+        self._turn = 0
+        self._told = 0  # the turn that the last line was about
+        self.step = "begin"
+        start_apart(self._serve, "watchdog")
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Watch over what is done inside."""
+        self._turn += 1
+        self._alarm.arm(self._limit)
+        try:
+            yield
+        finally:
+            self._alarm.disarm()
+            if self._told == self._turn:
+                self._log.info("recovered", say="the loop goes on")
+
+    def _serve(self) -> None:
+        while True:
+            self._alarm.wait()
+            self._told = self._turn
+            held = f"the loop has been held up for {self._limit:g} s while it was to {self.step}"
+            say = f"{held}: nothing starts until the system answers; does the state's disk hang?"
+            self._log.error("held up", step=self.step, seconds=self._limit, say=say)

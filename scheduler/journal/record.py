@@ -1,0 +1,136 @@
+"""What the journal tells of runs, and the forms in which it holds times and outcomes.
+
+Their rows are `decoding`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from scheduler.journal.columns import EPOCH, number
+from scheduler.model import Exited, Lost, NotStarted, Outcome, Signalled, TimedOut
+from scheduler.redact import clean
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scheduler.model import Limit, Reason, Run, State
+
+SECOND = timedelta(seconds=1)
+NOT_STARTED = "not started: "
+
+_HIGHEST_CODE = 255  # of an exit, and more than any signal has
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt as journalled; None is what has not happened or could not be told."""
+
+    number: int
+    started: datetime | None
+    ended: datetime | None
+    outcome: Outcome | None
+    cpu_s: float | None
+    memory_bytes: int | None
+    pid: int | None
+    pid_started: int | None
+    output: str
+    limit: Limit | None = None
+    took: float | None = None  # seconds, by a clock that nobody sets
+    emptied: bool = False  # by its own job: what it had written before is gone
+    left_behind: int = 0  # processes that got away when the daemon ended it, by another group
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as journalled; with `until` it stands for all the job's instants up to that one.
+
+    What `set_back` says is when the clock was set back, so that its instants from `again_from` on
+    came again: those were of a time that was not real. None if none did.
+    """
+
+    run: Run
+    state: State
+    reason: Reason | None
+    until: datetime | None
+    due: datetime | None
+    zone: str
+    attempts: tuple[AttemptRow, ...]
+    made_up: bool = False  # for an instant that was missed
+    by_hand: bool = False  # started by its user: the instant is that second
+    reopened: datetime | None = None  # tried again by its user when it was over
+    set_back: datetime | None = None
+    again_from: datetime | None = None
+
+    @property
+    def is_unreal(self) -> bool:
+        """Whether all of it was of a time that was not real."""
+        return self.again_from is not None and self.again_from <= self.run.instant
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that is not over; `due` is when its next attempt may start, None for at once.
+
+    `reason` is what it waits for beside that, or why its process is being ended.
+    """
+
+    run: Run
+    state: State
+    due: datetime | None
+    attempts: tuple[AttemptRow, ...]
+    made_up: bool = False
+    by_hand: bool = False
+    reason: Reason | None = None
+    reopened: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OldRun:
+    """A finished run that may go, and the paths of its outputs."""
+
+    number: int
+    outputs: tuple[str, ...]
+
+
+def whole(instant: datetime) -> int:
+    """Return the whole Unix seconds of an instant; TypeError for a datetime without a zone."""
+    return (instant - EPOCH) // SECOND
+
+
+def seconds(at: datetime) -> float:
+    """Return Unix seconds with their fraction; TypeError for a datetime without a zone."""
+    return (at - EPOCH).total_seconds()
+
+
+def storable(text: str) -> str:
+    """Return the same text, with bytes of a file name that are no UTF-8 as they are shown."""
+    if text.isascii():
+        return text
+    return "".join(clean(char) if "\ud800" <= char <= "\udfff" else char for char in text)
+
+
+def outcome_from(text: str) -> Outcome:
+    """Return the outcome whose `str()` is this text; ValueError if there is none."""
+    outcome = _outcome(text)
+    if outcome is None or str(outcome) != text:
+        raise ValueError(f"{text!r:.60} is an outcome that nobody knows")
+    return outcome
+
+
+def _outcome(text: str) -> Outcome | None:
+    if text.startswith(NOT_STARTED):
+        return NotStarted(text.removeprefix(NOT_STARTED))
+    match text.split(" "):
+        case ["exit", code] if code.isdecimal():
+            return Exited(number(int(code), most=_HIGHEST_CODE))
+        case ["signal", signal] if signal.isdecimal():
+            return Signalled(number(int(signal), most=_HIGHEST_CODE))
+        case ["timed", "out"]:
+            return TimedOut()
+        case ["lost"]:
+            return Lost()
+        case _:
+            return None

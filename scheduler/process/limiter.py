@@ -1,0 +1,208 @@
+"""Limits in force: settings in, what an attempt starts under out, and later what it ended by."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from scheduler.model import NotStarted
+from scheduler.process import limited as limited_program
+from scheduler.process import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scheduler.model import Attempt, Exited, Limit, Settings, Signalled
+
+_PROGRAM = Path(__file__).with_name("limited.py")
+_MOST = 4096  # bytes of a report that are read
+_LOOKED_AT = 64  # reports at a time, 1 us each: more than come, so that each has its turn
+
+
+class Groups(Protocol):
+    """What limits a whole attempt, with everything that it starts."""
+
+    def make(self, name: str, memory: int) -> Path | None:
+        """Make a group of at most so many bytes; None where there can be none; or OSError."""
+
+    def ran_out(self, group: Path) -> bool:
+        """Say whether the group's own limit made the kernel kill what was in it."""
+
+    def remove(self, group: Path) -> None:
+        """Remove a group, now or when what was left in it has ended."""
+
+    def living(self, name: str) -> list[int]:
+        """Return the pids of what lives on in a removed group that was made with this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What an attempt starts under: words in front of its own, and its group if it has one.
+
+    What is in front `reports` on its standard error until it becomes the job, or does not.
+    """
+
+    settings: Settings
+    words: tuple[bytes, ...]
+    group: Path | None
+    reports: bool
+    variables: Mapping[bytes, bytes]  # for what is in front; it takes them away
+
+
+@dataclass(slots=True)
+class _Started:
+    """What limits an attempt that runs, and what has come of its report; None: all of it has."""
+
+    limited: Limited
+    pipe: int | None
+    report: bytes = b""
+
+
+class Limiter:
+    """The limits of all attempts; without `groups` memory is limited process by process."""
+
+    def __init__(self, groups: Groups | None = None) -> None:
+        self._groups = groups
+        self._started: dict[int, _Started] = {}
+        self._reporting: deque[_Started] = deque()
+
+    def prepare(
+        self, settings: Settings, attempt: Attempt, environment: Mapping[bytes, bytes]
+    ) -> Limited | NotStarted | None:
+        """Return what limits this attempt, or why that can't be; None for one without limits."""
+        if not limits.are_set(settings):
+            return None
+        own_nice = os.getpriority(os.PRIO_PROCESS, 0)
+        if settings.nice is not None and not _is_allowed(settings.nice, own_nice):
+            return NotStarted(f"CRON_NICE={settings.nice}: not permitted")
+        try:
+            group = self._group(settings, attempt)
+        except OSError as error:
+            return NotStarted(f"{limits.memory_of(settings)}: its cgroup: {error.strerror}")
+        if settings.memory is not None and group is None and sys.platform != "linux":
+            return NotStarted(f"{limits.memory_of(settings)}: only Linux has such a limit")
+        procs = None if group is None else os.fsencode(group / "cgroup.procs")
+        python, variables = _instead_of_shell(environment)
+        words = limits.words(settings, group=procs, own_nice=own_nice, python=python)
+        reports = limits.report(settings, procs)
+        return Limited(settings, words, group, reports, variables if reports else {})
+
+    def started(self, pid: int, limited: Limited | None, pipe: int | None = None) -> None:
+        """Remember under what a process has started; None for one without limits.
+
+        `pipe` is what it reports into, to be read and closed here.
+        """
+        self.look()
+        if limited is not None:
+            started = self._started[pid] = _Started(limited, pipe)
+            if pipe is not None:
+                os.set_blocking(pipe, False)
+                self._reporting.append(started)
+
+    def look(self) -> None:
+        """Read what has come of reports, and let go of those that are over: their jobs run."""
+        for _ in range(min(_LOOKED_AT, len(self._reporting))):
+            reporting = self._reporting.popleft()
+            _read(reporting)
+            if reporting.pipe is not None:
+                self._reporting.append(reporting)
+
+    def discard(self, limited: Limited | None) -> None:
+        """Let go of what limits an attempt that is over, or that is not going to be started."""
+        if self._groups is not None and limited is not None and limited.group is not None:
+            self._groups.remove(limited.group)
+
+    def ended(
+        self, pid: int, outcome: Exited | Signalled, *, cpu_s: float, memory_bytes: int | None
+    ) -> tuple[Exited | Signalled | NotStarted, Limit | None]:
+        """Return how a process that is gone really ended, and by which limit."""
+        started = self._started.pop(pid, None)
+        if started is None:
+            return outcome, None
+        limited = started.limited
+        ran_out = self._ran_out(limited)
+        self.discard(limited)
+        _read(started, is_over=True)
+        why = limits.refusal(started.report, outcome) if limited.reports else None
+        if why is not None:
+            return NotStarted(why), None
+        limit = limits.ended_by(
+            limited.settings, outcome, cpu_s=cpu_s, memory_bytes=memory_bytes, ran_out=ran_out
+        )
+        return outcome, limit
+
+    def living(self, attempt: Attempt) -> list[int]:
+        """Return the pids of what lives on in the cgroup of an attempt that is over."""
+        return [] if self._groups is None else self._groups.living(_name(attempt))
+
+    def _ran_out(self, limited: Limited) -> bool | None:
+        if self._groups is None or limited.group is None:
+            return None
+        return self._groups.ran_out(limited.group)
+
+    def _group(self, settings: Settings, attempt: Attempt) -> Path | None:
+        if settings.memory is None or self._groups is None:
+            return None
+        return self._groups.make(_name(attempt), settings.memory)
+
+
+def _name(attempt: Attempt) -> str:
+    return f"{attempt.run.number}.{attempt.number}"
+
+
+def _is_allowed(nice: int, own: int) -> bool:
+    """Ask the system whether a process may be as nice as that: by trying, for a moment.
+
+    Below its own niceness that takes a right (getrlimit(2): RLIMIT_NICE; capabilities(7)) which a
+    container may lack even where its user is root. nice(1) only warns, and goes on.
+    """
+    if nice >= own:
+        return True
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    except OSError:
+        return False
+    os.setpriority(os.PRIO_PROCESS, 0, own)
+    return True
+
+
+def look_for(shell: bytes, directory: bytes, path: bytes) -> None:
+    """Raise what its start would, for a shell that only another program would find missing."""
+    name = os.fsdecode(shell)
+    place = f"{os.fsdecode(directory)}/{name}" if "/" in name[1:] and name[0] != "/" else name
+    if shutil.which(place, path=os.fsdecode(path)) is None:
+        number = errno.EACCES if Path(place).exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number), shell)
+
+
+def _instead_of_shell(
+    environment: Mapping[bytes, bytes],
+) -> tuple[tuple[bytes, ...] | None, Mapping[bytes, bytes]]:
+    """Return what puts limits on where a shell would drop variables, and variables for itself."""
+    if not limits.a_shell_drops(environment):
+        return None, {}
+    words = (sys.executable, "-I", "-S", "-X", "utf8", str(_PROGRAM))
+    before = environment.get(b"LC_CTYPE")
+    variables = {} if before is None else {limited_program.TOLD_BEFORE: before}
+    return tuple(map(os.fsencode, words)), variables
+
+
+def _read(started: _Started, *, is_over: bool = False) -> None:
+    """Read what there is of a report, up to its end, which is when the job begins."""
+    while started.pipe is not None:
+        try:
+            piece = os.read(started.pipe, _MOST)
+        except BlockingIOError:
+            if not is_over:
+                return
+            piece = b""
+        started.report = (started.report + piece)[-_MOST:]
+        if not piece:
+            os.close(started.pipe)
+            started.pipe = None

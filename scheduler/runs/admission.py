@@ -1,0 +1,107 @@
+"""What wants to run: a due entry, a missed instant, a boot, an order in; claimed runs out.
+
+Everything here is called inside a commit of the ledger, and changes after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from scheduler.journal.record import SECOND
+from scheduler.runs.backfill import Backfill
+from scheduler.runs.pending import PutOff
+from scheduler.schedule.catchup import own_start
+from scheduler.schedule.tick import MINUTE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scheduler.model import Entry, Run
+    from scheduler.runs.jobs import Jobs
+    from scheduler.runs.ledger import Ledger
+    from scheduler.runs.pauses import Pauses
+    from scheduler.runs.pending import Pending
+    from scheduler.schedule.catchup import Account, MadeUp
+
+
+class Admission:
+    """Claims a run for whatever asks for one, and hands it to its job."""
+
+    def __init__(self, ledger: Ledger, jobs: Jobs, pauses: Pauses) -> None:
+        self._ledger = ledger
+        self._jobs = jobs
+        self._pauses = pauses
+        self.backfill = Backfill(ledger, jobs)
+
+    def admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
+        """Let a due entry in: at once, after its delay, or beside what its job has going."""
+        if self._pauses.at(entry.job, instant):
+            before = self._jobs.instants.last_instant(entry, instant)
+            self._ledger.pass_over(entry, instant, before)
+            return
+        if self.backfill.takes(entry, instant, now, late=late):
+            self.backfill.add(entry, instant, late=late)
+        elif run := self._ledger.claim(entry, instant):
+            start = PutOff(run, own_start(entry, instant), made_up=False, late=late)
+            self._enter(entry, start, now)
+
+    def admit_at_boot(self, entry: Entry, instant: datetime, now: datetime) -> None:
+        """Let an @reboot entry in; two boots in one minute are two runs."""
+        if self._pauses.at(entry.job, now):
+            self._ledger.pass_over(entry, instant, None)
+            return
+        run = self._ledger.claim(entry, instant)
+        while run is None:
+            instant += MINUTE
+            run = self._ledger.claim(entry, instant)
+        start = PutOff(run, own_start(entry, now), made_up=False)
+        self._enter(entry, start, now)
+
+    def admit_by_hand(self, entry: Entry, now: datetime) -> Run:
+        """Let a run in that its user asked for, now; its instant is the first second not taken."""
+        second, run = now.replace(microsecond=0), None
+        self._jobs.supersede_retries(entry)
+        while run is None:
+            if second.second:  # a whole minute is the schedule's, now or when a clock is set back
+                run = self._ledger.claim_by_hand(entry, second)
+            second += SECOND
+        self._jobs.place(entry, PutOff(run, now, made_up=False), now)
+        return run
+
+    def again(self, entry: Entry, pending: Pending, now: datetime) -> None:
+        """Begin a run's next attempt at once, because its user asked for it."""
+        if isinstance(pending, PutOff):
+            self._jobs.place(entry, replace(pending, due=now, made_up=False), now)
+        else:
+            self._jobs.begin_next(entry, replace(pending, due=now))
+
+    def _enter(self, entry: Entry, start: PutOff, now: datetime) -> None:
+        if entry.delay and start.due > now:
+            self._jobs.supersede(entry, start)
+            self._jobs.put_off(entry, start)
+        else:
+            self._jobs.place(entry, start, now)
+
+    def settle(self, account: Account, start: MadeUp | None) -> None:
+        """Put on disk what a gap makes of an entry's instants, a backlog's before it included.
+
+        `start` is when the one that is made up for starts, or the first of a backlog.
+        """
+        backlogs = self._jobs.waiting.backlogs
+        if account.entry.job in backlogs:
+            backlogs.end(account.entry.job)
+        for left_out in filter(None, (account.left_out, account.beyond)):
+            backlogs.leave_out(left_out)
+        if account.backlog is not None:
+            first = account.backlog.next if start is None else start.start
+            self.backfill.make_up(account.entry, account.backlog, first)
+        elif start is not None and account.made_up:
+            self._make_up(start)
+
+    def _make_up(self, missed: MadeUp) -> None:
+        """Claim a run for an instant that was missed; its start is on disk."""
+        entry, instant = missed.entry, missed.instant
+        if run := self._ledger.claim(entry, instant, owed=True):
+            is_late = missed.start > own_start(entry, instant)
+            self._jobs.put_off(entry, PutOff(run, missed.start, made_up=is_late))

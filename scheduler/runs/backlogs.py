@@ -1,0 +1,220 @@
+"""The backlogs of all jobs: in memory what the journal holds on disk.
+
+Owns them, and when the next of each may be drawn. Who decides about runs calls it, inside a commit
+of the ledger: what changes is seen at once in that commit, and believed when it holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from scheduler.model import Entry, Reason, Reboot
+from scheduler.schedule import backlog as rules
+from scheduler.schedule import counting
+from scheduler.schedule.catchup import LeftOut
+from scheduler.schedule.tick import borders
+from scheduler.schedule.timetable import Timetable
+from scheduler.schedule.zonedata import named_or_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from scheduler.runs.ledger import Ledger
+    from scheduler.schedule.backlog import Backlog
+    from scheduler.schedule.catchup import Instants
+
+_INSTANT = datetime.resolution
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)
+
+
+class Backlogs:
+    """What each job still has to run, one after the other; a job has one backlog or none."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._jobs: dict[str, Backlog] = {}
+        self._waits: dict[str, datetime] = {}
+        self._commit = ledger.number
+        self._changed: dict[str, Backlog | None] = {}  # by the commit under way
+        self._entries: Mapping[str, Entry] = {}
+        self._instants: Instants = Timetable((), {})
+
+    def __contains__(self, job: str) -> bool:
+        return self.of(job) is not None
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def of(self, job: str) -> Backlog | None:
+        """Return a job's backlog; None if it has none."""
+        changed = self._now()
+        return changed[job] if job in changed else self._jobs.get(job)
+
+    def all(self) -> Collection[Backlog]:
+        """Return all of them, in no order."""
+        return self._jobs.values()
+
+    def wait_of(self, job: str) -> datetime:
+        """Return before when the next of a job may not be drawn."""
+        return self._waits.get(job, _AT_ONCE)
+
+    # --- what changes ----------------------------------------------------------------------------
+
+    def use(self, entries: Mapping[str, Entry], instants: Instants) -> None:
+        """Go by these entries and their instants from now on."""
+        self._entries = entries
+        self._instants = instants
+
+    def put(self, backlog: Backlog) -> None:
+        """Let this be the backlog of its job."""
+        self._ledger.set_backlog(backlog)
+        self._now()[backlog.job] = backlog
+        self._ledger.then(self._jobs.__setitem__, backlog.job, backlog)
+
+    def counted(self, entry: Entry, backlog: Backlog) -> Backlog:
+        """Return it without those that have a row already, from a time that it was built on."""
+        known = self._number(LeftOut(entry, backlog.next, backlog.last, Reason.MISSED))
+        return replace(backlog, left=max(1, known))
+
+    def end(self, job: str) -> None:
+        """Let a job have no backlog."""
+        self._ledger.end_backlog(job)
+        self._now()[job] = None
+        self._ledger.then(self._jobs.pop, job, None)
+        self._ledger.then(self._waits.pop, job, None)
+
+    def wait(self, job: str, until: datetime) -> None:
+        """Let nothing of a job be drawn before a time."""
+        self._ledger.then(self._waits.__setitem__, job, until)
+
+    def drop(self, job: str, reason: Reason) -> None:
+        """Record what is left of a job's instants as not run, in one row."""
+        backlog = self.of(job)
+        if backlog is not None:
+            self.leave_out(LeftOut(self._entry_of(backlog), backlog.next, backlog.last, reason))
+            self.end(job)
+
+    def drop_until(self, backlog: Backlog, instant: datetime | None, reason: Reason) -> None:
+        """Record its instants before this one as not run; None is after all of them."""
+        if instant is None or instant > backlog.last:
+            self.drop(backlog.job, reason)
+            return
+        entry = self._entries[backlog.job]
+        last = self._instants.last_instant(entry, instant) or backlog.next
+        left_out = LeftOut(entry, backlog.next, last, reason)
+        gone = self._number(left_out)
+        self.leave_out(left_out)
+        self._go_on(backlog, instant, gone=gone)
+
+    def advance(self, backlog: Backlog, *, gone: int) -> None:
+        """Let the next one of a backlog be the one after it; `gone` is 0 if it had a row before."""
+        entry = self._entries[backlog.job]
+        self._go_on(backlog, self._instants.next_instant(entry, backlog.next), gone=gone)
+
+    def _go_on(self, backlog: Backlog, instant: datetime | None, *, gone: int) -> None:
+        rest = rules.from_instant(backlog, instant, gone=gone)
+        if rest is None:
+            self.end(backlog.job)
+        else:
+            self.put(rest)
+
+    def set_back(self, since: datetime | None) -> None:
+        """See to what waits when the clock is set back; what is of `since` or later comes again."""
+        for job, backlog in list(self._jobs.items()):
+            self._ledger.then(self._waits.pop, job, None)
+            if since is not None and backlog.last >= since:
+                self._cut(backlog, since)
+
+    def _cut(self, backlog: Backlog, since: datetime) -> None:
+        """Leave of a backlog what is before a minute; the rest of it comes again."""
+        entry = self._entries[backlog.job]
+        last = self._instants.last_instant(entry, since)
+        if last is None or last < backlog.next:
+            self.drop(backlog.job, Reason.SET_BACK)
+            return
+        first = self._instants.next_instant(entry, last) or backlog.last
+        self.leave_out(LeftOut(entry, first, backlog.last, Reason.SET_BACK))
+        kept = self._number(LeftOut(entry, backlog.next, last, Reason.SET_BACK))
+        self.put(rules.until(backlog, last, max(1, kept)))
+
+    def _number(self, left_out: LeftOut) -> int:
+        """Return how many of these instants have no row."""
+        parts = list(self._by_era(left_out))
+        all_of_them = sum(counting.number(each.entry, each.first, each.last) for each in parts)
+        return all_of_them - sum(self._taken(each) for each in parts)
+
+    def _taken(self, left_out: LeftOut) -> int:
+        """Return how many of these instants have a row, or are in one that stands for several."""
+        entry, first, last = left_out.entry, left_out.first, left_out.last
+        return sum(
+            1 if begins == ends else counting.number(entry, max(begins, first), min(ends, last))
+            for begins, ends in self._ledger.taken(left_out)
+        )
+
+    def leave_out(self, left_out: LeftOut) -> None:
+        """Journal instants that are not run; those that have a row already keep it.
+
+        Each era of the clock has a row of its own.
+        """
+        for part in self._by_era(left_out):
+            self._leave_out(part)
+
+    def _by_era(self, left_out: LeftOut) -> Iterator[LeftOut]:
+        entry, rest = left_out.entry, left_out
+        for since in borders(self._ledger.eras):
+            before = self._instants.last_instant(entry, since)
+            following = self._instants.next_instant(entry, since - _INSTANT)
+            if rest.first < since <= rest.last and before is not None and following is not None:
+                yield replace(rest, last=before)
+                rest = replace(rest, first=following)
+        yield rest
+
+    def _leave_out(self, left_out: LeftOut) -> None:
+        entry, last = left_out.entry, left_out.last
+        first: datetime | None = left_out.first
+        for begins, ends in self._ledger.taken(left_out):
+            before = self._instants.last_instant(entry, begins)
+            if first is not None and before is not None and first <= before:
+                self._ledger.skip(replace(left_out, first=first, last=before))
+            first = self._instants.next_instant(entry, ends)
+        if first is not None and first <= last:
+            self._ledger.skip(replace(left_out, first=first))
+
+    # --- which jobs there are --------------------------------------------------------------------
+
+    def open(self, found: Iterable[Backlog]) -> None:
+        """Go on with what an earlier daemon left, as far as its lines are still there."""
+        for backlog in found:
+            self._now()[backlog.job] = backlog
+            self._ledger.then(self._jobs.__setitem__, backlog.job, backlog)
+            if self._is_strange(backlog, self._entries):
+                self.drop(backlog.job, Reason.REMOVED)
+
+    def drop_removed(self, entries: Mapping[str, Entry]) -> None:
+        """Record what is left of jobs that are none of these, or have another schedule now."""
+        for job, backlog in list(self._jobs.items()):
+            if self._is_strange(backlog, entries):
+                self.drop(job, Reason.REMOVED)
+
+    def clear(self) -> None:
+        """Forget all of them; the journal does not."""
+        self._jobs.clear()
+        self._waits.clear()
+
+    def _is_strange(self, backlog: Backlog, entries: Mapping[str, Entry]) -> bool:
+        entry = entries.get(backlog.job)
+        return entry is None or not backlog.is_of(entry)
+
+    def _entry_of(self, backlog: Backlog) -> Entry:
+        """Return the entry whose instants they are, or one that stands for it."""
+        entry = self._entries.get(backlog.job)
+        if entry is not None and backlog.is_of(entry):
+            return entry
+        return Entry(backlog.job, Reboot(), backlog.schedule, named_or_utc(backlog.zone), "")
+
+    def _now(self) -> dict[str, Backlog | None]:
+        if self._commit != self._ledger.number:
+            self._commit, self._changed = self._ledger.number, {}
+        return self._changed

@@ -1,0 +1,59 @@
+"""How attempts ended in, what follows out: journalled, and on its way to a retry where one does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scheduler.model import Decision, Done, GiveUp, Reason, RetryAt
+from scheduler.runs import retry
+from scheduler.runs.pending import Retry
+from scheduler.schedule.catchup import earliest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scheduler.model import Ending
+    from scheduler.runs.jobs import Jobs
+    from scheduler.runs.ledger import Ledger
+    from scheduler.runs.watch import Running
+
+
+class Outcomes:
+    """What becomes of a run; `draw` places the jitter of its next wait in [-1, 1]."""
+
+    def __init__(self, ledger: Ledger, jobs: Jobs, draw: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._jobs = jobs
+        self._draw = draw
+
+    def close(self, running: Running, ending: Ending) -> None:
+        """Decide what follows an ending, and journal both; inside a commit of the ledger."""
+        decision = self._decide(running, ending)
+        self._ledger.ended(running, ending, decision)
+        if isinstance(decision, RetryAt):
+            run, number = running.attempt.run, running.attempt.number + 1
+            pending = Retry(run, number, decision.at, running.first_start, ending.ended)
+            self._ledger.then(self._jobs.pending.add, pending)
+
+    def _decide(self, running: Running, ending: Ending) -> Decision:
+        run = running.attempt.run
+        entry = self._jobs.entries.get(run.job)
+        if isinstance(running.fate, Reason) and running.fate is not Reason.STOPPED:
+            return GiveUp(running.fate)
+        if retry.succeeded((entry or running.entry).settings, ending.outcome):
+            return Done()  # most do, and for them nobody searches the next instant
+        if entry is None:
+            return GiveUp(Reason.REMOVED)
+        if earliest(entry, run) is not None and self._ledger.comes_again(run):
+            return GiveUp(Reason.SET_BACK)
+        decision = retry.decide(
+            entry.settings,
+            running.attempt.number,
+            ending.outcome,
+            ended=ending.ended,
+            first_start=running.first_start,
+            next_instant=self._jobs.next_start(entry, run, ending.ended),
+            draw=self._draw(),
+        )
+        is_stopped = running.fate is Reason.STOPPED and isinstance(decision, GiveUp)
+        return GiveUp(Reason.STOPPED) if is_stopped else decision

@@ -1,0 +1,67 @@
+"""Which jobs are paused: a job and an instant in, whether it starts nothing then out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scheduler.journal.journal import Journal
+    from scheduler.model import Paused
+    from scheduler.runs.ledger import Ledger
+
+
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Pauses:
+    """The pauses in force, in memory what the journal holds on disk."""
+
+    def __init__(self, journal: Journal, ledger: Ledger) -> None:
+        self._journal = journal
+        self._ledger = ledger
+        self._paused: dict[str, Paused] = {}
+
+    def open(self, handled: datetime | None) -> None:
+        """Go by what the last daemon knew, whose last minute was `handled`; inside a commit.
+
+        A pause that has ended since then still says what the minutes without a daemon were.
+        """
+        for paused in self._journal.pauses():
+            if handled is not None and _is_over(paused, handled):
+                self._journal.resume(paused.job)
+            else:
+                self._ledger.then(self._paused.__setitem__, paused.job, paused)
+
+    def end_of(self, job: str, instant: datetime) -> datetime | None:
+        """Return until when the pause lasts that an instant falls into; None if it falls in none.
+
+        One without an end lasts for ever.
+        """
+        paused = self.at(job, instant)
+        return None if paused is None else paused.until or _FOR_EVER
+
+    def at(self, job: str, instant: datetime) -> Paused | None:
+        """Return the pause that the job's instant falls into; None if there is none."""
+        paused = self._paused.get(job)
+        return None if paused is None or _is_over(paused, instant) else paused
+
+    def all(self, now: datetime) -> Iterable[Paused]:
+        """Return the pauses in force, in the order of their jobs' names."""
+        return [self._paused[job] for job in sorted(self._paused) if self.at(job, now)]
+
+    def begin(self, paused: Paused) -> None:
+        """Pause a job, in place of an earlier pause."""
+        self._journal.pause(paused)
+        self._ledger.then(self._paused.__setitem__, paused.job, paused)
+
+    def end(self, job: str) -> None:
+        """Let a job go by its schedule again."""
+        self._journal.resume(job)
+        self._ledger.then(self._paused.pop, job, None)
+
+
+def _is_over(paused: Paused, at: datetime) -> bool:
+    return paused.until is not None and at >= paused.until

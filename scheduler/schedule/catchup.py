@@ -1,0 +1,356 @@
+"""What a gap asks for: an entry and the minutes nobody handled in, runs to make up for them out."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from scheduler.model import Catchup, Expression, Reason, Reboot
+from scheduler.schedule import backlog, counting
+from scheduler.schedule.tick import MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from scheduler.model import Entry, Run
+    from scheduler.schedule.backlog import Backlog
+
+_SPACING = 1.0  # seconds between the starts of runs that are made up for
+_DAY = timedelta(days=1)
+_LONGEST = 300.0  # and between the first and the last of them, however many there are
+
+
+class Instants(Protocol):
+    """Who knows when an entry is due."""
+
+    def next_instant(self, entry: Entry, after: datetime) -> datetime | None:
+        """Return the first instant strictly later than `after`; None if there is none."""
+
+    def last_instant(self, entry: Entry, before: datetime) -> datetime | None:
+        """Return the newest instant strictly earlier than `before`; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The minutes after `last`, the last one handled, and before `current`, the present one."""
+
+    last: datetime
+    current: datetime
+
+
+class Walk:
+    """The instants of a gap, most found by looking at each minute of its first and last day.
+
+    For many entries that is much faster than a search for each; what lies between, or outside, is
+    asked of who knows.
+    """
+
+    def __init__(
+        self, gap: Gap, due: Callable[[datetime], Iterable[Entry]], rest: Instants
+    ) -> None:
+        self._rest = rest
+        self._head = _walked(gap.last, min(gap.current, gap.last + _DAY), due)
+        self._tail = self._head
+        if gap.current - gap.last > _DAY:
+            self._tail = _walked(gap.current - _DAY, gap.current, due)
+
+    def next_instant(self, entry: Entry, after: datetime) -> datetime | None:
+        """See Instants."""
+        found = self._head.get(entry.job, [])
+        place = bisect_right(found, after)
+        return found[place] if place < len(found) else self._rest.next_instant(entry, after)
+
+    def last_instant(self, entry: Entry, before: datetime) -> datetime | None:
+        """See Instants."""
+        found = self._tail.get(entry.job, [])
+        place = bisect_left(found, before)
+        return found[place - 1] if place else self._rest.last_instant(entry, before)
+
+
+def _walked(
+    last: datetime, end: datetime, due: Callable[[datetime], Iterable[Entry]]
+) -> dict[str, list[datetime]]:
+    """Return the instants after `last` and before `end`, by job."""
+    found: dict[str, list[datetime]] = {}
+    minute = last + MINUTE
+    while minute < end:
+        for entry in due(minute):
+            found.setdefault(entry.job, []).append(minute)
+        minute += MINUTE
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An entry's instants from `first` to `last` that are not made up for, and why."""
+
+    entry: Entry
+    first: datetime
+    last: datetime
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What becomes of the instants that one entry missed.
+
+    `left_out` are its oldest, `beyond` the next of them. One may be `made_up` for; where all are
+    wanted the rest is its `backlog`.
+    """
+
+    entry: Entry
+    made_up: tuple[datetime, ...] = ()
+    left_out: LeftOut | None = None
+    beyond: LeftOut | None = None
+    backlog: Backlog | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUp:
+    """A missed instant of an entry that is made up for by a run that starts at `start`."""
+
+    entry: Entry
+    instant: datetime
+    start: datetime
+
+
+def accounts(
+    entry: Entry, gap: Gap, instants: Instants, *, is_due: bool, paused_until: datetime | None
+) -> list[Account]:
+    """Return what an entry's missed instants get; those before `paused_until` are left out.
+
+    None is no pause. `is_due` is as for `account`.
+    """
+    if paused_until is None:
+        return _found(account(entry, gap, instants, is_due=is_due))
+    first = instants.next_instant(entry, gap.last)
+    if first is None or first >= min(gap.current, paused_until):
+        return _found(account(entry, gap, instants, is_due=is_due))
+    last = instants.last_instant(entry, min(gap.current, paused_until)) or first
+    left_out = Account(entry, left_out=LeftOut(entry, first, last, Reason.PAUSED))
+    rest = account(entry, Gap(last, gap.current), instants, is_due=is_due)
+    return [left_out, *_found(rest)]
+
+
+def _found(account: Account | None) -> list[Account]:
+    return [] if account is None else [account]
+
+
+def account(entry: Entry, gap: Gap, instants: Instants, *, is_due: bool) -> Account | None:
+    """Return what an entry's missed instants get; None if it missed nothing.
+
+    `is_due` says whether it is due in the present minute: then its newest instant is that one.
+    """
+    first = instants.next_instant(entry, gap.last)
+    if first is None or first >= gap.current:
+        return None
+    newest = instants.last_instant(entry, gap.current) or first
+    chosen = mode(entry)
+    if chosen is Catchup.NONE:
+        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.MISSED))
+    if chosen is Catchup.ALL:
+        return _all(entry, first, newest, gap, instants)
+    if is_due:
+        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.SUPERSEDED))
+    return _latest(entry, first, newest, gap, instants)
+
+
+def mode(entry: Entry) -> Catchup:
+    """Return what the entry's CRON_CATCHUP comes to; never AUTO.
+
+    By itself an entry is made up for unless it is one of an interval: `@every`, or its minute or
+    hour field starts with `*`.
+    """
+    chosen = entry.settings.catchup
+    if chosen is not Catchup.AUTO:
+        return chosen
+    schedule = entry.schedule
+    is_written = isinstance(schedule, Expression) and not schedule.elapsed
+    return Catchup.LATEST if is_written else Catchup.NONE
+
+
+def own_start(entry: Entry, instant: datetime) -> datetime:
+    """Return when the run of an instant starts in time: CRON_SPREAD, RANDOM_DELAY after it."""
+    return instant + timedelta(seconds=entry.delay)
+
+
+def earliest(entry: Entry, run: Run) -> datetime | None:
+    """Return before when no attempt of a run may start, whatever the clock did: its instant.
+
+    None for a run that is no schedule's: a boot's, or one by hand, whose instant is no minute.
+    """
+    is_scheduled = not isinstance(entry.schedule, Reboot) and run.instant.second == 0
+    return run.instant if is_scheduled else None
+
+
+def lateness(own: datetime, start: datetime) -> float:
+    """Return how many seconds late a start is: nought within a minute of its `own` time."""
+    late = (start - own).total_seconds()
+    return late if late >= MINUTE.total_seconds() else 0.0
+
+
+def is_too_late(entry: Entry, own: datetime, start: datetime, *, made_up: bool) -> bool:
+    """Say whether a run may no longer start at `start`, by CRON_WITHIN.
+
+    `own` is when it should have started: CRON_SPREAD and RANDOM_DELAY are not lateness. Nor is the
+    time in which START_HOURS_RANGE lets no run start that is `made_up` for.
+    """
+    late = lateness(own, start)
+    if not late or late <= entry.settings.within:
+        return False
+    return not made_up or not _starts_in_hours(entry, own, start)
+
+
+def _starts_in_hours(entry: Entry, own: datetime, start: datetime) -> bool:
+    """Say whether it is in time because START_HOURS_RANGE holds such runs back."""
+    if entry.settings.start_hours is None:
+        return False
+    open_s, at = 0.0, own
+    while at < start and open_s <= entry.settings.within:
+        opens = min(opening(entry, at), start)
+        closes = min(_closing(entry, opens), start)
+        open_s += (closes - opens).total_seconds()
+        at = closes
+    return open_s <= entry.settings.within
+
+
+def opening(entry: Entry, at: datetime) -> datetime:
+    """Return when, from `at` on, a missed run may be made up for: START_HOURS_RANGE, in its zone.
+
+    After anacrontab(5), which knows hours of one day only; over midnight is meant as written.
+    """
+    if entry.settings.start_hours is None:
+        return at
+    first, end = entry.settings.start_hours
+    local = at.astimezone(entry.zone)
+    hour = local.hour
+    if first <= hour < end or (first > end and (hour >= first or hour < end)):
+        return at
+    opens = local.replace(hour=first, minute=0, second=0, microsecond=0, fold=0)
+    if hour >= first:  # and past the end: tomorrow
+        opens = (opens + timedelta(days=1)).replace(fold=0)
+    return opens.astimezone(at.tzinfo)
+
+
+def _closing(entry: Entry, at: datetime) -> datetime:
+    """Return when, from `at` on, the hours in which a missed run may start are over."""
+    end = entry.settings.start_hours[1] if entry.settings.start_hours else 0
+    local = at.astimezone(entry.zone)
+    closes = local.replace(hour=end % 24, minute=0, second=0, microsecond=0, fold=0)
+    while (ends := closes.astimezone(at.tzinfo)) <= at:
+        closes = (closes + timedelta(days=1)).replace(fold=0)
+    return ends
+
+
+def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
+    """Return when each run that is made up for starts, the oldest instant first.
+
+    One after the other from `now` on: after a night many entries have missed something, and they
+    must not all start at once. Of a backlog it is the first run.
+    """
+    missed = sorted(
+        ((instant, each.entry) for each in accounts for instant in _heads(each)),
+        key=lambda pair: pair[0],
+    )
+    return [
+        MadeUp(entry, instant, _start(entry, instant, now, turn))
+        for (instant, entry), turn in zip(missed, turns(len(missed)), strict=True)
+    ]
+
+
+def _heads(account: Account) -> tuple[datetime, ...]:
+    return account.made_up if account.backlog is None else (account.backlog.next,)
+
+
+def turns(number: int) -> list[timedelta]:
+    """Return after how long each of so many missed runs starts, when they might all start now."""
+    step = timedelta(seconds=min(_SPACING, _LONGEST / max(1, number)))
+    return [n * step for n in range(number)]
+
+
+def period(backlogs: Collection[Backlog]) -> timedelta:
+    """Return how long a job that catches up waits from one start to the next.
+
+    All of them together start one run a second, or so many that they are done in five minutes; each
+    alone never more than one a second.
+    """
+    left = sum(each.left for each in backlogs)
+    step = min(_SPACING, _LONGEST / max(1, left))
+    return timedelta(seconds=max(_SPACING, len(backlogs) * step))
+
+
+def _start(entry: Entry, instant: datetime, now: datetime, turn: timedelta) -> datetime:
+    """Return when it starts: on its own time, if its spread start is still to come."""
+    own = own_start(entry, instant)
+    return own if own >= now + turn else opening(entry, now) + turn
+
+
+def _latest(
+    entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants
+) -> Account:
+    start = opening(entry, gap.current)
+    if is_too_late(entry, own_start(entry, newest), start, made_up=True):
+        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
+    return Account(entry, (newest,), _older(entry, first, newest, Reason.SUPERSEDED, instants))
+
+
+def _all(entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants) -> Account:
+    """Return the newest of them as a backlog, as many as CRON_CATCHUP_LIMIT lets be made up for."""
+    in_time = first_in_time(entry, first, newest, opening(entry, gap.current), instants)
+    if in_time is None:
+        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
+    late = None if in_time == first else _older(entry, first, in_time, Reason.TOO_LATE, instants)
+    wanted = within_limit(entry, in_time, newest)
+    beyond = None if wanted == in_time else _older(entry, in_time, wanted, Reason.MISSED, instants)
+    left = counting.number(entry, wanted, newest)
+    rest = backlog.of_missed(entry, wanted, newest, left)
+    return Account(entry, left_out=late, beyond=beyond, backlog=rest)
+
+
+def within_limit(entry: Entry, first: datetime, last: datetime) -> datetime:
+    """Return from which of its instants on CRON_CATCHUP_LIMIT lets them be made up for."""
+    limit = entry.settings.catchup_limit
+    if (last - first) // MINUTE < limit:
+        return first
+    return counting.nth_last(entry, first, last, limit)
+
+
+def first_in_time(
+    entry: Entry,
+    first: datetime,
+    last: datetime,
+    start: datetime,
+    instants: Instants,
+    *,
+    made_up: bool = True,
+) -> datetime | None:
+    """Return the oldest of its instants that may still run at `start`; None if none may.
+
+    An instant is never later than an older one, so the place between them is found by halving.
+    """
+
+    def is_past(instant: datetime) -> bool:
+        return is_too_late(entry, own_start(entry, instant), start, made_up=made_up)
+
+    if not is_past(first):
+        return first
+    if is_past(last):
+        return None
+    low, high = 0, (last - first) // MINUTE  # what is too late, and what is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if is_past(first + middle * MINUTE):
+            low = middle
+        else:
+            high = middle
+    return instants.next_instant(entry, first + low * MINUTE) or last
+
+
+def _older(
+    entry: Entry, first: datetime, before: datetime, reason: Reason, instants: Instants
+) -> LeftOut | None:
+    """Return the instants before the first that is made up for; None if there are none."""
+    last = instants.last_instant(entry, before)
+    return None if last is None or last < first else LeftOut(entry, first, last, reason)

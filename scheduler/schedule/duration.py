@@ -1,0 +1,64 @@
+"""Durations as people write them: `1h30m` comes in, seconds go out, and back again."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from scheduler.errors import BadValue
+from scheduler.schedule.fields import shortened
+
+LONGEST_DAYS = 3650  # ten years: what lies beyond is a slip of the keyboard, not a plan
+
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,3})?"
+_BARE = re.compile(_NUMBER)
+_UNITS = re.compile("".join(rf"(?:({_NUMBER}){unit})?" for unit in _SECONDS))
+
+
+def parse(text: str) -> float:
+    """Return the seconds of `90s`, `10m`, `2h`, `1d`, `1h30m`; a bare number is seconds.
+
+    Units stand from large to small, each once, in lower case. Raises BadValue: `bad-duration` for
+    anything else, `duration-too-long` beyond ten years.
+    """
+    seconds = _seconds(text)
+    if seconds > LONGEST_DAYS * 86400:
+        raise BadValue(
+            "duration-too-long",
+            f"a duration of {shortened(text)} is over {LONGEST_DAYS} days",
+        )
+    return float(seconds)
+
+
+def to_text(seconds: float) -> str:
+    """Return the shortest text in whole units that `parse` reads as the same seconds.
+
+    Below a second it keeps milliseconds: 0.25 is `0.25s`, and 0 is `0s`.
+    """
+    rest = round(seconds * 1000)
+    pieces: list[str] = []
+    for unit in ("d", "h", "m"):
+        count, rest = divmod(rest, _SECONDS[unit] * 1000)
+        if count:
+            pieces.append(f"{count}{unit}")
+    if rest or not pieces:
+        pieces.append(f"{rest / 1000:g}s")
+    return "".join(pieces)
+
+
+def _seconds(text: str) -> Decimal:
+    if _BARE.fullmatch(text):
+        return Decimal(text)
+    found = _UNITS.fullmatch(text)
+    if not text or found is None:
+        raise BadValue("bad-duration", f"{shortened(text)} is not a duration", hint=_hint(text))
+    counts = zip(found.groups(), _SECONDS.values(), strict=True)
+    return sum((Decimal(count) * unit for count, unit in counts if count), start=Decimal())
+
+
+def _hint(text: str) -> str:
+    lowered = text.lower().replace(" ", "")
+    if text != lowered and (_UNITS.fullmatch(lowered) and lowered):
+        return f"write {lowered}"
+    return "write it as in 90s, 10m, 2h, 1d or 1h30m"

@@ -1,0 +1,1 @@
+"""The operating system: clocks, paths, locks, systemd, log, crontab files, control socket."""
