@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from scheduler.journal.record import OpenRun, RunRow
+    from scheduler.journal.rows import OpenRun, RunRow
     from scheduler.schedule.backlog import Backlog
 
 MINUTE = timedelta(minutes=1)

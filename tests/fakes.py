@@ -21,9 +21,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Literal
 
-from scheduler.daemon.virtual import VirtualClock
+from scheduler.daemon.virtual_machine import VirtualClock
 from scheduler.model import Exited, NotStarted, Signalled
-from scheduler.process.process import Ended, Launch
+from scheduler.process.spawner import Ended, Launch
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.model import Attempt, Entry, Limit
-    from scheduler.process.proc import Process
-    from scheduler.process.process import Spawner
+    from scheduler.process.procfs import Process
+    from scheduler.process.spawner import Spawner
     from scheduler.system.clock import Clock
 
 _WELL = Exited(0)

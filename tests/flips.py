@@ -24,9 +24,9 @@ from fakes import Act, FakeClock, FakeSpawner
 from world import Killed as KilledNow
 from world import World, line, shown, when
 
-from scheduler.journal import highwater
+from scheduler.journal import high_water
 from scheduler.journal.journal import Journal
-from scheduler.journal.renewal import Renewal
+from scheduler.journal.repair import Renewal
 from scheduler.model import Exited, Overlap
 from scheduler.protocol import Pause, Trigger
 from scheduler.system.log import open_log
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from fakes import Launched
 
     from scheduler.model import Attempt, Entry, NotStarted
-    from scheduler.process.process import Launch
+    from scheduler.process.spawner import Launch
 
 PAGE = 4096
 BOOT = "b7a7f2f4-5a1e-4f0c-9d3b-6f2f0c7e8a11"
@@ -108,7 +108,7 @@ class Site(World):
     def _live(self) -> None:
         with closing(Journal.open(self.state / "journal.db")) as self.journal:  # type: ignore[assignment]
             self.journal.examine()
-            self.journal.tell(highwater.beside(self.state / "journal.db"))
+            self.journal.tell(high_water.beside(self.state / "journal.db"))
             self.journal.emptiers()
             asyncio.run(self.new_daemon().run())
 
@@ -198,7 +198,7 @@ class Dead:
         """Let a state folder hold these files, and the outputs that there were."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-        for name, data in (files | {highwater.NAME: self.known}).items():
+        for name, data in (files | {high_water.NAME: self.known}).items():
             (folder / name).write_bytes(data)
         for output in self.outputs:
             (folder / output).parent.mkdir(parents=True, exist_ok=True)
@@ -266,10 +266,10 @@ def killed(folder: Path) -> Dead:
     site.lives()
     site.clock.advance(480)
     files: dict[str, bytes] = {}
-    names = ("journal.db", "journal.db-wal", highwater.NAME)
+    names = ("journal.db", "journal.db-wal", high_water.NAME)
     site.at("12:16:30", lambda: files.update({n: (state / n).read_bytes() for n in names}))
     site.at("12:16:30", site.kill)
     site.lives()
     outputs = [str(path.relative_to(state)) for path in state.rglob("*.log")]
-    known = files.pop(highwater.NAME)
+    known = files.pop(high_water.NAME)
     return Dead(files, known, outputs, site.jobs, site.clock.monotonic())

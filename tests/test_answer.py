@@ -9,8 +9,8 @@ import pytest
 from fakes import Act
 from world import World, line, when
 
-from scheduler.cli.answer import answer, misses
-from scheduler.cli.commands.asking import known_of
+from scheduler.cli.commands.why import known_of
+from scheduler.cli.why_answer import answer, misses
 from scheduler.model import Attempt, Exited, Expression, Limit, Signalled
 from scheduler.schedule.expression import parse
 

@@ -14,10 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.model import Entry, Expression
-from scheduler.schedule import dates
 from scheduler.schedule import expression as expressions
-from scheduler.schedule.audit import FIRST_YEAR, LAST_YEAR, Change, Finding, audit, changes, finding
-from scheduler.schedule.due import is_due
+from scheduler.schedule import possible_dates
+from scheduler.schedule.dst_audit import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    Change,
+    Finding,
+    audit,
+    changes,
+    finding,
+)
+from scheduler.schedule.search import is_due
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -335,7 +343,7 @@ def well_known_changes() -> st.SearchStrategy[Change]:
 
 def comes(text: str) -> bool:
     """Say whether there is such a date at all."""
-    return dates.comes(expression(text))
+    return possible_dates.comes(expression(text))
 
 
 any_texts = st.one_of(reference.expressions(every_day=True), reference.expressions().filter(comes))

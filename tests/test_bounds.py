@@ -15,12 +15,12 @@ import pytest
 from fakes import FakeClock, utc
 
 from scheduler.model import Attempt, Run
-from scheduler.process import outputs
+from scheduler.process import output_files
 from scheduler.process.floods import Floods
-from scheduler.process.outputs import Bounded
-from scheduler.runs import bounds as bounds_module
-from scheduler.runs.bounds import Bounds
-from scheduler.runs.launches import output_of
+from scheduler.process.output_files import Bounded
+from scheduler.runs import output_cap as bounds_module
+from scheduler.runs.launcher import output_of
+from scheduler.runs.output_cap import Bounds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,7 +169,7 @@ def test_what_a_job_left_behind_is_looked_at_for_as_long_as_it_can_write(scene: 
 
 @linux
 def test_what_takes_long_is_done_in_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outputs, "AT_ONCE", 64 * K)
+    monkeypatch.setattr(output_files, "AT_ONCE", 64 * K)
     monkeypatch.setattr(bounds_module, "_SLICE", 0)
     path = scene.begin()
     grow(path, 512 * K)
@@ -196,7 +196,7 @@ def test_what_the_disk_refuses_is_tried_again_and_let_go_of_at_the_end(
     def refused(*_: object) -> int:
         raise PermissionError
 
-    monkeypatch.setattr(outputs, "bound", refused)
+    monkeypatch.setattr(output_files, "bound", refused)
     scene.begin()
     scene.pass_(4)
     assert scene.looked == [1, 3]
@@ -222,7 +222,7 @@ def test_no_call_that_the_system_refuses_ends_a_look_at_other_files(
         accident.setattr(call, refused)
         scene.bounds.look()
     assert scene.bounds.next_look() is None
-    assert len(list(outputs.there(scene.state / "outputs"))) == 2
+    assert len(list(output_files.there(scene.state / "outputs"))) == 2
 
 
 def test_many_looks_share_a_wake_and_give_way_after_a_slice(
@@ -238,7 +238,7 @@ def test_many_looks_share_a_wake_and_give_way_after_a_slice(
         scene.clock.advance(bounds_module._SLICE)
         return Bounded(0, is_done=True)
 
-    monkeypatch.setattr(outputs, "bound", slow)
+    monkeypatch.setattr(output_files, "bound", slow)
     for run in range(1, 11):
         scene.bounds.end(attempt(run))
     scene.bounds.look()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from chaos import Plan
 
-    from scheduler.journal.record import RunRow
+    from scheduler.journal.rows import RunRow
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "200"))
 # The seed of pytest-randomly has been set when this file is read; the tests' names have ours.

@@ -16,7 +16,7 @@ import typer.main
 from rich.cells import cell_len
 from rich.text import Text
 
-from scheduler.cli import app, given
+from scheduler.cli import app, options
 
 if TYPE_CHECKING:
     from conftest import Person
@@ -167,8 +167,8 @@ def test_the_daemon_does_not_move_into_a_folder_that_others_can_write(person: Pe
 
 
 def test_a_user_whom_the_system_does_not_know_has_a_number_for_a_name() -> None:
-    assert given.account(4_000_000_000) == ("4000000000", "/")
-    assert given.account(0)[0] == "root"
+    assert options.account(4_000_000_000) == ("4000000000", "/")
+    assert options.account(0)[0] == "root"
 
 
 def on_a_terminal(person: Person, *words: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 import typer.main
 from standin import StandIn
 
-from scheduler.cli import app, completing
+from scheduler.cli import app, completion
 from scheduler.journal.journal import Journal
 from scheduler.model import State
 from scheduler.protocol import (
@@ -459,6 +459,6 @@ def test_a_large_crontab_keeps_nobody_waiting(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person.has("CRON_NAME=fine " + person.line("0 9 * * *", "x"))
-    assert completing._in_crontabs(None) == ["fine"]
-    monkeypatch.setattr(completing, "_LARGEST", 10)
-    assert completing._in_crontabs(None) == []
+    assert completion._in_crontabs(None) == ["fine"]
+    monkeypatch.setattr(completion, "_LARGEST", 10)
+    assert completion._in_crontabs(None) == []

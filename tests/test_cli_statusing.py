@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.text import Text
 from standin import STATUS, StandIn
 
-from scheduler.cli import given
-from scheduler.cli.commands.statusing import _screen
+from scheduler.cli import options
+from scheduler.cli.commands.status import _screen
 from scheduler.journal.journal import Journal
 from scheduler.model import Ending, Exited, Reason, State
 from scheduler.protocol import Refused, Status
@@ -569,7 +569,7 @@ def test_a_terminal_is_shown_changes_until_ctrl_c(person: Person) -> None:
 
 def screen(width: int = 200, height: int = 50) -> str:
     """What a person who watches has before him at this moment."""
-    return _screen(None, given.own_zone(), Console(width=width, height=height)).plain
+    return _screen(None, options.own_zone(), Console(width=width, height=height)).plain
 
 
 @pytest.mark.parametrize("height", [24, 40, 12])

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.cli.commands.written import PATIENCE
+from scheduler.cli.commands.logs import PATIENCE
 from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Reason, Run, State
-from scheduler.process import outputs
-from scheduler.process.proc import PROC, Processes
-from scheduler.system import clock, lock
+from scheduler.process import output_files
+from scheduler.process.procfs import PROC, Processes
+from scheduler.system import clock, state_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ class Scene:
 
     def has_daemon(self) -> None:
         """Let this process hold the state folder, as a daemon does."""
-        self.held.enter_context(lock.held(self.person.state))
+        self.held.enter_context(state_lock.held(self.person.state))
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def long(scene: Scene) -> Scene:
     """A run that wrote 2 MB in lines of 10 bytes, of which 64 KB are kept."""
     scene.begin(1, pid=4242)
     scene.write(1, b"".join(b"%09d\n" % n for n in range(200_000)))
-    outputs.bound(scene.person.state / "outputs/report/1.1.log", 1 << 16)
+    output_files.bound(scene.person.state / "outputs/report/1.1.log", 1 << 16)
     scene.end(1, 0)
     return scene
 

@@ -13,8 +13,8 @@ from world import UTC_ZONE
 
 from scheduler.model import Entry
 from scheduler.schedule import expression
-from scheduler.schedule.coming import NOT_BEGUN, NOT_KNOWN, coming, first_instants
 from scheduler.schedule.timetable import Timetable
+from scheduler.schedule.upcoming import NOT_BEGUN, NOT_KNOWN, coming, first_instants
 
 NOON = utc(2027, 3, 1, 12)
 MINUTE = timedelta(minutes=1)

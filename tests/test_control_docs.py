@@ -15,15 +15,15 @@ from fakes import Act
 from standin import STATUS
 from world import Asked, line, when
 
-from scheduler import protocol, replies
-from scheduler.cli.commands.running import _Introduced
+from scheduler import protocol, status
+from scheduler.cli.commands.run import _Introduced
 from scheduler.cli.library import Files
 from scheduler.model import Exited
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
 from scheduler.schedule.backlog import of_missed
 from scheduler.system import control
-from scheduler.system.places import Places
-from scheduler.system.sources import Reading
+from scheduler.system.crontab_files import Reading
+from scheduler.system.paths import Places
 
 if TYPE_CHECKING:
     from scheduler.protocol import Reply, Request
@@ -129,12 +129,12 @@ def test_the_stand_in_says_what_a_daemon_says(told: dict[str, Any]) -> None:
 
 
 def test_the_example_of_a_status_is_one_that_status_shows() -> None:
-    assert replies.of_status(example("status")).in_force == frozenset({"backup"})
+    assert status.of_status(example("status")).in_force == frozenset({"backup"})
 
 
 @pytest.mark.parametrize("verb", ["trigger", "retry", "kill"])
 def test_the_example_of_a_run_is_one_that_a_command_shows(verb: str) -> None:
-    assert replies.of_run(example(verb)).job == "backup"
+    assert status.of_run(example(verb)).job == "backup"
 
 
 def module(name: str) -> ast.AST:

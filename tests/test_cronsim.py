@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from test_due import UTC_ZONE, comes, due, expression
 
 from scheduler.errors import BadValue
-from scheduler.schedule.due import following, preceding
 from scheduler.schedule.expression import parse
+from scheduler.schedule.search import following, preceding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scheduler.crontab import crontab, lines, remarks, report
+from scheduler.crontab import diagnostics, lexer, lint, parser
 from scheduler.model import Crontab, Entry, Expression, Overlap, Severity
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ CRONTABS = Path(__file__).parent.parent / "crontabs"
 
 def read(text: str | bytes, *, system: bool = False) -> Crontab:
     data = text.encode() if isinstance(text, str) else text
-    return crontab.parse(data, file="crontab", zone=BERLIN, system=system, salt="here")
+    return parser.parse(data, file="crontab", zone=BERLIN, system=system, salt="here")
 
 
 def one(text: str | bytes, *, system: bool = False) -> Entry:
@@ -663,7 +663,7 @@ def test_flags_stand_before_the_command(
 
 
 def test_roots_own_table_may_ask_the_log_for_silence_as_in_cronie() -> None:
-    table = crontab.parse(b"-*/15 * * * * x\n", file="root", zone=BERLIN, by_root=True)
+    table = parser.parse(b"-*/15 * * * * x\n", file="root", zone=BERLIN, by_root=True)
     assert table.problems == ()
     assert [(entry.schedule_text, entry.flags.no_log) for entry in table.entries] == [
         ("*/15 * * * *", True)
@@ -775,7 +775,7 @@ def test_a_name_is_its_program_s_and_a_hash(command: str, slug: str, reason: str
 
 def test_a_name_does_not_change_with_other_lines_or_blanks_or_the_machine_s_zone() -> None:
     line = "0 9 * * * report --daily"
-    table = crontab.parse(b"A=1\n0 1 * * * x\n0  9 *\t* * report --daily", file="other", zone=TOKYO)
+    table = parser.parse(b"A=1\n0 1 * * * x\n0  9 *\t* * report --daily", file="other", zone=TOKYO)
     assert one(line).job == table.entries[1].job
 
 
@@ -826,13 +826,13 @@ def test_a_refused_entry_leaves_its_name_to_the_next() -> None:
 
 def test_names_are_unique_over_files() -> None:
     tables = [
-        crontab.parse(text, file=file, zone=BERLIN)
+        parser.parse(text, file=file, zone=BERLIN)
         for file, text in (
             ("one", b"0 9 * * * x\n0 9 * * * x\nCRON_NAME=a 0 9 * * * y\n"),
             ("two", b"0 9 * * * x\n\nCRON_NAME=A 0 9 * * * z\nCRON_NAME=b 0 9 * * * z\n"),
         )
     ]
-    one_, two = crontab.unique(tables)
+    one_, two = parser.unique(tables)
     assert one_ == tables[0]
     first = tables[0].entries[0].job
     assert [entry.job for entry in two.entries] == [f"{first}-3", "b"]
@@ -842,9 +842,9 @@ def test_names_are_unique_over_files() -> None:
 
 
 def test_numbers_go_on_over_files() -> None:
-    tables = [crontab.parse(b"0 9 * * * x\n" * 2, file=file, zone=BERLIN) for file in "abc"]
+    tables = [parser.parse(b"0 9 * * * x\n" * 2, file=file, zone=BERLIN) for file in "abc"]
     first = tables[0].entries[0].job
-    found = [entry.job for table in crontab.unique(tables) for entry in table.entries]
+    found = [entry.job for table in parser.unique(tables) for entry in table.entries]
     assert found == [first, *(f"{first}-{number}" for number in range(2, 7))]
 
 
@@ -852,7 +852,7 @@ def test_h_follows_the_name_and_nothing_else() -> None:
     text = "CRON_NAME=a H H * * * x\n"
     assert (
         one(text).schedule
-        == crontab.parse(f"A=1\n{text}".encode(), file="f", zone=TOKYO).entries[0].schedule
+        == parser.parse(f"A=1\n{text}".encode(), file="f", zone=TOKYO).entries[0].schedule
     )
 
 
@@ -901,7 +901,7 @@ def test_every_bad_setting_in_force_says_so() -> None:
 
 def test_each_refused_line_has_its_reason() -> None:
     table = read("CRON_TZ=Mars\n@daily x\n0 25 * * * y\nCRON_TZ=\nCRON_RETRIES=x @daily z\n")
-    assert remarks.refusals(table) == {
+    assert lint.refusals(table) == {
         2: "unknown-zone on line 1",
         3: "out-of-range",
         5: "bad-number",
@@ -921,7 +921,7 @@ def test_every_problem_of_a_file_is_named_in_the_order_of_its_lines() -> None:
 
 def test_a_caret_stands_under_the_fault() -> None:
     (problem,) = read("\t0  25 * * * caf\u00e9\n").problems
-    assert report.lines(problem)[1:3] == ("     0  25 * * * café", "        ^")
+    assert diagnostics.lines(problem)[1:3] == ("     0  25 * * * café", "        ^")
 
 
 @pytest.mark.parametrize(
@@ -934,7 +934,7 @@ def test_a_caret_stands_under_the_fault() -> None:
 )
 def test_a_caret_stands_under_the_fault_behind_a_secret(line: str) -> None:
     (problem,) = read(f"{line}\n").problems
-    _, shown, caret, _ = report.lines(problem)
+    _, shown, caret, _ = diagnostics.lines(problem)
     assert shown[len(caret) - 1] == "%"
     assert "hunter2" not in shown
     assert len(shown) == len(line) + 4
@@ -945,7 +945,7 @@ def test_secret_values_are_not_in_the_text_of_a_problem() -> None:
         "DB_PASSWORD=hunter$TWO\nCRON_API_TOKEN='abc d' CRON_X=y 0 25 * * * x\nAPI_KEY='abc\n"
     )
     assert table.problems
-    shown = "\n".join(line for problem in table.problems for line in report.lines(problem))
+    shown = "\n".join(line for problem in table.problems for line in diagnostics.lines(problem))
     assert "hunter" not in shown
     assert "abc" not in shown
     assert "CRON_X=y 0 25 * * * x" in shown
@@ -962,7 +962,7 @@ def test_secret_values_are_not_in_the_text_of_a_problem() -> None:
 def test_a_secret_is_hidden_wherever_it_stands(line: str) -> None:
     table = read(line + "\n")
     assert table.problems
-    assert "hunter" not in "\n".join(text for p in table.problems for text in report.lines(p))
+    assert "hunter" not in "\n".join(text for p in table.problems for text in diagnostics.lines(p))
 
 
 # --- anything at all -----------------------------------------------------------------------------
@@ -982,15 +982,15 @@ FILES = st.one_of(
 @example(b"CRON_TZ=\xff 0 9 * * * \xfe", False)
 def test_no_bytes_make_it_fail(data: bytes, system: bool) -> None:
     table = read(data, system=system)
-    text = list(lines.split(table.text))
+    text = list(lexer.split(table.text))
     for problem in table.problems:
         assert 1 <= problem.line <= len(text)
         assert 1 <= problem.column <= len(text[problem.line - 1]) + 1
         assert problem.message.isprintable()
-        "\n".join(report.lines(problem)).encode()
+        "\n".join(diagnostics.lines(problem)).encode()
     assert table.refused.isdisjoint(entry.line for entry in table.entries)
     assert all(1 <= number <= len(text) for number in table.refused)
-    assert crontab.unique([table]) == (table,)
+    assert parser.unique([table]) == (table,)
 
 
 # --- and back ------------------------------------------------------------------------------------
@@ -1052,7 +1052,7 @@ ASSIGNMENTS = st.one_of(
 def test_written_entries_read_as_the_same(text: str) -> None:
     data = text.encode("utf-8", "surrogateescape")
     entries = read(data, system=True).entries
-    again = read(crontab.write(entries).encode("utf-8", "surrogateescape"), system=True)
+    again = read(parser.write(entries).encode("utf-8", "surrogateescape"), system=True)
     assert [by_zone_name(each) for each in again.entries] == [by_zone_name(e) for e in entries]
     assert [problem for problem in again.problems if problem.severity is Severity.ERROR] == []
 
@@ -1063,7 +1063,7 @@ def by_zone_name(entry: Entry) -> tuple[Entry, str]:
 
 def test_entries_of_the_user_form_are_written_without_a_user() -> None:
     entries = read("A=b c\n0 9 * * * echo 50\\%%in\nCRON_RETRIES=1 @daily x\n").entries
-    assert crontab.write(entries).splitlines() == [
+    assert parser.write(entries).splitlines() == [
         'A="b c"',
         f"CRON_TZ=Europe/Berlin CRON_NAME={entries[0].job} 0 9 * * * echo 50\\%%in%",
         f"CRON_TZ=Europe/Berlin CRON_NAME={entries[1].job} CRON_RETRIES=1 @daily x",
@@ -1080,7 +1080,7 @@ VALID = sorted(CRONTABS.glob("*.crontab"))
 def test_an_invalid_crontab_says_what_its_first_comment_expects(path: Path) -> None:
     data = path.read_bytes()
     expected = data.split(b"\n")[0].decode().removeprefix("# ")
-    table = crontab.parse(data, file=path.name, zone=BERLIN, system="system" in path.stem)
+    table = parser.parse(data, file=path.name, zone=BERLIN, system="system" in path.stem)
     assert [f"{problem.code} {problem.message}" for problem in table.problems] == [expected]
     assert table.problems[0].severity is Severity.ERROR
 
@@ -1091,6 +1091,6 @@ def test_there_are_invalid_crontabs() -> None:
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
 def test_a_crontab_that_comes_along_has_no_problem(path: Path) -> None:
-    table = crontab.parse(path.read_bytes(), file=path.name, zone=BERLIN)
+    table = parser.parse(path.read_bytes(), file=path.name, zone=BERLIN)
     assert table.problems == ()
     assert table.entries

@@ -14,10 +14,10 @@ import pytest
 from fakes import Act, FakeClock
 from world import Frail, Shelf, World, line, when
 
-from scheduler.daemon.herald import Herald
+from scheduler.daemon.log_once import Herald
 from scheduler.errors import JournalError
 from scheduler.model import Exited, NotStarted
-from scheduler.runs.ledger import Ledger
+from scheduler.runs.transaction import Ledger
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import pytest
 from fakes import Act, FakeSpawner
 from world import Asked, Frail, line, when
 
-from scheduler.daemon import desk
+from scheduler.daemon import requests
 from scheduler.errors import JournalError
 from scheduler.model import Exited
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
-from scheduler.runs.runs import Runs
+from scheduler.runs.lifecycle import Runs
 
 if TYPE_CHECKING:
     from scheduler.journal.journal import RunRow
@@ -665,7 +665,7 @@ def test_what_comes_is_looked_for_a_bounded_while(text: str, coming: list[str], 
 
 
 def test_nor_are_all_of_very_many_paused_jobs_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "_PASSED", 10)
+    monkeypatch.setattr(requests, "_PASSED", 10)
     for many, coming in ((9, ["last"]), (10, [])):
         jobs = tuple(f"job{n}" for n in range(many))
         world = Asked("".join(line(job, NOON) for job in (*jobs, "last")))

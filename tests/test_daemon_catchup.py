@@ -425,7 +425,7 @@ def test_a_bug_in_one_entrys_account_stops_no_other(monkeypatch: pytest.MonkeyPa
             raise RuntimeError("what a day")
         return accounts(entry, *arguments, **options)
 
-    monkeypatch.setattr("scheduler.daemon.roster.accounts", buggy)
+    monkeypatch.setattr("scheduler.daemon.entries.accounts", buggy)
     world = World(line("buggy", "10 12 * * *") + line("job", "10 12 * * *"), "11:59:30")
     jumps_ahead(world, "12:05:20", "12:20:20")
     world.at("12:20:30", lambda: world.stop_at("12:22"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scheduler.cli import rows
+from scheduler.cli import json_rows
 from scheduler.errors import JournalDamaged, JournalError
 from scheduler.journal import salvage, sql
 from scheduler.journal.journal import Journal
@@ -102,7 +102,7 @@ def read_all(journal: Journal) -> None:
     """Read all that can be read, and write runs as programs get them."""
     later, run = NOON + timedelta(days=1), Run(1, "over", NOON)
     for row in journal.history():
-        rows.of_run(row)
+        json_rows.of_run(row)
     for job in ("over", "waits", "runs", "paused", "boot", "every", "late"):
         journal.history(job)
         journal.latest(job, later)

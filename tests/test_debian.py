@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import debian_crontabs
 import pytest
 
-from scheduler.crontab import crontab
+from scheduler.crontab import parser
 from scheduler.model import Crontab, Entry, Severity
-from scheduler.schedule import zonedata
+from scheduler.schedule import zone_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 def read(path: str, data: bytes) -> Crontab:
-    return crontab.parse(data, file=path, zone=zonedata.named("Europe/Berlin"), system=True)
+    return parser.parse(data, file=path, zone=zone_data.named("Europe/Berlin"), system=True)
 
 
 def row(entry: Entry) -> Row:
@@ -126,8 +126,8 @@ def test_no_warning_is_given_but_for_mail(files: Files) -> None:
 def test_all_files_together_have_unique_names_and_are_written_as_they_were(
     files: Files,
 ) -> None:
-    tables = crontab.unique([read(path, data) for (_, path), data in files.items()])
+    tables = parser.unique([read(path, data) for (_, path), data in files.items()])
     names = [entry.job for table in tables for entry in table.entries]
     assert len(names) == len(set(names)) == sum(len(rows) for rows in ENTRIES.values())
     for table in tables:
-        assert read(table.file, crontab.write(table.entries).encode()).entries == table.entries
+        assert read(table.file, parser.write(table.entries).encode()).entries == table.entries

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.crontab import crontab
+from scheduler.crontab import parser
 from scheduler.model import Settings
-from scheduler.schedule import delay
+from scheduler.schedule import spread as delay
 
 NAMES = st.text("abcdefghij-", min_size=1, max_size=20)
 
@@ -47,7 +47,7 @@ def test_these_are_the_draws_of_every_version() -> None:
 
 def test_a_crontab_gives_each_entry_its_delay() -> None:
     text = b"RANDOM_DELAY=60\nCRON_SPREAD=1h\nCRON_NAME=a 0 * * * * x\nCRON_NAME=b 0 * * * * x\n"
-    table = crontab.parse(text, file="f", zone=ZoneInfo("UTC"), salt="s")
+    table = parser.parse(text, file="f", zone=ZoneInfo("UTC"), salt="s")
     assert not table.problems
     for entry in table.entries:
         assert entry.delay == delay.of(entry.job, entry.settings, "s")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from machine import MARK, Machine
 
-from scheduler.cli.rows import of_run
+from scheduler.cli.json_rows import of_run
 from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 import typer.main
 
 from scheduler.cli import app
-from scheduler.crontab import crontab, settings
+from scheduler.crontab import parser, settings
 from scheduler.model import Settings
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_the_example_of_a_problem_is_what_check_prints() -> None:
 
 def test_the_crontab_at_the_top_is_read_without_a_problem() -> None:
     text = README.split("backoff, and\nremembers what happened and why.\n\n")[1].split("\n\n")[0]
-    table = crontab.parse(text.encode(), file="README.md", zone=ZoneInfo("UTC"))
+    table = parser.parse(text.encode(), file="README.md", zone=ZoneInfo("UTC"))
     assert not table.problems
     assert len(table.entries) == 4
 
@@ -256,7 +256,7 @@ def test_every_part_with_figures_names_the_command_that_measures_them() -> None:
     "path", sorted((ROOT / "crontabs").glob("*.crontab")), ids=lambda p: p.name
 )
 def test_every_crontab_that_ships_is_read_without_a_problem(path: Path) -> None:
-    table = crontab.parse(path.read_bytes(), file=path.name, zone=ZoneInfo("UTC"))
+    table = parser.parse(path.read_bytes(), file=path.name, zone=ZoneInfo("UTC"))
     assert not table.problems
     assert table.entries
 

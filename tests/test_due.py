@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.model import Expression
-from scheduler.schedule.dates import comes as comes_at_all
-from scheduler.schedule.due import Instant, following, is_due, preceding
 from scheduler.schedule.expression import parse
+from scheduler.schedule.possible_dates import comes as comes_at_all
+from scheduler.schedule.search import Instant, following, is_due, preceding
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

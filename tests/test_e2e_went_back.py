@@ -31,8 +31,8 @@ from test_e2e import (
     until,
 )
 
-from scheduler.cli.commands.statusing import _checked as checked
-from scheduler.journal.highwater import NAME
+from scheduler.cli.commands.status import _checked as checked
+from scheduler.journal.high_water import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,7 +18,7 @@ from heard import heard
 
 from scheduler.model import Attempt, Run
 from scheduler.runs.echo import _AT_ONCE, _BEHIND, Echo
-from scheduler.runs.launches import output_of
+from scheduler.runs.launcher import output_of
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:

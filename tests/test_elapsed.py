@@ -12,11 +12,11 @@ from world import World, line, when
 
 from scheduler.cli.run_view import took, waits
 from scheduler.model import Exited
-from scheduler.process.proc import Processes, apart
+from scheduler.process.procfs import Processes, apart
 from scheduler.system.clock import RealClock, since_boot
 
 if TYPE_CHECKING:
-    from scheduler.journal.record import RunRow
+    from scheduler.journal.rows import RunRow
 
 NOON = "0 12 * * *"
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scheduler.model import Attempt, Entry, Reboot, Run
-from scheduler.process import marks
-from scheduler.process.proc import Process, Processes
-from scheduler.process.process import RealSpawner
-from scheduler.schedule.zonedata import UTC_ZONE
+from scheduler.process import job_marks
+from scheduler.process.procfs import Process, Processes
+from scheduler.process.spawner import RealSpawner
+from scheduler.schedule.zone_data import UTC_ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def until(what: Callable[[], object], seconds: float = 20) -> None:
 @contextmanager
 def child(script: str, mark: Attempt | None) -> Iterator[subprocess.Popen[bytes]]:
     """A child in a group of its own, marked as a job's process; all it starts goes with it."""
-    environment = dict(os.environb) | ({} if mark is None else marks.of_attempt(ENTRY, mark))
+    environment = dict(os.environb) | ({} if mark is None else job_marks.of_attempt(ENTRY, mark))
     command = ("/bin/sh", "-c", script)
     made = subprocess.Popen(command, env=environment, start_new_session=True)
     try:

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import utc
 
-from scheduler.cli.events import Telling
-from scheduler.daemon.story import Event, EventKind
+from scheduler.cli.simulation_view import Telling
+from scheduler.daemon.events import Event, EventKind
 from scheduler.model import Entry, Reboot
 
 START = utc(2027, 3, 1, 12)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler.crontab import crontab
+from scheduler.crontab import parser
 from scheduler.model import Entry, Expression
 
 EXAMPLES = Path(__file__).parent.parent / "crontabs"
@@ -17,7 +17,7 @@ DAY = 86_400
 
 def entries(name: str) -> dict[str, Entry]:
     path = EXAMPLES / f"{name}.crontab"
-    read = crontab.parse(path.read_bytes(), file=str(path), zone=ZoneInfo("UTC"))
+    read = parser.parse(path.read_bytes(), file=str(path), zone=ZoneInfo("UTC"))
     assert read.problems == ()
     return {entry.job: entry for entry in read.entries}
 
@@ -55,7 +55,7 @@ def test_the_break_comes_every_twenty_minutes_and_is_never_late() -> None:
 def test_the_break_s_line_for_a_mac_is_a_good_line_too() -> None:
     text = (EXAMPLES / "break.crontab").read_text()
     (line,) = (line for line in text.splitlines() if line.startswith("#*/20"))
-    read = crontab.parse(line[1:].encode(), file="mac", zone=ZoneInfo("UTC"))
+    read = parser.parse(line[1:].encode(), file="mac", zone=ZoneInfo("UTC"))
     assert read.problems == ()
     assert read.entries[0].command == (
         'osascript -e \'display notification "You are sitting for too long"'

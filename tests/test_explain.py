@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.schedule import expression
-from scheduler.schedule.explain import explain
+from scheduler.schedule.describe import explain
 
 
 @pytest.mark.parametrize(

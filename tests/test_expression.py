@@ -11,12 +11,12 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.crontab import doubts
+from scheduler.crontab import lint_schedule
 from scheduler.errors import BadValue
 from scheduler.model import Every, Expression, Reboot
-from scheduler.schedule import dates, expression
-from scheduler.schedule.due import following
+from scheduler.schedule import expression, possible_dates
 from scheduler.schedule.fields import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEKDAY, Field
+from scheduler.schedule.search import following
 
 
 def five_fields(text: str, *, job: str = "job", salt: str = "salt") -> Expression:
@@ -311,7 +311,7 @@ def test_a_random_range_hangs_on_salt_job_field_and_item() -> None:
 def test_no_draw_decides_whether_a_date_ever_comes(text: str, days: set[int]) -> None:
     drawn = [five_fields(text, job=f"job-{number}") for number in range(300)]
     assert set().union(*(each.days for each in drawn)) == days
-    assert len({dates.comes(each) for each in drawn}) == 1
+    assert len({possible_dates.comes(each) for each in drawn}) == 1
 
 
 # --- what is refused -----------------------------------------------------------------------------
@@ -460,7 +460,7 @@ AS_CRON_RUNS_IT = [
 def test_what_cron_runs_in_its_own_way_is_run_so_with_a_warning_that_says_how(
     text: str, offset: int, code: str, message: str, hint: str, why: str
 ) -> None:
-    (doubt,) = doubts.on_schedule(text, five_fields(text))
+    (doubt,) = lint_schedule.on_schedule(text, five_fields(text))
     assert (doubt.offset, doubt.code) == (offset, code), why
     assert message in doubt.message
     assert hint in doubt.hint
@@ -485,7 +485,7 @@ def test_what_cron_runs_in_its_own_way_is_run_so_with_a_warning_that_says_how(
     ],
 )
 def test_what_does_what_it_says_needs_no_warning(text: str) -> None:
-    assert doubts.on_schedule(text, expression.parse(text)) == []
+    assert lint_schedule.on_schedule(text, expression.parse(text)) == []
 
 
 @pytest.mark.parametrize(
@@ -595,8 +595,10 @@ def test_never_means_on_no_day_of_any_kind_of_year(
         for length in [monthrange(year, month)[1]]
         for date in (dt.date(year, month, number) for number in range(1, length + 1))
     )
-    assert dates.comes(schedule) == comes
-    assert ("never-runs" in {each.code for each in doubts.on_schedule(text, schedule)}) != comes
+    assert possible_dates.comes(schedule) == comes
+    assert (
+        "never-runs" in {each.code for each in lint_schedule.on_schedule(text, schedule)}
+    ) != comes
     if not comes:
         start = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
         assert next(following(schedule, ZoneInfo("UTC"), start), None) is None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from scheduler.process.floods import OVER, Floods
-from scheduler.process.proc import Process, Processes
+from scheduler.process.procfs import Process, Processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from standin import STATUS
 
-from scheduler import replies
+from scheduler import status
 from scheduler.cli import health
 from scheduler.cli.health import Finding, Level, Trouble
-from scheduler.daemon import minutes
+from scheduler.daemon import ticker
 
 NOW = datetime(2027, 3, 28, 1, 1, 30, tzinfo=UTC)  # 90 s after the last minute handled
-WELL = replies.of_status(STATUS)
+WELL = status.of_status(STATUS)
 SECOND = timedelta(seconds=1)
 
 
@@ -85,7 +85,7 @@ def test_every_reason_is_told_the_worst_first() -> None:
 
 
 def test_half_a_minute_is_what_a_daemon_may_take_to_prepare_one() -> None:
-    assert timedelta(minutes=2) + minutes._LONGEST_LEAD == health.LATE
+    assert timedelta(minutes=2) + ticker._LONGEST_LEAD == health.LATE
 
 
 def test_a_damaged_journal_is_named_with_what_to_do() -> None:

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.errors import JournalDamaged
-from scheduler.journal import highwater
-from scheduler.journal.highwater import HighWater
-from scheduler.journal.in_place import InPlace
+from scheduler.journal import high_water
+from scheduler.journal.files_in_place import InPlace
+from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:
@@ -29,20 +29,20 @@ UNIX = int(NOON.timestamp())
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Path:
-    return tmp_path / highwater.NAME
+    return tmp_path / high_water.NAME
 
 
 # --- the record ----------------------------------------------------------------------------------
 
-COUNTS = st.integers(0, highwater.MOST)
-MINUTES = st.integers(0, highwater.LATEST)
+COUNTS = st.integers(0, high_water.MOST)
+MINUTES = st.integers(0, high_water.LATEST)
 
 
 @given(st.builds(HighWater, COUNTS, COUNTS, MINUTES))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, told: HighWater) -> None:
-    path = tmp_path_factory.getbasetemp() / highwater.NAME
-    highwater.write(path, told)
-    assert highwater.read(path) == told
+    path = tmp_path_factory.getbasetemp() / high_water.NAME
+    high_water.write(path, told)
+    assert high_water.read(path) == told
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -51,19 +51,19 @@ def test_a_record_with_any_byte_changed_is_none(
     tmp_path_factory: pytest.TempPathFactory, at: int, by: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "changed"
-    highwater.write(path, HighWater(12, 3, UNIX))
+    high_water.write(path, HighWater(12, 3, UNIX))
     text = bytearray(path.read_bytes())
     text[at % len(text)] ^= by
     path.write_bytes(text)
-    assert highwater.read(path) == HighWater()
+    assert high_water.read(path) == HighWater()
 
 
 @pytest.mark.parametrize(
     "told", [HighWater(10**17, 3, UNIX), HighWater(12, 10**17, UNIX), HighWater(12, 3, 10**15)]
 )
 def test_a_record_of_what_can_not_be_is_none(beside: Path, told: HighWater) -> None:
-    highwater.write(beside, told)
-    assert highwater.read(beside) == HighWater()
+    high_water.write(beside, told)
+    assert high_water.read(beside) == HighWater()
 
 
 def is_short(path: Path) -> None:
@@ -94,10 +94,10 @@ def is_a_link(path: Path) -> None:
 def test_what_is_no_record_says_nothing_and_stops_nobody(
     beside: Path, damage: Callable[[Path], None]
 ) -> None:
-    highwater.write(beside, HighWater(12, 3, UNIX))
+    high_water.write(beside, HighWater(12, 3, UNIX))
     damage(beside)
-    assert highwater.read(beside) == HighWater()
-    highwater.write(beside, HighWater(13, 3, UNIX))
+    assert high_water.read(beside) == HighWater()
+    high_water.write(beside, HighWater(13, 3, UNIX))
 
 
 @pytest.mark.parametrize(
@@ -127,38 +127,38 @@ def journal_at(beside: Path) -> Journal:
 
 def test_each_commit_that_is_on_the_disk_is_told(beside: Path) -> None:
     with closing(journal_at(beside)) as journal:
-        first = highwater.read(beside)
+        first = high_water.read(beside)
         with journal.transaction():
             journal.claim("a", NOON, "UTC")
             journal.set_last_tick(NOON)
-        assert highwater.read(beside) == HighWater(first.commits + 1, 1, UNIX)
+        assert high_water.read(beside) == HighWater(first.commits + 1, 1, UNIX)
         with journal.transaction(synced=False):
             journal.set_last_tick(NOON + MINUTE)
-        assert highwater.read(beside) == HighWater(first.commits + 1, 1, UNIX + 60)
+        assert high_water.read(beside) == HighWater(first.commits + 1, 1, UNIX + 60)
     assert Journal.reached_at(beside.with_name("journal.db")) == HighWater(first.commits + 1, 1)
 
 
 def test_what_is_rolled_back_is_not_told(beside: Path) -> None:
     with closing(journal_at(beside)) as journal:
-        before = highwater.read(beside)
+        before = high_water.read(beside)
         with suppress(ZeroDivisionError), journal.transaction():
             journal.claim("a", NOON, "UTC")
             journal.set_last_tick(NOON)
             raise ZeroDivisionError
         with journal.transaction():
             pass
-        assert highwater.read(beside) == HighWater(before.commits + 1)
+        assert high_water.read(beside) == HighWater(before.commits + 1)
 
 
 def test_an_idle_minute_that_a_loss_of_power_took_counts_as_handled(beside: Path) -> None:
     """Else a job that is new by then would make up for an instant of before it was there."""
     with closing(journal_at(beside)) as journal, journal.transaction():
         journal.set_last_tick(NOON)
-    told = highwater.read(beside)
-    highwater.write(beside, HighWater(told.commits, told.run, UNIX + 600))
+    told = high_water.read(beside)
+    high_water.write(beside, HighWater(told.commits, told.run, UNIX + 600))
     with closing(journal_at(beside)) as journal:
         assert journal.last_tick() == NOON + 10 * MINUTE
-    highwater.write(beside, HighWater(told.commits - 1, told.run, UNIX + 1200))
+    high_water.write(beside, HighWater(told.commits - 1, told.run, UNIX + 1200))
     with closing(journal_at(beside)) as journal:
         assert journal.last_tick() == NOON + 10 * MINUTE  # it tells of an older journal
 

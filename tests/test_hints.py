@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler.crontab import crontab, values
+from scheduler.crontab import parser, setting_values
 from scheduler.errors import BadValue
 from scheduler.model import Expression, Problem
 from scheduler.schedule import expression, nicknames
-from scheduler.schedule.spacing import mistake
+from scheduler.schedule.field_count import mistake
 
 
 def problem(line: str, *, system: bool = False) -> Problem:
-    (found,) = crontab.parse(
+    (found,) = parser.parse(
         f"{line}\n".encode(), file="tab", zone=ZoneInfo("UTC"), system=system
     ).problems
     return found
@@ -168,7 +168,7 @@ def test_an_interval_in_words_is_told_how_to_write_it(line: str, write: str) -> 
 
 
 def test_a_name_between_is_no_unit() -> None:
-    table = crontab.parse(
+    table = parser.parse(
         b"@every 300 mail x\n@every 5m minutes x\n", file="x", zone=ZoneInfo("UTC")
     )
     assert [entry.command for entry in table.entries] == ["mail x", "minutes x"]
@@ -251,7 +251,7 @@ def test_an_offset_is_told_which_way_each_sign_goes(zone: str, write: str) -> No
     found = problem(f"CRON_TZ={zone}")
     assert found.hint == f"write {write}; or a name such as Europe/Berlin"
     for name, hours in re.findall(r"(\S+) for ([0-9:]+) ", write):
-        at = datetime(2027, 1, 1, tzinfo=values.zone(name)).utcoffset()
+        at = datetime(2027, 1, 1, tzinfo=setting_values.zone(name)).utcoffset()
         whole, _, minutes = hours.partition(":")
         size = timedelta(hours=int(whole), minutes=int(minutes or 0))
         assert at == (size if write.startswith(name) else -size)

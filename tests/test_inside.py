@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.system import inside
+from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,12 +23,12 @@ def state(tmp_path: Path) -> Iterator[Path]:
     state = tmp_path / "state"
     (state / "outputs/backup").mkdir(parents=True)
     (state / JOB).write_text("kept")
-    with inside.kept(state, os.open(state, os.O_RDONLY)):
+    with state_files.kept(state, os.open(state, os.O_RDONLY)):
         yield state
 
 
 def text(path: Path) -> str:
-    with inside.open_for(path, os.O_RDONLY) as descriptor:
+    with state_files.open_for(path, os.O_RDONLY) as descriptor:
         return os.read(descriptor, 100).decode()
 
 
@@ -44,27 +44,27 @@ def test_another_folder_in_its_place_changes_nothing(state: Path) -> None:
     aside = swap(state)
     assert text(state / JOB) == "kept"
     new = (state / JOB).with_name("2.1.log")
-    os.close(inside.opened(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    os.close(state_files.opened(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
     assert [each.name for each in (aside / "outputs/backup").iterdir()] != ["1.1.log"]
     assert not new.exists()
-    inside.rename(new, new.with_name("3.1.log"))
-    inside.remove(new.with_name("3.1.log"))
-    inside.remove(state / JOB)
+    state_files.rename(new, new.with_name("3.1.log"))
+    state_files.remove(new.with_name("3.1.log"))
+    state_files.remove(state / JOB)
     assert [*(aside / "outputs/backup").iterdir()] == []
-    inside.remove_folder(state / "outputs/backup")
-    inside.make_folder(state / "outputs/nightly")
-    assert [each.name for each in inside.listed(state / "outputs")] == ["nightly"]
+    state_files.remove_folder(state / "outputs/backup")
+    state_files.make_folder(state / "outputs/nightly")
+    assert [each.name for each in state_files.listed(state / "outputs")] == ["nightly"]
     assert (state / JOB).read_text() == "of somebody else"
-    assert not inside.is_there(state / JOB)
+    assert not state_files.is_there(state / JOB)
 
 
 def test_once_it_is_let_go_its_name_counts_again(tmp_path: Path) -> None:
     state = tmp_path / "state"
     (state / "outputs/backup").mkdir(parents=True)
     descriptor = os.open(state, os.O_RDONLY)
-    with inside.kept(state, descriptor):
+    with state_files.kept(state, descriptor):
         swap(state)
-        assert not inside.is_there(state / JOB)
+        assert not state_files.is_there(state / JOB)
     assert text(state / JOB) == "of somebody else"
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
@@ -83,13 +83,18 @@ def test_no_link_in_it_is_followed(state: Path, link: str, tmp_path: Path) -> No
     elsewhere = (state / link).rename(tmp_path / "elsewhere")
     (state / link).symlink_to(elsewhere)
     with pytest.raises(OSError, match="a link is in its place"):
-        inside.opened(state / JOB, os.O_RDWR | os.O_CREAT)
+        state_files.opened(state / JOB, os.O_RDWR | os.O_CREAT)
     if link != JOB:
-        for do in (inside.status, inside.remove, inside.remove_folder, inside.make_folder):
+        for do in (
+            state_files.status,
+            state_files.remove,
+            state_files.remove_folder,
+            state_files.make_folder,
+        ):
             with pytest.raises(OSError, match="a link is in its place"):
                 do(state / JOB)
         with pytest.raises(OSError, match="a link is in its place"):
-            inside.make_folder(state / link)
+            state_files.make_folder(state / link)
 
 
 def a_socket(path: Path) -> None:
@@ -122,28 +127,28 @@ def test_what_is_no_file_is_named_and_holds_nobody_up(
     path = state / "lock"
     make(path)
     with pytest.raises(OSError, match=f"{what} is in its place"):
-        inside.opened(path, flags)
-    assert inside.is_there(path)
+        state_files.opened(path, flags)
+    assert state_files.is_there(path)
 
 
 def test_a_device_is_none() -> None:
     with pytest.raises(OSError, match="a device is in its place"):
-        inside.opened(Path("/dev/null"), os.O_RDWR)
+        state_files.opened(Path("/dev/null"), os.O_RDWR)
 
 
 def test_no_name_leads_out_of_it(state: Path) -> None:
     """As a damaged journal might have one."""
     (state.parent / "precious").write_text("x")
     with pytest.raises(OSError, match="it leads out of its folder"):
-        inside.opened(state / "../precious", os.O_RDONLY)
+        state_files.opened(state / "../precious", os.O_RDONLY)
 
 
 def test_what_is_missing_is_missing(state: Path) -> None:
     for path in (state / "none", state / "none" / "1.1.log"):
-        assert not inside.is_there(path)
+        assert not state_files.is_there(path)
         with pytest.raises(FileNotFoundError):
-            inside.opened(path, os.O_RDONLY)
-        inside.remove(path)
+            state_files.opened(path, os.O_RDONLY)
+        state_files.remove(path)
 
 
 def descriptors() -> list[str]:
@@ -155,6 +160,6 @@ def test_no_descriptor_is_left(state: Path) -> None:
     text(state / JOB)
     for path in (state / "outputs", state / "none/none", state / JOB / "x"):
         with pytest.raises(OSError, match=r"\[Errno"):
-            inside.opened(path, os.O_RDONLY)
-    list(inside.listed(state / "outputs"))
+            state_files.opened(path, os.O_RDONLY)
+    list(state_files.listed(state / "outputs"))
     assert descriptors() == before

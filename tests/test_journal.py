@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scheduler.errors import JournalError
 from scheduler.journal import sql
 from scheduler.journal.journal import AttemptRow, Journal, OpenRun
-from scheduler.journal.record import whole
+from scheduler.journal.rows import whole
 from scheduler.model import (
     Attempt,
     Ending,

@@ -18,7 +18,7 @@ from scheduler.errors import JournalDamaged, JournalError
 from scheduler.journal import database, sql
 from scheduler.journal.journal import Journal
 from scheduler.model import Reason, Run, State
-from scheduler.system import inside
+from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +164,7 @@ def test_a_journal_in_another_folder_than_the_one_that_is_open_is_none_of_ours(
     state = tmp_path / "state"
     state.mkdir()
     Journal.open(state / "journal.db").close()
-    with inside.kept(state, os.open(state, os.O_RDONLY)):
+    with state_files.kept(state, os.open(state, os.O_RDONLY)):
         Journal.open(state / "journal.db", readonly=readonly).close()
         state.rename(tmp_path / "aside")
         state.mkdir()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.crontab import crontab
+from scheduler.crontab import parser
 from scheduler.crontab.last_good import Merged, merge
 from scheduler.model import Crontab
 
@@ -22,7 +22,7 @@ UTC_ZONE = ZoneInfo("UTC")
 
 
 def table(text: str, file: str = "a") -> Crontab:
-    return crontab.parse(text.encode(), file=file, zone=UTC_ZONE)
+    return parser.parse(text.encode(), file=file, zone=UTC_ZONE)
 
 
 def told(merged: Merged) -> list[str]:
@@ -72,8 +72,8 @@ NOTE, BERLIN, MARS = "# note\n", "CRON_TZ=Europe/Berlin\n", "CRON_TZ=Mars/Base\n
 def test_a_broken_line_keeps_its_last_good_version(
     old: str, new: str, kept: str, running: str, why: str
 ) -> None:
-    (before,) = crontab.unique([table(old)])
-    merged = merge([before], crontab.unique([table(new)]))
+    (before,) = parser.unique([table(old)])
+    merged = merge([before], parser.unique([table(new)]))
     assert " ".join(told(merged)) == kept, why
     assert " ".join(commands(merged)) == running, why
 
@@ -199,7 +199,7 @@ LINES = [f"5 4 * * * backup --number {number}\n" for number in range(2000)]
 def test_a_large_table_is_no_slower_by_orders(
     old: list[str], new: list[str], kept: int, why: str
 ) -> None:
-    (before,), (after,) = ([*crontab.unique([table("".join(text))])] for text in (old, new))
+    (before,), (after,) = ([*parser.unique([table("".join(text))])] for text in (old, new))
     started = time.process_time()
     assert len(merge([before], [after]).kept) == kept, why
     assert time.process_time() - started < 5, "a comparison of each with each takes a minute"

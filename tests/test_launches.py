@@ -9,7 +9,7 @@ import pytest
 from fakes import Act, FakeClock, FakeSpawner, utc
 
 from scheduler.model import Attempt, Entry, NotStarted, Reboot, Run
-from scheduler.runs.launches import _AHEAD, Launches, Start, output_of
+from scheduler.runs.launcher import _AHEAD, Launches, Start, output_of
 
 NOON = utc(2027, 1, 1, 12)
 STATE = Path("/state")

@@ -245,7 +245,7 @@ def module(text: str, name: str = "due") -> Module:
     [
         ("from scheduler.model import Entry", {"model"}),
         ("from scheduler.schedule import due, tick", {"due", "tick"}),
-        ("import scheduler.schedule.due", {"due"}),
+        ("import scheduler.schedule.search", {"due"}),
         ("from scheduler.cli import show", {"cli.show"}),
         ("from scheduler.cli import main", {"cli"}),
         ("if TYPE_CHECKING:\n    from scheduler.model import Entry", {"model"}),

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scheduler.process.leaders import Leaders, signal_one
-from scheduler.process.proc import Process, Processes
+from scheduler.process.procfs import Process, Processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scheduler.process.proc import Groups
+    from scheduler.process.procfs import Groups
 
 both_ways = pytest.mark.parametrize("has_pidfds", [True, False], ids=["pidfd", "/proc"])
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -184,7 +184,7 @@ def test_descriptors_are_left_for_what_is_to_start() -> None:
 FEW = """
     import os, resource, signal, subprocess
     from scheduler.process.leaders import Leaders
-    from scheduler.process.proc import Processes
+    from scheduler.process.procfs import Processes
     leaders, processes = Leaders(Processes()), Processes()
     made = subprocess.Popen(("sleep", "300"), start_new_session=True)
     lowest_free = os.dup(0)
@@ -222,7 +222,7 @@ REUSED = """
     from zoneinfo import ZoneInfo
     from datetime import datetime, UTC
     from scheduler.model import Attempt, Entry, Reboot, Run
-    from scheduler.process.process import RealSpawner, become_subreaper
+    from scheduler.process.spawner import RealSpawner, become_subreaper
     become_subreaper()
     leaves, is_adopted, has_pidfds, folder = sys.argv[1], *map(eval, sys.argv[2:4]), sys.argv[4]
     environ = {"PATH": os.environ["PATH"], "HOME": folder}

@@ -20,9 +20,9 @@ from parts import program
 
 from scheduler.model import Attempt, Entry, Exited, Limit, NotStarted, Reboot, Run, Settings
 from scheduler.model import Signalled as Sig
-from scheduler.process import limiter, limits
+from scheduler.process import limiter, resource_limits
 from scheduler.process.limiter import Limiter, look_for
-from scheduler.process.process import Ended, RealSpawner
+from scheduler.process.spawner import Ended, RealSpawner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -321,7 +321,7 @@ def test_a_python_that_is_gone_meanwhile_starts_no_job_without_its_limits(
 def test_a_job_begins_even_if_its_daemon_is_gone(shim: str) -> None:
     """The daemon was killed between a start and its report: nobody reads that any more."""
     python = (sys.executable.encode(), b"-I", b"-S", bytes(limiter._PROGRAM))
-    words = limits.words(Settings(cpu=5), python=python if shim == "python" else None)
+    words = resource_limits.words(Settings(cpu=5), python=python if shim == "python" else None)
     report, end = os.pipe()
     os.close(report)
     with subprocess.Popen(
@@ -345,7 +345,7 @@ def test_each_shell_that_may_be_sh_puts_limits_on(
 ) -> None:
     program, *_ = program_of(shell)
     (tmp_path / "sh").symlink_to(program)
-    monkeypatch.setattr(limits, "SHELL", str(tmp_path / "sh"))
+    monkeypatch.setattr(resource_limits, "SHELL", str(tmp_path / "sh"))
     grouped = Stage(tmp_path, Group(tmp_path / "group"))
     command = "ulimit -St; ulimit -Ht; ulimit -d; nice"
     _, output = grouped.run(command, cpu=5, memory=MIB, nice=OWN + 3)
@@ -383,7 +383,7 @@ def started(
     shell: str, settings: Settings, *, group: bytes | None = None, before: str = ":"
 ) -> tuple[int, str]:
     """Start `echo ran` under limits by that shell, as nobody special; its status and output."""
-    words = limits.words(settings, group=group)[1:]
+    words = resource_limits.words(settings, group=group)[1:]
     done = subprocess.run(
         [
             "/bin/sh",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scheduler.model import Exited, Limit, Settings, Signalled
-from scheduler.process import limits
+from scheduler.process import resource_limits
 
 if TYPE_CHECKING:
     from scheduler.model import Outcome
@@ -18,13 +18,13 @@ KILL, TERM, XCPU = (Signalled(int(n)) for n in (signal.SIGKILL, signal.SIGTERM, 
 
 
 def test_an_attempt_without_limits_starts_as_ever() -> None:
-    assert not limits.are_set(Settings(timeout=5))
-    assert limits.words(Settings(timeout=5)) == ()
+    assert not resource_limits.are_set(Settings(timeout=5))
+    assert resource_limits.words(Settings(timeout=5)) == ()
 
 
 @pytest.mark.parametrize("settings", [Settings(memory=1), Settings(cpu=0.1), Settings(nice=0)])
 def test_each_limit_is_one(settings: Settings) -> None:
-    assert limits.are_set(settings)
+    assert resource_limits.are_set(settings)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_each_limit_is_one(settings: Settings) -> None:
     ],
 )
 def test_niceness_is_absolute(nice: int, own: int, expected: tuple[bytes, ...], why: str) -> None:
-    assert limits.words(Settings(nice=nice), own_nice=own) == expected, why
+    assert resource_limits.words(Settings(nice=nice), own_nice=own) == expected, why
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_niceness_is_absolute(nice: int, own: int, expected: tuple[bytes, ...], 
 def test_cpu_time_is_whole_seconds(
     cpu: float, kill_after: float, expected: tuple[int, int], why: str
 ) -> None:
-    assert limits.cpu_seconds(Settings(cpu=cpu, kill_after=kill_after)) == expected, why
+    assert resource_limits.cpu_seconds(Settings(cpu=cpu, kill_after=kill_after)) == expected, why
 
 
 def script(settings: Settings, group: bytes | None = None) -> str:
-    shell, option, text, *_ = limits.words(settings, group=group)
+    shell, option, text, *_ = resource_limits.words(settings, group=group)
     assert (shell, option) == (b"/bin/sh", b"-c")
     return text.decode()
 
@@ -72,13 +72,13 @@ def test_a_cgroup_takes_the_place_of_the_resource_limit_and_comes_first() -> Non
     text = script(Settings(memory=MIB, cpu=5), group=b"/sys/fs/cgroup/a b/cgroup.procs")
     assert "ulimit -d" not in text
     assert text.index('echo 0 >"$1"') < text.index("ulimit -S -t 5") < text.index('exec "$@"')
-    words = limits.words(Settings(memory=MIB), group=b"/a b/cgroup.procs")
+    words = resource_limits.words(Settings(memory=MIB), group=b"/a b/cgroup.procs")
     assert words[3:] == (b"sh", b"/a b/cgroup.procs"), "no path is part of the script"
 
 
 def test_where_a_shell_would_drop_names_python_takes_its_place() -> None:
     python = (b"/usr/bin/python3", b"limited.py")
-    words = limits.words(Settings(cpu=5, memory=MIB, nice=3), python=python)
+    words = resource_limits.words(Settings(cpu=5, memory=MIB, nice=3), python=python)
     assert words == (
         *python,
         b"meridian: begun",
@@ -91,7 +91,9 @@ def test_where_a_shell_would_drop_names_python_takes_its_place() -> None:
         ),
         *(b"--", b"/usr/bin/nice", b"-n", b"3"),
     )
-    assert limits.words(Settings(nice=3), python=python)[0] == b"/usr/bin/nice", "no shell, no loss"
+    assert resource_limits.words(Settings(nice=3), python=python)[0] == b"/usr/bin/nice", (
+        "no shell, no loss"
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_where_a_shell_would_drop_names_python_takes_its_place() -> None:
     ],
 )
 def test_a_name_that_no_shell_sets_may_be_dropped(name: bytes, expected: bool, why: str) -> None:
-    assert limits.a_shell_drops([b"HOME", name]) == expected, why
+    assert resource_limits.a_shell_drops([b"HOME", name]) == expected, why
 
 
 BEGUN = b"meridian: begun\n"
@@ -136,7 +138,7 @@ REPORTS = [
 def test_a_report_tells_whether_it_became_the_job(
     report: bytes, outcome: Exited | Signalled, expected: str | None, why: str
 ) -> None:
-    assert limits.refusal(report, outcome) == expected, why
+    assert resource_limits.refusal(report, outcome) == expected, why
 
 
 CPU, MEMORY = Settings(cpu=5, kill_after=2), Settings(memory=100 * MIB)
@@ -189,5 +191,7 @@ def test_an_ending_tells_of_a_limit(
 ) -> None:
     assert isinstance(outcome, Exited | Signalled)
     memory = None if peak is None else peak * MIB
-    found = limits.ended_by(settings, outcome, cpu_s=cpu_s, memory_bytes=memory, ran_out=ran_out)
+    found = resource_limits.ended_by(
+        settings, outcome, cpu_s=cpu_s, memory_bytes=memory, ran_out=ran_out
+    )
     assert found == expected, reason

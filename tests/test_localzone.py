@@ -15,16 +15,16 @@ import pytest
 from zonefiles import DAMAGES, moved, put
 
 from scheduler.cli import library
-from scheduler.cli.given import how
-from scheduler.schedule import zonedata
-from scheduler.system import localzone, sources
-from scheduler.system.localzone import machine_zone, zone_stamp
-from scheduler.system.places import places
+from scheduler.cli.options import how
+from scheduler.schedule import zone_data
+from scheduler.system import crontab_files, local_zone
+from scheduler.system.local_zone import machine_zone, zone_stamp
+from scheduler.system.paths import places
 
 
 def known(name: str) -> bytes:
     """What the database holds that zones are read from here."""
-    return Path(zonedata.file_of(name) or "").read_bytes()
+    return Path(zone_data.file_of(name) or "").read_bytes()
 
 
 LIMA, BERLIN = known("America/Lima"), known("Europe/Berlin")
@@ -165,12 +165,12 @@ def test_without_a_file_it_is_utc_whatever_stands_beside_it(tmp_path: Path) -> N
 def test_a_damaged_file_is_said_and_no_entry_goes_by_it(tmp_path: Path, damage: str) -> None:
     file = put(tmp_path, "localtime", DAMAGES[damage](BERLIN))
     zone, problem = machine_zone({}, file)
-    assert zone is zonedata.NOBODYS
+    assert zone is zone_data.NOBODYS
     assert problem is not None
     assert problem.startswith(f"the zone file {file} is damaged: {damage}")
     crontab = tmp_path / "crontab"
     crontab.write_text("0 9 * * * x\nCRON_TZ=Asia/Tokyo 0 9 * * * y\n@reboot z\n@every 2h e\n")
-    loaded = sources.load([str(crontab)], how(zone, named=True, system=False))
+    loaded = crontab_files.load([str(crontab)], how(zone, named=True, system=False))
     assert [entry.command for entry in loaded.entries] == ["y", "z", "e"]
     assert [(each.line, each.column, each.code) for each in loaded.problems] == [
         (1, 1, "damaged-zone")
@@ -200,7 +200,7 @@ def test_entries_without_a_zone_go_with_the_machine(
     file, localtime = tmp_path / "crontab", put(tmp_path, "localtime", BERLIN)
     file.write_text("0 9 * * * at-nine\nCRON_TZ=Asia/Tokyo 0 9 * * * open-market\n")
     monkeypatch.delenv("TZ", raising=False)
-    monkeypatch.setattr(localzone, "LOCALTIME", localtime)
+    monkeypatch.setattr(local_zone, "LOCALTIME", localtime)
     own = places({}, os.geteuid(), state=tmp_path)
     crontabs = library.of([str(file)], own, system=False, trusts=False)
     berlin, before = crontabs.load().entries, crontabs.stamps()
@@ -215,14 +215,14 @@ def test_entries_without_a_zone_go_with_the_machine(
     assert [entry.zone.key for entry in lima] == ["America/Lima", "Asia/Tokyo"]
     assert [entry.job for entry in lima] == [entry.job for entry in berlin]
     put(tmp_path, "localtime", b"")  # what it was last is better than nothing
-    zonedata.renew()
+    zone_data.renew()
     assert [entry.zone.key for entry in crontabs.load().entries] == ["America/Lima", "Asia/Tokyo"]
 
 
 def test_a_folder_in_place_of_the_zone_file_is_called_what_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(localzone, "LOCALTIME", tmp_path)
+    monkeypatch.setattr(local_zone, "LOCALTIME", tmp_path)
     zone, why = machine_zone({})
     assert (zone.key, why) == ("UTC", f"{tmp_path} is no zone file, so UTC is taken; mend it")
 

@@ -21,8 +21,8 @@ from jeepney.io.blocking import DBusConnection, open_dbus_connection
 from jeepney.wrappers import unwrap_msg
 
 from scheduler.errors import NotifyError
-from scheduler.system import notify as module
-from scheduler.system.notify import OSASCRIPT, TEXT_LIMIT, TITLE_LIMIT, notify
+from scheduler.system import desktop as module
+from scheduler.system.desktop import OSASCRIPT, TEXT_LIMIT, TITLE_LIMIT, notify
 
 NOWHERE = Path("/nonexistent/tty")
 
@@ -226,7 +226,7 @@ def test_a_full_device_is_said() -> None:
 
 ALONE = (
     "import fcntl, termios\n"
-    "from scheduler.system.notify import notify\n"
+    "from scheduler.system.desktop import notify\n"
     "{before}\n"
     "from pathlib import Path\n"
     "devices = Path({devices!r})\n"

@@ -20,9 +20,9 @@ import pytest
 
 from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Ending, Entry, Exited, Reboot, Run, State
+from scheduler.process.output_files import there
 from scheduler.process.output_guard import Means, names_own_streams, open_output
-from scheduler.process.outputs import there
-from scheduler.process.process import Ended, Launch, RealSpawner
+from scheduler.process.spawner import Ended, Launch, RealSpawner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scheduler.model import Attempt, Run
-from scheduler.process import outputs
-from scheduler.process.outputs import Bounded, LeftOut, Reader
-from scheduler.runs.launches import output_of
-from scheduler.system import inside
+from scheduler.process import output_files
+from scheduler.process.output_files import Bounded, LeftOut, Reader
+from scheduler.runs.launcher import output_of
+from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def read(path: Path) -> list[bytes | LeftOut]:
 def test_a_file_within_its_bound_is_left_as_it_is(path: Path, size: int) -> None:
     text = numbered(size // 16 + 1)[:size]
     path.write_bytes(text)
-    assert outputs.bound(path, 64 * K) == Bounded(size, is_done=True)
+    assert output_files.bound(path, 64 * K) == Bounded(size, is_done=True)
     assert path.read_bytes() == text
 
 
@@ -69,7 +69,7 @@ def test_a_file_within_its_bound_is_left_as_it_is(path: Path, size: int) -> None
 def test_of_a_larger_one_head_and_tail_are_kept_and_the_middle_takes_no_room(path: Path) -> None:
     text = numbered(64 * K)  # 1 MB
     path.write_bytes(text)
-    assert outputs.bound(path, 64 * K) == Bounded(len(text), is_done=True)
+    assert output_files.bound(path, 64 * K) == Bounded(len(text), is_done=True)
     assert room(path) <= 64 * K + 2 * path.stat().st_blksize
     head, gap, tail = read(path)
     assert isinstance(head, bytes)
@@ -86,7 +86,7 @@ def test_who_appends_meanwhile_loses_nothing_of_the_new_tail(path: Path) -> None
         for n in range(10):
             job.write(numbered(8 * K, n * 8 * K))
             job.flush()
-            outputs.bound(path, 64 * K)
+            output_files.bound(path, 64 * K)
             assert room(path) <= 64 * K + 2 * os.fstat(job.fileno()).st_blksize
     head, gap, tail = read(path)
     assert (head[:16], tail[-16:]) == (numbered(1), numbered(1, 80 * K - 1))  # type: ignore[index]  # they are bytes
@@ -96,7 +96,7 @@ def test_who_appends_meanwhile_loses_nothing_of_the_new_tail(path: Path) -> None
 @linux
 def test_a_bound_smaller_than_a_block_leaves_whole_blocks(path: Path) -> None:
     path.write_bytes(numbered(64 * K))
-    outputs.bound(path, 1)
+    output_files.bound(path, 1)
     head, _, tail = read(path)
     assert (head[:16], tail[-16:]) == (numbered(1), numbered(1, 64 * K - 1))  # type: ignore[index]  # likewise
 
@@ -106,23 +106,23 @@ def test_where_there_are_no_holes_the_file_is_cut_back_to_its_head_and_goes_on(
     path: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     call = None if why == "no such call" else lambda *_: -1
-    monkeypatch.setattr(outputs, "_fallocate", lambda: call)
+    monkeypatch.setattr(output_files, "_fallocate", lambda: call)
     monkeypatch.setattr("ctypes.get_errno", lambda: errno.EOPNOTSUPP)
     text = numbered(64 * K)
     with path.open("ab") as job:
         job.write(text)
         job.flush()
-        assert outputs.bound(path, 64 * K) == Bounded(len(text), is_done=True)
+        assert output_files.bound(path, 64 * K) == Bounded(len(text), is_done=True)
         job.write(b"and on\n")
-    assert path.read_bytes() == text[: 32 * K] + outputs.CUT + b"and on\n"
+    assert path.read_bytes() == text[: 32 * K] + output_files.CUT + b"and on\n"
 
 
 def test_what_the_disk_refuses_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outputs, "_fallocate", lambda: lambda *_: -1)
+    monkeypatch.setattr(output_files, "_fallocate", lambda: lambda *_: -1)
     monkeypatch.setattr("ctypes.get_errno", lambda: errno.EIO)
     path.write_bytes(numbered(64 * K))
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-        outputs.bound(path, 64 * K)
+        output_files.bound(path, 64 * K)
 
 
 def a_link(path: Path) -> None:
@@ -137,28 +137,28 @@ def a_fifo(path: Path) -> None:
 @pytest.mark.parametrize("make", [a_link, a_fifo, Path.mkdir])
 def test_what_a_job_put_in_the_place_of_its_file_holds_nobody_up(path: Path, make: object) -> None:
     make(path)  # type: ignore[operator]  # each takes a path
-    outputs.bound(path, 64 * K)
-    assert not outputs.is_written(path)
+    output_files.bound(path, 64 * K)
+    assert not output_files.is_written(path)
     with pytest.raises(OSError, match="is in its place"):
         Reader(path)
     if path.is_symlink():
         assert path.stat().st_size == 1024 * K
-    outputs.remove(path)
+    output_files.remove(path)
     assert path.exists() == path.is_dir()  # a folder is none of ours
 
 
 @linux
 def test_it_is_seen_whether_anybody_can_still_write(path: Path) -> None:
     path.touch()
-    assert not outputs.is_written(path)
+    assert not output_files.is_written(path)
     with path.open("ab") as log:
         child = subprocess.Popen(["sleep", "60"], stdout=log)
-    assert outputs.is_written(path)
+    assert output_files.is_written(path)
     child.kill()
     child.wait()
-    assert not outputs.is_written(path)
+    assert not output_files.is_written(path)
     path.unlink()
-    assert not outputs.is_written(path)
+    assert not output_files.is_written(path)
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_a_reader_that_is_overtaken_by_the_hole_is_told(path: Path) -> None:
         assert b"".join(reader.pieces()) == numbered(4 * K)  # type: ignore[arg-type]  # there is no hole
         with path.open("ab") as job:
             job.write(numbered(60 * K, 4 * K))
-        outputs.bound(path, 64 * K)
+        output_files.bound(path, 64 * K)
         gap, *tail = reader.pieces()
         assert isinstance(gap, LeftOut)
         assert b"".join(tail).endswith(numbered(1, 64 * K - 1))  # type: ignore[arg-type]  # and it is behind us
@@ -204,7 +204,7 @@ def test_what_becomes_a_hole_while_it_is_read_is_never_taken_for_output(
     pread = os.pread
 
     def slow(descriptor: int, length: int, offset: int) -> bytes:
-        outputs.bound(path, 16 * K)
+        output_files.bound(path, 16 * K)
         return pread(descriptor, length, offset)
 
     monkeypatch.setattr(os, "pread", slow)
@@ -245,7 +245,7 @@ def test_every_output_is_found_by_the_name_that_it_was_given(tmp_path: Path) -> 
     (tmp_path / "outputs/job/notes.txt").touch()
     (tmp_path / "outputs/stray.log").touch()
     (tmp_path / "outputs/empty").mkdir()
-    found = list(outputs.there(tmp_path / "outputs"))
+    found = list(output_files.there(tmp_path / "outputs"))
     expected = {(tmp_path / output_of(each), each.run.number, each.number) for each in attempts}
     assert {(each.path, each.run, each.attempt) for each in found} == expected
     assert {(each.size, each.changed) for each in found} == {(5, 1000.5)}
@@ -253,7 +253,7 @@ def test_every_output_is_found_by_the_name_that_it_was_given(tmp_path: Path) -> 
 
 
 def test_without_a_folder_there_are_none(tmp_path: Path) -> None:
-    assert list(outputs.there(tmp_path / "outputs")) == []
+    assert list(output_files.there(tmp_path / "outputs")) == []
 
 
 # --- a file system without holes -----------------------------------------------------------------
@@ -278,12 +278,12 @@ def test_on_a_file_system_without_holes_the_file_is_cut_too(tmp_path: Path) -> N
             for n in range(10):
                 job.write(numbered(8 * K, n * 8 * K))
                 job.flush()
-                outputs.bound(path, 64 * K)
+                output_files.bound(path, 64 * K)
                 assert path.stat().st_size <= 64 * K + 128 * K
         (whole,) = read(path)
     assert isinstance(whole, bytes)
     assert whole.startswith(numbered(2 * K))
-    assert whole.count(outputs.CUT) == 1
+    assert whole.count(output_files.CUT) == 1
 
 
 def test_a_folder_that_can_not_be_read_keeps_no_daemon_from_starting(
@@ -293,15 +293,15 @@ def test_a_folder_that_can_not_be_read_keeps_no_daemon_from_starting(
     for name in ("backup/7.1.log", "lost+found/9.1.log"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    plain = inside.listed
+    plain = state_files.listed
 
     def listed(folder: Path) -> Iterator[os.DirEntry[str]]:
         if folder.name == "lost+found":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return plain(folder)
 
-    monkeypatch.setattr(inside, "listed", listed)
-    assert outputs.highest(tmp_path) == 7
+    monkeypatch.setattr(state_files, "listed", listed)
+    assert output_files.highest(tmp_path) == 7
 
 
 def test_nothing_is_read_behind_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

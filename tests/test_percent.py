@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.crontab import lines
+from scheduler.crontab import lexer
 from scheduler.crontab.percent import doubt, still_open
 
 
 def found(text: str) -> str:
-    at = lines.unescaped_percent(text)
+    at = lexer.unescaped_percent(text)
     assert at < len(text)
     return doubt(text[:at], text[at + 1 :])
 

@@ -10,8 +10,8 @@ from platformdirs.macos import MacOS
 from users import OTHER
 
 from scheduler.errors import MeridianError
-from scheduler.system import places as module
-from scheduler.system.places import astray, make_private, places, salt
+from scheduler.system import paths as module
+from scheduler.system.paths import astray, make_private, places, salt
 
 USER = 1000
 ME = os.geteuid()

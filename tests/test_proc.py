@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler.process.proc import PROC, Process, Processes, _descendants
+from scheduler.process.procfs import PROC, Process, Processes, _descendants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,12 +27,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scheduler.model import Attempt, Entry, Exited, NotStarted, Reboot, Run, Signalled
-from scheduler.process import marks
-from scheduler.process.marks import scheduled
+from scheduler.process import job_marks
+from scheduler.process.job_marks import scheduled
 from scheduler.process.output_guard import open_output
-from scheduler.process.process import Ended, Launch, RealSpawner, Spawner, default_signals
+from scheduler.process.spawner import Ended, Launch, RealSpawner, Spawner, default_signals
 from scheduler.process.survivors import TAG, is_held
-from scheduler.system import inside
+from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -613,7 +613,7 @@ IN_ASCII = """
     from pathlib import Path
     from zoneinfo import ZoneInfo
     from scheduler.model import Attempt, Entry, Reboot, Run
-    from scheduler.process.process import RealSpawner, default_signals
+    from scheduler.process.spawner import RealSpawner, default_signals
     from datetime import datetime, UTC
     assert {check}
     default_signals()
@@ -1025,7 +1025,7 @@ KILLED = """
     from pathlib import Path
     from zoneinfo import ZoneInfo
     from scheduler.model import Attempt, Entry, Reboot, Run
-    from scheduler.process.process import RealSpawner
+    from scheduler.process.spawner import RealSpawner
     from datetime import datetime, UTC
     folder, job, *commands = sys.argv[1:]
     spawner = RealSpawner(os.environ, folder, "ada")
@@ -1150,7 +1150,7 @@ def test_without_a_journal_the_outputs_tell_which_attempts_live(
     if not is_tagged:
         os.removexattr(places[0], TAG)
     other = Attempt(Run(7, "job", START), 1)
-    marked = dict(os.environb) | marks.of_attempt(job("", name="job"), other)
+    marked = dict(os.environb) | job_marks.of_attempt(job("", name="job"), other)
     with subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True) as impostor:
         found = real.next().survivors(places)
         impostor.kill()
@@ -1176,13 +1176,13 @@ def test_each_of_many_outputs_is_opened_once(
             start = int(os.getxattr(places[0], TAG).split()[1]) + (1 if n % 3 else 1 << 44)
             os.setxattr(places[-1], TAG, b"%d %d 1790000000" % (pid, start))
     looked: list[Path] = []
-    opened = inside.opened
+    opened = state_files.opened
 
     def told(path: Path, flags: int) -> int:
         looked.append(path)
         return opened(path, flags)
 
-    monkeypatch.setattr(inside, "opened", told)
+    monkeypatch.setattr(state_files, "opened", told)
     assert real.next().survivors(iter(places)) == {launch.attempt: pid}
     assert looked == places
 

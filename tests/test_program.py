@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.crontab.program import program
+from scheduler.crontab.program_name import program
 
 
 @pytest.mark.parametrize(

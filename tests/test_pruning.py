@@ -21,15 +21,15 @@ from scheduler.journal.journal import Journal
 from scheduler.journal.pruning import Pruning
 from scheduler.journal.retention import Retention
 from scheduler.model import Attempt, Ending, Exited, Reason, Run, State
-from scheduler.process import outputs
-from scheduler.runs.launches import output_of
+from scheduler.process import output_files
+from scheduler.runs.launcher import output_of
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
-from scheduler.system import inside
+from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scheduler.process.outputs import Found
+    from scheduler.process.output_files import Found
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -103,7 +103,7 @@ class Scene:
 
     def files(self, job: str = "job") -> list[int]:
         """The numbers of the runs that have an output."""
-        return sorted(each.run for each in outputs.there(self.state / "outputs") if each.path.parent.name == job)  # fmt: skip
+        return sorted(each.run for each in output_files.there(self.state / "outputs") if each.path.parent.name == job)  # fmt: skip
 
 
 @pytest.fixture
@@ -275,14 +275,14 @@ REFUSALS = [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO, errno.ENOMEM]
 
 def refusing(accident: pytest.MonkeyPatch, name: str, at: Path, number: int) -> None:
     """Let the system refuse one call of `inside`, for one path."""
-    real = getattr(inside, name)
+    real = getattr(state_files, name)
 
     def call(path: Path) -> Any:
         if path == at:
             raise OSError(number, os.strerror(number), str(path))
         return real(path)
 
-    accident.setattr(inside, name, call)
+    accident.setattr(state_files, name, call)
 
 
 @pytest.mark.parametrize("number", REFUSALS)
@@ -376,7 +376,7 @@ def test_a_step_is_short_and_the_next_follows_soon_while_there_is_more(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, costly: str, batch: int
 ) -> None:
     """Ten runs are a step, whatever it is of them that takes long."""
-    forget, remove = scene.journal.forget, outputs.remove
+    forget, remove = scene.journal.forget, output_files.remove
 
     def forgets(number: int) -> None:
         scene.clock.advance(pruning._SLICE / 10 if costly == "rows" else 0)
@@ -388,7 +388,7 @@ def test_a_step_is_short_and_the_next_follows_soon_while_there_is_more(
 
     monkeypatch.setattr(pruning, "_BATCH", batch)
     monkeypatch.setattr(scene.journal, "forget", forgets)
-    monkeypatch.setattr(outputs, "remove", removes)
+    monkeypatch.setattr(output_files, "remove", removes)
     scene.ran(*(n / 1440 for n in range(103, 0, -1)))
     scene.clock.advance(60)
     left = []

@@ -28,7 +28,7 @@ from scheduler.schedule.tick import era_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scheduler.process.process import Launch
+    from scheduler.process.spawner import Launch
     from scheduler.protocol import Request
 
 MINUTE = timedelta(minutes=1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.journal import decoding, record
+from scheduler.journal import decoding, rows
 from scheduler.model import Exited, Limit, Lost, NotStarted, Outcome, Signalled, State, TimedOut
 
 OUTCOMES = st.one_of(
@@ -34,19 +34,19 @@ OUTCOMES = st.one_of(
     ],
 )
 def test_an_outcome_is_read_from_the_text_that_it_prints(text: str, outcome: Outcome) -> None:
-    assert record.outcome_from(text) == outcome
+    assert rows.outcome_from(text) == outcome
     assert str(outcome) == text
 
 
 @given(OUTCOMES)
 def test_every_outcome_is_read_back_from_its_text(outcome: Outcome) -> None:
-    assert record.outcome_from(str(outcome)) == outcome
+    assert rows.outcome_from(str(outcome)) == outcome
 
 
 @given(st.one_of(st.text(), st.from_regex(r"(exit|signal|lost|timed out|not started:?) ?.*")))
 def test_a_text_is_refused_or_is_what_its_outcome_prints(text: str) -> None:
     try:
-        outcome = record.outcome_from(text)
+        outcome = rows.outcome_from(text)
     except ValueError:
         return
     assert str(outcome) == text
@@ -69,7 +69,7 @@ def test_a_text_is_refused_or_is_what_its_outcome_prints(text: str) -> None:
 )
 def test_a_text_that_no_outcome_prints_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match="outcome that nobody knows"):
-        record.outcome_from(text)
+        rows.outcome_from(text)
 
 
 def test_a_reason_of_a_newer_version_is_refused_by_name() -> None:
@@ -96,25 +96,25 @@ def test_rows_of_one_run_become_one_run_with_its_attempts() -> None:
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))
 def test_a_time_comes_back_to_the_microsecond(at: datetime) -> None:
-    assert decoding.when(record.seconds(at)) == at
+    assert decoding.when(rows.seconds(at)) == at
 
 
 def test_an_instant_is_whole_seconds_whatever_its_offset() -> None:
     tokyo = timezone(timedelta(hours=9))
-    assert record.whole(datetime(1970, 1, 1, 9, 1, 0, 999_999, tzinfo=tokyo)) == 60
+    assert rows.whole(datetime(1970, 1, 1, 9, 1, 0, 999_999, tzinfo=tokyo)) == 60
 
 
 def test_a_time_without_a_zone_is_no_instant() -> None:
     with pytest.raises(TypeError):
-        record.whole(datetime(2027, 3, 1))
+        rows.whole(datetime(2027, 3, 1))
     with pytest.raises(TypeError):
-        record.seconds(datetime(2027, 3, 1))
+        rows.seconds(datetime(2027, 3, 1))
 
 
 @given(st.text())
 def test_a_storable_text_is_left_as_it_is(text: str) -> None:
-    assert record.storable(text) == text
+    assert rows.storable(text) == text
 
 
 def test_bytes_that_are_no_text_are_stored_as_escapes() -> None:
-    assert record.storable("no file 'caf\udce9'") == r"no file 'caf\xe9'"
+    assert rows.storable("no file 'caf\udce9'") == r"no file 'caf\xe9'"

@@ -18,15 +18,15 @@ from world import Frail, World, line
 
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import sql
-from scheduler.journal.highwater import HighWater
+from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
-from scheduler.journal.renewal import Renewal
+from scheduler.journal.repair import Renewal
 from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, Runs, Taken
 from scheduler.model import Attempt, Ending, Entry, Exited, Paused, Reboot, Run, State
-from scheduler.process.process import Launch
-from scheduler.runs.launches import output_of
+from scheduler.process.spawner import Launch
+from scheduler.runs.launcher import output_of
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
-from scheduler.system import inside
+from scheduler.system import state_files
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
@@ -360,7 +360,7 @@ class Killer:
 
     def __post_init__(self) -> None:
         for name in ("rename", "remove"):
-            self._watch(inside, name)
+            self._watch(state_files, name)
         for name in ("take_over", "count_from", "set_last_tick", "set_booted", "restore", "close"):
             self._watch(Journal, name)
         self._watch(FakeSpawner, "survivors")
@@ -527,10 +527,10 @@ def test_where_it_can_not_be_moved_nothing_is_begun(
             raise OSError(30, "Read-only file system")
         real(path, target)
 
-    real = inside.rename
+    real = state_files.rename
     is_text(scene.path)
     with monkeypatch.context() as accident:
-        accident.setattr(inside, "rename", refused)
+        accident.setattr(state_files, "rename", refused)
         with pytest.raises(MeridianError, match="can't be begun anew: Read-only"):
             scene.renews()
     assert scene.path.read_text().startswith("30 7")

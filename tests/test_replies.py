@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from standin import STATUS
 
-from scheduler import replies
+from scheduler import status
 from scheduler.errors import NoAnswer
 from scheduler.model import Paused
-from scheduler.replies import Coming, CrontabFile, Moved, Reads, RunningNow, WaitingNow, ZoneData
+from scheduler.status import Coming, CrontabFile, Moved, Reads, RunningNow, WaitingNow, ZoneData
 
 ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
 NEWER = ("catching_up", "files", "reads", "zone_data")  # members that an older daemon lacks
 
 
 def test_a_status_is_read_whole() -> None:
-    found = replies.of_status(STATUS)
+    found = status.of_status(STATUS)
     quarter = datetime(2027, 3, 28, 0, 45, tzinfo=UTC)
     assert found.running == (
         RunningNow(7, "backup", quarter, "Europe/Berlin", 1, 123, quarter, 990.0),
@@ -35,13 +35,13 @@ def test_a_status_is_read_whole() -> None:
 
 
 def test_members_of_a_newer_daemon_are_no_trouble() -> None:
-    assert replies.of_status(STATUS | {"mood": "good"}) == replies.of_status(STATUS)
+    assert status.of_status(STATUS | {"mood": "good"}) == status.of_status(STATUS)
 
 
 def test_the_crontabs_and_how_they_are_read() -> None:
     row = STATUS["files"][0] | {"refused": 3, "lines": [2, 9], "kept": 1, "readable": False}
     row |= {"reasons": ["unknown-zone on line 1", "reversed-range"]}
-    found = replies.of_status(STATUS | {"files": [row]})
+    found = status.of_status(STATUS | {"files": [row]})
     assert found.reads == Reads(is_named=False, is_system=True, zone="Europe/Berlin")
     file = "/etc/meridian/crontabs/crontab"
     reasons = ("unknown-zone on line 1", "reversed-range")
@@ -51,33 +51,33 @@ def test_the_crontabs_and_how_they_are_read() -> None:
 def test_what_an_older_daemon_does_not_say_is_not_there() -> None:
     older = {name: STATUS[name] for name in STATUS if name not in NEWER}
     counts = {name: STATUS["counts"][name] for name in ("running", "waiting", "paused")}
-    found = replies.of_status(older | {"counts": counts})
+    found = status.of_status(older | {"counts": counts})
     assert (found.files, found.zone_data, found.catching_up, found.backlogs) == ((), (), (), 0)
     assert found.reads is None
     row = {name: value for name, value in STATUS["running"][0].items() if name != "for_s"}
-    assert replies.of_status(STATUS | {"running": [row]}).running[0].lasts is None
+    assert status.of_status(STATUS | {"running": [row]}).running[0].lasts is None
 
 
 def test_which_of_the_jobs_asked_about_there_are() -> None:
-    assert replies.of_status(STATUS | {"in_force": ["a"]}).in_force == frozenset({"a"})
-    assert replies.of_status(STATUS | {"in_force": []}).in_force == frozenset()
+    assert status.of_status(STATUS | {"in_force": ["a"]}).in_force == frozenset({"a"})
+    assert status.of_status(STATUS | {"in_force": []}).in_force == frozenset()
 
 
 def test_what_became_of_a_run() -> None:
     reply = {"run": 9, "job": "b", "state": "scheduled", "reason": "its pool is full"}
-    assert replies.of_run(reply) == Moved(9, "b", "scheduled", None, "its pool is full")
+    assert status.of_run(reply) == Moved(9, "b", "scheduled", None, "its pool is full")
     reply = {"run": 9, "job": "b", "state": "running", "attempt": 2}
-    assert replies.of_run(reply) == Moved(9, "b", "running", 2, None)
+    assert status.of_run(reply) == Moved(9, "b", "running", 2, None)
 
 
 @pytest.mark.parametrize("name", [name for name, value in STATUS.items() if value is not None])
 def test_a_status_that_lacks_a_member_is_no_answer(name: str) -> None:
     lacking = {key: value for key, value in STATUS.items() if key != name}
     if name in ("last_tick", "max_running", *NEWER):
-        replies.of_status(lacking)
+        status.of_status(lacking)
     else:
         with pytest.raises(NoAnswer, match=r"no .* that makes sense"):
-            replies.of_status(lacking)
+            status.of_status(lacking)
 
 
 @pytest.mark.parametrize(
@@ -101,5 +101,5 @@ def test_a_status_that_lacks_a_member_is_no_answer(name: str) -> None:
 )
 def test_a_member_of_another_type_is_no_answer(members: dict[str, Any], why: str) -> None:
     with pytest.raises(NoAnswer, match=r"no .* that makes sense"):
-        replies.of_status(STATUS | members)
+        status.of_status(STATUS | members)
     assert why

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from scheduler.crontab import report
+from scheduler.crontab import diagnostics
 from scheduler.model import Problem, Severity
 
 
@@ -18,21 +18,21 @@ def problem(
 
 
 def test_the_headline_is_file_line_column_code_message() -> None:
-    assert report.headline(problem("61 * * * * x", 1)) == "tab:3:1: bad-value no such minute"
+    assert diagnostics.headline(problem("61 * * * * x", 1)) == "tab:3:1: bad-value no such minute"
 
 
 def test_a_warning_says_that_it_is_one() -> None:
-    headline = report.headline(problem("x", 1, severity=Severity.WARNING))
+    headline = diagnostics.headline(problem("x", 1, severity=Severity.WARNING))
     assert headline == "tab:3:1: bad-value no such minute (warning)"
 
 
 def test_a_problem_of_a_whole_file_has_no_numbers_and_no_excerpt() -> None:
     whole = problem("", 0, line=0)
-    assert report.lines(whole) == ("tab: bad-value no such minute",)
+    assert diagnostics.lines(whole) == ("tab: bad-value no such minute",)
 
 
 def test_a_hint_stands_below() -> None:
-    assert report.lines(problem("61 *", 1, hint="write 1")) == (
+    assert diagnostics.lines(problem("61 *", 1, hint="write 1")) == (
         "tab:3:1: bad-value no such minute",
         "    61 *",
         "    ^",
@@ -54,12 +54,12 @@ def test_a_hint_stands_below() -> None:
 def test_the_caret_stands_under_the_character(
     text: str, column: int, shown: str, caret: str
 ) -> None:
-    assert report.excerpt(problem(text, column)) == (shown, caret)
+    assert diagnostics.excerpt(problem(text, column)) == (shown, caret)
 
 
 def test_a_monster_line_is_cut_around_the_column() -> None:
     text = "a" * 500_000 + "X" + "b" * 500_000
-    found = report.excerpt(problem(text, 500_001))
+    found = diagnostics.excerpt(problem(text, 500_001))
     assert found is not None
     line, caret = found
     assert len(line) < 90
@@ -69,7 +69,7 @@ def test_a_monster_line_is_cut_around_the_column() -> None:
 
 @given(st.text(max_size=200), st.integers(1, 300))
 def test_caret_and_line_always_fit_together(text: str, column: int) -> None:
-    found = report.excerpt(problem(text, column))
+    found = diagnostics.excerpt(problem(text, column))
     if found is not None:
         line, caret = found
         assert line.isprintable()
@@ -86,9 +86,9 @@ def test_caret_and_line_always_fit_together(text: str, column: int) -> None:
 )
 def test_the_summary_counts(errors: int, warnings: int, summary: str) -> None:
     found = [problem("x", 1)] * errors + [problem("x", 1, severity=Severity.WARNING)] * warnings
-    assert report.summary(12, found) == summary
+    assert diagnostics.summary(12, found) == summary
 
 
 @pytest.mark.parametrize(("number", "words"), [(0, "no entries"), (1, "1 entry"), (2, "2 entries")])
 def test_nouns_follow_their_number(number: int, words: str) -> None:
-    assert report.counted(number, "entry") == words
+    assert diagnostics.counted(number, "entry") == words

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.crontab import settings, values
+from scheduler.crontab import setting_values, settings
 from scheduler.errors import BadValue
 from scheduler.model import Catchup, Overlap, Pool, RetryPolicy, Settings
 
@@ -196,7 +196,7 @@ def test_every_number_of_a_setting_has_bounds(
     for text in (low, high):
         settings.build({name: EVERY[name].read(text)})
     pool = "p:" if name == "CRON_POOL" else ""
-    blanks = [" 5", "5\n"] if EVERY[name].write != values.listed else []  # they part a list
+    blanks = [" 5", "5\n"] if EVERY[name].write != setting_values.listed else []  # they part a list
     for text in (below, above, *(pool + each for each in (*NO_NUMBERS, *blanks))):
         with pytest.raises(BadValue) as caught:
             EVERY[name].read(text)

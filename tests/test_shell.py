@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.process.shell import direct
+from scheduler.process.direct_exec import direct
 
 PATH = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
 

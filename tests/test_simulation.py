@@ -17,16 +17,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from world import FILE, World, line
 
-from scheduler.crontab import crontab
+from scheduler.crontab import parser
+from scheduler.daemon.events import Event, EventKind
 from scheduler.daemon.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
-from scheduler.daemon.story import Event, EventKind
-from scheduler.daemon.virtual import VirtualClock
+from scheduler.daemon.virtual_machine import VirtualClock
 from scheduler.errors import BadValue
 from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Outcome, Reason, State
-from scheduler.schedule.coming import NOT_BEGUN, coming
 from scheduler.schedule.expression import parse
-from scheduler.system.sources import Loaded
+from scheduler.schedule.upcoming import NOT_BEGUN, coming
+from scheduler.system.crontab_files import Loaded
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,7 +46,7 @@ def at(time: str) -> datetime:
 
 
 def loaded(text: str) -> Loaded:
-    table = crontab.parse(text.encode(), file=FILE, zone=UTC_ZONE)
+    table = parser.parse(text.encode(), file=FILE, zone=UTC_ZONE)
     return Loaded((table,), table.entries, table.problems)
 
 
@@ -223,7 +223,7 @@ def test_a_bug_of_the_daemon_ends_the_simulation(monkeypatch: pytest.MonkeyPatch
     def stumble(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("scheduler.runs.runs.Runs.fire", stumble)
+    monkeypatch.setattr("scheduler.runs.lifecycle.Runs.fire", stumble)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         simulated(line("job", "0 12 * * *"), at("11:00"), at("13:00"))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scheduler.system.log import open_log
-from scheduler.system.sink import Sink, take_stderr
+from scheduler.system.log_sink import Sink, take_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

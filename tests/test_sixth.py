@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.schedule import expression, sixth
+from scheduler.schedule import expression, sixth_field
 
 COMMANDS = """
     apt-get run-one run-parts php-cgi nix-env git-lfs feb-end mon-service sat-solver may-report jan.sh
@@ -34,30 +34,30 @@ NO_USERS = "* */2 ? 1-5 0/15 MON MON-FRI mon-fri jan-mar 6#3 5L L H/15 0~30 */2,
 
 @pytest.mark.parametrize("word", COMMANDS)
 def test_a_command_is_never_taken_for_a_field(word: str) -> None:
-    assert not sixth.is_field(word, more=True)
-    assert not sixth.is_field(word, more=False)
+    assert not sixth_field.is_field(word, more=True)
+    assert not sixth_field.is_field(word, more=False)
 
 
 @pytest.mark.parametrize("word", FIELDS)
 def test_a_field_is_never_taken_for_a_command(word: str) -> None:
-    assert sixth.is_field(word, more=True)
-    assert sixth.is_field(word, more=False) or word in LONE
+    assert sixth_field.is_field(word, more=True)
+    assert sixth_field.is_field(word, more=False) or word in LONE
 
 
 @pytest.mark.parametrize("word", LONE)
 def test_a_name_in_small_letters_with_nothing_behind_it_is_a_command(word: str) -> None:
-    assert not sixth.is_field(word, more=False)
-    assert sixth.is_field(word, more=True)
+    assert not sixth_field.is_field(word, more=False)
+    assert sixth_field.is_field(word, more=True)
 
 
 @pytest.mark.parametrize("word", USERS)
 def test_in_the_system_form_a_users_name_is_never_taken_for_a_field(word: str) -> None:
-    assert not sixth.is_field(word, more=True, system=True)
+    assert not sixth_field.is_field(word, more=True, system=True)
 
 
 @pytest.mark.parametrize("word", NO_USERS)
 def test_in_the_system_form_what_no_user_is_called_is_a_field(word: str) -> None:
-    assert sixth.is_field(word, more=True, system=True)
+    assert sixth_field.is_field(word, more=True, system=True)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_in_the_system_form_what_no_user_is_called_is_a_field(word: str) -> None
 def test_the_odd_one_of_six_is_named(
     six: str, index: int, message: str, hint: str, why: str
 ) -> None:
-    odd = sixth.odd_one(six.split())
+    odd = sixth_field.odd_one(six.split())
     assert odd.which == index, why
     assert message in odd.message, why
     assert hint in odd.hint, why
@@ -130,5 +130,5 @@ def test_the_odd_one_of_six_is_named(
 
 
 def test_a_name_that_may_be_a_command_can_be_written_as_one() -> None:
-    assert "if mon is the command, write its path" in sixth.refuse("0 9 * * * mon").hint
-    assert not sixth.is_field("/usr/bin/mon", more=True)
+    assert "if mon is the command, write its path" in sixth_field.refuse("0 9 * * * mon").hint
+    assert not sixth_field.is_field("/usr/bin/mon", more=True)

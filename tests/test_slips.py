@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler.crontab import crontab, report
+from scheduler.crontab import diagnostics, parser
 from scheduler.model import Crontab, Severity
 
 
 def read(text: str | bytes, *, system: bool = False) -> Crontab:
     data = text.encode() if isinstance(text, str) else text
-    return crontab.parse(data, file="crontab", zone=ZoneInfo("UTC"), system=system, salt="here")
+    return parser.parse(data, file="crontab", zone=ZoneInfo("UTC"), system=system, salt="here")
 
 
 def codes(table: Crontab) -> list[tuple[int, int, str]]:
@@ -63,7 +63,7 @@ def test_what_would_be_lost_without_a_word_is_refused(
     for problem in table.problems:
         assert problem.severity is Severity.ERROR
         assert problem.hint
-        shown = report.lines(problem)
+        shown = diagnostics.lines(problem)
         assert shown[0].startswith(f"crontab:{problem.line}:{problem.column}: {problem.code}")
         assert all(line.isprintable() for line in shown)
 

@@ -17,12 +17,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.cli.library import Files
-from scheduler.crontab import report
+from scheduler.crontab import diagnostics
 from scheduler.errors import SourceRefused
 from scheduler.model import Severity
-from scheduler.system import sources
-from scheduler.system.places import Places
-from scheduler.system.sources import (
+from scheduler.system import crontab_files
+from scheduler.system.crontab_files import (
     Reading,
     is_there,
     load,
@@ -33,6 +32,7 @@ from scheduler.system.sources import (
     stamp_of_ways,
     within,
 )
+from scheduler.system.paths import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +155,7 @@ def test_the_root_folder_is_judged_when_a_link_leads_back_to_it(
 ) -> None:
     judged: list[str] = []
     monkeypatch.setattr(
-        "scheduler.system.way.judge", lambda _at, path, *_, **__: judged.append(path)
+        "scheduler.system.trusted_path.judge", lambda _at, path, *_, **__: judged.append(path)
     )
     read(str(crontab.parent / _absolute(crontab.parent)), named=False, uid=ME)
     assert judged.count("/") == 2, "once for each of the two links"
@@ -395,7 +395,7 @@ def test_the_folders_of_thousands_of_files_are_looked_at_once(
         made.append(text)
         return Path(text)
 
-    monkeypatch.setattr(sources, "Path", path)
+    monkeypatch.setattr(crontab_files, "Path", path)
     files = [f"{crontab.parent}/{n}" for n in range(10_000)]
     assert stamp_of_ways(["/x", *files]) == alone
     assert sorted(made) == ["/", f"{crontab.parent}/"]
@@ -597,7 +597,7 @@ def test_the_daemon_names_what_it_passes_over_and_sees_when_there_is_more(
     (tmp_path / "a.sh").touch()
     assert files.stamps() != before
     (problem,) = files.load().problems
-    assert report.headline(problem) == (
+    assert diagnostics.headline(problem) == (
         f"{tmp_path / 'a.sh'}: ignored-name it is not read, for its name (warning)"
     )
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from scheduler.cli import tables
 from scheduler.cli.tables import When, lines
-from scheduler.crontab.report import wrapped
+from scheduler.crontab.diagnostics import wrapped
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2027, 3, 26, 12, 0, tzinfo=BERLIN)  # a Friday

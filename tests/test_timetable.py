@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scheduler.errors import BadValue
 from scheduler.model import Entry, Expression
 from scheduler.schedule import timetable
-from scheduler.schedule.due import Wall, applies, is_due, walls
 from scheduler.schedule.expression import parse
+from scheduler.schedule.search import Wall, applies, is_due, walls
 from scheduler.schedule.timetable import Timetable
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import utc
 
-from scheduler.daemon.virtual import VirtualClock, VirtualSpawner
+from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
 from scheduler.model import Attempt, Entry, Exited, Reboot, Run, Signalled
-from scheduler.process.process import Launch
+from scheduler.process.spawner import Launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

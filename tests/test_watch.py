@@ -26,9 +26,9 @@ from scheduler.model import (
     Signalled,
     TimedOut,
 )
-from scheduler.process.process import Ended, Launch
-from scheduler.runs.bounds import Bounds
-from scheduler.runs.watch import _LOOK, _LOOK_BEHIND, Running, Watch
+from scheduler.process.spawner import Ended, Launch
+from scheduler.runs.output_cap import Bounds
+from scheduler.runs.supervisor import _LOOK, _LOOK_BEHIND, Running, Watch
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:

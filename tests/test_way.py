@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from scheduler.system import way
-from scheduler.system.way import Untrusted, is_private
+from scheduler.system import trusted_path
+from scheduler.system.trusted_path import Untrusted, is_private
 
 ME = os.geteuid()
 OTHER = 60125  # a user that nothing else belongs to
@@ -23,7 +23,7 @@ ANYBODY = 2**32 - 1  # in an ACL: the entry names nobody
 
 
 def opened(folder: Path, uid: int = ME, *, make: bool = False) -> os.stat_result:
-    descriptor = way.opened(folder, uid, make=make)
+    descriptor = trusted_path.opened(folder, uid, make=make)
     try:
         return os.fstat(descriptor)
     finally:
@@ -249,7 +249,7 @@ def test_an_acl_is_asked_for_of_what_is_open(above: Path, monkeypatch: pytest.Mo
     above.rename(above.parent / "aside")
     above.mkdir()
     with pytest.raises(Untrusted, match="its group can write it"):
-        way.judge(folder, str(above), ME)
+        trusted_path.judge(folder, str(above), ME)
     os.close(folder)
     assert [os.path.samestat(each, before) for each in asked] == [True]
 
@@ -270,12 +270,12 @@ def test_all_users_are_listed_once_for_many_folders(
     monkeypatch.setattr(pwd, "getpwall", everybody)
     above.chmod(0o775)
     (above / "state").chmod(0o775)
-    with way.remembered():
+    with trusted_path.remembered():
         for _ in range(3):
             opened(above / "state/deeper", make=True)
     assert len(listed) == 1
     users.append(account("bob", OTHER, ann.pw_gid))
-    with way.remembered(), pytest.raises(Untrusted):
+    with trusted_path.remembered(), pytest.raises(Untrusted):
         opened(above / "state")
 
 

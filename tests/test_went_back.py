@@ -14,11 +14,11 @@ import pytest
 from test_renewal import BOOT, DAY, MINUTE, NOON, Scene, has_lost_old_rows, is_text, ran
 
 from scheduler.errors import JournalBehind, JournalDamaged
-from scheduler.journal import highwater
-from scheduler.journal.highwater import HighWater
+from scheduler.journal import high_water
+from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Reason, Run, State
-from scheduler.runs.launches import output_of
+from scheduler.runs.launcher import output_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def scene(tmp_path: Path) -> Scene:
 
 def lives_on(scene: Scene, act: Callable[[Journal], None]) -> None:
     with closing(Journal.open(scene.path)) as journal:
-        journal.tell(highwater.beside(scene.path))
+        journal.tell(high_water.beside(scene.path))
         with journal.transaction():
             act(journal)
 
@@ -86,7 +86,7 @@ def test_whatever_is_lost_is_missed(scene: Scene, act: Callable[[Journal], None]
 
 def test_without_the_record_an_outputs_number_tells_it(scene: Scene) -> None:
     goes_back(scene, claims)
-    highwater.beside(scene.path).unlink()
+    high_water.beside(scene.path).unlink()
     scene.renewal.check()  # there is no output of it
     output = scene.state / "outputs" / "new" / "4003.1.log"
     output.parent.mkdir(parents=True)
@@ -108,28 +108,28 @@ def is_whole(scene: Scene) -> None:
 def is_an_old_backup_of_all(scene: Scene) -> None:
     shutil.copytree(scene.state, scene.state / "backup")
     lives_on(scene, claims)
-    for name in ("journal.db", highwater.NAME):
+    for name in ("journal.db", high_water.NAME):
         shutil.copy(scene.state / "backup" / name, scene.state / name)
     shutil.rmtree(scene.state / "backup")
 
 
 def has_a_record_that_is_older(scene: Scene) -> None:
     """A loss of power may take what waits for no disk."""
-    copy = highwater.beside(scene.path).read_bytes()
+    copy = high_water.beside(scene.path).read_bytes()
     lives_on(scene, claims)
-    highwater.beside(scene.path).write_bytes(copy)
+    high_water.beside(scene.path).write_bytes(copy)
 
 
 def has_no_record(scene: Scene) -> None:
-    highwater.beside(scene.path).unlink()
+    high_water.beside(scene.path).unlink()
 
 
 def has_a_record_without_sense(scene: Scene) -> None:
-    highwater.beside(scene.path).write_text("meridian 1 commits 9999999999999999999\n")
+    high_water.beside(scene.path).write_text("meridian 1 commits 9999999999999999999\n")
 
 
 def has_a_record_of_a_year_that_never_comes(scene: Scene) -> None:
-    highwater.write(highwater.beside(scene.path), HighWater(10**6, 10**6, 10**15))
+    high_water.write(high_water.beside(scene.path), HighWater(10**6, 10**6, 10**15))
 
 
 @pytest.mark.parametrize("what", [has_a_record_of_a_year_that_never_comes, is_whole, is_an_old_backup_of_all, has_a_record_that_is_older, has_no_record, has_a_record_without_sense, has_another_programs_file])  # fmt: skip
@@ -155,12 +155,12 @@ def test_a_journal_that_its_user_deletes_is_begun_blind(scene: Scene, *, has_out
     assert not any("went_back" in line for line in scene.lines)
 
 
-@pytest.mark.parametrize("name", ["journal.db.damaged-20270101T000000Z", highwater.NAME])
+@pytest.mark.parametrize("name", ["journal.db.damaged-20270101T000000Z", high_water.NAME])
 def test_one_that_is_begun_where_no_run_ever_had_a_number_is_whole(
     tmp_path: Path, name: str
 ) -> None:
     scene = Scene(tmp_path)
-    highwater.write(tmp_path / name, HighWater(12, 0, 0))
+    high_water.write(tmp_path / name, HighWater(12, 0, 0))
     with closing(begins(scene)) as journal:
         journal.examine()
 
@@ -244,7 +244,7 @@ def test_minutes_that_a_clock_which_is_behind_now_has_handled_do_not_come_again(
 def test_the_new_one_has_come_as_far_as_the_old_one_had(scene: Scene) -> None:
     """Else the next start would take it for an older one."""
     goes_back(scene, claims)
-    told = highwater.read(highwater.beside(scene.path))
+    told = high_water.read(high_water.beside(scene.path))
     begins(scene).close()
     assert not Journal.reached_at(scene.path).is_behind(told)
     scene.renewal.check()
@@ -268,7 +268,7 @@ def test_one_of_which_nothing_can_be_read_goes_on_behind_the_record(scene: Scene
     lives_on(scene, claims)
     is_text(scene.path)
     scene.renewal.renew(JournalDamaged("it is a text"))
-    told = highwater.read(highwater.beside(scene.path))
+    told = high_water.read(high_water.beside(scene.path))
     assert told != HighWater()
     assert not Journal.reached_at(scene.path).is_behind(told)
 

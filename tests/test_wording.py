@@ -25,7 +25,7 @@ from scheduler.model import (
     Run,
     Signalled,
 )
-from scheduler.runs.wording import (
+from scheduler.runs.messages import (
     end_facts,
     jump_facts,
     of_instant,

@@ -8,8 +8,8 @@ import pytest
 from world import World, line, when
 from zonefiles import BERLIN, DAMAGES, database, moved, put
 
-from scheduler.crontab import values, zone_changes
-from scheduler.schedule import zonedata
+from scheduler.crontab import setting_values, zone_changes
+from scheduler.schedule import zone_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +157,7 @@ def test_what_differs_in_form_alone_or_is_damaged_is_no_difference(system: Path)
 
 def test_check_warns_of_two_databases_that_differ(system: Path, person: Person) -> None:
     put(system, ZONE, AHEAD)
-    zonedata.renew()
+    zone_data.renew()
     result = person.types("check", person.file(f"CRON_TZ={ZONE} 0 9 * * * x\n"))
     assert f"{system / ZONE}: zone-data-differ Europe/Berlin: the machine's data" in result.stdout
     assert result.exit_code == 0
@@ -168,6 +168,6 @@ def test_an_edit_leaves_entries_of_unchanged_data_what_they_are() -> None:
     """Equal entries share one zone, also over reloads: a timetable groups them by it."""
     zones = []
     for text in ("0 9 * * * x\n", "0 9 * * * x\n0 9 * * * y\n", "0 9 * * * x\n"):
-        zonedata.renew()
-        zones += [values.zone(ZONE) for _ in text.splitlines()]
+        zone_data.renew()
+        zones += [setting_values.zone(ZONE) for _ in text.splitlines()]
     assert len({id(zone) for zone in zones}) == 1

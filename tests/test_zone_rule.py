@@ -17,12 +17,13 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from test_due import UTC_ZONE, expression
 
-from scheduler.crontab import crontab
+from scheduler.crontab import parser
 from scheduler.errors import BadValue
 from scheduler.model import Severity
-from scheduler.schedule import shifts, zone_rule
-from scheduler.schedule.due import Instant, following
-from scheduler.system import localzone
+from scheduler.schedule import dst as shifts
+from scheduler.schedule import posix_zone
+from scheduler.schedule.search import Instant, following
+from scheduler.system import local_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,7 @@ def seconds(text: str) -> int:
 
 
 def ours(rule: str, times: list[int]) -> list[int]:
-    zone = zone_rule.zone(rule)
+    zone = posix_zone.zone(rule)
     shown = (datetime.fromtimestamp(at, UTC).astimezone(zone) for at in times)
     return [int((each.utcoffset() or timedelta()).total_seconds()) for each in shown]
 
@@ -126,14 +127,14 @@ def test_hours_of_three_digits_are_read_or_refused(libc: Libc) -> None:
     rule = "AAA3BBB,M3.2.0/167,M11.1.0/-167"
     if sys.version_info < (3, 11, 3):
         with pytest.raises(BadValue, match="hours from -99 to 99"):
-            zone_rule.zone(rule)
+            posix_zone.zone(rule)
         return
     changes = around_changes(rule, 2027)
     assert ours(rule, changes) == libc.offsets(rule, changes)
 
 
 def around_changes(rule: str, year: int) -> list[int]:
-    zone, found = zone_rule.zone(rule), []
+    zone, found = posix_zone.zone(rule), []
     at = shifts.first(zone, datetime(year, 1, 10, tzinfo=UTC), datetime(year, 12, 20, tzinfo=UTC))
     while at is not None:
         found += [int((at + n * MINUTE).timestamp()) for n in (-61, -1, 0, 59, 60)]
@@ -165,7 +166,7 @@ def test_any_rule_is_read_as_the_c_library_reads_it(
     std, west, dst, dst_west, start, start_time, end, end_time = parts
     rule = f"{std}{west}{dst}{dst_west},{start}{start_time},{end}{end_time}"
     try:
-        zone_rule.zone(rule)
+        posix_zone.zone(rule)
     except BadValue:  # changes too near one another: they can't be looked for once a day
         reject()
     looks = [seconds(f"{year}-01-01") + day * 86400 + day * 997 for day in at]
@@ -207,27 +208,27 @@ def test_any_rule_is_read_as_the_c_library_reads_it(
 )
 def test_what_tzset_would_take_for_utc_without_a_word_is_refused(rule: str, why: str) -> None:
     with pytest.raises(BadValue) as caught:
-        zone_rule.zone(rule)
+        posix_zone.zone(rule)
     assert caught.value.code == "bad-zone-rule", why
     assert "Europe/Berlin" in caught.value.hint
 
 
 def test_dst_of_the_whole_year_is_no_change() -> None:
     """RFC 9636's own example, on which the C library is five hours wrong at each New Year."""
-    zone = zone_rule.zone("EST5EDT,0/0,J365/25")
+    zone = posix_zone.zone("EST5EDT,0/0,J365/25")
     year = (datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 2, 1, tzinfo=UTC))
     assert shifts.first(zone, *year) is None
     assert year[0].astimezone(zone).utcoffset() == timedelta(hours=-4)
 
 
 def test_a_change_at_new_year_is_where_the_rule_says() -> None:
-    zone = zone_rule.zone("AAA-3BBB,J1,J180")  # 2 o'clock there, the year before in UTC
+    zone = posix_zone.zone("AAA-3BBB,J1,J180")  # 2 o'clock there, the year before in UTC
     found = shifts.first(zone, datetime(2027, 12, 1, tzinfo=UTC), datetime(2028, 2, 1, tzinfo=UTC))
     assert found == datetime(2027, 12, 31, 23, tzinfo=UTC)
 
 
 def test_after_the_years_that_are_worked_out_the_rule_still_holds() -> None:
-    zone = zone_rule.zone("CET-1CEST,M3.5.0,M10.5.0/3")
+    zone = posix_zone.zone("CET-1CEST,M3.5.0,M10.5.0/3")
     for year in (2299, 2300, 9998):
         offsets = [
             datetime(year, month, 1, tzinfo=UTC).astimezone(zone).utcoffset() for month in (1, 7)
@@ -236,9 +237,9 @@ def test_after_the_years_that_are_worked_out_the_rule_still_holds() -> None:
 
 
 def test_a_zone_is_known_by_its_rule_and_survives_a_copy() -> None:
-    zone = zone_rule.zone("PST8PDT,M3.2.0,M11.1.0")
+    zone = posix_zone.zone("PST8PDT,M3.2.0,M11.1.0")
     assert (zone.key, str(zone)) == ("PST8PDT,M3.2.0,M11.1.0",) * 2
-    assert zone_rule.zone("PST8PDT,M3.2.0,M11.1.0") is zone
+    assert posix_zone.zone("PST8PDT,M3.2.0,M11.1.0") is zone
     assert pickle.loads(pickle.dumps(zone)) is zone
     assert copy.deepcopy(zone) is zone
 
@@ -264,7 +265,7 @@ def test_a_zone_is_known_by_its_rule_and_survives_a_copy() -> None:
     ],
 )
 def test_which_way_a_rule_goes_is_said(rule: str, said: str, hint: str) -> None:
-    message, advice = zone_rule.which_way(rule)
+    message, advice = posix_zone.which_way(rule)
     assert said in message
     assert hint in advice
 
@@ -285,7 +286,7 @@ def test_a_rule_is_due_when_the_zone_is_whose_rule_it_is(text: str, rule: str, n
     asked = expression(text)
     for start in (datetime(2027, 3, 1, tzinfo=UTC), datetime(2027, 9, 25, tzinfo=UTC)):
         by_name = until(asked, ZoneInfo(name), start, start + 45 * DAY)
-        assert until(asked, zone_rule.zone(rule), start, start + 45 * DAY) == by_name
+        assert until(asked, posix_zone.zone(rule), start, start + 45 * DAY) == by_name
 
 
 def until(asked: Expression, zone: ZoneInfo, start: datetime, end: datetime) -> list[Instant]:
@@ -306,27 +307,27 @@ def until(asked: Expression, zone: ZoneInfo, start: datetime, end: datetime) -> 
 )
 def test_cron_tz_takes_what_tzset_takes(text: str, key: str, found: list[str], why: str) -> None:
     for line in (f"CRON_TZ={text}\n0 9 * * * x\n", f"CRON_TZ={text} 0 9 * * * x\n"):
-        table = crontab.parse(line.encode(), file="crontab", zone=UTC_ZONE)
+        table = parser.parse(line.encode(), file="crontab", zone=UTC_ZONE)
         assert [problem.code for problem in table.problems] == found, why
         assert {problem.severity for problem in table.problems} <= {Severity.WARNING}
         assert {problem.column for problem in table.problems} <= {9}
         (entry,) = table.entries
         assert entry.zone.key == key, why
-        again = crontab.parse(crontab.write([entry]).encode(), file="crontab", zone=UTC_ZONE)
+        again = parser.parse(parser.write([entry]).encode(), file="crontab", zone=UTC_ZONE)
         assert again.entries == (entry,)
 
 
 def test_a_rule_that_makes_no_sense_never_falls_back_in_silence() -> None:
     text = b"CRON_TZ=CET-1CEST,M3.6.0,M10.5.0\n0 9 * * * x\n"
-    table = crontab.parse(text, file="crontab", zone=UTC_ZONE)
+    table = parser.parse(text, file="crontab", zone=UTC_ZONE)
     assert [(each.code, each.column) for each in table.problems] == [("bad-zone-rule", 9)]
     assert "M3.6.0 is no day" in table.problems[0].message
     assert table.refused == {2}
 
 
 def test_tz_may_hold_a_rule_too() -> None:
-    assert localzone.machine_zone({"TZ": "UTC-2"}) == (zone_rule.zone("UTC-2"), None)
-    assert localzone.machine_zone({"TZ": ":UTC-2"}) == (zone_rule.zone("UTC-2"), None)
-    zone, why = localzone.machine_zone({"TZ": "CET-1CEST,M3.6.0,M10.5.0"})
+    assert local_zone.machine_zone({"TZ": "UTC-2"}) == (posix_zone.zone("UTC-2"), None)
+    assert local_zone.machine_zone({"TZ": ":UTC-2"}) == (posix_zone.zone("UTC-2"), None)
+    zone, why = local_zone.machine_zone({"TZ": "CET-1CEST,M3.6.0,M10.5.0"})
     assert zone.key == "UTC"
     assert "so UTC is taken" in str(why)

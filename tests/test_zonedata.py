@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from zonefiles import BERLIN, DAMAGES, PACKAGE, database, moved, put
 
-from scheduler.crontab import values
+from scheduler.crontab import setting_values
 from scheduler.errors import BadValue
-from scheduler.schedule import zonedata
+from scheduler.schedule import zone_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,39 +27,39 @@ def system(tmp_path: Path) -> Iterator[Path]:
 
 
 def noon(name: str) -> timedelta | None:
-    return zonedata.named(name).utcoffset(datetime(2040, 1, 1, 12))
+    return zone_data.named(name).utcoffset(datetime(2040, 1, 1, 12))
 
 
 def test_the_machines_files_come_before_the_packages(system: Path) -> None:
     assert noon(NAME) == timedelta(hours=1)
     put(system, NAME, moved(BERLIN))
-    zonedata.renew()
+    zone_data.renew()
     assert noon(NAME) == timedelta(hours=3)
-    assert zonedata.named(NAME).key == NAME
+    assert zone_data.named(NAME).key == NAME
 
 
 def test_a_zone_is_one_object_until_its_file_is_another(system: Path) -> None:
     put(system, NAME)
-    first, other = zonedata.named(NAME), zonedata.named("Asia/Tokyo")
-    zonedata.renew()
-    assert (zonedata.named(NAME), zonedata.named("Asia/Tokyo")) == (first, other)
+    first, other = zone_data.named(NAME), zone_data.named("Asia/Tokyo")
+    zone_data.renew()
+    assert (zone_data.named(NAME), zone_data.named("Asia/Tokyo")) == (first, other)
     put(system, NAME, moved(BERLIN))
-    assert zonedata.outdated() == {NAME}
-    assert zonedata.named(NAME) is first  # until told: all entries of a crontab go by one
-    zonedata.renew()
-    assert zonedata.named(NAME) is not first
-    assert zonedata.named("Asia/Tokyo") is other
-    assert zonedata.outdated() == frozenset()
+    assert zone_data.outdated() == {NAME}
+    assert zone_data.named(NAME) is first  # until told: all entries of a crontab go by one
+    zone_data.renew()
+    assert zone_data.named(NAME) is not first
+    assert zone_data.named("Asia/Tokyo") is other
+    assert zone_data.outdated() == frozenset()
 
 
 def test_what_nobody_asks_for_any_more_is_forgotten(system: Path) -> None:
     put(system, NAME)
-    first = zonedata.named(NAME)
-    zonedata.renew()
+    first = zone_data.named(NAME)
+    zone_data.renew()
     put(system, NAME, moved(BERLIN))
-    assert zonedata.outdated() == frozenset()
-    zonedata.renew()
-    assert zonedata.named(NAME) is not first
+    assert zone_data.outdated() == frozenset()
+    zone_data.renew()
+    assert zone_data.named(NAME) is not first
 
 
 @pytest.mark.parametrize("why", DAMAGES)
@@ -69,13 +69,13 @@ def test_a_damaged_file_is_no_zone_and_the_package_does_not_stand_in(
     file = put(system, NAME, DAMAGES[why](BERLIN))
     for _ in range(2):  # what is remembered as damaged is so when asked again
         with pytest.raises(BadValue, match="is damaged") as raised:
-            values.zone(NAME)
+            setting_values.zone(NAME)
         assert raised.value.code == "damaged-zone"
         assert raised.value.message.startswith(f"the zone file {file} is damaged: {why}")
         assert raised.value.hint == "install tzdata again"
-    assert zonedata.outdated() == frozenset()
+    assert zone_data.outdated() == frozenset()
     put(system, NAME)
-    assert zonedata.outdated() == {NAME}
+    assert zone_data.outdated() == {NAME}
 
 
 def test_a_file_that_cannot_be_read_is_damaged(
@@ -88,27 +88,27 @@ def test_a_file_that_cannot_be_read_is_damaged(
 
     monkeypatch.setattr(os, "open", refused)
     with pytest.raises(BadValue, match="it can't be read: Permission denied"):
-        values.zone(NAME)
+        setting_values.zone(NAME)
 
 
 def test_a_zone_that_comes_with_new_data_is_one(system: Path) -> None:
     with pytest.raises(BadValue, match="there is no time zone 'Mars/Olympus'"):
-        values.zone("Mars/Olympus")
-    assert zonedata.outdated() == frozenset()
+        setting_values.zone("Mars/Olympus")
+    assert zone_data.outdated() == frozenset()
     put(system, "Mars/Olympus", BERLIN)
-    assert zonedata.outdated() == {"Mars/Olympus"}
-    zonedata.renew()
-    assert values.zone("Mars/Olympus").key == "Mars/Olympus"
+    assert zone_data.outdated() == {"Mars/Olympus"}
+    zone_data.renew()
+    assert setting_values.zone("Mars/Olympus").key == "Mars/Olympus"
 
 
 def test_a_zone_that_goes_is_none_any_more(system: Path) -> None:
     put(system, "Mars/Olympus", BERLIN)
-    assert values.zone("Mars/Olympus").key == "Mars/Olympus"
+    assert setting_values.zone("Mars/Olympus").key == "Mars/Olympus"
     (system / "Mars/Olympus").unlink()
-    assert zonedata.outdated() == {"Mars/Olympus"}
-    zonedata.renew()
+    assert zone_data.outdated() == {"Mars/Olympus"}
+    zone_data.renew()
     with pytest.raises(BadValue, match="no time zone"):
-        values.zone("Mars/Olympus")
+        setting_values.zone("Mars/Olympus")
 
 
 @pytest.mark.parametrize(
@@ -118,21 +118,21 @@ def test_what_is_no_name_is_no_zone(system: Path, text: str) -> None:
     put(system, NAME)
     (system / "tzdata.zi").write_text("# version 2027a\n")
     with pytest.raises(BadValue) as raised:
-        values.zone(text)
+        setting_values.zone(text)
     assert raised.value.code == "unknown-zone"
 
 
 @pytest.mark.usefixtures("system")
 @pytest.mark.parametrize("name", ["Europe/Atlantis", "", "/nowhere"])
 def test_what_was_journalled_of_a_zone_that_is_gone_is_shown_in_utc(name: str) -> None:
-    assert zonedata.named_or_utc(name) is zonedata.UTC_ZONE
-    assert zonedata.named_or_utc(NAME) is zonedata.named(NAME)
+    assert zone_data.named_or_utc(name) is zone_data.UTC_ZONE
+    assert zone_data.named_or_utc(NAME) is zone_data.named(NAME)
 
 
 def test_utc_is_there_whatever_becomes_of_its_file(system: Path) -> None:
     put(system, "UTC", b"")
-    assert zonedata.UTC_ZONE.key == "UTC"
-    assert zonedata.UTC_ZONE.utcoffset(None) == timedelta(0)
+    assert zone_data.UTC_ZONE.key == "UTC"
+    assert zone_data.UTC_ZONE.utcoffset(None) == timedelta(0)
 
 
 # --- which database ------------------------------------------------------------------------------
@@ -152,29 +152,29 @@ def test_a_database_says_which_version_it_is(
     put(system, NAME)
     for name, text in files.items():
         (system / name).write_text(text)
-    assert zonedata.databases([NAME]) == (zonedata.Database(str(system), version, (NAME,)),), why
+    assert zone_data.databases([NAME]) == (zone_data.Database(str(system), version, (NAME,)),), why
 
 
 def test_zones_may_come_from_two_databases_and_a_file(system: Path) -> None:
     put(system, NAME)
     alone = put(system.parent, "localtime", BERLIN)
     packaged = (PACKAGE / "tzdata.zi").read_text().split()[2]
-    found = zonedata.databases([NAME, "Asia/Tokyo", "UTC", str(alone), "Mars/Olympus"])
+    found = zone_data.databases([NAME, "Asia/Tokyo", "UTC", str(alone), "Mars/Olympus"])
     assert found == (
-        zonedata.Database(str(alone), "", (str(alone),)),
-        zonedata.Database("the tzdata package", packaged, ("Asia/Tokyo", "UTC")),
-        zonedata.Database(str(system), "", (NAME,)),
+        zone_data.Database(str(alone), "", (str(alone),)),
+        zone_data.Database("the tzdata package", packaged, ("Asia/Tokyo", "UTC")),
+        zone_data.Database(str(system), "", (NAME,)),
     )
 
 
 def test_a_file_has_a_twin_in_the_database_or_none(system: Path) -> None:
-    assert zonedata.twin((PACKAGE / "Asia/Tokyo").read_bytes()) == "Asia/Tokyo"
-    assert zonedata.twin((PACKAGE / "UTC").read_bytes()) == "UTC"
+    assert zone_data.twin((PACKAGE / "Asia/Tokyo").read_bytes()) == "Asia/Tokyo"
+    assert zone_data.twin((PACKAGE / "UTC").read_bytes()) == "UTC"
     oslo = (PACKAGE / "Europe/Oslo").read_bytes()
-    assert zonedata.twin(oslo) == "Europe/Berlin"  # which the database lists for Norway, too
-    assert zonedata.twin(oslo, "Europe/Oslo") == "Europe/Oslo"
-    assert zonedata.twin(oslo, "Asia/Tokyo") == "Europe/Berlin"
-    assert zonedata.twin(moved(BERLIN)) is None
+    assert zone_data.twin(oslo) == "Europe/Berlin"  # which the database lists for Norway, too
+    assert zone_data.twin(oslo, "Europe/Oslo") == "Europe/Oslo"
+    assert zone_data.twin(oslo, "Asia/Tokyo") == "Europe/Berlin"
+    assert zone_data.twin(moved(BERLIN)) is None
     put(system, "Mars/Olympus", moved(BERLIN))
-    zonedata.renew()
-    assert zonedata.twin(moved(BERLIN)) == "Mars/Olympus"
+    zone_data.renew()
+    assert zone_data.twin(moved(BERLIN)) == "Mars/Olympus"

@@ -14,7 +14,7 @@ from clock_changes import CASES
 from every_change import MINUTE, Turn, clocks, turns
 from test_due import comes, expression
 
-from scheduler.schedule.due import following, is_due, preceding, walls
+from scheduler.schedule.search import following, is_due, preceding, walls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

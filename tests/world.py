@@ -22,31 +22,31 @@ from zoneinfo import ZoneInfo
 
 from fakes import Act, FakeClock, FakeSpawner
 
-from scheduler.crontab import crontab
-from scheduler.daemon.daemon import Daemon
-from scheduler.daemon.roster import Roster
+from scheduler.crontab import parser
+from scheduler.daemon.entries import Roster
+from scheduler.daemon.loop import Daemon
 from scheduler.errors import JournalError
 from scheduler.journal.journal import Journal
 from scheduler.journal.pruning import Pruning
 from scheduler.journal.unjournalled import Unjournalled
 from scheduler.model import Crontab, NotStarted, Overlap, Problem, Reboot, Severity, pool_of
-from scheduler.runs.runs import Runs
+from scheduler.runs.lifecycle import Runs
+from scheduler.system.crontab_files import Loaded
 from scheduler.system.log import open_log
-from scheduler.system.sources import Loaded
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
 
-    from scheduler.daemon.roster import Library
+    from scheduler.daemon.entries import Library
     from scheduler.journal.journal import RunRow
     from scheduler.journal.retention import Retention
     from scheduler.model import Attempt, Entry
-    from scheduler.process.process import Launch
+    from scheduler.process.spawner import Launch
     from scheduler.protocol import Reply, Request
     from scheduler.schedule.tick import Jump
+    from scheduler.system.crontab_files import Stamp
     from scheduler.system.log import Format
-    from scheduler.system.sources import Stamp
 
 DAY = datetime(2027, 3, 1, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
@@ -92,7 +92,7 @@ class Shelf:
 
     def load(self) -> Loaded:
         self.loads += 1
-        tables = crontab.unique([_read(name, text) for name, text in self.files.items()])
+        tables = parser.unique([_read(name, text) for name, text in self.files.items()])
         missing = {name for name, text in self.files.items() if text is None}
         return Loaded(
             crontabs=tables,
@@ -106,7 +106,7 @@ def _read(name: str, text: str | None) -> Crontab:
     if text is None:
         why = Problem(name, 0, 0, Severity.ERROR, "missing", "there is no such file")
         return Crontab(name, b"", (), (why,))
-    return crontab.parse(text.encode(), file=name, zone=UTC_ZONE)
+    return parser.parse(text.encode(), file=name, zone=UTC_ZONE)
 
 
 class Careful(FakeSpawner):

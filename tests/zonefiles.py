@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.schedule import zonedata
+from scheduler.schedule import zone_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ BERLIN = (PACKAGE / "Europe/Berlin").read_bytes()
 @contextmanager
 def database(folder: Path) -> Iterator[Path]:
     """Let this folder be the machine's zone database, before the package; nothing is in it yet."""
-    before, kept = zoneinfo.TZPATH, (dict(zonedata._read), set(zonedata._asked))
+    before, kept = zoneinfo.TZPATH, (dict(zone_data._read), set(zone_data._asked))
     folder.mkdir()
     try:
         zoneinfo.reset_tzpath(to=[str(folder)])
@@ -29,14 +29,14 @@ def database(folder: Path) -> Iterator[Path]:
     finally:
         zoneinfo.reset_tzpath(to=before)
         _forget_all()
-        zonedata._read.update(kept[0])
-        zonedata._asked.update(kept[1])
+        zone_data._read.update(kept[0])
+        zone_data._asked.update(kept[1])
 
 
 def _forget_all() -> None:
-    zonedata._read.clear()
-    zonedata._asked.clear()
-    zonedata.renew()
+    zone_data._read.clear()
+    zone_data._asked.clear()
+    zone_data.renew()
 
 
 def put(folder: Path, name: str, data: bytes | None = None) -> Path:

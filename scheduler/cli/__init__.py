@@ -17,19 +17,19 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler.cli.commands.asking import app as asking
-from scheduler.cli.commands.auditing import app as auditing
-from scheduler.cli.commands.controlling import app as controlling
-from scheduler.cli.commands.editing import app as editing
-from scheduler.cli.commands.explaining import app as explaining
-from scheduler.cli.commands.notifying import app as notifying
-from scheduler.cli.commands.past import app as past
-from scheduler.cli.commands.reading import app as reading
-from scheduler.cli.commands.running import app as running
-from scheduler.cli.commands.simulating import app as simulating
-from scheduler.cli.commands.statusing import app as statusing
-from scheduler.cli.commands.written import app as written
-from scheduler.cli.show import complain
+from scheduler.cli.commands.audit import app as auditing
+from scheduler.cli.commands.edit import app as editing
+from scheduler.cli.commands.explain import app as explaining
+from scheduler.cli.commands.history import app as past
+from scheduler.cli.commands.list import app as reading
+from scheduler.cli.commands.logs import app as written
+from scheduler.cli.commands.notify import app as notifying
+from scheduler.cli.commands.run import app as running
+from scheduler.cli.commands.simulate import app as simulating
+from scheduler.cli.commands.status import app as statusing
+from scheduler.cli.commands.trigger import app as controlling
+from scheduler.cli.commands.why import app as asking
+from scheduler.cli.output import complain
 from scheduler.cli.usage import Command, Group
 from scheduler.errors import MeridianError
 

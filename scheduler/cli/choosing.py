@@ -8,8 +8,8 @@ from pathlib import Path
 
 import typer
 
-from scheduler.cli import given, run_view
-from scheduler.cli.commands.past import explain_absence, run_number
+from scheduler.cli import options, run_view
+from scheduler.cli.commands.history import explain_absence, run_number
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
 from scheduler.model import State
@@ -55,7 +55,7 @@ def _number(
         if number < 1:
             raise typer.BadParameter(f"{which} is no run's number: they count from 1")
         return number
-    with closing(given.journal(state)) as journal:
+    with closing(options.journal(state)) as journal:
         found = candidates(journal, which)
         if not found and not journal.history(which, limit=1):
             explain_absence(journal, which, state)

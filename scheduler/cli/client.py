@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scheduler.cli import given
+from scheduler.cli import options
 from scheduler.errors import NoDaemon
 from scheduler.protocol import Reply, Request
-from scheduler.system import control, lock, sources
-from scheduler.system.places import Places
+from scheduler.system import control, crontab_files, state_lock
+from scheduler.system.paths import Places
 
 _MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
 
@@ -19,12 +19,12 @@ def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE)
 
     Raises NoDaemon if there is none, saying so where one lives without a socket, and NoAnswer.
     """
-    places = given.here(state)
+    places = options.here(state)
     try:
         return _ask(request, places, timeout)
     except NoDaemon as error:
-        pid = lock.holder(places.state)
-        if pid is None and state is None and os.geteuid() and sources.is_there(_MACHINES):
+        pid = state_lock.holder(places.state)
+        if pid is None and state is None and os.geteuid() and crontab_files.is_there(_MACHINES):
             way = "the machine's own is asked by: sudo meridian status"
             raise NoDaemon(f"{error}; {way}") from error
         if pid is None:

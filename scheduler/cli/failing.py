@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler.cli import run_view
-from scheduler.cli.show import utc
+from scheduler.cli.output import utc
 from scheduler.journal.journal import Journal, RunRow
 
 MOST = 100  # jobs of which more is told than that they fail

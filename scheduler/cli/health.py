@@ -10,15 +10,15 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from scheduler.crontab.report import counted
-from scheduler.runs.wording import of_seconds
+from scheduler.crontab.diagnostics import counted
+from scheduler.runs.messages import of_seconds
 from scheduler.schedule.tick import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from scheduler.replies import CrontabFile, Standing
+    from scheduler.status import CrontabFile, Standing
 
 # An idle minute is handled when the one after it is prepared, so that an idle daemon is just under
 # two minutes behind; it gives itself up to half a minute for preparing one, and is in time then.

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler import replies
-from scheduler.cli import given, misnamed
+from scheduler import status
+from scheduler.cli import misnamed, options
 from scheduler.cli.client import ask
-from scheduler.cli.show import remark
-from scheduler.crontab.report import counted
+from scheduler.cli.output import remark
+from scheduler.crontab.diagnostics import counted
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
 from scheduler.protocol import Refused, Status
-from scheduler.replies import Reads, Standing
-from scheduler.schedule import zonedata
-from scheduler.system import sources
-from scheduler.system.sources import Loaded
+from scheduler.schedule import zone_data
+from scheduler.status import Reads, Standing
+from scheduler.system import crontab_files
+from scheduler.system.crontab_files import Loaded
 
 _PATIENCE = 2.0  # seconds; who lists crontabs does not wait for long
 _NAMED = 5  # files that are named; the rest is a number
@@ -54,7 +54,7 @@ def load(
     As `given.load`. A program is not told which they are: its rows name their files.
     """
     if files:
-        loaded = given.load(files, zone, system=system, keep_others=keep_others)
+        loaded = options.load(files, zone, system=system, keep_others=keep_others)
         return misnamed.explained(loaded, files, lambda: _jobs(state))
     found = source(state)
     if not json:
@@ -68,7 +68,7 @@ def known(state: Path | None) -> Loaded:
     """Return the crontabs in force, or the user's own; of no entries where there are none."""
     found = source(state)
     try:
-        return _load(found, zonedata.UTC_ZONE, system=False, keep_others=True)
+        return _load(found, zone_data.UTC_ZONE, system=False, keep_others=True)
     except MeridianError:
         return Loaded((), (), ())
 
@@ -76,7 +76,7 @@ def known(state: Path | None) -> Loaded:
 def _jobs(state: Path | None) -> set[str]:
     """Return the names of all jobs that are known, by the crontabs in force or the journal."""
     jobs = {entry.job for entry in known(state).entries}
-    with suppress(MeridianError), closing(given.journal(state)) as journal:
+    with suppress(MeridianError), closing(options.journal(state)) as journal:
         jobs.update(journal.jobs())
     return jobs
 
@@ -133,7 +133,7 @@ def reader(path: Path, state: Path | None, then: str = "reads it") -> str:
 def _standing(reply: dict[str, object] | Refused) -> Standing:
     if isinstance(reply, Refused):
         raise NoAnswer(reply.message)
-    return replies.of_status(reply)
+    return status.of_status(reply)
 
 
 def named(files: Sequence[str]) -> str:
@@ -143,26 +143,26 @@ def named(files: Sequence[str]) -> str:
 
 
 def _own() -> str:
-    places = given.here()
+    places = options.here()
     return str(places.folder or places.crontab)
 
 
 def _load(found: Source, zone: ZoneInfo, *, system: bool, keep_others: bool) -> Loaded:
     if found.reads is None:
-        return given.load(None, zone, system=system, keep_others=keep_others)
+        return options.load(None, zone, system=system, keep_others=keep_others)
     reads = found.reads
-    how = given.how(
+    how = options.how(
         _zone(reads, zone),
         named=reads.is_named,
         system=system or reads.is_system,
         keep_others=keep_others,
     )
-    return sources.load(found.files, how)
+    return crontab_files.load(found.files, how)
 
 
 def _zone(reads: Reads, own: ZoneInfo) -> ZoneInfo:
     """Return the machine's zone as the daemon has it; the asker's own where that is not known."""
     try:
-        return zonedata.named(reads.zone)
+        return zone_data.named(reads.zone)
     except BadValue:
         return own

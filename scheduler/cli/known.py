@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from scheduler.cli import anchors, given, pausing
-from scheduler.cli.show import remark
+from scheduler.cli import intervals, options, pausing
+from scheduler.cli.output import remark
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
 from scheduler.model import Entry, Every, Paused
@@ -36,10 +36,10 @@ def known(
 ) -> Known:
     """Ask the journal; that it can't be read is said on standard error, with what is not known."""
     try:
-        with closing(given.journal(state)) as journal:
+        with closing(options.journal(state)) as journal:
             return Known(
                 ahead=max(now, journal.first_to_come(now)),
-                anchors=anchors.of(journal, entries),
+                anchors=intervals.of(journal, entries),
                 pauses=pausing.of(journal),
                 lasts=_lasts(journal, entries, now) if lasts else {},
             )

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import given
+from scheduler.cli import options
 from scheduler.crontab import zone_changes
 from scheduler.errors import SourceRefused
 from scheduler.model import Problem, Severity
 from scheduler.protocol import Json
-from scheduler.schedule import zonedata
-from scheduler.system import localzone, sources
+from scheduler.schedule import zone_data
+from scheduler.system import crontab_files, local_zone
 from scheduler.system.clock import RealClock
-from scheduler.system.places import Places
-from scheduler.system.sources import Loaded, Reading, Stamp
+from scheduler.system.crontab_files import Loaded, Reading, Stamp
+from scheduler.system.paths import Places
 
 
 @dataclass(slots=True)
@@ -39,29 +39,29 @@ class Files:
     def stamps(self) -> Mapping[str, Stamp]:
         """See `Library`."""
         files = self._paths()
-        found = {file: sources.stamp(Path(file)) for file in files}
+        found = {file: crontab_files.stamp(Path(file)) for file in files}
         there = {file: stamp for file, stamp in found.items() if stamp is not None}
         others = {
-            "the machine's zone": localzone.zone_stamp(),
+            "the machine's zone": local_zone.zone_stamp(),
             "ignored files": tuple(problem.file for problem in self._ignored()),
-            "who can write the folders": sources.stamp_of_ways(files),
+            "who can write the folders": crontab_files.stamp_of_ways(files),
         }
         return {**there, **others}
 
     def load(self) -> Loaded:
         """See `Library`."""
         about_zone = self._look_at_zone()
-        loaded = sources.load(self._paths(), self.how)
+        loaded = crontab_files.load(self._paths(), self.how)
         others = (*self._ignored(), *about_zone, *self._conflicts(loaded))
         return replace(loaded, problems=(*loaded.problems, *others))
 
     def _look_at_zone(self) -> tuple[Problem, ...]:
         """Go by the machine's zone as it is now, and return what there is to say of it."""
-        zone, problem = localzone.machine_zone()
+        zone, problem = local_zone.machine_zone()
         if problem is not None:
             return (_kept_zone(self.how.zone, problem),)
         before, self.how = self.how.zone, replace(self.how, zone=zone)
-        is_other = before is not zonedata.NOBODYS and before.key != zone.key
+        is_other = before is not zone_data.NOBODYS and before.key != zone.key
         return (_other_zone(before, zone),) if is_other else ()
 
     def _ignored(self) -> tuple[Problem, ...]:
@@ -69,7 +69,7 @@ class Files:
         folder = self.places.folder
         with suppress(OSError):
             if folder is not None and not self.named:
-                self.ignored = sources.passed_over(folder)
+                self.ignored = crontab_files.passed_over(folder)
         return self.ignored
 
     def _conflicts(self, loaded: Loaded) -> tuple[Problem, ...]:
@@ -88,7 +88,7 @@ class Files:
 
     def _paths(self) -> tuple[str, ...]:
         with suppress(OSError):  # without a descriptor to look with, what was there is there
-            self.known = self.named or given.own_files(self.places)
+            self.known = self.named or options.own_files(self.places)
         return self.known
 
 
@@ -99,26 +99,26 @@ def of(files: Sequence[str] | None, places: Places, *, system: bool, trusts: boo
     """
     named = tuple(dict.fromkeys(files or ()))
     if not named:
-        given.check_crontab(places)
+        options.check_crontab(places)
     own_folder = not named and places.folder is not None
     is_system = system or own_folder
-    how = given.how(given.own_zone(), named=bool(named), system=is_system, trusts=trusts)
+    how = options.how(options.own_zone(), named=bool(named), system=is_system, trusts=trusts)
     for file in named:
-        if not sources.is_there(Path(file)):
+        if not crontab_files.is_there(Path(file)):
             raise SourceRefused(file, "missing", "there is no such file")
     return Files(named, places, how)
 
 
 def _kept_zone(zone: ZoneInfo, problem: str) -> Problem:
     """Return what is said of a machine's zone that can't be told any more, or never could."""
-    path = str(localzone.LOCALTIME)
-    kept = "" if zone is zonedata.NOBODYS else f" (its zone is still taken to be {zone.key})"
+    path = str(local_zone.LOCALTIME)
+    kept = "" if zone is zone_data.NOBODYS else f" (its zone is still taken to be {zone.key})"
     return Problem(path, 0, 0, Severity.WARNING, "damaged-zone", problem + kept)
 
 
 def _other_zone(before: ZoneInfo, zone: ZoneInfo) -> Problem:
     """Return what is said when the machine has been given another zone: runs move with it."""
-    path = str(localzone.LOCALTIME)
+    path = str(local_zone.LOCALTIME)
     message = f"the machine's zone is {zone.key} now, and was {before.key}"
     hint = "entries without a CRON_TZ go by it"
     return Problem(path, 0, 0, Severity.WARNING, "other-zone", message, hint)

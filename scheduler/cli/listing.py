@@ -8,15 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import pausing, rows, tables
+from scheduler.cli import json_rows, pausing, tables
 from scheduler.cli.known import known
-from scheduler.cli.show import utc
+from scheduler.cli.output import utc
 from scheduler.cli.tables import Cell, When
 from scheduler.journal.journal import RunRow
 from scheduler.mask import mask
 from scheduler.model import Entry, Reboot
-from scheduler.schedule.coming import first_instants
-from scheduler.system.sources import Loaded
+from scheduler.schedule.upcoming import first_instants
+from scheduler.system.crontab_files import Loaded
 
 HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND")
 
@@ -47,10 +47,10 @@ class Listed:
             mask(entry.command),
         )
 
-    def row(self) -> rows.Row:
+    def row(self) -> json_rows.Row:
         """Return its row of `list --json`."""
         last = self.last
-        return rows.of_entry(self.entry) | {
+        return json_rows.of_entry(self.entry) | {
             "next": None if self.following is None or self.is_refused else utc(self.following),
             "last": None if last is None else _of_last(last),
             "paused": self.is_paused,
@@ -84,7 +84,7 @@ def _newest(run: RunRow) -> datetime:
     return run.run.instant if run.until is None else run.until
 
 
-def _of_last(run: RunRow) -> rows.Row:
+def _of_last(run: RunRow) -> json_rows.Row:
     return {
         "run": run.run.number,
         "at": utc(_newest(run)),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from scheduler.errors import BadValue
 from scheduler.model import Problem
 from scheduler.schedule import expression
-from scheduler.system.sources import Loaded
+from scheduler.system.crontab_files import Loaded
 
 
 def explained(loaded: Loaded, files: Sequence[str], jobs: Callable[[], Collection[str]]) -> Loaded:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from scheduler.journal.journal import Journal
 from scheduler.model import Paused
-from scheduler.schedule.coming import ComingRun
+from scheduler.schedule.upcoming import ComingRun
 
 NOTE = "paused"  # what is said of an instant at which nothing starts
 

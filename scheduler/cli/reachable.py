@@ -12,7 +12,7 @@ from scheduler.errors import MeridianError, NoSocket
 from scheduler.system import control
 from scheduler.system.control import Listener, Server
 from scheduler.system.log import Log
-from scheduler.system.places import Places, make_private
+from scheduler.system.paths import Places, make_private
 
 
 @dataclass(slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import pairwise
 
-from scheduler.cli import show, tables
+from scheduler.cli import output, tables
 from scheduler.cli.tables import Cell, When
-from scheduler.journal.record import AttemptRow, RunRow
+from scheduler.journal.rows import AttemptRow, RunRow
 from scheduler.model import Exited, State
-from scheduler.process.proc import apart
-from scheduler.runs.wording import of_left_behind, of_outcome, of_seconds, of_size
-from scheduler.schedule.zonedata import named_or_utc
+from scheduler.process.procfs import apart
+from scheduler.runs.messages import of_left_behind, of_outcome, of_seconds, of_size
+from scheduler.schedule.zone_data import named_or_utc
 
 HEADER = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
 ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")
@@ -105,10 +105,10 @@ def _is_open(run: RunRow) -> bool:
 def scheduled(run: RunRow) -> str:
     """Return the instant of a run in its zone, or those from which to which it stands."""
     zone = named_or_utc(run.zone)
-    shown = show.to_second if run.by_hand else show.wall
+    shown = output.to_second if run.by_hand else output.wall
     at = shown(run.run.instant.astimezone(zone))
     if run.until is not None:
-        at += f" to {show.wall(run.until.astimezone(zone))}"
+        at += f" to {output.wall(run.until.astimezone(zone))}"
     return f"{at} {run.zone}"
 
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from scheduler.crontab.report import wrapped
+from scheduler.crontab.diagnostics import wrapped
 from scheduler.redact import clean
 from scheduler.schedule.fields import shortened
 from scheduler.suggestions import did_you_mean, nearest

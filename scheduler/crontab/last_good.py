@@ -8,8 +8,8 @@ from difflib import SequenceMatcher
 from itertools import chain, product
 from typing import TYPE_CHECKING
 
-from scheduler.crontab.lines import split
-from scheduler.crontab.naming import folded
+from scheduler.crontab.job_names import folded
+from scheduler.crontab.lexer import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from scheduler import suggestions
-from scheduler.crontab import naming, values
+from scheduler.crontab import job_names, setting_values
 from scheduler.errors import BadValue
 from scheduler.model import Catchup, Overlap, RetryPolicy, Settings
 from scheduler.schedule import duration
@@ -49,40 +49,40 @@ def _plain(number: float) -> str:
 _TIME = duration.to_text
 
 TABLE: dict[str, Setting] = {
-    ZONE: Setting(values.zone),
-    NAME: Setting(naming.check),
-    "CRON_RETRIES": Setting(values.whole(0, 1_000_000), "retry.retries"),
-    "CRON_RETRY_DELAY": Setting(values.seconds, "retry.delay", _TIME),
-    "CRON_RETRY_FACTOR": Setting(values.number(1, 1000), "retry.factor", _plain),
-    "CRON_RETRY_MAX_DELAY": Setting(values.seconds, "retry.max_delay", _TIME),
-    "CRON_RETRY_JITTER": Setting(values.number(0, 1), "retry.jitter", _plain),
-    "CRON_RETRY_WITHIN": Setting(values.seconds, "retry.within", _TIME),
-    "CRON_RETRY_ON": Setting(values.endings, "retry.on", values.listed),
-    "CRON_NO_RETRY_ON": Setting(values.endings, "retry.never_on", values.listed),
-    "CRON_SUCCESS": Setting(values.codes, "success", values.listed),
-    "CRON_TIMEOUT": Setting(values.positive_seconds, "timeout", _TIME),
-    "CRON_KILL_AFTER": Setting(values.seconds, "kill_after", _TIME),
-    OVERLAP: Setting(values.choice(Overlap), "overlap"),
-    "CRON_CATCHUP": Setting(values.choice(Catchup), "catchup"),
-    "CRON_CATCHUP_LIMIT": Setting(values.whole(1, 100_000_000), "catchup_limit"),
-    "CRON_WITHIN": Setting(values.seconds, "within", _TIME),
-    "CRON_SPREAD": Setting(values.seconds, "spread", _TIME),
-    "CRON_POOL": Setting(values.pool, "pool", values.pooled),
-    "CRON_MEMORY": Setting(values.size, "memory", values.sized),
-    "CRON_CPU": Setting(values.positive_seconds, "cpu", _TIME),
-    "CRON_NICE": Setting(values.whole(-20, 19), "nice"),
-    "CRON_ALERT": _later(values.anything),
-    "CRON_PING": _later(values.address),
-    "CRON_EXCEPT": _later(values.days_off),
-    "CRON_FROM": _later(values.day),
-    "CRON_UNTIL": _later(values.day),
+    ZONE: Setting(setting_values.zone),
+    NAME: Setting(job_names.check),
+    "CRON_RETRIES": Setting(setting_values.whole(0, 1_000_000), "retry.retries"),
+    "CRON_RETRY_DELAY": Setting(setting_values.seconds, "retry.delay", _TIME),
+    "CRON_RETRY_FACTOR": Setting(setting_values.number(1, 1000), "retry.factor", _plain),
+    "CRON_RETRY_MAX_DELAY": Setting(setting_values.seconds, "retry.max_delay", _TIME),
+    "CRON_RETRY_JITTER": Setting(setting_values.number(0, 1), "retry.jitter", _plain),
+    "CRON_RETRY_WITHIN": Setting(setting_values.seconds, "retry.within", _TIME),
+    "CRON_RETRY_ON": Setting(setting_values.endings, "retry.on", setting_values.listed),
+    "CRON_NO_RETRY_ON": Setting(setting_values.endings, "retry.never_on", setting_values.listed),
+    "CRON_SUCCESS": Setting(setting_values.codes, "success", setting_values.listed),
+    "CRON_TIMEOUT": Setting(setting_values.positive_seconds, "timeout", _TIME),
+    "CRON_KILL_AFTER": Setting(setting_values.seconds, "kill_after", _TIME),
+    OVERLAP: Setting(setting_values.choice(Overlap), "overlap"),
+    "CRON_CATCHUP": Setting(setting_values.choice(Catchup), "catchup"),
+    "CRON_CATCHUP_LIMIT": Setting(setting_values.whole(1, 100_000_000), "catchup_limit"),
+    "CRON_WITHIN": Setting(setting_values.seconds, "within", _TIME),
+    "CRON_SPREAD": Setting(setting_values.seconds, "spread", _TIME),
+    "CRON_POOL": Setting(setting_values.pool, "pool", setting_values.pooled),
+    "CRON_MEMORY": Setting(setting_values.size, "memory", setting_values.sized),
+    "CRON_CPU": Setting(setting_values.positive_seconds, "cpu", _TIME),
+    "CRON_NICE": Setting(setting_values.whole(-20, 19), "nice"),
+    "CRON_ALERT": _later(setting_values.anything),
+    "CRON_PING": _later(setting_values.address),
+    "CRON_EXCEPT": _later(setting_values.days_off),
+    "CRON_FROM": _later(setting_values.day),
+    "CRON_UNTIL": _later(setting_values.day),
 }
 
 # Variables of cronie and anacron that act here too; a job sees them as it sees any variable, and
 # a bad value is only warned about, since a crontab that cronie accepts is accepted.
 VARIABLES: dict[str, Setting] = {
-    "RANDOM_DELAY": Setting(values.delay_minutes, "random_delay"),
-    "START_HOURS_RANGE": Setting(values.hours, "start_hours"),
+    "RANDOM_DELAY": Setting(setting_values.delay_minutes, "random_delay"),
+    "START_HOURS_RANGE": Setting(setting_values.hours, "start_hours"),
 }
 
 _FIELDS = {name: setting.field for name, setting in (TABLE | VARIABLES).items() if setting.field}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scheduler.crontab import lines, naming, remarks, settings
+from scheduler.crontab import job_names, lexer, lint, settings
 from scheduler.errors import BadValue
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def unique(crontabs: Sequence[Crontab]) -> tuple[Crontab, ...]:
 
     A derived name that is taken gets a number; a CRON_NAME that is taken refuses its entry.
     """
-    names = naming.Names()
+    names = job_names.Names()
     return tuple(_unique(crontab, names) for crontab in crontabs)
 
 
@@ -33,15 +33,15 @@ def second_use(name: str, place: str, offset: int) -> BadValue:
     )
 
 
-def _unique(crontab: Crontab, names: naming.Names) -> Crontab:
+def _unique(crontab: Crontab, names: job_names.Names) -> Crontab:
     entries: list[Entry] = []
     refused: list[tuple[Entry, Entry]] = []  # each with the one that has its name
     for entry in crontab.entries:
         first = names.taken(entry.job)
-        if first and not naming.was_derived(entry):
+        if first and not job_names.was_derived(entry):
             refused.append((entry, first))
             continue
-        unique = replace(entry, job=names.numbered(naming.base(entry))) if first else entry
+        unique = replace(entry, job=names.numbered(job_names.base(entry))) if first else entry
         names.take(unique)
         entries.append(unique)
     if not refused:
@@ -50,15 +50,15 @@ def _unique(crontab: Crontab, names: naming.Names) -> Crontab:
     return replace(
         crontab,
         entries=tuple(entries),
-        problems=remarks.in_order(problems),
+        problems=lint.in_order(problems),
         refused=crontab.refused | {entry.line for entry, _ in refused},
     )
 
 
 def _named_twice(crontab: Crontab, refused: Iterable[tuple[Entry, Entry]]) -> Iterator[Problem]:
-    text = tuple(lines.split(crontab.text))
+    text = tuple(lexer.split(crontab.text))
     for entry, first in refused:
         line = text[entry.line - 1]
         offset = max(line.find(settings.NAME), 0)
         bad = second_use(entry.job, f"line {first.line} of {first.file}", offset)
-        yield remarks.problem(crontab.file, entry.line, line, bad)
+        yield lint.problem(crontab.file, entry.line, line, bad)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scheduler.crontab import naming, settings
+from scheduler.crontab import job_names, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,7 +62,7 @@ def _settings(entry: Entry) -> Iterator[str]:
     zone = entry.zone.key or ""
     if zone:
         yield f"{settings.ZONE}={zone}"
-    name = naming.derived(
+    name = job_names.derived(
         entry.schedule_text, entry.command, stdin=entry.stdin, zone=zone, user=entry.user
     )
     if entry.job != name:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
-from scheduler.crontab.report import counted
+from scheduler.crontab.diagnostics import counted
 from scheduler.model import Expression, Problem, Severity
 from scheduler.protocol import stamp
-from scheduler.schedule import shifts, zonedata
-from scheduler.schedule.coming import first_instants
+from scheduler.schedule import dst, zone_data
+from scheduler.schedule.upcoming import first_instants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -86,7 +86,7 @@ def between(
 def conflicts(zones: Iterable[str], now: datetime) -> Iterator[Problem]:
     """Yield a warning for each zone that two databases tell differently within a year from now."""
     for name in sorted(zones):
-        pair = zonedata.pair(name)
+        pair = zone_data.pair(name)
         at = None if pair is None else first_difference(*pair, now, now + _AHEAD)
         if pair is not None and at is not None:
             yield _conflict(name, pair, at)
@@ -94,10 +94,10 @@ def conflicts(zones: Iterable[str], now: datetime) -> Iterator[Problem]:
 
 def _conflict(name: str, pair: tuple[ZoneInfo, ZoneInfo], at: datetime) -> Problem:
     machine, package = (f"UTC{at.astimezone(zone).isoformat()[-6:]}" for zone in pair)
-    differ = f"the machine's data and those of {zonedata.PACKAGE} differ from {at:%Y-%m-%d} on"
+    differ = f"the machine's data and those of {zone_data.PACKAGE} differ from {at:%Y-%m-%d} on"
     message = f"{name}: {differ}, {machine} and {package}; the machine's are gone by"
     hint = "update the older of the two; meridian status names their versions"
-    file = str(zonedata.file_of(name))
+    file = str(zone_data.file_of(name))
     return Problem(file, 0, 0, Severity.WARNING, "zone-data-differ", message, hint)
 
 
@@ -136,6 +136,6 @@ def first_difference(
     while at is not None:
         if at.astimezone(one).utcoffset() != at.astimezone(two).utcoffset():
             return at
-        coming = (shifts.first(zone, at, end) for zone in (one, two))
+        coming = (dst.first(zone, at, end) for zone in (one, two))
         at = min((each for each in coming if each is not None), default=None)
     return None

@@ -16,21 +16,21 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from scheduler.daemon.daemon import Daemon
-from scheduler.daemon.roster import Roster
-from scheduler.daemon.story import Story
-from scheduler.daemon.virtual import VirtualClock, VirtualSpawner
+from scheduler.daemon.entries import Roster
+from scheduler.daemon.events import Story
+from scheduler.daemon.loop import Daemon
+from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
 from scheduler.journal.journal import Journal
 from scheduler.journal.pruning import Pruning
 from scheduler.model import Every, State
-from scheduler.runs.runs import Runs
+from scheduler.runs.lifecycle import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from scheduler.daemon.story import Event
-    from scheduler.journal.record import RunRow
-    from scheduler.system.sources import Loaded, Stamp
+    from scheduler.daemon.events import Event
+    from scheduler.journal.rows import RunRow
+    from scheduler.system.crontab_files import Loaded, Stamp
 
 ASSUMED = 1.0  # seconds that a job takes of which the journal knows nothing
 _REMEMBERED = 20  # how many of a job's newest successful runs tell how long it takes

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from scheduler.system.apart import start_apart
+from scheduler.system.background import start_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from zlib import crc32
 
 from scheduler.errors import JournalDamaged, JournalError
-from scheduler.journal import highwater, sql
+from scheduler.journal import high_water, sql
 from scheduler.journal.decoding import count
-from scheduler.journal.highwater import HighWater, Record
-from scheduler.journal.in_place import InPlace
-from scheduler.journal.record import storable
-from scheduler.system import inside
+from scheduler.journal.files_in_place import InPlace
+from scheduler.journal.high_water import HighWater, Record
+from scheduler.journal.rows import storable
+from scheduler.system import state_files
 from scheduler.system.own_limits import of_files, of_memory
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Database:
 
         One of an older Meridian has counted no commits. Raises JournalError if it can't be read.
         """
-        if not inside.is_there(path):
+        if not state_files.is_there(path):
             return HighWater()
         with closing(_connect(path, readonly=True)) as connection:
             try:
@@ -156,7 +156,7 @@ class Database:
         """
         parts = ("commits", "numbers_given", "last_tick")
         self._counted, self._highest, self._minute = (self._read(count, part) for part in parts)
-        told = highwater.read(beside)
+        told = high_water.read(beside)
         if told.commits == self._counted and told.minute > self._minute:
             self._do("set_last_tick", minute=told.minute)
             self._minute = told.minute
@@ -357,7 +357,7 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         _check(path)
         if not readonly:
             _own(path)
-        elif not inside.is_there(path):
+        elif not state_files.is_there(path):
             raise JournalError(f"nothing has run yet: there is no journal {path}")
         uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_PATIENCE)
@@ -368,7 +368,7 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 def _in_place(path: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
     """Return it; JournalError if SQLite, which goes by names, is elsewhere than the rest."""
-    if not os.path.samestat(path.lstat(), inside.status(path)):
+    if not os.path.samestat(path.lstat(), state_files.status(path)):
         connection.close()
         raise JournalError(f"another folder is in the place of {path.parent} now; start again")
     return connection
@@ -387,9 +387,9 @@ def _check(path: Path) -> None:
     for part in ("", "-wal", "-shm", "-journal"):
         file = path.with_name(path.name + part)
         with suppress(FileNotFoundError):
-            mode = inside.status(file).st_mode
+            mode = state_files.status(file).st_mode
             if not stat.S_ISREG(mode):
-                what = f"{inside.kind(mode)} is in the place of {file}; move it away"
+                what = f"{state_files.kind(mode)} is in the place of {file}; move it away"
                 raise JournalError(f"the journal can't be opened: {what}")
 
 
@@ -398,9 +398,9 @@ def _own(path: Path) -> None:
 
     It is never opened and closed here: that would drop the locks this process may have on it.
     """
-    if not inside.is_there(path):
-        os.close(inside.opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
-    inside.make_own(path)
+    if not state_files.is_there(path):
+        os.close(state_files.opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    state_files.make_own(path)
 
 
 def _seal(*values: Value) -> int:

@@ -21,7 +21,7 @@ from scheduler.journal.columns import (
     text,
     whole_instant,
 )
-from scheduler.journal.record import AttemptRow, OldRun, OpenRun, RunRow, outcome_from
+from scheduler.journal.rows import AttemptRow, OldRun, OpenRun, RunRow, outcome_from
 from scheduler.model import Limit, Paused, Reason, Run, State
 from scheduler.schedule.backlog import Backlog
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict

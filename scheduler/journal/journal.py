@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.journal import decoding, record
-from scheduler.journal.archive import Archive
-from scheduler.journal.memory import Memory
-from scheduler.journal.record import AttemptRow, OpenRun, RunRow, outcome_from, seconds, whole
+from scheduler.journal import decoding, rows
+from scheduler.journal.daemon_state import Memory
+from scheduler.journal.queries import Archive
+from scheduler.journal.rows import AttemptRow, OpenRun, RunRow, outcome_from, seconds, whole
 from scheduler.journal.salvage import Salvage
 from scheduler.model import Attempt, Run
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.journal.highwater import HighWater
+    from scheduler.journal.high_water import HighWater
     from scheduler.model import Ending, Reason, State
 
 __all__ = ["AttemptRow", "Journal", "OpenRun", "RunRow", "outcome_from"]
@@ -108,7 +108,7 @@ class Journal(Archive, Memory, Salvage):
             run=attempt.run.number,
             attempt=attempt.number,
             ended=seconds(ending.ended),
-            outcome=record.storable(str(ending.outcome)),
+            outcome=rows.storable(str(ending.outcome)),
             cpu_s=ending.cpu_s,
             memory_bytes=ending.memory_bytes,
             limited=None if ending.limit is None else ending.limit.value,

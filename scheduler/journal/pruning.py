@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from scheduler.journal import retention
-from scheduler.journal.record import seconds
-from scheduler.process import outputs
+from scheduler.journal.rows import seconds
+from scheduler.process import output_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.journal.journal import Journal
-    from scheduler.journal.record import OldRun
     from scheduler.journal.retention import Retention
-    from scheduler.process.outputs import Found
+    from scheduler.journal.rows import OldRun
+    from scheduler.process.output_files import Found
     from scheduler.system.clock import Clock
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class Pruning:
                     self._journal.forget(run.number)
                 if self._reckoning is not None:
                     self._journal.set_reckoning(self._reckoning)
-            outputs.tidy(self._state / "outputs" / job)
+            output_files.tidy(self._state / "outputs" / job)
             yield True
         yield False
 
@@ -143,7 +143,7 @@ class Pruning:
         """Remove a run's outputs; False if the system refuses, and the run stays for now."""
         try:
             for output in run.outputs:
-                outputs.remove(self._state / output)
+                output_files.remove(self._state / output)
         except OSError:
             return False
         return True
@@ -156,8 +156,8 @@ class Pruning:
     def _files(self, old: datetime) -> Iterator[bool]:
         """Walk over the outputs: some are of runs that no journal knows, some are too large."""
         self._is_refused = False
-        for folder in self._trying(outputs.folders(self._state / "outputs")):
-            for found in self._trying(outputs.of(folder)):
+        for folder in self._trying(output_files.folders(self._state / "outputs")):
+            for found in self._trying(output_files.of(folder)):
                 yield self._look_at(found, old)
         if not self._is_refused:
             self._files_due = self._clock.monotonic() + _DAY
@@ -177,7 +177,7 @@ class Pruning:
             self._meet(found)
             return False
         try:
-            outputs.remove(found.path)
+            output_files.remove(found.path)
         except OSError:
             self._is_refused = True
             return False

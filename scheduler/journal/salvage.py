@@ -11,14 +11,14 @@ from scheduler.errors import JournalError
 from scheduler.journal import decoding
 from scheduler.journal.columns import number
 from scheduler.journal.database import Database
-from scheduler.journal.record import whole
+from scheduler.journal.rows import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from scheduler.journal.highwater import HighWater
+    from scheduler.journal.high_water import HighWater
 
 # What a daemon needs of a damaged journal, in the order in which it can be taken: all of what is
 # not over, and the time that it belongs to, or nothing. Of one that is behind nothing of that: what

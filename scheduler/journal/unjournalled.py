@@ -14,9 +14,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from scheduler.journal.record import outcome_from, storable
+from scheduler.journal.rows import outcome_from, storable
 from scheduler.model import Attempt, Ending, Limit, Run
-from scheduler.system import inside
+from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +78,7 @@ class Unjournalled:
     def _read(self) -> bytes:
         if self._path is None:
             return b""
-        with inside.open_for(self._path, os.O_RDWR | os.O_CREAT) as descriptor:
+        with state_files.open_for(self._path, os.O_RDWR | os.O_CREAT) as descriptor:
             text = os.pread(descriptor, _SIZE, 0)
             if len(text) < _SIZE:
                 os.pwrite(descriptor, bytes(_SIZE - len(text)), len(text))
@@ -91,7 +91,7 @@ class Unjournalled:
     def _write(self, text: bytes) -> None:
         head = b"meridian 1 %08d %08x\n" % (len(text), zlib.crc32(text))
         if self._path is not None:
-            with suppress(OSError), inside.open_for(self._path, os.O_WRONLY) as descriptor:
+            with suppress(OSError), state_files.open_for(self._path, os.O_WRONLY) as descriptor:
                 os.pwrite(descriptor, head + text, 0)
                 os.fdatasync(descriptor)
 

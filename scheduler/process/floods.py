@@ -18,17 +18,17 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from scheduler.process import outputs
+from scheduler.process import output_files
 from scheduler.process.inotify import Changes
-from scheduler.process.proc import Processes
-from scheduler.system import inside
-from scheduler.system.apart import start_apart
+from scheduler.process.procfs import Processes
+from scheduler.system import state_files
+from scheduler.system.background import start_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from scheduler.process.proc import Process
+    from scheduler.process.procfs import Process
 
 OVER = 32 << 20  # bytes over its bound that an output may have before its writers are stopped
 _PAUSE = 0.05  # seconds between two looks at a file that is written to
@@ -201,7 +201,7 @@ class Floods:
         """Look at a file that has been written to; it is told of when it is written to again."""
         self._due[watched.path] = self._due.pop(watched.path)  # it stays, or comes again: as last
         try:
-            with inside.open_for(watched.path, os.O_RDONLY) as file:
+            with state_files.open_for(watched.path, os.O_RDONLY) as file:
                 self._watch(watched, file)
                 status = os.fstat(file)
         except FileNotFoundError:
@@ -282,10 +282,10 @@ class Floods:
 
     def _grew_while_bounded(self, path: Path) -> bool:
         """Take away what is too much, and say whether somebody wrote meanwhile."""
-        status = inside.status(path)
+        status = state_files.status(path)
         first = size = status.st_size
-        for _ in range(_STEPS + status.st_blocks * _SECTOR // outputs.AT_ONCE):
-            bounded = outputs.bound(path, self._most)
+        for _ in range(_STEPS + status.st_blocks * _SECTOR // output_files.AT_ONCE):
+            bounded = output_files.bound(path, self._most)
             size = bounded.size
             if bounded.is_done:
                 break

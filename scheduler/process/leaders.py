@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scheduler.process.proc import Groups, Members, Process, Processes
+    from scheduler.process.procfs import Groups, Members, Process, Processes
 
 _GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP of pidfd_send_signal(2)
 

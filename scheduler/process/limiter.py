@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scheduler.model import NotStarted
 from scheduler.process import limited as limited_program
-from scheduler.process import limits
+from scheduler.process import resource_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ class Limiter:
         self, settings: Settings, attempt: Attempt, environment: Mapping[bytes, bytes]
     ) -> Limited | NotStarted | None:
         """Return what limits this attempt, or why that can't be; None for one without limits."""
-        if not limits.are_set(settings):
+        if not resource_limits.are_set(settings):
             return None
         own_nice = os.getpriority(os.PRIO_PROCESS, 0)
         if settings.nice is not None and not _is_allowed(settings.nice, own_nice):
@@ -84,13 +84,15 @@ class Limiter:
         try:
             group = self._group(settings, attempt)
         except OSError as error:
-            return NotStarted(f"{limits.memory_of(settings)}: its cgroup: {error.strerror}")
+            return NotStarted(
+                f"{resource_limits.memory_of(settings)}: its cgroup: {error.strerror}"
+            )
         if settings.memory is not None and group is None and sys.platform != "linux":
-            return NotStarted(f"{limits.memory_of(settings)}: only Linux has such a limit")
+            return NotStarted(f"{resource_limits.memory_of(settings)}: only Linux has such a limit")
         procs = None if group is None else os.fsencode(group / "cgroup.procs")
         python, variables = _instead_of_shell(environment)
-        words = limits.words(settings, group=procs, own_nice=own_nice, python=python)
-        reports = limits.report(settings, procs)
+        words = resource_limits.words(settings, group=procs, own_nice=own_nice, python=python)
+        reports = resource_limits.report(settings, procs)
         return Limited(settings, words, group, reports, variables if reports else {})
 
     def started(self, pid: int, limited: Limited | None, pipe: int | None = None) -> None:
@@ -129,10 +131,10 @@ class Limiter:
         ran_out = self._ran_out(limited)
         self.discard(limited)
         _read(started, is_over=True)
-        why = limits.refusal(started.report, outcome) if limited.reports else None
+        why = resource_limits.refusal(started.report, outcome) if limited.reports else None
         if why is not None:
             return NotStarted(why), None
-        limit = limits.ended_by(
+        limit = resource_limits.ended_by(
             limited.settings, outcome, cpu_s=cpu_s, memory_bytes=memory_bytes, ran_out=ran_out
         )
         return outcome, limit
@@ -185,7 +187,7 @@ def _instead_of_shell(
     environment: Mapping[bytes, bytes],
 ) -> tuple[tuple[bytes, ...] | None, Mapping[bytes, bytes]]:
     """Return what puts limits on where a shell would drop variables, and variables for itself."""
-    if not limits.a_shell_drops(environment):
+    if not resource_limits.a_shell_drops(environment):
         return None, {}
     words = (sys.executable, "-I", "-S", "-X", "utf8", str(_PROGRAM))
     before = environment.get(b"LC_CTYPE")

@@ -32,8 +32,8 @@ from threading import Condition
 from typing import TYPE_CHECKING
 
 from scheduler.errors import MeridianError
-from scheduler.system import inside
-from scheduler.system.apart import start_apart
+from scheduler.system import state_files
+from scheduler.system.background import start_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +164,7 @@ def open_output(path: Path) -> int:
         descriptor = _create(path)
     except FileNotFoundError:
         for folder in (path.parent.parent, path.parent):
-            inside.make_folder(folder)
+            state_files.make_folder(folder)
         descriptor = _create(path)
     except FileExistsError:  # of an attempt that a kill cut short, or of a journal that is gone
         _keep_old(path)
@@ -173,21 +173,21 @@ def open_output(path: Path) -> int:
         os.set_blocking(descriptor, True)  # it is the job's from now on
         return descriptor
     os.close(descriptor)
-    inside.remove(path)
+    state_files.remove(path)
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _create(path: Path) -> int:
-    return inside.opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+    return state_files.opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
 
 
 def _keep_old(path: Path) -> None:
     """Give an older file of this name another one, which `outputs` knows too."""
-    mode = inside.status(path).st_mode
+    mode = state_files.status(path).st_mode
     if not stat.S_ISREG(mode):
-        raise inside.in_place(mode)
+        raise state_files.in_place(mode)
     names = (path.with_suffix(f".old{n or ''}.log") for n in count())
-    inside.rename(path, next(name for name in names if not inside.is_there(name)))
+    state_files.rename(path, next(name for name in names if not state_files.is_there(name)))
 
 
 def _is_idle(copier: int) -> bool:
@@ -231,7 +231,7 @@ def _mark(descriptor: int) -> bool:
 def _has_mark(path: Path) -> bool:
     """Say whether a file has its mark; True where nobody can tell."""
     try:
-        with inside.open_for(path, os.O_RDWR) as descriptor:
+        with state_files.open_for(path, os.O_RDWR) as descriptor:
             return _is_marked(descriptor)
     except OSError:  # the job has removed it, or put something else in its place
         return True
@@ -286,7 +286,7 @@ class _Marks:
             path = self._paths.popleft()
         with (
             contextlib.suppress(OSError, MemoryError),
-            inside.open_for(path, os.O_RDWR) as descriptor,
+            state_files.open_for(path, os.O_RDWR) as descriptor,
         ):
             # Only one who has a file for himself gets a write lease: nobody appends meanwhile.
             fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.model import Attempt, Run
-from scheduler.process import lease, marks
-from scheduler.system import inside
+from scheduler.process import job_marks, lease
+from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from scheduler.process.proc import Identity, Process, Processes
+    from scheduler.process.procfs import Identity, Process, Processes
 
 HIDDEN = 0  # stands for the number of a process that lives, where the system does not tell it
 
@@ -120,7 +120,7 @@ class Survivors:
 
     def _named(self, outputs: Mapping[Path, _Seen]) -> dict[Attempt, _Seen]:
         leaders = self._processes.own_leaders() if outputs else ()
-        named = filter(None, (marks.attempt_of(environment) for _, environment in leaders))
+        named = filter(None, (job_marks.attempt_of(environment) for _, environment in leaders))
         places = {
             each: Path(each.run.job, f"{each.run.number}.{each.number}.log") for each in named
         }
@@ -163,7 +163,7 @@ def _tagged_attempt(path: Path, seen: _Seen) -> dict[Attempt, _Seen]:
 def _all_seen(paths: Iterable[Path]) -> Iterator[tuple[Path, _Seen]]:
     """Look at outputs, those of a folder one after another."""
     for folder, some in groupby(paths, key=attrgetter("parent")):
-        with contextlib.suppress(FileNotFoundError), inside.held(folder):
+        with contextlib.suppress(FileNotFoundError), state_files.held(folder):
             for path in some:
                 if (seen := _seen(path)) is not None:
                     yield path, seen
@@ -175,7 +175,7 @@ def _seen(path: Path) -> _Seen | None:
     Raises OSError where the system does not tell.
     """
     try:
-        descriptor = inside.opened(path, os.O_RDONLY)
+        descriptor = state_files.opened(path, os.O_RDONLY)
     except BlockingIOError:  # who takes marks away has it for himself just now: its job has ended
         return None
     except OSError as error:

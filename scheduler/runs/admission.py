@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scheduler.journal.record import SECOND
+from scheduler.journal.rows import SECOND
 from scheduler.runs.backfill import Backfill
 from scheduler.runs.pending import PutOff
 from scheduler.schedule.catchup import own_start
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from scheduler.model import Entry, Run
     from scheduler.runs.jobs import Jobs
-    from scheduler.runs.ledger import Ledger
     from scheduler.runs.pauses import Pauses
     from scheduler.runs.pending import Pending
+    from scheduler.runs.transaction import Ledger
     from scheduler.schedule.catchup import Account, MadeUp
 
 

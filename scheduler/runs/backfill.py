@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from scheduler.model import Entry
     from scheduler.runs.jobs import Jobs
-    from scheduler.runs.ledger import Ledger
+    from scheduler.runs.transaction import Ledger
     from scheduler.schedule.backlog import Backlog
 
 AT_ONCE = 20  # jobs that are drawn for in one commit: the loop has other work, too

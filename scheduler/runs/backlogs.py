@@ -16,12 +16,12 @@ from scheduler.schedule import counting
 from scheduler.schedule.catchup import LeftOut
 from scheduler.schedule.tick import borders
 from scheduler.schedule.timetable import Timetable
-from scheduler.schedule.zonedata import named_or_utc
+from scheduler.schedule.zone_data import named_or_utc
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from scheduler.runs.ledger import Ledger
+    from scheduler.runs.transaction import Ledger
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Instants
 

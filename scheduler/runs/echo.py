@@ -11,11 +11,11 @@ from itertools import count
 from threading import Condition
 from typing import TYPE_CHECKING
 
-from scheduler.process.outputs import LeftOut, Reader
-from scheduler.runs.launches import output_of
-from scheduler.runs.wording import of_size
-from scheduler.system import inside
-from scheduler.system.apart import start_apart
+from scheduler.process.output_files import LeftOut, Reader
+from scheduler.runs.launcher import output_of
+from scheduler.runs.messages import of_size
+from scheduler.system import state_files
+from scheduler.system.background import start_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,7 @@ class Echo:
         is_over = shown.has_ended  # asked before the look: what came before that is seen
         begun = shown.position
         try:
-            size = inside.status(shown.path).st_size
+            size = state_files.status(shown.path).st_size
             if shown.position is None:
                 shown.position = size
             if size != shown.position:

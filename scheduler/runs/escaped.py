@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from scheduler.model import Attempt
-    from scheduler.process.proc import Process
-    from scheduler.process.process import Spawner
-    from scheduler.runs.watch import Running
+    from scheduler.process.procfs import Process
+    from scheduler.process.spawner import Spawner
+    from scheduler.runs.supervisor import Running
     from scheduler.system.clock import Clock
 
 _LOOK = 0.5  # seconds between two looks

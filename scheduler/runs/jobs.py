@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.model import Catchup, Entry, Overlap, Reason
 from scheduler.runs import retry
-from scheduler.runs.launches import Launches, Start
+from scheduler.runs.launcher import Launches, Start
 from scheduler.runs.pending import Pending, PutOff, Retry, holds_up
 from scheduler.schedule.catchup import earliest, is_too_late, mode, opening, own_start, turns
 from scheduler.schedule.tick import MINUTE
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from scheduler.model import Run
-    from scheduler.runs.ledger import Ledger
     from scheduler.runs.pauses import Pauses
+    from scheduler.runs.supervisor import Watch
+    from scheduler.runs.transaction import Ledger
     from scheduler.runs.waiting import Waiting
-    from scheduler.runs.watch import Watch
     from scheduler.schedule.catchup import Instants
 
 _EVER = datetime.min.replace(tzinfo=UTC)

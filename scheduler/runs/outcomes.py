@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from scheduler.model import Ending
     from scheduler.runs.jobs import Jobs
-    from scheduler.runs.ledger import Ledger
-    from scheduler.runs.watch import Running
+    from scheduler.runs.supervisor import Running
+    from scheduler.runs.transaction import Ledger
 
 
 class Outcomes:

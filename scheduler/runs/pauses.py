@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from scheduler.journal.journal import Journal
     from scheduler.model import Paused
-    from scheduler.runs.ledger import Ledger
+    from scheduler.runs.transaction import Ledger
 
 
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from scheduler.model import Entry
     from scheduler.runs.jobs import Jobs
-    from scheduler.runs.launches import Launches
-    from scheduler.runs.ledger import Ledger
+    from scheduler.runs.launcher import Launches
+    from scheduler.runs.transaction import Ledger
 
 
 class Prepared:

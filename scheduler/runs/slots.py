@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from scheduler.model import Run
-    from scheduler.runs.ledger import Dropped, Ledger
     from scheduler.runs.pending import Pending
+    from scheduler.runs.transaction import Dropped, Ledger
 
 
 class User(Protocol):

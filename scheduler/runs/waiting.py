@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from scheduler.model import Entry, Run
-    from scheduler.runs.ledger import Dropped, Ledger
     from scheduler.runs.slots import Slots
+    from scheduler.runs.transaction import Dropped, Ledger
 
 
 class Waiting:

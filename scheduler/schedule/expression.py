@@ -9,14 +9,14 @@ from typing import Literal
 
 from scheduler.errors import BadValue
 from scheduler.model import Every, Expression, Reboot, Schedule
-from scheduler.schedule import canonical, duration, items, nicknames, sixth
-from scheduler.schedule.dates import comes, longest
+from scheduler.schedule import canonical, duration, field_parser, nicknames, sixth_field
 from scheduler.schedule.fields import (
     FIELDS,
     Values,
     settle,
     shortened,
 )
+from scheduler.schedule.possible_dates import comes, longest
 
 _WORDS = re.compile(r"[^ \t]+")
 _DRAWS = 50  # of picks that fall on no date at all: then there are no others
@@ -92,7 +92,7 @@ def _refuse_miscount(text: str, words: list[tuple[str, int]]) -> None:
             hint="write minute, hour, day, month and weekday, or a nickname such as @daily",
         )
     if len(words) == 6:
-        raise sixth.refuse(text)
+        raise sixth_field.refuse(text)
     if len(words) > 6:
         raise BadValue("too-many-fields", f"{len(words)} fields of five", offset=words[5][1])
 
@@ -101,7 +101,7 @@ def _draft(words: list[tuple[str, int]]) -> _Draft:
     values: list[Values] = []
     for field, (word, offset) in zip(FIELDS, words, strict=True):
         try:
-            values.append(items.read(field, word))
+            values.append(field_parser.read(field, word))
         except BadValue as error:
             error.offset += offset
             raise

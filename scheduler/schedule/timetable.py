@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from scheduler.model import Entry, Every, Expression, Reboot
-from scheduler.schedule.due import Wall, applies, following, preceding, walls
+from scheduler.schedule.search import Wall, applies, following, preceding, walls
 from scheduler.schedule.tick import LAST_DAY, MINUTE, day_after
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Protocol
 from scheduler import protocol
 from scheduler.errors import NoAnswer, NoDaemon, NoSocket
 from scheduler.protocol import Refused, Reply, Request
-from scheduler.system import inside
+from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -111,7 +111,7 @@ def _alone(path: Path) -> Iterator[None]:
     look into it, for ever.
     """
     name = path.with_suffix(".lock")
-    with inside.own_for(name) as lock:
+    with state_files.own_for(name) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

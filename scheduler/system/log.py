@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
-from scheduler.crontab.report import HINT, UNDER, wrapped
+from scheduler.crontab.diagnostics import HINT, UNDER, wrapped
 from scheduler.redact import clean
-from scheduler.system.sink import Sink
+from scheduler.system.log_sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from scheduler.errors import NotRoots, SourceRefused
-from scheduler.system import inside, way
+from scheduler.system import state_files, trusted_path
 
 _MOST_LINKS = 40  # as many as Linux follows
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -44,7 +44,7 @@ def opened(file: str, *, named: bool, uid: int | None) -> int:
 def _trusted(file: str, uid: int, *, sticky: bool) -> int:
     try:
         return _followed(file, uid, sticky=sticky)
-    except way.Untrusted as doubt:
+    except trusted_path.Untrusted as doubt:
         why = f"others could put another in its place: {doubt.path}: {doubt.why}"
         raise SourceRefused(file, "not-trusted", why, doubt.advice) from doubt
 
@@ -53,8 +53,8 @@ def _followed(file: str, uid: int, *, sticky: bool) -> int:
     path = Path(file)
     with ExitStack() as stack:
         where = str(path.parent.absolute())
-        at = _kept(stack, way.names(path.parent, uid))
-        way.judge(at, where, uid, sticky=sticky)
+        at = _kept(stack, trusted_path.names(path.parent, uid))
+        trusted_path.judge(at, where, uid, sticky=sticky)
         left, links = [path.name], 0
         while left:
             name = left.pop(0)
@@ -65,12 +65,12 @@ def _followed(file: str, uid: int, *, sticky: bool) -> int:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
                 if target.startswith("/"):
                     at, where = _kept(stack, os.open("/", _FOLDER)), "/"
-                    way.judge(at, where, uid)
+                    trusted_path.judge(at, where, uid)
                 left = [part for part in target.split("/") if part not in ("", ".")] + left
             elif left:
                 at = _kept(stack, os.open(name, _FOLDER, dir_fd=at))
                 where = os.path.normpath(os.path.join(where, name))  # noqa: PTH118 (`..` is followed)
-                way.judge(at, where, uid)
+                trusted_path.judge(at, where, uid)
             else:
                 return os.open(name, _FILE, dir_fd=at)
     raise SourceRefused(file, "not-regular", "it is a link to a folder", "name the files in it")
@@ -116,7 +116,7 @@ def judge(
     if named and uid == 0:
         _check_roots(file, descriptor, status)
     if named:
-        is_doubtful = group and not way.is_alone(descriptor, status.st_gid, status.st_uid)
+        is_doubtful = group and not trusted_path.is_alone(descriptor, status.st_gid, status.st_uid)
         warning = ("group-writable", f"its group can write it; chmod g-w {file}")
         return (warning,) if is_doubtful else ()
     if group:
@@ -132,7 +132,7 @@ def _check_roots(file: str, descriptor: int, status: os.stat_result) -> None:
     if status.st_uid != 0:
         owner = f"it belongs to user {status.st_uid}, not to root"
         raise NotRoots(file, owner, f"chown root {file}")
-    if status.st_mode & stat.S_IWGRP and not way.is_alone(descriptor, status.st_gid, 0):
+    if status.st_mode & stat.S_IWGRP and not trusted_path.is_alone(descriptor, status.st_gid, 0):
         raise NotRoots(file, "its group can write it", f"chmod g-w {file}")
 
 
@@ -140,4 +140,4 @@ def check_kind(file: str, mode: int) -> None:
     """Raise SourceRefused for the mode of anything but a regular file."""
     if not stat.S_ISREG(mode):
         hint = "name the files in it" if stat.S_ISDIR(mode) else "copy it into a file"
-        raise SourceRefused(file, "not-regular", f"it is {inside.kind(mode)}", hint)
+        raise SourceRefused(file, "not-regular", f"it is {state_files.kind(mode)}", hint)

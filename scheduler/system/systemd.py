@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from threading import Lock
 
 from scheduler.errors import MeridianError
-from scheduler.system.apart import start_apart
+from scheduler.system.background import start_apart
 
 _MOST = 8  # states that wait for a listener who does not read; of more the oldest go
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from scheduler.journal.record import AttemptRow
+    from scheduler.journal.rows import AttemptRow
 
 READY_WITHIN_S = 60.0
 END_WITHIN_S = 15.0

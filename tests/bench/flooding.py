@@ -16,7 +16,7 @@ from .daemons import BenchError, Meridian, resident, wait_until_idle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scheduler.journal.record import RunRow
+    from scheduler.journal.rows import RunRow
 
 ENTRIES = 3_000
 BYTES = 1_000_000

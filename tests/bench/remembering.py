@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.journal.journal import Journal
 from scheduler.model import Attempt, Ending, Exited, Run, State
-from scheduler.runs.launches import output_of
+from scheduler.runs.launcher import output_of
 
 from .daemons import BenchError
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from scheduler.crontab import crontab
+from scheduler.crontab import parser
 from scheduler.schedule.timetable import Timetable
 
 from .daemons import BenchError
@@ -49,7 +49,7 @@ def measure() -> Ticks:
 def _measured() -> Ticks:
     text = _crontab()
     begin = time.perf_counter()
-    (table,) = crontab.unique([crontab.parse(text, file="bench", zone=ZoneInfo("UTC"))])
+    (table,) = parser.unique([parser.parse(text, file="bench", zone=ZoneInfo("UTC"))])
     timetable = Timetable(table.entries, {})
     load_s = time.perf_counter() - begin
     ticks = []

@@ -1,0 +1,273 @@
+"""The journal in, what happened out: `history`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Self
+
+import typer
+
+from scheduler import suggestions
+from scheduler.cli import completion, in_force, json_rows, options, output, run_view
+from scheduler.cli.tables import When
+from scheduler.errors import MeridianError
+from scheduler.journal.journal import Journal, RunRow
+from scheduler.runs.messages import of_seconds
+from scheduler.schedule.fields import shortened
+from scheduler.schedule.tick import Jump
+from scheduler.system.clock import RealClock
+
+app = typer.Typer()
+
+USUAL_NUMBER = 20
+REMEMBERED = 5000  # runs that are searched for a name like the one that nobody knows
+
+
+class NothingThere(MeridianError):
+    """The journal or a crontab holds nothing of that name."""
+
+
+@app.command(epilog="Example:  meridian history nightly-backup --since yesterday --failed")
+def history(
+    which: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[JOB|RUN]",
+            help="One job only; or a run's number, for all there is to say of that run.",
+            show_default=False,
+            autocompletion=completion.jobs,
+        ),
+    ] = None,
+    job: Annotated[
+        str | None,
+        typer.Option(
+            "--job",
+            metavar="JOB",
+            help="One job only.",
+            autocompletion=completion.jobs,
+        ),
+    ] = None,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            metavar="N",
+            help="The newest N; 20, or of a time that was asked for all.",
+            **options.whole(1),
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="From T on: 2027-03-28, 9:00, yesterday 9:00, or 2h (ago)."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="T", help="Before T only.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Failed runs only.")] = False,
+    jumps: Annotated[
+        bool,
+        typer.Option("--jumps", help="Instead: when the clock jumped, or no daemon ran."),
+    ] = False,
+    state: options.State = None,
+    json: options.Json = False,
+) -> None:
+    """Say what ran and what did not, and why: a run a line.
+
+    A run's number tells that run in full: its attempts, what each waited for and used, how it
+    ended. Times without an offset are times of this machine's zone, and look back. It reads the
+    journal alone, so it works while the daemon runs and when it does not.
+    """
+    if job is not None and which is not None:
+        raise typer.BadParameter("a job or run was named, and --job too: name one")
+    if jumps and (which is not None or job is not None or failed):
+        why = "a jump of the clock is no job's, and none fails: leave out the name and --failed"
+        raise typer.BadParameter(why)
+    asked = _Asked.of(since, until, number, failed=failed, state=state, json=json)
+    with closing(options.journal(state, must_exist=True)) as journal:
+        if jumps:
+            _print_jumps(asked.jumps(journal), json=json)
+            return
+        run = None if which is None else _numbered(journal, which)
+        if run is not None:
+            asked.refuse_for_a_run()
+            _print_run(run, json=json)
+            return
+        name = which if job is None else job
+        found = asked.runs(journal, name)
+        nothing = "" if found else _nothing(journal, name, asked)
+    if json:
+        for each in found:
+            output.row(json_rows.of_run(each))
+    elif found:
+        now = RealClock().now()
+        output.table(run_view.HEADER, [run_view.line(each, now) for each in found])
+    else:
+        output.remark(nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Of which time, how many and which runs are asked for, in which state folder."""
+
+    since: datetime | None
+    before: datetime | None
+    number: int | None
+    failed: bool
+    state: Path | None
+
+    @classmethod
+    def of(
+        cls,
+        since: str | None,
+        until: str | None,
+        number: int | None,
+        *,
+        failed: bool,
+        state: Path | None,
+        json: bool,
+    ) -> Self:
+        """Read what was typed, and say as what it was read."""
+        now, zone = RealClock().now(), options.own_zone()
+        times = {
+            word: options.when(text, now, zone, option=f"--{word}", looks_back=True)
+            for word, text in (("since", since), ("until", until))
+            if text is not None
+        }
+        options.echo(zone, times, json=json)
+        first, last = (times[word].at if word in times else None for word in ("since", "until"))
+        return cls(first, last, number, failed, state)
+
+    @property
+    def is_of_a_time(self) -> bool:
+        return self.since is not None or self.before is not None
+
+    @property
+    def limit(self) -> int | None:
+        """How many at most; None for all."""
+        usual = None if self.is_of_a_time else USUAL_NUMBER
+        return usual if self.number is None else min(self.number, sys.maxsize)
+
+    def runs(self, journal: Journal, job: str | None) -> list[RunRow]:
+        """Return the runs, the newest last."""
+        return journal.history(
+            job, since=self.since, before=self.before, failed=self.failed, limit=self.limit
+        )
+
+    def jumps(self, journal: Journal) -> list[Jump]:
+        """Return the jumps, the newest last."""
+        found = journal.jumps(limit=None if self.is_of_a_time else self.limit)
+        inside = [
+            jump
+            for jump in found
+            if (self.since is None or jump.at >= self.since)
+            and (self.before is None or jump.at < self.before)
+        ]
+        return inside if self.limit is None else inside[-self.limit :]
+
+    def refuse_for_a_run(self) -> None:
+        """Refuse what chooses among runs where one was named."""
+        if self.is_of_a_time or self.failed or self.number is not None:
+            why = "a run was named by its number: leave out -n, --since, --until and --failed"
+            raise typer.BadParameter(why)
+
+
+def _numbered(journal: Journal, which: str) -> RunRow | None:
+    """Return the run of this number; None for a job's name, NothingThere if it is neither."""
+    number = run_number(which)
+    if number is None:
+        return None
+    run = journal.run(number)
+    if run is None and not journal.history(which, limit=1):
+        raise NothingThere(f"There is no run {which}; meridian history lists the runs")
+    return run
+
+
+def run_number(text: str) -> int | None:
+    """Return the number of a run that this may be; None for a job's name."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else None
+
+
+def _print_run(run: RunRow, *, json: bool) -> None:
+    if json:
+        output.row(json_rows.of_whole_run(run))
+        return
+    for label, text in run_view.head(run):
+        output.say(f"{label:<9}  {text}")
+    if run.attempts:
+        output.say("")
+        output.table(run_view.ATTEMPTS, list(run_view.attempts(run)))
+        output.say("")
+        output.remark(f"meridian logs {run.run.number} prints what it wrote")
+    output.remark(f"meridian why {run.run.number} says why it ran, ran late or did not run")
+
+
+def _nothing(journal: Journal, job: str | None, asked: _Asked) -> str:
+    """Return why there is no run to be told; NothingThere for a job that nobody knows."""
+    if job is not None:
+        if not journal.history(job, limit=1):
+            explain_absence(journal, job, asked.state)
+            return nothing_kept(journal, job, asked.state)
+        return _none_such(asked, job)
+    if asked.is_of_a_time or asked.failed:
+        return _none_such(asked)
+    return nothing_kept(journal, "what has run", asked.state)
+
+
+def _none_such(asked: _Asked, job: str | None = None) -> str:
+    """Return that there are runs, but none such as was asked for."""
+    what = "failed run" if asked.failed else "run"
+    whose = "" if job is None else f" of {job}"
+    return f"There is no {what}{whose}{' in that time' if asked.is_of_a_time else ''}."
+
+
+def nothing_kept(journal: Journal, what: str, state: Path | None) -> str:
+    """Return why the journal has no run of it: none has been, none is kept, or it lost them."""
+    why = f"Nothing is kept of {what}: it has not run yet, or its runs are no longer kept."
+    if journal.is_unused():
+        why = "Nothing has run yet."
+    return " ".join(filter(None, (why, in_damaged(state))))
+
+
+def in_damaged(state: Path | None) -> str:
+    """Return where else it may be: in a damaged journal that was moved aside; "" if none was."""
+    damaged = options.damaged(state)
+    return f"A damaged journal was moved aside, and may have it: {damaged[-1]}" if damaged else ""
+
+
+def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
+    if json:
+        for jump in found:
+            output.row(json_rows.of_jump(jump))
+        return
+    zone, now = options.own_zone(), RealClock().now()
+    lines = [
+        (
+            When(jump.last.astimezone(zone), now),
+            When(jump.at.astimezone(zone), now, clock="%H:%M:%S"),
+            zone.key,
+            of_seconds(abs(jump.seconds)),
+            jump.kind.value,
+            jump.verdict.value,
+        )
+        for jump in found
+    ]
+    if lines:
+        output.table(("LAST MINUTE", "NOTICED", "ZONE", "SIZE", "WHAT", "AND THEN"), lines)
+    else:
+        output.remark("The clock has not jumped, and no daemon was missing.")
+
+
+def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
+    """Tell a job that has not run yet from a name that nobody knows, which raises."""
+    entries = in_force.known(state).entries
+    if any(entry.job == job for entry in entries):
+        return
+    if run_number(job) is not None:
+        why = f"There is no run {job}, and no job of that name; meridian history lists the runs"
+        raise NothingThere(why)
+    names = {run.run.job for run in journal.history(limit=REMEMBERED)}
+    hint = suggestions.job(job, names, {entry.job for entry in entries})
+    raise NothingThere(f"There is no job {shortened(job)}; {hint}")

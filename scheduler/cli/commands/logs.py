@@ -1,0 +1,265 @@
+"""The journal and a job's files in, what it wrote out, also while it writes: `logs`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scheduler.cli import completion, options, output
+from scheduler.cli.commands.history import NothingThere, explain_absence, nothing_kept, run_number
+from scheduler.journal.journal import AttemptRow, Journal, RunRow
+from scheduler.model import State
+from scheduler.process.output_files import LeftOut, Reader
+from scheduler.process.procfs import PROC, Processes
+from scheduler.redact import Screen
+from scheduler.runs.messages import of_outcome, of_size
+from scheduler.schedule.zone_data import named_or_utc
+from scheduler.system import clock, state_files, state_lock
+
+app = typer.Typer()
+
+SOON, SELDOM = 0.2, 1.0  # seconds between looks at an output that grows, and at one that does not
+PATIENCE = 30.0  # a daemon looks at a process that is not its child each 15 s; then it has told
+OPEN = (State.SCHEDULED, State.RUNNING)
+
+
+@app.command(epilog="Example:  meridian logs nightly-backup --follow")
+def logs(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB|RUN",
+            help="A job, for its newest run, or a run's number.",
+            autocompletion=completion.jobs,
+        ),
+    ],
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "--attempt", metavar="N", help="Attempt N instead of the newest.", **options.whole(1)
+        ),
+    ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Go on until the run is over, its retries with it."),
+    ] = False,
+    state: options.State = None,
+) -> None:
+    """Print what a run wrote.
+
+    Into a pipe or file it is byte for byte; on a terminal it is safe to look at.
+    What is not kept of a long output is told on standard error, where it was.
+    """
+    with closing(options.journal(state, must_exist=True)) as journal:
+        run = _run(journal, which, state)
+        attempt = _attempt(run, number)
+        folder = options.here(state).state
+        with state_files.looked_into(folder):
+            if follow:
+                _Follower(journal, folder, is_one=number is not None).follow(run, attempt)
+            else:
+                _print(folder, run, attempt)
+
+
+def _print(folder: Path, run: RunRow, attempt: AttemptRow) -> None:
+    output.remark(_heading(run, attempt))
+    with closing(_opened(folder, attempt)) as reader:
+        if attempt.emptied:
+            output.remark(_EMPTIED)
+        sink = _Sink()
+        _pour(reader, sink)
+        sink.end()
+
+
+def _run(journal: Journal, which: str, state: Path | None) -> RunRow:
+    number = run_number(which)
+    if number is not None and (run := journal.run(number)) is not None:
+        return run
+    run = journal.latest(which, clock.RealClock().now())
+    if run is not None:
+        return run
+    if number is not None:
+        raise NothingThere(f"There is no run {which}; meridian history lists the runs")
+    explain_absence(journal, which, state)
+    raise NothingThere(nothing_kept(journal, which, state))
+
+
+def _attempt(run: RunRow, number: int | None) -> AttemptRow:
+    if not run.attempts:
+        raise NothingThere(f"Run {run.run.number} of {run.run.job} has no attempts: {run.state}")
+    if number is None:
+        return run.attempts[-1]
+    for attempt in run.attempts:
+        if attempt.number == number:
+            return attempt
+    raise NothingThere(
+        f"Run {run.run.number} of {run.run.job} has no attempt {number}, only {len(run.attempts)}"
+    )
+
+
+def _heading(run: RunRow, attempt: AttemptRow) -> str:
+    at = f"{output.wall(run.run.instant.astimezone(named_or_utc(run.zone)))} {run.zone}"
+    outcome = "running" if attempt.started else "not started yet"
+    if attempt.outcome is not None:
+        outcome = of_outcome(attempt.outcome, attempt.limit)
+    return f"{run.run.job}, run {run.run.number} of {at}, attempt {attempt.number}: {outcome}"
+
+
+def _opened(folder: Path, attempt: AttemptRow) -> Reader:
+    path = folder / attempt.output
+    try:
+        return Reader(path)
+    except FileNotFoundError as error:
+        raise NothingThere(f"The output of that attempt is not kept any more: {path}") from error
+    except OSError as error:
+        why = f"can't be read: {error.strerror}: {path}"
+        raise NothingThere(f"The output of that attempt {why}") from error
+
+
+def _pour(reader: Reader, sink: _Sink) -> bool:
+    """Print what has come; False if nothing has."""
+    has_come = False
+    for piece in reader.pieces():
+        sink.take(piece)
+        has_come = True
+    return has_come
+
+
+class _Sink:
+    """Standard output: a terminal is shown what does not steer it, anything else gets the bytes.
+
+    What is left out is told on standard error, so that nobody takes it for the job's own words;
+    no line is made up of what stood before a gap and what stood behind it.
+    """
+
+    def __init__(self) -> None:
+        self._is_terminal = output.is_terminal()
+        self._screen = Screen()
+        self._is_within_line = False
+
+    def take(self, piece: bytes | LeftOut) -> None:
+        """Print a piece, or tell of a gap."""
+        if isinstance(piece, LeftOut):
+            self.end()
+            self._write(b"\n" if self._is_within_line else b"")
+            output.remark(_told(piece))
+        else:
+            self._write(piece)
+
+    def end(self) -> None:
+        """Print what a terminal has not been shown yet."""
+        typer.echo(self._screen.show(b"", is_last=True), nl=False)
+
+    def _write(self, piece: bytes) -> None:
+        self._is_within_line = not piece.endswith(b"\n") if piece else self._is_within_line
+        if self._is_terminal:
+            typer.echo(self._screen.show(piece), nl=False)
+        else:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.flush()
+
+
+_EMPTIED = (
+    "… this attempt has emptied its own output (> /dev/stderr does): what it wrote before is gone …"
+)
+
+
+def _told(gap: LeftOut) -> str:
+    if gap.size is None:
+        return "… the job has emptied its output; what follows is new …"
+    return f"… {of_size(gap.size)} left out …"
+
+
+@dataclass
+class _Follower:
+    """Prints what an attempt writes until its end, and then its run's further ones."""
+
+    journal: Journal
+    folder: Path
+    is_one: bool  # of the run's attempts only the one that was asked for
+    sink: _Sink = field(default_factory=_Sink)
+    processes: Processes = field(default_factory=lambda: Processes(PROC, clock.boot_id()))
+    gone_for: float = 0.0  # seconds of looking without the attempt's process
+
+    def follow(self, run: RunRow, attempt: AttemptRow) -> None:
+        """Print all that is to come; exit status 1 if nobody runs it any more."""
+        while True:
+            output.remark(_heading(run, attempt))
+            run, ended = self._print(run, attempt)
+            if ended.outcome != attempt.outcome:
+                output.remark(_heading(run, ended))
+            if ended.ended is None:
+                self._give_up("its process is gone, and no daemon has told of its end")
+            if self.is_one or run.state not in OPEN:
+                return
+            run, attempt = self._wait(run, ended)
+
+    def _print(self, run: RunRow, attempt: AttemptRow) -> tuple[RunRow, AttemptRow]:
+        """Print one attempt's output until it is over."""
+        reader: Reader | None = None
+        wait, self.gone_for = SOON, 0.0
+        try:
+            while True:
+                run = self._now(run)
+                row = _attempt(run, attempt.number)
+                is_over = row.ended is not None or self._is_given_up(row, wait)
+                if reader is None:
+                    with suppress(NothingThere):  # it has not begun yet
+                        reader = _opened(self.folder, row)
+                has_come = reader is not None and _pour(reader, self.sink)
+                if is_over:
+                    return run, row
+                wait = SOON if has_come else min(2 * wait, SELDOM)
+                clock.rest(wait)
+        finally:
+            self.sink.end()
+            if reader is not None:
+                reader.close()
+
+    def _wait(self, run: RunRow, ended: AttemptRow) -> tuple[RunRow, AttemptRow]:
+        """Return a run's next attempt when it has come, or its last once there are no more."""
+        at = "" if run.due is None else f" at {run.due.astimezone(named_or_utc(run.zone)):%H:%M:%S}"
+        output.remark(f"attempt {ended.number + 1} follows{at}")
+        while (last := run.attempts[-1]).number == ended.number:
+            if run.state not in OPEN:
+                output.remark(f"attempt {ended.number + 1} does not follow: {run.reason}")
+                raise typer.Exit
+            if state_lock.holder(self.folder) is None:
+                self._give_up("no daemon runs that would start it")
+            clock.rest(SELDOM)
+            run = self._now(run)
+        return run, last
+
+    def _now(self, run: RunRow) -> RunRow:
+        now = self.journal.run(run.run.number)
+        if now is None:
+            raise NothingThere(f"The journal does not keep run {run.run.number} any more")
+        return now
+
+    def _is_given_up(self, row: AttemptRow, passed: float) -> bool:
+        """Say whether no process does this attempt any more, and no daemon will tell of its end."""
+        if row.pid is not None:
+            if self._lives(row.pid, row.pid_started):
+                self.gone_for = 0.0
+                return False
+            self.gone_for += passed
+        return self.gone_for >= PATIENCE or state_lock.holder(self.folder) is None
+
+    def _lives(self, pid: int, start: int | None) -> bool:
+        """Say whether a process lives, of this start or any (None); it does until that is told."""
+        try:
+            process = self.processes.find(pid)
+        except OSError:
+            return True
+        return process is not None and (
+            start is None or (process.start == start and not process.is_dead)
+        )
+
+    def _give_up(self, why: str) -> None:
+        output.complain(f"not followed any further: {why}")
+        raise typer.Exit(1)

@@ -1,0 +1,233 @@
+"""A running daemon in, how it stands out, for a person, a program or a monitor: `status`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from scheduler import protocol
+from scheduler import status as replies
+from scheduler.cli import failing, health, options, output, status_view
+from scheduler.cli.client import ask
+from scheduler.cli.commands.trigger import as_refusal
+from scheduler.cli.failing import Failing
+from scheduler.cli.health import Finding, Level, Trouble
+from scheduler.cli.usage import Command
+from scheduler.crontab.diagnostics import wrapped
+from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
+from scheduler.journal.rows import RunRow
+from scheduler.protocol import Json, Refused, Status
+from scheduler.redact import clean
+from scheduler.status import Standing
+from scheduler.system.clock import RealClock, rest
+
+app = typer.Typer()
+
+_WRONG_USAGE = 2
+_EACH_SECOND = 1.0
+_MONITOR = 5.0  # seconds: monitors themselves wait for ten
+_AT_ONCE = 500  # jobs asked about in one request
+
+
+class _Status(Command):
+    """A monitor takes 2 for critical: wrong usage of `--check` ends with 3, unknown."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_check = "--check" in args
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:  # it goes on as it is, but for its exit status
+            if is_check and getattr(error, "exit_code", None) == _WRONG_USAGE:
+                error.exit_code = Level.UNKNOWN  # type: ignore[attr-defined]  # it has one
+            raise
+
+
+@app.command(cls=_Status, epilog="Example:  meridian status --watch")
+def status(
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it anew each second, until Ctrl-C.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="One line and an exit status for a monitor, as said above."),
+    ] = False,
+    state: options.State = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="The daemon's reply, and what fails, as one JSON object.")
+    ] = False,
+) -> None:
+    """Say what fails, runs, waits and why, is paused, and comes next.
+
+    Exit status 1 if no daemon answers. With --check: 0 is OK, 1 a warning (a run waits for a
+    retry, a crontab has lines that are refused or kept in their last good version, a damaged
+    journal was moved aside), 2 critical (no daemon, one that is stopping or more than two and a
+    half minutes behind, a journal that refuses, a job whose newest finished run failed), 3 wrong
+    usage, or nobody can tell. Paused jobs are no trouble, nor are runs that were ended by hand.
+    """
+    if check + watch + json > 1:
+        wrong = typer.BadParameter("--watch, --check and --json are three answers: ask for one")
+        wrong.exit_code = Level.UNKNOWN if check else _WRONG_USAGE
+        raise wrong
+    if check:
+        finding = _checked(state)
+        output.say(str(finding))
+        raise typer.Exit(finding.level)
+    if watch:
+        _watch(state)
+    elif json:
+        _print_json(state)
+    else:
+        _print(state)
+
+
+def _standing(state: Path | None, *, timeout: float = 10.0) -> Standing:
+    return replies.of_status(_reply(state, Status(), timeout=timeout))
+
+
+def _reply(state: Path | None, request: Status, *, timeout: float = 10.0) -> Json:
+    """Return what was replied; NoAnswer for a refusal too, since a status is refused to nobody."""
+    reply = ask(request, state, timeout)
+    if isinstance(reply, Refused):
+        raise NoAnswer(reply.message)
+    return reply
+
+
+def _print(state: Path | None) -> None:
+    zone = options.own_zone()
+    target = output.console()
+    try:
+        standing = _standing(state)
+    except (NoDaemon, NoAnswer) as error:
+        output.say(_silence(error, state, zone))
+        if damaged := options.damaged(state):
+            output.say(status_view.damage(damaged)[0])
+        raise typer.Exit(1) from error
+    width = target.width if target.is_terminal else None
+    for line in status_view.lines(standing, _known(state), zone, width):
+        if width is None or line.cell_len <= width:
+            target.print(line)
+        else:
+            for piece in wrapped(line.plain, width, status_view.INDENT):
+                target.print(piece, style=line.style)
+
+
+def _print_json(state: Path | None) -> None:
+    try:
+        reply = protocol.as_json(_reply(state, Status()))
+        found = _failing(state)
+        output.row(reply | {"failing": None if found is None else list(map(failing.row, found))})
+    except (NoDaemon, NoAnswer) as error:
+        last = _last_tick(state)
+        extra = {"last_tick": None if last is None else output.utc(last)}
+        output.row(protocol.as_json(as_refusal(error)) | extra)
+        raise typer.Exit(1) from error
+
+
+def _silence(error: MeridianError, state: Path | None, zone: ZoneInfo) -> str:
+    """Return that nobody answers, and what the journal knows of the last one who did."""
+    last = _last_tick(state)
+    if last is None:
+        return str(error)
+    at = f"{output.wall(last.astimezone(zone))} {zone.key}"
+    return f"{error}. The last minute that was handled: {at}"
+
+
+def _last_tick(state: Path | None) -> datetime | None:
+    try:
+        with closing(options.journal(state)) as journal:
+            return journal.last_tick()
+    except JournalError:
+        return None
+
+
+def _known(state: Path | None) -> status_view.Known:
+    return status_view.Known(options.damaged(state), _failing(state))
+
+
+def _failing(state: Path | None) -> list[Failing] | None:
+    """Return the jobs in force whose newest finished run failed; None if nobody can tell."""
+    now = RealClock().now()
+    try:
+        with closing(options.journal(state)) as journal:
+            runs = journal.failing(now)
+            gone = _not_in_force(state, sorted({run.run.job for run in runs}))
+            return failing.of(journal, [run for run in runs if run.run.job not in gone], now)
+    except MeridianError:
+        return None
+
+
+# --- watching ------------------------------------------------------------------------------------
+
+
+def _watch(state: Path | None) -> None:
+    """Show it again and again, also while there is no daemon; Ctrl-C ends it."""
+    if not output.is_terminal():
+        raise typer.BadParameter("--watch needs a terminal; --json is for programs")
+    zone, target = options.own_zone(), output.console()
+    try:
+        with Live(console=target, screen=True, auto_refresh=False) as live:
+            while True:
+                live.update(_screen(state, zone, target), refresh=True)
+                rest(_EACH_SECOND)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _screen(state: Path | None, zone: ZoneInfo, target: Console) -> Text:
+    try:
+        standing = _standing(state, timeout=_EACH_SECOND)
+    except (NoDaemon, NoAnswer) as error:
+        return Text(clean(_silence(error, state, zone)), "bold red")
+    size = target.size
+    lines = status_view.lines(standing, _known(state), zone, size.width, size.height)
+    shown = Text("\n").join(lines)
+    shown.no_wrap, shown.overflow = True, "ellipsis"
+    return shown
+
+
+# --- checking ------------------------------------------------------------------------------------
+
+
+def _checked(state: Path | None) -> Finding:
+    """Return the finding on the daemon; what went wrong in asking is one too."""
+    now = RealClock().now()
+    try:
+        standing = _standing(state, timeout=_MONITOR)
+        with closing(options.journal(state)) as journal:
+            failed, retrying = journal.failing(now), journal.retrying()
+        damaged = options.damaged(state)
+        gone = _not_in_force(state, sorted({run.run.job for run in failed}))
+    except (NoDaemon, NoAnswer) as error:
+        return Finding(Level.CRITICAL, _silence(error, state, options.own_zone()))
+    except JournalError as error:
+        return Finding(Level.CRITICAL, str(error))
+    except (MeridianError, OSError) as error:
+        return Finding(Level.UNKNOWN, str(error))
+    trouble = Trouble(
+        failing=[_named(run) for run in failed if run.run.job not in gone],
+        retrying=[_named(run) for run in retrying],
+        damaged=damaged,
+    )
+    return health.judge(standing, trouble, now)
+
+
+def _not_in_force(state: Path | None, jobs: list[str]) -> set[str]:
+    """Return those of the jobs that no crontab has any more, by the daemon's word."""
+    gone: set[str] = set()
+    for start in range(0, len(jobs), _AT_ONCE):
+        some = jobs[start : start + _AT_ONCE]
+        in_force = replies.of_status(_reply(state, Status(tuple(some)), timeout=_MONITOR)).in_force
+        gone.update(job for job in some if in_force is not None and job not in in_force)
+    return gone
+
+
+def _named(run: RunRow) -> str:
+    return f"{run.run.job} (run {run.run.number})"

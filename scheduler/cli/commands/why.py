@@ -1,0 +1,230 @@
+"""A job and a time in, why it ran, ran late or did not run then out: `why`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from scheduler.cli import completion, in_force, intervals, options, output, run_view
+from scheduler.cli.commands.history import (
+    NothingThere,
+    explain_absence,
+    in_damaged,
+    nothing_kept,
+    run_number,
+)
+from scheduler.cli.why_answer import Known, answer, of_repeated, of_skipped
+from scheduler.errors import SourceRefused
+from scheduler.journal.journal import Journal
+from scheduler.journal.rows import RunRow
+from scheduler.model import Entry
+from scheduler.schedule import dst
+from scheduler.schedule.search import walls
+from scheduler.schedule.tick import MINUTE, minute_of
+from scheduler.schedule.timetable import Timetable
+from scheduler.schedule.zone_data import named_or_utc
+from scheduler.system.clock import RealClock
+
+app = typer.Typer()
+
+_LONGEST_GAP = dst.DAY  # where a zone dropped a date
+
+
+@app.command(epilog='Example:  meridian why nightly-backup "2027-03-28 02:30"')
+def why(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB|RUN",
+            help="The job's name; or a run's number, without a time.",
+            autocompletion=completion.jobs,
+        ),
+    ],
+    time: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TIME]",
+            help="In the job's zone: 2027-03-28 2:30, 2:30, yesterday 2:30, sun 2:30, or 2h (ago);"
+            " without it the job's last instant.",
+            show_default=False,
+        ),
+    ] = None,
+    files: options.Files = None,
+    system: options.SystemForm = False,
+    state: options.State = None,
+    json: options.Json = False,
+) -> None:
+    """Say why a job ran at a time, ran late, or did not run.
+
+    The journal answers, and where it has no record the rules do; no daemon has to run.
+    """
+    with closing(options.journal(state)) as journal:
+        run = _run(journal, which) if time is None else None
+        job = which if run is None else run.run.job
+        entry = _entry(job, files, system=system, state=state, json=json)
+        zone = _zone(journal, job, entry, state)
+        now = RealClock().now()
+        if run is not None:
+            at, remarks = run.run.instant, [_of_run(run)]
+        elif time is not None:
+            at, remarks = _minute(time, zone, json=json)
+        else:
+            at, remarks = _last_instant(journal, job, entry, zone, now)
+        known = known_of(journal, job, entry, at, zone, now, run)
+    lost = in_damaged(state) if known.is_due and known.row is None and at <= now else ""
+    told = [*remarks, *answer(known), *filter(None, [lost])]
+    if json:
+        output.row(_row(known, told))
+    else:
+        for sentence in told:
+            output.say(sentence)
+
+
+def _run(journal: Journal, which: str) -> RunRow | None:
+    """Return the run of this number; None for a job's name."""
+    number = run_number(which)
+    return None if number is None else journal.run(number)
+
+
+def _of_run(run: RunRow) -> str:
+    return f"Run {run.run.number} of {run.run.job}, {run_view.scheduled(run)}."
+
+
+def _zone(journal: Journal, job: str, entry: Entry | None, state: Path | None) -> ZoneInfo:
+    """Return the job's zone; NothingThere for a job that nobody knows, or that left nothing."""
+    if entry is not None:
+        return entry.zone
+    newest = journal.history(job, limit=1)
+    if not newest:
+        explain_absence(journal, job, state)
+        raise NothingThere(f"{nothing_kept(journal, job, state)} It is in none of these crontabs.")
+    return named_or_utc(newest[0].zone)
+
+
+def _last_instant(
+    journal: Journal, job: str, entry: Entry | None, zone: ZoneInfo, now: datetime
+) -> tuple[datetime, list[str]]:
+    """Return a job's newest instant by now, by its line or the journal, and which it is."""
+    found = [
+        row.run.instant if row.until is None else row.until
+        for row in journal.history(job, before=now, limit=1)
+    ]
+    if entry is not None:
+        after = minute_of(now) + MINUTE
+        last = _timetable(journal, entry, after).last_instant(entry, after)
+        found += [] if last is None else [last]
+    if not found:
+        return minute_of(now), [f"{job} has had no instant yet."]
+    at = max(found)
+    return at, [f"The last instant of {job} is {output.to_second(at.astimezone(zone))} {zone.key}."]
+
+
+def _entry(
+    job: str, files: Sequence[str] | None, *, system: bool, state: Path | None, json: bool
+) -> Entry | None:
+    """Return the job's line, None if it has none (any more)."""
+    zone = options.own_zone()
+    try:
+        loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
+    except SourceRefused:  # there is no crontab at all
+        return None
+    entry = next((entry for entry in loaded.entries if entry.job == job), None)
+    if entry is None:
+        output.mention(loaded.problems)  # its line may be one that is refused
+    return entry
+
+
+def _minute(time: str, zone: ZoneInfo, *, json: bool) -> tuple[datetime, list[str]]:
+    """Return the minute asked for, and what to say of a time that no clock showed, or two did."""
+    typed = options.typed(time, RealClock().now(), zone, looks_back=True)
+    at = minute_of(typed.at)
+    if not typed.is_skipped:
+        options.echo(zone, {"at": typed}, json=json)
+    if typed.local is not None and typed.is_repeated:
+        return at, [of_repeated(typed.local, zone)]
+    if typed.local is None or not typed.is_skipped:
+        return at, []
+    # As if the old offset still held, so that it lies behind where the new one begins.
+    behind = dst.last(zone, at - _LONGEST_GAP, at + MINUTE) or at
+    answers = any(minute_of(wall.time) == minute_of(typed.local) for wall in walls(zone, behind))
+    return behind, [of_skipped(typed.local, zone, behind, answers=answers)]
+
+
+def known_of(
+    journal: Journal,
+    job: str,
+    entry: Entry | None,
+    at: datetime,
+    zone: ZoneInfo,
+    now: datetime,
+    run: RunRow | None = None,
+) -> Known:
+    """Return what the journal and the job's line (None: it has none) say of one of its minutes.
+
+    Where it was asked for, it is that `run` that accounts for it.
+    """
+    row, unreal = (run, ()) if run is not None else _accounted(journal, job, at)
+    before = after = None
+    is_due = False
+    if entry is not None:
+        timetable = _timetable(journal, entry, at)
+        is_due = bool(timetable.due(at))
+        before, after = timetable.last_instant(entry, at), timetable.next_instant(entry, at)
+    return Known(
+        job=job,
+        at=at,
+        zone=zone,
+        now=now,
+        entry=entry,
+        is_due=is_due,
+        row=row,
+        jumps=tuple(journal.jumps_over(at)),
+        last_tick=journal.last_tick(),
+        unreal=unreal if row is None or not row.is_unreal else (row,),
+        to_come=journal.first_to_come(now),
+        backlog=journal.backlog(job),
+        before=before,
+        after=after,
+    )
+
+
+def _accounted(
+    journal: Journal, job: str, at: datetime
+) -> tuple[RunRow | None, tuple[RunRow, ...]]:
+    """Return the row that accounts for an instant, and those of a time that was not real."""
+    eras = [0, *(each.number for each in journal.eras())]
+    rows = [row for era in reversed(eras) if (row := journal.at(job, at, era=era)) is not None]
+    unreal = tuple(row for row in rows if _is_of_another_time(row, at))
+    return next((row for row in rows if row not in unreal), None), unreal
+
+
+def _is_of_another_time(row: RunRow, at: datetime) -> bool:
+    """Say whether an instant of the row came again after the clock was set back."""
+    return row.again_from is not None and row.again_from <= at
+
+
+def _timetable(journal: Journal, entry: Entry, at: datetime) -> Timetable:
+    """Return the entry's instants; an interval that has not begun has none by `at`."""
+    anchor = intervals.of(journal, (entry,)).get(entry.job, at)
+    return Timetable((entry,), {entry.job: anchor})
+
+
+def _row(known: Known, told: Sequence[str]) -> dict[str, object]:
+    row = known.row
+    return {
+        "job": known.job,
+        "at": output.utc(known.at),
+        "local": known.at.astimezone(known.zone).isoformat(timespec="seconds"),
+        "zone": str(known.zone),
+        "due": None if known.entry is None else known.is_due,
+        "run": None if row is None else row.run.number,
+        "state": None if row is None else row.state.value,
+        "reason": None if row is None or row.reason is None else row.reason.value,
+        "text": " ".join(told),
+    }

@@ -1,0 +1,40 @@
+"""The beginning of a word in, the jobs it may be out: what a shell asks for when Tab is pressed."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from pathlib import Path
+
+import typer
+
+from scheduler.cli import options
+from scheduler.system import crontab_files, local_zone
+
+_LARGEST = 1 << 20  # bytes of crontabs that are read while somebody waits for a Tab
+
+
+def jobs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names that begin so, by the journal and the user's crontabs; never fails."""
+    names: set[str] = set()
+    for known in (_in_journal, _in_crontabs):
+        with suppress(Exception):  # whatever is wrong, the command itself will say it
+            names.update(known(ctx.params.get("state")))
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def _in_journal(state: Path | None) -> list[str]:
+    with closing(options.journal(state)) as journal:
+        return journal.jobs()
+
+
+def _in_crontabs(state: Path | None) -> list[str]:
+    places = options.here(state)
+    files = options.own_files(places)
+    if (
+        sum(Path(file).stat().st_size for file in files if crontab_files.is_there(Path(file)))
+        > _LARGEST
+    ):
+        return []
+    zone, _ = local_zone.machine_zone()
+    how = options.how(zone, named=False, system=places.folder is not None, keep_others=True)
+    return [entry.job for entry in crontab_files.load(files, how).entries]

@@ -1,0 +1,42 @@
+"""The journal in, from where the `@every` entries count their intervals out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+from scheduler.cli import options
+from scheduler.cli.output import remark
+from scheduler.errors import MeridianError
+from scheduler.journal.journal import Journal
+from scheduler.model import Entry, Every
+
+
+def known(state: Path | None, entries: Iterable[Entry]) -> dict[str, datetime] | None:
+    """Return from where they count, by job; those that have not begun are left out.
+
+    None if the journal can't be read, which is said on standard error. Without an `@every` entry
+    it is not asked.
+    """
+    every = [entry for entry in entries if isinstance(entry.schedule, Every)]
+    if not every:
+        return {}
+    try:
+        with closing(options.journal(state)) as journal:
+            return of(journal, every)
+    except MeridianError as error:
+        remark(f"warning: {error}; @every jobs are counted as if they began anew")
+        return None
+
+
+def of(journal: Journal, entries: Iterable[Entry]) -> dict[str, datetime]:
+    """Return from where they count by this journal; JournalError if it can't be read."""
+    found = {
+        entry.job: journal.anchor(entry.job, entry.schedule.minutes)
+        or journal.last_instant(entry.job)
+        for entry in entries
+        if isinstance(entry.schedule, Every)
+    }
+    return {job: at for job, at in found.items() if at is not None}

@@ -1,0 +1,143 @@
+"""Events of a simulation in, JSON or a person's lines out, and in the end what they come to."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from scheduler.cli import json_rows, output, tables
+from scheduler.cli.tables import fitted
+from scheduler.crontab.diagnostics import counted
+from scheduler.daemon.events import Event, EventKind
+from scheduler.model import Entry
+from scheduler.redact import clean
+
+_STYLES = {
+    EventKind.RETRY: "yellow",
+    EventKind.FAILURE: "red",
+    EventKind.SKIP: "yellow",
+    EventKind.JUMP: "magenta",
+}
+_TITLES = ("TIME", "ZONE", "EVENT", "JOB", "SCHEDULED", "WHY")
+_WIDEST = {"TIME": len("Sun 2027-03-28 03:00:00"), "EVENT": len("failure 2"), "SCHEDULED": 9}
+
+
+class Telling:
+    """How events are told, in the zones of their entries; what is no entry's, in `zone`.
+
+    Columns are as wide as the entries need, whichever of them have events: the first lines are out
+    before the last are known. On a screen, of this width (None: it is none), one zone is not said
+    in every line, nor is the date in a simulation of a few days: the command has said them.
+    """
+
+    def __init__(
+        self, entries: Sequence[Entry], zone: ZoneInfo, *, width: int | None, days: float
+    ) -> None:
+        self._zone = zone
+        self._zones = {entry.job: entry.zone for entry in entries}
+        zones = {zone.key, *(entry.zone.key for entry in entries)}
+        self._is_short = width is not None and days <= tables.NEAR
+        self._shown = [
+            i for i, title in enumerate(_TITLES) if title != "ZONE" or len(zones) > 1 or not width
+        ]
+        jobs = [cell_len(entry.job) for entry in entries]
+        sizes = {
+            **{title: [cells] for title, cells in _WIDEST.items()},
+            "ZONE": list(map(len, zones)),
+            "JOB": jobs,
+            "WHY": [width or 0],
+        }
+        if self._is_short:
+            sizes["TIME"] = [len("Sun 03:00:00")]
+        titles = [_TITLES[i] for i in self._shown]
+        self._titles = [Text(title) for title in titles]
+        self._layout = fitted(titles, [[len(title), *sizes[title]] for title in titles], width)
+
+    def as_json(self, events: Sequence[Event]) -> Text:
+        """Return an object a line."""
+        return Text("\n".join(json.dumps(json_rows.of_event(event)) for event in events))
+
+    def as_lines(self, events: Sequence[Event]) -> Text:
+        """Return the lines of the events; where they are no screen's, one for each."""
+        if self._layout.width is None:
+            return Text("\n".join(self._whole(self._cells(event)) for event in events))
+        return Text("\n").join(line for event in events for line in self._fitted(event))
+
+    def header(self) -> Text:
+        """Return the names of the columns."""
+        return Text("\n").join(self._layout.header(self._titles))
+
+    def _fitted(self, event: Event) -> Iterator[Text]:
+        style = _STYLES.get(event.kind, "")
+        return self._layout.lines([Text(cell, style) for cell in self._cells(event)])
+
+    def _whole(self, cells: Sequence[str]) -> str:
+        places = zip(cells, self._layout.widths, strict=True)
+        return "  ".join(f"{cell:{cells}}" for cell, cells in places).rstrip()
+
+    def _cells(self, event: Event) -> list[str]:
+        zone = self._zones.get(event.job or "", self._zone)
+        local = event.time.astimezone(zone)
+        kind = event.kind.value
+        if event.attempt is not None and event.attempt > 1:
+            kind += f" {event.attempt}"
+        why = event.reason or ""
+        if event.until is not None:
+            why += f", and so until {_scheduled(event.until.astimezone(zone), local)}"
+        time = f"{local:%a %H:%M:%S}" if self._is_short else f"{output.wall(local)}:{local:%S}"
+        at = "" if event.at is None else _scheduled(event.at.astimezone(zone), local)
+        cells = (time, zone.key, kind, clean(event.job or ""), at, clean(why))
+        return [cells[i] for i in self._shown]
+
+
+class Tally:
+    """What events come to; it hears of all of them."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[EventKind] = Counter()
+        self._reasons: Counter[str | None] = Counter()  # of skips
+        self._folded = 0  # skips that stand for several instants
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Count these too."""
+        skips = [event for event in events if event.kind is EventKind.SKIP]
+        self._kinds.update(event.kind for event in events)
+        self._reasons.update(event.reason for event in skips)
+        self._folded += sum(event.until is not None for event in skips)
+
+    def lines(self, running: int) -> list[str]:
+        """Return it in words; so many jobs still run."""
+        return [line for line in (self._runs(running), self._skips(), self._jumps()) if line]
+
+    def _runs(self, running: int) -> str:
+        kinds = self._kinds
+        if not any(kinds[kind] for kind in (EventKind.START, EventKind.RETRY, EventKind.FAILURE)):
+            return "no runs"
+        runs, retries = counted(kinds[EventKind.START], "run"), kinds[EventKind.RETRY]
+        ends = f"{kinds[EventKind.SUCCESS]} succeeded, {kinds[EventKind.FAILURE]} failed"
+        still = f", {running} still running" if running else ""
+        return f"{runs}, {counted(retries, 'retry')}: {ends}{still}"
+
+    def _skips(self) -> str:
+        skips = counted(self._kinds[EventKind.SKIP], "skip")
+        folded = f", {self._folded} of several instants" if self._folded else ""
+        reasons = (f"{reason} {number}" for reason, number in self._reasons.most_common())
+        return f"{skips}{folded}: {', '.join(reasons)}" if self._reasons else ""
+
+    def _jumps(self) -> str:
+        jumps = self._kinds[EventKind.JUMP]
+        times = "time" if jumps == 1 else "times"
+        return f"{counted(jumps, 'jump')} of the clock or {times} without a daemon" if jumps else ""
+
+
+def _scheduled(at: datetime, local: datetime) -> str:
+    days = abs((at.date() - local.date()).days)
+    if days > tables.NEAR:
+        return output.wall(at)
+    return f"{at:%a %H:%M}" if days else f"{at:%H:%M}"

@@ -1,0 +1,100 @@
+"""What stands behind a schedule in: the user, the flags, the command and its input out."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from scheduler.crontab import lexer
+from scheduler.errors import BadValue
+from scheduler.schedule import sixth_field
+from scheduler.schedule.fields import shortened
+
+LONGEST_SCHEDULE = 2000  # characters; a list of every minute and hour has 240
+LONGEST = 128 * 1024 - 1  # bytes of one argument or variable that Linux lets a program have
+
+# What shows that a command stands where a user should. `CORP\\svc` and `svc$` are names that
+# directories give out; passwd(5) has a colon behind the name.
+_NO_USER = re.compile(
+    r"""[][/;|&<>"'`(){}=*?!#~%:]|^[-+\\$,]|\\.*\\|[\\,]$|\$.|^[^A-Za-z0-9_\x80-\U0010FFFF]*$"""
+)
+_UNIT = re.compile(r"(?:m|h|d)(?:in|ins|inutes?|rs?|ours?|ays?)?|weeks?")
+_DURATION = re.compile(r"(?:[0-9]+[smhd])+")
+
+
+class Action(NamedTuple):
+    """`user` is None in the user form; `flags` are letters of `nqs`; offsets are the line's."""
+
+    user: str | None
+    flags: str
+    flags_at: int
+    command: str
+    command_at: int
+    stdin: str | None
+    text: str  # of command and input, as written
+
+
+def read(job: lexer.Job, line: str, *, system: bool) -> Action:
+    """Read the rest of a job's line; raises BadValue, offset in the line.
+
+    Codes: `missing-user`, `bad-user`, `missing-command`, `seconds-field`, `too-many-fields`,
+    `too-long`.
+    """
+    if len(job.schedule) > LONGEST_SCHEDULE:
+        raise BadValue("too-long", "this is no schedule any more", offset=job.schedule_at)
+    _refuse_sixth(job, line, system=system)
+    user, at = _user(job) if system else (None, 0)
+    flags, skipped = lexer.flags(job.rest[at:] if at else job.rest)
+    text = job.rest[at + skipped :]
+    command, stdin = lexer.command_and_stdin(text)
+    command_at = job.rest_at + at + skipped
+    if not command.strip(lexer.BLANKS):
+        raise BadValue("missing-command", "there is no command", offset=command_at)
+    refuse_long("command", command, command_at)
+    return Action(user, flags, job.rest_at + at, command, command_at, stdin, text)
+
+
+def refuse_long(what: str, text: str, offset: int) -> None:
+    """Raise BadValue (`too-long`) if the kernel would refuse a text of this length."""
+    if len(text) * 4 <= LONGEST:
+        return
+    length = len(text.encode("utf-8", "surrogateescape"))
+    if length > LONGEST:
+        message = f"the {what} has {length:,} bytes, and a program is given {LONGEST:,} at most"
+        raise BadValue("too-long", message, offset=offset, hint="put it into a file")
+
+
+def _refuse_sixth(job: lexer.Job, line: str, *, system: bool) -> None:
+    first, at = lexer.word(job.rest)
+    if job.schedule[0] == "@":
+        _refuse_second(job, first, more=bool(job.rest[at:]), system=system)
+    elif sixth_field.is_field(first, more=bool(job.rest[at:]), system=system):
+        bad = sixth_field.refuse(f"{job.schedule} {first}")
+        bad.offset = lexer.schedule_offset(line, job.schedule_at, bad.offset)
+        raise bad
+
+
+def _refuse_second(job: lexer.Job, first: str, *, more: bool, system: bool) -> None:
+    """Refuse what can't be a command, and makes the nickname's line mean another time."""
+    name = job.schedule.partition(" ")[0]
+    if sixth_field.is_field(first, more=more, system=system):
+        message = f"{name} stands for all fields"
+        raise BadValue("too-many-fields", message, offset=job.rest_at, hint="leave out the others")
+    length = job.schedule.partition(" ")[2]
+    is_unit = length.isdigit() and _UNIT.fullmatch(first)
+    if name.lower() == "@every" and (is_unit or _DURATION.fullmatch(first)):
+        hint = f"write @every {length}{first[0] if is_unit else first}"
+        raise BadValue(
+            "too-many-fields", "@every takes one duration", offset=job.rest_at, hint=hint
+        )
+
+
+def _user(job: lexer.Job) -> tuple[str, int]:
+    user, at = lexer.word(job.rest)
+    hint = "in the system form a user stands between schedule and command"
+    if not user:
+        raise BadValue("missing-user", "no user and no command", offset=job.rest_at, hint=hint)
+    if _NO_USER.search(user):
+        message = f"{shortened(user)} is not a user's name"
+        raise BadValue("bad-user", message, offset=job.rest_at, hint=hint)
+    return user, at

@@ -1,0 +1,313 @@
+"""A crontab's bytes in, its entries and everything wrong with it out; no bytes make it fail.
+
+Lines are read as cronie reads them, with the settings and schedules that Meridian adds.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any
+
+from scheduler.crontab import command, job_names, lexer, lint, lint_lines, lint_schedule, settings
+from scheduler.crontab.scope import Refused, Scope
+from scheduler.crontab.unique_names import second_use, unique
+from scheduler.crontab.writing import write
+from scheduler.errors import BadValue
+from scheduler.model import Crontab, Entry, Flags, Overlap
+from scheduler.schedule import expression, field_count, spread
+from scheduler.schedule.posix_zone import RuleZone
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from scheduler.crontab.command import Action
+    from scheduler.crontab.lexer import Assigned, Job
+    from scheduler.crontab.lint import Remark
+    from scheduler.model import Problem, Schedule
+
+__all__ = ["parse", "unique", "write"]
+
+_NO_FLAGS = Flags()
+# What people may have called something else.
+_FREELY_NAMED = frozenset({settings.NAME, "CRON_POOL"})
+
+
+def parse(
+    data: bytes,
+    *,
+    file: str,
+    zone: ZoneInfo,
+    system: bool = False,
+    by_root: bool = False,
+    salt: str = "",
+) -> Crontab:
+    """Read one file; `zone` is for entries without CRON_TZ, `system` adds the user column.
+
+    In a table of root's own (`by_root`), as in the system form, a `-` may stand before the minute.
+
+    Never raises: whatever is wrong is a Problem, and a bad line takes no good one down. `salt`
+    moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD follow the job's name.
+    """
+    return _Reader(file, zone, system=system, by_root=by_root, salt=salt).read(data)
+
+
+class _Reader:
+    """The place in one file, and what has been found above it."""
+
+    def __init__(
+        self, file: str, zone: ZoneInfo, *, system: bool, by_root: bool, salt: str
+    ) -> None:
+        self._file = file
+        self._zone = zone
+        self._system = system
+        self._may_hush = system or by_root
+        self._salt = salt
+        self._scope = Scope()
+        self._names = job_names.Names()
+        self._entries: list[Entry] = []
+        self._problems: list[Problem] = []
+        self._refused: set[int] = set()
+        self._taken: dict[int, list[int]] = {}  # lines that a bad setting refuses, by its problem
+        self._strings: dict[str, str] = {}
+        self._schedules: dict[str, Schedule] = {}
+        self._number = 0
+        self._line = self._following = ""
+        self._begun = 0  # the line whose rest the present one was meant as; 0 for none
+
+    def read(self, text: bytes) -> Crontab:
+        pairs = pairwise(chain(lexer.split(text), ("",)))
+        for self._number, (self._line, self._following) in enumerate(pairs, 1):
+            self._read_line()
+        return Crontab(
+            file=self._file,
+            text=text,
+            entries=tuple(self._entries),
+            problems=lint.in_order(lint.taking_along(self._problems, self._taken)),
+            refused=frozenset(self._refused),
+        )
+
+    def _read_line(self) -> None:
+        line = self._line
+        start = lexer.start(line)
+        begun = self._begun
+        self._begun = (begun or self._number) if lint_lines.goes_on(line, self._following) else 0
+        if bad := lint_lines.whole(line, start):
+            self._refuse_whole(bad, start)
+        elif start == len(line) or line[start] == "#":
+            pass
+        elif begun:
+            self._note(lint_lines.rest_of(begun, start))
+            self._refused.add(self._number)
+        elif "=" in line and (assigned := lexer.assigned_name(line)):
+            self._assignment(*assigned, start)
+        else:
+            self._job(start, self._scope)
+
+    def _refuse_whole(self, bad: BadValue, start: int) -> None:
+        self._note(bad)
+        assigned = lexer.assigned_name(self._line)
+        if self._line[start] == "#":
+            return
+        if assigned is None or lexer.prefixes(self._line, start):
+            self._refused.add(self._number)
+        elif assigned[0] in settings.TABLE:
+            self._scope.set(assigned[0], self._last_problem())
+
+    # --- assignments -----------------------------------------------------------------------------
+
+    def _assignment(self, name: str, begin: int, start: int) -> None:
+        front = lexer.prefixes(self._line, start) if name.startswith(settings.PREFIX) else None
+        if front:
+            scope = self._scope.copy()
+            for assigned in front[0]:
+                self._assign(scope, assigned)
+            self._job(front[1], scope)
+            return
+        try:
+            value, value_at = lexer.assigned_value(self._line, begin)
+        except BadValue as bad:
+            self._note(bad)
+            if name in settings.TABLE:
+                self._scope.set(name, self._last_problem())
+            return
+        self._assign(self._scope, lexer.Assigned(name, value, start, value_at))
+
+    def _assign(self, scope: Scope, assigned: Assigned) -> None:
+        if assigned.name in settings.TABLE:
+            scope.set(assigned.name, self._setting(assigned))
+            return
+        try:
+            _refuse_variable(assigned)
+        except BadValue as bad:
+            self._note(bad)
+            return
+        zone, quote = scope.get(settings.ZONE), self._quote(assigned)
+        self._note(*lint.on_variable(assigned, quote=quote, zone=zone.key if zone else ""))
+        self._note(*lint_lines.on_variable(assigned, quote))
+        if assigned.name in settings.VARIABLES:
+            self._act(scope, assigned)
+        if assigned.name not in lint.IGNORED:
+            scope.set_variable(assigned.name, assigned.value)
+
+    def _act(self, scope: Scope, assigned: Assigned) -> None:
+        """Put a variable that acts in force; a bad value has no effect but a warning."""
+        read = settings.VARIABLES[assigned.name].read
+        try:
+            scope.set(assigned.name, read(assigned.value) if assigned.value else None)
+        except BadValue as bad:
+            self._note(lint.on_bad_value(assigned, bad))
+
+    def _setting(self, assigned: Assigned) -> Any:
+        """Return the setting's value, None for an empty one, Refused for a bad one."""
+        if not assigned.value:
+            return None
+        try:
+            value = settings.read(assigned.name, assigned.value)
+        except BadValue as bad:
+            self._note(_placed(bad, assigned, self._quote(assigned)))
+            return self._last_problem()
+        if isinstance(value, RuleZone):
+            self._note(lint_schedule.on_rule(value.key, assigned.value_at))
+        return value
+
+    def _quote(self, assigned: Assigned) -> str:
+        """Return the quote that a value stands in, "" for none."""
+        return self._line[assigned.value_at - 1 : assigned.value_at].strip(lexer.BLANKS + "=")
+
+    # --- job lines -------------------------------------------------------------------------------
+
+    def _job(self, start: int, scope: Scope) -> None:
+        try:
+            entry = self._entry(start, scope)
+        except BadValue as bad:
+            self._note(self._better(bad, start))
+            self._refused.add(self._number)
+            return
+        if taken := scope.refused_by():
+            self._refused.add(self._number)
+            for number in taken:
+                self._taken.setdefault(number, []).append(self._number)
+            return
+        self._names.take(entry)
+        self._entries.append(entry)
+
+    def _entry(self, start: int, scope: Scope) -> Entry:
+        no_log = self._line[start] == "-"
+        if no_log and not self._may_hush:
+            hint = "only root's tables may start with it; write -q before the command"
+            raise BadValue("dash", "a - in front of the minute", offset=start, hint=hint)
+        job = lexer.job(self._line, start + no_log)
+        does = command.read(job, self._line, system=self._system)
+        if bad := lint_lines.cut_off(self._line, self._following):
+            raise bad
+        self._note(*lint_lines.on_command(does))
+        if does.flags or does.user is None or does.stdin is not None:
+            self._note(*lint.on_action(does))
+        _refuse_two_overlaps(does, scope)
+        name = self._name(job, does, scope)
+        chosen = scope.settings()
+        return Entry(
+            job=name,
+            schedule=self._schedule(job, name),
+            schedule_text=self._shared(job.schedule),
+            zone=scope.get(settings.ZONE) or self._zone,
+            command=does.command,
+            stdin=does.stdin,
+            environment=scope.environment(),
+            settings=chosen,
+            flags=_flags(no_log, does.flags) if no_log or does.flags else _NO_FLAGS,
+            user=does.user and self._shared(does.user),
+            delay=spread.of(name, chosen, self._salt),
+            file=self._file,
+            line=self._number,
+        )
+
+    def _better(self, bad: BadValue, start: int) -> BadValue:
+        """Return an error that says more of a line which is no schedule, else this one."""
+        if known := lint_lines.better(self._line, start):
+            return known
+        if mistake := field_count.mistake(self._line[start : start + command.LONGEST_SCHEDULE]):
+            mistake.offset += start
+        return mistake or bad
+
+    def _name(self, job: Job, does: Action, scope: Scope) -> str:
+        chosen: str | None = scope.get(settings.NAME)
+        if chosen is None:
+            zone = scope.get(settings.ZONE)
+            key = zone.key if zone else ""
+            name = job_names.derived(
+                job.schedule, does.command, stdin=does.stdin, zone=key, user=does.user
+            )
+            return self._names.numbered(name)
+        if first := self._names.taken(chosen):
+            raise second_use(chosen, f"line {first.line}", job.schedule_at)
+        return chosen
+
+    def _schedule(self, job: Job, name: str) -> Schedule:
+        schedule = self._schedules.get(job.schedule) or self._parsed(job, name)
+        for remark in lint_schedule.on_schedule(job.schedule, schedule):
+            at = lexer.schedule_offset(self._line, job.schedule_at, remark.offset)
+            self._note(remark._replace(offset=at))
+        return schedule
+
+    def _parsed(self, job: Job, name: str) -> Schedule:
+        try:
+            schedule = expression.parse(job.schedule, job=name, salt=self._salt)
+        except BadValue as bad:
+            bad.offset = lexer.schedule_offset(self._line, job.schedule_at, bad.offset)
+            raise
+        if not expression.is_drawn(job.schedule):
+            self._schedules[job.schedule] = schedule
+        return schedule
+
+    def _shared(self, text: str) -> str:
+        return self._strings.setdefault(text, text)
+
+    # --- problems --------------------------------------------------------------------------------
+
+    def _note(self, *found: BadValue | Remark) -> None:
+        for one in found:
+            self._problems.append(lint.problem(self._file, self._number, self._line, one))
+
+    def _last_problem(self) -> Refused:
+        """Return what stands for a setting with the problem that was just noted."""
+        return Refused(len(self._problems) - 1)
+
+
+@lru_cache(maxsize=16)
+def _flags(no_log: bool, letters: str) -> Flags:  # noqa: FBT001 (the cache wants it by position)
+    return Flags(
+        no_log=no_log, mail_on_failure="n" in letters, quiet="q" in letters, single="s" in letters
+    )
+
+
+def _refuse_variable(assigned: Assigned) -> None:
+    if not assigned.name:
+        hint = "write NAME=value"
+        raise BadValue("missing-name", "no name in front of =", offset=assigned.name_at, hint=hint)
+    command.refuse_long("variable", f"{assigned.name}={assigned.value}", assigned.value_at)
+
+
+def _refuse_two_overlaps(does: Action, scope: Scope) -> None:
+    overlap = scope.get(settings.OVERLAP)
+    if "s" in does.flags and overlap not in (None, Overlap.SKIP):
+        message = f"-s is {settings.OVERLAP}=skip, and {settings.OVERLAP}={overlap} is in force"
+        raise BadValue("contradiction", message, offset=does.flags_at, hint="leave one of them out")
+
+
+def _placed(bad: BadValue, assigned: Assigned, quote: str) -> BadValue:
+    """Return the error with its offset in the line, and a hint if more than a value is there."""
+    bad.offset = (
+        assigned.name_at if bad.code == settings.NOT_YET else bad.offset + assigned.value_at
+    )
+    if not quote and lint.COMMENT.search(assigned.value):
+        bad.hint = "a # behind a value is part of it: put the comment on a line of its own"
+    elif assigned.name in _FREELY_NAMED:
+        bad.hint += "; a variable of your own needs another name"
+    rest = assigned.value[len(lexer.word(assigned.value)[0]) :]
+    if rest and lexer.looks_like_job(rest.lstrip(lexer.BLANKS), command=False):
+        bad.hint = (
+            f"in front of a schedule: {assigned.name}=value, no blanks round =, and a command"
+        )
+    return bad

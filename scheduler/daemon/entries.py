@@ -1,0 +1,268 @@
+"""The entries in force: crontabs in, read again when they change; the last good timetable out."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from scheduler.crontab import job_names, last_good, lint, zone_changes
+from scheduler.crontab.diagnostics import counted, lines
+from scheduler.model import Crontab, Entry, Every, Severity
+from scheduler.schedule import zone_data
+from scheduler.schedule.catchup import Gap, Walk, accounts
+from scheduler.schedule.tick import MINUTE
+from scheduler.schedule.timetable import Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from scheduler.journal.journal import Journal
+    from scheduler.schedule.backlog import Backlog
+    from scheduler.schedule.catchup import Account, Instants
+    from scheduler.system.crontab_files import Loaded, Stamp
+    from scheduler.system.log import Log
+
+    PauseAt = Callable[[str, datetime], datetime | None]
+
+
+_TOLD = 50  # problems told in full at each reading; a binary file has thousands
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """A crontab as it was last read: how many of its entries are in force, and what is refused.
+
+    `refused` has the numbers of the lines that became no entry, each with its reason; `kept` are
+    entries in their last good version. `is_readable` is False for a file that is there and can't be
+    read.
+    """
+
+    file: str
+    entries: int
+    refused: Mapping[int, str]
+    kept: int
+    is_readable: bool
+
+
+class Library(Protocol):
+    """Where the crontabs come from."""
+
+    def stamps(self) -> Mapping[str, Stamp]:
+        """Return, for each crontab that is there, what differs when it was changed."""
+
+    def load(self) -> Loaded:
+        """Read them all."""
+
+
+class Roster:
+    """Which entries there are; everything else asks it.
+
+    It `watches` its library, unless that never changes.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        journal: Journal,
+        log: Log,
+        boot: str | None,
+        *,
+        watches: bool = True,
+    ) -> None:
+        self.watches = watches
+        self._library = library
+        self._journal = journal
+        self._log = log
+        self._boot = boot
+        self._crontabs: tuple[Crontab, ...] = ()
+        self._stamps: Mapping[str, Stamp] = {}
+        self._vanished: set[str] = set()  # at the last look
+        self._spared: set[str] = set()  # those that had not yet vanished at the look before
+        self._was_read = False
+        self._failed: frozenset[str] = frozenset()  # files that could not be read, at the last look
+        self.entries: Mapping[str, Entry] = {}
+        self.timetable = Timetable((), {})
+        self.zones: frozenset[str] = frozenset()  # the names of those that there are entries of
+        self.refused = 0  # how many errors there are in the crontabs
+        self.kept: Sequence[Entry] = ()  # the entries that run in their last good version
+        self.files: tuple[FileRead, ...] = ()
+
+    def changed(self) -> bool:
+        """Say whether a crontab was changed since it was read, or the data of a zone in use.
+
+        One that vanished gets a second look, since editors that save by renaming leave a moment
+        without a file.
+        """
+        stamps = self._library.stamps()
+        vanished = self._stamps.keys() - stamps.keys()
+        self._spared = vanished - self._vanished
+        self._vanished = vanished
+        return self._with_spared(stamps) != self._stamps or bool(zone_data.outdated())
+
+    def read(self, now: datetime) -> None:
+        """Read the crontabs and go by them, with the last good version of what is unreadable.
+
+        Raises JournalError; then the entries are those of before, and it can be done again.
+        """
+        stamps = self._library.stamps()
+        self._spared -= stamps.keys()
+        self._stamps = self._with_spared(stamps)
+        zone_data.renew()
+        loaded = self._library.load()
+        merged = self._merged(loaded)
+        entries = {entry.job: entry for table in merged.crontabs for entry in table.entries}
+        with self._journal.transaction():  # one, however many jobs are new
+            self._rename(entries)
+            timetable = Timetable(entries.values(), self._anchors(entries, now))
+            if self._was_read:
+                self._wait_for_next_boot(timetable)
+        before, self.entries, self.timetable = self.entries, entries, timetable
+        self.zones = frozenset(entry.zone.key for entry in entries.values())
+        self._crontabs, self._was_read = merged.crontabs, True
+        kept = [entry for entry in merged.kept if entry.file not in self._spared]
+        self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
+        self.kept = kept
+        self.files = tuple(self._read_files(loaded))
+        self._tell(loaded, kept, before)
+        for change in zone_changes.between(before, entries, now):
+            self._log.warning("zone", **change.facts(), say=str(change))
+
+    def unbooted(self) -> list[tuple[Entry, str]]:
+        """Return the @reboot entries that have not run since the machine booted, and that boot."""
+        entries, boot = self.timetable.at_reboot, self._boot
+        if boot is None:
+            if entries:
+                self._log.warning("skipped", say="@reboot: this system does not name its boots")
+            return []
+        return [(entry, boot) for entry in entries if not self._journal.booted(entry.job, boot)]
+
+    def accounts(
+        self, gap: Gap, pause: PauseAt, backlog: Callable[[str], Backlog | None]
+    ) -> list[Account]:
+        """Return what becomes of the instants that each entry missed.
+
+        `pause` says until when the pause lasts that a job's instant falls into, None for none.
+        What is left of a job's `backlog` is missed with the rest.
+        """
+        timetable = self.timetable
+        instants = Walk(gap, timetable.due, timetable)
+        due = {entry.job for entry in timetable.due(gap.current)}
+        found: list[Account] = []
+        for entry in timetable.entries:
+            is_due, until = entry.job in due, pause(entry.job, gap.last)
+            if left := backlog(entry.job):
+                longer = Gap(left.next - MINUTE, gap.current)
+                found += self._accounts(entry, longer, timetable, is_due=is_due, until=until)
+            else:
+                found += self._accounts(entry, gap, instants, is_due=is_due, until=until)
+        return found
+
+    def _accounts(
+        self, entry: Entry, gap: Gap, instants: Instants, *, is_due: bool, until: datetime | None
+    ) -> list[Account]:
+        try:
+            return accounts(entry, gap, instants, is_due=is_due, paused_until=until)
+        except Exception as error:  # noqa: BLE001 (a bug in one entry's must not stop every other)
+            trace = "".join(traceback.format_exception(error))
+            self._log.error(
+                "bug", job=entry.job, error=repr(error), trace=trace, say=tuple(trace.splitlines())
+            )
+            return []
+
+    def rewind(self, now: datetime) -> None:
+        """Let every interval count from `now` at the latest: the clock had been wrong."""
+        self.timetable = Timetable(self.entries.values(), self._anchors(self.entries, now))
+
+    def summary(self) -> str:
+        """Return in a few words what there is."""
+        return f"{counted(len(self.entries), 'entry')} in {counted(len(self.zones), 'zone')}"
+
+    def _with_spared(self, stamps: Mapping[str, Stamp]) -> Mapping[str, Stamp]:
+        """Return these stamps, and the old ones of those that deserve a second look."""
+        return {**stamps, **{file: self._stamps[file] for file in self._spared}}
+
+    def _merged(self, loaded: Loaded) -> last_good.Merged:
+        """Return what was read, with the last good version of what could not be."""
+        there = [table for table in loaded.crontabs if table.file not in self._spared]
+        gone = [Crontab(file, b"", (), ()) for file in self._spared]
+        return last_good.merge(self._crontabs, [*there, *gone], loaded.failed | self._spared)
+
+    def _anchors(self, entries: Mapping[str, Entry], now: datetime) -> dict[str, datetime]:
+        """Return from when each @every job counts, and remember it for those that are new.
+
+        A new interval counts from the job's last instant, a new job's from now.
+        """
+        anchors: dict[str, datetime] = {}
+        for job, entry in entries.items():
+            if isinstance(entry.schedule, Every):
+                interval = entry.schedule.minutes
+                anchor = self._journal.anchor(job, interval)
+                if anchor is None:
+                    last = self._journal.last_instant(job)  # ahead, if the clock was set back
+                    anchor = now if last is None else min(last, now)
+                    self._journal.set_anchor(job, interval, anchor)
+                anchors[job] = anchor
+        return anchors
+
+    def _rename(self, entries: Mapping[str, Entry]) -> None:
+        """Let the journal call by their new names the jobs that an earlier version named."""
+        renamed = dict(job_names.renamed(self._journal.old_names(), entries))
+        for old, new in renamed.items():
+            self._journal.rename(old, new)
+        if renamed:
+            say = f"{counted(len(renamed), 'job')} named by the program alone now; the journal"
+            self._log.info("renamed", jobs=len(renamed), say=f"{say} calls past runs so, too")
+
+    def _wait_for_next_boot(self, timetable: Timetable) -> None:
+        """Let @reboot entries that came with an edit wait for the next boot, as under any cron."""
+        for entry in timetable.at_reboot:
+            if entry.job not in self.entries and self._boot is not None:
+                self._journal.set_booted(entry.job, self._boot)
+
+    def _read_files(self, loaded: Loaded) -> Iterator[FileRead]:
+        entries = Counter(entry.file for entry in self.entries.values())
+        kept = Counter(entry.file for entry in self.kept)
+        for table in loaded.crontabs:
+            file = table.file
+            is_readable = file not in loaded.failed
+            refused = lint.refusals(table)
+            yield FileRead(file, entries[file], refused, kept[file], is_readable)
+
+    def _tell_of_files(self, loaded: Loaded, kept: Sequence[Entry]) -> None:
+        """Say of which files all entries are kept, and which of them can be read again."""
+        for file, number in Counter(entry.file for entry in kept).items():
+            if file in loaded.failed:
+                say = f"{file} can't be read; {counted(number, 'entry')} of it keep running"
+                self._log.warning("kept", file=file, entries=number, say=say)
+        for file in sorted(self._failed - loaded.failed):
+            self._log.info("recovered", file=file, say=f"{file} can be read again")
+        self._failed = loaded.failed
+
+    def _tell(self, loaded: Loaded, kept: Sequence[Entry], before: Mapping[str, Entry]) -> None:
+        for problem in loaded.problems[:_TOLD]:
+            record = self._log.error if problem.severity is Severity.ERROR else self._log.warning
+            record(
+                "problem",
+                file=problem.file,
+                line=problem.line,
+                column=problem.column,
+                code=problem.code,
+                text=problem.message,
+                say=lines(problem),
+            )
+        if len(loaded.problems) > _TOLD:
+            say = f"and {len(loaded.problems) - _TOLD} more; meridian check names them all"
+            self._log.warning("problems", count=len(loaded.problems), say=say)
+        self._tell_of_files(loaded, kept)
+        for entry in [entry for entry in kept if entry.file not in self._failed][:_TOLD]:
+            say = f"its line is unreadable; the last good version keeps running ({entry.file})"
+            self._log.warning("kept", job=entry.job, file=entry.file, line=entry.line, say=say)
+        new = sum(job not in before for job in self.entries)
+        gone = sum(job not in self.entries for job in before)
+        news = f"; {new} new, {gone} gone" if before else ""
+        self._log.info(
+            "crontabs", entries=len(self.entries), new=new, gone=gone, say=self.summary() + news
+        )

@@ -1,0 +1,109 @@
+"""What the daemon tells of time, journal and starts: what it met in, lines of the log out."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from scheduler.model import NotStarted
+from scheduler.runs import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from scheduler.model import Entry
+    from scheduler.schedule.timetable import Timetable
+    from scheduler.system.clock import Clock
+    from scheduler.system.log import Log
+
+_REMINDER = 600.0  # seconds after which trouble that lasts is told again
+_CALM = 90.0  # seconds without a refused start after which the next one ends the trouble
+_SHOWN = 8  # coming jobs told at the start and after a reload
+_NAMED = 5  # jobs named in the line about the next minute
+
+
+class Herald:
+    """Says things once: it knows what it has said."""
+
+    def __init__(self, clock: Clock, log: Log) -> None:
+        self._clock = clock
+        self._log = log
+        self._refusal = ""
+        self._told: dict[str, float] = {}  # what it was refused for in this trouble, and when
+
+    def refused(self, refusals: Sequence[str], *, takes: bool) -> None:
+        """Say what the journal refuses when that begins, once in a while, and when it is over.
+
+        It is over when it takes something: that nothing was asked of it is no end.
+        """
+        now = self._clock.monotonic()
+        refusal = refusals[0] if refusals else ""
+        is_old = refusal in self._told and now - self._told[refusal] < _REMINDER
+        if refusal and not is_old:
+            self._log.error("journal", error=refusal, say=refusal)
+            self._told[refusal] = now
+        if refusal:
+            self._refusal = refusal
+        elif self._refusal and takes:
+            self._log.info("recovered", say="the journal takes everything again")
+            self._told.clear()
+            self._refusal = ""
+
+    @property
+    def refusal(self) -> str:
+        """Why the journal takes nothing; "" while it takes everything."""
+        return self._refusal
+
+    def coming(self, timetable: Timetable, after: datetime) -> None:
+        """Tell a person each of the next few jobs, soonest first; it costs a search of a day."""
+        told: set[str] = set()
+        for minute, entries in self._upcoming(timetable, after):
+            for entry in entries:
+                if entry.job not in told and len(told) < _SHOWN:
+                    told.add(entry.job)
+                    at = messages.of_instant(minute, entry.zone, self._clock.now())
+                    self._log.info("next", job=entry.job, say=f"{self._until(minute)}: {at}")
+            if len(told) >= min(_SHOWN, len(timetable.entries)):
+                return
+
+    def next(self, timetable: Timetable, after: datetime) -> None:
+        """Tell a person which jobs are due next, in one line."""
+        for minute, entries in islice(self._upcoming(timetable, after), 1):
+            jobs = ", ".join(entry.job for entry in entries[:_NAMED])
+            more = f" and {len(entries) - _NAMED} more" if len(entries) > _NAMED else ""
+            self._log.info("next", say=f"{self._until(minute)}: {jobs}{more}")
+
+    def _upcoming(
+        self, timetable: Timetable, after: datetime
+    ) -> Iterable[tuple[datetime, list[Entry]]]:
+        return timetable.upcoming(after) if self._log.is_for_person else ()
+
+    def _until(self, minute: datetime) -> str:
+        wait = (minute - self._clock.now()).total_seconds()
+        return f"in {messages.of_seconds(wait)}" if wait > 0 else "now"
+
+
+class Starts:
+    """Says once that the system has no room for processes, and when it has again."""
+
+    def __init__(self, clock: Clock, log: Log) -> None:
+        self._clock = clock
+        self._log = log
+        self._refused_at: float | None = None
+
+    def saw(self, result: int | NotStarted) -> None:
+        """Hear what became of a start.
+
+        It is over when one succeeds and none was refused since before the last minute's burst: of
+        a burst some may find room.
+        """
+        now = self._clock.monotonic()
+        if isinstance(result, NotStarted):
+            if result.by_system and self._refused_at is None:
+                self._log.error("starts", error=result.why, say=f"no job can start: {result.why}")
+            if result.by_system:
+                self._refused_at = now
+        elif self._refused_at is not None and now - self._refused_at >= _CALM:
+            self._log.info("recovered", say="jobs start again")
+            self._refused_at = None

@@ -1,0 +1,161 @@
+"""The starts of a minute: claimed attempts in, processes (or why there are none) out, fast."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from scheduler.model import NotStarted, pool_of
+from scheduler.schedule.catchup import earliest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scheduler.model import Attempt, Entry
+    from scheduler.process.spawner import Launch, Spawner
+    from scheduler.system.clock import Clock
+
+_AHEAD = 200  # launches made ready before the minute: each holds a descriptor until it starts
+_EVER = datetime.min.replace(tzinfo=UTC)
+_SLICE = 1.0  # seconds of starting without a look at anything else
+
+
+@dataclass(slots=True)
+class Start:
+    """A claimed attempt about to be started; its launch is prepared early where there is room."""
+
+    entry: Entry
+    attempt: Attempt
+    first_start: datetime | None = None
+    launch: Launch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What became of a start, and when: a pid, or why there is none."""
+
+    start: Start
+    at: datetime
+    result: int | NotStarted
+
+
+def output_of(attempt: Attempt) -> str:
+    """Return the path of the attempt's output file, relative to the state folder."""
+    return f"outputs/{attempt.run.job}/{attempt.run.number}.{attempt.number}.log"
+
+
+class Launches:
+    """The queue between a claim and its process."""
+
+    def __init__(self, clock: Clock, spawner: Spawner, state: Path) -> None:
+        self._clock = clock
+        self._spawner = spawner
+        self._state = state
+        self._queue: deque[Start] = deque()
+        self._jobs: Counter[str] = Counter()
+        self._pools: Counter[str | None] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def __iter__(self) -> Iterator[Start]:
+        return iter(self._queue)
+
+    def __contains__(self, job: str) -> bool:
+        return self._jobs[job] > 0
+
+    def places(self) -> int:
+        """See slots.User."""
+        return len(self._queue)
+
+    def places_in(self, pool: str) -> int:
+        """See slots.User."""
+        return self._pools[pool]
+
+    def add(self, start: Start) -> None:
+        """Queue a claimed attempt."""
+        self._queue.append(start)
+        self._count(start, 1)
+
+    def of(self, job: str) -> list[Start]:
+        """Return what is queued of this job."""
+        return [start for start in self._queue if start.entry.job == job] if job in self else []
+
+    def drop(self, start: Start) -> None:
+        """Take one start out of the queue."""
+        self._queue.remove(start)
+        self._forget(start)
+
+    def prepare(self) -> None:
+        """Do for the next starts whatever can be done before their minute.
+
+        What can't be done yet is left: at the start itself there may be a descriptor to spare.
+        """
+        for start in islice(self._queue, _AHEAD):
+            launch = start.launch or self._prepare(start)
+            if not isinstance(launch, NotStarted):
+                start.launch = launch
+            elif launch.by_system:
+                return
+
+    def take(self, other: Launches) -> None:
+        """Put everything that another queue holds at the end of this one."""
+        while other._queue:
+            self.add(other._next())
+
+    def begin(self) -> Iterator[Started]:
+        """Start what is queued, for one slice of time; what is left waits for the next call.
+
+        So does what would start before its own instant, since the clock was set back meanwhile.
+        """
+        until = self._clock.monotonic() + _SLICE
+        for _ in range(len(self._queue)):
+            start = self._next()
+            if self._opens(start) > self._clock.now():
+                self.add(start)
+                continue
+            launch = start.launch or self._prepare(start)
+            result = launch if isinstance(launch, NotStarted) else self._spawner.start(launch)
+            yield Started(start, self._clock.now(), result)
+            if self._clock.monotonic() >= until:
+                return
+
+    def next_start(self) -> datetime | None:
+        """Return when something here may start; None if nothing is queued."""
+        return min(map(self._opens, self._queue), default=None)
+
+    def _opens(self, start: Start) -> datetime:
+        return earliest(start.entry, start.attempt.run) or _EVER
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Yield what is queued."""
+        return (start.attempt for start in self._queue)
+
+    def cancel(self) -> None:
+        """Empty the queue; nothing in it is started."""
+        while self._queue:
+            self._forget(self._queue.popleft())
+
+    def _forget(self, start: Start) -> None:
+        self._count(start, -1)
+        if start.launch is not None:
+            self._spawner.discard(start.launch)
+
+    def _next(self) -> Start:
+        start = self._queue.popleft()
+        self._count(start, -1)
+        return start
+
+    def _count(self, start: Start, by: int) -> None:
+        self._pools[pool_of(start.entry)] += by
+        self._jobs[start.entry.job] += by
+        if not self._jobs[start.entry.job]:
+            del self._jobs[start.entry.job]
+
+    def _prepare(self, start: Start) -> Launch | NotStarted:
+        path = self._state / output_of(start.attempt)
+        return self._spawner.prepare(start.entry, start.attempt, path)

@@ -1,0 +1,219 @@
+"""What its user orders of runs and jobs by hand: a request in, what was done or why not out.
+
+All of it is for a daemon that goes on; nothing but a kill is done before it is on disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scheduler import suggestions
+from scheduler.model import Overlap, Paused, Reason, Run, State
+from scheduler.protocol import Refused
+from scheduler.runs.pending import PutOff, Retry
+from scheduler.schedule.catchup import earliest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from scheduler.journal.journal import Journal, RunRow
+    from scheduler.model import Entry
+    from scheduler.runs.admission import Admission
+    from scheduler.runs.jobs import Jobs
+    from scheduler.runs.pauses import Pauses
+    from scheduler.runs.pending import Pending
+    from scheduler.runs.supervisor import Running, Watch
+    from scheduler.runs.transaction import Ledger
+    from scheduler.system.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Which run an order was about, and which attempt it came to; 0 where that has none."""
+
+    run: Run
+    attempt: int = 0
+
+
+class Orders:
+    """Orders by hand; each returns a Refused, and does nothing then, where it makes no sense.
+
+    `hold` takes back what is prepared of a job for the coming minute.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        journal: Journal,
+        ledger: Ledger,
+        jobs: Jobs,
+        admission: Admission,
+        watch: Watch,
+        pauses: Pauses,
+        hold: Callable[[str], None],
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._ledger = ledger
+        self._jobs = jobs
+        self._admission = admission
+        self._watch = watch
+        self._pauses = pauses
+        self._hold = hold
+
+    def trigger(self, job: str) -> Done | Refused:
+        """Start a run of a job now, by hand; CRON_OVERLAP, pools and limits hold for it."""
+        entry = self._jobs.entries.get(job)
+        if entry is None:
+            return self._unknown([job])
+        if entry.settings.overlap is Overlap.SKIP and self._jobs.is_under_way(job):
+            return _busy(job)
+        with self._ledger.commit():
+            run = self._admission.admit_by_hand(entry, self._clock.now())
+        return Done(run, 1)
+
+    def retry(self, number: int) -> Done | Refused:
+        """Start the next attempt of a run now: one that waits for it, or one that is over."""
+        row = self._journal.run(number)
+        if row is None:
+            return Refused("no-such-run", f"There is no run {number}; meridian history lists them")
+        if refused := _never_again(row):
+            return refused
+        entry = self._jobs.entries.get(row.run.job)
+        if entry is None:
+            return Refused("no-such-job", f"{row.run.job} is no longer in a crontab")
+        own = earliest(entry, row.run)
+        if own is not None and own > self._clock.now():
+            return _to_come(row.run)
+        if row.state is State.SCHEDULED:
+            return self._hurry(entry, number)
+        return self._again(entry, row)
+
+    def kill(self, number: int) -> Done | Refused:
+        """End a run, or let go of it where it waits; it is not tried again."""
+        running = self._watch.find(number)
+        if running is not None and not running.pid:
+            why = "its process is hidden from this user, as a set-uid program's can be"
+            return Refused("hidden", f"Run {number} can't be ended: {why}; root can end it")
+        if running is not None:
+            self._end(running)
+            return Done(running.attempt.run, running.attempt.number)
+        pending = self._jobs.waiting.find(number)
+        if pending is not None:
+            with self._ledger.commit():
+                self._jobs.waiting.drop(pending, Reason.KILLED)
+                self._jobs.let_in(self._clock.now())
+            return Done(pending.run)
+        row = self._journal.run(number)
+        if row is None:
+            return Refused("no-such-run", f"There is no run {number}; meridian history lists them")
+        if row.state in (State.SCHEDULED, State.RUNNING):
+            return Refused("too-early", f"Run {number} is just being started; ask again")
+        return Refused("over", f"Run {number} of {row.run.job} is over: {row.state}")
+
+    def _end(self, running: Running) -> None:
+        """End an attempt; a job that fills the disk can be ended though the journal refuses."""
+        try:
+            with self._ledger.commit():
+                self._ledger.doom(running.attempt.run, Reason.KILLED)
+        finally:
+            self._watch.doom(running, Reason.KILLED)
+
+    def pause(self, jobs: Sequence[str], until: datetime | None, note: str) -> Refused | None:
+        """Start nothing of these jobs by their schedules; what waits of them is let go of."""
+        now = self._clock.now()
+        if refused := self._strangers(jobs):
+            return refused
+        if until is not None and until <= now:
+            return Refused("past", f"{until:%Y-%m-%d %H:%M:%S} UTC is over: name a time to come")
+        with self._ledger.commit():
+            for job in jobs:
+                self._pauses.begin(Paused(job, now, until, note))
+                self._jobs.waiting.drop_all(job, Reason.PAUSED)
+                self._hold(job)
+        return None
+
+    def resume(self, jobs: Sequence[str]) -> Refused | None:
+        """Let these jobs go by their schedules again, from the next minute on."""
+        now = self._clock.now()
+        going = [job for job in jobs if self._pauses.at(job, now) is None]
+        if refused := self._strangers(going):
+            return refused
+        if going:
+            return Refused("not-paused", f"{_listed(going)} is not paused")
+        with self._ledger.commit():
+            for job in jobs:
+                self._pauses.end(job)
+        return None
+
+    # --- retry ---------------------------------------------------------------------------------
+
+    def _hurry(self, entry: Entry, number: int) -> Done | Refused:
+        """Let a run that waits for a time wait no longer."""
+        pending = self._jobs.waiting.find(number)
+        if pending is None:
+            return Refused("too-early", f"Run {number} is just being started; ask again")
+        if pending not in self._jobs.waiting.timed(pending.run.job):
+            why = "waits for its turn: an earlier run of the job, or a place"
+            return Refused("in-line", f"Run {number} {why}; it starts when there is room")
+        if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(entry.job):
+            return _busy(entry.job)
+        with self._ledger.commit():
+            self._jobs.waiting.remove(pending)
+            self._admission.again(entry, pending, self._clock.now())
+        return Done(pending.run, pending.number if isinstance(pending, Retry) else 1)
+
+    def _again(self, entry: Entry, row: RunRow) -> Done | Refused:
+        """Open a run again that is over."""
+        if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(entry.job):
+            return _busy(entry.job)
+        now, number = self._clock.now(), len(row.attempts) + 1
+        again: Pending = PutOff(row.run, now, made_up=False)
+        if number > 1:
+            again = Retry(row.run, number, due=now, first_start=now, ended=now)
+        with self._ledger.commit():
+            self._ledger.reopen(row.run, now)
+            self._admission.again(entry, again, now)
+        return Done(row.run, number)
+
+    # --- names -----------------------------------------------------------------------------------
+
+    def _strangers(self, jobs: Iterable[str]) -> Refused | None:
+        strange = [job for job in jobs if job not in self._jobs.entries]
+        return self._unknown(strange) if strange else None
+
+    def _unknown(self, jobs: Sequence[str]) -> Refused:
+        hint = suggestions.job(jobs[0], self._jobs.entries)
+        return Refused("no-such-job", f"There is no job {_listed(jobs)}; {hint}")
+
+
+def _never_again(row: RunRow) -> Refused | None:
+    """Say why a run has no further attempt, whatever its user wishes."""
+    number, job = row.run.number, row.run.job
+    if row.until is not None:
+        why = "stands for several instants that were left out"
+        return Refused("not-one-run", f"Row {number} {why}; meridian trigger {job} runs the job")
+    if row.state is State.RUNNING:
+        return Refused("running", f"Run {number} of {job} is running")
+    if row.state is State.SUCCEEDED:
+        message = f"Run {number} of {job} succeeded; meridian trigger {job} runs it again"
+        return Refused("succeeded", message)
+    return None
+
+
+def _to_come(run: Run) -> Refused:
+    """Say that the clock was set back: no run starts before its instant, even if it has failed."""
+    at, job = f"{run.instant:%Y-%m-%d %H:%M}", run.job
+    why = f"is of {at} UTC, which is still to come"
+    return Refused("to-come", f"Run {run.number} {why}; meridian trigger {job} runs the job now")
+
+
+def _busy(job: str) -> Refused:
+    why = "is under way, and CRON_OVERLAP lets no other run of it begin"
+    return Refused("overlap", f"A run of {job} {why}; meridian status shows it")
+
+
+def _listed(jobs: Iterable[str]) -> str:
+    return ", ".join(jobs)

@@ -1,0 +1,239 @@
+"""What the log says to a person: facts of a run in, a few words out."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, assert_never
+
+from scheduler.crontab.diagnostics import counted
+from scheduler.model import Decision, Done, GiveUp, Reason, RetryAt
+from scheduler.schedule import catchup
+from scheduler.schedule.tick import Jump, JumpKind, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from scheduler.model import Attempt, Ending, Entry, Limit, Outcome, Run
+    from scheduler.schedule.backlog import Backlog
+    from scheduler.schedule.catchup import LeftOut
+
+Facts = dict[str, str | int | float | None]
+
+
+def of_instant(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """Return the instant as the wall clock of its zone shows it, with its day if it is not today's.
+
+    Today is the day that `now` has in that zone.
+    """
+    return of_stretch(instant, instant, zone, now)
+
+
+def of_times(walls: Sequence[datetime], now: datetime) -> list[str]:
+    """Return local times of one zone, each with its date unless all are of the day of `now`."""
+    today = now.astimezone(walls[0].tzinfo).date()
+    is_today = all(local.date() == today for local in walls)
+    return [f"{local:%H:%M}" if is_today else f"{local:%a %Y-%m-%d %H:%M}" for local in walls]
+
+
+def of_stretch(first: datetime, last: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """Return the instants from the first to the last in words."""
+    ends = [first] if first == last else [first, last]
+    times = of_times([each.astimezone(zone) for each in ends], now)
+    return f"{' to '.join(times)} {zone.key}"
+
+
+def start_facts(entry: Entry, attempt: Attempt, pid: int, *, started: datetime) -> Facts:
+    """Return what the log says of a start; `say` is its wording for a person."""
+    words = of_instant(attempt.run.instant, entry.zone, started)
+    late = catchup.lateness(catchup.own_start(entry, attempt.run.instant), started)
+    is_late = attempt.number == 1 and late > 0
+    if attempt.number > 1:
+        words += f", attempt {attempt.number}"
+    elif is_late:
+        words += f", {of_seconds(late)} late"
+    facts = {"pid": pid, "late_s": round(late, 3) if is_late else None, "say": words}
+    return _facts_of(attempt) | facts
+
+
+def run_facts(run: Run) -> Facts:
+    """Return which run a line of the log is about."""
+    return {"job": run.job, "run": run.number, "instant": utc(run.instant)}
+
+
+def skip_facts(left_out: LeftOut, now: datetime) -> Facts:
+    """Return what the log says of instants that are not run."""
+    entry, first, last = left_out.entry, left_out.first, left_out.last
+    words = of_stretch(first, last, entry.zone, now)
+    return {
+        "job": entry.job,
+        "instant": utc(first),
+        "until": None if last == first else utc(last),
+        "reason": left_out.reason.value,
+        "say": f"{words}: {left_out.reason.value}",
+    }
+
+
+def close_facts(run: Run, reason: Reason) -> Facts:
+    """Return what the log says of a run that ends without a process."""
+    return run_facts(run) | {"reason": reason.value, "say": reason.value}
+
+
+def wait_facts(entry: Entry, run: Run, due: datetime, now: datetime, *, made_up: bool) -> Facts:
+    """Return what the log says of a run whose start is put off."""
+    at = of_instant(run.instant, entry.zone, now)
+    local = due.astimezone(entry.zone)
+    (to,) = of_times([local], now)
+    what = "is made up for at" if made_up else "is spread to"
+    say = f"{at} {what} {to}:{local:%S}"
+    return run_facts(run) | {"due": utc(due, "milliseconds"), "say": say}
+
+
+def backlog_facts(entry: Entry, backlog: Backlog, now: datetime) -> Facts:
+    """Return what the log says of missed instants that all run, one after the other."""
+    first, last = backlog.next, backlog.last
+    left = counted(backlog.left, "missed instant")
+    say = f"{of_stretch(first, last, entry.zone, now)}: {left} to make up for, one after the other"
+    facts: Facts = {"job": entry.job, "instant": utc(first), "left": backlog.left, "say": say}
+    return facts | {"until": None if last == first else utc(last)}
+
+
+def line_facts(entry: Entry, run: Run, reason: Reason, now: datetime) -> Facts:
+    """Return what the log says of a run that waits for a place."""
+    pool = entry.settings.pool.name if entry.settings.pool else None
+    what = f"its pool {pool} is full" if reason is Reason.POOL else reason.value
+    facts: Facts = {"reason": reason.value, "pool": pool if reason is Reason.POOL else None}
+    return run_facts(run) | facts | {"say": f"{of_instant(run.instant, entry.zone, now)}: {what}"}
+
+
+def of_left_behind(number: int) -> str:
+    """Return what is said of processes that got away when their attempt was ended."""
+    return f"left {number} process{'' if number == 1 else 'es'} behind, which got SIGTERM too"
+
+
+def end_facts(attempt: Attempt, ending: Ending, decision: Decision) -> Facts:
+    """Return what the log says of an ending and of what follows it."""
+    took = ending.took
+    words = of_outcome(ending.outcome, ending.limit)
+    words += "" if took is None else f" after {of_seconds(took)}"
+    limit = None if ending.limit is None else ending.limit.value
+    length: Facts = {"took_s": None if took is None else round(took, 3)}
+    if ending.emptied:
+        words += "; it emptied its output: from now on a pipe keeps all of it"
+        length["output"] = "emptied"
+    facts = _facts_of(attempt) | {"outcome": str(ending.outcome), "limit": limit} | length
+    match decision:
+        case Done():
+            return facts | {"say": words}
+        case RetryAt(at):
+            wait = max(0.0, (at - ending.ended).total_seconds())
+            words += f"; attempt {attempt.number + 1} in {of_seconds(wait)}"
+            retry: Facts = {"retry_at": utc(at, "milliseconds"), "retry_in_s": round(wait, 3)}
+            return facts | retry | {"say": words}
+        case GiveUp(reason):
+            words += f"; gave up after attempt {attempt.number}: {reason.value}"
+            return facts | {"gave_up": reason.value, "say": words}
+        case _:
+            assert_never(decision)
+
+
+def of_outcome(outcome: Outcome, limit: Limit | None) -> str:
+    """Return how an attempt ended, with the limit that ended it where one did."""
+    return str(outcome) if limit is None else f"{outcome} ({limit.value} limit)"
+
+
+def _facts_of(attempt: Attempt) -> Facts:
+    return run_facts(attempt.run) | {"attempt": attempt.number}
+
+
+_HAPPENED = {
+    JumpKind.DOWN: "no daemon ran for {}",
+    JumpKind.ASLEEP: "the machine slept for {}",
+    JumpKind.FORWARD: "the clock was set forward by {}",
+    JumpKind.UNSEEN: "the machine slept, or the clock was set forward, for {}",
+    JumpKind.BACK: "the clock was set back by {}",
+    JumpKind.HELD_UP: "the daemon was held up for {}",
+}
+_CAUSES = {
+    JumpKind.DOWN: "daemon down",
+    JumpKind.ASLEEP: "asleep",
+    JumpKind.FORWARD: "clock set forward",
+    JumpKind.UNSEEN: "asleep or clock set forward",
+    JumpKind.BACK: "clock set back",
+    JumpKind.HELD_UP: "daemon held up",
+}
+_THEN = {
+    Verdict.NOTHING: "no minute was missed",
+    Verdict.REPLAYED: "the missed minutes run late",
+    Verdict.ACCOUNTED: "missed runs are made up for, or left out with a reason",
+    Verdict.WAITED_OUT: "the minutes done before are waited out",
+    Verdict.RESUMED: "it is right again, and time goes on where it had been",
+    Verdict.RESET: "begun anew there: its instants run again, in their own time",
+}
+
+
+def jump_facts(jump: Jump, *, made_up: int, left_out: int) -> Facts:
+    """Return what the log says of a jump, of runs made up for, and of entries that have others."""
+    counts = [
+        f"{counted(made_up, 'missed run')} made up for" if made_up else "",
+        f"instants of {counted(left_out, 'entry')} left out" if left_out else "",
+    ]
+    then = ", ".join(filter(None, counts)) or of_verdict(jump)
+    return {
+        "kind": jump.kind.value,
+        "last": utc(jump.last),
+        "seconds": round(jump.seconds, 3),
+        "verdict": jump.verdict.value,
+        "made_up": made_up,
+        "left_out": left_out,
+        "say": f"{of_jump(jump)}: {then}",
+    }
+
+
+def of_jump(jump: Jump) -> str:
+    """Return what happened to time, with its size."""
+    return _HAPPENED[jump.kind].format(of_seconds(abs(jump.seconds)))
+
+
+def of_cause(kind: JumpKind) -> str:
+    """Return in two words why time went by unseen."""
+    return _CAUSES[kind]
+
+
+def of_verdict(jump: Jump) -> str:
+    """Return what the daemon made of a jump."""
+    return _THEN[jump.verdict]
+
+
+def utc(at: datetime, precision: str = "seconds") -> str:
+    """Return the instant as RFC 3339 has it, in UTC: `2027-03-28T01:00:00Z`."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def of_seconds(amount: float) -> str:
+    """Return a length of time as a person says it: 20 ms, 3.1 s, 5 min 20 s, 3 h 12 min."""
+    if amount < 0.9995:
+        return f"{round(amount * 1000)} ms"
+    if amount < 10:
+        return f"{amount:.2g} s"
+    whole = round(amount)
+    for size, unit, part, lesser in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
+        if whole >= size:
+            return _two(whole // size, unit, whole % size // part, lesser)
+    return _two(whole // 60, "min", whole % 60, "s") if whole >= 60 else f"{whole} s"
+
+
+def of_size(size: int) -> str:
+    """Return a number of bytes as a person says it: 512 bytes, 3.1 kB, 47 MB, 1.2 GB."""
+    amount, unit = float(size), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 999.5:
+            break
+        amount, unit = amount / 1000, larger
+    whole = unit == "bytes" or amount >= 9.95
+    return f"{amount:.0f} {unit}" if whole else f"{amount:.1f} {unit}"
+
+
+def _two(number: int, unit: str, rest: int, lesser: str) -> str:
+    return f"{number} {unit} {rest} {lesser}" if rest else f"{number} {unit}"
