@@ -9,18 +9,18 @@ import pytest
 from fakes import Act, FakeClock, FakeSpawner, utc
 
 from scheduler.model import Attempt, Entry, NotStarted, Reboot, Run
-from scheduler.runs.launcher import _AHEAD, Launches, Start, output_of
+from scheduler.runs.launcher import _AHEAD, Claimed, Launches, output_of
 
 NOON = utc(2027, 1, 1, 12)
 STATE = Path("/state")
 
 
-def start(number: int = 1, job: str = "job") -> Start:
+def start(number: int = 1, job: str = "job") -> Claimed:
     entry = Entry(job, Reboot(), "@reboot", ZoneInfo("UTC"), "true")
-    return Start(entry, Attempt(Run(number, job, NOON), 1))
+    return Claimed(entry, Attempt(Run(number, job, NOON), 1))
 
 
-def queue(*starts: Start, spawner: FakeSpawner) -> Launches:
+def queue(*starts: Claimed, spawner: FakeSpawner) -> Launches:
     launches = Launches(spawner.clock, spawner, STATE)
     for each in starts:
         launches.add(each)

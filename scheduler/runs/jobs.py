@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from scheduler.model import Catchup, Entry, Overlap, Reason
-from scheduler.runs import retry
-from scheduler.runs.launcher import Launches, Start
+from scheduler.runs import overlap, retry
+from scheduler.runs.launcher import Claimed, Launches
 from scheduler.runs.pending import Pending, PutOff, Retry, holds_up
 from scheduler.schedule.catchup import earliest, is_too_late, mode, opening, own_start, turns
 from scheduler.schedule.tick import MINUTE
@@ -112,7 +112,7 @@ class Jobs:
         if attempt is not None:
             self._slots.take(entry)
             add = (self._launches if queue is None else queue).add
-            self._ledger.then(add, Start(entry, attempt, first_start))
+            self._ledger.then(add, Claimed(entry, attempt, first_start))
 
     # --- what waits for a time -------------------------------------------------------------
 
@@ -231,7 +231,9 @@ class Jobs:
             return _EVER
         return own_start(entry, own) if isinstance(pending, PutOff) else own
 
-    def _take_back(self, start: Start, own: datetime, now: datetime, *, comes_again: bool) -> None:
+    def _take_back(
+        self, start: Claimed, own: datetime, now: datetime, *, comes_again: bool
+    ) -> None:
         """Let an attempt that was just to start wait for its own time, unless that comes again."""
         self._ledger.then(self._launches.drop, start)
         if comes_again:
@@ -280,28 +282,33 @@ class Jobs:
     # --- what meets another run --------------------------------------------------------------
 
     def place(self, entry: Entry, start: PutOff, now: datetime) -> bool:
-        """Let a claimed run in beside what its job still has going, as its CRON_OVERLAP says.
+        """Let a claimed run in beside what its job still has going: see `overlap`.
 
-        Returns whether it begins, or waits for nothing but a place.
-        If it is late it waits its turn, unless that says `allow`: it is only the hurry that makes
-        runs meet that were hours apart. So does one that comes while others are made up for.
+        Returns whether it begins, or waits for nothing but a slot.
         """
-        overlap = entry.settings.overlap
-        waits = holds_up(start) or now - start.due >= MINUTE or self.is_held_up(entry)
-        if self._is_too_late(entry, start, now):
-            self.waiting.close(start, Reason.TOO_LATE)
-        elif overlap is Overlap.ALLOW or not self._is_busy(entry, start):
-            self.begin_first(entry, start)
-            return True
-        elif not waits and self._is_full(entry):
-            self.waiting.close(start, Reason.OVERLAP)
-        elif overlap is Overlap.REPLACE and not waits and entry.job not in self._planned:
-            self.supersede(entry, start)
-            self._replace(entry, start)
-        else:
-            self.supersede(entry, start)
-            self._queue(start)
-        return False
+        verdict = overlap.decide(
+            entry.settings.overlap,
+            too_late=self._is_too_late(entry, start, now),
+            busy=self._is_busy(entry, start),
+            late=holds_up(start) or now - start.due >= MINUTE,
+            catching_up=self.is_held_up(entry),
+            queued=entry.job in self._queues or entry.job in self.waiting.backlogs,
+            planned=entry.job in self._planned,
+        )
+        match verdict:
+            case overlap.Start():
+                self.begin_first(entry, start)
+            case overlap.Skip(reason):
+                self.waiting.close(start, reason)
+            case overlap.Queue():
+                self.supersede(entry, start)
+                self._queue(start)
+            case overlap.Replace():
+                self.supersede(entry, start)
+                self._replace(entry, start)
+            case _:
+                assert_never(verdict)
+        return isinstance(verdict, overlap.Start)
 
     def _is_busy(self, entry: Entry, start: PutOff) -> bool:
         """Say whether a run of the job goes on that this one meets: one that gives way does not."""
@@ -373,12 +380,6 @@ class Jobs:
         """Say whether CRON_WITHIN is over, counted from its own time when it was claimed."""
         own = own_start(entry, start.run.instant) if start.made_up else start.due
         return is_too_late(entry, own, now, made_up=start.made_up)
-
-    def _is_full(self, entry: Entry) -> bool:
-        """Say whether a busy job lets no further run wait."""
-        overlap, job = entry.settings.overlap, entry.job
-        waits = job in self._queues or job in self.waiting.backlogs
-        return overlap is Overlap.SKIP or (overlap is Overlap.QUEUE and waits)
 
     def let_in(self, now: datetime) -> None:
         """Begin who waits for a place that is free, then who waits for a job that is."""

@@ -25,7 +25,7 @@ _SLICE = 1.0  # seconds of starting without a look at anything else
 
 
 @dataclass(slots=True)
-class Start:
+class Claimed:
     """A claimed attempt about to be started; its launch is prepared early where there is room."""
 
     entry: Entry
@@ -38,7 +38,7 @@ class Start:
 class Started:
     """What became of a start, and when: a pid, or why there is none."""
 
-    start: Start
+    start: Claimed
     at: datetime
     result: int | NotStarted
 
@@ -55,14 +55,14 @@ class Launches:
         self._clock = clock
         self._spawner = spawner
         self._state = state
-        self._queue: deque[Start] = deque()
+        self._queue: deque[Claimed] = deque()
         self._jobs: Counter[str] = Counter()
         self._pools: Counter[str | None] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._queue)
 
-    def __iter__(self) -> Iterator[Start]:
+    def __iter__(self) -> Iterator[Claimed]:
         return iter(self._queue)
 
     def __contains__(self, job: str) -> bool:
@@ -76,16 +76,16 @@ class Launches:
         """See slots.User."""
         return self._pools[pool]
 
-    def add(self, start: Start) -> None:
+    def add(self, start: Claimed) -> None:
         """Queue a claimed attempt."""
         self._queue.append(start)
         self._count(start, 1)
 
-    def of(self, job: str) -> list[Start]:
+    def of(self, job: str) -> list[Claimed]:
         """Return what is queued of this job."""
         return [start for start in self._queue if start.entry.job == job] if job in self else []
 
-    def drop(self, start: Start) -> None:
+    def drop(self, start: Claimed) -> None:
         """Take one start out of the queue."""
         self._queue.remove(start)
         self._forget(start)
@@ -128,7 +128,7 @@ class Launches:
         """Return when something here may start; None if nothing is queued."""
         return min(map(self._opens, self._queue), default=None)
 
-    def _opens(self, start: Start) -> datetime:
+    def _opens(self, start: Claimed) -> datetime:
         return earliest(start.entry, start.attempt.run) or _EVER
 
     def attempts(self) -> Iterator[Attempt]:
@@ -140,22 +140,22 @@ class Launches:
         while self._queue:
             self._forget(self._queue.popleft())
 
-    def _forget(self, start: Start) -> None:
+    def _forget(self, start: Claimed) -> None:
         self._count(start, -1)
         if start.launch is not None:
             self._spawner.discard(start.launch)
 
-    def _next(self) -> Start:
+    def _next(self) -> Claimed:
         start = self._queue.popleft()
         self._count(start, -1)
         return start
 
-    def _count(self, start: Start, by: int) -> None:
+    def _count(self, start: Claimed, by: int) -> None:
         self._pools[pool_of(start.entry)] += by
         self._jobs[start.entry.job] += by
         if not self._jobs[start.entry.job]:
             del self._jobs[start.entry.job]
 
-    def _prepare(self, start: Start) -> Launch | NotStarted:
+    def _prepare(self, start: Claimed) -> Launch | NotStarted:
         path = self._state / output_of(start.attempt)
         return self._spawner.prepare(start.entry, start.attempt, path)
