@@ -1,29 +1,16 @@
-"""Meridian, a cron daemon: the flow of a run, and the modules of each stage.
+"""Meridian, a cron daemon. Folders are the stages of the flow; each imports only those above it.
 
-crontab text → entries     sources, crontab, lines, action, scope, settings, values, duration,
-                           naming, program, delay, remarks, percent, expression, items, fields,
-                           canonical, writing, dates, doubts, sixth, slips, zone_rule, nicknames,
-                           spacing, item_hints, unique_names, safe_open
-entries → due runs         roster, zone_changes, last_good, timetable, due, shifts, minutes, tick,
-                           catchup, backlog, counting
-due runs → claim → spawn   runs, prepared, admission, backfill, jobs, pauses, waiting, pending,
-                           queues, slots, backlogs, launches, process, shell, marks, environment,
-                           limits, limiter, limited, cgroup
-spawn → outcome            watch, escaped, proc, leaders, survivors, heritage, bounds, floods,
-                           inotify, outputs, output_guard
-outcome → decision         outcomes, retry
-decision → journal         ledger, journal, archive, memory, salvage, database, in_place,
-                           highwater, unjournalled, sql, record, decoding, columns, renewal
-what is kept               retention, pruning
-what the log says of it    herald, wording, log, sink, echo, systemd
-what is to come            coming, audit, explain, simulation, virtual, story
-what has been              answer
-what its user asks of it   protocol, control, desk, orders, replies, health, human_time
-words for all of them      model, errors
-what they stand on         apart, lease, own_limits, inside, way, clock, zonedata, tzif, localzone,
-                           places, lock, versions, notify, report, redact, mask, secret_forms,
-                           suggestions
-around them                daemon, leaving, watchdog, cli
+The words that all share stand beside the folders: entry (what a crontab says), run (what happens),
+protocol and status (what passes over the control socket), errors, text, redact, mask.
 
-daemon is the loop, cli its door. A retry is no path of its own: it is the next attempt.
+schedule/   when an expression is due: fields, DST, missed runs, the search
+crontab/    crontab text to entries, and everything wrong with it
+system/     clock, paths, locks, systemd, log, crontab files, the control socket
+process/    commands as processes: start, limits, output files
+journal/    the database: what happened, how long it is kept, how it is repaired
+runs/       the life of a run: overlap, slots, retry, recovery
+daemon/     the loop, the minute, the entries in force, requests, shutdown, simulation
+cli/        the command line; each command in the file of its name in cli/commands/
+
+daemon.loop is the loop, cli its door. A retry is no path of its own: it is the next attempt.
 """

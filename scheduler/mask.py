@@ -14,7 +14,7 @@ from scheduler import secret_forms as forms
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scheduler.model import Environment
+    from scheduler.entry import Environment
 
 MASK = "***"
 LONGEST = 20_000  # characters that are looked at; what follows them is all stars

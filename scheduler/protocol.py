@@ -13,9 +13,8 @@ from datetime import MINYEAR, UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from scheduler.errors import BadValue, NoAnswer
-from scheduler.schedule.fields import shortened
-from scheduler.schedule.tick import LAST_DAY
 from scheduler.suggestions import did_you_mean, nearest
+from scheduler.text import LAST_DAY, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

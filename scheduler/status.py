@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from scheduler import protocol
 from scheduler.errors import NoAnswer
-from scheduler.model import Paused
+from scheduler.run import Paused
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -22,8 +22,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from scheduler.daemon.virtual_machine import VirtualClock
-from scheduler.model import Exited, NotStarted, Signalled
 from scheduler.process.spawner import Ended, Launch
+from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from scheduler.model import Attempt, Entry, Limit
+    from scheduler.entry import Entry
     from scheduler.process.procfs import Process
     from scheduler.process.spawner import Spawner
+    from scheduler.run import Attempt, Limit
     from scheduler.system.clock import Clock
 
 _WELL = Exited(0)

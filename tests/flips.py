@@ -24,11 +24,12 @@ from fakes import Act, FakeClock, FakeSpawner
 from world import Killed as KilledNow
 from world import World, line, shown, when
 
+from scheduler.entry import Overlap
 from scheduler.journal import high_water
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair import Renewal
-from scheduler.model import Exited, Overlap
 from scheduler.protocol import Pause, Trigger
+from scheduler.run import Exited
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 
     from fakes import Launched
 
-    from scheduler.model import Attempt, Entry, NotStarted
+    from scheduler.entry import Entry
     from scheduler.process.spawner import Launch
+    from scheduler.run import Attempt, NotStarted
 
 PAGE = 4096
 BOOT = "b7a7f2f4-5a1e-4f0c-9d3b-6f2f0c7e8a11"

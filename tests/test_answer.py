@@ -11,7 +11,8 @@ from world import World, line, when
 
 from scheduler.cli.commands.why import known_of
 from scheduler.cli.why_answer import answer, misses
-from scheduler.model import Attempt, Exited, Expression, Limit, Signalled
+from scheduler.entry import Expression
+from scheduler.run import Attempt, Exited, Limit, Signalled
 from scheduler.schedule.expression import parse
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -13,7 +13,7 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.model import Entry, Expression
+from scheduler.entry import Entry, Expression
 from scheduler.schedule import expression as expressions
 from scheduler.schedule import possible_dates
 from scheduler.schedule.dst_audit import (

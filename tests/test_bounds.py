@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import FakeClock, utc
 
-from scheduler.model import Attempt, Run
 from scheduler.process import output_files
 from scheduler.process.floods import Floods
-from scheduler.process.output_files import Bounded
+from scheduler.process.output_files import Bounded, output_of
+from scheduler.run import Attempt, Run
 from scheduler.runs import output_cap as bounds_module
-from scheduler.runs.launcher import output_of
 from scheduler.runs.output_cap import Bounds
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from fakes import utc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.model import Catchup, Entry, Reason, Reboot, Settings
+from scheduler.entry import Catchup, Entry, Reboot, Settings
+from scheduler.run import Reason
 from scheduler.schedule.catchup import (
     Account,
     Gap,

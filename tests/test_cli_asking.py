@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scheduler.journal.journal import Journal
-from scheduler.model import Reason
+from scheduler.run import Reason
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:

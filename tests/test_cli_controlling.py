@@ -17,7 +17,6 @@ from standin import StandIn
 
 from scheduler.cli import app, completion
 from scheduler.journal.journal import Journal
-from scheduler.model import State
 from scheduler.protocol import (
     Kill,
     Pause,
@@ -29,6 +28,7 @@ from scheduler.protocol import (
     Status,
     Trigger,
 )
+from scheduler.run import State
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:

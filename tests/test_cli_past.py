@@ -13,7 +13,7 @@ import pytest
 from fakes import TICKS
 
 from scheduler.journal.journal import Journal
-from scheduler.model import Ending, Exited, Limit, Reason, Signalled, State
+from scheduler.run import Ending, Exited, Limit, Reason, Signalled, State
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.journal.journal import Journal
-from scheduler.model import Paused, Reason, State
+from scheduler.run import Paused, Reason, State
 from scheduler.schedule.tick import minute_of
 from scheduler.system.clock import RealClock
 

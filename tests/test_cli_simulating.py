@@ -16,7 +16,7 @@ import pytest
 from fakes import utc
 
 from scheduler.journal.journal import Journal
-from scheduler.model import Ending, Exited, State
+from scheduler.run import Ending, Exited, State
 
 if TYPE_CHECKING:
     from datetime import datetime

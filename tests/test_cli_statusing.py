@@ -24,8 +24,8 @@ from standin import STATUS, StandIn
 from scheduler.cli import options
 from scheduler.cli.commands.status import _screen
 from scheduler.journal.journal import Journal
-from scheduler.model import Ending, Exited, Reason, State
 from scheduler.protocol import Refused, Status
+from scheduler.run import Ending, Exited, Reason, State
 from scheduler.system import control
 from scheduler.system.clock import RealClock
 

@@ -19,9 +19,9 @@ import pytest
 
 from scheduler.cli.commands.logs import PATIENCE
 from scheduler.journal.journal import Journal
-from scheduler.model import Attempt, Ending, Exited, Reason, Run, State
 from scheduler.process import output_files
 from scheduler.process.procfs import PROC, Processes
+from scheduler.run import Attempt, Ending, Exited, Reason, Run, State
 from scheduler.system import clock, state_lock
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from world import UTC_ZONE
 
-from scheduler.model import Entry
+from scheduler.entry import Entry
 from scheduler.schedule import expression
 from scheduler.schedule.timetable import Timetable
 from scheduler.schedule.upcoming import NOT_BEGUN, NOT_KNOWN, coming, first_instants

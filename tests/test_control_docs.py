@@ -18,8 +18,8 @@ from world import Asked, line, when
 from scheduler import protocol, status
 from scheduler.cli.commands.run import _Introduced
 from scheduler.cli.library import Files
-from scheduler.model import Exited
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
+from scheduler.run import Exited
 from scheduler.schedule.backlog import of_missed
 from scheduler.system import control
 from scheduler.system.crontab_files import Reading
@@ -32,7 +32,13 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "control.md").read_text(encoding="utf-8")
 LINES = [line.strip() for line in PAGE.splitlines() if line.startswith("    ")]
 PAIRS = [(one, other) for one, other in pairwise(LINES) if '"meridian"' in one and '"ok"' in other]
-ASKED = {"protocol", "control", "daemon", "desk", "orders"}  # where refusals come from
+ASKED = {
+    "protocol",
+    "system/control",
+    "daemon/loop",
+    "daemon/requests",
+    "runs/manual",
+}  # where refusals come from
 
 
 def test_every_example_is_a_request_followed_by_its_reply() -> None:
@@ -168,7 +174,7 @@ def test_the_codes_that_end_a_connection_are_said_to() -> None:
     """Those of reading a line, and of taking a connection."""
     functions = {
         node.name: node
-        for node in ast.walk(module("control"))
+        for node in ast.walk(module("system/control"))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     ending = codes(module("protocol"), functions["_request"], functions["_refusal"])

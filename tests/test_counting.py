@@ -11,7 +11,7 @@ from fakes import utc
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scheduler.model import Entry, Reboot
+from scheduler.entry import Entry, Reboot
 from scheduler.schedule.counting import nth_last, number
 from scheduler.schedule.expression import parse
 from scheduler.schedule.timetable import Timetable

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scheduler.crontab import diagnostics, lexer, lint, parser
-from scheduler.model import Crontab, Entry, Expression, Overlap, Severity
+from scheduler.entry import Crontab, Entry, Expression, Overlap, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,9 @@ import pytest
 from fakes import Act
 from world import UTC_ZONE, World, line, when
 
-from scheduler.model import Exited, Limit, NotStarted, Overlap, Signalled, State
-from scheduler.schedule.tick import LAST_DAY
+from scheduler.entry import Overlap
+from scheduler.run import Exited, Limit, NotStarted, Signalled, State
+from scheduler.text import LAST_DAY
 
 FAILS = Act(outcome=Exited(1))
 EVERY_MINUTE = "* * * * *"

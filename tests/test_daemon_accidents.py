@@ -16,7 +16,7 @@ from world import Frail, Shelf, World, line, when
 
 from scheduler.daemon.log_once import Herald
 from scheduler.errors import JournalError
-from scheduler.model import Exited, NotStarted
+from scheduler.run import Exited, NotStarted
 from scheduler.runs.transaction import Ledger
 from scheduler.system.log import open_log
 

@@ -10,14 +10,14 @@ from world import Asked, Frail, line, when
 
 from scheduler.daemon import requests
 from scheduler.errors import JournalError
-from scheduler.model import Exited
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
+from scheduler.run import Exited
 from scheduler.runs.lifecycle import Runs
 
 if TYPE_CHECKING:
     from scheduler.journal.journal import RunRow
-    from scheduler.model import Run
     from scheduler.protocol import Reply, Request
+    from scheduler.run import Run
 
 FAILS = Act(outcome=Exited(1))
 NOON = "0 12 * * *"

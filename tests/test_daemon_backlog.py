@@ -11,8 +11,8 @@ from fakes import Act
 from world import Asked, Frail, Killed, World, line, shown, when
 
 from scheduler.errors import JournalError
-from scheduler.model import Exited
 from scheduler.protocol import Pause, Resume, Status
+from scheduler.run import Exited
 from scheduler.runs.backfill import Backfill
 
 if TYPE_CHECKING:

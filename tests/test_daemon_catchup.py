@@ -10,11 +10,11 @@ from fakes import Act
 from world import Frail, Killed, World, line, shown, when
 
 from scheduler.errors import JournalError
-from scheduler.model import Exited
+from scheduler.run import Exited
 from scheduler.schedule.catchup import accounts
 
 if TYPE_CHECKING:
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
     from scheduler.schedule.catchup import Account
 
 EVERY_MINUTE = "* * * * *"

@@ -10,7 +10,7 @@ from clock_changes import CASES, Case
 from fakes import Act, FakeClock
 from world import World, line, when
 
-from scheduler.model import Exited
+from scheduler.run import Exited
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

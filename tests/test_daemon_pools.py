@@ -7,7 +7,7 @@ from fakes import Act
 from world import Frail, World, line
 
 from scheduler.errors import JournalError
-from scheduler.model import Exited
+from scheduler.run import Exited
 
 MINUTE_LONG = [Act(lasts=60)]
 

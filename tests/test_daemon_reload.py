@@ -6,7 +6,7 @@ import pytest
 from fakes import Act
 from world import FILE, World, line, when
 
-from scheduler.model import Exited, Reason
+from scheduler.run import Exited, Reason
 
 FAILS = Act(outcome=Exited(1))
 EVERY_MINUTE = "* * * * *"

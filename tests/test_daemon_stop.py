@@ -15,7 +15,7 @@ from fakes import Act, FakeSpawner
 from world import World, line, when
 
 from scheduler.errors import MeridianError
-from scheduler.model import Exited, NotStarted
+from scheduler.run import Exited, NotStarted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from scheduler.cli import json_rows
 from scheduler.errors import JournalDamaged, JournalError
 from scheduler.journal import salvage, sql
 from scheduler.journal.journal import Journal
-from scheduler.model import Attempt, Ending, Exited, Limit, Paused, Reason, Run, State
+from scheduler.run import Attempt, Ending, Exited, Limit, Paused, Reason, Run, State
 from scheduler.schedule.backlog import Backlog
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 

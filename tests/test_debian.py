@@ -9,7 +9,7 @@ import debian_crontabs
 import pytest
 
 from scheduler.crontab import parser
-from scheduler.model import Crontab, Entry, Severity
+from scheduler.entry import Crontab, Entry, Severity
 from scheduler.schedule import zone_data
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.crontab import parser
-from scheduler.model import Settings
+from scheduler.entry import Settings
 from scheduler.schedule import spread as delay
 
 NAMES = st.text("abcdefghij-", min_size=1, max_size=20)

@@ -17,7 +17,7 @@ import typer.main
 
 from scheduler.cli import app
 from scheduler.crontab import parser, settings
-from scheduler.model import Settings
+from scheduler.entry import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

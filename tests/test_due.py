@@ -14,7 +14,7 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.model import Expression
+from scheduler.entry import Expression
 from scheduler.schedule.expression import parse
 from scheduler.schedule.possible_dates import comes as comes_at_all
 from scheduler.schedule.search import Instant, following, is_due, preceding

@@ -16,7 +16,7 @@ import pytest
 from test_e2e import by_rename, clear_of_the_minute, is_alive, meridian, no_job_left, running, until
 
 from scheduler.journal.journal import Journal
-from scheduler.model import State
+from scheduler.run import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from heard import heard
 
-from scheduler.model import Attempt, Run
+from scheduler.process.output_files import output_of
+from scheduler.run import Attempt, Run
 from scheduler.runs.echo import _AT_ONCE, _BEHIND, Echo
-from scheduler.runs.launcher import output_of
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from fakes import TICKS, Act, FakeClock, FakeSpawner, utc
 from world import World, line, when
 
 from scheduler.cli.run_view import took, waits
-from scheduler.model import Exited
 from scheduler.process.procfs import Processes, apart
+from scheduler.run import Exited
 from scheduler.system.clock import RealClock, since_boot
 
 if TYPE_CHECKING:

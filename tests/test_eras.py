@@ -12,7 +12,7 @@ import pytest
 from fakes import Act, utc
 from world import World, line, shown, when
 
-from scheduler.model import Exited
+from scheduler.run import Exited
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scheduler.model import Attempt, Entry, Reboot, Run
+from scheduler.entry import Entry, Reboot
 from scheduler.process import job_marks
 from scheduler.process.procfs import Process, Processes
 from scheduler.process.spawner import RealSpawner
+from scheduler.run import Attempt, Run
 from scheduler.schedule.zone_data import UTC_ZONE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from fakes import utc
 
 from scheduler.cli.simulation_view import Telling
 from scheduler.daemon.events import Event, EventKind
-from scheduler.model import Entry, Reboot
+from scheduler.entry import Entry, Reboot
 
 START = utc(2027, 3, 1, 12)
 DAY = timedelta(days=1)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.crontab import parser
-from scheduler.model import Entry, Expression
+from scheduler.entry import Entry, Expression
 
 EXAMPLES = Path(__file__).parent.parent / "crontabs"
 DAY = 86_400

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.crontab import lint_schedule
+from scheduler.entry import Every, Expression, Reboot
 from scheduler.errors import BadValue
-from scheduler.model import Every, Expression, Reboot
 from scheduler.schedule import expression, possible_dates
 from scheduler.schedule.fields import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEKDAY, Field
 from scheduler.schedule.search import following

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.crontab import parser, setting_values
+from scheduler.entry import Expression, Problem
 from scheduler.errors import BadValue
-from scheduler.model import Expression, Problem
 from scheduler.schedule import expression, nicknames
 from scheduler.schedule.field_count import mistake
 

@@ -16,7 +16,7 @@ from scheduler.errors import JournalError
 from scheduler.journal import sql
 from scheduler.journal.journal import AttemptRow, Journal, OpenRun
 from scheduler.journal.rows import whole
-from scheduler.model import (
+from scheduler.run import (
     Attempt,
     Ending,
     Exited,
@@ -33,7 +33,7 @@ from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scheduler.model import Outcome
+    from scheduler.run import Outcome
 
 NOON = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -823,8 +823,8 @@ def test_each_statement_of_the_file_is_found() -> None:
 
 
 def test_each_statement_is_used(journal: Journal) -> None:
-    parts = ("journal.py", "archive.py", "memory.py", "salvage.py", "database.py")
-    source = "".join(files("scheduler").joinpath(name).read_text() for name in parts)
+    parts = ("journal.py", "queries.py", "daemon_state.py", "salvage.py", "database.py")
+    source = "".join(files("scheduler.journal").joinpath(name).read_text() for name in parts)
     assert [name for name in journal._sql if f'"{name}"' not in source] == []
 
 

@@ -17,7 +17,7 @@ import pytest
 from scheduler.errors import JournalDamaged, JournalError
 from scheduler.journal import database, sql
 from scheduler.journal.journal import Journal
-from scheduler.model import Reason, Run, State
+from scheduler.run import Reason, Run, State
 from scheduler.system import state_files
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scheduler.crontab import parser
 from scheduler.crontab.last_good import Merged, merge
-from scheduler.model import Crontab
+from scheduler.entry import Crontab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

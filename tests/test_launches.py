@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import Act, FakeClock, FakeSpawner, utc
 
-from scheduler.model import Attempt, Entry, NotStarted, Reboot, Run
-from scheduler.runs.launcher import _AHEAD, Claimed, Launches, output_of
+from scheduler.entry import Entry, Reboot
+from scheduler.process.output_files import output_of
+from scheduler.run import Attempt, NotStarted, Run
+from scheduler.runs.launcher import _AHEAD, Claimed, Launches
 
 NOON = utc(2027, 1, 1, 12)
 STATE = Path("/state")

@@ -1,4 +1,4 @@
-"""The arrows between the modules: each imports only what lies below it.
+"""The arrows between the folders: each imports only what lies below it.
 
 Run as a program it prints the map: `python tests/test_layers.py`.
 """
@@ -20,74 +20,12 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent.parent / "scheduler"
 
-# From the bottom up; a folder stands for all modules in it. What is listed nowhere fails.
-LAYERS = {
-    "words": {"", "errors", "model"},  # "" is the package itself
-    "pure rules": {
-        *("backlog", "columns", "counting", "decoding"),
-        *("action", "answer", "audit", "canonical", "catchup", "coming", "crontab", "delay"),
-        *("due", "duration", "environment", "explain", "expression", "fields", "health"),
-        *("human_time", "item_hints", "nicknames", "percent", "program", "record", "secret_forms"),
-        *("spacing", "suggestions"),
-        *("items", "last_good", "limits", "lines", "marks", "mask", "naming", "protocol"),
-        *("dates", "doubts", "sixth", "slips", "unique_names", "zone_rule"),
-        *("redact", "remarks", "replies", "report", "retention", "retry", "scope", "settings"),
-        *("shell", "shifts", "tick", "timetable", "tzif", "values", "wording", "writing"),
-        *("zone_changes", "zonedata"),
-    },
-    "ground": {"apart", "own_limits", "inside", "way", "lease"},
-    "edges": {
-        *(
-            "archive",
-            "cgroup",
-            "inotify",
-            "clock",
-            "control",
-            "database",
-            "highwater",
-            "in_place",
-            "unjournalled",
-            "journal",
-            "limited",
-            "limiter",
-            "localzone",
-        ),
-        *("lock", "log", "memory", "notify", "outputs", "places", "proc", "process", "sink"),
-        *("leaders", "output_guard", "safe_open", "salvage", "sources", "survivors"),
-        *("sql", "systemd", "versions"),
-    },
-    "wiring": {
-        *("backfill", "backlogs"),
-        *("admission", "bounds", "daemon", "desk", "escaped", "herald", "heritage", "jobs"),
-        *(
-            "echo",
-            "floods",
-            "watchdog",
-            "launches",
-            "leaving",
-            "ledger",
-            "minutes",
-            "orders",
-            "outcomes",
-            "pauses",
-        ),
-        *("pending", "prepared", "pruning", "queues", "renewal", "roster", "runs"),
-        *("simulation", "slots", "story", "virtual", "waiting", "watch"),
-    },
-    "doors": {"__main__", "cli"},
-}
-ORDER = list(LAYERS)
-# One outside thing, in several places.
-PART_OF = {
-    **dict.fromkeys(
-        ("sql", "database", "archive", "memory", "salvage", "highwater", "in_place"), "journal"
-    ),
-    **dict.fromkeys(
-        ("proc", "limited", "limiter", "leaders", "output_guard", "survivors", "inotify"), "process"
-    ),
-    "sink": "log",
-    **dict.fromkeys(("safe_open", "versions"), "sources"),
-}
+# The folders from the bottom up. What stands beside them, in the package itself, are the words that
+# all share.
+ORDER = ["words", "schedule", "crontab", "system", "process", "journal", "runs", "daemon", "cli"]
+DOORS = {"", "__main__"}  # the package itself, and the way into its command line
+PURE = {"words", "schedule", "crontab"}
+PURE_FILES = {"runs.overlap", "runs.retry", "runs.messages", "process.resource_limits"}
 
 # What reaches outside the process, or depends on more than a rule is given. pathlib too: a rule
 # that needs to take a path apart may ask for PurePath when there is one.
@@ -99,12 +37,12 @@ OUTSIDE = {
     *("threading", "time", "urllib.request", "uuid", "warnings"),
 }
 ALLOWED = {
-    ("zone_rule", "io"): "a zone is made from bytes in memory",
-    ("limits", "signal"): "only the numbers of signals, which differ by machine",
-    ("zonedata", "importlib"): "zones are files of the system or of a package,",
-    ("zonedata", "pathlib"): "as they are to the library whose place it takes;",
-    ("zonedata", "os"): "a FIFO among them must hold up nobody",
-    ("zonedata", "io"): "and what was read is what is taken apart",
+    ("schedule.posix_zone", "io"): "a zone is made from bytes in memory",
+    ("process.resource_limits", "signal"): "only the numbers of signals, which differ by machine",
+    ("schedule.zone_data", "importlib"): "zones are files of the system or of a package,",
+    ("schedule.zone_data", "pathlib"): "as they are to the library whose place it takes;",
+    ("schedule.zone_data", "os"): "a FIFO among them must hold up nobody",
+    ("schedule.zone_data", "io"): "and what was read is what is taken apart",
 }
 OUTSIDE_CALLS = {"open", "print", "input", "breakpoint", "exec", "eval", "__import__"}
 
@@ -121,9 +59,15 @@ class Module:
         return self.name or "scheduler"
 
     @property
-    def top(self) -> str:
-        """The module, or the folder, that stands in the list of layers."""
-        return self.name.partition(".")[0]
+    def folder(self) -> str:
+        """The folder it stands in; "words" for the package itself."""
+        return folder_of(self.name)
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of a module, or of a folder's own `__init__`."""
+    top, _, rest = name.partition(".")
+    return top if rest or top in FOLDERS else "words"
 
 
 def read() -> dict[str, Module]:
@@ -137,6 +81,7 @@ def read() -> dict[str, Module]:
     return found
 
 
+FOLDERS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 MODULES = read()
 
 
@@ -162,32 +107,31 @@ def is_within(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
-def layer(top: str) -> int:
-    return next(n for n, name in enumerate(ORDER) if top in LAYERS[name])
+def layer(folder: str) -> int:
+    return ORDER.index(folder)
 
 
 def may_import(one: str, other: str) -> bool:
-    """Say whether the arrow between two tops (see Module) points down, or stays in its place."""
-    if layer(one) != layer(other):
-        return layer(one) > layer(other)
-    return ORDER[layer(one)] != "edges" or PART_OF.get(one, one) == PART_OF.get(other, other)
+    """Say whether the arrow between two folders points down, or stays in its place."""
+    return one == other or layer(one) > layer(other)
 
 
 every_module = pytest.mark.parametrize("module", MODULES.values(), ids=str)
 every_rule = pytest.mark.parametrize(
-    "module", [m for m in MODULES.values() if m.top in LAYERS["words"] | LAYERS["pure rules"]], ids=str
-)  # fmt: skip
+    "module", [m for m in MODULES.values() if m.folder in PURE or m.name in PURE_FILES], ids=str
+)
 
 
-def test_every_module_is_in_one_layer_and_every_layer_names_modules_that_exist() -> None:
-    listed = [name for names in LAYERS.values() for name in names]
-    assert sorted(listed) == sorted({module.top for module in MODULES.values()})
+def test_every_folder_has_its_place() -> None:
+    assert set(ORDER) == FOLDERS | {"words"}
 
 
 @every_module
 def test_a_module_imports_only_what_lies_below(module: Module) -> None:
-    upward = {name for name in own(module) if not may_import(module.top, name.partition(".")[0])}
-    assert upward == set(), f"{module} is of the {ORDER[layer(module.top)]}"
+    if module.name in DOORS:
+        return
+    upward = {name for name in own(module) if not may_import(module.folder, folder_of(name))}
+    assert upward == set(), f"{module} is of the {module.folder}"
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
@@ -221,11 +165,14 @@ def test_words_and_rules_reach_for_nothing_outside(module: Module) -> None:
     assert (reached, called & OUTSIDE_CALLS) == (set(), set())
 
 
-def test_the_flow_in_the_packages_own_words_names_every_module_once() -> None:
-    stages = (ast.get_docstring(MODULES[""].tree) or "").split("\n\n")[1].splitlines()
-    column = stages[0].index("sources")
-    named = [name for stage in stages for name in re.findall(r"\w+", stage[column:])]
-    assert sorted(named) == sorted({each.top for each in MODULES.values()} - {"", "__main__"})
+def test_the_packages_own_words_name_every_folder() -> None:
+    words = ast.get_docstring(MODULES[""].tree) or ""
+    assert set(re.findall(r"^(\w+)/ ", words, re.MULTILINE)) == FOLDERS
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_a_folder_says_what_it_is_for(folder: str) -> None:
+    assert ast.get_docstring(MODULES[folder].tree)
 
 
 def test_every_exception_is_in_use() -> None:
@@ -236,19 +183,19 @@ def test_every_exception_is_in_use() -> None:
 # --- the judges themselves -----------------------------------------------------------------------
 
 
-def module(text: str, name: str = "due") -> Module:
+def module(text: str, name: str = "schedule.search") -> Module:
     return Module(name, ast.parse(text), 1)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("from scheduler.model import Entry", {"model"}),
-        ("from scheduler.schedule import due, tick", {"due", "tick"}),
-        ("import scheduler.schedule.search", {"due"}),
-        ("from scheduler.cli import show", {"cli.show"}),
+        ("from scheduler.entry import Entry", {"entry"}),
+        ("from scheduler.schedule import dst, tick", {"schedule.dst", "schedule.tick"}),
+        ("import scheduler.schedule.dst", {"schedule.dst"}),
+        ("from scheduler.cli import output", {"cli.output"}),
         ("from scheduler.cli import main", {"cli"}),
-        ("if TYPE_CHECKING:\n    from scheduler.model import Entry", {"model"}),
+        ("if TYPE_CHECKING:\n    from scheduler.entry import Entry", {"entry"}),
         ("import schedulers, os", set()),
     ],
 )
@@ -259,17 +206,20 @@ def test_imports_of_the_package_are_seen_in_every_form(text: str, expected: set[
 @pytest.mark.parametrize(
     ("one", "other", "is_allowed", "why"),
     [
-        ("due", "model", True, "rules speak in words"),
-        ("timetable", "due", True, "rules build on rules"),
-        ("journal", "record", True, "edges use rules"),
-        ("daemon", "clock", True, "wiring joins edges"),
-        ("cli", "daemon", True, "doors open on everything"),
-        ("journal", "sql", True, "one edge, two places"),
-        ("model", "due", False, "words know no rule"),
-        ("due", "clock", False, "a rule is told the time"),
-        ("journal", "clock", False, "and so is an edge"),
-        ("process", "sql", False, "edges never import one another"),
-        ("runs", "cli", False, "nobody imports a door"),
+        ("schedule", "words", True, "rules speak in words"),
+        ("crontab", "schedule", True, "a line holds a schedule"),
+        ("schedule", "schedule", True, "files of a folder build on one another"),
+        ("journal", "system", True, "the journal stands on the system"),
+        ("runs", "journal", True, "what happens is remembered"),
+        ("cli", "daemon", True, "the command line opens on everything"),
+        ("words", "schedule", False, "words know no rule"),
+        ("schedule", "crontab", False, "when is no matter of how it is written"),
+        ("schedule", "system", False, "a rule is told the time"),
+        ("process", "system", True, "a process and its output stand on the system"),
+        ("system", "process", False, "and not the other way round"),
+        ("journal", "runs", False, "memory has no will"),
+        ("runs", "daemon", False, "the loop calls, and is not called"),
+        ("daemon", "cli", False, "nobody imports the command line"),
     ],
 )
 def test_arrows_point_down(one: str, other: str, is_allowed: bool, why: str) -> None:
@@ -280,19 +230,19 @@ def test_arrows_point_down(one: str, other: str, is_allowed: bool, why: str) -> 
 
 
 def drawn() -> Iterator[str]:
-    """Yield the lines of the map: each layer, its modules, their lengths, what comes in and out."""
-    for name in ORDER:
-        modules = [each for each in MODULES.values() if each.top in LAYERS[name]]
-        yield f"{name} ({sum(each.lines for each in modules)} lines)"
+    """Yield the lines of the map: each folder, its modules, their lengths, what they are for."""
+    for folder in ORDER:
+        modules = [each for each in MODULES.values() if each.folder == folder]
+        yield f"{folder} ({sum(each.lines for each in modules)} lines)"
         for each in modules:
             sentence = (ast.get_docstring(each.tree) or "").partition("\n")[0]
-            yield f"  {each!s:16}{each.lines:4}  {sentence}"
+            yield f"  {each!s:26}{each.lines:4}  {sentence}"
     yield f"all ({sum(each.lines for each in MODULES.values())} lines)"
 
 
 def test_the_map_shows_every_module() -> None:
     text = "\n".join(drawn())
-    assert all(f"  {each!s:16}" in text for each in MODULES.values())
+    assert all(f"  {each!s:26}" in text for each in MODULES.values())
 
 
 if __name__ == "__main__":

@@ -221,7 +221,8 @@ REUSED = """
     from pathlib import Path
     from zoneinfo import ZoneInfo
     from datetime import datetime, UTC
-    from scheduler.model import Attempt, Entry, Reboot, Run
+    from scheduler.run import Attempt, Run
+    from scheduler.entry import Entry, Reboot
     from scheduler.process.spawner import RealSpawner, become_subreaper
     become_subreaper()
     leaves, is_adopted, has_pidfds, folder = sys.argv[1], *map(eval, sys.argv[2:4]), sys.argv[4]

@@ -18,16 +18,17 @@ import pytest
 from fakes import utc
 from parts import program
 
-from scheduler.model import Attempt, Entry, Exited, Limit, NotStarted, Reboot, Run, Settings
-from scheduler.model import Signalled as Sig
+from scheduler.entry import Entry, Reboot, Settings
 from scheduler.process import limiter, resource_limits
 from scheduler.process.limiter import Limiter, look_for
 from scheduler.process.spawner import Ended, RealSpawner
+from scheduler.run import Attempt, Exited, Limit, NotStarted, Run
+from scheduler.run import Signalled as Sig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scheduler.model import Environment
+    from scheduler.entry import Environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as Linux limits")
 
@@ -466,7 +467,7 @@ IN_A_PROCESS = """
 import os, resource, sys
 from pathlib import Path
 from scheduler.process.limiter import Limiter
-from scheduler.model import Settings
+from scheduler.entry import Settings
 {before}
 found = Limiter().prepare(Settings(nice=int(sys.argv[1])), None, {{}})
 print(getattr(found, "why", "allowed"), os.getpriority(os.PRIO_PROCESS, 0))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.model import Exited, Limit, Settings, Signalled
+from scheduler.entry import Settings
 from scheduler.process import resource_limits
+from scheduler.run import Exited, Limit, Signalled
 
 if TYPE_CHECKING:
-    from scheduler.model import Outcome
+    from scheduler.run import Outcome
 
 MIB = 2**20
 KILL, TERM, XCPU = (Signalled(int(n)) for n in (signal.SIGKILL, signal.SIGTERM, signal.SIGXCPU))

@@ -10,8 +10,9 @@ from fakes import utc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.model import Attempt, Entry, Reboot, Run
+from scheduler.entry import Entry, Reboot
 from scheduler.process import job_marks
+from scheduler.run import Attempt, Run
 
 MARKED = {
     b"CRON_JOB": b"backup",

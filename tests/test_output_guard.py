@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from scheduler.entry import Entry, Reboot
 from scheduler.journal.journal import Journal
-from scheduler.model import Attempt, Ending, Entry, Exited, Reboot, Run, State
 from scheduler.process.output_files import there
 from scheduler.process.output_guard import Means, names_own_streams, open_output
 from scheduler.process.spawner import Ended, Launch, RealSpawner
+from scheduler.run import Attempt, Ending, Exited, Run, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.model import Attempt, Run
 from scheduler.process import output_files
-from scheduler.process.output_files import Bounded, LeftOut, Reader
-from scheduler.runs.launcher import output_of
+from scheduler.process.output_files import Bounded, LeftOut, Reader, output_of
+from scheduler.run import Attempt, Run
 from scheduler.system import state_files
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from itertools import product
 
 import pytest
 
-from scheduler.model import Overlap, Reason
+from scheduler.entry import Overlap
+from scheduler.run import Reason
 from scheduler.runs.overlap import Queue, Replace, Skip, Start, Verdict, decide
 
 ALLOW, SKIP, QUEUE, REPLACE = Overlap.ALLOW, Overlap.SKIP, Overlap.QUEUE, Overlap.REPLACE

@@ -8,7 +8,7 @@ from fakes import utc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.model import Run
+from scheduler.run import Run
 from scheduler.runs.pending import Pending, PendingRuns, PutOff, Retry
 
 NOON = utc(2027, 1, 1, 12)

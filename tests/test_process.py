@@ -26,18 +26,19 @@ from fakes import Act, FakeClock, FakeSpawner, utc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler.model import Attempt, Entry, Exited, NotStarted, Reboot, Run, Signalled
+from scheduler.entry import Entry, Reboot
 from scheduler.process import job_marks
 from scheduler.process.job_marks import scheduled
 from scheduler.process.output_guard import open_output
 from scheduler.process.spawner import Ended, Launch, RealSpawner, Spawner, default_signals
 from scheduler.process.survivors import TAG, is_held
+from scheduler.run import Attempt, Exited, NotStarted, Run, Signalled
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scheduler.model import Environment
+    from scheduler.entry import Environment
 
 START = utc(2027, 3, 28, 0, 30)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -612,7 +613,8 @@ IN_ASCII = """
     import os, sys
     from pathlib import Path
     from zoneinfo import ZoneInfo
-    from scheduler.model import Attempt, Entry, Reboot, Run
+    from scheduler.run import Attempt, Run
+    from scheduler.entry import Entry, Reboot
     from scheduler.process.spawner import RealSpawner, default_signals
     from datetime import datetime, UTC
     assert {check}
@@ -1024,7 +1026,8 @@ KILLED = """
     import os, signal, sys
     from pathlib import Path
     from zoneinfo import ZoneInfo
-    from scheduler.model import Attempt, Entry, Reboot, Run
+    from scheduler.run import Attempt, Run
+    from scheduler.entry import Entry, Reboot
     from scheduler.process.spawner import RealSpawner
     from datetime import datetime, UTC
     folder, job, *commands = sys.argv[1:]

@@ -20,9 +20,9 @@ from scheduler.journal import pruning
 from scheduler.journal.journal import Journal
 from scheduler.journal.pruning import Pruning
 from scheduler.journal.retention import Retention
-from scheduler.model import Attempt, Ending, Exited, Reason, Run, State
 from scheduler.process import output_files
-from scheduler.runs.launcher import output_of
+from scheduler.process.output_files import output_of
+from scheduler.run import Attempt, Ending, Exited, Reason, Run, State
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
 from scheduler.system import state_files
 

@@ -20,9 +20,10 @@ import reference
 from fakes import Act, FakeClock
 from world import Careful, Frail, Killed, World, line
 
+from scheduler.entry import Catchup, Overlap
 from scheduler.errors import JournalError
-from scheduler.model import Catchup, Exited, NotStarted, Overlap, Reason, Signalled
 from scheduler.protocol import Kill, Pause, Reload, Resume, Retry, Status, Trigger
+from scheduler.run import Exited, NotStarted, Reason, Signalled
 from scheduler.schedule.tick import era_of
 
 if TYPE_CHECKING:

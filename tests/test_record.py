@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.journal import decoding, rows
-from scheduler.model import Exited, Limit, Lost, NotStarted, Outcome, Signalled, State, TimedOut
+from scheduler.run import Exited, Limit, Lost, NotStarted, Outcome, Signalled, State, TimedOut
 
 OUTCOMES = st.one_of(
     st.builds(Exited, st.integers(min_value=0, max_value=255)),

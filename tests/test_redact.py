@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.redact import Screen, clean, quoted, screened
-from scheduler.schedule.fields import shortened
+from scheduler.text import shortened
 
 
 @pytest.mark.parametrize(

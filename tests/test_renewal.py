@@ -16,15 +16,16 @@ import pytest
 from fakes import Act, FakeClock, FakeSpawner
 from world import Frail, World, line
 
+from scheduler.entry import Entry, Reboot
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import sql
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair import Renewal
 from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, Runs, Taken
-from scheduler.model import Attempt, Ending, Entry, Exited, Paused, Reboot, Run, State
+from scheduler.process.output_files import output_of
 from scheduler.process.spawner import Launch
-from scheduler.runs.launcher import output_of
+from scheduler.run import Attempt, Ending, Exited, Paused, Run, State
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
 from scheduler.system import state_files
 from scheduler.system.log import open_log

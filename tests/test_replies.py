@@ -10,7 +10,7 @@ from standin import STATUS
 
 from scheduler import status
 from scheduler.errors import NoAnswer
-from scheduler.model import Paused
+from scheduler.run import Paused
 from scheduler.status import Coming, CrontabFile, Moved, Reads, RunningNow, WaitingNow, ZoneData
 
 ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)

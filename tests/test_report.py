@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from scheduler.crontab import diagnostics
-from scheduler.model import Problem, Severity
+from scheduler.entry import Problem, Severity
 
 
 def problem(

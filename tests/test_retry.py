@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.model import (
+from scheduler.entry import RetryPolicy, Settings
+from scheduler.run import (
     Decision,
     Done,
     Exited,
@@ -19,8 +20,6 @@ from scheduler.model import (
     Outcome,
     Reason,
     RetryAt,
-    RetryPolicy,
-    Settings,
     Signalled,
     TimedOut,
 )

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.crontab import setting_values, settings
+from scheduler.entry import Catchup, Overlap, Pool, RetryPolicy, Settings
 from scheduler.errors import BadValue
-from scheduler.model import Catchup, Overlap, Pool, RetryPolicy, Settings
 
 GOOD = [
     # name, text, value, reason

@@ -23,7 +23,7 @@ from scheduler.daemon.simulation import Incident, Mishap, OutOfTurn, Simulation,
 from scheduler.daemon.virtual_machine import VirtualClock
 from scheduler.errors import BadValue
 from scheduler.journal.journal import Journal
-from scheduler.model import Attempt, Ending, Exited, Outcome, Reason, State
+from scheduler.run import Attempt, Ending, Exited, Outcome, Reason, State
 from scheduler.schedule.expression import parse
 from scheduler.schedule.upcoming import NOT_BEGUN, coming
 from scheduler.system.crontab_files import Loaded

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.crontab import diagnostics, parser
-from scheduler.model import Crontab, Severity
+from scheduler.entry import Crontab, Severity
 
 
 def read(text: str | bytes, *, system: bool = False) -> Crontab:

@@ -18,8 +18,8 @@ import pytest
 
 from scheduler.cli.library import Files
 from scheduler.crontab import diagnostics
+from scheduler.entry import Severity
 from scheduler.errors import SourceRefused
-from scheduler.model import Severity
 from scheduler.system import crontab_files
 from scheduler.system.crontab_files import (
     Reading,

@@ -12,8 +12,8 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.entry import Entry, Expression
 from scheduler.errors import BadValue
-from scheduler.model import Entry, Expression
 from scheduler.schedule import timetable
 from scheduler.schedule.expression import parse
 from scheduler.schedule.search import Wall, applies, is_due, walls

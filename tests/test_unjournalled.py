@@ -17,7 +17,7 @@ from world import World, line
 
 from scheduler.errors import JournalDamaged
 from scheduler.journal.unjournalled import NAME, Unjournalled
-from scheduler.model import Attempt, Ending, Exited, Limit, NotStarted, Run, Signalled, TimedOut
+from scheduler.run import Attempt, Ending, Exited, Limit, NotStarted, Run, Signalled, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,9 @@ import pytest
 from fakes import utc
 
 from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
-from scheduler.model import Attempt, Entry, Exited, Reboot, Run, Signalled
+from scheduler.entry import Entry, Reboot
 from scheduler.process.spawner import Launch
+from scheduler.run import Attempt, Exited, Run, Signalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

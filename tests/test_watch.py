@@ -15,18 +15,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import Act, FakeClock, FakeSpawner, utc
 
-from scheduler.model import (
-    Attempt,
-    Entry,
-    Exited,
-    Reason,
-    Reboot,
-    Run,
-    Settings,
-    Signalled,
-    TimedOut,
-)
+from scheduler.entry import Entry, Reboot, Settings
 from scheduler.process.spawner import Ended, Launch
+from scheduler.run import Attempt, Exited, Reason, Run, Signalled, TimedOut
 from scheduler.runs.output_cap import Bounds
 from scheduler.runs.supervisor import _LOOK, _LOOK_BEHIND, Running, Watch
 from scheduler.system.clock import since_boot

@@ -17,8 +17,8 @@ from scheduler.errors import JournalBehind, JournalDamaged
 from scheduler.journal import high_water
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
-from scheduler.model import Attempt, Reason, Run, State
-from scheduler.runs.launcher import output_of
+from scheduler.process.output_files import output_of
+from scheduler.run import Attempt, Reason, Run, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,17 +10,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import utc
 
-from scheduler.model import (
+from scheduler.entry import Entry, Reboot
+from scheduler.run import (
     Attempt,
     Decision,
     Done,
     Ending,
-    Entry,
     Exited,
     GiveUp,
     Limit,
     Reason,
-    Reboot,
     RetryAt,
     Run,
     Signalled,

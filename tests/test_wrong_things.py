@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scheduler.journal.journal import Journal
-from scheduler.model import Ending, Exited, State
+from scheduler.run import Ending, Exited, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from test_due import UTC_ZONE, expression
 
 from scheduler.crontab import parser
+from scheduler.entry import Severity
 from scheduler.errors import BadValue
-from scheduler.model import Severity
 from scheduler.schedule import dst as shifts
 from scheduler.schedule import posix_zone
 from scheduler.schedule.search import Instant, following
@@ -28,7 +28,7 @@ from scheduler.system import local_zone
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scheduler.model import Expression
+    from scheduler.entry import Expression
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 

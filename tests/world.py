@@ -25,11 +25,11 @@ from fakes import Act, FakeClock, FakeSpawner
 from scheduler.crontab import parser
 from scheduler.daemon.entries import Roster
 from scheduler.daemon.loop import Daemon
+from scheduler.entry import Crontab, Overlap, Problem, Reboot, Severity, pool_of
 from scheduler.errors import JournalError
 from scheduler.journal.journal import Journal
 from scheduler.journal.pruning import Pruning
 from scheduler.journal.unjournalled import Unjournalled
-from scheduler.model import Crontab, NotStarted, Overlap, Problem, Reboot, Severity, pool_of
 from scheduler.runs.lifecycle import Runs
 from scheduler.system.crontab_files import Loaded
 from scheduler.system.log import open_log
@@ -39,11 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from scheduler.daemon.entries import Library
+    from scheduler.entry import Entry
     from scheduler.journal.journal import RunRow
     from scheduler.journal.retention import Retention
-    from scheduler.model import Attempt, Entry
     from scheduler.process.spawner import Launch
     from scheduler.protocol import Reply, Request
+    from scheduler.run import Attempt, NotStarted
     from scheduler.schedule.tick import Jump
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.log import Format

@@ -12,7 +12,7 @@ from scheduler.cli import options, run_view
 from scheduler.cli.commands.history import explain_absence, run_number
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
-from scheduler.model import State
+from scheduler.run import State
 
 _NAMED = 5  # candidates that are named; the rest is a number
 

@@ -15,8 +15,7 @@ from dateutil import tz
 
 from scheduler.errors import BadValue
 from scheduler.schedule import duration
-from scheduler.schedule.fields import shortened
-from scheduler.schedule.tick import LAST_DAY
+from scheduler.text import LAST_DAY, shortened
 
 if TYPE_CHECKING:
     from datetime import date, tzinfo

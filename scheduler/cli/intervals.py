@@ -9,9 +9,9 @@ from pathlib import Path
 
 from scheduler.cli import options
 from scheduler.cli.output import remark
+from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
-from scheduler.model import Entry, Every
 
 
 def known(state: Path | None, entries: Iterable[Entry]) -> dict[str, datetime] | None:

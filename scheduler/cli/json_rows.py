@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from scheduler.cli import run_view
 from scheduler.cli.output import utc
+from scheduler.entry import Expression
 from scheduler.mask import masked
-from scheduler.model import Expression
 from scheduler.schedule import expression
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from scheduler.daemon.events import Event
+    from scheduler.entry import Entry, Problem, Schedule, Settings
     from scheduler.journal.rows import AttemptRow, RunRow
-    from scheduler.model import Entry, Problem, Schedule, Settings
     from scheduler.schedule.dst_audit import Finding
     from scheduler.schedule.tick import Jump
     from scheduler.schedule.upcoming import ComingRun

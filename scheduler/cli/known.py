@@ -10,9 +10,10 @@ from pathlib import Path
 
 from scheduler.cli import intervals, options, pausing
 from scheduler.cli.output import remark
+from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
-from scheduler.model import Entry, Every, Paused
+from scheduler.run import Paused
 
 _SOON = timedelta(seconds=1)
 

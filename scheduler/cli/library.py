@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from scheduler.cli import options
 from scheduler.crontab import zone_changes
+from scheduler.entry import Problem, Severity
 from scheduler.errors import SourceRefused
-from scheduler.model import Problem, Severity
 from scheduler.protocol import Json
 from scheduler.schedule import zone_data
 from scheduler.system import crontab_files, local_zone

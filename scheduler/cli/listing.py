@@ -12,9 +12,9 @@ from scheduler.cli import json_rows, pausing, tables
 from scheduler.cli.known import known
 from scheduler.cli.output import utc
 from scheduler.cli.tables import Cell, When
+from scheduler.entry import Entry, Reboot
 from scheduler.journal.journal import RunRow
 from scheduler.mask import mask
-from scheduler.model import Entry, Reboot
 from scheduler.schedule.upcoming import first_instants
 from scheduler.system.crontab_files import Loaded
 

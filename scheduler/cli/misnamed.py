@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from scheduler.entry import Problem
 from scheduler.errors import BadValue
-from scheduler.model import Problem
 from scheduler.schedule import expression
 from scheduler.system.crontab_files import Loaded
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from scheduler.cli import tables
 from scheduler.cli.tables import Cell
 from scheduler.crontab import diagnostics
-from scheduler.model import Problem, Severity
+from scheduler.entry import Problem, Severity
 from scheduler.redact import clean
 
 MENTIONED = 5  # refusals that are told beside an answer

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from scheduler.journal.journal import Journal
-from scheduler.model import Paused
+from scheduler.run import Paused
 from scheduler.schedule.upcoming import ComingRun
 
 NOTE = "paused"  # what is said of an instant at which nothing starts

@@ -9,8 +9,8 @@ from itertools import pairwise
 from scheduler.cli import output, tables
 from scheduler.cli.tables import Cell, When
 from scheduler.journal.rows import AttemptRow, RunRow
-from scheduler.model import Exited, State
 from scheduler.process.procfs import apart
+from scheduler.run import Exited, State
 from scheduler.runs.messages import of_left_behind, of_outcome, of_seconds, of_size
 from scheduler.schedule.zone_data import named_or_utc
 

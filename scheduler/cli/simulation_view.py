@@ -15,7 +15,7 @@ from scheduler.cli import json_rows, output, tables
 from scheduler.cli.tables import fitted
 from scheduler.crontab.diagnostics import counted
 from scheduler.daemon.events import Event, EventKind
-from scheduler.model import Entry
+from scheduler.entry import Entry
 from scheduler.redact import clean
 
 _STYLES = {

@@ -19,8 +19,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from scheduler.crontab.diagnostics import wrapped
 from scheduler.redact import clean
-from scheduler.schedule.fields import shortened
 from scheduler.suggestions import did_you_mean, nearest
+from scheduler.text import shortened
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer does not export it itself
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.crontab.diagnostics import counted
-from scheduler.model import Catchup, Every, Expression, Reason, Reboot, State
+from scheduler.entry import Catchup, Every, Expression, Reboot
+from scheduler.run import Reason, State
 from scheduler.runs import messages
 from scheduler.schedule import catchup
 from scheduler.schedule.canonical import five_fields
@@ -17,8 +18,8 @@ from scheduler.schedule.tick import MINUTE, JumpKind, Verdict
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from scheduler.entry import Entry
     from scheduler.journal.rows import AttemptRow, RunRow
-    from scheduler.model import Entry
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.tick import Jump
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scheduler.crontab import lexer
 from scheduler.errors import BadValue
 from scheduler.schedule import sixth_field
-from scheduler.schedule.fields import shortened
+from scheduler.text import shortened
 
 LONGEST_SCHEDULE = 2000  # characters; a list of every minute and hour has 240
 LONGEST = 128 * 1024 - 1  # bytes of one argument or variable that Linux lets a program have

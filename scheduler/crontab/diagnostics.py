@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from scheduler.model import Severity
+from scheduler.entry import Severity
 from scheduler.redact import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scheduler.model import Problem
+    from scheduler.entry import Problem
 
 _WINDOW = 76  # characters of an offending line that are shown
 _BEFORE = 48  # of them at most so many in front of the caret, where the line is cut

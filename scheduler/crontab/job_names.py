@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from scheduler.crontab.program_name import program
 from scheduler.errors import BadValue
-from scheduler.schedule.fields import shortened
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
 
 SLUG_LENGTH = 24
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from scheduler.model import Crontab, Entry
+    from scheduler.entry import Crontab, Entry
 
     Block = tuple[Sequence[int], Sequence[int]]
 

@@ -8,18 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.crontab import lexer, percent, settings
+from scheduler.entry import Problem, Severity
 from scheduler.mask import mask
-from scheduler.model import Problem, Severity
-from scheduler.schedule.fields import shortened
 from scheduler.suggestions import did_you_mean
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from scheduler.crontab.command import Action
     from scheduler.crontab.lexer import Assigned
+    from scheduler.entry import Crontab
     from scheduler.errors import BadValue
-    from scheduler.model import Crontab
 
 # POSIX's crontab(1) sets the first itself, from the owner of the table. USER it leaves alone.
 IGNORED = frozenset({"LOGNAME"}) | settings.GIVEN

@@ -14,7 +14,8 @@ from scheduler.crontab import lexer
 from scheduler.crontab.lint import Remark
 from scheduler.errors import BadValue
 from scheduler.schedule import field_parser
-from scheduler.schedule.fields import DAY, MONTH, shortened
+from scheduler.schedule.fields import DAY, MONTH
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

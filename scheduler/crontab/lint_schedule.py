@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from scheduler.crontab.lint import Remark
-from scheduler.model import Expression
+from scheduler.entry import Expression
 from scheduler.schedule import field_parser
 from scheduler.schedule.describe import explain
 from scheduler.schedule.fields import DAY, FIELDS, WEEKDAY, Field
@@ -16,7 +16,7 @@ from scheduler.schedule.possible_dates import comes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scheduler.model import Schedule
+    from scheduler.entry import Schedule
 
 _WORD = re.compile(r"[^ \t]+")
 _ITEM = re.compile(r"[^,]+")

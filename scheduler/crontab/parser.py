@@ -13,8 +13,8 @@ from scheduler.crontab import command, job_names, lexer, lint, lint_lines, lint_
 from scheduler.crontab.scope import Refused, Scope
 from scheduler.crontab.unique_names import second_use, unique
 from scheduler.crontab.writing import write
+from scheduler.entry import Crontab, Entry, Flags, Overlap
 from scheduler.errors import BadValue
-from scheduler.model import Crontab, Entry, Flags, Overlap
 from scheduler.schedule import expression, field_count, spread
 from scheduler.schedule.posix_zone import RuleZone
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scheduler.crontab.command import Action
     from scheduler.crontab.lexer import Assigned, Job
     from scheduler.crontab.lint import Remark
-    from scheduler.model import Problem, Schedule
+    from scheduler.entry import Problem, Schedule
 
 __all__ = ["parse", "unique", "write"]
 

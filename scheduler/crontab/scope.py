@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scheduler.crontab import settings
 
 if TYPE_CHECKING:
-    from scheduler.model import Environment, Settings
+    from scheduler.entry import Environment, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from math import isfinite
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from scheduler.entry import Pool
 from scheduler.errors import BadValue
-from scheduler.model import Pool
 from scheduler.schedule import duration, zone_data
-from scheduler.schedule.fields import shortened
 from scheduler.schedule.posix_zone import RuleZone
 from scheduler.suggestions import did_you_mean, nearest
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from scheduler import suggestions
 from scheduler.crontab import job_names, setting_values
+from scheduler.entry import Catchup, Overlap, RetryPolicy, Settings
 from scheduler.errors import BadValue
-from scheduler.model import Catchup, Overlap, RetryPolicy, Settings
 from scheduler.schedule import duration
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from scheduler.errors import BadValue
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from scheduler.model import Crontab, Entry, Problem
+    from scheduler.entry import Crontab, Entry, Problem
 
 
 def unique(crontabs: Sequence[Crontab]) -> tuple[Crontab, ...]:

@@ -10,7 +10,7 @@ from scheduler.crontab import job_names, settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from scheduler.model import Entry, Flags
+    from scheduler.entry import Entry, Flags
 
 _PLAIN_NAME = re.compile(r"""[^\s=#"'][^\s=]*""")
 _BARE_VALUE = re.compile(r"""[^\s"'][^ \t]*(?<!\s)""")

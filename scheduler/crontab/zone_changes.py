@@ -10,7 +10,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from scheduler.crontab.diagnostics import counted
-from scheduler.model import Expression, Problem, Severity
+from scheduler.entry import Expression, Problem, Severity
 from scheduler.protocol import stamp
 from scheduler.schedule import dst, zone_data
 from scheduler.schedule.upcoming import first_instants
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
 
 _TOLD = 3  # entries that are told by name
 _AHEAD = timedelta(days=366)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scheduler.crontab import job_names, last_good, lint, zone_changes
 from scheduler.crontab.diagnostics import counted, lines
-from scheduler.model import Crontab, Entry, Every, Severity
+from scheduler.entry import Crontab, Entry, Every, Severity
 from scheduler.schedule import zone_data
 from scheduler.schedule.catchup import Gap, Walk, accounts
 from scheduler.schedule.tick import MINUTE

@@ -9,8 +9,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from scheduler.entry import Expression
 from scheduler.errors import JournalError
-from scheduler.model import Expression
 from scheduler.runs.messages import of_cause, of_seconds, of_times
 from scheduler.schedule.catchup import own_start
 from scheduler.schedule.search import following, walls
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
     from scheduler.system.clock import Clock
 
 _INSTANT = timedelta.resolution

@@ -5,20 +5,18 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from scheduler.model import NotStarted
 from scheduler.runs import messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
     from scheduler.schedule.timetable import Timetable
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
 _REMINDER = 600.0  # seconds after which trouble that lasts is told again
-_CALM = 90.0  # seconds without a refused start after which the next one ends the trouble
 _SHOWN = 8  # coming jobs told at the start and after a reload
 _NAMED = 5  # jobs named in the line about the next minute
 
@@ -82,28 +80,3 @@ class Herald:
     def _until(self, minute: datetime) -> str:
         wait = (minute - self._clock.now()).total_seconds()
         return f"in {messages.of_seconds(wait)}" if wait > 0 else "now"
-
-
-class Starts:
-    """Says once that the system has no room for processes, and when it has again."""
-
-    def __init__(self, clock: Clock, log: Log) -> None:
-        self._clock = clock
-        self._log = log
-        self._refused_at: float | None = None
-
-    def saw(self, result: int | NotStarted) -> None:
-        """Hear what became of a start.
-
-        It is over when one succeeds and none was refused since before the last minute's burst: of
-        a burst some may find room.
-        """
-        now = self._clock.monotonic()
-        if isinstance(result, NotStarted):
-            if result.by_system and self._refused_at is None:
-                self._log.error("starts", error=result.why, say=f"no job can start: {result.why}")
-            if result.by_system:
-                self._refused_at = now
-        elif self._refused_at is not None and now - self._refused_at >= _CALM:
-            self._log.info("recovered", say="jobs start again")
-            self._refused_at = None

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from scheduler.daemon.entries import FileRead, Roster
     from scheduler.daemon.log_once import Herald
     from scheduler.daemon.ticker import Minutes
-    from scheduler.model import Paused, Reason
     from scheduler.protocol import Json, Request
+    from scheduler.run import Paused, Reason
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.manual import Done
     from scheduler.runs.pending import Pending

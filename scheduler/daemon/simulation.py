@@ -20,9 +20,10 @@ from scheduler.daemon.entries import Roster
 from scheduler.daemon.events import Story
 from scheduler.daemon.loop import Daemon
 from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
+from scheduler.entry import Every
 from scheduler.journal.journal import Journal
 from scheduler.journal.pruning import Pruning
-from scheduler.model import Every, State
+from scheduler.run import State
 from scheduler.runs.lifecycle import Runs
 
 if TYPE_CHECKING:

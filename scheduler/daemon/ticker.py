@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from scheduler.daemon.entries import Roster
     from scheduler.daemon.log_once import Herald
+    from scheduler.entry import Entry
     from scheduler.journal.journal import Journal
-    from scheduler.model import Entry
     from scheduler.runs.lifecycle import Runs
     from scheduler.schedule.tick import Jump
     from scheduler.schedule.timetable import Timetable

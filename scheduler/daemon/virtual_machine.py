@@ -14,8 +14,8 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from scheduler.model import Exited, Signalled
 from scheduler.process.spawner import Ended, Launch
+from scheduler.run import Exited, Signalled
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from scheduler.model import Attempt, Entry, NotStarted
+    from scheduler.entry import Entry
     from scheduler.process.procfs import Process
     from scheduler.process.spawner import Spawner
+    from scheduler.run import Attempt, NotStarted
     from scheduler.system.clock import Clock
 
     Happening = Callable[[], object]

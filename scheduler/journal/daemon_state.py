@@ -12,7 +12,7 @@ from scheduler.schedule.tick import first_to_come
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.model import Paused
+    from scheduler.run import Paused
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.tick import Era, Jump
 

@@ -22,7 +22,7 @@ from scheduler.journal.columns import (
     whole_instant,
 )
 from scheduler.journal.rows import AttemptRow, OldRun, OpenRun, RunRow, outcome_from
-from scheduler.model import Limit, Paused, Reason, Run, State
+from scheduler.run import Limit, Paused, Reason, Run, State
 from scheduler.schedule.backlog import Backlog
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 

@@ -13,13 +13,13 @@ from scheduler.journal.daemon_state import Memory
 from scheduler.journal.queries import Archive
 from scheduler.journal.rows import AttemptRow, OpenRun, RunRow, outcome_from, seconds, whole
 from scheduler.journal.salvage import Salvage
-from scheduler.model import Attempt, Run
+from scheduler.run import Attempt, Run
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from scheduler.journal.high_water import HighWater
-    from scheduler.model import Ending, Reason, State
+    from scheduler.run import Ending, Reason, State
 
 __all__ = ["AttemptRow", "Journal", "OpenRun", "RunRow", "outcome_from"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scheduler.journal import decoding
 from scheduler.journal.database import Database, first
 from scheduler.journal.rows import seconds, whole
-from scheduler.model import State
+from scheduler.run import State
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -20,7 +20,7 @@ from scheduler.journal.journal import Journal
 from scheduler.journal.rows import SECOND
 from scheduler.journal.salvage import Runs, Taken
 from scheduler.process import output_files
-from scheduler.runs.launcher import output_of
+from scheduler.process.output_files import output_of
 from scheduler.schedule.tick import minute_of
 from scheduler.system import state_files
 

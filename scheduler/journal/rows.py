@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.journal.columns import EPOCH, number
-from scheduler.model import Exited, Lost, NotStarted, Outcome, Signalled, TimedOut
 from scheduler.redact import clean
+from scheduler.run import Exited, Lost, NotStarted, Outcome, Signalled, TimedOut
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.model import Limit, Reason, Run, State
+    from scheduler.run import Limit, Reason, Run, State
 
 SECOND = timedelta(seconds=1)
 NOT_STARTED = "not started: "

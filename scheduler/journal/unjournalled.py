@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from scheduler.journal.rows import outcome_from, storable
-from scheduler.model import Attempt, Ending, Limit, Run
+from scheduler.run import Attempt, Ending, Limit, Run
 from scheduler.system import state_files
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scheduler.model import Environment
+    from scheduler.entry import Environment
 
 SHELL = "/bin/sh"
 DELEGATED = "MERIDIAN_DELEGATED"  # Delegate= of a unit whose systemd keeps that to itself

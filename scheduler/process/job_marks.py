@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from scheduler.crontab import job_names
 from scheduler.errors import BadValue
-from scheduler.model import Attempt, Run
+from scheduler.run import Attempt, Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
 
 # As outputs are named by them; what is longer no journal has counted to.
 _RUN, _ATTEMPT = re.compile(rb"[1-9][0-9]{0,17}"), re.compile(rb"[1-9][0-9]{0,8}")

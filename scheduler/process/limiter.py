@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.model import NotStarted
 from scheduler.process import limited as limited_program
 from scheduler.process import resource_limits
+from scheduler.run import NotStarted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scheduler.model import Attempt, Exited, Limit, Settings, Signalled
+    from scheduler.entry import Settings
+    from scheduler.run import Attempt, Exited, Limit, Signalled
 
 _PROGRAM = Path(__file__).with_name("limited.py")
 _MOST = 4096  # bytes of a report that are read

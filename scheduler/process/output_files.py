@@ -19,6 +19,12 @@ from scheduler.process import lease
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scheduler.run import Attempt
+
+if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -241,3 +247,8 @@ def _readable(folder: Path) -> Iterator[os.DirEntry[str]]:
 def _within(folder: Path) -> Iterator[os.DirEntry[str]]:
     with suppress(FileNotFoundError, NotADirectoryError):
         yield from state_files.listed(folder)
+
+
+def output_of(attempt: Attempt) -> str:
+    """Return the path of the attempt's output file, relative to the state folder."""
+    return f"outputs/{attempt.run.job}/{attempt.run.number}.{attempt.number}.log"

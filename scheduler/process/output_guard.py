@@ -38,7 +38,7 @@ from scheduler.system.background import start_apart
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
 
 _OWN_STREAMS = re.compile(
     r"/dev/(std(out|err)|fd/[12])(?![\w/])|/proc/(self|thread-self|\$\$|\$PPID|[0-9]+)/fd/"

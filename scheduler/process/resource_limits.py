@@ -13,14 +13,14 @@ from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGXCPU
 from typing import TYPE_CHECKING
 
 from scheduler.crontab import setting_values
-from scheduler.model import Exited, Limit, Signalled
 from scheduler.process.job_environment import SHELL
+from scheduler.run import Exited, Limit, Signalled
 from scheduler.schedule import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from scheduler.model import Settings
+    from scheduler.entry import Settings
 
 # What stands in front of a job reports to the daemon on its standard error, which is a pipe. It has
 # let go of that when it becomes the job, so nothing that a job writes can be taken for a report.

@@ -14,7 +14,6 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.model import Exited, NotStarted, Signalled
 from scheduler.process import job_marks, survivors
 from scheduler.process.direct_exec import direct
 from scheduler.process.job_environment import Inheritance, raw, text
@@ -24,6 +23,7 @@ from scheduler.process.output_guard import Means, OutputGuard, open_output, pipe
 from scheduler.process.procfs import PROC, Processes
 from scheduler.process.survivors import Survivors
 from scheduler.redact import quoted
+from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from scheduler.model import Attempt, Entry, Limit
+    from scheduler.entry import Entry
     from scheduler.process.limiter import Groups, Limited
     from scheduler.process.procfs import Process
+    from scheduler.run import Attempt, Limit
 
 # What the system says when it has no room for another process, descriptor or file.
 _SCARCE = frozenset(

@@ -20,8 +20,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.model import Attempt, Run
 from scheduler.process import job_marks, lease
+from scheduler.run import Attempt, Run
 from scheduler.system import state_files
 
 if TYPE_CHECKING:

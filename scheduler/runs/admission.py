@@ -17,7 +17,8 @@ from scheduler.schedule.tick import MINUTE
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.model import Entry, Run
+    from scheduler.entry import Entry
+    from scheduler.run import Run
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.pauses import Pauses
     from scheduler.runs.pending import Pending

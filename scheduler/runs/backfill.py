@@ -11,7 +11,8 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from scheduler.model import Catchup, Overlap, Reason
+from scheduler.entry import Catchup, Overlap
+from scheduler.run import Reason
 from scheduler.runs.pending import PutOff
 from scheduler.schedule import backlog as rules
 from scheduler.schedule.catchup import (
@@ -27,7 +28,7 @@ from scheduler.schedule.catchup import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.transaction import Ledger
     from scheduler.schedule.backlog import Backlog

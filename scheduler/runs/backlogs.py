@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from scheduler.model import Entry, Reason, Reboot
+from scheduler.entry import Entry, Reboot
+from scheduler.run import Reason
 from scheduler.schedule import backlog as rules
 from scheduler.schedule import counting
 from scheduler.schedule.catchup import LeftOut

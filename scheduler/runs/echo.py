@@ -11,8 +11,7 @@ from itertools import count
 from threading import Condition
 from typing import TYPE_CHECKING
 
-from scheduler.process.output_files import LeftOut, Reader
-from scheduler.runs.launcher import output_of
+from scheduler.process.output_files import LeftOut, Reader, output_of
 from scheduler.runs.messages import of_size
 from scheduler.system import state_files
 from scheduler.system.background import start_apart
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from scheduler.model import Attempt
+    from scheduler.run import Attempt
     from scheduler.system.log import Fact, Log
 
 _SOON, _SELDOM = 0.1, 1.0  # seconds between looks while something comes, and while nothing does

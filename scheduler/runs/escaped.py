@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from scheduler.model import Attempt
     from scheduler.process.procfs import Process
     from scheduler.process.spawner import Spawner
+    from scheduler.run import Attempt
     from scheduler.runs.supervisor import Running
     from scheduler.system.clock import Clock
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_never
 
-from scheduler.model import Catchup, Entry, Overlap, Reason
+from scheduler.entry import Catchup, Entry, Overlap
+from scheduler.run import Reason
 from scheduler.runs import overlap, retry
 from scheduler.runs.launcher import Claimed, Launches
 from scheduler.runs.pending import Pending, PutOff, Retry, holds_up
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
-    from scheduler.model import Run
+    from scheduler.run import Run
     from scheduler.runs.pauses import Pauses
     from scheduler.runs.supervisor import Watch
     from scheduler.runs.transaction import Ledger

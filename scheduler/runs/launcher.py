@@ -8,15 +8,23 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from scheduler.model import NotStarted, pool_of
+from scheduler.entry import pool_of
+from scheduler.process.output_files import output_of
+from scheduler.run import NotStarted
 from scheduler.schedule.catchup import earliest
+
+if TYPE_CHECKING:
+    from scheduler.entry import Entry
+    from scheduler.system.clock import Clock
+    from scheduler.system.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from scheduler.model import Attempt, Entry
+    from scheduler.entry import Entry
     from scheduler.process.spawner import Launch, Spawner
+    from scheduler.run import Attempt
     from scheduler.system.clock import Clock
 
 _AHEAD = 200  # launches made ready before the minute: each holds a descriptor until it starts
@@ -41,11 +49,6 @@ class Started:
     start: Claimed
     at: datetime
     result: int | NotStarted
-
-
-def output_of(attempt: Attempt) -> str:
-    """Return the path of the attempt's output file, relative to the state folder."""
-    return f"outputs/{attempt.run.job}/{attempt.run.number}.{attempt.number}.log"
 
 
 class Launches:
@@ -159,3 +162,31 @@ class Launches:
     def _prepare(self, start: Claimed) -> Launch | NotStarted:
         path = self._state / output_of(start.attempt)
         return self._spawner.prepare(start.entry, start.attempt, path)
+
+
+_CALM = 90.0  # seconds without a refused start after which the next one ends the trouble
+
+
+class Starts:
+    """Says once that the system has no room for processes, and when it has again."""
+
+    def __init__(self, clock: Clock, log: Log) -> None:
+        self._clock = clock
+        self._log = log
+        self._refused_at: float | None = None
+
+    def saw(self, result: int | NotStarted) -> None:
+        """Hear what became of a start.
+
+        It is over when one succeeds and none was refused since before the last minute's burst: of
+        a burst some may find room.
+        """
+        now = self._clock.monotonic()
+        if isinstance(result, NotStarted):
+            if result.by_system and self._refused_at is None:
+                self._log.error("starts", error=result.why, say=f"no job can start: {result.why}")
+            if result.by_system:
+                self._refused_at = now
+        elif self._refused_at is not None and now - self._refused_at >= _CALM:
+            self._log.info("recovered", say="jobs start again")
+            self._refused_at = None

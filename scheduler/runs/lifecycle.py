@@ -10,14 +10,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.daemon.log_once import Starts
 from scheduler.errors import JournalError
 from scheduler.journal.unjournalled import Unjournalled
-from scheduler.model import Ending, Entry, Lost, NotStarted
+from scheduler.run import Ending, Lost, NotStarted
 from scheduler.runs.admission import Admission
 from scheduler.runs.escaped import Escaped
 from scheduler.runs.jobs import Jobs
-from scheduler.runs.launcher import Launches, Started
+from scheduler.runs.launcher import Launches, Started, Starts
 from scheduler.runs.manual import Orders
 from scheduler.runs.outcomes import Outcomes
 from scheduler.runs.output_cap import Bounds
@@ -37,11 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from scheduler.entry import Entry
     from scheduler.journal.journal import Journal, OpenRun, RunRow
-    from scheduler.model import Reason, Run
     from scheduler.process.floods import Floods
     from scheduler.process.output_files import Found
     from scheduler.process.spawner import Spawner
+    from scheduler.run import Reason, Run
     from scheduler.runs.echo import Echo
     from scheduler.runs.pending import Pending
     from scheduler.schedule.backlog import Backlog

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scheduler import suggestions
-from scheduler.model import Overlap, Paused, Reason, Run, State
+from scheduler.entry import Overlap
 from scheduler.protocol import Refused
+from scheduler.run import Paused, Reason, Run, State
 from scheduler.runs.pending import PutOff, Retry
 from scheduler.schedule.catchup import earliest
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from scheduler.entry import Entry
     from scheduler.journal.journal import Journal, RunRow
-    from scheduler.model import Entry
     from scheduler.runs.admission import Admission
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.pauses import Pauses

@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler.crontab.diagnostics import counted
-from scheduler.model import Decision, Done, GiveUp, Reason, RetryAt
+from scheduler.run import Decision, Done, GiveUp, Reason, RetryAt
 from scheduler.schedule import catchup
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Attempt, Ending, Entry, Limit, Outcome, Run
+    from scheduler.entry import Entry
+    from scheduler.run import Attempt, Ending, Limit, Outcome, Run
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import LeftOut
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.model import Decision, Done, GiveUp, Reason, RetryAt
+from scheduler.run import Decision, Done, GiveUp, Reason, RetryAt
 from scheduler.runs import retry
 from scheduler.runs.pending import Retry
 from scheduler.schedule.catchup import earliest
@@ -12,7 +12,7 @@ from scheduler.schedule.catchup import earliest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scheduler.model import Ending
+    from scheduler.run import Ending
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.supervisor import Running
     from scheduler.runs.transaction import Ledger

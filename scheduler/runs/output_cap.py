@@ -9,14 +9,14 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from scheduler.process import output_files
-from scheduler.runs.launcher import output_of
+from scheduler.process.output_files import output_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scheduler.model import Attempt
     from scheduler.process.floods import Floods
     from scheduler.process.output_files import Found
+    from scheduler.run import Attempt
     from scheduler.system.clock import Clock
 
 _FIRST = 1.0  # seconds between a start and the first look at its output, and the shortest wait

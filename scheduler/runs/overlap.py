@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scheduler.model import Overlap, Reason
+from scheduler.entry import Overlap
+from scheduler.run import Reason
 
 
 @dataclass(frozen=True, slots=True)

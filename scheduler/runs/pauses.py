@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from scheduler.journal.journal import Journal
-    from scheduler.model import Paused
+    from scheduler.run import Paused
     from scheduler.runs.transaction import Ledger
 
 

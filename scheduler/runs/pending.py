@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from scheduler.model import Run
+    from scheduler.run import Run
 
 
 @dataclass(frozen=True, slots=True)

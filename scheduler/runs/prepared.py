@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.launcher import Launches
     from scheduler.runs.transaction import Ledger

@@ -9,7 +9,7 @@ from scheduler.runs.pending import holds_up, takes_place
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from scheduler.model import Run
+    from scheduler.run import Run
     from scheduler.runs.pending import Pending
 
 

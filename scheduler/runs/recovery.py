@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from scheduler.entry import Entry, Reboot
 from scheduler.errors import MeridianError
-from scheduler.model import Attempt, Ending, Entry, GiveUp, Lost, Reason, Reboot, State
+from scheduler.run import Attempt, Ending, GiveUp, Lost, Reason, State
 from scheduler.runs.pending import PutOff, Retry
 from scheduler.runs.supervisor import Running, still
 from scheduler.schedule.catchup import is_too_late, lateness, own_start
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.journal.journal import AttemptRow, OpenRun
-    from scheduler.model import Run
     from scheduler.process.spawner import Spawner
+    from scheduler.run import Run
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.outcomes import Outcomes
     from scheduler.runs.supervisor import Watch

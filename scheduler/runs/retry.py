@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from scheduler.model import (
+from scheduler.run import (
     Decision,
     Done,
     Exited,
@@ -15,11 +15,12 @@ from scheduler.model import (
     Outcome,
     Reason,
     RetryAt,
-    RetryPolicy,
-    Settings,
     Signalled,
     TimedOut,
 )
+
+if TYPE_CHECKING:
+    from scheduler.entry import RetryPolicy, Settings
 
 PUNCTUAL = timedelta(seconds=5)  # a start that is late by less is in time: the loop had work to do
 

@@ -8,13 +8,14 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.model import Entry, Reason, pool_of
+from scheduler.entry import Entry, pool_of
+from scheduler.run import Reason
 from scheduler.runs.pending import takes_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from scheduler.model import Run
+    from scheduler.run import Run
     from scheduler.runs.pending import Pending
     from scheduler.runs.transaction import Dropped, Ledger
 

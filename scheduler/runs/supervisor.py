@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler.model import Reason, TimedOut, pool_of
+from scheduler.entry import pool_of
+from scheduler.run import Reason, TimedOut
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from scheduler.model import Attempt, Entry, Outcome
+    from scheduler.entry import Entry
     from scheduler.process.spawner import Spawner
+    from scheduler.run import Attempt, Outcome
     from scheduler.runs.echo import Echo
     from scheduler.runs.output_cap import Bounds
     from scheduler.system.clock import Clock

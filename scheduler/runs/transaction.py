@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from scheduler.model import Attempt, Done, GiveUp, Reason, RetryAt, State
+from scheduler.process.output_files import output_of
+from scheduler.run import Attempt, Done, GiveUp, Reason, RetryAt, State
 from scheduler.runs import messages
-from scheduler.runs.launcher import output_of
 from scheduler.runs.pending import PutOff
 from scheduler.schedule.catchup import LeftOut
 from scheduler.schedule.tick import comes_again, era_of
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
+    from scheduler.entry import Entry
     from scheduler.journal.journal import Journal
-    from scheduler.model import Decision, Ending, Entry, Run
+    from scheduler.run import Decision, Ending, Run
     from scheduler.runs.pending import Pending
     from scheduler.runs.supervisor import Running
     from scheduler.schedule.backlog import Backlog

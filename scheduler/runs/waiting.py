@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from scheduler.model import Reason, State
+from scheduler.run import Reason, State
 from scheduler.runs.backlogs import Backlogs
 from scheduler.runs.pending import Pending, PendingRuns, PutOff
 from scheduler.runs.queues import Queues
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime, timedelta
 
-    from scheduler.model import Entry, Run
+    from scheduler.entry import Entry
+    from scheduler.run import Run
     from scheduler.runs.slots import Slots
     from scheduler.runs.transaction import Dropped, Ledger
 

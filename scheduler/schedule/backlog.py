@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
 
 
 @dataclass(frozen=True, slots=True)

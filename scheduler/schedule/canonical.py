@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scheduler.schedule.fields import DAY, HOUR, MINUTE, MONTH, WEEKDAY, Field, runs
 
 if TYPE_CHECKING:
-    from scheduler.model import Expression
+    from scheduler.entry import Expression
 
 
 def five_fields(expression: Expression) -> str:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.model import Catchup, Expression, Reason, Reboot
+from scheduler.entry import Catchup, Expression, Reboot
+from scheduler.run import Reason
 from scheduler.schedule import backlog, counting
 from scheduler.schedule.tick import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from scheduler.model import Entry, Run
+    from scheduler.entry import Entry
+    from scheduler.run import Run
     from scheduler.schedule.backlog import Backlog
 
 _SPACING = 1.0  # seconds between the starts of runs that are made up for

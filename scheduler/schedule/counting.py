@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scheduler.model import Every, Expression
+from scheduler.entry import Every, Expression
 from scheduler.schedule import dst
 from scheduler.schedule.search import LONGEST_SHIFT, is_due, matches_day
 from scheduler.schedule.tick import MINUTE
@@ -19,7 +19,7 @@ from scheduler.schedule.tick import MINUTE
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
 
 _DAY = timedelta(days=1)
 _MONTH = timedelta(days=30)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from scheduler.model import Every, Expression, Reboot
+from scheduler.entry import Every, Expression, Reboot
 from scheduler.schedule.fields import runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from scheduler.model import Schedule
+    from scheduler.entry import Schedule
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from scheduler.model import Expression
+from scheduler.entry import Expression
 from scheduler.schedule import dst
 from scheduler.schedule.dst import DAY
 from scheduler.schedule.search import HOUR, LONGEST_SHIFT, Wall, applies, walls
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # the zone database is sure from 1970 on; far ahead is a guess
 SPELT_TIMES = 3  # more times than this are told as the first two and the last

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 from scheduler.errors import BadValue
-from scheduler.schedule.fields import shortened
+from scheduler.text import shortened
 
 LONGEST_DAYS = 3650  # ten years: what lies beyond is a slip of the keyboard, not a plan
 

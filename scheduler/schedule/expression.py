@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from scheduler.entry import Every, Expression, Reboot, Schedule
 from scheduler.errors import BadValue
-from scheduler.model import Every, Expression, Reboot, Schedule
 from scheduler.schedule import canonical, duration, field_parser, nicknames, sixth_field
-from scheduler.schedule.fields import (
-    FIELDS,
-    Values,
-    settle,
-    shortened,
-)
+from scheduler.schedule.fields import FIELDS, Values, settle
 from scheduler.schedule.possible_dates import comes, longest
+from scheduler.text import shortened
 
 _WORDS = re.compile(r"[^ \t]+")
 _DRAWS = 50  # of picks that fall on no date at all: then there are no others

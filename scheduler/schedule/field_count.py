@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from scheduler.errors import BadValue
-from scheduler.schedule.fields import shortened
 from scheduler.schedule.sixth_field import are_fields
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

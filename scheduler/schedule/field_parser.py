@@ -19,8 +19,8 @@ from scheduler.schedule.fields import (
     Values,
     folded,
     share,
-    shortened,
 )
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,6 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from scheduler.redact import quoted
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -90,11 +88,6 @@ def settle(values: Values, key: Sequence[str], *, longest: Sequence[int] = ()) -
 def share(values: frozenset[int]) -> frozenset[int]:
     """Return one object for all equal sets, so that a large crontab stays small."""
     return values
-
-
-def shortened(text: str) -> str:
-    """Return `text` in quotes, cut where it is too long to be read in a message."""
-    return quoted(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def runs(values: Iterable[int]) -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Expression
+    from scheduler.entry import Expression
 
 HOUR = timedelta(hours=1)
 LONGEST_SHIFT = timedelta(hours=3)  # cron's: a gap of it is a new time, an overlap is one no more

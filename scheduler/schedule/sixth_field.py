@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.errors import BadValue
 from scheduler.schedule import field_parser
-from scheduler.schedule.fields import FIELDS, MONTH, WEEKDAY, shortened
+from scheduler.schedule.fields import FIELDS, MONTH, WEEKDAY
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

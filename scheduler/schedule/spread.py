@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scheduler.model import Settings
+    from scheduler.entry import Settings
 
 
 def of(job: str, settings: Settings, salt: str) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from scheduler.text import LAST_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 MINUTE = timedelta(minutes=1)
 REPLAYED = 5  # up to so many missed minutes are run as if in time, before the present one
 WAITED_OUT = timedelta(hours=3)  # a clock set back further was wrong before
-LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)  # of the calendar; east of UTC some of it is missing
 _DAY = timedelta(days=1)
 NOTICED = 1.0  # seconds from which a clock was set and not only steered
 

@@ -13,15 +13,16 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from scheduler.model import Entry, Every, Expression, Reboot
+from scheduler.entry import Entry, Every, Expression, Reboot
 from scheduler.schedule.search import Wall, applies, following, preceding, walls
-from scheduler.schedule.tick import LAST_DAY, MINUTE, day_after
+from scheduler.schedule.tick import MINUTE, day_after
+from scheduler.text import LAST_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Schedule
+    from scheduler.entry import Schedule
 
 _MINUTES_A_DAY = 24 * 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # from which minutes and days are numbered

@@ -8,15 +8,16 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from scheduler.model import Every, Expression, Reboot
+from scheduler.entry import Every, Expression, Reboot
 from scheduler.schedule.search import following
-from scheduler.schedule.tick import LAST_DAY, minute_of
+from scheduler.schedule.tick import minute_of
 from scheduler.schedule.timetable import interval_after
+from scheduler.text import LAST_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
 
     # From where `@every` jobs count, those left out that have not begun; None if nobody can tell.
     Anchors = Mapping[str, datetime] | None

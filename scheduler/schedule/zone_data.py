@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from scheduler.errors import BadValue
 from scheduler.schedule import posix_zone, tzif
-from scheduler.schedule.fields import shortened
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from scheduler.crontab import parser
 from scheduler.crontab.lexer import hidden, split
 from scheduler.crontab.lint import Remark, in_order, problem, told_once
+from scheduler.entry import Crontab, Expression, Problem, Severity
 from scheduler.errors import NotRoots, SourceRefused
-from scheduler.model import Crontab, Expression, Problem, Severity
 from scheduler.schedule import zone_data
 from scheduler.system import safe_open, trusted_path
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from scheduler.model import Entry
+    from scheduler.entry import Entry
 
 _SYSTEM_FILES = ("/etc/crontab", "/etc/cron.d/")
 MOST_BYTES = 16 * 1024 * 1024

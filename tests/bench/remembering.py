@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.journal.journal import Journal
-from scheduler.model import Attempt, Ending, Exited, Run, State
-from scheduler.runs.launcher import output_of
+from scheduler.process.output_files import output_of
+from scheduler.run import Attempt, Ending, Exited, Run, State
 
 from .daemons import BenchError
 

@@ -21,8 +21,8 @@ import typer
 
 from scheduler.cli import in_force, intervals, options, output
 from scheduler.crontab import diagnostics
+from scheduler.entry import Crontab, Severity
 from scheduler.errors import MeridianError, SourceRefused
-from scheduler.model import Crontab, Severity
 from scheduler.schedule.upcoming import coming
 from scheduler.system import crontab_files, crontab_versions, trusted_path
 from scheduler.system.clock import RealClock

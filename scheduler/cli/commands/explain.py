@@ -15,14 +15,14 @@ import typer
 from scheduler.cli import json_rows, options, output
 from scheduler.cli.tables import When
 from scheduler.crontab import parser
+from scheduler.entry import Entry, Problem, Severity
 from scheduler.errors import BadValue
 from scheduler.mask import mask
-from scheduler.model import Entry, Problem, Severity
 from scheduler.schedule import expression
 from scheduler.schedule.describe import explain as in_words
-from scheduler.schedule.fields import shortened
 from scheduler.schedule.upcoming import ComingRun, coming
 from scheduler.system.clock import RealClock
+from scheduler.text import shortened
 
 app = typer.Typer()
 

@@ -18,9 +18,9 @@ from scheduler.cli.tables import When
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
 from scheduler.runs.messages import of_seconds
-from scheduler.schedule.fields import shortened
 from scheduler.schedule.tick import Jump
 from scheduler.system.clock import RealClock
+from scheduler.text import shortened
 
 app = typer.Typer()
 

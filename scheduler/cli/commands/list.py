@@ -15,7 +15,7 @@ from scheduler.cli import in_force, json_rows, listing, options, output, pausing
 from scheduler.cli.known import known
 from scheduler.cli.tables import Cell, When
 from scheduler.crontab import diagnostics, zone_changes
-from scheduler.model import Entry, Reboot
+from scheduler.entry import Entry, Reboot
 from scheduler.schedule.upcoming import ComingRun, coming
 from scheduler.system import crontab_files
 from scheduler.system.clock import RealClock

@@ -20,12 +20,12 @@ from scheduler.cli import in_force, intervals, options, output
 from scheduler.cli.human_time import Typed
 from scheduler.cli.simulation_view import Tally, Telling
 from scheduler.daemon.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
+from scheduler.entry import Entry
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
-from scheduler.model import Entry
-from scheduler.schedule.fields import shortened
 from scheduler.schedule.tick import MINUTE, minute_of
 from scheduler.system.clock import RealClock
+from scheduler.text import shortened
 
 app = typer.Typer()
 

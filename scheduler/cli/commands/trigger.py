@@ -30,8 +30,8 @@ from scheduler.protocol import (
     Retry,
     Trigger,
 )
-from scheduler.schedule.fields import shortened
 from scheduler.system.clock import RealClock
+from scheduler.text import shortened
 
 app = typer.Typer()
 

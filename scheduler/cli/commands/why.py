@@ -20,10 +20,10 @@ from scheduler.cli.commands.history import (
     run_number,
 )
 from scheduler.cli.why_answer import Known, answer, of_repeated, of_skipped
+from scheduler.entry import Entry
 from scheduler.errors import SourceRefused
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import RunRow
-from scheduler.model import Entry
 from scheduler.schedule import dst
 from scheduler.schedule.search import walls
 from scheduler.schedule.tick import MINUTE, minute_of
