@@ -138,7 +138,7 @@ class Flags:
     single: bool = False
 
     @property
-    def hushes(self) -> bool:
+    def is_quiet(self) -> bool:
         """Whether the log says nothing of what goes well: crontab(5) of OpenBSD and of cronie."""
         return self.no_log or self.quiet
 

@@ -45,7 +45,7 @@ def crontabs(folder: Path) -> Iterator[tuple[str, str, bytes]]:
         package = archive.name.partition("_")[0]
         root = folder / package
         subprocess.run(["dpkg-deb", "-x", archive, root], check=True)
-        # cron itself passes over names with a dot, such as .placeholder.
+        # cron itself ignores names with a dot, such as .placeholder.
         found = [*(root / "etc/cron.d").glob("[!.]*"), root / "etc/crontab"]
         for path in sorted(path for path in found if path.is_file()):
             yield package, f"/{path.relative_to(root)}", path.read_bytes()

@@ -45,7 +45,7 @@ def clocks() -> tuple[Clock, ...]:
     found: dict[tuple[Turn, ...], ZoneInfo] = {}
     for name in sorted(available_timezones()):
         zone = ZoneInfo(name)
-        found.setdefault(tuple(_turns(zone, looks)), zone)
+        found.setdefault(tuple(_tickets(zone, looks)), zone)
     return tuple(Clock(zone, turns) for turns, zone in found.items() if turns)
 
 
@@ -55,7 +55,7 @@ def turns() -> dict[Turn, ZoneInfo]:
     return {turn: clock.zone for clock in clocks() for turn in clock.turns}
 
 
-def _turns(zone: ZoneInfo, looks: list[datetime]) -> Iterator[Turn]:
+def _tickets(zone: ZoneInfo, looks: list[datetime]) -> Iterator[Turn]:
     offsets = [look.astimezone(zone).utcoffset() for look in looks]
     for n, (before, after) in enumerate(pairwise(offsets)):
         if before != after and before is not None and after is not None:

@@ -76,7 +76,7 @@ class Act:
 
     `outcome` NotStarted is told by `start`, or by `prepare` if `is_early`. `on_term` is its ending
     `term_takes` seconds after SIGTERM, None if it ignores that. `leaves` a grandchild in its group
-    when it ends, which heeds SIGTERM unless `is_stubborn`, and SIGKILL.
+    when it ends, which ends on SIGTERM unless `is_stubborn`, and SIGKILL.
     """
 
     lasts: float = 0.0
@@ -279,7 +279,7 @@ class FakeSpawner:
     def end(self, _process: Process, _number: int) -> None:
         raise AssertionError("nobody got away")
 
-    def bequeath(self) -> None:
+    def leave_running(self) -> None:
         self._bequeathed = {pid for pid, group in self._groups.items() if group.leader == "child"}
 
     # --- the script ------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from world import World, line, shown, when
 from scheduler.entry import Overlap
 from scheduler.journal import high_water
 from scheduler.journal.journal import Journal
-from scheduler.journal.repair import Renewal
+from scheduler.journal.repair import Repair
 from scheduler.protocol import Pause, Trigger
 from scheduler.run import Exited
 from scheduler.system.log import open_log
@@ -95,7 +95,7 @@ class Site(World):
     def lives(self) -> None:
         """Let daemons live until the last is killed, as `meridian run` does."""
         log = open_log("json", self.log)
-        renewal = Renewal(
+        repair = Repair(
             self.state / "journal.db",
             clock=self.clock,
             spawner=self.spawner,
@@ -103,7 +103,7 @@ class Site(World):
             log=log,
         )
         try:
-            renewal.keep(self._live)
+            repair.keep(self._live)
         except KilledNow:
             self.spawner.crash()
 

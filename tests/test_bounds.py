@@ -19,7 +19,7 @@ from scheduler.process.floods import Floods
 from scheduler.process.output_files import Bounded, output_of
 from scheduler.run import Attempt, Run
 from scheduler.runs import output_cap as bounds_module
-from scheduler.runs.output_cap import Bounds
+from scheduler.runs.output_cap import OutputCap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,26 +38,26 @@ class Scene:
     looked: list[float] = field(default_factory=list)  # seconds since noon
 
     def __post_init__(self) -> None:
-        self.bounds = Bounds(self.clock, self.state, 64 * K)
+        self.output_cap = OutputCap(self.clock, self.state, 64 * K)
 
     def begin(self, run: int = 1) -> Path:
         """Let an attempt begin, with an empty file."""
         path = self.state / output_of(attempt(run))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        self.bounds.add(attempt(run))
+        self.output_cap.add(attempt(run))
         return path
 
     def pass_(self, seconds: float) -> None:
         """Let time pass, looking as the loop does."""
         until = self.clock.now() + timedelta(seconds=seconds)
         while self.clock.now() < until:
-            wait = self.bounds.next_look()
+            wait = self.output_cap.next_look()
             wake = until if wait is None else self.clock.now() + timedelta(seconds=wait)
             asyncio.run(self.clock.wait(min(wake, until), asyncio.Event()))
-            if self.bounds.next_look() == 0:
+            if self.output_cap.next_look() == 0:
                 self.looked.append((self.clock.now() - NOON).total_seconds())
-            self.bounds.look()
+            self.output_cap.look()
 
 
 def attempt(run: int) -> Attempt:
@@ -79,15 +79,15 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def test_where_nothing_runs_nobody_looks(scene: Scene) -> None:
-    assert scene.bounds.next_look() is None
-    scene.bounds.look()
+    assert scene.output_cap.next_look() is None
+    scene.output_cap.look()
 
 
 def test_without_a_bound_nobody_looks(tmp_path: Path) -> None:
-    bounds = Bounds(FakeClock(utc(2027, 3, 1, 12)), tmp_path, None)
-    bounds.add(attempt(1))
-    bounds.end(attempt(1))
-    assert bounds.next_look() is None
+    output_cap = OutputCap(FakeClock(utc(2027, 3, 1, 12)), tmp_path, None)
+    output_cap.add(attempt(1))
+    output_cap.end(attempt(1))
+    assert output_cap.next_look() is None
 
 
 def test_who_does_not_write_is_looked_at_ever_more_seldom(scene: Scene) -> None:
@@ -130,40 +130,40 @@ def test_the_end_is_looked_at_once_and_at_once(scene: Scene) -> None:
     path = scene.begin()
     scene.pass_(10)
     grow(path, 1000 * K)
-    scene.bounds.end(attempt(1))
-    assert scene.bounds.next_look() == 0
-    scene.bounds.look()
+    scene.output_cap.end(attempt(1))
+    assert scene.output_cap.next_look() == 0
+    scene.output_cap.look()
     assert room(path) <= 64 * K + 2 * path.stat().st_blksize or sys.platform != "linux"
-    assert scene.bounds.next_look() is None
+    assert scene.output_cap.next_look() is None
 
 
 @linux
 def test_the_end_of_one_that_is_bounded_elsewhere_waits_until_that_is_over(scene: Scene) -> None:
     floods = Floods(64 * K, print, print)
     floods.close()  # so that it does only what is said here
-    scene.bounds = Bounds(scene.clock, scene.state, 64 * K, floods)
+    scene.output_cap = OutputCap(scene.clock, scene.state, 64 * K, floods)
     path = scene.begin()
     grow(path, 1000 * K)
     floods.under_way.add(path)
-    scene.bounds.end(attempt(1))
+    scene.output_cap.end(attempt(1))
     scene.pass_(10)
     assert room(path) >= 1000 * K
     floods.under_way.remove(path)
     scene.pass_(60)
     assert room(path) <= 64 * K + 2 * path.stat().st_blksize
-    assert scene.bounds.next_look() is None
+    assert scene.output_cap.next_look() is None
 
 
 @linux
 def test_what_a_job_left_behind_is_looked_at_for_as_long_as_it_can_write(scene: Scene) -> None:
     path = scene.begin()
     with path.open("ab") as log, subprocess.Popen(["sleep", "60"], stdout=log) as child:
-        scene.bounds.end(attempt(1))
+        scene.output_cap.end(attempt(1))
         scene.pass_(200)
         assert scene.looked[-2:] == [122, 182]
         child.kill()
     scene.pass_(60)
-    assert scene.bounds.next_look() is None
+    assert scene.output_cap.next_look() is None
 
 
 @linux
@@ -172,21 +172,21 @@ def test_what_takes_long_is_done_in_steps(scene: Scene, monkeypatch: pytest.Monk
     monkeypatch.setattr(bounds_module, "_SLICE", 0)
     path = scene.begin()
     grow(path, 512 * K)
-    scene.bounds.end(attempt(1))
+    scene.output_cap.end(attempt(1))
     rooms = []
-    while scene.bounds.next_look() == 0:
-        scene.bounds.look()
+    while scene.output_cap.next_look() == 0:
+        scene.output_cap.look()
         rooms.append(room(path) // K)
     assert rooms == [448, 384, 320, 256, 192, 128, 64]
-    assert scene.bounds.next_look() is None
+    assert scene.output_cap.next_look() is None
 
 
 def test_a_file_that_is_gone_is_forgotten(scene: Scene) -> None:
     scene.begin().unlink()
     scene.pass_(2)
-    assert scene.bounds.next_look() is None
-    scene.bounds.end(attempt(1))
-    assert scene.bounds.next_look() is None
+    assert scene.output_cap.next_look() is None
+    scene.output_cap.end(attempt(1))
+    assert scene.output_cap.next_look() is None
 
 
 def test_what_the_disk_refuses_is_tried_again_and_let_go_of_at_the_end(
@@ -199,9 +199,9 @@ def test_what_the_disk_refuses_is_tried_again_and_let_go_of_at_the_end(
     scene.begin()
     scene.pass_(4)
     assert scene.looked == [1, 3]
-    scene.bounds.end(attempt(1))
-    scene.bounds.look()
-    assert scene.bounds.next_look() is None
+    scene.output_cap.end(attempt(1))
+    scene.output_cap.look()
+    assert scene.output_cap.next_look() is None
 
 
 @pytest.mark.parametrize(
@@ -216,11 +216,11 @@ def test_no_call_that_the_system_refuses_ends_a_look_at_other_files(
 
     for run in (1, 2):
         grow(scene.begin(run), 1000 * K)
-        scene.bounds.end(attempt(run))
+        scene.output_cap.end(attempt(run))
     with monkeypatch.context() as accident:
         accident.setattr(call, refused)
-        scene.bounds.look()
-    assert scene.bounds.next_look() is None
+        scene.output_cap.look()
+    assert scene.output_cap.next_look() is None
     assert len(list(output_files.there(scene.state / "outputs"))) == 2
 
 
@@ -239,7 +239,7 @@ def test_many_looks_share_a_wake_and_give_way_after_a_slice(
 
     monkeypatch.setattr(output_files, "bound", slow)
     for run in range(1, 11):
-        scene.bounds.end(attempt(run))
-    scene.bounds.look()
-    assert len(scene.bounds._watched) == 9
-    assert scene.bounds.next_look() == 0
+        scene.output_cap.end(attempt(run))
+    scene.output_cap.look()
+    assert len(scene.output_cap._watched) == 9
+    assert scene.output_cap.next_look() == 0

@@ -20,9 +20,9 @@ from scheduler.schedule.catchup import (
     Walk,
     account,
     is_too_late,
-    opening,
     own_start,
     starts,
+    window_opens,
 )
 from scheduler.schedule.expression import parse
 from scheduler.schedule.timetable import Timetable
@@ -220,7 +220,7 @@ def test_when_a_missed_run_may_be_made_up_for(
 ) -> None:
     asked = entry("0 0 * * *", zone=BERLIN, start_hours=hours)
     moment = datetime.fromisoformat(at).replace(tzinfo=BERLIN)
-    found = opening(asked, moment.astimezone(UTC_ZONE))
+    found = window_opens(asked, moment.astimezone(UTC_ZONE))
     assert f"{found.astimezone(BERLIN):%Y-%m-%dT%H:%M}" == expected, why
     assert found.astimezone(BERLIN).fold == 0
 

@@ -159,7 +159,7 @@ def test_each_mishap_may_come_more_than_once(person: Person) -> None:
     [
         ("2027-03-01 01:15", "2027-03-01T00:15:00Z", "a daemon that starts on a minute runs it"),
         ("2027-03-01 01:15:01", "2027-03-01T01:15:00Z", "one that starts in it, here, does not"),
-        ("2027-03-01 01:15+00:00", "2027-03-01T01:15:00Z", "an offset is heeded"),
+        ("2027-03-01 01:15+00:00", "2027-03-01T01:15:00Z", "an offset counts"),
     ],
 )
 def test_where_it_begins(person: Person, since: str, expected: str, why: str) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.cli.commands.logs import PATIENCE
+from scheduler.cli.commands.logs import SILENCE_TIMEOUT
 from scheduler.journal.journal import Journal
 from scheduler.process import output_files
 from scheduler.process.procfs import PROC, Processes
@@ -312,7 +312,7 @@ def test_but_not_for_ever(scene: Scene) -> None:
     scene.begin(pid=a_dead_pid(), start=1)
     result = scene.types("report", "-f")
     assert result.exit_code == 1
-    assert PATIENCE <= sum(scene.waits) <= PATIENCE + 2
+    assert SILENCE_TIMEOUT <= sum(scene.waits) <= SILENCE_TIMEOUT + 2
 
 
 def test_another_process_of_that_number_is_not_the_jobs(scene: Scene) -> None:

@@ -42,7 +42,7 @@ NOBODY = 65534
 STATUS = protocol.write(Status())
 
 
-class Desk:
+class Requests:
     """A daemon that says what it was asked."""
 
     def __init__(
@@ -62,9 +62,9 @@ class Desk:
         return {"did": type(request).__name__}
 
     @asynccontextmanager
-    async def open(self, path: Path, *, patience: float = 60) -> AsyncIterator[None]:
+    async def open(self, path: Path, *, within: float = 60) -> AsyncIterator[None]:
         listener = control.listen(path)
-        async with control.serve(listener, self.ask, self.warn, patience=patience):
+        async with control.serve(listener, self.ask, self.warn, within=within):
             yield
 
 
@@ -124,10 +124,10 @@ def code(reply: dict[str, Any]) -> str:
 
 def test_a_request_is_answered(path: Path) -> None:
     async def scene() -> None:
-        desk = Desk()
-        async with desk.open(path):
+        server = Requests()
+        async with server.open(path):
             assert await called(path, Trigger("backup")) == {"did": "Trigger"}
-        assert desk.asked == [Trigger("backup")]
+        assert server.asked == [Trigger("backup")]
 
     play(scene())
 
@@ -139,7 +139,7 @@ def test_several_on_one_connection_are_answered_in_order(path: Path) -> None:
         return {"did": type(request).__name__}
 
     async def scene() -> None:
-        async with Desk(slowly).open(path):
+        async with Requests(slowly).open(path):
             lines = [protocol.write(each) for each in (Kill(1), Retry(2), Reload())]
             replies = await said(path, b"".join(lines), end=True)
         assert [reply["did"] for reply in replies] == ["Kill", "Retry", "Reload"]
@@ -156,7 +156,7 @@ def test_one_client_waits_while_another_is_answered(path: Path) -> None:
                 await is_over.wait()
             return {"did": type(request).__name__}
 
-        async with Desk(wait).open(path):
+        async with Requests(wait).open(path):
             first = asyncio.create_task(called(path, Kill(1)))
             assert await called(path) == {"did": "Status"}
             is_over.set()
@@ -170,7 +170,7 @@ def test_a_refusal_is_passed_on(path: Path) -> None:
         return Refused("unknown-job", "There is no job 'x'; did you mean y?")
 
     async def scene() -> None:
-        async with Desk(refuse).open(path):
+        async with Requests(refuse).open(path):
             assert await called(path, Trigger("x")) == await refuse(Trigger("x"))
 
     play(scene())
@@ -181,7 +181,7 @@ def test_a_long_answer_arrives_whole(path: Path) -> None:
         return {"running": ["x" * 1000] * 5000}
 
     async def scene() -> None:
-        async with Desk(everything).open(path):
+        async with Requests(everything).open(path):
             assert await called(path) == await everything(Status())
 
     play(scene())
@@ -198,14 +198,14 @@ def test_a_bug_in_an_answer_is_logged_and_ends_there(
         return {"wrong": 1 // 0 if answer == "raises" else object()}
 
     async def scene() -> None:
-        desk = Desk(wrong)
-        async with desk.open(path):
+        server = Requests(wrong)
+        async with server.open(path):
             for _ in range(2):
                 reply = await called(path)
                 assert isinstance(reply, Refused)
                 assert reply.code == "bug"
-        assert all(said_in_log in warning for warning in desk.warnings)
-        assert len(desk.warnings) == 2
+        assert all(said_in_log in warning for warning in server.warnings)
+        assert len(server.warnings) == 2
 
     play(scene())
 
@@ -225,7 +225,7 @@ def test_a_request_that_the_daemon_does_not_get_to_is_given_up(
         return {}
 
     async def scene() -> None:
-        async with Desk(never).open(path):
+        async with Requests(never).open(path):
             reply = await called(path)
             assert isinstance(reply, Refused)
             assert reply.code == "no-answer"
@@ -244,10 +244,10 @@ def test_a_reply_on_its_way_when_the_daemon_ends_arrives(path: Path) -> None:
         async def wait(_: Request) -> Reply:
             return await answer
 
-        desk = Desk(wait)
-        async with desk.open(path):
+        server = Requests(wait)
+        async with server.open(path):
             reply = asyncio.create_task(called(path))
-            await until(lambda: desk.asked)
+            await until(lambda: server.asked)
             answer.set_result({"state": "skipped"})
         assert await reply == {"state": "skipped"}
 
@@ -264,11 +264,11 @@ def test_whoever_waits_when_the_daemon_ends_is_not_kept_waiting(
             await asyncio.Event().wait()
             return {}
 
-        desk = Desk(never)
-        async with desk.open(path):
+        server = Requests(never)
+        async with server.open(path):
             asked = asyncio.create_task(called(path))
             silent, writer = await asyncio.open_unix_connection(path)
-            await until(lambda: desk.asked)
+            await until(lambda: server.asked)
         with pytest.raises(NoAnswer, match="ended before it had answered"):
             await asked
         assert await silent.read() == b""
@@ -279,7 +279,7 @@ def test_whoever_waits_when_the_daemon_ends_is_not_kept_waiting(
 
 def test_the_file_goes_with_the_daemon(path: Path) -> None:
     async def scene() -> None:
-        async with Desk().open(path):
+        async with Requests().open(path):
             assert is_there(path)
         assert not is_there(path)
 
@@ -431,7 +431,7 @@ def test_a_path_may_be_longer_than_an_address(far: Path) -> None:
     async def scene() -> None:
         left_behind_far = control.listen(far)
         left_behind_far.socket.close()
-        async with Desk().open(far):
+        async with Requests().open(far):
             assert is_there(far)
             assert await called(far) == {"did": "Status"}
             with pytest.raises(NoSocket, match="another daemon"):
@@ -461,15 +461,15 @@ def test_another_user_is_turned_away_by_what_the_kernel_says(
     monkeypatch.setattr(control, "_peer", lambda _: (None, 4242))
 
     async def scene() -> None:
-        desk = Desk()
-        async with desk.open(path):
+        server = Requests()
+        async with server.open(path):
             for _ in range(2):
                 reply = await called(path)
                 assert isinstance(reply, Refused)
                 assert reply.code == "forbidden"
                 assert f"answers user {os.geteuid()} and root alone" in reply.message
-        assert desk.asked == []
-        assert desk.warnings == ["user 4242 is not let in at the control socket"]
+        assert server.asked == []
+        assert server.warnings == ["user 4242 is refused at the control socket"]
 
     play(scene())
 
@@ -480,7 +480,7 @@ def test_root_is_let_in(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
 
     async def scene() -> None:
-        async with Desk().open(path):
+        async with Requests().open(path):
             assert await called(path) == {"did": "Status"}
 
     play(scene())
@@ -495,10 +495,10 @@ def test_whom_the_system_does_not_name_is_turned_away(
     monkeypatch.setattr(control, "_peer", silent)
 
     async def scene() -> None:
-        desk = Desk()
-        async with desk.open(path):
+        server = Requests()
+        async with server.open(path):
             assert [code(reply) for reply in await said(path, STATUS)] == ["forbidden"]
-        assert desk.asked == []
+        assert server.asked == []
 
     play(scene())
 
@@ -548,11 +548,11 @@ def test_another_user_can_t_speak_to_the_daemon(
     folder: int, file: int, answer: str, why: str
 ) -> None:
     async def scene(path: Path) -> None:
-        desk = Desk()
-        async with desk.open(path):
+        server = Requests()
+        async with server.open(path):
             done = await asyncio.to_thread(another_user, path, file)
         assert answer in done.stdout + done.stderr, why
-        assert desk.asked == []
+        assert server.asked == []
 
     # Not pytest's own folder, which is closed to others by itself.
     place = Path("/run") / f"meridian-test-{os.getpid()}"
@@ -571,7 +571,7 @@ def test_root_can_speak_to_any_users_daemon(tmp_path: Path) -> None:
         listener = control.listen(path)
         os.seteuid(NOBODY)  # and stays who it is for whoever connects
         try:
-            async with control.serve(listener, Desk().ask, print):
+            async with control.serve(listener, Requests().ask, print):
                 asking = (
                     sys.executable,
                     "-c",
@@ -602,16 +602,16 @@ def test_root_can_speak_to_any_users_daemon(tmp_path: Path) -> None:
 def test_root_is_not_led_to_its_own_daemon_by_another_users_folder(
     tmp_path: Path, owner: int, is_asked: bool, why: str
 ) -> None:
-    desk, theirs = Desk(), tmp_path / "theirs"
+    server, theirs = Requests(), tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "control.sock").symlink_to(tmp_path / "control.sock")
     os.chown(theirs, owner, -1)
 
     async def scene() -> None:
-        async with desk.open(tmp_path / "control.sock"):
+        async with server.open(tmp_path / "control.sock"):
             with nullcontext() if is_asked else pytest.raises(NoAnswer, match="was not asked"):
                 await called(theirs / "control.sock")
-        assert bool(desk.asked) == is_asked, why
+        assert bool(server.asked) == is_asked, why
 
     play(scene())
 
@@ -621,7 +621,7 @@ def test_a_link_may_lead_to_a_path_longer_than_an_address(far: Path, path: Path)
     path.symlink_to(far)
 
     async def scene() -> None:
-        async with Desk().open(far):
+        async with Requests().open(far):
             assert await called(path) == {"did": "Status"}
 
     play(scene())
@@ -727,10 +727,10 @@ def test_what_is_no_request_is_answered_and_ends_the_connection(
     path: Path, line: bytes, answer: str, why: str
 ) -> None:
     async def scene() -> None:
-        desk = Desk()
-        async with desk.open(path):
+        server = Requests()
+        async with server.open(path):
             assert [code(reply) for reply in await said(path, line, end=True)] == [answer], why
-            assert desk.asked == []
+            assert server.asked == []
             assert await still_answers(path)
 
     play(scene())
@@ -739,13 +739,13 @@ def test_what_is_no_request_is_answered_and_ends_the_connection(
 @pytest.mark.parametrize("seed", range(20))
 def test_random_bytes_are_refused_once(path: Path, seed: int) -> None:
     async def scene() -> None:
-        desk = Desk()
-        async with desk.open(path):
+        server = Requests()
+        async with server.open(path):
             chance = random.Random(seed)
             noise = chance.randbytes(chance.randrange(1, 200_000))
             (reply,) = await said(path, noise, end=True)
             assert code(reply) in ("not-json", "too-long", "cut-off")
-            assert (desk.asked, desk.warnings) == ([], [])
+            assert (server.asked, server.warnings) == ([], [])
             assert await still_answers(path)
 
     play(scene())
@@ -753,7 +753,7 @@ def test_random_bytes_are_refused_once(path: Path, seed: int) -> None:
 
 def test_a_line_of_a_gigabyte_is_not_taken(path: Path) -> None:
     async def scene() -> None:
-        async with Desk().open(path):
+        async with Requests().open(path):
             with closing(socket.socket(socket.AF_UNIX)) as client:
                 client.settimeout(60)
                 client.connect(str(path))
@@ -784,8 +784,8 @@ def descriptors() -> Iterator[None]:
 @pytest.mark.usefixtures("descriptors")
 def test_a_thousand_connections_hold_up_nobody_for_good(path: Path) -> None:
     async def scene() -> None:
-        desk = Desk()
-        async with desk.open(path):
+        server = Requests()
+        async with server.open(path):
             with ExitStack() as connected:
                 clients = []
                 for _ in range(1000):
@@ -801,7 +801,7 @@ def test_a_thousand_connections_hold_up_nobody_for_good(path: Path) -> None:
                 assert {code(json.loads(line)) for line in heard} == {"busy"}
             await until(lambda: len(asyncio.all_tasks()) == 1)
             assert await still_answers(path)
-        assert desk.warnings == []
+        assert server.warnings == []
 
     play(scene())
 
@@ -809,7 +809,7 @@ def test_a_thousand_connections_hold_up_nobody_for_good(path: Path) -> None:
 @pytest.mark.parametrize("begun", [b"", b'{"meridian": 1'], ids=["silent", "half a line"])
 def test_a_client_that_never_comes_to_the_point_is_let_go(path: Path, begun: bytes) -> None:
     async def scene() -> None:
-        async with Desk().open(path, patience=0.05):
+        async with Requests().open(path, within=0.05):
             assert [code(reply) for reply in await said(path, begun)] == ["too-slow"]
             assert await still_answers(path)
 
@@ -818,7 +818,7 @@ def test_a_client_that_never_comes_to_the_point_is_let_go(path: Path, begun: byt
 
 def test_a_line_that_comes_letter_by_letter_has_one_time_limit(path: Path) -> None:
     async def scene() -> None:
-        async with Desk().open(path, patience=0.05):
+        async with Requests().open(path, within=0.05):
             assert [code(reply) for reply in await said(path, *[b" "] * 50, b"")] == ["too-slow"]
 
     play(scene())
@@ -829,25 +829,25 @@ def test_a_client_that_reads_no_reply_is_let_go(path: Path) -> None:
         return {"running": ["x" * 1000] * 5000}
 
     async def scene() -> None:
-        desk = Desk(everything)
-        async with desk.open(path, patience=0.05):
+        server = Requests(everything)
+        async with server.open(path, within=0.05):
             with closing(socket.socket(socket.AF_UNIX)) as client:
                 client.connect(str(path))
                 client.settimeout(0)
                 client.send(STATUS * 2)
-                await until(lambda: desk.asked)
+                await until(lambda: server.asked)
                 await until(lambda: len(asyncio.all_tasks()) == 1)
-                assert len(desk.asked) == 1, "the second request was never read"
+                assert len(server.asked) == 1, "the second request was never read"
             assert await called(path) == await everything(Status())
             await until(lambda: len(asyncio.all_tasks()) == 1)
-        assert desk.warnings == []
+        assert server.warnings == []
 
     play(scene())
 
 
 def test_a_client_may_close_its_half_and_still_hears_the_reply(path: Path) -> None:
     async def scene() -> None:
-        async with Desk().open(path):
+        async with Requests().open(path):
             assert await said(path, STATUS, end=True) == [{"ok": True, "did": "Status"}]
 
     play(scene())
@@ -860,22 +860,22 @@ def test_a_client_may_vanish_at_any_moment(path: Path, sent: bytes) -> None:
         return {"did": "Status"}
 
     async def scene() -> None:
-        desk = Desk(slowly)
-        async with desk.open(path):
+        server = Requests(slowly)
+        async with server.open(path):
             for _ in range(20):
                 with closing(socket.socket(socket.AF_UNIX)) as client:
                     client.connect(str(path))
                     client.send(sent)
                 await asyncio.sleep(0)
             assert await still_answers(path)
-        assert desk.warnings == []
+        assert server.warnings == []
 
     play(scene())
 
 
 def test_a_flood_of_requests_lets_others_through(path: Path) -> None:
     async def scene() -> None:
-        async with Desk().open(path):
+        async with Requests().open(path):
             _, writer = await asyncio.open_unix_connection(path)
 
             async def flood() -> None:
@@ -907,8 +907,8 @@ def test_without_descriptors_the_daemon_says_so_once_and_answers_later(
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def scene() -> None:
-        desk = Desk()
-        async with desk.open(path):
+        server = Requests()
+        async with server.open(path):
             with closing(socket.socket(socket.AF_UNIX)) as client, ExitStack() as all_others:
                 client.settimeout(0)
                 resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
@@ -917,10 +917,10 @@ def test_without_descriptors_the_daemon_says_so_once_and_answers_later(
                         all_others.callback(os.close, os.open(os.devnull, os.O_RDONLY))
                 client.connect(str(path))
                 client.send(STATUS)
-                await until(lambda: desk.warnings)
+                await until(lambda: server.warnings)
                 tries.clear()
                 await until(lambda: len(tries) > 3)  # it tries again, and says nothing more
-                assert desk.warnings == [
+                assert server.warnings == [
                     "can't take a connection to the control socket: Too many open files"
                 ]
                 all_others.close()
@@ -944,13 +944,13 @@ def test_an_end_while_connections_are_not_taken_is_an_end(
     async def scene() -> None:
         listener = control.listen(path)
         full = Full(fileno=os.dup(listener.socket.fileno()))
-        desk = Desk()
+        server = Requests()
         with closing(listener):
             blocked = control.Listener(full, path, listener.file)
-            async with control.serve(blocked, desk.ask, desk.warn):
+            async with control.serve(blocked, server.ask, server.warn):
                 with closing(socket.socket(socket.AF_UNIX)) as client:
                     client.connect(str(path))
-                    await until(lambda: desk.warnings)
+                    await until(lambda: server.warnings)
 
     play(scene())
 

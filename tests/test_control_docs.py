@@ -23,7 +23,7 @@ from scheduler.run import Exited
 from scheduler.schedule.backlog import of_missed
 from scheduler.system import control
 from scheduler.system.crontab_files import Reading
-from scheduler.system.paths import Places
+from scheduler.system.paths import Paths
 
 if TYPE_CHECKING:
     from scheduler.protocol import Reply, Request
@@ -76,10 +76,10 @@ class Introduced(Asked):
     """A world whose daemon is asked as `meridian run` lets its socket ask it."""
 
     async def ask(self, request: Request) -> Reply:
-        reads = Files(("a.crontab",), self.places, Reading(0, "root", ZoneInfo("UTC"))).reads
+        reads = Files(("a.crontab",), self.paths, Reading(0, "root", ZoneInfo("UTC"))).reads
         return await _Introduced(self.daemon, Path("/state"), reads).ask(request)
 
-    places = Places(Path("/a.crontab"), None, Path("/state"), Path("/run"))
+    paths = Paths(Path("/a.crontab"), None, Path("/state"), Path("/run"))
 
 
 REQUESTS: tuple[Request, ...] = (
@@ -187,8 +187,8 @@ def test_the_limits_are_the_real_ones() -> None:
     for words in (
         f"at most {protocol.LONGEST_LINE:,} bytes",
         f"at most {protocol.LONGEST_TEXT:,} characters",
-        f"whole {control.PATIENCE:g} seconds",
-        f"read in {control.PATIENCE:g} seconds",
+        f"whole {control.REQUEST_TIMEOUT:g} seconds",
+        f"read in {control.REQUEST_TIMEOUT:g} seconds",
         f"{control.MOST_AT_ONCE}\nconnections",
     ):
         assert words in limits

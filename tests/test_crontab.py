@@ -677,16 +677,16 @@ def test_of_all_flags_only_that_for_mail_waits_for_its_effect() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "hushes"),
+    ("line", "is_quiet"),
     [
         ("-0 9 * * * root x", True),  # cronie's, in the system form
         ("0 9 * * * root -q x", True),  # OpenBSD's
         ("0 9 * * * root -s x", False),
     ],
 )
-def test_an_entry_may_ask_the_log_for_silence(line: str, hushes: bool) -> None:
+def test_an_entry_may_ask_the_log_for_silence(line: str, is_quiet: bool) -> None:
     (entry,) = read(f"{line}\n", system=True).entries
-    assert entry.flags.hushes == hushes
+    assert entry.flags.is_quiet == is_quiet
 
 
 @pytest.mark.parametrize("overlap", ["allow", "queue", "replace"])

@@ -318,12 +318,12 @@ def test_a_pending_retry_does_not_hold_up_the_next_run() -> None:
     ("act", "signals"),
     [
         (Act(lasts=4), []),  # in time
-        (Act(lasts=99), [("12:00:05", 15)]),  # it heeds SIGTERM
+        (Act(lasts=99), [("12:00:05", 15)]),  # it ends on SIGTERM
         (Act(lasts=99, term_takes=1), [("12:00:05", 15)]),  # and may take its time
         (Act(lasts=99, term_takes=3), [("12:00:05", 15), ("12:00:07", 9)]),  # but not longer
         (Act(lasts=99, on_term=None), [("12:00:05", 15), ("12:00:07", 9)]),  # it ignores SIGTERM
         (Act(lasts=99, on_term=Exited(0)), [("12:00:05", 15)]),  # exit 0 is no excuse
-        (Act(lasts=99, leaves=True), [("12:00:05", 15)]),  # the whole group heeds SIGTERM
+        (Act(lasts=99, leaves=True), [("12:00:05", 15)]),  # the whole group ends on SIGTERM
         (Act(lasts=99, leaves=True, is_stubborn=True), [("12:00:05", 15), ("12:00:07", 9)]),
         (Act(lasts=1, leaves=True), []),  # a job may leave a daemon behind
     ],

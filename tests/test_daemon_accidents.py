@@ -14,10 +14,10 @@ import pytest
 from fakes import Act, FakeClock
 from world import Frail, Shelf, World, line, when
 
-from scheduler.daemon.log_once import Herald
+from scheduler.daemon.log_once import LogOnce
 from scheduler.errors import JournalError
 from scheduler.run import Exited, NotStarted
-from scheduler.runs.transaction import Ledger
+from scheduler.runs.transaction import Transaction
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
@@ -192,14 +192,14 @@ def test_each_thing_that_the_journal_says_in_one_trouble_is_told_once() -> None:
 def test_that_nothing_is_asked_of_the_journal_is_no_end_of_its_trouble() -> None:
     """What was refused need not be asked for again at once: an old run's removal is not."""
     log = io.StringIO()
-    herald = Herald(FakeClock(when("12:00")), open_log("json", log))
+    log_once = LogOnce(FakeClock(when("12:00")), open_log("json", log))
     for refusals, takes in ((["locked"], False), ([], False), (["locked"], True), ([], False)):
-        herald.refused(refusals, takes=takes)
-    assert herald.refusal == "locked"
-    herald.refused([], takes=True)
+        log_once.refused(refusals, takes=takes)
+    assert log_once.refusal == "locked"
+    log_once.refused([], takes=True)
     told = [json.loads(line)["message"] for line in log.getvalue().splitlines()]
     assert told == ["journal", "recovered"]
-    assert herald.refusal == ""
+    assert log_once.refusal == ""
 
 
 NO_ROOM = Act(outcome=NotStarted("no new process: no memory", by_system=True))
@@ -243,14 +243,14 @@ def test_a_bug_in_one_minute_is_logged_and_the_next_minute_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(line("job", "* * * * *") + line("odd", "1 12 * * *"), "12:00:10")
-    handled = Ledger.handled
+    handled = Transaction.handled
 
-    def fails_at_one(ledger: Ledger, minute: datetime) -> None:
+    def fails_at_one(transaction: Transaction, minute: datetime) -> None:
         if minute == when("12:01"):
             raise RuntimeError("a bug")
-        handled(ledger, minute)
+        handled(transaction, minute)
 
-    monkeypatch.setattr(Ledger, "handled", fails_at_one)
+    monkeypatch.setattr(Transaction, "handled", fails_at_one)
     world.stop_at("12:02:30")
     asyncio.run(world.daemon.run())
     assert world.starts("job") == ["12:00:10", "12:01:00", "12:02:00"]

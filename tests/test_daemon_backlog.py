@@ -69,10 +69,10 @@ HOLDS_UP: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("ends", ["in one daemon", "over a stop", "over kill -9"])
-@pytest.mark.parametrize("holds_up", HOLDS_UP)
-def test_the_newest_instant_never_overtakes(holds_up: str, ends: str) -> None:
+@pytest.mark.parametrize("delays_others", HOLDS_UP)
+def test_the_newest_instant_never_overtakes(delays_others: str, ends: str) -> None:
     """Missed from 12:10 to 13:00, and new ones come while they run."""
-    chosen = dict(HOLDS_UP[holds_up])
+    chosen = dict(HOLDS_UP[delays_others])
     head = chosen.pop("start_hours", "")
     text = head + line("job", TENS, catchup="all", retries=0, **chosen)
     text += line("filler", "5 13 * * *", pool="db", retries=0)

@@ -142,7 +142,7 @@ def meridian(*words: str) -> bytes:
 
 
 def is_alive(pid: int) -> bool:
-    """Say whether there is such a process; a zombie that nobody buries is none."""
+    """Say whether there is such a process; a zombie that nobody reaps is none."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False

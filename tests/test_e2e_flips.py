@@ -74,7 +74,7 @@ def starts(lines: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(line["job"], line["instant"]) for line in lines if line["message"] == "started"]
 
 
-def put_back(left: Left, files: dict[str, bytes]) -> None:
+def requeue(left: Left, files: dict[str, bytes]) -> None:
     """The outputs stay where they are: the job that lives has its own open."""
     for path in left.state.glob("journal.db*"):
         path.unlink()
@@ -88,7 +88,7 @@ def test_it_starts_and_doubles_nothing(left: Left) -> None:
     kept = {name: (left.folder / "kept" / name).read_bytes() for name in NAMES}
     told = 0
     for number in range(TRIALS):
-        put_back(left, flipped(kept, random.Random(number)))
+        requeue(left, flipped(kept, random.Random(number)))
         with running(*left.words, log=left.folder / f"{number}.log") as daemon:
             until(lambda: daemon.said("crontabs"))
             until(lambda: daemon.said("adopted", job="lives"))

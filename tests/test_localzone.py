@@ -19,7 +19,7 @@ from scheduler.cli.options import how
 from scheduler.schedule import zone_data
 from scheduler.system import crontab_files, local_zone
 from scheduler.system.local_zone import machine_zone, zone_stamp
-from scheduler.system.paths import places
+from scheduler.system.paths import paths
 
 
 def known(name: str) -> bytes:
@@ -201,7 +201,7 @@ def test_entries_without_a_zone_go_with_the_machine(
     file.write_text("0 9 * * * at-nine\nCRON_TZ=Asia/Tokyo 0 9 * * * open-market\n")
     monkeypatch.delenv("TZ", raising=False)
     monkeypatch.setattr(local_zone, "LOCALTIME", localtime)
-    own = places({}, os.geteuid(), state=tmp_path)
+    own = paths({}, os.geteuid(), state=tmp_path)
     crontabs = library.of([str(file)], own, system=False, trusts=False)
     berlin, before = crontabs.load().entries, crontabs.stamps()
     put(tmp_path, "localtime", LIMA)

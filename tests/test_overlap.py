@@ -34,7 +34,7 @@ def facts(text: str) -> dict[str, bool]:
         (REPLACE, "planned", Start(), "what is planned is itself"),
         (SKIP, "late", Start(), "late, but the job is idle"),
         (SKIP, "catching_up", Start(), "between two missed runs the job is idle"),
-        (QUEUE, "queued", Start(), "who waits for an idle job is about to be let in"),
+        (QUEUE, "queued", Start(), "who waits for an idle job is about to start"),
         (SKIP, "too_late", TOO_LATE, "CRON_WITHIN is over, though the job is idle"),
         (ALLOW, "too_late", TOO_LATE, "and whatever the policy is"),
         (QUEUE, "too_late busy", TOO_LATE, "too late comes before overlap"),

@@ -72,7 +72,7 @@ def test_the_next_is_the_soonest_of_all() -> None:
 
 def test_jobs_that_no_crontab_has_any_more_are_strangers() -> None:
     runs = filled(pending("a"), pending("b"), pending("c"))
-    assert list(runs.strangers({"b": None})) == ["a", "c"]
+    assert list(runs.unknown_jobs({"b": None})) == ["a", "c"]
 
 
 def test_everything_can_be_forgotten() -> None:

@@ -11,7 +11,7 @@ from users import OTHER
 
 from scheduler.errors import MeridianError
 from scheduler.system import paths as module
-from scheduler.system.paths import astray, make_private, places, salt
+from scheduler.system.paths import astray, make_private, paths, salt
 
 USER = 1000
 ME = os.geteuid()
@@ -27,13 +27,13 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_user_has_one_crontab_in_the_configuration_folder(home: Path) -> None:
-    found = places({}, USER)
+    found = paths({}, USER)
     assert found.crontab == home / ".config/meridian/crontab"
     assert found.folder is None
 
 
 def test_a_users_state_is_in_the_state_folder(home: Path) -> None:
-    found = places({}, USER)
+    found = paths({}, USER)
     assert found.state == home / ".local/state/meridian"
     assert found.versions == found.state / "versions"
     assert found.journal.parent == found.state
@@ -45,7 +45,7 @@ def test_a_relative_path_of_a_variable_counts_as_none(
     """As the XDG Base Directory Specification has it."""
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, "here")
-    found = places({}, USER)
+    found = paths({}, USER)
     assert (found.crontab.parent, found.state) == (
         home / ".config/meridian",
         home / ".local/state/meridian",
@@ -56,7 +56,7 @@ def test_a_relative_path_of_a_variable_counts_as_none(
 def test_a_user_without_a_home_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # no HOME and no account
     with pytest.raises(MeridianError, match="set HOME"):
-        places({}, USER)
+        paths({}, USER)
 
 
 def runtime_folder(home: Path) -> Path:
@@ -72,7 +72,7 @@ def test_a_users_socket_is_in_the_runtime_folder(
 ) -> None:
     run = runtime_folder(home)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
-    found = places({"XDG_RUNTIME_DIR": str(run)}, ONE)
+    found = paths({"XDG_RUNTIME_DIR": str(run)}, ONE)
     assert found.runtime == run / "meridian"
     assert found.socket == found.runtime / "control.sock"
     assert found.contact == found.state / "control.sock"
@@ -83,7 +83,7 @@ def test_a_runtime_folder_that_others_get_into_is_none(home: Path, mode: int) ->
     """And nothing stands in for it that anyone may have made, as the library's own answer does."""
     run = runtime_folder(home)
     run.chmod(mode)
-    found = places({"XDG_RUNTIME_DIR": str(run)}, ONE)
+    found = paths({"XDG_RUNTIME_DIR": str(run)}, ONE)
     assert found.runtime == found.state == home / ".local/state/meridian"
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_runtime_folder_is_none(
     monkeypatch.chdir(home)
     (home / "link").symlink_to(runtime_folder(home))
     (home / "file").touch(mode=0o600)
-    found = places({"XDG_RUNTIME_DIR": named.format(home)}, ONE)
+    found = paths({"XDG_RUNTIME_DIR": named.format(home)}, ONE)
     assert found.runtime == found.state
 
 
@@ -104,7 +104,7 @@ def test_what_is_no_runtime_folder_is_none(
 def test_a_runtime_folder_of_another_user_is_none(home: Path, owner: int) -> None:
     run = runtime_folder(home)
     os.chown(run, owner, owner)
-    found = places({"XDG_RUNTIME_DIR": str(run)}, ONE)
+    found = paths({"XDG_RUNTIME_DIR": str(run)}, ONE)
     assert found.runtime == found.state
 
 
@@ -139,17 +139,17 @@ def test_a_variable_that_leads_to_another_users_folder_is_told_of(
 
 
 def test_without_a_runtime_folder_it_is_with_the_state_not_in_a_shared_one(home: Path) -> None:
-    assert places({}, USER).runtime == home / ".local/state/meridian"
+    assert paths({}, USER).runtime == home / ".local/state/meridian"
 
 
 def test_macos_has_places_of_its_own(home: Path) -> None:
-    found = places({}, USER, user=MacOS("meridian", appauthor=False))
+    found = paths({}, USER, user=MacOS("meridian", appauthor=False))
     assert found.crontab == home / "Library/Application Support/meridian/crontab"
     assert found.runtime.is_relative_to(home / "Library/Caches")
 
 
 def test_root_has_a_folder_of_crontabs() -> None:
-    found = places({}, 0)
+    found = paths({}, 0)
     assert found.folder == Path("/etc/meridian/crontabs")
     assert found.crontab == Path("/etc/meridian/crontabs/crontab")
     assert (found.state, found.runtime) == (Path("/var/lib/meridian"), Path("/run/meridian"))
@@ -162,7 +162,7 @@ def test_systemds_folders_win_and_the_first_of_a_list_counts(uid: int) -> None:
         "STATE_DIRECTORY": "/s",
         "RUNTIME_DIRECTORY": "/r:/r2",
     }
-    found = places(environ, uid)
+    found = paths(environ, uid)
     assert found.crontab == Path("/c/crontabs/crontab" if uid == 0 else "/c/crontab")
     assert (found.state, found.runtime) == (Path("/s"), Path("/r"))
 
@@ -170,7 +170,7 @@ def test_systemds_folders_win_and_the_first_of_a_list_counts(uid: int) -> None:
 @pytest.mark.parametrize("uid", [0, USER])
 def test_a_state_folder_of_ones_own_wins_over_all_and_holds_the_socket(uid: int) -> None:
     environ = {"STATE_DIRECTORY": "/s", "RUNTIME_DIRECTORY": "/r"}
-    found = places(environ, uid, state=Path("/mine"))
+    found = paths(environ, uid, state=Path("/mine"))
     assert (found.state, found.runtime) == (Path("/mine"), Path("/mine"))
 
 

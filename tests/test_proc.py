@@ -75,7 +75,7 @@ def test_a_process_is_what_its_stat_says(proc: Path) -> None:
     [
         (stat(7), True, "it leads a session"),
         (stat(7, session=6), False, "it is in another's"),
-        (stat(7, state="Z"), False, "it only waits to be buried"),
+        (stat(7, state="Z"), False, "it only waits to be reaped"),
         (stat(7, state="X"), False, "it is gone already"),
         (stat(7, state="T"), True, "it is stopped, and lives"),
     ],

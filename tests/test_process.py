@@ -303,7 +303,7 @@ def test_whether_a_process_that_is_no_child_is_gone_can_be_untold(
     pid = begin(real, *FOR_EVER)
     assert real.spawner.started_at(pid) is None
     for of_another in (real.new(), real.spawner):
-        real.spawner.bequeath()
+        real.spawner.leave_running()
         with pytest.raises(OSError, match="Too many open files in system"):
             of_another.started_at(pid)
         with pytest.raises(OSError, match="Too many open files in system"):
@@ -439,7 +439,7 @@ def test_the_next_daemon_in_the_same_process_finds_the_children_and_hears_of_the
     assert isinstance(launch, Launch)
     pid = stage.spawner.start(launch)
     assert isinstance(pid, int)
-    stage.spawner.bequeath()
+    stage.spawner.leave_running()
     outputs = {launch.attempt: launch.path}
     assert stage.spawner.orphans(outputs) == {launch.attempt: pid}
     stage.spawner.signal(pid, signal.SIGKILL)
@@ -1019,7 +1019,7 @@ def test_a_strangers_zombie_is_gone_for_the_next_daemon(real: RealStage) -> None
     pid = begin(real, "exit 0", Act())
     real.wait(pid)
     assert real.spawner.started_at(pid) is not None
-    assert real.new().started_at(pid) is None, "it only waits to be buried"
+    assert real.new().started_at(pid) is None, "it only waits to be reaped"
 
 
 KILLED = """
@@ -1144,21 +1144,21 @@ def test_without_a_journal_the_outputs_tell_which_attempts_live(
     """And what a process calls itself counts only if it has that output open."""
     launch = real.prepare(job("exec sleep 600", name="job"))
     assert isinstance(launch, Launch)
-    places = [real.folder / "outputs/job" / name for name in ("1.2.log", "1.2.old.log", "7.1.log")]
-    places[0].parent.mkdir()
+    paths = [real.folder / "outputs/job" / name for name in ("1.2.log", "1.2.old.log", "7.1.log")]
+    paths[0].parent.mkdir()
     pid = real.start(launch)
-    launch.path.rename(places[0])
-    for place in places[1:]:
+    launch.path.rename(paths[0])
+    for place in paths[1:]:
         place.touch()
     if not is_tagged:
-        os.removexattr(places[0], TAG)
+        os.removexattr(paths[0], TAG)
     other = Attempt(Run(7, "job", START), 1)
     marked = dict(os.environb) | job_marks.of_attempt(job("", name="job"), other)
     with subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True) as impostor:
-        found = real.next().survivors(places)
+        found = real.next().survivors(paths)
         impostor.kill()
     assert found == {launch.attempt: pid}
-    assert real.spawner.survivors(places) == {}, "a child is none"
+    assert real.spawner.survivors(paths) == {}, "a child is none"
 
 
 @on_linux
@@ -1171,13 +1171,13 @@ def test_each_of_many_outputs_is_opened_once(
     pid = real.start(launch)
     folder = real.folder / "outputs/job"
     folder.mkdir()
-    places = [launch.path.rename(folder / "1.2.log")]
+    paths = [launch.path.rename(folder / "1.2.log")]
     for n in range(2, 40):
-        places.append(folder / f"{n}.1.log")
-        places[-1].touch()
+        paths.append(folder / f"{n}.1.log")
+        paths[-1].touch()
         if n % 2:  # a number that is another process's by now, of this boot or of another one
-            start = int(os.getxattr(places[0], TAG).split()[1]) + (1 if n % 3 else 1 << 44)
-            os.setxattr(places[-1], TAG, b"%d %d 1790000000" % (pid, start))
+            start = int(os.getxattr(paths[0], TAG).split()[1]) + (1 if n % 3 else 1 << 44)
+            os.setxattr(paths[-1], TAG, b"%d %d 1790000000" % (pid, start))
     looked: list[Path] = []
     opened = state_files.opened
 
@@ -1186,8 +1186,8 @@ def test_each_of_many_outputs_is_opened_once(
         return opened(path, flags)
 
     monkeypatch.setattr(state_files, "opened", told)
-    assert real.next().survivors(iter(places)) == {launch.attempt: pid}
-    assert looked == places
+    assert real.next().survivors(iter(paths)) == {launch.attempt: pid}
+    assert looked == paths
 
 
 @on_linux

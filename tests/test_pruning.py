@@ -56,10 +56,10 @@ class Scene:
             journal=self.journal,
             state=self.state,
             kept=self.kept,
-            meet=self.meet,
+            keep_within=self.keep_within,
         )
 
-    def meet(self, found: Found) -> None:
+    def keep_within(self, found: Found) -> None:
         self.met.append(found.path)
 
     def ran(self, *ages: float, job: str = "job") -> None:

@@ -21,7 +21,7 @@ from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import sql
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
-from scheduler.journal.repair import Renewal
+from scheduler.journal.repair import Repair
 from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, Runs, Taken
 from scheduler.process.output_files import output_of
 from scheduler.process.spawner import Launch
@@ -54,7 +54,7 @@ class Scene:
         self.path = self.state / "journal.db"
         self.spawner = FakeSpawner(self.clock, {"long": [Act(lasts=1e6)]})
         self.log = open_log("json", self)  # type: ignore[arg-type]  # it only writes
-        self.renewal = Renewal(self.path, clock=self.clock, spawner=self.spawner, boot=BOOT, log=self.log)  # fmt: skip
+        self.repair = Repair(self.path, clock=self.clock, spawner=self.spawner, boot=BOOT, log=self.log)  # fmt: skip
 
     def write(self, text: str) -> None:
         self.lines.append(text)
@@ -82,7 +82,7 @@ class Scene:
 
     def renews(self) -> Journal:
         """Let the damage be met, and return the new journal."""
-        self.renewal.renew(JournalDamaged("it is damaged"))
+        self.repair.renew(JournalDamaged("it is damaged"))
         return Journal.open(self.path)
 
     def aside(self) -> list[Path]:
@@ -328,7 +328,7 @@ def test_what_was_taken_over_and_is_damaged_is_not_taken_over_again(scene: Scene
 def test_no_damaged_journal_is_overwritten_by_another(scene: Scene) -> None:
     is_text(scene.path)
     scene.renews().close()
-    scene.renewal._last = None
+    scene.repair._last = None
     scene.renews().close()
     assert [path.name for path in scene.aside()] == [
         "journal.db.damaged-20270301T120030Z",
@@ -390,17 +390,17 @@ def steps(scene: Scene, act: Callable[[], object], number: int = 0) -> int:
             assert killer.steps >= number > 0
             for close in killer.left_open:  # the system does when a process ends
                 close()
-    scene.renewal._last = None  # the next daemon knows of none
+    scene.repair._last = None  # the next daemon knows of none
     return killer.steps
 
 
 def next_daemon(scene: Scene) -> None:
     """Begin as a daemon does, and read all that is in its journal."""
-    scene.renewal.begin()
+    scene.repair.begin()
     try:
         read_all(scene.path)
     except JournalDamaged as damage:
-        scene.renewal.renew(damage)
+        scene.repair.renew(damage)
 
 
 def known(path: Path) -> list[object]:
@@ -470,13 +470,13 @@ def test_wherever_it_is_killed_when_there_was_no_journal_the_next_one_knows_that
         return scene
 
     scene = gone(0)
-    total = steps(scene, scene.renewal.begin)
+    total = steps(scene, scene.repair.begin)
     told = known(scene.path)
     assert "long" in str(told)
     for number in range(1, total + 1):
         scene = gone(number)
-        steps(scene, scene.renewal.begin, number)
-        scene.renewal.begin()
+        steps(scene, scene.repair.begin, number)
+        scene.repair.begin()
         assert known(scene.path) == told, number
 
 
@@ -535,7 +535,7 @@ def test_where_it_can_not_be_moved_nothing_is_begun(
         with pytest.raises(MeridianError, match="can't be begun anew: Read-only"):
             scene.renews()
     assert scene.path.read_text().startswith("30 7")
-    scene.renewal.begin()
+    scene.repair.begin()
     assert [path.name for path in scene.state.iterdir()] == ["journal.db"]
 
 
@@ -549,7 +549,7 @@ def test_outputs_that_can_not_be_read_are_not_none(
     with monkeypatch.context() as accident:
         accident.setattr("os.scandir", refused)
         with pytest.raises(MeridianError, match="can't be begun anew: Too many open files"):
-            scene.renewal.begin()
+            scene.repair.begin()
     assert not scene.path.exists()
 
 
@@ -560,7 +560,7 @@ def test_a_journal_that_is_gone_from_its_outputs_is_begun_likewise(
     pid = scene.starts("long", 7)
     if is_there:
         scene.path.touch()
-    scene.renewal.begin()
+    scene.repair.begin()
     with closing(Journal.open(scene.path)) as journal:
         assert journal.last_tick() == NOON
         assert journal.booted("any", BOOT)
@@ -577,7 +577,7 @@ def test_a_first_daemon_begins_as_ever(scene: Scene, has_journal: bool) -> None:
     else:
         (scene.state / "outputs").mkdir()
     before = scene.path.read_bytes() if has_journal else None
-    scene.renewal.begin()
+    scene.repair.begin()
     assert (scene.path.read_bytes() if has_journal else None) == before
     assert scene.path.exists() == has_journal
     assert scene.lines == []

@@ -168,16 +168,18 @@ def test_a_simulated_daemon_may_have_a_limit_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("befalls", "reason"),
+    ("incidents_of", "reason"),
     [
         ("suspend 12:02..12:55", "asleep from 12:02 until 12:55"),
         ("downtime 12:02..12:55", "daemon down from 12:01 until 12:55"),
         ("set-clock 12:02=12:55", "clock set forward from 12:02 until 12:55"),
     ],
 )
-def test_a_spread_start_that_went_by_unseen_says_what_took_it(befalls: str, reason: str) -> None:
+def test_a_spread_start_that_went_by_unseen_says_what_took_it(
+    incidents_of: str, reason: str
+) -> None:
     text = line("job", "0 12 * * *", spread="50m")
-    events = simulated(text, at("12:00"), at("13:00"), incident(befalls))
+    events = simulated(text, at("12:00"), at("13:00"), incident(incidents_of))
     (start,) = [event for event in events if event.kind is EventKind.START]
     assert start.reason is not None
     assert start.reason.endswith(f" late: {reason}")
@@ -228,7 +230,7 @@ def test_a_bug_of_the_daemon_ends_the_simulation(monkeypatch: pytest.MonkeyPatch
         simulated(line("job", "0 12 * * *"), at("11:00"), at("13:00"))
 
 
-# --- what befalls the machine --------------------------------------------------------------------
+# --- what happens to the machine --------------------------------------------------------------------
 
 DAILY = line("job", "0 2 * * *")
 HOURLY = line("job", "30 * * * *")
@@ -355,8 +357,8 @@ def test_a_job_does_not_go_on_while_the_machine_sleeps() -> None:
 
 
 def test_incidents_follow_one_another() -> None:
-    befalls = ("suspend 00:40..01:00", "downtime 01:10..01:50", "set-clock 02:10=02:50")
-    events = simulated(HOURLY, at("00:00"), at("04:00"), *map(incident, befalls))
+    incidents_of = ("suspend 00:40..01:00", "downtime 01:10..01:50", "set-clock 02:10=02:50")
+    events = simulated(HOURLY, at("00:00"), at("04:00"), *map(incident, incidents_of))
     assert sorted(story(events, EventKind.START, EventKind.SKIP)) == [
         "00:30 start 00:30 #1",
         "01:50 skip 01:30: missed",

@@ -32,7 +32,7 @@ from scheduler.system.crontab_files import (
     stamp_of_ways,
     within,
 )
-from scheduler.system.paths import Places
+from scheduler.system.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -591,7 +591,7 @@ def test_the_daemon_names_what_it_passes_over_and_sees_when_there_is_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", HOW.zone.key)
-    files = Files((), Places(tmp_path / "a", tmp_path, tmp_path / "state", tmp_path / "run"), HOW)
+    files = Files((), Paths(tmp_path / "a", tmp_path, tmp_path / "state", tmp_path / "run"), HOW)
     (tmp_path / "a").write_text("")
     before = files.stamps()
     (tmp_path / "a.sh").touch()
@@ -765,8 +765,8 @@ def test_a_folder_that_nobody_can_look_into_now_does_not_hold_nothing(crontab: P
 
 def test_without_descriptors_the_crontabs_of_the_last_look_are_there(crontab: Path) -> None:
     folder = crontab.parent
-    places = Places(crontab, folder, folder / "state", folder / "run")
-    files = Files((), places, HOW)
+    paths = Paths(crontab, folder, folder / "state", folder / "run")
+    files = Files((), paths, HOW)
     before = files.stamps()
     with without_descriptors():
         assert files.stamps() == before

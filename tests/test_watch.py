@@ -18,8 +18,8 @@ from fakes import Act, FakeClock, FakeSpawner, utc
 from scheduler.entry import Entry, Reboot, Settings
 from scheduler.process.spawner import Ended, Launch
 from scheduler.run import Attempt, Exited, Reason, Run, Signalled, TimedOut
-from scheduler.runs.output_cap import Bounds
-from scheduler.runs.supervisor import _LOOK, _LOOK_BEHIND, Running, Watch
+from scheduler.runs.output_cap import OutputCap
+from scheduler.runs.supervisor import _LOOK, _LOOK_BEHIND, Running, Supervisor
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.spawner = FakeSpawner(self.clock, self.acts)
-        self.watch = Watch(self.clock, self.spawner, Bounds(self.clock, Path("/state"), None))
+        self.supervisor = Supervisor(
+            self.clock, self.spawner, OutputCap(self.clock, Path("/state"), None)
+        )
 
     def start(
         self,
@@ -67,20 +69,20 @@ class Scene:
         started = self.clock.now() + timedelta(hours=5)  # what the wall clock said: it was set
         running = Running(entry, attempt, pid, started, started, adopted=adopted)
         running.began = since_boot(self.clock) - age if is_adopted else since_boot(self.clock)
-        self.watch.add(running)
+        self.supervisor.add(running)
         return running
 
     def pass_(self, seconds: float) -> list[Ended]:
         """Let time pass, burying and enforcing as the loop does."""
         until, found = self.clock.now() + timedelta(seconds=seconds), []
         while True:
-            wait = self.watch.next_signal()
+            wait = self.supervisor.next_signal()
             wake = until if wait is None else self.clock.now() + timedelta(seconds=wait)
             asyncio.run(self.clock.wait(min(wake, until), asyncio.Event()))
             for ended in self.spawner.ended():
-                self.watch.remove(ended.pid)
+                self.supervisor.remove(ended.pid)
                 found.append(ended)
-            self.watch.enforce()
+            self.supervisor.enforce()
             if self.clock.now() >= until:
                 return found
 
@@ -97,7 +99,7 @@ class Scene:
 def scene() -> Iterator[Scene]:
     scene = Scene()
     yield scene
-    if not len(scene.watch):
+    if not len(scene.supervisor):
         assert scene.spawner.groups == set(), "each is a descriptor"
 
 
@@ -106,36 +108,36 @@ def scene() -> Iterator[Scene]:
 
 def test_who_has_no_timeout_is_left_alone(scene: Scene) -> None:
     running = scene.start("job", LONG)
-    assert scene.watch.next_signal() is None
+    assert scene.supervisor.next_signal() is None
     scene.pass_(1e5)
-    assert (scene.told(running), running.fate) == ([], None)
+    assert (scene.told(running), running.stop_reason) == ([], None)
 
 
 def test_who_is_over_its_time_gets_sigterm(scene: Scene) -> None:
     running = scene.start("job", LONG, timeout=30)
-    assert scene.watch.next_signal() == 30
+    assert scene.supervisor.next_signal() == 30
     assert scene.pass_(29.5) == []
-    assert scene.watch.next_signal() == 0.5
+    assert scene.supervisor.next_signal() == 0.5
     scene.pass_(0.5)
     assert scene.told(running) == [(30, TERM)]
-    assert running.fate == TimedOut()
+    assert running.stop_reason == TimedOut()
     assert [ended.outcome for ended in scene.pass_(0)] == [Signalled(TERM)]
-    assert len(scene.watch) == 0
+    assert len(scene.supervisor) == 0
 
 
 def test_who_ignores_that_gets_sigkill_when_its_patience_is_over(scene: Scene) -> None:
     running = scene.start("job", STUBBORN, timeout=30, kill_after=5)
     scene.pass_(30)
-    assert scene.watch.next_signal() == 5
+    assert scene.supervisor.next_signal() == 5
     scene.pass_(5)
     assert scene.told(running) == [(30, TERM), (35, KILL)]
-    assert scene.watch.next_signal() is None, "more can't be done"
+    assert scene.supervisor.next_signal() is None, "more can't be done"
     assert [ended.outcome for ended in scene.pass_(0)] == [Signalled(KILL)]
 
 
 def test_a_patience_of_nothing_is_legal(scene: Scene) -> None:
     running = scene.start("job", STUBBORN, timeout=0, kill_after=0)
-    assert scene.watch.next_signal() == 0
+    assert scene.supervisor.next_signal() == 0
     scene.pass_(0)
     scene.pass_(0)
     assert scene.told(running) == [(0, TERM), (0, KILL)]
@@ -144,26 +146,26 @@ def test_a_patience_of_nothing_is_legal(scene: Scene) -> None:
 def test_no_setting_of_the_clock_ends_a_job_early_or_late(scene: Scene) -> None:
     running = scene.start("job", LONG, timeout=30)
     scene.clock.set(NOON + timedelta(days=1))
-    scene.watch.enforce()
-    assert (scene.watch.next_signal(), scene.told(running)) == (30, [])
+    scene.supervisor.enforce()
+    assert (scene.supervisor.next_signal(), scene.told(running)) == (30, [])
     scene.clock.set(NOON - timedelta(days=1))
-    assert scene.watch.next_signal() == 30
+    assert scene.supervisor.next_signal() == 30
 
 
 def test_a_missed_signal_is_due_now_and_not_in_the_past(scene: Scene) -> None:
     scene.start("job", LONG, timeout=30)
     scene.clock.advance(100)
-    assert scene.watch.next_signal() == 0
+    assert scene.supervisor.next_signal() == 0
 
 
 def test_the_soonest_signal_of_all_is_next(scene: Scene) -> None:
     scene.start("a", LONG, timeout=30)
     scene.start("b", LONG, timeout=20)
-    assert scene.watch.next_signal() == 20
+    assert scene.supervisor.next_signal() == 20
 
 
 @pytest.mark.parametrize(
-    ("fate", "expected", "why"),
+    ("stop_reason", "expected", "why"),
     [
         (None, Exited(3), "it ended by itself"),
         (TimedOut(), TimedOut(), "whatever it made of SIGTERM"),
@@ -172,11 +174,11 @@ def test_the_soonest_signal_of_all_is_next(scene: Scene) -> None:
     ],
 )
 def test_only_a_timeout_stands_for_the_ending(
-    scene: Scene, fate: TimedOut | Reason | None, expected: object, why: str
+    scene: Scene, stop_reason: TimedOut | Reason | None, expected: object, why: str
 ) -> None:
     running = scene.start("job", LONG)
-    running.fate = fate
-    assert running.fated(Exited(3)) == expected, why
+    running.stop_reason = stop_reason
+    assert running.outcome_of(Exited(3)) == expected, why
 
 
 # --- what is left behind -------------------------------------------------------------------------
@@ -186,28 +188,28 @@ def test_what_a_timed_out_job_left_behind_is_killed_in_its_time(scene: Scene) ->
     running = scene.start("job", LEAVER, timeout=30)
     scene.pass_(30)
     assert [ended.outcome for ended in scene.pass_(0)] == [Signalled(TERM)]
-    assert (len(scene.watch), scene.watch.runs("job")) == (1, False)
-    assert scene.watch.next_signal() == _LOOK_BEHIND
+    assert (len(scene.supervisor), scene.supervisor.runs("job")) == (1, False)
+    assert scene.supervisor.next_signal() == _LOOK_BEHIND
     scene.pass_(9.75)
-    assert scene.watch.next_signal() == 0.25
+    assert scene.supervisor.next_signal() == 0.25
     scene.pass_(0.25)
     assert scene.told(running) == [(30, TERM), (40, KILL)]
-    assert (len(scene.watch), scene.watch.next_signal()) == (0, None)
+    assert (len(scene.supervisor), scene.supervisor.next_signal()) == (0, None)
 
 
 def test_what_heeds_sigterm_is_waited_for_no_longer(scene: Scene) -> None:
     running = scene.start("job", LEAVER, timeout=30)
     scene.pass_(31)
-    assert len(scene.watch) == 1
+    assert len(scene.supervisor) == 1
     scene.spawner.signal(running.pid, KILL)  # it went by itself, as far as the watch knows
-    scene.watch.enforce()
-    assert len(scene.watch) == 0
+    scene.supervisor.enforce()
+    assert len(scene.supervisor) == 0
 
 
 def test_what_a_job_leaves_that_ends_by_itself_is_its_own_affair(scene: Scene) -> None:
     running = scene.start("job", Act(lasts=5, leaves=True), timeout=30)
     scene.pass_(100)
-    assert (scene.told(running), len(scene.watch)) == ([], 0)
+    assert (scene.told(running), len(scene.supervisor)) == ([], 0)
     assert scene.spawner._groups[running.pid].grandchild, "it runs on, as under any cron"
 
 
@@ -216,7 +218,7 @@ def test_what_outlives_its_sigkilled_leader_is_killed_at_once(scene: Scene) -> N
     scene.pass_(45)
     assert scene.told(running) == [(30, TERM), (40, KILL)]
     other = scene.start("other", LEAVER)
-    other.fate, other.signal_at = TimedOut(), None
+    other.stop_reason, other.signal_at = TimedOut(), None
     scene.spawner.signal(other.pid, TERM)
     scene.pass_(0)
     assert scene.told(other)[-1] == (45, KILL)
@@ -228,28 +230,28 @@ def test_what_outlives_its_sigkilled_leader_is_killed_at_once(scene: Scene) -> N
 def test_a_doomed_attempt_hears_sigterm_and_then_sigkill_and_nobody_else_does(scene: Scene) -> None:
     running = scene.start("job", STUBBORN)
     other = scene.start("other", LONG)
-    assert scene.watch.of("job") == [running]
-    assert scene.watch.of("unheard of") == []
-    scene.watch.doom(running, Reason.REPLACED)
-    assert (running.fate, scene.told(running)) == (Reason.REPLACED, [(0, TERM)])
-    assert (other.fate, scene.told(other)) == (None, [])
+    assert scene.supervisor.of("job") == [running]
+    assert scene.supervisor.of("unheard of") == []
+    scene.supervisor.terminate(running, Reason.REPLACED)
+    assert (running.stop_reason, scene.told(running)) == (Reason.REPLACED, [(0, TERM)])
+    assert (other.stop_reason, scene.told(other)) == (None, [])
     scene.pass_(10)
     assert scene.told(running) == [(0, TERM), (10, KILL)]
 
 
 def test_doomed_again_it_is_ended_at_once(scene: Scene) -> None:
     running = scene.start("job", STUBBORN)
-    scene.watch.doom(running, Reason.KILLED)
+    scene.supervisor.terminate(running, Reason.KILLED)
     scene.pass_(3)
-    scene.watch.doom(running, Reason.KILLED)
+    scene.supervisor.terminate(running, Reason.KILLED)
     assert scene.told(running) == [(0, TERM), (3, KILL)]
 
 
 def test_an_end_of_all_is_sigterm_first_and_sigkill_when_asked_again(scene: Scene) -> None:
     one, other = scene.start("one", STUBBORN), scene.start("other", STUBBORN, timeout=60)
-    scene.watch.end_all()
-    assert (one.fate, other.fate) == (Reason.STOPPED, Reason.STOPPED)
-    scene.watch.end_all()
+    scene.supervisor.end_all()
+    assert (one.stop_reason, other.stop_reason) == (Reason.STOPPED, Reason.STOPPED)
+    scene.supervisor.end_all()
     for running in (one, other):
         assert scene.told(running) == [(0, TERM), (0, KILL)]
 
@@ -257,15 +259,15 @@ def test_an_end_of_all_is_sigterm_first_and_sigkill_when_asked_again(scene: Scen
 def test_an_end_of_all_keeps_the_first_reason(scene: Scene) -> None:
     running = scene.start("job", STUBBORN, timeout=30)
     scene.pass_(30)
-    scene.watch.end_all()
-    assert (running.fate, scene.told(running)[-1]) == (TimedOut(), (30, KILL))
+    scene.supervisor.end_all()
+    assert (running.stop_reason, scene.told(running)[-1]) == (TimedOut(), (30, KILL))
 
 
 def test_an_end_of_all_is_the_end_of_what_was_left_behind_too(scene: Scene) -> None:
     running = scene.start("job", LEAVER, timeout=30)
     scene.pass_(31)
-    scene.watch.end_all()
-    assert (scene.told(running)[-1], len(scene.watch)) == ((31, KILL), 0)
+    scene.supervisor.end_all()
+    assert (scene.told(running)[-1], len(scene.supervisor)) == ((31, KILL), 0)
 
 
 # --- by job, and not our children ----------------------------------------------------------------
@@ -274,36 +276,36 @@ def test_an_end_of_all_is_the_end_of_what_was_left_behind_too(scene: Scene) -> N
 def test_a_job_runs_until_its_last_attempt_is_gone(scene: Scene) -> None:
     first = scene.start("job", LONG)
     second = scene.start("job", LONG)
-    assert (scene.watch.runs("job"), len(scene.watch)) == (True, 2)
-    scene.watch.remove(first.pid)
-    assert scene.watch.runs("job")
-    assert scene.watch.remove(second.pid) is second
-    assert not scene.watch.runs("job")
+    assert (scene.supervisor.runs("job"), len(scene.supervisor)) == (True, 2)
+    scene.supervisor.remove(first.pid)
+    assert scene.supervisor.runs("job")
+    assert scene.supervisor.remove(second.pid) is second
+    assert not scene.supervisor.runs("job")
 
 
 def test_an_adopted_process_has_to_be_looked_for(scene: Scene) -> None:
     running = scene.start("job", Act(lasts=100), is_adopted=True)
-    assert scene.watch.next_signal() == _LOOK
+    assert scene.supervisor.next_signal() == _LOOK
     scene.pass_(99)
-    assert list(scene.watch.vanished()) == []
+    assert list(scene.supervisor.vanished()) == []
     scene.pass_(1)
-    assert list(scene.watch.vanished()) == [running]
-    assert (len(scene.watch), scene.watch.next_signal()) == (0, None)
+    assert list(scene.supervisor.vanished()) == [running]
+    assert (len(scene.supervisor), scene.supervisor.next_signal()) == (0, None)
 
 
 def test_a_pid_that_is_another_process_now_is_no_adopted_one(scene: Scene) -> None:
     running = scene.start("job", LONG, is_adopted=True)
     scene.spawner._groups[running.pid].started += 1
-    assert list(scene.watch.vanished()) == [running]
+    assert list(scene.supervisor.vanished()) == [running]
 
 
 def test_an_adopted_process_has_its_timeout_too(scene: Scene) -> None:
     running = scene.start("job", LONG, timeout=10, is_adopted=True)
-    assert scene.watch.next_signal() == 10
+    assert scene.supervisor.next_signal() == 10
     scene.pass_(10)
     assert scene.told(running) == [(10, TERM)]
     assert scene.pass_(0) == [], "nobody tells of its end"
-    assert list(scene.watch.vanished()) == [running]
+    assert list(scene.supervisor.vanished()) == [running]
 
 
 @pytest.mark.parametrize(
@@ -320,27 +322,27 @@ def test_a_timeout_counts_from_the_start_whatever_the_clock_says(
     scene: Scene, age: float, is_adopted: bool, expected: float, why: str
 ) -> None:
     scene.start("job", LONG, timeout=10, age=age, is_adopted=is_adopted)
-    assert scene.watch.next_signal() == expected, why
+    assert scene.supervisor.next_signal() == expected, why
 
 
 @pytest.mark.parametrize("act", [LONG, LEAVER])
 def test_no_signal_reaches_another_process_of_that_number(scene: Scene, act: Act) -> None:
     running = scene.start("job", act, timeout=10, is_adopted=True)
     scene.spawner._groups[running.pid].started += 1
-    scene.watch.doom(running, Reason.REPLACED)
+    scene.supervisor.terminate(running, Reason.REPLACED)
     scene.pass_(30)
-    scene.watch.end_all()
-    assert list(scene.watch.vanished()) == [running]
-    scene.watch.end_all()
-    assert (scene.told(running), len(scene.watch)) == ([], 0)
+    scene.supervisor.end_all()
+    assert list(scene.supervisor.vanished()) == [running]
+    scene.supervisor.end_all()
+    assert (scene.told(running), len(scene.supervisor)) == ([], 0)
 
 
 def test_what_an_adopted_process_left_behind_is_ended_with_it(scene: Scene) -> None:
     """No number goes round while a part of its group lives."""
     running = scene.start("job", LEAVER, timeout=30, is_adopted=True)
     scene.pass_(31)
-    assert list(scene.watch.vanished()) == [running]
-    assert len(scene.watch) == 1
+    assert list(scene.supervisor.vanished()) == [running]
+    assert len(scene.supervisor) == 1
     scene.pass_(10)
     assert scene.told(running) == [(30, TERM), (40, KILL)]
 
@@ -362,11 +364,11 @@ def test_where_its_number_is_hidden_whoever_has_its_output_open_stands_for_it(
     """A stranger with that number does not: else it would count as the job for ever."""
     running = scene.start("job", LONG, is_adopted=True)
     hide(scene, running, monkeypatch)
-    assert list(scene.watch.vanished()) == []
+    assert list(scene.supervisor.vanished()) == []
     scene.pass_(1)
     scene.spawner.held.clear()
-    assert list(scene.watch.vanished()) == [running]
-    scene.watch.end_all()
+    assert list(scene.supervisor.vanished()) == [running]
+    scene.supervisor.end_all()
     assert scene.told(running) == []
 
 
@@ -377,14 +379,14 @@ def test_a_process_that_is_hidden_is_watched_by_its_output_alone(
     entry, attempt = other.entry, Attempt(Run(9, "job", NOON), 1)
     running = Running(entry, attempt, 0, NOON, NOON, adopted=0)
     hide(scene, running, monkeypatch)
-    scene.watch.add(running)
-    assert (scene.watch.find(9), list(scene.watch.vanished())) == (running, [])
-    scene.watch.doom(running, Reason.KILLED)
+    scene.supervisor.add(running)
+    assert (scene.supervisor.find(9), list(scene.supervisor.vanished())) == (running, [])
+    scene.supervisor.terminate(running, Reason.KILLED)
     scene.pass_(30)
     assert [pid for _, pid, _ in scene.spawner.signals] == [other.pid], "nobody else is signalled"
     scene.spawner.held.clear()
-    assert list(scene.watch.vanished()) == [running]
-    assert len(scene.watch) == 0
+    assert list(scene.supervisor.vanished()) == [running]
+    assert len(scene.supervisor) == 0
 
 
 def test_a_stop_does_not_wait_for_who_is_hidden(
@@ -394,11 +396,11 @@ def test_a_stop_does_not_wait_for_who_is_hidden(
     other = scene.start("other", LONG)
     running = Running(other.entry, Attempt(Run(9, "job", NOON), 1), 0, NOON, NOON, adopted=0)
     hide(scene, running, monkeypatch)
-    scene.watch.add(running)
-    assert len(scene.watch) == 2
-    scene.watch.end_all()
-    assert list(scene.watch.all()) == [other]
-    assert scene.watch.find(9) is None
+    scene.supervisor.add(running)
+    assert len(scene.supervisor) == 2
+    scene.supervisor.end_all()
+    assert list(scene.supervisor.all()) == [other]
+    assert scene.supervisor.find(9) is None
 
 
 # --- what can't be told ---------------------------------------------------------------------------
@@ -415,10 +417,10 @@ def test_an_adopted_process_lives_until_the_system_tells_otherwise(
     running = scene.start("job", LONG, timeout=30, is_adopted=True)
     with monkeypatch.context() as accident:
         accident.setattr(FakeSpawner, "started_at", untold)
-        assert list(scene.watch.vanished()) == []
+        assert list(scene.supervisor.vanished()) == []
         scene.pass_(30)
         assert scene.told(running) == [(30, TERM)]
-        assert list(scene.watch.vanished()) == []
-        assert scene.watch.knows(running.pid)
+        assert list(scene.supervisor.vanished()) == []
+        assert scene.supervisor.knows(running.pid)
     scene.pass_(1)
-    assert list(scene.watch.vanished()) == [running]
+    assert list(scene.supervisor.vanished()) == [running]

@@ -50,7 +50,7 @@ def goes_back(scene: Scene, act: Callable[[Journal], None]) -> None:
 
 def begins(scene: Scene) -> Journal:
     """Let the next daemon begin, and return its journal."""
-    scene.renewal.keep(lambda: None)
+    scene.repair.keep(lambda: None)
     return Journal.open(scene.path)
 
 
@@ -80,19 +80,19 @@ def handles(journal: Journal) -> None:
 def test_whatever_is_lost_is_missed(scene: Scene, act: Callable[[Journal], None]) -> None:
     goes_back(scene, act)
     with pytest.raises(JournalBehind, match=r"went back: it has \d+ commits? and runs up to"):
-        scene.renewal.check()
+        scene.repair.check()
     assert is_renewed(scene)
 
 
 def test_without_the_record_an_outputs_number_tells_it(scene: Scene) -> None:
     goes_back(scene, claims)
     high_water.beside(scene.path).unlink()
-    scene.renewal.check()  # there is no output of it
+    scene.repair.check()  # there is no output of it
     output = scene.state / "outputs" / "new" / "4003.1.log"
     output.parent.mkdir(parents=True)
     output.touch()
     with pytest.raises(JournalBehind, match=r"runs up to number 4002, it had 0 and .* 4003"):
-        scene.renewal.check()
+        scene.repair.check()
 
 
 def has_another_programs_file(scene: Scene) -> None:
@@ -247,7 +247,7 @@ def test_the_new_one_has_come_as_far_as_the_old_one_had(scene: Scene) -> None:
     told = high_water.read(high_water.beside(scene.path))
     begins(scene).close()
     assert not Journal.reached_at(scene.path).is_behind(told)
-    scene.renewal.check()
+    scene.repair.check()
 
 
 @pytest.mark.parametrize("is_behind", [False, True])
@@ -257,17 +257,17 @@ def test_of_a_damaged_one_that_went_back_too_nothing_open_is_taken(
     if is_behind:
         goes_back(scene, ends)
     has_lost_old_rows(scene.path)
-    scene.renewal.renew(JournalDamaged("a page of it"))
+    scene.repair.renew(JournalDamaged("a page of it"))
     with closing(Journal.open(scene.path)) as journal:
         left = [left.run.job for left in journal.unfinished()]
         assert left == ([] if is_behind else ["retried"])
-    scene.renewal.check()
+    scene.repair.check()
 
 
 def test_one_of_which_nothing_can_be_read_goes_on_behind_the_record(scene: Scene) -> None:
     lives_on(scene, claims)
     is_text(scene.path)
-    scene.renewal.renew(JournalDamaged("it is a text"))
+    scene.repair.renew(JournalDamaged("it is a text"))
     told = high_water.read(high_water.beside(scene.path))
     assert told != HighWater()
     assert not Journal.reached_at(scene.path).is_behind(told)

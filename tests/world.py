@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from fakes import Act, FakeClock, FakeSpawner
 
 from scheduler.crontab import parser
-from scheduler.daemon.entries import Roster
+from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.loop import Daemon
 from scheduler.entry import Crontab, Overlap, Problem, Reboot, Severity, pool_of
 from scheduler.errors import JournalError
@@ -121,7 +121,7 @@ class Careful(FakeSpawner):
         super().__init__(clock, acts)
         self._world = world
         self._seen: set[Attempt] = set()
-        self._strangers: set[int] = set()
+        self._turned_away: set[int] = set()
         self.then: Callable[[], None] = lambda: None
 
     def start(self, launch: Launch) -> int | NotStarted:
@@ -146,7 +146,7 @@ class Careful(FakeSpawner):
     def _has_place(self, entry: Entry) -> None:
         groups = self._groups.items()
         alive = {pid for pid, group in groups if group.leader in ("child", "orphan")}
-        running = [each.entry for each in self.launched if each.pid in alive - self._strangers]
+        running = [each.entry for each in self.launched if each.pid in alive - self._turned_away]
         most = self._world.most
         assert most is None or len(running) < most
         pool = entry.settings.pool
@@ -162,7 +162,7 @@ class Careful(FakeSpawner):
         """The attempts of a job that run, whatever the journal has heard of them."""
         groups = self._groups.items()
         alive = {pid for pid, group in groups if group.leader in ("child", "orphan")}
-        ours = [each for each in self.launched if each.pid in alive - self._strangers]
+        ours = [each for each in self.launched if each.pid in alive - self._turned_away]
         return [each.attempt for each in ours if each.entry.job == job]
 
     def leave(self) -> None:
@@ -174,7 +174,7 @@ class Careful(FakeSpawner):
         """Let the numbers of all processes belong to other ones."""
         for pid, group in self._groups.items():
             group.started += 1
-            self._strangers.add(pid)
+            self._turned_away.add(pid)
 
 
 class Frail(Journal):
@@ -245,18 +245,18 @@ class World:
             most=self.most,
             unjournalled=Unjournalled(self.unjournalled),
         )
-        roster = Roster(library, self.journal, log, self.boot)
+        in_force = EntriesInForce(library, self.journal, log, self.boot)
         self.daemon = Daemon(
             clock=self.clock,
             journal=self.journal,
-            roster=roster,
+            in_force=in_force,
             runs=runs,
             pruning=Pruning(
                 clock=self.clock,
                 journal=self.journal,
                 state=self.state,
                 kept=self.kept,
-                meet=runs.meet,
+                keep_within=runs.keep_within,
             ),
             log=log,
             holds_state=lambda: self.holds_state,

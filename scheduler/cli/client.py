@@ -9,36 +9,36 @@ from scheduler.cli import options
 from scheduler.errors import NoDaemon
 from scheduler.protocol import Reply, Request
 from scheduler.system import control, crontab_files, state_lock
-from scheduler.system.paths import Places
+from scheduler.system.paths import Paths
 
 _MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
 
 
-def ask(request: Request, state: Path | None, timeout: float = control.PATIENCE) -> Reply:
+def ask(request: Request, state: Path | None, timeout: float = control.REQUEST_TIMEOUT) -> Reply:
     """Return what the daemon with this state folder replies.
 
     Raises NoDaemon if there is none, saying so where one lives without a socket, and NoAnswer.
     """
-    places = options.here(state)
+    paths = options.here(state)
     try:
-        return _ask(request, places, timeout)
+        return _ask(request, paths, timeout)
     except NoDaemon as error:
-        pid = state_lock.holder(places.state)
+        pid = state_lock.holder(paths.state)
         if pid is None and state is None and os.geteuid() and crontab_files.is_there(_MACHINES):
             way = "the machine's own is asked by: sudo meridian status"
             raise NoDaemon(f"{error}; {way}") from error
         if pid is None:
             raise
-        lives = f"a daemon (pid {pid}) has the state folder {places.state}"
+        lives = f"a daemon (pid {pid}) has the state folder {paths.state}"
         why = "its log says why, and it tries again before each minute"
         raise NoDaemon(f"{lives}, but has no control socket: {why}") from error
 
 
-def _ask(request: Request, places: Places, timeout: float) -> Reply:
+def _ask(request: Request, paths: Paths, timeout: float) -> Reply:
     """Ask at the state folder, where each daemon can be found; an earlier Meridian's can't."""
     try:
-        return control.call(places.contact, request, timeout)
+        return control.call(paths.contact, request, timeout)
     except NoDaemon:
-        if places.socket == places.contact:
+        if paths.socket == paths.contact:
             raise
-        return control.call(places.socket, request, timeout)
+        return control.call(paths.socket, request, timeout)

@@ -28,13 +28,13 @@ def _in_journal(state: Path | None) -> list[str]:
 
 
 def _in_crontabs(state: Path | None) -> list[str]:
-    places = options.here(state)
-    files = options.own_files(places)
+    paths = options.here(state)
+    files = options.own_files(paths)
     if (
         sum(Path(file).stat().st_size for file in files if crontab_files.is_there(Path(file)))
         > _LARGEST
     ):
         return []
     zone, _ = local_zone.machine_zone()
-    how = options.how(zone, named=False, system=places.folder is not None, keep_others=True)
+    how = options.how(zone, named=False, system=paths.folder is not None, keep_others=True)
     return [entry.job for entry in crontab_files.load(files, how).entries]

@@ -20,7 +20,7 @@ from scheduler.status import Reads, Standing
 from scheduler.system import crontab_files
 from scheduler.system.crontab_files import Loaded
 
-_PATIENCE = 2.0  # seconds; who lists crontabs does not wait for long
+_REPLY_TIMEOUT = 2.0  # seconds; who lists crontabs does not wait for long
 _NAMED = 5  # files that are named; the rest is a number
 
 
@@ -85,7 +85,7 @@ def source(state: Path | None) -> Source:
     """Ask the daemon with this state folder what it reads."""
     own = _own()
     try:
-        reply = ask(Status(), state, _PATIENCE)
+        reply = ask(Status(), state, _REPLY_TIMEOUT)
         standing = _standing(reply)
     except (NoDaemon, NoAnswer) as error:
         who = (
@@ -143,8 +143,8 @@ def named(files: Sequence[str]) -> str:
 
 
 def _own() -> str:
-    places = options.here()
-    return str(places.folder or places.crontab)
+    paths = options.here()
+    return str(paths.folder or paths.crontab)
 
 
 def _load(found: Source, zone: ZoneInfo, *, system: bool, keep_others: bool) -> Loaded:

@@ -17,7 +17,7 @@ from scheduler.schedule import zone_data
 from scheduler.system import crontab_files, local_zone
 from scheduler.system.clock import RealClock
 from scheduler.system.crontab_files import Loaded, Reading, Stamp
-from scheduler.system.paths import Places
+from scheduler.system.paths import Paths
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Files:
     """
 
     named: tuple[str, ...]
-    places: Places
+    paths: Paths
     how: Reading
     known: tuple[str, ...] = ()
     ignored: tuple[Problem, ...] = ()
@@ -66,7 +66,7 @@ class Files:
 
     def _ignored(self) -> tuple[Problem, ...]:
         """Return a warning for each file that is passed over for its name."""
-        folder = self.places.folder
+        folder = self.paths.folder
         with suppress(OSError):
             if folder is not None and not self.named:
                 self.ignored = crontab_files.passed_over(folder)
@@ -88,25 +88,25 @@ class Files:
 
     def _paths(self) -> tuple[str, ...]:
         with suppress(OSError):  # without a descriptor to look with, what was there is there
-            self.known = self.named or options.own_files(self.places)
+            self.known = self.named or options.own_files(self.paths)
         return self.known
 
 
-def of(files: Sequence[str] | None, places: Places, *, system: bool, trusts: bool) -> Files:
+def of(files: Sequence[str] | None, paths: Paths, *, system: bool, trusts: bool) -> Files:
     """Return the crontabs of these names, or of the places; SourceRefused for a missing name.
 
     Root `trusts` whoever else can write what was named, or has it refused.
     """
     named = tuple(dict.fromkeys(files or ()))
     if not named:
-        options.check_crontab(places)
-    own_folder = not named and places.folder is not None
+        options.check_crontab(paths)
+    own_folder = not named and paths.folder is not None
     is_system = system or own_folder
     how = options.how(options.own_zone(), named=bool(named), system=is_system, trusts=trusts)
     for file in named:
         if not crontab_files.is_there(Path(file)):
             raise SourceRefused(file, "missing", "there is no such file")
-    return Files(named, places, how)
+    return Files(named, paths, how)
 
 
 def _kept_zone(zone: ZoneInfo, problem: str) -> Problem:

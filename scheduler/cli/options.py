@@ -24,7 +24,7 @@ from scheduler.schedule import zone_data
 from scheduler.system import crontab_files, local_zone, state_files
 from scheduler.system import paths as machine
 from scheduler.system.crontab_files import Loaded, Reading
-from scheduler.system.paths import Places
+from scheduler.system.paths import Paths
 
 T = TypeVar("T")
 
@@ -90,38 +90,38 @@ def damaged(state: Path | None) -> list[str]:
     return sorted(file for file in files if not file.endswith(("-wal", "-shm")))
 
 
-def here(state: Path | None = None) -> Places:
+def here(state: Path | None = None) -> Paths:
     """Return the places of the user who asks; MeridianError if that user has none, or no access."""
-    places = places_of(state)
-    if state is None and (why := _astray(places.state, "STATE_DIRECTORY")):
+    paths = places_of(state)
+    if state is None and (why := _astray(paths.state, "STATE_DIRECTORY")):
         raise NotYours(f"{why}, or name a folder with --state")
-    if not _is_open(places.state):
-        option = "" if state is None else f" --state {shlex.quote(str(places.state))}"
+    if not _is_open(paths.state):
+        option = "" if state is None else f" --state {shlex.quote(str(paths.state))}"
         raise NotYours(
-            f"{places.state} is not open to you; if it is root's, as root: "
+            f"{paths.state} is not open to you; if it is root's, as root: "
             f"sudo meridian status{option}"
         )
-    return places
+    return paths
 
 
-def places_of(state: Path | None) -> Places:
+def places_of(state: Path | None) -> Paths:
     """Return the places of the user who asks, as they are to be judged now."""
-    return machine.places(os.environ, os.geteuid(), state=state and state.absolute())
+    return machine.paths(os.environ, os.geteuid(), state=state and state.absolute())
 
 
-def with_crontab(state: Path | None = None) -> Places:
+def with_crontab(state: Path | None = None) -> Paths:
     """Return the places of a user who is about to use the crontab there, as `here`.
 
     Raises MeridianError also where that would be another user's.
     """
-    places = here(state)
-    check_crontab(places)
-    return places
+    paths = here(state)
+    check_crontab(paths)
+    return paths
 
 
-def check_crontab(places: Places) -> None:
+def check_crontab(paths: Paths) -> None:
     """Raise MeridianError if the user's own crontab would be one of another user."""
-    if why := _astray(places.crontab, "CONFIGURATION_DIRECTORY"):
+    if why := _astray(paths.crontab, "CONFIGURATION_DIRECTORY"):
         raise NotYours(why)
 
 
@@ -192,9 +192,9 @@ def account(uid: int) -> tuple[str, str]:
     return found.pw_name, found.pw_dir
 
 
-def own_files(places: Places) -> tuple[str, ...]:
+def own_files(paths: Paths) -> tuple[str, ...]:
     """Return the crontabs in the user's places, whether they are there or not."""
-    found = (places.crontab,) if places.folder is None else crontab_files.within(places.folder)
+    found = (paths.crontab,) if paths.folder is None else crontab_files.within(paths.folder)
     return tuple(map(str, found))
 
 
@@ -212,13 +212,13 @@ def load(
         named = tuple(dict.fromkeys(files))
         reading = how(zone, named=True, system=system, keep_others=keep_others)
         return crontab_files.load(named, reading, drafts=drafts)
-    places = with_crontab()
-    own = own_files(places)
+    paths = with_crontab()
+    own = own_files(paths)
     if not any(crontab_files.is_there(Path(file)) for file in own):
-        where = str(places.folder or places.crontab)
+        where = str(paths.folder or paths.crontab)
         hint = "meridian edit begins one, or name a file"
         raise SourceRefused(where, "missing", "there is no crontab here yet", hint)
-    by_root = places.folder is not None
+    by_root = paths.folder is not None
     reading = how(zone, named=False, system=system or by_root, keep_others=keep_others)
     return crontab_files.load(own, reading)
 

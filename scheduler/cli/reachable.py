@@ -12,7 +12,7 @@ from scheduler.errors import MeridianError, NoSocket
 from scheduler.system import control
 from scheduler.system.control import Listener, Server
 from scheduler.system.log import Log
-from scheduler.system.paths import Places, make_private
+from scheduler.system.paths import Paths, make_private
 
 
 @dataclass(slots=True)
@@ -20,11 +20,11 @@ class Reachable:
     """Owns where the control socket is, and the link to it in the state folder.
 
     The daemon calls it, at its start and when the socket's file is gone. It has the lock of the
-    state folder, so the link that stands there is its own or a dead daemon's. `places` are judged
+    state folder, so the link that stands there is its own or a dead daemon's. `paths` are judged
     at each call, since a runtime folder goes at a logout and comes at a login.
     """
 
-    places: Callable[[], Places]
+    paths: Callable[[], Paths]
     log: Log
     path: Path | None = None  # of the socket
     trouble: str = ""  # what was said of it last
@@ -34,14 +34,14 @@ class Reachable:
 
         A daemon that can have none runs its jobs all the same.
         """
-        places = self.places()
-        _clear(places.contact)
+        paths = self.paths()
+        _clear(paths.contact)
         troubles: list[str] = []
         listener: Listener | None = None
-        for path in dict.fromkeys((places.socket, places.contact)):
+        for path in dict.fromkeys((paths.socket, paths.contact)):
             try:
                 listener = _listener(path)
-                _link(places.contact, path)
+                _link(paths.contact, path)
             except MeridianError as error:
                 troubles.append(str(error))
             if listener is not None:
@@ -52,14 +52,14 @@ class Reachable:
     def look(self, server: Server) -> None:
         """Make the socket again where its file is gone, and the link to it."""
         server.look(self.listen)
-        contact = self.places().contact
+        contact = self.paths().contact
         if self.path is not None and contact != self.path and not contact.is_symlink():
             with suppress(MeridianError):
                 _link(contact, self.path)
 
     def forget(self) -> None:
         """Remove this daemon's link: by now another daemon may have the state folder."""
-        contact = self.places().contact
+        contact = self.paths().contact
         with suppress(OSError):
             if contact.readlink() == self.path:
                 contact.unlink()

@@ -78,8 +78,8 @@ class Telling:
         return self._layout.lines([Text(cell, style) for cell in self._cells(event)])
 
     def _whole(self, cells: Sequence[str]) -> str:
-        places = zip(cells, self._layout.widths, strict=True)
-        return "  ".join(f"{cell:{cells}}" for cell, cells in places).rstrip()
+        paths = zip(cells, self._layout.widths, strict=True)
+        return "  ".join(f"{cell:{cells}}" for cell, cells in paths).rstrip()
 
     def _cells(self, event: Event) -> list[str]:
         zone = self._zones.get(event.job or "", self._zone)

@@ -152,14 +152,14 @@ def _not_yet_started(known: Known, row: RunRow) -> list[str]:
     run = f"Run {row.run.number} of {_at(known, row.run.instant)}"
     if row.due is not None and row.due > known.now:
         return [f"{run} waits: it starts at {_seconds(known, row.due)}.", *_jumps(known)]
-    if row.reason in _PLACES:
-        return [f"{run} waits for a place: {_PLACES[row.reason]}."]
+    if row.reason in _PATHS:
+        return [f"{run} waits for a place: {_PATHS[row.reason]}."]
     if row.state is State.SCHEDULED:
         return [f"{run} waits for an earlier run of the job to end."]
     return [f"{run} is about to start."]
 
 
-_PLACES = {
+_PATHS = {
     Reason.POOL: "its pool is full (CRON_POOL)",
     Reason.CROWD: "as many jobs run as the daemon lets run at once (--max-running)",
 }
@@ -170,7 +170,7 @@ _SKIPPED = {
     Reason.MISSED: "nobody handled that minute, and it is not made up for",
     Reason.TOO_LATE: "by the time it could start it was later than CRON_WITHIN allows",
     Reason.PAUSED: "the job was paused (meridian pause)",
-    Reason.KILLED: "it was called off by hand while it waited (meridian kill)",
+    Reason.KILLED: "it was cancelled by hand while it waited (meridian kill)",
     Reason.STOPPED: "the daemon was told to stop before it could start",
     Reason.REMOVED: "its line was taken out of the crontab before it started",
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Block = tuple[Sequence[int], Sequence[int]]
 
 _ALIKE = 0.8  # from where a line is another one, broken and moved
-_PATIENCE = 1000  # pairs of lines that are compared letter by letter, in a third of a second
+_MOST_PAIRS = 1000  # pairs of lines that are compared letter by letter, in a third of a second
 _LETTERS = 200  # of each line
 
 
@@ -128,7 +128,7 @@ def _alike(
     refused: AbstractSet[int],
 ) -> Iterator[tuple[int, int]]:
     """Yield the pairs that look alike, most alike first; none where there are too many."""
-    if len(lost) * len(refused) > _PATIENCE:
+    if len(lost) * len(refused) > _MOST_PAIRS:
         return
     ratios = (
         (SequenceMatcher(None, old[i][:_LETTERS], new[j][:_LETTERS]).ratio(), -i, -j)

@@ -1,6 +1,6 @@
 """A command in, the word of its program out: never an argument, never a value.
 
-A rough reading of the shell's grammar (POSIX, Shell Command Language): enough to pass over what
+A rough reading of the shell's grammar (POSIX, Shell Command Language): enough to skip what
 stands in front of a program. Where it is at a loss it names the word that it understood.
 """
 

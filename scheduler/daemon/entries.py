@@ -57,7 +57,7 @@ class Library(Protocol):
         """Read them all."""
 
 
-class Roster:
+class EntriesInForce:
     """Which entries there are; everything else asks it.
 
     It `watches` its library, unless that never changes.

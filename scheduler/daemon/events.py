@@ -54,7 +54,7 @@ class Event:
     until: datetime | None = None
 
 
-class Story(Log):
+class EventLog(Log):
     """A log that makes events of what it is told."""
 
     def __init__(self, clock: Clock, entries: Iterable[Entry]) -> None:

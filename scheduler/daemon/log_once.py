@@ -21,7 +21,7 @@ _SHOWN = 8  # coming jobs told at the start and after a reload
 _NAMED = 5  # jobs named in the line about the next minute
 
 
-class Herald:
+class LogOnce:
     """Says things once: it knows what it has said."""
 
     def __init__(self, clock: Clock, log: Log) -> None:

@@ -1,6 +1,6 @@
 """The daemon: crontabs, a clock, a journal and a spawner in; every due run started, on one loop.
 
-It owns all state that changes, on one thread. Signal handlers only leave a note; the loop heeds it.
+It owns all state that changes, on one thread. Signal handlers only leave a note; the loop does it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scheduler.daemon.log_once import Herald
-from scheduler.daemon.requests import Desk
-from scheduler.daemon.shutdown import Leaving
-from scheduler.daemon.ticker import Minutes
+from scheduler.daemon.log_once import LogOnce
+from scheduler.daemon.requests import Requests
+from scheduler.daemon.shutdown import Shutdown
+from scheduler.daemon.ticker import Ticker
 from scheduler.errors import JournalDamaged, JournalError
 from scheduler.protocol import Refused
 from scheduler.schedule.tick import MINUTE, minute_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable
 
-    from scheduler.daemon.entries import Roster
+    from scheduler.daemon.entries import EntriesInForce
     from scheduler.daemon.shutdown import ServiceManager
     from scheduler.daemon.watchdog import Watchdog
     from scheduler.journal.journal import Journal
@@ -44,7 +44,7 @@ _PAUSE = 1.0  # seconds before what went wrong is tried again
 _SILENCE = 60.0  # seconds between two words of one shortage
 _STEPS = {  # as one says what it was to do when it was held up
     "settle": "see to jobs that ended",
-    "_heed": "do what a signal asked for",
+    "_obey": "do what a signal asked for",
     "enforce": "end jobs that are over their time, and bound outputs",
     "_keep_time": "start the minute's jobs",
     "_start_waiting": "start the jobs that waited",
@@ -58,7 +58,7 @@ _STEPS = {  # as one says what it was to do when it was held up
 class Daemon:
     """See DESIGN, the life of a run; `run` is the whole of it.
 
-    Where its roster watches the crontabs it looks at them before every minute; where they never
+    Where the crontabs are watched it looks at them before every minute; where they never
     change it sleeps until something is due.
     """
 
@@ -67,7 +67,7 @@ class Daemon:
         *,
         clock: Clock,
         journal: Journal,
-        roster: Roster,
+        in_force: EntriesInForce,
         runs: Runs,
         log: Log,
         pruning: Pruning,
@@ -78,7 +78,7 @@ class Daemon:
     ) -> None:
         self._clock = clock
         self._journal = journal
-        self._roster = roster
+        self._in_force = in_force
         self._runs = runs
         self._pruning = pruning
         self._log = log
@@ -86,13 +86,15 @@ class Daemon:
         self._manager = manager
         self._watchdog = watchdog  # None: nobody is told of a turn that does not end
         self.has_lost_state = False  # the state folder was deleted or replaced meanwhile
-        self._herald = Herald(clock, log)
-        self._minutes = Minutes(clock, journal, roster, runs, self._herald)
-        self._desk = Desk(clock, roster, runs, self._minutes, self._herald, self._read_now)
+        self._log_once = LogOnce(clock, log)
+        self._ticker = Ticker(clock, journal, in_force, runs, self._log_once)
+        self._requests = Requests(
+            clock, in_force, runs, self._ticker, self._log_once, self._read_now
+        )
         self._asked: deque[tuple[Request, Future[Reply]]] = deque()
         self._wake = asyncio.Event()
         self._reload_asked = False
-        self._leaving = Leaving(clock, runs, log, manager, grace)
+        self._shutdown = Shutdown(clock, runs, log, manager, grace)
         self._damage: JournalDamaged | None = None  # what the journal has met with
         self._pause_until = 0.0  # after something went wrong, on the monotonic clock
         self._say_again_at = 0.0  # that there is no memory, on the monotonic clock
@@ -113,7 +115,7 @@ class Daemon:
             self._wake.clear()
             self._do(
                 self._runs.settle,
-                self._heed,
+                self._obey,
                 self._runs.enforce,
                 self._keep_time,
                 self._start_waiting,
@@ -123,8 +125,8 @@ class Daemon:
                 self._prune,
             )
         if self.is_stopping:
-            self._do(self._runs.settle, self._heed)  # what was refused when the last job ended
-        self._desk.is_closed = True
+            self._do(self._runs.settle, self._obey)  # what was refused when the last job ended
+        self._requests.is_closed = True
         self._try(self._serve)
         if self._damage is not None and not self.is_stopping:
             self._runs.abandon()
@@ -147,16 +149,16 @@ class Daemon:
     @property
     def is_stopping(self) -> bool:
         """Whether it was asked for its end, at once or when its jobs have ended."""
-        return self._leaving.is_asked
+        return self._shutdown.is_asked
 
     @property
     def is_draining(self) -> bool:
         """Whether its jobs have all the time that they need to end."""
-        return self._leaving.is_drain
+        return self._shutdown.is_drain
 
     def stop(self) -> None:
         """Ask for the end; asked again, it hurries: first SIGTERM to the jobs, then SIGKILL."""
-        self._leaving.stop()
+        self._shutdown.stop()
         self._wake.set()
 
     def drain(self) -> None:
@@ -164,7 +166,7 @@ class Daemon:
 
         A stop after that gives them the grace time.
         """
-        self._leaving.drain()
+        self._shutdown.drain()
         self._wake.set()
 
     def reload(self) -> None:
@@ -186,7 +188,7 @@ class Daemon:
         commits = self._journal.commits
         with self._watched():
             refusals = [refusal for stage in stages if (refusal := self._try(stage))]
-        self._herald.refused(refusals, takes=self._journal.commits > commits)
+        self._log_once.refused(refusals, takes=self._journal.commits > commits)
 
     def _watched(self) -> AbstractContextManager[None]:
         return nullcontext() if self._watchdog is None else self._watchdog.turn()
@@ -224,26 +226,26 @@ class Daemon:
 
     def _open(self) -> None:
         """Read the crontabs and settle what the last daemon left, before the first minute."""
-        self._minutes.open()
+        self._ticker.open()
         self._read()
         self._runs.resume(self._journal.unfinished(), self._journal.last_tick())
-        self._minutes.begin()
-        self._runs.at_reboot(self._roster.unbooted(), minute_of(self._clock.now()))
+        self._ticker.begin()
+        self._runs.at_reboot(self._in_force.unbooted(), minute_of(self._clock.now()))
 
     def _is_over(self) -> bool:
         if self.is_stopping:
-            return self._leaving.is_over()
+            return self._shutdown.is_over()
         return self._damage is not None
 
     def _next_wake(self) -> datetime:
         """Return when there is something to do next."""
         now = self._clock.now()
-        look = now + (_LOOK if self._roster.watches else _REST)
-        wakes = [look, self._runs.next_wake(), self._leaving.next_wake(now)]
+        look = now + (_LOOK if self._in_force.watches else _REST)
+        wakes = [look, self._runs.next_wake(), self._shutdown.next_wake(now)]
         if (prune := self._pruning.next_step()) is not None and self._is_idle():
             wakes.append(now + timedelta(seconds=prune))
-        if not self._leaving.has_begun:
-            wakes.append(self._minutes.next_wake())
+        if not self._shutdown.has_begun:
+            wakes.append(self._ticker.next_wake())
             wakes.append(now if self._reload_asked else None)
         wake = min(wake for wake in wakes if wake is not None)
         return max(wake, self._pause_end(now))
@@ -251,52 +253,52 @@ class Daemon:
     def _pause_end(self, now: datetime) -> datetime:
         """Return how long what went wrong is left alone; the coming minute is not kept waiting."""
         end = now + timedelta(seconds=max(0.0, self._pause_until - self._clock.monotonic()))
-        minute = self._minutes.next()
+        minute = self._ticker.next()
         return min(end, minute) if minute > now else end
 
-    def _heed(self) -> None:
+    def _obey(self) -> None:
         """Do what a signal asked for."""
         if self._reload_asked and not self.is_stopping:
             self._read_now()
-        self._desk.is_closed = self.is_stopping
-        self._leaving.heed()
+        self._requests.is_closed = self.is_stopping
+        self._shutdown.obey()
 
     def _keep_time(self) -> None:
         """Start the minute that has come, and whatever else is owed."""
-        if self._leaving.has_begun:
-            self._minutes.pass_idle()  # so that it is not owed
+        if self._shutdown.has_begun:
+            self._ticker.pass_idle()  # so that it is not owed
         else:
-            self._minutes.keep()
+            self._ticker.keep()
 
     def _start_waiting(self) -> None:
         """Start what waited for its time, and what is left of a burst."""
-        if not self._leaving.has_begun:
+        if not self._shutdown.has_begun:
             self._runs.start_pending()
             self._runs.start()
 
     def _serve(self) -> None:
         """Answer who has asked for something, and start what that brings about."""
         was_asked = bool(self._asked)
-        while self._asked and not self._minutes.is_imminent():
+        while self._asked and not self._ticker.is_imminent():
             request, future = self._asked.popleft()
             if future.done():  # whoever asked is gone: what nobody hears of is not done
                 continue
             reply: Reply = Refused("bug", "the daemon met a bug of its own; its log has the trace")
             try:
-                reply = self._desk.answer(request)
+                reply = self._requests.answer(request)
             finally:
                 future.set_result(reply)
-        if was_asked and not self._leaving.has_begun:
+        if was_asked and not self._shutdown.has_begun:
             self._runs.start()
 
     def _look(self) -> None:
         """Look at what is outside and may change, shortly before each minute."""
         now = self._clock.monotonic()
-        is_time = self._minutes.is_time_to_plan() or now >= self._look_at or self._journal.is_lost
-        if not (self._roster.watches and is_time):
+        is_time = self._ticker.is_time_to_plan() or now >= self._look_at or self._journal.is_lost
+        if not (self._in_force.watches and is_time):
             return
         self._look_at = now + _LOOK.total_seconds()
-        if not self._leaving.has_begun:
+        if not self._shutdown.has_begun:
             self._look_at_files()
         if self._holds_state():  # else it may be another daemon's by now
             self._each_minute()
@@ -304,23 +306,23 @@ class Daemon:
     def _look_at_files(self) -> None:
         if not (self._holds_state() and self._journal.is_in_place()):
             self._give_up_state()
-        elif self._roster.changed():
+        elif self._in_force.changed():
             self._read()
 
     def _prepare(self) -> None:
         """Prepare the next minute, shortly before it."""
         is_whole = self._damage is None  # else what is claimed now, nobody would start
-        if is_whole and not self.is_stopping and self._minutes.is_time_to_plan():
-            self._minutes.plan()
+        if is_whole and not self.is_stopping and self._ticker.is_time_to_plan():
+            self._ticker.plan()
 
     def _prune(self) -> None:
         """Remove a little of what is no longer kept, where that holds up nothing."""
         if self._is_idle():
-            self._pruning.step(self._roster.entries)
+            self._pruning.step(self._in_force.entries)
 
     def _is_idle(self) -> bool:
-        is_starting = self._runs.is_starting() or not self._minutes.is_quiet()
-        return not self._leaving.has_begun and not is_starting
+        is_starting = self._runs.is_starting() or not self._ticker.is_quiet()
+        return not self._shutdown.has_begun and not is_starting
 
     def _give_up_state(self) -> None:
         """End, since another daemon may hold a folder of that name by now and run what is due."""
@@ -331,22 +333,22 @@ class Daemon:
         self.stop()
 
     def _read_now(self) -> None:
-        self._minutes.pass_idle()  # it is the old crontab's
+        self._ticker.pass_idle()  # it is the old crontab's
         self._read()
 
     def _read(self) -> None:
         """Read the crontabs, and go by them; what the journal refuses is tried again."""
         self._reload_asked = False
         try:
-            self._roster.read(minute_of(self._clock.now()))
-            self._runs.use(self._roster.entries, self._roster.timetable)
-            self._minutes.plan_anew()
+            self._in_force.read(minute_of(self._clock.now()))
+            self._runs.use(self._in_force.entries, self._in_force.timetable)
+            self._ticker.plan_anew()
         except (JournalError, MemoryError):
             self._reload_asked = True
             raise
-        self._manager.ready(self._roster.summary())
+        self._manager.ready(self._in_force.summary())
         now = minute_of(self._clock.now())
-        self._herald.coming(self._roster.timetable, max(self._minutes.next(), now) - MINUTE)
+        self._log_once.coming(self._in_force.timetable, max(self._ticker.next(), now) - MINUTE)
 
 
 def _leave(

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from scheduler.daemon.entries import FileRead, Roster
-    from scheduler.daemon.log_once import Herald
-    from scheduler.daemon.ticker import Minutes
+    from scheduler.daemon.entries import EntriesInForce, FileRead
+    from scheduler.daemon.log_once import LogOnce
+    from scheduler.daemon.ticker import Ticker
     from scheduler.protocol import Json, Request
     from scheduler.run import Paused, Reason
     from scheduler.runs.lifecycle import Runs
@@ -51,23 +51,23 @@ _MINUTES = 300  # in each of which every zone costs a look
 _PASSED = 5_000  # entries
 
 
-class Desk:
+class Requests:
     """Answers each request; `reload` reads the crontabs again."""
 
     def __init__(
         self,
         clock: Clock,
-        roster: Roster,
+        in_force: EntriesInForce,
         runs: Runs,
-        minutes: Minutes,
-        herald: Herald,
+        ticker: Ticker,
+        log_once: LogOnce,
         reload: Callable[[], None],
     ) -> None:
         self._clock = clock
-        self._roster = roster
+        self._in_force = in_force
         self._runs = runs
-        self._minutes = minutes
-        self._herald = herald
+        self._ticker = ticker
+        self._log_once = log_once
         self._reload = reload
         self.is_closed = False  # the daemon is stopping: it says what there is, and ends what runs
 
@@ -81,24 +81,24 @@ class Desk:
             return Refused("journal", str(error))
 
     def _answer(self, request: Request) -> Reply:
-        orders = self._runs.orders
+        manual = self._runs.manual
         reply: Reply
         match request:
             case Status(jobs):
-                in_force = [job for job in jobs if job in self._roster.entries]
+                in_force = [job for job in jobs if job in self._in_force.entries]
                 reply = self._status() | {"in_force": in_force}
             case Trigger(job):
-                reply = self._of_run(orders.trigger(job))
+                reply = self._of_run(manual.trigger(job))
             case Retry(run):
-                reply = self._of_run(orders.retry(run))
+                reply = self._of_run(manual.retry(run))
             case Kill(run):
-                reply = self._of_run(orders.kill(run))
+                reply = self._of_run(manual.kill(run))
             case Pause(jobs, until, note):
                 before = self._pauses_of(jobs)
                 done = self._of_jobs(jobs, until) | {"replaced": before}
-                reply = orders.pause(jobs, until, note) or done
+                reply = manual.pause(jobs, until, note) or done
             case Resume(jobs):
-                reply = orders.resume(jobs) or self._of_jobs(jobs, None)
+                reply = manual.resume(jobs) or self._of_jobs(jobs, None)
             case Reload():
                 self._reload()
                 reply = self._of_crontabs()
@@ -131,12 +131,12 @@ class Desk:
         return [_of_paused(paused) for paused in found if paused is not None]
 
     def _of_crontabs(self) -> Json:
-        roster = self._roster
+        in_force = self._in_force
         return {
-            "entries": len(roster.entries),
-            "zones": len(roster.zones),
-            "problems": roster.refused,
-            "kept": len(roster.kept),
+            "entries": len(in_force.entries),
+            "zones": len(in_force.zones),
+            "problems": in_force.refused,
+            "kept": len(in_force.kept),
         }
 
     # --- status --------------------------------------------------------------------------------
@@ -145,13 +145,13 @@ class Desk:
         now = self._clock.now()
         running, waiting = list(self._runs.running()), list(self._runs.waiting())
         paused, behind = list(self._runs.pauses.all(now)), self._runs.backlogs()
-        last = self._minutes.last
+        last = self._ticker.last
         return self._of_crontabs() | {
             "now": stamp(now),
             "stopping": self.is_closed,
             "last_tick": None if last is None else stamp(last),
-            "journal": self._herald.refusal or None,
-            "zone_data": [_of_database(each) for each in databases(self._roster.zones)],
+            "journal": self._log_once.refusal or None,
+            "zone_data": [_of_database(each) for each in databases(self._in_force.zones)],
             "max_running": self._runs.most,
             "counts": {
                 "running": len(running),
@@ -164,12 +164,12 @@ class Desk:
             "paused": [_of_paused(each) for each in paused[:_MOST]],
             "catching_up": [_of_backlog(each) for each in behind[:_MOST]],
             "next": [] if self.is_closed else list(islice(self._coming(), _NEXT)),
-            "files": [_of_file(each) for each in self._roster.files],
+            "files": [_of_file(each) for each in self._in_force.files],
         }
 
     def _of_waiting(self, pending: Pending, reason: Reason | None) -> Json:
         is_retry = isinstance(pending, Again)
-        entry = self._roster.entries.get(pending.run.job)
+        entry = self._in_force.entries.get(pending.run.job)
         by_time = "retry" if is_retry else "put off"
         return {
             "run": pending.run.number,
@@ -186,16 +186,16 @@ class Desk:
 
         They are fewer where much is passed over: paused jobs, or one that is due each minute.
         """
-        roster, after = self._roster, self._minutes.first_to_come() - MINUTE
-        most = max(1, _MINUTES // max(1, len(roster.zones)))
-        minutes = islice(roster.timetable.upcoming(after), most)
-        due = ((minute, entry) for minute, entries in minutes for entry in entries)
+        in_force, after = self._in_force, self._ticker.first_to_come() - MINUTE
+        most = max(1, _MINUTES // max(1, len(in_force.zones)))
+        ticker = islice(in_force.timetable.upcoming(after), most)
+        due = ((minute, entry) for minute, entries in ticker for entry in entries)
         told: set[str] = set()
         for minute, entry in islice(due, _PASSED):
             if entry.job not in told and not self._runs.pauses.at(entry.job, minute):
                 told.add(entry.job)
                 yield {"job": entry.job, "at": stamp(minute), "zone": entry.zone.key}
-            if len(told) >= len(roster.timetable.entries):
+            if len(told) >= len(in_force.timetable.entries):
                 return
 
 

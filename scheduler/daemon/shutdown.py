@@ -26,8 +26,8 @@ class ServiceManager(Protocol):
         """Hear that nothing new is started."""
 
 
-class Leaving:
-    """The steps towards the end, taken when they are heeded and not when they are asked for."""
+class Shutdown:
+    """The steps towards the end, taken by the loop and not when they are asked for."""
 
     def __init__(
         self, clock: Clock, runs: Runs, log: Log, manager: ServiceManager, grace: float
@@ -62,13 +62,13 @@ class Leaving:
         """Ask for the end once the jobs have ended by themselves; a stop may follow."""
         self._drain_asked = True
 
-    def heed(self) -> None:
+    def obey(self) -> None:
         """Take the steps that were asked for, or whose time has come."""
         if self.is_asked and not self.has_begun:
             self._begin()
         while self._stops_asked > self._stops_heeded:
             self._stops_heeded += 1
-            self._hurry()
+            self._end_now()
         if self.has_begun and not self._is_cancelled:
             self._runs.cancel()
             self._is_cancelled = True
@@ -95,7 +95,7 @@ class Leaving:
             say = f"no new runs, {counted(running, 'job')} running; it ends after them"
             self._log.info("draining", running=running, say=say)
 
-    def _hurry(self) -> None:
+    def _end_now(self) -> None:
         """Take the next step towards the end."""
         if self._stops_heeded > 1:
             self._end_at = None

@@ -1,6 +1,6 @@
-"""Crontabs, a stretch of time and what befalls the machine in it in, what the daemon does out.
+"""Crontabs, a stretch of time and what happens to the machine in it in, what the daemon does out.
 
-It is the daemon itself, with its roster, runs and journal, on a virtual machine; the events are
+It is the daemon itself, with its entries, runs and journal, on a virtual machine; the events are
 what it would log.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from scheduler.daemon.entries import Roster
-from scheduler.daemon.events import Story
+from scheduler.daemon.entries import EntriesInForce
+from scheduler.daemon.events import EventLog
 from scheduler.daemon.loop import Daemon
 from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
 from scheduler.entry import Every
@@ -51,7 +51,7 @@ class _Nobody:
 
 
 class Mishap(StrEnum):
-    """What can befall a machine."""
+    """What can happen to a machine."""
 
     DOWNTIME = "downtime"  # the daemon is killed, and started again later
     SUSPEND = "suspend"  # the machine sleeps
@@ -116,7 +116,7 @@ class Simulation:
         self._end = end
         self._clock = VirtualClock(start)
         self._spawner = VirtualSpawner(self._clock, lambda job: known.get(job, ASSUMED))
-        self._story = Story(self._clock, loaded.entries)
+        self._event_log = EventLog(self._clock, loaded.entries)
         self._anchors = anchors or {}
         self._most = most
         self._to_come = deque(in_turn(incidents))
@@ -164,10 +164,10 @@ class Simulation:
         """Yield what one daemon does, wake by wake, until an incident or the end raises."""
         self._clock.at(self._clock.now(), _nothing)  # it looks at the clock at once, due or not
         for _ in self._daemon(journal).run().__await__():  # each turn is one wait of its loop
-            yield from self._story.told()
+            yield from self._event_log.told()
 
     def _daemon(self, journal: Journal) -> Daemon:
-        clock, log = self._clock, self._story
+        clock, log = self._clock, self._event_log
         runs = Runs(
             clock=clock,
             journal=journal,
@@ -180,9 +180,11 @@ class Simulation:
         return Daemon(
             clock=clock,
             journal=journal,
-            roster=Roster(_Shelf(self._loaded), journal, log, _BOOT, watches=False),
+            in_force=EntriesInForce(_Shelf(self._loaded), journal, log, _BOOT, watches=False),
             runs=runs,
-            pruning=Pruning(clock=clock, journal=journal, state=Path(), kept=None, meet=runs.meet),
+            pruning=Pruning(
+                clock=clock, journal=journal, state=Path(), kept=None, keep_within=runs.keep_within
+            ),
             log=log,
             holds_state=lambda: True,
             manager=_Nobody(),
@@ -199,11 +201,11 @@ class Simulation:
 
     def _happens(self, incident: Incident) -> None:
         try:
-            self._befall(incident)
+            self._happen(incident)
         finally:
             self._await_next()
 
-    def _befall(self, incident: Incident) -> None:
+    def _happen(self, incident: Incident) -> None:
         match incident.mishap:
             case Mishap.DOWNTIME:
                 raise _Killed(incident.to)

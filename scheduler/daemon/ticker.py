@@ -14,8 +14,8 @@ from scheduler.schedule.tick import MINUTE, Era, Movement, Owed, Reading, minute
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scheduler.daemon.entries import Roster
-    from scheduler.daemon.log_once import Herald
+    from scheduler.daemon.entries import EntriesInForce
+    from scheduler.daemon.log_once import LogOnce
     from scheduler.entry import Entry
     from scheduler.journal.journal import Journal
     from scheduler.runs.lifecycle import Runs
@@ -32,7 +32,7 @@ _DAY = timedelta(days=1)
 _IMMINENT = timedelta(seconds=0.1)  # longer than a request takes, most of the time
 
 
-class Minutes:
+class Ticker:
     """The daemon's place in time.
 
     It goes from minute to minute where crontabs are watched; elsewhere from one at which something
@@ -43,15 +43,15 @@ class Minutes:
         self,
         clock: Clock,
         journal: Journal,
-        roster: Roster,
+        in_force: EntriesInForce,
         runs: Runs,
-        herald: Herald,
+        log_once: LogOnce,
     ) -> None:
         self._clock = clock
         self._journal = journal
-        self._roster = roster
+        self._in_force = in_force
         self._runs = runs
-        self._herald = herald
+        self._log_once = log_once
         self._seen: Reading | None = None  # what the clocks said at the last look
         self._last: datetime | None = None  # the last minute handled
         self._planned: datetime | None = None  # the minute that is prepared and not yet there
@@ -81,9 +81,9 @@ class Minutes:
         """Return the next minute to handle; where crontabs are watched, the next there is."""
         if self._last is None:
             return minute_of(self._clock.now())
-        if self._roster.watches:
+        if self._in_force.watches:
             return self._last + MINUTE
-        return _next_busy(self._roster.timetable, self._last)
+        return _next_busy(self._in_force.timetable, self._last)
 
     def next_wake(self) -> datetime:
         """Return when to look at the time again: to prepare a minute, or to start it.
@@ -94,17 +94,17 @@ class Minutes:
         """
         if self._seen is None:
             return self._clock.now()
-        if not self._roster.watches:
+        if not self._in_force.watches:
             return self.next()
         if self._planned is None:
             return self._plan_time()
         if self._coming:
             return self._planned
-        return self._planned + MINUTE - _lead(self._roster.timetable.due(self._planned + MINUTE))
+        return self._planned + MINUTE - _lead(self._in_force.timetable.due(self._planned + MINUTE))
 
     def is_time_to_plan(self) -> bool:
         """Say whether the next minute is near and not yet prepared."""
-        is_open = self._roster.watches and self._planned is None
+        is_open = self._in_force.watches and self._planned is None
         return is_open and self._clock.now() >= self._plan_time()
 
     def is_quiet(self) -> bool:
@@ -123,8 +123,8 @@ class Minutes:
         self._claim(self.next(), self._coming)
 
     def plan_anew(self) -> None:
-        """Go by the roster's new entries: what was removed or edited must not start."""
-        self._coming = self._roster.timetable.due(self.next())
+        """Go by new entries: what was removed or edited must not start."""
+        self._coming = self._in_force.timetable.due(self.next())
         if self._planned is not None:
             self._unplan()
             self.plan()
@@ -140,7 +140,7 @@ class Minutes:
         self._account(owed, reading)
         for minute in owed.minutes:
             is_late = minute is not owed.minutes[-1]  # the present one is in time
-            self._claim(minute, self._roster.timetable.due(minute), late=is_late)
+            self._claim(minute, self._in_force.timetable.due(minute), late=is_late)
             self._fire(minute, late=is_late)
 
     def _reading(self) -> Reading:
@@ -174,7 +174,7 @@ class Minutes:
     def _step_over(self, reading: Reading) -> None:
         """Let minutes in which nothing is due go by in one step, as far as this daemon waited."""
         if (
-            self._roster.watches
+            self._in_force.watches
             or self._seen is None
             or self._last is None
             or self._planned is not None
@@ -191,7 +191,7 @@ class Minutes:
     def _reach(self, minute: datetime) -> None:
         """Let this be the last minute handled."""
         self._last = minute
-        self._coming = self._roster.timetable.due(self.next()) if self._roster.watches else []
+        self._coming = self._in_force.timetable.due(self.next()) if self._in_force.watches else []
 
     def first_to_come(self) -> datetime:
         """Return the first minute that is not handled yet: nothing before it runs any more."""
@@ -215,7 +215,7 @@ class Minutes:
         if owed.movement is Movement.GAP and self._last is not None:
             gap = Gap(self._last, owed.minutes[0])
             handled = gap.current - MINUTE
-            accounts = self._roster.accounts(gap, self._runs.pauses.end_of, self._runs.backlog_of)
+            accounts = self._in_force.accounts(gap, self._runs.pauses.end_of, self._runs.backlog_of)
             self._runs.account(jumps, accounts, reading.wall, handled)
             self._reach(handled)
         elif owed.since is not None and self._last is not None:
@@ -241,8 +241,8 @@ class Minutes:
     def _begin_anew(self, minute: datetime) -> None:
         """Go on from this minute, which lies before the last one handled."""
         self._reach(minute - MINUTE)
-        self._roster.rewind(minute)
-        self._runs.use(self._roster.entries, self._roster.timetable)
+        self._in_force.rewind(minute)
+        self._runs.use(self._in_force.entries, self._in_force.timetable)
 
     def _was_told(self, jumps: Sequence[Jump]) -> bool:
         """Say whether an earlier daemon has journalled the clock's being set back."""
@@ -280,7 +280,7 @@ class Minutes:
         self._planned = None
         self._reach(minute)
         if had_runs:
-            self._herald.next(self._roster.timetable, minute)
+            self._log_once.next(self._in_force.timetable, minute)
 
 
 @lru_cache(maxsize=1)  # it is asked for again and again before it has come

@@ -232,7 +232,7 @@ class VirtualSpawner:
     def end(self, _process: Process, _number: int) -> None:
         """See Spawner; there is nobody to signal."""
 
-    def bequeath(self) -> None:
+    def leave_running(self) -> None:
         """See Spawner; a simulated journal is never damaged."""
 
     def _end(self, pid: int, outcome: Exited | Signalled) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scheduler.schedule.tick import Era, Jump
 
 
-class Memory(Database):
+class DaemonState(Database):
     """The part of the journal that tells a daemon where the one before it stood."""
 
     def last_tick(self) -> datetime | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOCK_PATIENCE = 5.0  # how long opening waits while another program holds the file
+LOCK_TIMEOUT = 5.0  # how long opening waits while another program holds the file
 LOOP_PATIENCE = 0.5  # and a statement after that: whoever waits for it answers nobody meanwhile
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 TOO_LARGE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # what it makes of EFBIG
@@ -211,7 +211,7 @@ class Database:
             raise
         self.commits += 1
         self._counted += counts
-        self._take_heart()
+        self._expect_success()
         self._tell()
 
     def _tell(self) -> None:
@@ -233,10 +233,10 @@ class Database:
         try:
             return self._connection.execute(statement, values)
         except (sqlite3.Error, UnicodeError, OverflowError, MemoryError) as error:
-            self._lose_patience(error)
+            self._stop_waiting(error)
             raise _refusal(self._name, error) from error
 
-    def _lose_patience(self, error: Exception) -> None:
+    def _stop_waiting(self, error: Exception) -> None:
         """Wait no more for a lock that was waited for in vain, until something has been written.
 
         Whoever owns this journal has other things to do meanwhile, and comes again.
@@ -245,7 +245,7 @@ class Database:
             self._is_patient = False
             self._connection.execute("PRAGMA busy_timeout = 0")
 
-    def _take_heart(self) -> None:
+    def _expect_success(self) -> None:
         if not self._is_patient:
             self._is_patient = True
             self._wait_for_locks()
@@ -360,7 +360,7 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         elif not state_files.is_there(path):
             raise JournalError(f"nothing has run yet: there is no journal {path}")
         uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_PATIENCE)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_TIMEOUT)
         return _in_place(path, connection)
     except (OSError, sqlite3.Error) as error:
         raise _refusal(f"the journal {path}", error) from error

@@ -132,7 +132,7 @@ def counted(rows: Rows) -> list[tuple[int, datetime | None]]:
     return [(number(value), maybe(whole_instant, at)) for value, at in rows]
 
 
-def places(rows: Rows) -> list[tuple[int, datetime]]:
+def paths(rows: Rows) -> list[tuple[int, datetime]]:
     """Return an era's number and an instant in it from each row."""
     return [(number(era), whole_instant(at)) for era, at in rows]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scheduler.journal import decoding, rows
-from scheduler.journal.daemon_state import Memory
-from scheduler.journal.queries import Archive
+from scheduler.journal.daemon_state import DaemonState
+from scheduler.journal.queries import Queries
 from scheduler.journal.rows import AttemptRow, OpenRun, RunRow, outcome_from, seconds, whole
 from scheduler.journal.salvage import Salvage
 from scheduler.run import Attempt, Run
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["AttemptRow", "Journal", "OpenRun", "RunRow", "outcome_from"]
 
 
-class Journal(Archive, Memory, Salvage):
+class Journal(Queries, DaemonState, Salvage):
     """One open journal; each method commits by itself unless a transaction is open.
 
     Whatever the database refuses (disk full, locked, read-only, damaged) is a JournalError.
@@ -146,7 +146,7 @@ class Journal(Archive, Memory, Salvage):
             reason=_text(reason),
         )
 
-    def doom(self, run: Run, reason: Reason) -> None:
+    def terminate(self, run: Run, reason: Reason) -> None:
         """Journal why the run's attempt that is under way is being ended."""
         self._change("doom", run=run.number, reason=reason.value)
 

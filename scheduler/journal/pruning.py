@@ -45,13 +45,13 @@ class Pruning:
         journal: Journal,
         state: Path,
         kept: Retention | None,
-        meet: Callable[[Found], None],
+        keep_within: Callable[[Found], None],
     ) -> None:
         self._clock = clock
         self._journal = journal
         self._state = state
         self._kept = kept
-        self._meet = meet  # keeps a file within its bound that an earlier daemon left
+        self._keep_within = keep_within  # keeps a file within its bound that an earlier daemon left
         self._walk: Iterator[bool] | None = None
         self._jobs: Container[str] = ()  # those of the last step: a walk outlives a reload
         self._end = 0.0  # of this step
@@ -174,7 +174,7 @@ class Pruning:
         name = str(found.path.relative_to(self._state))
         is_old = found.changed < seconds(old)
         if not is_old or self._journal.knows(found.run, found.attempt, name):
-            self._meet(found)
+            self._keep_within(found)
             return False
         try:
             output_files.remove(found.path)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _EVER = 2**62  # seconds since 1970 that no instant comes to
 
 
-class Archive(Database):
+class Queries(Database):
     """The part of the journal that looks back."""
 
     def jumps(self, *, limit: int | None = None) -> list[Jump]:
@@ -124,7 +124,7 @@ class Archive(Database):
 
         None if there are not so many.
         """
-        return first(self._read(decoding.places, "nth_newest", job=job, number=number))
+        return first(self._read(decoding.paths, "nth_newest", job=job, number=number))
 
     def eras_of(self, job: str) -> list[int]:
         """Return the numbers of the eras in which a job has runs that are over, in order."""

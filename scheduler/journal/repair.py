@@ -50,10 +50,12 @@ EVERY_JOB = ""  # stands in the journal for all names, of which none is empty
 _HALF, _NEW = ".half", ".new"  # one that is being filled, and one that only has to take its place
 _LOG = ("-wal", "-shm")  # sqlite.org/walformat.html: a database is these files and itself
 _TAKEN = timedelta(days=1)  # finished runs of this time are taken over: their keys stay taken
-_PATIENCE = 600.0  # seconds in which a second damage is the disk's, and no third journal is begun
+_AGAIN_WITHIN = (
+    600.0  # seconds in which a second damage is the disk's, and no third journal is begun
+)
 
 
-class Renewal:
+class Repair:
     """Begins journals anew, on behalf of the daemon that holds the state folder.
 
     The old one is moved when the new one is complete: wherever that is cut short, the next daemon
@@ -153,7 +155,7 @@ class Renewal:
 
         Raises MeridianError if nothing had been: then it is the disk's.
         """
-        if self._last is None or self._clock.monotonic() - self._last[0] >= _PATIENCE:
+        if self._last is None or self._clock.monotonic() - self._last[0] >= _AGAIN_WITHIN:
             return False
         if not self._last[1]:
             raise MeridianError(f"{damage}; it had just been begun anew: look at the disk")

@@ -36,7 +36,7 @@ _GONE = (errno.ENOENT, errno.ESRCH, errno.ENOTDIR)  # all else says nothing of a
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process; `start` tells it from a later one, `is_dead` if it only waits to be buried."""
+    """One process; `start` tells it from a later one, `is_dead` if it only waits to be reaped."""
 
     pid: int
     start: int
@@ -100,7 +100,7 @@ class Processes:
             return None
         try:
             is_leader = os.getsid(pid) == pid
-        except ProcessLookupError:  # macOS: only to be buried
+        except ProcessLookupError:  # macOS: only to be reaped
             return Process(pid, self._boot, leads_session=True, is_dead=True)
         return Process(pid, self._boot + (0 if is_leader else 1), leads_session=is_leader)
 

@@ -148,14 +148,14 @@ class Spawner(Protocol):
     def escaped(self, ended: Mapping[Attempt, int], /) -> Mapping[Attempt, Sequence[Process]]:
         """Return the living processes of these attempts, by pid, that are in no group of theirs.
 
-        They descend from this process, which takes in what their parents leave; none are found on
+        They descend from this process, which adopts what their parents leave; none are found on
         a system that does not tell of other processes. Raises OSError where one that does can't.
         """
 
     def end(self, process: Process, number: int, /) -> None:
         """Signal one process, unless its number is another's by now."""
 
-    def bequeath(self) -> None:
+    def leave_running(self) -> None:
         """Let the next daemon in this process find the children as if another's had been theirs.
 
         Their ends are still told by `ended`.
@@ -349,7 +349,7 @@ class RealSpawner:
     def end(self, process: Process, number: int, /) -> None:
         signal_one(self._processes, process, number)
 
-    def bequeath(self) -> None:
+    def leave_running(self) -> None:
         self._bequeathed = set(self._children)
 
     def _is_own(self, pid: int) -> bool:

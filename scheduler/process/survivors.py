@@ -121,10 +121,8 @@ class Survivors:
     def _named(self, outputs: Mapping[Path, _Seen]) -> dict[Attempt, _Seen]:
         leaders = self._processes.own_leaders() if outputs else ()
         named = filter(None, (job_marks.attempt_of(environment) for _, environment in leaders))
-        places = {
-            each: Path(each.run.job, f"{each.run.number}.{each.number}.log") for each in named
-        }
-        return {each: outputs[place] for each, place in places.items() if place in outputs}
+        paths = {each: Path(each.run.job, f"{each.run.number}.{each.number}.log") for each in named}
+        return {each: outputs[place] for each, place in paths.items() if place in outputs}
 
     def _tagged(self, tag: Tag, seen: _Seen) -> int | None:
         if not self._processes.is_of_this_boot(tag.start):

@@ -1,6 +1,6 @@
 """What wants to run: a due entry, a missed instant, a boot, an order in; claimed runs out.
 
-Everything here is called inside a commit of the ledger, and changes after it.
+Everything here is called inside a transaction, and changes after it.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ if TYPE_CHECKING:
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.pauses import Pauses
     from scheduler.runs.pending import Pending
-    from scheduler.runs.transaction import Ledger
+    from scheduler.runs.transaction import Transaction
     from scheduler.schedule.catchup import Account, MadeUp
 
 
 class Admission:
     """Claims a run for whatever asks for one, and hands it to its job."""
 
-    def __init__(self, ledger: Ledger, jobs: Jobs, pauses: Pauses) -> None:
-        self._ledger = ledger
+    def __init__(self, transaction: Transaction, jobs: Jobs, pauses: Pauses) -> None:
+        self._transaction = transaction
         self._jobs = jobs
         self._pauses = pauses
-        self.backfill = Backfill(ledger, jobs)
+        self.backfill = Backfill(transaction, jobs)
 
     def admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
         """Let a due entry in: at once, after its delay, or beside what its job has going."""
         if self._pauses.at(entry.job, instant):
             before = self._jobs.instants.last_instant(entry, instant)
-            self._ledger.pass_over(entry, instant, before)
+            self._transaction.skip_paused(entry, instant, before)
             return
         if self.backfill.takes(entry, instant, now, late=late):
             self.backfill.add(entry, instant, late=late)
-        elif run := self._ledger.claim(entry, instant):
+        elif run := self._transaction.claim(entry, instant):
             start = PutOff(run, own_start(entry, instant), made_up=False, late=late)
             self._enter(entry, start, now)
 
     def admit_at_boot(self, entry: Entry, instant: datetime, now: datetime) -> None:
         """Let an @reboot entry in; two boots in one minute are two runs."""
         if self._pauses.at(entry.job, now):
-            self._ledger.pass_over(entry, instant, None)
+            self._transaction.skip_paused(entry, instant, None)
             return
-        run = self._ledger.claim(entry, instant)
+        run = self._transaction.claim(entry, instant)
         while run is None:
             instant += MINUTE
-            run = self._ledger.claim(entry, instant)
+            run = self._transaction.claim(entry, instant)
         start = PutOff(run, own_start(entry, now), made_up=False)
         self._enter(entry, start, now)
 
@@ -65,7 +65,7 @@ class Admission:
         self._jobs.supersede_retries(entry)
         while run is None:
             if second.second:  # a whole minute is the schedule's, now or when a clock is set back
-                run = self._ledger.claim_by_hand(entry, second)
+                run = self._transaction.claim_by_hand(entry, second)
             second += SECOND
         self._jobs.place(entry, PutOff(run, now, made_up=False), now)
         return run
@@ -103,6 +103,6 @@ class Admission:
     def _make_up(self, missed: MadeUp) -> None:
         """Claim a run for an instant that was missed; its start is on disk."""
         entry, instant = missed.entry, missed.instant
-        if run := self._ledger.claim(entry, instant, owed=True):
+        if run := self._transaction.claim(entry, instant, owed=True):
             is_late = missed.start > own_start(entry, instant)
             self._jobs.put_off(entry, PutOff(run, missed.start, made_up=is_late))

@@ -1,6 +1,6 @@
 """Runs what is in the backlogs: instants that came too late in, claimed runs out, in their order.
 
-Its calls stand inside a commit of the ledger, but for `due_next`. It keeps that the first attempts
+Its calls stand inside a transaction, but for `due_next`. It keeps that the first attempts
 of a job's scheduled runs begin in the order of their instants while it has a backlog, and that
 nothing is drawn before it can begin: what waits costs no memory and no rows.
 """
@@ -19,10 +19,10 @@ from scheduler.schedule.catchup import (
     earliest,
     first_in_time,
     mode,
-    opening,
     own_start,
     period,
-    turns,
+    spaced,
+    window_opens,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Entry
     from scheduler.runs.jobs import Jobs
-    from scheduler.runs.transaction import Ledger
+    from scheduler.runs.transaction import Transaction
     from scheduler.schedule.backlog import Backlog
 
 AT_ONCE = 20  # jobs that are drawn for in one commit: the loop has other work, too
@@ -39,8 +39,8 @@ AT_ONCE = 20  # jobs that are drawn for in one commit: the loop has other work, 
 class Backfill:
     """Draws from the backlogs one run after the other of each job."""
 
-    def __init__(self, ledger: Ledger, jobs: Jobs) -> None:
-        self._ledger = ledger
+    def __init__(self, transaction: Transaction, jobs: Jobs) -> None:
+        self._transaction = transaction
         self._jobs = jobs
         self._backlogs = jobs.waiting.backlogs
 
@@ -50,12 +50,12 @@ class Backfill:
         """Say whether a new instant of an entry has to wait behind others of its job."""
         backlog, is_alone = self._backlogs.of(entry.job), entry.settings.overlap is Overlap.ALLOW
         is_busy = self._jobs.is_under_way(entry.job)
-        is_held_up = self._jobs.is_held_up(entry)
-        if own_start(entry, instant) > now and not is_held_up:
+        is_catching_up = self._jobs.is_catching_up(entry)
+        if own_start(entry, instant) > now and not is_catching_up:
             return False  # it waits for its own time, behind those before it
         if backlog is not None:
-            return late or is_held_up or is_alone or not is_busy
-        if is_busy and not is_alone and (late or is_held_up):
+            return late or is_catching_up or is_alone or not is_busy
+        if is_busy and not is_alone and (late or is_catching_up):
             return True
         return any(
             isinstance(each, PutOff) and self._is_before(entry, each, instant, now, late=late)
@@ -85,7 +85,7 @@ class Backfill:
         counted = self._backlogs.counted(entry, backlog)
         self._backlogs.put(counted)
         self._backlogs.wait(entry.job, first)
-        self._ledger.catches_up(entry, counted)
+        self._transaction.catches_up(entry, counted)
 
     # --- what is drawn ---------------------------------------------------------------------------
 
@@ -112,8 +112,8 @@ class Backfill:
         is_made_up = backlog.is_made_up and now > own
         if own > now:
             self._backlogs.wait(job, own)
-        elif is_made_up and opening(entry, now) > now:
-            self._backlogs.wait(job, opening(entry, now) + self._turn(job))
+        elif is_made_up and window_opens(entry, now) > now:
+            self._backlogs.wait(job, window_opens(entry, now) + self._turn(job))
         else:
             self._begin(entry, backlog, own, is_made_up=is_made_up)
             pace = period(self._backlogs.all()) if is_made_up else timedelta(0)
@@ -121,18 +121,18 @@ class Backfill:
 
     def _begin(self, entry: Entry, backlog: Backlog, own: datetime, *, is_made_up: bool) -> None:
         """Claim the next run, and let it begin or wait for a place."""
-        run = self._ledger.claim(entry, backlog.next, owed=True)
+        run = self._transaction.claim(entry, backlog.next, owed=True)
         self._backlogs.advance(backlog, gone=0 if run is None else 1)
         if run is not None:
-            start = PutOff(run, own, made_up=is_made_up, late=backlog.holds_up)
+            start = PutOff(run, own, made_up=is_made_up, late=backlog.delays_others)
             if is_made_up:
-                self._ledger.keep(start)
+                self._transaction.keep(start)
             self._jobs.begin_first(entry, start)
 
     def _turn(self, job: str) -> timedelta:
         """Return after how long it is a job's turn when many may begin at once."""
         jobs = [each.job for each in rules.oldest_first(self._backlogs.all())]
-        return turns(len(jobs))[jobs.index(job)]
+        return spaced(len(jobs))[jobs.index(job)]
 
     def _trimmed(self, entry: Entry, now: datetime) -> Backlog | None:
         """Return a job's backlog without what is too late by now.

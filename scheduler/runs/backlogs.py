@@ -1,7 +1,7 @@
 """The backlogs of all jobs: in memory what the journal holds on disk.
 
-Owns them, and when the next of each may be drawn. Who decides about runs calls it, inside a commit
-of the ledger: what changes is seen at once in that commit, and believed when it holds.
+Owns them, and when the next of each may be drawn. Who decides about runs calls it, inside a
+transaction: what changes is seen at once in that commit, and believed when it holds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scheduler.schedule.zone_data import named_or_utc
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from scheduler.runs.transaction import Ledger
+    from scheduler.runs.transaction import Transaction
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Instants
 
@@ -33,11 +33,11 @@ _AT_ONCE = datetime.min.replace(tzinfo=UTC)
 class Backlogs:
     """What each job still has to run, one after the other; a job has one backlog or none."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
         self._jobs: dict[str, Backlog] = {}
         self._waits: dict[str, datetime] = {}
-        self._commit = ledger.number
+        self._commit = transaction.number
         self._changed: dict[str, Backlog | None] = {}  # by the commit under way
         self._entries: Mapping[str, Entry] = {}
         self._instants: Instants = Timetable((), {})
@@ -70,9 +70,9 @@ class Backlogs:
 
     def put(self, backlog: Backlog) -> None:
         """Let this be the backlog of its job."""
-        self._ledger.set_backlog(backlog)
+        self._transaction.set_backlog(backlog)
         self._now()[backlog.job] = backlog
-        self._ledger.then(self._jobs.__setitem__, backlog.job, backlog)
+        self._transaction.then(self._jobs.__setitem__, backlog.job, backlog)
 
     def counted(self, entry: Entry, backlog: Backlog) -> Backlog:
         """Return it without those that have a row already, from a time that it was built on."""
@@ -81,14 +81,14 @@ class Backlogs:
 
     def end(self, job: str) -> None:
         """Let a job have no backlog."""
-        self._ledger.end_backlog(job)
+        self._transaction.end_backlog(job)
         self._now()[job] = None
-        self._ledger.then(self._jobs.pop, job, None)
-        self._ledger.then(self._waits.pop, job, None)
+        self._transaction.then(self._jobs.pop, job, None)
+        self._transaction.then(self._waits.pop, job, None)
 
     def wait(self, job: str, until: datetime) -> None:
         """Let nothing of a job be drawn before a time."""
-        self._ledger.then(self._waits.__setitem__, job, until)
+        self._transaction.then(self._waits.__setitem__, job, until)
 
     def drop(self, job: str, reason: Reason) -> None:
         """Record what is left of a job's instants as not run, in one row."""
@@ -124,7 +124,7 @@ class Backlogs:
     def set_back(self, since: datetime | None) -> None:
         """See to what waits when the clock is set back; what is of `since` or later comes again."""
         for job, backlog in list(self._jobs.items()):
-            self._ledger.then(self._waits.pop, job, None)
+            self._transaction.then(self._waits.pop, job, None)
             if since is not None and backlog.last >= since:
                 self._cut(backlog, since)
 
@@ -151,7 +151,7 @@ class Backlogs:
         entry, first, last = left_out.entry, left_out.first, left_out.last
         return sum(
             1 if begins == ends else counting.number(entry, max(begins, first), min(ends, last))
-            for begins, ends in self._ledger.taken(left_out)
+            for begins, ends in self._transaction.taken(left_out)
         )
 
     def leave_out(self, left_out: LeftOut) -> None:
@@ -164,7 +164,7 @@ class Backlogs:
 
     def _by_era(self, left_out: LeftOut) -> Iterator[LeftOut]:
         entry, rest = left_out.entry, left_out
-        for since in borders(self._ledger.eras):
+        for since in borders(self._transaction.eras):
             before = self._instants.last_instant(entry, since)
             following = self._instants.next_instant(entry, since - _INSTANT)
             if rest.first < since <= rest.last and before is not None and following is not None:
@@ -175,13 +175,13 @@ class Backlogs:
     def _leave_out(self, left_out: LeftOut) -> None:
         entry, last = left_out.entry, left_out.last
         first: datetime | None = left_out.first
-        for begins, ends in self._ledger.taken(left_out):
+        for begins, ends in self._transaction.taken(left_out):
             before = self._instants.last_instant(entry, begins)
             if first is not None and before is not None and first <= before:
-                self._ledger.skip(replace(left_out, first=first, last=before))
+                self._transaction.skip(replace(left_out, first=first, last=before))
             first = self._instants.next_instant(entry, ends)
         if first is not None and first <= last:
-            self._ledger.skip(replace(left_out, first=first))
+            self._transaction.skip(replace(left_out, first=first))
 
     # --- which jobs there are --------------------------------------------------------------------
 
@@ -189,14 +189,14 @@ class Backlogs:
         """Go on with what an earlier daemon left, as far as its lines are still there."""
         for backlog in found:
             self._now()[backlog.job] = backlog
-            self._ledger.then(self._jobs.__setitem__, backlog.job, backlog)
-            if self._is_strange(backlog, self._entries):
+            self._transaction.then(self._jobs.__setitem__, backlog.job, backlog)
+            if self._is_outdated(backlog, self._entries):
                 self.drop(backlog.job, Reason.REMOVED)
 
     def drop_removed(self, entries: Mapping[str, Entry]) -> None:
         """Record what is left of jobs that are none of these, or have another schedule now."""
         for job, backlog in list(self._jobs.items()):
-            if self._is_strange(backlog, entries):
+            if self._is_outdated(backlog, entries):
                 self.drop(job, Reason.REMOVED)
 
     def clear(self) -> None:
@@ -204,7 +204,7 @@ class Backlogs:
         self._jobs.clear()
         self._waits.clear()
 
-    def _is_strange(self, backlog: Backlog, entries: Mapping[str, Entry]) -> bool:
+    def _is_outdated(self, backlog: Backlog, entries: Mapping[str, Entry]) -> bool:
         entry = entries.get(backlog.job)
         return entry is None or not backlog.is_of(entry)
 
@@ -216,6 +216,6 @@ class Backlogs:
         return Entry(backlog.job, Reboot(), backlog.schedule, named_or_utc(backlog.zone), "")
 
     def _now(self) -> dict[str, Backlog | None]:
-        if self._commit != self._ledger.number:
-            self._commit, self._changed = self._ledger.number, {}
+        if self._commit != self._transaction.number:
+            self._commit, self._changed = self._transaction.number, {}
         return self._changed

@@ -1,6 +1,6 @@
 """What each job has going: a due entry, a missed instant, a time that has come in; starts out.
 
-Everything here is called inside a commit of the ledger, and changes after it.
+Everything here is called inside a transaction, and changes after it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from scheduler.entry import Catchup, Entry, Overlap
 from scheduler.run import Reason
 from scheduler.runs import overlap, retry
 from scheduler.runs.launcher import Claimed, Launches
-from scheduler.runs.pending import Pending, PutOff, Retry, holds_up
-from scheduler.schedule.catchup import earliest, is_too_late, mode, opening, own_start, turns
+from scheduler.runs.pending import Pending, PutOff, Retry, delays_others
+from scheduler.schedule.catchup import earliest, is_too_late, mode, own_start, spaced, window_opens
 from scheduler.schedule.tick import MINUTE
 from scheduler.schedule.timetable import Timetable
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from scheduler.run import Run
     from scheduler.runs.pauses import Pauses
-    from scheduler.runs.supervisor import Watch
-    from scheduler.runs.transaction import Ledger
+    from scheduler.runs.supervisor import Supervisor
+    from scheduler.runs.transaction import Transaction
     from scheduler.runs.waiting import Waiting
     from scheduler.schedule.catchup import Instants
 
@@ -37,17 +37,17 @@ class Jobs:
 
     def __init__(
         self,
-        ledger: Ledger,
+        transaction: Transaction,
         launches: Launches,
         planned: Launches,
-        watch: Watch,
+        supervisor: Supervisor,
         waiting: Waiting,
         pauses: Pauses,
     ) -> None:
-        self._ledger = ledger
+        self._transaction = transaction
         self._launches = launches
         self._planned = planned
-        self._watch = watch
+        self._supervisor = supervisor
         self._slots = waiting.slots
         self._pauses = pauses
         self.instants: Instants = Timetable((), {})
@@ -57,7 +57,7 @@ class Jobs:
         self.pending = self.waiting.pending
         self._queues = self.waiting.queues
 
-    def is_held(self, entry: Entry, instant: datetime) -> bool:
+    def must_defer(self, entry: Entry, instant: datetime) -> bool:
         """Say whether an entry that is due can't be begun before its minute without a look at it.
 
         Its job has a run under way, waiting or to be retried, or is paused, or it lacks a place.
@@ -74,7 +74,7 @@ class Jobs:
         """Say whether a run of this job has begun and not ended, or is about to begin."""
         begun = self._slots.has_begun(job)  # in this commit
         starts = job in self._launches or job in self._planned
-        return begun or starts or self._watch.runs(job)
+        return begun or starts or self._supervisor.runs(job)
 
     def is_under_way(self, job: str) -> bool:
         """Say whether a run of this job goes on, or would if it had a place."""
@@ -109,11 +109,11 @@ class Jobs:
         queue: Launches | None = None,
     ) -> None:
         """Claim an attempt in the journal; not claimed (it has been before) means not started."""
-        attempt = self._ledger.claim_attempt(run, number)
+        attempt = self._transaction.claim_attempt(run, number)
         if attempt is not None:
             self._slots.take(entry)
             add = (self._launches if queue is None else queue).add
-            self._ledger.then(add, Claimed(entry, attempt, first_start))
+            self._transaction.then(add, Claimed(entry, attempt, first_start))
 
     # --- what waits for a time -------------------------------------------------------------
 
@@ -131,14 +131,14 @@ class Jobs:
             return False
         if isinstance(pending, Retry):
             return self._try_again(entry, pending, now)
-        if pending.made_up and opening(entry, now) > now:
-            self.put_off(entry, replace(pending, due=opening(entry, now)))
+        if pending.made_up and window_opens(entry, now) > now:
+            self.put_off(entry, replace(pending, due=window_opens(entry, now)))
             return False
         return self.place(entry, pending, now)
 
     def _try_again(self, entry: Entry, pending: Retry, now: datetime) -> bool:
         """Begin a run's next attempt, unless another run of the job goes on: then it waits."""
-        reason = retry.lapsed(
+        reason = retry.expired(
             entry.settings.retry,
             pending.due,
             now,
@@ -149,8 +149,8 @@ class Jobs:
             self.waiting.close(pending, reason)
             return False
         if self.is_under_way(entry.job) and entry.settings.overlap is not Overlap.ALLOW:
-            self._ledger.keep(pending, Reason.OVERLAP)
-            self._ledger.then(self._queues.add, pending)
+            self._transaction.keep(pending, Reason.OVERLAP)
+            self._transaction.then(self._queues.add, pending)
             return False
         self.begin_next(entry, pending)
         return True
@@ -158,7 +158,7 @@ class Jobs:
     def begin_next(self, entry: Entry, pending: Retry) -> None:
         """Begin a run's next attempt, or let it wait for a place."""
         if reason := self._slots.obstacle(entry):
-            self._line_up(entry, pending, reason)
+            self._wait_for_slot(entry, pending, reason)
             return
         number, first_start = pending.number, pending.first_start
         self.begin(entry, pending.run, number=number, first_start=first_start)
@@ -183,25 +183,25 @@ class Jobs:
         """
         if self.waiting.has_later(pending.run):
             return pending.ended
-        handled = self._ledger.last_handled or pending.ended
+        handled = self._transaction.last_handled or pending.ended
         return self._first_to_run(entry, max(pending.run.instant, pending.ended, handled))
 
     def _first_to_run(self, entry: Entry, since: datetime) -> datetime | None:
         backlog = self.waiting.backlogs.of(entry.job)
-        if backlog is not None and backlog.holds_up:
+        if backlog is not None and backlog.delays_others:
             return None
         return self.instants.next_instant(entry, since)
 
     def space(self, now: datetime) -> None:
         """Let missed runs whose starts went by meanwhile start one after the other."""
         due = [each for each in self.pending.due(now) if isinstance(each, PutOff) and each.made_up]
-        for missed, turn in zip(due, turns(len(due)), strict=True):
-            self.waiting.move(missed, opening(self.entries[missed.run.job], now) + turn)
+        for missed, ticket in zip(due, spaced(len(due)), strict=True):
+            self.waiting.move(missed, window_opens(self.entries[missed.run.job], now) + ticket)
 
     def put_off(self, entry: Entry, pending: PutOff) -> None:
         """Let a claimed run wait for its time."""
-        self._ledger.put_off(entry, pending)
-        self._ledger.then(self.pending.add, pending)
+        self._transaction.put_off(entry, pending)
+        self._transaction.then(self.pending.add, pending)
 
     # --- when the clock is set back ----------------------------------------------------------
 
@@ -236,22 +236,22 @@ class Jobs:
         self, start: Claimed, own: datetime, now: datetime, *, comes_again: bool
     ) -> None:
         """Let an attempt that was just to start wait for its own time, unless that comes again."""
-        self._ledger.then(self._launches.drop, start)
+        self._transaction.then(self._launches.drop, start)
         if comes_again:
-            self._ledger.call_off(start.attempt, Reason.SET_BACK)
+            self._transaction.cancel_attempt(start.attempt, Reason.SET_BACK)
             return
         run, number = start.attempt.run, start.attempt.number
-        self._ledger.put_back(start.attempt, own)
+        self._transaction.requeue(start.attempt, own)
         pending: Pending = PutOff(run, own, made_up=False)
         if number > 1:
             pending = Retry(run, number, own, start.first_start or now, now)
-        self._ledger.then(self.pending.add, pending)
+        self._transaction.then(self.pending.add, pending)
 
     def _wait_for(self, pending: Pending, own: datetime) -> None:
         """Let a run wait for its own time, since the clock was set back meanwhile."""
         waiting = replace(pending, due=own)
-        self._ledger.keep(waiting)
-        self._ledger.then(self.pending.add, waiting)
+        self._transaction.keep(waiting)
+        self._transaction.then(self.pending.add, waiting)
 
     # --- what is overtaken -------------------------------------------------------------------
 
@@ -291,8 +291,8 @@ class Jobs:
             entry.settings.overlap,
             too_late=self._is_too_late(entry, start, now),
             busy=self._is_busy(entry, start),
-            late=holds_up(start) or now - start.due >= MINUTE,
-            catching_up=self.is_held_up(entry),
+            late=delays_others(start) or now - start.due >= MINUTE,
+            catching_up=self.is_catching_up(entry),
             queued=entry.job in self._queues or entry.job in self.waiting.backlogs,
             planned=entry.job in self._planned,
         )
@@ -322,56 +322,62 @@ class Jobs:
         is_behind = backlog is not None and backlog.next < start.run.instant
         return is_behind and earliest(entry, start.run) is not None
 
-    def is_held_up(self, entry: Entry) -> bool:
+    def is_catching_up(self, entry: Entry) -> bool:
         """Say whether what comes in time waits, since the job runs what came too late.
 
         With `replace` it takes the place of a single run that is late; it never does where all
         missed instants are wanted.
         """
         job, backlog = entry.job, self.waiting.backlogs.of(entry.job)
-        if backlog is not None and backlog.holds_up:
+        if backlog is not None and backlog.delays_others:
             return True
         if mode(entry) is not Catchup.ALL and entry.settings.overlap is Overlap.REPLACE:
             return False
         in_line = (each for each in self._slots.of(job) if mode(entry) is not Catchup.LATEST)
-        return job in self._behind or self._queues.holds_up(job) or any(map(holds_up, in_line))
+        return (
+            job in self._behind
+            or self._queues.delays_others(job)
+            or any(map(delays_others, in_line))
+        )
 
     def _queue(self, start: PutOff) -> None:
         """Let a run wait for another one to end."""
-        self._ledger.keep(start, Reason.OVERLAP)
-        self._ledger.then(self._queues.add, start)
+        self._transaction.keep(start, Reason.OVERLAP)
+        self._transaction.then(self._queues.add, start)
 
     def _replace(self, entry: Entry, start: PutOff) -> None:
         """Let a run take the place of what goes on or waits: in line, in its turn."""
-        turn = self._slots.turn_of(entry.job)
+        ticket = self._slots.ticket_of(entry.job)
         self.waiting.drop_queue(entry.job, Reason.REPLACED)
-        for running in self._watch.of(entry.job):
-            if running.fate is None:
-                self._ledger.doom(running.attempt.run, Reason.REPLACED)
-                self._ledger.then(self._watch.doom, running, Reason.REPLACED)
+        for running in self._supervisor.of(entry.job):
+            if running.stop_reason is None:
+                self._transaction.terminate(running.attempt.run, Reason.REPLACED)
+                self._transaction.then(self._supervisor.terminate, running, Reason.REPLACED)
         for begun in self._launches.of(entry.job):  # they have no process yet
-            self._ledger.call_off(begun.attempt, Reason.REPLACED)
-            self._ledger.then(self._launches.drop, begun)
-        if self._watch.runs(entry.job):
+            self._transaction.cancel_attempt(begun.attempt, Reason.REPLACED)
+            self._transaction.then(self._launches.drop, begun)
+        if self._supervisor.runs(entry.job):
             self._queue(start)
         else:
-            self.begin_first(entry, start, turn)
+            self.begin_first(entry, start, ticket)
 
-    def _line_up(
-        self, entry: Entry, pending: Pending, reason: Reason, turn: int | None = None
+    def _wait_for_slot(
+        self, entry: Entry, pending: Pending, reason: Reason, ticket: int | None = None
     ) -> None:
         """Let a run wait for a place."""
-        self._ledger.line_up(entry, pending, reason)
-        self._slots.line_up(entry, pending, reason, turn)
+        self._transaction.wait_for_slot(entry, pending, reason)
+        self._slots.wait_for_slot(entry, pending, reason, ticket)
 
-    def begin_first(self, entry: Entry, start: PutOff, turn: int | None = None) -> None:
+    def begin_first(self, entry: Entry, start: PutOff, ticket: int | None = None) -> None:
         """Begin a run, in the place of what it overtakes, or let it wait for a place."""
         self.supersede(entry, start)
         if reason := self._slots.obstacle(entry):
-            self._line_up(entry, start, reason, turn)
+            self._wait_for_slot(entry, start, reason, ticket)
             return
         self.begin(entry, start.run)
-        self._ledger.then(self._behind.add if holds_up(start) else self._behind.discard, entry.job)
+        self._transaction.then(
+            self._behind.add if delays_others(start) else self._behind.discard, entry.job
+        )
 
     def is_late(self, job: str) -> None:
         """Remember that the run that goes on should have run long before."""
@@ -382,16 +388,16 @@ class Jobs:
         own = own_start(entry, start.run.instant) if start.made_up else start.due
         return is_too_late(entry, own, now, made_up=start.made_up)
 
-    def let_in(self, now: datetime) -> None:
+    def start_waiting(self, now: datetime) -> None:
         """Begin who waits for a place that is free, then who waits for a job that is."""
         for pending in self._slots.admissible(self.entries):
             self.waiting.remove(pending)
             self._resume(self.entries[pending.run.job], pending, now)
         for job in self._queues:
             if not self.is_under_way(job):
-                self._let_in(self.entries[job], now)
+                self._start_queued(self.entries[job], now)
 
-    def _let_in(self, entry: Entry, now: datetime) -> None:
+    def _start_queued(self, entry: Entry, now: datetime) -> None:
         for waiting in self.waiting.queued(entry.job):
             self.waiting.remove(waiting)
             if self._resume(entry, waiting, now):

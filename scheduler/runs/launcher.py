@@ -71,11 +71,11 @@ class Launches:
     def __contains__(self, job: str) -> bool:
         return self._jobs[job] > 0
 
-    def places(self) -> int:
+    def slots_used(self) -> int:
         """See slots.User."""
         return len(self._queue)
 
-    def places_in(self, pool: str) -> int:
+    def slots_used_in(self, pool: str) -> int:
         """See slots.User."""
         return self._pools[pool]
 
@@ -118,7 +118,7 @@ class Launches:
         until = self._clock.monotonic() + _SLICE
         for _ in range(len(self._queue)):
             start = self._next()
-            if self._opens(start) > self._clock.now():
+            if self._earliest_start(start) > self._clock.now():
                 self.add(start)
                 continue
             launch = start.launch or self._prepare(start)
@@ -129,9 +129,9 @@ class Launches:
 
     def next_start(self) -> datetime | None:
         """Return when something here may start; None if nothing is queued."""
-        return min(map(self._opens, self._queue), default=None)
+        return min(map(self._earliest_start, self._queue), default=None)
 
-    def _opens(self, start: Claimed) -> datetime:
+    def _earliest_start(self, start: Claimed) -> datetime:
         return earliest(start.entry, start.attempt.run) or _EVER
 
     def attempts(self) -> Iterator[Attempt]:
@@ -167,7 +167,7 @@ class Launches:
 _CALM = 90.0  # seconds without a refused start after which the next one ends the trouble
 
 
-class Starts:
+class StartTrouble:
     """Says once that the system has no room for processes, and when it has again."""
 
     def __init__(self, clock: Clock, log: Log) -> None:

@@ -16,16 +16,16 @@ from scheduler.run import Ending, Lost, NotStarted
 from scheduler.runs.admission import Admission
 from scheduler.runs.escaped import Escaped
 from scheduler.runs.jobs import Jobs
-from scheduler.runs.launcher import Launches, Started, Starts
-from scheduler.runs.manual import Orders
+from scheduler.runs.launcher import Launches, Started, StartTrouble
+from scheduler.runs.manual import Manual
 from scheduler.runs.outcomes import Outcomes
-from scheduler.runs.output_cap import Bounds
+from scheduler.runs.output_cap import OutputCap
 from scheduler.runs.pauses import Pauses
 from scheduler.runs.prepared import Prepared
-from scheduler.runs.recovery import Heritage
+from scheduler.runs.recovery import Recovery
 from scheduler.runs.slots import Slots
-from scheduler.runs.supervisor import Running, Watch
-from scheduler.runs.transaction import Dropped, Ledger
+from scheduler.runs.supervisor import Running, Supervisor
+from scheduler.runs.transaction import Dropped, Transaction
 from scheduler.runs.waiting import Waiting
 from scheduler.schedule import catchup
 from scheduler.schedule.backlog import oldest_first
@@ -75,32 +75,36 @@ class Runs:
         self._clock = clock
         self._journal = journal
         self._spawner = spawner
-        self._ledger = Ledger(journal, log, clock.now)
+        self._transaction = Transaction(journal, log, clock.now)
         self._launches = Launches(clock, spawner, state)
-        self._bounds = Bounds(clock, state, most_output, floods)
-        self._starts = Starts(clock, log)
-        self._watch = Watch(clock, spawner, self._bounds, echo)
+        self._output_cap = OutputCap(clock, state, most_output, floods)
+        self._starts = StartTrouble(clock, log)
+        self._supervisor = Supervisor(clock, spawner, self._output_cap, echo)
         planned = Launches(clock, spawner, state)  # for a minute that has not come
-        users = (self._watch, self._launches, planned)
-        dropped = Dropped(self._ledger)
-        waiting = Waiting(self._ledger, dropped, Slots(self._ledger, dropped, users, most))
-        self.pauses = Pauses(journal, self._ledger)
-        self._jobs = Jobs(self._ledger, self._launches, planned, self._watch, waiting, self.pauses)
-        self._prepared = Prepared(self._ledger, self._jobs, planned)
-        self._admission = Admission(self._ledger, self._jobs, self.pauses)
-        self.orders = Orders(
+        users = (self._supervisor, self._launches, planned)
+        dropped = Dropped(self._transaction)
+        waiting = Waiting(
+            self._transaction, dropped, Slots(self._transaction, dropped, users, most)
+        )
+        self.pauses = Pauses(journal, self._transaction)
+        self._jobs = Jobs(
+            self._transaction, self._launches, planned, self._supervisor, waiting, self.pauses
+        )
+        self._prepared = Prepared(self._transaction, self._jobs, planned)
+        self._admission = Admission(self._transaction, self._jobs, self.pauses)
+        self.manual = Manual(
             clock,
             journal,
-            self._ledger,
+            self._transaction,
             self._jobs,
             self._admission,
-            self._watch,
+            self._supervisor,
             self.pauses,
-            self._prepared.hold,
+            self._prepared.unprepare,
         )
-        self._outcomes = Outcomes(self._ledger, self._jobs, draw)
-        self._heritage = Heritage(
-            clock, spawner, self._ledger, self._watch, self._jobs, self._outcomes, state
+        self._outcomes = Outcomes(self._transaction, self._jobs, draw)
+        self._recovery = Recovery(
+            clock, spawner, self._transaction, self._supervisor, self._jobs, self._outcomes, state
         )
         self._escaped = Escaped(clock, spawner)
         self._left: list[tuple[Running, int]] = []  # processes that got away, not yet journalled
@@ -111,11 +115,11 @@ class Runs:
 
     def busy(self) -> int:
         """Return how many attempts there still is something to do about."""
-        return len(self._watch) + len(self._escaped)
+        return len(self._supervisor) + len(self._escaped)
 
     def running(self) -> Iterable[Running]:
         """Return the attempts that have a process."""
-        return self._watch.all()
+        return self._supervisor.all()
 
     def waiting(self) -> Iterable[tuple[Pending, Reason | None]]:
         """Return the runs that wait, and for what: None is a time."""
@@ -140,12 +144,12 @@ class Runs:
 
     def use(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries from now on; what runs is untouched, what waits may lose its job."""
-        with self._ledger.commit():
+        with self._transaction.commit():
             self._jobs.drop_removed(entries)
         self._jobs.use(entries, instants)
         if self._jobs.waiting.slots:  # a pool may hold more than before
-            with self._ledger.commit():
-                self._jobs.let_in(self._clock.now())
+            with self._transaction.commit():
+                self._jobs.start_waiting(self._clock.now())
             self.start()
 
     def account(
@@ -155,24 +159,24 @@ class Runs:
         starts = {each.entry.job: each for each in catchup.starts(accounts, now)}
         made_up = sum(each.backlog.left if each.backlog else len(each.made_up) for each in accounts)
         left_out = sum(each.left_out is not None or each.beyond is not None for each in accounts)
-        with self._ledger.commit():
+        with self._transaction.commit():
             for n, jump in enumerate(sorted(jumps, key=_size)):
                 counts = {} if n else {"made_up": made_up, "left_out": left_out}
-                self._ledger.jumped(jump, **counts)
+                self._transaction.jumped(jump, **counts)
             self._jobs.space(now)
             for each in accounts:
                 self._admission.settle(each, starts.get(each.entry.job))
-            self._ledger.handled(handled)
+            self._transaction.handled(handled)
 
     @property
     def eras(self) -> Sequence[Era]:
         """The eras of the clock that have begun, in order; the first of all is not one of them."""
-        return self._ledger.eras
+        return self._transaction.eras
 
     @property
     def era(self) -> int:
         """The number of the present era."""
-        return self._ledger.era
+        return self._transaction.era
 
     def jumped(self, jumps: Sequence[Jump], era: Era | None = None) -> None:
         """Put jumps on disk; what waits moves with a clock that was set back.
@@ -181,35 +185,35 @@ class Runs:
         """
         back = sum(jump.seconds for jump in jumps if jump.kind is JumpKind.BACK)
         now, since = self._clock.now(), None if era is None else era.since
-        with self._ledger.commit():
+        with self._transaction.commit():
             for jump in jumps:
-                self._ledger.jumped(jump)
+                self._transaction.jumped(jump)
             if back or since is not None:
                 self._jobs.set_back(timedelta(seconds=back), since, now)
             else:
                 self._jobs.space(now)
             if era is not None:
-                self._ledger.begin_era(era)
-                self._ledger.handled(era.since - MINUTE)
+                self._transaction.begin_era(era)
+                self._transaction.handled(era.since - MINUTE)
 
     def handled(self, minute: datetime) -> None:
         """Put on disk that everything up to this minute is handled, in which nothing was due.
 
         A loss of power may lose that: then the minutes are owed again, and nothing is due in them.
         """
-        with self._ledger.commit(synced=False):
-            self._ledger.handled(minute)
+        with self._transaction.commit(synced=False):
+            self._transaction.handled(minute)
 
     def plan(self, entries: Iterable[Entry], instant: datetime, *, late: bool = False) -> None:
         """Claim and prepare what is due at `instant`, before it; others are held for `fire`."""
-        with self._ledger.commit():
+        with self._transaction.commit():
             self._prepared.claim(entries, instant, late=late)
         if not self._launches:  # else the burst that goes on needs the descriptors
             self._prepared.starts.prepare()
 
     def unplan(self) -> None:
         """Take back what is planned: its minute is owed again."""
-        with self._ledger.commit():
+        with self._transaction.commit():
             self._prepared.undo()
 
     def fire(self, instant: datetime, *, late: bool = False) -> None:
@@ -223,10 +227,10 @@ class Runs:
         self._launches.take(self._prepared.starts)
         self.start()
         now = self._clock.now()
-        with self._ledger.commit():
-            for entry in self._prepared.held:
+        with self._transaction.commit():
+            for entry in self._prepared.deferred:
                 self._admission.admit(entry, instant, now, late=late)
-            self._ledger.handled(instant)
+            self._transaction.handled(instant)
             self._prepared.done()
         self.start()
 
@@ -235,7 +239,7 @@ class Runs:
         if self._launches and not self._is_stopping:
             for started in self._launches.begin():
                 self._starts.saw(started.result)
-                self._take_in(started)
+                self._supervise(started)
         if self._begun or self._endings:
             self._record()
 
@@ -245,7 +249,7 @@ class Runs:
         self._draw(now)
         # Of a job one after the other: what the first does decides what the second may.
         while due := self._jobs.pending.firsts(now):
-            with self._ledger.commit():
+            with self._transaction.commit():
                 for pending in due:
                     self._jobs.start_pending(pending, now)
             self.start()
@@ -254,13 +258,13 @@ class Runs:
     def _draw(self, now: datetime) -> None:
         """Start what is next of the backlogs whose turn it is."""
         while jobs := self._admission.backfill.due(now):
-            with self._ledger.commit():
+            with self._transaction.commit():
                 for job in jobs:
                     self._admission.backfill.draw(job, now)
             self.start()
 
     def settle(self) -> None:
-        """Take in what ended, decide what follows, and start who waited for it."""
+        """Handle what ended, decide what follows, and start who waited for it."""
         with self._spawner.one_look():
             self._note_ended()
         if self._begun or self._endings:
@@ -271,18 +275,18 @@ class Runs:
         """Note who has ended."""
         now, until = self._clock.now(), since_boot(self._clock)
         for ended in self._spawner.ended():
-            if not self._watch.knows(ended.pid):
+            if not self._supervisor.knows(ended.pid):
                 continue  # it was an earlier daemon's, and its journal is damaged
-            running = self._watch.remove(ended.pid)
-            if running.fate is not None:
+            running = self._supervisor.remove(ended.pid)
+            if running.stop_reason is not None:
                 self._escaped.add(running)
-            outcome = running.fated(ended.outcome)
-            limit = None if running.fate else ended.limit
+            outcome = running.outcome_of(ended.outcome)
+            limit = None if running.stop_reason else ended.limit
             used, took = (ended.cpu_s, ended.memory_bytes), running.took(until)
             ending = Ending(outcome, now, *used, limit, took=took, emptied=ended.emptied)
             self._endings.append((running, ending))
-        for running in self._watch.vanished():
-            lost = Ending(running.fated(Lost()), now, took=running.took(until))
+        for running in self._supervisor.vanished():
+            lost = Ending(running.outcome_of(Lost()), now, took=running.took(until))
             self._endings.append((running, lost))
 
     def enforce(self) -> None:
@@ -292,9 +296,9 @@ class Runs:
         are sent all the same.
         """
         with self._spawner.one_look():
-            self._watch.enforce()
+            self._supervisor.enforce()
         if not self._prepared.starts:
-            self._bounds.look()
+            self._output_cap.look()
             with self._spawner.one_look():
                 self._left += self._escaped.look()
         if self._left:
@@ -304,9 +308,9 @@ class Runs:
         """Say whether a burst of starts goes on."""
         return bool(self._launches)
 
-    def meet(self, found: Found) -> None:
+    def keep_within(self, found: Found) -> None:
         """Keep an output within its bound that an earlier daemon left."""
-        self._bounds.meet(found)
+        self._output_cap.keep_within(found)
 
     def next_wake(self) -> datetime | None:
         """Return when something here is due next; None if nothing is."""
@@ -316,9 +320,11 @@ class Runs:
         retry = None if self._is_stopping else self._jobs.pending.next_due()
         start = None if self._is_stopping else self._launches.next_start()
         drawn = None if self._is_stopping else self._admission.backfill.due_next()
-        look = None if self._prepared.starts else self._bounds.next_look()
+        look = None if self._prepared.starts else self._output_cap.next_look()
         behind = None if self._prepared.starts else self._escaped.next_look()
-        waits = [wait for wait in (self._watch.next_signal(), look, behind) if wait is not None]
+        waits = [
+            wait for wait in (self._supervisor.next_signal(), look, behind) if wait is not None
+        ]
         waits += [_COPYING] if self._spawner.is_settling() else []
         wakes = [retry, start, drawn, *(now + timedelta(seconds=wait) for wait in waits)]
         return min((wake for wake in wakes if wake is not None), default=None)
@@ -326,13 +332,13 @@ class Runs:
     def at_reboot(self, entries: Iterable[tuple[Entry, str]], instant: datetime) -> None:
         """Start @reboot entries, and remember the boot that each ran for."""
         now = self._clock.now()
-        with self._ledger.commit():
+        with self._transaction.commit():
             for entry, boot in entries:
                 self._admission.admit_at_boot(entry, instant, now)
-                self._ledger.booted(entry.job, boot)
+                self._transaction.booted(entry.job, boot)
         self.start()
 
-    def _take_in(self, started: Started) -> None:
+    def _supervise(self, started: Started) -> None:
         """Watch what has started: its end may be seen before the journal has heard of it."""
         start, result = started.start, started.result
         pid = 0 if isinstance(result, NotStarted) else result
@@ -342,7 +348,7 @@ class Runs:
             self._endings.append((running, Ending(result, started.at)))
         else:
             running.began = since_boot(self._clock)
-            self._watch.add(running)
+            self._supervisor.add(running)
             self._begun.append(running)
 
     def _record(self) -> None:
@@ -355,18 +361,18 @@ class Runs:
         self._unjournalled.clear()
 
     def _journal_all(self) -> None:
-        """Journal it, and let in who waited for it."""
-        with self._ledger.commit():
+        """Journal it, and start who waited for it."""
+        with self._transaction.commit():
             for running in self._begun:
-                self._ledger.started(running, self._spawner.started_at(running.pid))
+                self._transaction.started(running, self._spawner.started_at(running.pid))
             for running, ending in self._endings:
                 self._outcomes.close(running, ending)
-            self._jobs.let_in(self._clock.now())
+            self._jobs.start_waiting(self._clock.now())
             for running, number in self._left:
-                self._ledger.left_behind(running.attempt, number)
-            self._ledger.then(self._left.clear)
-            self._ledger.then(self._begun.clear)
-            self._ledger.then(self._endings.clear)
+                self._transaction.left_behind(running.attempt, number)
+            self._transaction.then(self._left.clear)
+            self._transaction.then(self._begun.clear)
+            self._transaction.then(self._endings.clear)
 
     # --- stopping and starting again -------------------------------------------------------
 
@@ -379,11 +385,11 @@ class Runs:
         self._is_stopping = True
         self.unplan()
         now = self._clock.now()
-        with self._ledger.commit():
+        with self._transaction.commit():
             for attempt in self._launches.attempts():
-                self._ledger.put_back(attempt, now)
+                self._transaction.requeue(attempt, now)
             self._jobs.stop()
-            self._ledger.then(self._launches.cancel)
+            self._transaction.then(self._launches.cancel)
 
     def abandon(self) -> None:
         """Let go of everything here, as a daemon that is killed: the journal is no use any more.
@@ -392,23 +398,23 @@ class Runs:
         """
         for launches in (self._prepared.starts, self._launches):
             launches.cancel()
-        self._spawner.bequeath()
+        self._spawner.leave_running()
 
     def end_all(self) -> None:
         """Send every running attempt its next signal: SIGTERM, and SIGKILL when asked again."""
         with self._spawner.one_look():
-            self._watch.end_all()
+            self._supervisor.end_all()
         self._escaped.kill_now()
 
     def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
         """Settle what an earlier daemon left open, whose last minute was `handled`."""
-        self._ledger.open()
-        with self._ledger.commit():
+        self._transaction.open()
+        with self._transaction.commit():
             self.pauses.open(handled)
-            self._ledger.then(setattr, self._ledger, "last_handled", handled)
+            self._transaction.then(setattr, self._transaction, "last_handled", handled)
             self._jobs.waiting.backlogs.open(self._journal.backlogs())
         with self._spawner.one_look():
-            self._heritage.settle(left, handled, self._unjournalled.open())
+            self._recovery.settle(left, handled, self._unjournalled.open())
         self._unjournalled.clear()
 
 

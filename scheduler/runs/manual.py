@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.pauses import Pauses
     from scheduler.runs.pending import Pending
-    from scheduler.runs.supervisor import Running, Watch
-    from scheduler.runs.transaction import Ledger
+    from scheduler.runs.supervisor import Running, Supervisor
+    from scheduler.runs.transaction import Transaction
     from scheduler.system.clock import Clock
 
 
@@ -38,31 +38,31 @@ class Done:
     attempt: int = 0
 
 
-class Orders:
+class Manual:
     """Orders by hand; each returns a Refused, and does nothing then, where it makes no sense.
 
-    `hold` takes back what is prepared of a job for the coming minute.
+    `unprepare` takes back what is prepared of a job for the coming minute.
     """
 
     def __init__(
         self,
         clock: Clock,
         journal: Journal,
-        ledger: Ledger,
+        transaction: Transaction,
         jobs: Jobs,
         admission: Admission,
-        watch: Watch,
+        supervisor: Supervisor,
         pauses: Pauses,
-        hold: Callable[[str], None],
+        unprepare: Callable[[str], None],
     ) -> None:
         self._clock = clock
         self._journal = journal
-        self._ledger = ledger
+        self._transaction = transaction
         self._jobs = jobs
         self._admission = admission
-        self._watch = watch
+        self._supervisor = supervisor
         self._pauses = pauses
-        self._hold = hold
+        self._unprepare = unprepare
 
     def trigger(self, job: str) -> Done | Refused:
         """Start a run of a job now, by hand; CRON_OVERLAP, pools and limits hold for it."""
@@ -71,7 +71,7 @@ class Orders:
             return self._unknown([job])
         if entry.settings.overlap is Overlap.SKIP and self._jobs.is_under_way(job):
             return _busy(job)
-        with self._ledger.commit():
+        with self._transaction.commit():
             run = self._admission.admit_by_hand(entry, self._clock.now())
         return Done(run, 1)
 
@@ -89,12 +89,12 @@ class Orders:
         if own is not None and own > self._clock.now():
             return _to_come(row.run)
         if row.state is State.SCHEDULED:
-            return self._hurry(entry, number)
+            return self._start_now(entry, number)
         return self._again(entry, row)
 
     def kill(self, number: int) -> Done | Refused:
         """End a run, or let go of it where it waits; it is not tried again."""
-        running = self._watch.find(number)
+        running = self._supervisor.find(number)
         if running is not None and not running.pid:
             why = "its process is hidden from this user, as a set-uid program's can be"
             return Refused("hidden", f"Run {number} can't be ended: {why}; root can end it")
@@ -103,9 +103,9 @@ class Orders:
             return Done(running.attempt.run, running.attempt.number)
         pending = self._jobs.waiting.find(number)
         if pending is not None:
-            with self._ledger.commit():
+            with self._transaction.commit():
                 self._jobs.waiting.drop(pending, Reason.KILLED)
-                self._jobs.let_in(self._clock.now())
+                self._jobs.start_waiting(self._clock.now())
             return Done(pending.run)
         row = self._journal.run(number)
         if row is None:
@@ -117,41 +117,41 @@ class Orders:
     def _end(self, running: Running) -> None:
         """End an attempt; a job that fills the disk can be ended though the journal refuses."""
         try:
-            with self._ledger.commit():
-                self._ledger.doom(running.attempt.run, Reason.KILLED)
+            with self._transaction.commit():
+                self._transaction.terminate(running.attempt.run, Reason.KILLED)
         finally:
-            self._watch.doom(running, Reason.KILLED)
+            self._supervisor.terminate(running, Reason.KILLED)
 
     def pause(self, jobs: Sequence[str], until: datetime | None, note: str) -> Refused | None:
         """Start nothing of these jobs by their schedules; what waits of them is let go of."""
         now = self._clock.now()
-        if refused := self._strangers(jobs):
+        if refused := self._refuse_unknown(jobs):
             return refused
         if until is not None and until <= now:
             return Refused("past", f"{until:%Y-%m-%d %H:%M:%S} UTC is over: name a time to come")
-        with self._ledger.commit():
+        with self._transaction.commit():
             for job in jobs:
                 self._pauses.begin(Paused(job, now, until, note))
                 self._jobs.waiting.drop_all(job, Reason.PAUSED)
-                self._hold(job)
+                self._unprepare(job)
         return None
 
     def resume(self, jobs: Sequence[str]) -> Refused | None:
         """Let these jobs go by their schedules again, from the next minute on."""
         now = self._clock.now()
         going = [job for job in jobs if self._pauses.at(job, now) is None]
-        if refused := self._strangers(going):
+        if refused := self._refuse_unknown(going):
             return refused
         if going:
             return Refused("not-paused", f"{_listed(going)} is not paused")
-        with self._ledger.commit():
+        with self._transaction.commit():
             for job in jobs:
                 self._pauses.end(job)
         return None
 
     # --- retry ---------------------------------------------------------------------------------
 
-    def _hurry(self, entry: Entry, number: int) -> Done | Refused:
+    def _start_now(self, entry: Entry, number: int) -> Done | Refused:
         """Let a run that waits for a time wait no longer."""
         pending = self._jobs.waiting.find(number)
         if pending is None:
@@ -161,7 +161,7 @@ class Orders:
             return Refused("in-line", f"Run {number} {why}; it starts when there is room")
         if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(entry.job):
             return _busy(entry.job)
-        with self._ledger.commit():
+        with self._transaction.commit():
             self._jobs.waiting.remove(pending)
             self._admission.again(entry, pending, self._clock.now())
         return Done(pending.run, pending.number if isinstance(pending, Retry) else 1)
@@ -174,16 +174,16 @@ class Orders:
         again: Pending = PutOff(row.run, now, made_up=False)
         if number > 1:
             again = Retry(row.run, number, due=now, first_start=now, ended=now)
-        with self._ledger.commit():
-            self._ledger.reopen(row.run, now)
+        with self._transaction.commit():
+            self._transaction.reopen(row.run, now)
             self._admission.again(entry, again, now)
         return Done(row.run, number)
 
     # --- names -----------------------------------------------------------------------------------
 
-    def _strangers(self, jobs: Iterable[str]) -> Refused | None:
-        strange = [job for job in jobs if job not in self._jobs.entries]
-        return self._unknown(strange) if strange else None
+    def _refuse_unknown(self, jobs: Iterable[str]) -> Refused | None:
+        unknown = [job for job in jobs if job not in self._jobs.entries]
+        return self._unknown(unknown) if unknown else None
 
     def _unknown(self, jobs: Sequence[str]) -> Refused:
         hint = suggestions.job(jobs[0], self._jobs.entries)

@@ -15,36 +15,36 @@ if TYPE_CHECKING:
     from scheduler.run import Ending
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.supervisor import Running
-    from scheduler.runs.transaction import Ledger
+    from scheduler.runs.transaction import Transaction
 
 
 class Outcomes:
     """What becomes of a run; `draw` places the jitter of its next wait in [-1, 1]."""
 
-    def __init__(self, ledger: Ledger, jobs: Jobs, draw: Callable[[], float]) -> None:
-        self._ledger = ledger
+    def __init__(self, transaction: Transaction, jobs: Jobs, draw: Callable[[], float]) -> None:
+        self._transaction = transaction
         self._jobs = jobs
         self._draw = draw
 
     def close(self, running: Running, ending: Ending) -> None:
-        """Decide what follows an ending, and journal both; inside a commit of the ledger."""
+        """Decide what follows an ending, and journal both; inside a transaction."""
         decision = self._decide(running, ending)
-        self._ledger.ended(running, ending, decision)
+        self._transaction.ended(running, ending, decision)
         if isinstance(decision, RetryAt):
             run, number = running.attempt.run, running.attempt.number + 1
             pending = Retry(run, number, decision.at, running.first_start, ending.ended)
-            self._ledger.then(self._jobs.pending.add, pending)
+            self._transaction.then(self._jobs.pending.add, pending)
 
     def _decide(self, running: Running, ending: Ending) -> Decision:
         run = running.attempt.run
         entry = self._jobs.entries.get(run.job)
-        if isinstance(running.fate, Reason) and running.fate is not Reason.STOPPED:
-            return GiveUp(running.fate)
+        if isinstance(running.stop_reason, Reason) and running.stop_reason is not Reason.STOPPED:
+            return GiveUp(running.stop_reason)
         if retry.succeeded((entry or running.entry).settings, ending.outcome):
             return Done()  # most do, and for them nobody searches the next instant
         if entry is None:
             return GiveUp(Reason.REMOVED)
-        if earliest(entry, run) is not None and self._ledger.comes_again(run):
+        if earliest(entry, run) is not None and self._transaction.comes_again(run):
             return GiveUp(Reason.SET_BACK)
         decision = retry.decide(
             entry.settings,
@@ -55,5 +55,5 @@ class Outcomes:
             next_instant=self._jobs.next_start(entry, run, ending.ended),
             draw=self._draw(),
         )
-        is_stopped = running.fate is Reason.STOPPED and isinstance(decision, GiveUp)
+        is_stopped = running.stop_reason is Reason.STOPPED and isinstance(decision, GiveUp)
         return GiveUp(Reason.STOPPED) if is_stopped else decision

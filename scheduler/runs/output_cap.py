@@ -38,7 +38,7 @@ class _Watched:
     has_ended: bool = False
 
 
-class Bounds:
+class OutputCap:
     """Keeps each output to `most` bytes; None is no bound, and nobody looks.
 
     Times are on the monotonic clock. A file that grows is looked at again before it would grow by
@@ -65,7 +65,7 @@ class Bounds:
             if self._floods is not None:
                 self._floods.add(path, leader)
 
-    def meet(self, found: Found) -> None:
+    def keep_within(self, found: Found) -> None:
         """Look at a file that an earlier daemon left, and go on for as long as it is written to."""
         path = found.path
         if self._most is not None and found.size > self._most and path not in self._watched:

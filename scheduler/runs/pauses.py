@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from scheduler.journal.journal import Journal
     from scheduler.run import Paused
-    from scheduler.runs.transaction import Ledger
+    from scheduler.runs.transaction import Transaction
 
 
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
@@ -19,9 +19,9 @@ _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 class Pauses:
     """The pauses in force, in memory what the journal holds on disk."""
 
-    def __init__(self, journal: Journal, ledger: Ledger) -> None:
+    def __init__(self, journal: Journal, transaction: Transaction) -> None:
         self._journal = journal
-        self._ledger = ledger
+        self._transaction = transaction
         self._paused: dict[str, Paused] = {}
 
     def open(self, handled: datetime | None) -> None:
@@ -33,7 +33,7 @@ class Pauses:
             if handled is not None and _is_over(paused, handled):
                 self._journal.resume(paused.job)
             else:
-                self._ledger.then(self._paused.__setitem__, paused.job, paused)
+                self._transaction.then(self._paused.__setitem__, paused.job, paused)
 
     def end_of(self, job: str, instant: datetime) -> datetime | None:
         """Return until when the pause lasts that an instant falls into; None if it falls in none.
@@ -55,12 +55,12 @@ class Pauses:
     def begin(self, paused: Paused) -> None:
         """Pause a job, in place of an earlier pause."""
         self._journal.pause(paused)
-        self._ledger.then(self._paused.__setitem__, paused.job, paused)
+        self._transaction.then(self._paused.__setitem__, paused.job, paused)
 
     def end(self, job: str) -> None:
         """Let a job go by its schedule again."""
         self._journal.resume(job)
-        self._ledger.then(self._paused.pop, job, None)
+        self._transaction.then(self._paused.pop, job, None)
 
 
 def _is_over(paused: Paused, at: datetime) -> bool:

@@ -43,7 +43,7 @@ class Retry:
 Pending = PutOff | Retry
 
 
-def holds_up(pending: Pending) -> bool:
+def delays_others(pending: Pending) -> bool:
     """Say whether what comes in time waits behind it, since it should have run long before."""
     return isinstance(pending, PutOff) and (pending.made_up or pending.late)
 
@@ -85,7 +85,7 @@ class PendingRuns:
         """Return what waits for this job."""
         return self._jobs.get(job, ())
 
-    def strangers(self, jobs: Mapping[str, object]) -> Iterable[str]:
+    def unknown_jobs(self, jobs: Mapping[str, object]) -> Iterable[str]:
         """Return the jobs that wait here and are none of these."""
         return [job for job in self._jobs if job not in jobs]
 

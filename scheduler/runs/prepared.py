@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.launcher import Launches
-    from scheduler.runs.transaction import Ledger
+    from scheduler.runs.transaction import Transaction
 
 
 class Prepared:
-    """What is claimed and prepared for a minute that has not come; inside a commit of the ledger.
+    """What is claimed and prepared for a minute that has not come; inside a transaction.
 
-    `starts` begin when it comes; `held` are entries that are due then and not claimed yet.
+    `starts` begin when it comes; `deferred` are entries that are due then and not claimed yet.
     """
 
-    def __init__(self, ledger: Ledger, jobs: Jobs, starts: Launches) -> None:
-        self._ledger = ledger
+    def __init__(self, transaction: Transaction, jobs: Jobs, starts: Launches) -> None:
+        self._transaction = transaction
         self._jobs = jobs
         self.starts = starts
-        self.held: list[Entry] = []
+        self.deferred: list[Entry] = []
 
     def __bool__(self) -> bool:
-        return bool(self.held or self.starts)
+        return bool(self.deferred or self.starts)
 
     def claim(self, entries: Iterable[Entry], instant: datetime, *, late: bool) -> None:
         """Claim what is due at `instant`, and hold the others.
@@ -35,31 +35,31 @@ class Prepared:
         Those are the entries that something keeps from a start, those that start later than their
         instant, and all of a minute that is `late`.
         """
-        held: list[Entry] = []
+        deferred: list[Entry] = []
         for entry in entries:
-            if late or entry.delay or self._jobs.is_held(entry, instant):
-                held.append(entry)
-            elif run := self._ledger.claim(entry, instant):
+            if late or entry.delay or self._jobs.must_defer(entry, instant):
+                deferred.append(entry)
+            elif run := self._transaction.claim(entry, instant):
                 self._jobs.begin(entry, run, queue=self.starts)
-        self._ledger.then(self._hold, held)
+        self._transaction.then(self._defer, deferred)
 
-    def hold(self, job: str) -> None:
+    def unprepare(self, job: str) -> None:
         """Take back what is claimed of a job: the minute itself sees what becomes of it."""
         for start in self.starts.of(job):
-            self._ledger.release(start.attempt.run)
-            self._ledger.then(self.starts.drop, start)
-            self._ledger.then(lambda entry=start.entry: self.held.append(entry))
+            self._transaction.release(start.attempt.run)
+            self._transaction.then(self.starts.drop, start)
+            self._transaction.then(lambda entry=start.entry: self.deferred.append(entry))
 
     def undo(self) -> None:
         """Take back everything: the minute is owed again."""
         for attempt in self.starts.attempts():
-            self._ledger.release(attempt.run)
-        self._ledger.then(self.starts.cancel)
-        self._ledger.then(self._hold, [])
+            self._transaction.release(attempt.run)
+        self._transaction.then(self.starts.cancel)
+        self._transaction.then(self._defer, [])
 
     def done(self) -> None:
         """Hold nothing any more: the minute has seen to it."""
-        self._ledger.then(self._hold, [])
+        self._transaction.then(self._defer, [])
 
-    def _hold(self, entries: list[Entry]) -> None:
-        self.held = entries
+    def _defer(self, entries: list[Entry]) -> None:
+        self.deferred = entries

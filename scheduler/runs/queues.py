@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.runs.pending import holds_up, takes_place
+from scheduler.runs.pending import delays_others, takes_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,13 +44,13 @@ class Queues:
         """Return everything that waits."""
         return [pending for some in self._jobs.values() for pending in some]
 
-    def strangers(self, jobs: Mapping[str, object]) -> Iterable[str]:
+    def unknown_jobs(self, jobs: Mapping[str, object]) -> Iterable[str]:
         """Return the jobs that have a queue and are none of these."""
         return [job for job in self._jobs if job not in jobs]
 
-    def holds_up(self, job: str) -> bool:
+    def delays_others(self, job: str) -> bool:
         """Say whether a run waits here that others of its job wait behind."""
-        return any(map(holds_up, self._jobs.get(job, ())))
+        return any(map(delays_others, self._jobs.get(job, ())))
 
     def has_later(self, run: Run) -> bool:
         """Say whether a later run of the same job waits here that takes its place."""

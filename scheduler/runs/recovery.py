@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from scheduler.run import Run
     from scheduler.runs.jobs import Jobs
     from scheduler.runs.outcomes import Outcomes
-    from scheduler.runs.supervisor import Watch
-    from scheduler.runs.transaction import Ledger
+    from scheduler.runs.supervisor import Supervisor
+    from scheduler.runs.transaction import Transaction
     from scheduler.system.clock import Clock
 
-_DOOMS = (Reason.KILLED, Reason.REPLACED)
+_TERMINATED = (Reason.KILLED, Reason.REPLACED)
 _HIDDEN = 0  # stands for the start of a process that nobody tells of
 _AHEAD = timedelta(minutes=1)  # more than the longest time for which a minute is prepared
 
 
-class Heritage:
+class Recovery:
     """The settlement of open runs, once, before a daemon's first minute."""
 
     def __init__(
         self,
         clock: Clock,
         spawner: Spawner,
-        ledger: Ledger,
-        watch: Watch,
+        transaction: Transaction,
+        supervisor: Supervisor,
         jobs: Jobs,
         outcomes: Outcomes,
         state: Path,
     ) -> None:
         self._clock = clock
         self._spawner = spawner
-        self._ledger = ledger
-        self._watch = watch
+        self._transaction = transaction
+        self._supervisor = supervisor
         self._jobs = jobs
         self._outcomes = outcomes
         self._state = state
@@ -75,10 +75,10 @@ class Heritage:
             if Attempt(run.run, each.number) not in self._seen
         }
         orphans = self._orphans(unsure) if unsure else {}
-        with self._ledger.commit():
+        with self._transaction.commit():
             for open_run in left:
                 self._settle(open_run, orphans, handled)
-        with self._ledger.commit():
+        with self._transaction.commit():
             self._jobs.space(self._clock.now())
 
     def _orphans(self, unsure: Mapping[Attempt, Path]) -> Mapping[Attempt, int]:
@@ -98,19 +98,19 @@ class Heritage:
         attempt = Attempt(run, last.number)
         pid = orphans.get(attempt) if last.pid_started is None else last.pid
         if last.ended is None and (last.pid or pid) is None and self._is_to_come(left, handled):
-            self._ledger.release(run)
+            self._transaction.release(run)
         elif last.ended is not None and entry is None:
-            self._ledger.close(run, State.FAILED, Reason.REMOVED)
+            self._transaction.close(run, State.FAILED, Reason.REMOVED)
         elif last.ended is not None:
             due, since = left.due or now, left.reopened
             pending = Retry(run, last.number + 1, due, since or first_start, since or last.ended)
-            self._ledger.then(self._jobs.pending.add, pending)
+            self._transaction.then(self._jobs.pending.add, pending)
         else:
             started = last.started or now
             process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
             process.output = self._state / last.output
-            if left.reason in _DOOMS:
-                process.fate = left.reason
+            if left.reason in _TERMINATED:
+                process.stop_reason = left.reason
             if (ending := self._seen.get(attempt)) is not None:
                 self._outcomes.close(process, ending)
                 return
@@ -126,10 +126,10 @@ class Heritage:
     def _wait(self, left: OpenRun, entry: Entry | None) -> None:
         """Go on waiting for a start that was put off, or for another run to end."""
         if entry is None:
-            self._ledger.close(left.run, State.SKIPPED, Reason.REMOVED)
+            self._transaction.close(left.run, State.SKIPPED, Reason.REMOVED)
         else:
             due = left.due or self._clock.now()
-            self._ledger.then(self._jobs.pending.add, PutOff(left.run, due, left.made_up))
+            self._transaction.then(self._jobs.pending.add, PutOff(left.run, due, left.made_up))
 
     def _adopt(self, process: Running, row: AttemptRow, *, is_found: bool, made_up: bool) -> None:
         """Watch what an earlier daemon started; what is gone, or can't be told, is lost.
@@ -143,14 +143,16 @@ class Heritage:
             return
         process.began = self._spawner.began(alive) if process.pid else None
         if row.pid_started is None and process.pid:
-            self._ledger.started(process, alive)
-        self._ledger.adopted(process)
-        self._ledger.then(self._watch.add, process)
-        if isinstance(process.fate, Reason):  # the daemon that began to end it did not get through
-            self._ledger.then(self._watch.doom, process, process.fate)
+            self._transaction.started(process, alive)
+        self._transaction.adopted(process)
+        self._transaction.then(self._supervisor.add, process)
+        if isinstance(
+            process.stop_reason, Reason
+        ):  # the daemon that began to end it did not get through
+            self._transaction.then(self._supervisor.terminate, process, process.stop_reason)
         own = own_start(process.entry, process.attempt.run.instant)
         if made_up or (row.started is not None and lateness(own, row.started)):
-            self._ledger.then(self._jobs.is_late, process.entry.job)
+            self._transaction.then(self._jobs.is_late, process.entry.job)
 
     def _alive(self, process: Running, known: int | None) -> int | None:
         """Return what has this number; the `known` process, until the system tells otherwise."""
@@ -168,7 +170,7 @@ class Heritage:
         own = own_start(entry, process.attempt.run.instant)
         is_first = row.started is None and process.attempt.number == 1
         if is_first and is_too_late(entry, own, now, made_up=made_up):
-            self._ledger.ended(process, ending, GiveUp(Reason.TOO_LATE))
+            self._transaction.ended(process, ending, GiveUp(Reason.TOO_LATE))
         else:
             self._outcomes.close(process, ending)
 

@@ -61,11 +61,11 @@ def decide(
     if attempt > policy.retries:
         return GiveUp(Reason.EXHAUSTED)
     at = ended + timedelta(seconds=wait(policy, attempt, draw))
-    reason = lapsed(policy, at, at, first_start=first_start, next_instant=next_instant)
+    reason = expired(policy, at, at, first_start=first_start, next_instant=next_instant)
     return RetryAt(at) if reason is None else GiveUp(reason)
 
 
-def lapsed(
+def expired(
     policy: RetryPolicy,
     due: datetime,
     now: datetime,

@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
     from scheduler.run import Run
     from scheduler.runs.pending import Pending
-    from scheduler.runs.transaction import Dropped, Ledger
+    from scheduler.runs.transaction import Dropped, Transaction
 
 
 class User(Protocol):
     """Who uses places up."""
 
-    def places(self) -> int:
+    def slots_used(self) -> int:
         """Return how many places are used here."""
 
-    def places_in(self, pool: str) -> int:
+    def slots_used_in(self, pool: str) -> int:
         """Return how many of them are in this pool."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A run that waits for a place, since `turn`, and what it wants a place in."""
+    """A run that waits for a place, since `ticket`, and what it wants a place in."""
 
-    turn: int
+    ticket: int
     pending: Pending
     pool: str | None
     reason: Reason
@@ -58,16 +58,16 @@ class Slots:
     """
 
     def __init__(
-        self, ledger: Ledger, dropped: Dropped, users: Sequence[User], most: int | None
+        self, transaction: Transaction, dropped: Dropped, users: Sequence[User], most: int | None
     ) -> None:
         self.most = most
-        self._ledger = ledger
+        self._transaction = transaction
         self._dropped = dropped
         self._users = users
         self._limits: Mapping[str, int] = {}
         self._lines: dict[str | None, deque[Waiter]] = {}
         self._jobs: dict[str, list[Waiter]] = {}
-        self._turns = count()
+        self._tickets = count()
         self._scope = _Scope()
 
     # --- limits ------------------------------------------------------------------------------
@@ -113,15 +113,15 @@ class Slots:
 
     def _used(self) -> int:
         taken = self._this_commit().taken
-        return sum(user.places() for user in self._users) + taken.total()
+        return sum(user.slots_used() for user in self._users) + taken.total()
 
     def _used_in(self, pool: str) -> int:
         taken = self._this_commit().taken
-        return sum(user.places_in(pool) for user in self._users) + taken[pool]
+        return sum(user.slots_used_in(pool) for user in self._users) + taken[pool]
 
     def _this_commit(self) -> _Scope:
-        if self._scope.commit != self._ledger.number:
-            self._scope = _Scope(self._ledger.number)
+        if self._scope.commit != self._transaction.number:
+            self._scope = _Scope(self._transaction.number)
         return self._scope
 
     # --- the lines ---------------------------------------------------------------------------
@@ -133,10 +133,12 @@ class Slots:
         """Say whether a run of this job waits here, and will go on to."""
         return bool(self.of(job))
 
-    def line_up(self, entry: Entry, pending: Pending, reason: Reason, turn: int | None) -> None:
-        """Let a run wait for a place once the commit holds, at the end or in another's `turn`."""
-        turn = next(self._turns) if turn is None else turn
-        self._ledger.then(self._add, Waiter(turn, pending, pool_of(entry), reason))
+    def wait_for_slot(
+        self, entry: Entry, pending: Pending, reason: Reason, ticket: int | None
+    ) -> None:
+        """Let a run wait for a place once the commit holds, at the end or in another's `ticket`."""
+        ticket = next(self._tickets) if ticket is None else ticket
+        self._transaction.then(self._add, Waiter(ticket, pending, pool_of(entry), reason))
 
     def admissible(self, entries: Mapping[str, Entry]) -> Iterator[Pending]:
         """Yield who may start now, in fair order; its taker has to remove it before the next.
@@ -147,7 +149,7 @@ class Slots:
             [waiter for waiter in line if waiter.pending not in self._dropped]
             for line in self._lines.values()
         ]
-        heads = [(line[0].turn, iter(line[1:]), line[0]) for line in lines if line]
+        heads = [(line[0].ticket, iter(line[1:]), line[0]) for line in lines if line]
         heapify(heads)  # turns differ
         while heads:
             _, rest, waiter = heappop(heads)
@@ -157,11 +159,11 @@ class Slots:
             if obstacle is None:
                 yield waiter.pending
                 if (following := next(rest, None)) is not None:
-                    heappush(heads, (following.turn, rest, following))
+                    heappush(heads, (following.ticket, rest, following))
 
-    def turn_of(self, job: str) -> int | None:
+    def ticket_of(self, job: str) -> int | None:
         """Return the turn of the job's first run in line; None if there is none."""
-        return next((each.turn for each in self._waiters(job)), None)
+        return next((each.ticket for each in self._waiters(job)), None)
 
     def of(self, job: str) -> list[Pending]:
         """Return what waits for a place for this job, in order."""
@@ -173,9 +175,9 @@ class Slots:
     def all(self) -> list[Waiter]:
         """Return everyone who waits, in the order of their turns."""
         waiters = [waiter for line in self._lines.values() for waiter in line]
-        return sorted(waiters, key=lambda waiter: waiter.turn)
+        return sorted(waiters, key=lambda waiter: waiter.ticket)
 
-    def strangers(self, jobs: Mapping[str, object]) -> Iterable[str]:
+    def unknown_jobs(self, jobs: Mapping[str, object]) -> Iterable[str]:
         """Return the jobs that wait here and are none of these."""
         return [job for job in self._jobs if job not in jobs]
 
@@ -202,8 +204,8 @@ class Slots:
 
     def _add(self, waiter: Waiter) -> None:
         line = self._lines.setdefault(waiter.pool, deque())
-        if line and line[-1].turn > waiter.turn:  # it came in another's place
-            self._lines[waiter.pool] = deque(sorted((*line, waiter), key=lambda each: each.turn))
+        if line and line[-1].ticket > waiter.ticket:  # it came in another's place
+            self._lines[waiter.pool] = deque(sorted((*line, waiter), key=lambda each: each.ticket))
         else:
             line.append(waiter)
         self._jobs.setdefault(waiter.pending.run.job, []).append(waiter)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from scheduler.process.spawner import Spawner
     from scheduler.run import Attempt, Outcome
     from scheduler.runs.echo import Echo
-    from scheduler.runs.output_cap import Bounds
+    from scheduler.runs.output_cap import OutputCap
     from scheduler.system.clock import Clock
 
 _LOOK = 15.0  # seconds between looks at processes that are not our children
-_PATIENCE = 0.2  # and at least so many between them, whatever wakes the daemon
+_LOOK_AT_MOST = 0.2  # and at least so many between them, whatever wakes the daemon
 _ROUNDING = 1e-6  # seconds: what is due in less is due, since no wait is shorter
 _LOOK_BEHIND = 0.5  # and at what an ended job left behind, which is none of ours either
 
@@ -33,7 +33,7 @@ _LOOK_BEHIND = 0.5  # and at what an ended job left behind, which is none of our
 class Running:
     """An attempt with a process.
 
-    `fate` is what the daemon itself decided to end it for; `signal_at` is on the monotonic clock,
+    `stop_reason` is why the daemon itself decided to end it; `signal_at` is on the monotonic clock,
     since no setting of the clock may end a job; `adopted` is the start time of a process that an
     earlier daemon started, so that its end has to be looked for, and `output` is where; `began` is
     when it did on the clock of `since_boot`, None where nobody can tell. A `pid` of 0 is hidden:
@@ -45,7 +45,7 @@ class Running:
     pid: int
     started: datetime
     first_start: datetime
-    fate: TimedOut | Reason | None = None
+    stop_reason: TimedOut | Reason | None = None
     next_signal: signal.Signals = signal.SIGTERM
     signal_at: float | None = None
     adopted: int | None = None
@@ -61,27 +61,27 @@ class Running:
         """Return for how many seconds it had run by then, on the clock of `since_boot`."""
         return None if self.began is None else max(0.0, until - self.began)
 
-    def fated(self, outcome: Outcome) -> Outcome:
+    def outcome_of(self, outcome: Outcome) -> Outcome:
         """Return the outcome, which is the timeout's where that is what ended it."""
-        return self.fate if isinstance(self.fate, TimedOut) else outcome
+        return self.stop_reason if isinstance(self.stop_reason, TimedOut) else outcome
 
 
-class Watch:
+class Supervisor:
     """Who runs, by pid and by job, and when which signal is due."""
 
     def __init__(
-        self, clock: Clock, spawner: Spawner, bounds: Bounds, echo: Echo | None = None
+        self, clock: Clock, spawner: Spawner, output_cap: OutputCap, echo: Echo | None = None
     ) -> None:
         self._clock = clock
         self._spawner = spawner
-        self._bounds = bounds
+        self._output_cap = output_cap
         self._echo = echo  # None: what jobs write is not shown in the log
         self._running: dict[int, Running] = {}
         self._jobs: dict[str, set[int]] = {}
         self._pools: Counter[str | None] = Counter()  # how many run, by the pool they began in
         self._stragglers: dict[int, float] = {}  # groups whose leader is gone; when to kill them
         self._adopted: set[int] = set()
-        self._looked_at = -_PATIENCE  # when they were looked at last
+        self._looked_at = -_LOOK_AT_MOST  # when they were looked at last
 
     def __len__(self) -> int:
         """Return how many process groups there still is something to do about."""
@@ -93,7 +93,7 @@ class Watch:
         if timeout is not None and running.pid:
             running.signal_at = self._clock.monotonic() + timeout - self._age(running)
         self._running[running.key] = running
-        self._bounds.add(running.attempt, None if running.adopted is None else running.pid)
+        self._output_cap.add(running.attempt, None if running.adopted is None else running.pid)
         if self._echo is not None:
             self._echo.add(running.attempt, is_adopted=running.adopted is not None)
         self._jobs.setdefault(running.entry.job, set()).add(running.key)
@@ -107,11 +107,11 @@ class Watch:
         """Return for how long it has run; from now on where nobody can tell."""
         return running.took(since_boot(self._clock)) or 0.0
 
-    def places(self) -> int:
+    def slots_used(self) -> int:
         """See slots.User."""
         return len(self._running)
 
-    def places_in(self, pool: str) -> int:
+    def slots_used_in(self, pool: str) -> int:
         """See slots.User."""
         return self._pools[pool]
 
@@ -128,9 +128,9 @@ class Watch:
         """Return the attempts of this job that run."""
         return [self._running[key] for key in self._jobs.get(job, ())]
 
-    def doom(self, running: Running, reason: Reason) -> None:
+    def terminate(self, running: Running, reason: Reason) -> None:
         """Begin to end an attempt; told again, it is ended at once."""
-        running.fate = reason
+        running.stop_reason = reason
         self._signal(running)
 
     def runs(self, job: str) -> bool:
@@ -148,7 +148,7 @@ class Watch:
         SIGKILL. A job that ended by itself may leave a daemon behind, as under any cron.
         """
         running = self._running.pop(key)
-        self._bounds.end(running.attempt)
+        self._output_cap.end(running.attempt)
         if self._echo is not None:
             self._echo.end(running.attempt)
         self._adopted.discard(key)
@@ -157,7 +157,7 @@ class Watch:
         keys.discard(key)
         if not keys:
             del self._jobs[running.entry.job]
-        if running.fate is not None and self._reach(running, 0):
+        if running.stop_reason is not None and self._reach(running, 0):
             due = running.signal_at
             self._stragglers[running.pid] = self._clock.monotonic() if due is None else due
         else:
@@ -167,7 +167,7 @@ class Watch:
     def vanished(self) -> Iterator[Running]:
         """Yield the adopted attempts whose process is gone; asked often, it does not look often."""
         now = self._clock.monotonic()
-        if not self._adopted or now < self._looked_at + _PATIENCE:
+        if not self._adopted or now < self._looked_at + _LOOK_AT_MOST:
             return
         self._looked_at = now
         for key in list(self._adopted):
@@ -180,7 +180,7 @@ class Watch:
         now = self._clock.monotonic()
         for running in self._running.values():
             if running.signal_at is not None and running.signal_at <= now + _ROUNDING:
-                running.fate = running.fate or TimedOut()
+                running.stop_reason = running.stop_reason or TimedOut()
                 self._signal(running)
         for pid, at in list(self._stragglers.items()):
             number = signal.SIGKILL if at <= now + _ROUNDING else 0
@@ -197,7 +197,7 @@ class Watch:
             if not running.pid:
                 self.remove(running.key)
                 continue
-            running.fate = running.fate or Reason.STOPPED
+            running.stop_reason = running.stop_reason or Reason.STOPPED
             self._signal(running)
         for pid in self._stragglers:
             self._spawner.signal(pid, signal.SIGKILL)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scheduler.system.log import Log
 
 
-class Ledger:
+class Transaction:
     """The journal and the log as one: nothing is believed or said that is not on disk."""
 
     def __init__(self, journal: Journal, log: Log, now: Callable[[], datetime]) -> None:
@@ -151,21 +151,21 @@ class Ledger:
         else:
             self._journal.retry(pending.run, pending.due, reason)
 
-    def line_up(self, entry: Entry, pending: Pending, reason: Reason) -> None:
+    def wait_for_slot(self, entry: Entry, pending: Pending, reason: Reason) -> None:
         """Let a run wait for a place."""
         self.keep(pending, reason)
         facts = messages.line_facts(entry, pending.run, reason, self._now())
         self.then(partial(self._log.info, "waits", **facts))
 
-    def pass_over(self, entry: Entry, instant: datetime, before: datetime | None) -> None:
+    def skip_paused(self, entry: Entry, instant: datetime, before: datetime | None) -> None:
         """Let a paused job's instant go by, in the row of the one `before` it if it can."""
         job, era = entry.job, self.era
         if before is None or not self._journal.lengthen(job, before, instant, era=era):
             self.skip(LeftOut(entry, instant, instant, Reason.PAUSED))
 
-    def doom(self, run: Run, reason: Reason) -> None:
+    def terminate(self, run: Run, reason: Reason) -> None:
         """Remember, before it hears of it, why a run's process is going to be ended."""
-        self._journal.doom(run, reason)
+        self._journal.terminate(run, reason)
 
     def reopen(self, run: Run, due: datetime) -> None:
         """Open a run again that was over."""
@@ -183,7 +183,7 @@ class Ledger:
     def started(self, running: Running, pid_started: int | None) -> None:
         """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""
         self._journal.started(running.attempt, running.started, running.pid, pid_started)
-        if running.entry.flags.hushes:
+        if running.entry.flags.is_quiet:
             return
         facts = messages.start_facts(
             running.entry, running.attempt, running.pid, started=running.started
@@ -203,7 +203,7 @@ class Ledger:
                 self._journal.finish(run, State.FAILED, reason)
             case _:
                 assert_never(decision)
-        if isinstance(decision, Done) and running.entry.flags.hushes:
+        if isinstance(decision, Done) and running.entry.flags.is_quiet:
             return
         record = self._log.warning if isinstance(decision, GiveUp) else self._log.info
         message = "succeeded" if isinstance(decision, Done) else "failed"
@@ -217,12 +217,12 @@ class Ledger:
         facts = messages.run_facts(attempt.run) | {"attempt": attempt.number, "processes": number}
         self.then(partial(self._log.warning, "left behind", **facts, say=say))
 
-    def put_back(self, attempt: Attempt, due: datetime) -> None:
+    def requeue(self, attempt: Attempt, due: datetime) -> None:
         """Take back the claim of an attempt, which stays due."""
         self._journal.release_attempt(attempt)
         self._journal.retry(attempt.run, due)
 
-    def call_off(self, attempt: Attempt, reason: Reason) -> None:
+    def cancel_attempt(self, attempt: Attempt, reason: Reason) -> None:
         """Take back the claim of an attempt that has no process, and close its run."""
         self._journal.release_attempt(attempt)
         state = State.SKIPPED if attempt.number == 1 else State.FAILED
@@ -256,9 +256,9 @@ class Ledger:
 class Dropped:
     """The runs that the commit under way lets wait no longer; in the next one there are none."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._number = ledger.number
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._number = transaction.number
         self._runs: set[int] = set()
 
     def __contains__(self, pending: Pending) -> bool:
@@ -269,8 +269,8 @@ class Dropped:
         self._now().add(pending.run.number)
 
     def _now(self) -> set[int]:
-        if self._number != self._ledger.number:
-            self._number, self._runs = self._ledger.number, set()
+        if self._number != self._transaction.number:
+            self._number, self._runs = self._transaction.number, set()
         return self._runs
 
 

@@ -1,6 +1,6 @@
 """Runs without a process, by what they wait for: in when they can't go on, out when they may.
 
-Everything here is called inside a commit of the ledger, and changes after it.
+Everything here is called inside a transaction, and changes after it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry
     from scheduler.run import Run
     from scheduler.runs.slots import Slots
-    from scheduler.runs.transaction import Dropped, Ledger
+    from scheduler.runs.transaction import Dropped, Transaction
 
 
 class Waiting:
@@ -30,13 +30,13 @@ class Waiting:
     Of a run one thing waits, in one of them. What is not claimed yet is in `backlogs`.
     """
 
-    def __init__(self, ledger: Ledger, dropped: Dropped, slots: Slots) -> None:
-        self._ledger = ledger
+    def __init__(self, transaction: Transaction, dropped: Dropped, slots: Slots) -> None:
+        self._transaction = transaction
         self._dropped = dropped
         self.pending = PendingRuns()
         self.queues = Queues()
         self.slots = slots
-        self.backlogs = Backlogs(ledger)
+        self.backlogs = Backlogs(transaction)
 
     def __contains__(self, job: str) -> bool:
         lists = (self.pending, self.queues, self.slots, self.backlogs)
@@ -75,14 +75,14 @@ class Waiting:
     def clear(self) -> None:
         """Let go of everything: it is on disk."""
         for each in (self.pending, self.queues, self.slots, self.backlogs):
-            self._ledger.then(each.clear)
+            self._transaction.then(each.clear)
 
     # --- what goes -----------------------------------------------------------------------------
 
     def drop_removed(self, jobs: Mapping[str, Entry]) -> None:
         """Close what waits for a job that is none of these."""
         lists = (self.pending, self.queues, self.slots)
-        for job in set(chain.from_iterable(each.strangers(jobs) for each in lists)):
+        for job in set(chain.from_iterable(each.unknown_jobs(jobs) for each in lists)):
             for pending in self.of(job):
                 self.drop(pending, Reason.REMOVED)
         self.backlogs.drop_removed(jobs)
@@ -107,7 +107,7 @@ class Waiting:
     def close(self, pending: Pending, reason: Reason) -> None:
         """Close a run that does not wait any more: one that never began is skipped."""
         state = State.SKIPPED if isinstance(pending, PutOff) else State.FAILED
-        self._ledger.close(pending.run, state, reason)
+        self._transaction.close(pending.run, state, reason)
 
     def remove(self, pending: Pending) -> None:
         """Let a run wait no more, wherever it does: for this commit at once, then for good."""
@@ -117,16 +117,16 @@ class Waiting:
         lists = (self.pending, self.queues, self.slots)
         holder = next(each for each in lists if pending in each.of(job))
         self._dropped.add(pending)
-        self._ledger.then(holder.remove, pending)
+        self._transaction.then(holder.remove, pending)
 
     # --- what the clock does to it ---------------------------------------------------------------
 
     def move(self, pending: Pending, due: datetime) -> None:
         """Let what waits for a time wait for another one."""
         moved = replace(pending, due=due)
-        self._ledger.keep(moved)
+        self._transaction.keep(moved)
         self.remove(pending)
-        self._ledger.then(self.pending.add, moved)
+        self._transaction.then(self.pending.add, moved)
 
     def set_back(self, by: timedelta, earliest: Callable[[Pending], datetime]) -> None:
         """Move what waits for a time with a clock that was set back: elapsed time counts.

@@ -31,7 +31,7 @@ class Backlog:
     late: datetime | None = None
 
     @property
-    def holds_up(self) -> bool:
+    def delays_others(self) -> bool:
         """Whether a new instant waits behind it, whatever CRON_OVERLAP says."""
         return self.late is not None and self.next <= self.late
 

@@ -211,14 +211,14 @@ def _starts_in_hours(entry: Entry, own: datetime, start: datetime) -> bool:
         return False
     open_s, at = 0.0, own
     while at < start and open_s <= entry.settings.within:
-        opens = min(opening(entry, at), start)
+        opens = min(window_opens(entry, at), start)
         closes = min(_closing(entry, opens), start)
         open_s += (closes - opens).total_seconds()
         at = closes
     return open_s <= entry.settings.within
 
 
-def opening(entry: Entry, at: datetime) -> datetime:
+def window_opens(entry: Entry, at: datetime) -> datetime:
     """Return when, from `at` on, a missed run may be made up for: START_HOURS_RANGE, in its zone.
 
     After anacrontab(5), which knows hours of one day only; over midnight is meant as written.
@@ -258,7 +258,7 @@ def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
     )
     return [
         MadeUp(entry, instant, _start(entry, instant, now, turn))
-        for (instant, entry), turn in zip(missed, turns(len(missed)), strict=True)
+        for (instant, entry), turn in zip(missed, spaced(len(missed)), strict=True)
     ]
 
 
@@ -266,7 +266,7 @@ def _heads(account: Account) -> tuple[datetime, ...]:
     return account.made_up if account.backlog is None else (account.backlog.next,)
 
 
-def turns(number: int) -> list[timedelta]:
+def spaced(number: int) -> list[timedelta]:
     """Return after how long each of so many missed runs starts, when they might all start now."""
     step = timedelta(seconds=min(_SPACING, _LONGEST / max(1, number)))
     return [n * step for n in range(number)]
@@ -286,13 +286,13 @@ def period(backlogs: Collection[Backlog]) -> timedelta:
 def _start(entry: Entry, instant: datetime, now: datetime, turn: timedelta) -> datetime:
     """Return when it starts: on its own time, if its spread start is still to come."""
     own = own_start(entry, instant)
-    return own if own >= now + turn else opening(entry, now) + turn
+    return own if own >= now + turn else window_opens(entry, now) + turn
 
 
 def _latest(
     entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants
 ) -> Account:
-    start = opening(entry, gap.current)
+    start = window_opens(entry, gap.current)
     if is_too_late(entry, own_start(entry, newest), start, made_up=True):
         return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
     return Account(entry, (newest,), _older(entry, first, newest, Reason.SUPERSEDED, instants))
@@ -300,7 +300,7 @@ def _latest(
 
 def _all(entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants) -> Account:
     """Return the newest of them as a backlog, as many as CRON_CATCHUP_LIMIT lets be made up for."""
-    in_time = first_in_time(entry, first, newest, opening(entry, gap.current), instants)
+    in_time = first_in_time(entry, first, newest, window_opens(entry, gap.current), instants)
     if in_time is None:
         return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
     late = None if in_time == first else _older(entry, first, in_time, Reason.TOO_LATE, instants)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LINUX = sys.platform == "linux"
 LONGEST_ADDRESS = 107 if LINUX else 103  # bytes in sockaddr_un: unix(7), unix(4) of macOS
 MOST_AT_ONCE = 32  # connections
-PATIENCE = 10.0  # seconds for a whole line to come, and for a reply to be read
+REQUEST_TIMEOUT = 10.0  # seconds for a whole line to come, and for a reply to be read
 ANSWER_WITHIN = 30.0  # seconds for the daemon to get to a request
 GOODBYE = 0.5  # seconds for replies that are on their way when the daemon ends
 REST = 1.0  # seconds before a connection is taken again where that went wrong
@@ -185,7 +185,7 @@ def _bound(path: Path, address: str) -> Listener:
 
 @asynccontextmanager
 async def serve(
-    listener: Listener | None, ask: Ask, warn: Warn, *, patience: float = PATIENCE
+    listener: Listener | None, ask: Ask, warn: Warn, *, within: float = REQUEST_TIMEOUT
 ) -> AsyncIterator[Server]:
     """Answer what comes in while the block runs, one reply a request and in order; then close.
 
@@ -195,7 +195,7 @@ async def serve(
     a sentence for the log (or the lines of a trace), once for each kind of trouble; no trouble of a
     client goes further.
     """
-    server = Server(listener, ask, warn, patience)
+    server = Server(listener, ask, warn, within)
     server.open()
     try:
         yield server
@@ -214,14 +214,14 @@ class _Client:
 class Server:
     """Owns the socket that is listened at, and the connections; see `serve`."""
 
-    def __init__(self, listener: Listener | None, ask: Ask, warn: Warn, patience: float) -> None:
+    def __init__(self, listener: Listener | None, ask: Ask, warn: Warn, within: float) -> None:
         self._listener = listener
         self._ask = ask
         self._warn = warn
-        self._patience = patience
+        self._within = within
         self._loop = asyncio.get_running_loop()
         self._attended: dict[asyncio.Task[None], _Client] = {}
-        self._strangers: set[int] = set()  # uids that were turned away
+        self._turned_away: set[int] = set()  # uids that were turned away
         self._rest: asyncio.TimerHandle | None = None  # until connections are taken again
         self._is_out = False  # of descriptors or memory, and it was said
 
@@ -286,9 +286,9 @@ class Server:
         except OSError:  # it has gone already, where the system forgets so soon
             return Refused("forbidden", "the system does not say who asks")
         if uid not in (0, os.geteuid()):
-            if uid not in self._strangers:
-                self._strangers.add(uid)
-                self._warn(f"user {uid} is not let in at the control socket")
+            if uid not in self._turned_away:
+                self._turned_away.add(uid)
+                self._warn(f"user {uid} is refused at the control socket")
             return Refused("forbidden", f"this daemon answers user {os.geteuid()} and root alone")
         if len(self._attended) >= MOST_AT_ONCE:
             return Refused("busy", f"{MOST_AT_ONCE} clients are connected already; try again")
@@ -320,7 +320,7 @@ class Server:
             client.is_busy = True
             reply = found if isinstance(found, Refused) else await self._answer(found)
             writer.write(self._line(reply))
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._within):
                 await writer.drain()
             client.is_busy = False
             if isinstance(found, Refused):
@@ -329,14 +329,14 @@ class Server:
     async def _request(self, reader: asyncio.StreamReader) -> Request | Refused | None:
         """Return what the next line says; None when there is no other."""
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._within):
                 return protocol.read(await reader.readuntil(b"\n"))
         except asyncio.IncompleteReadError as error:
             return Refused("cut-off", "a request ends with a newline") if error.partial else None
         except asyncio.LimitOverrunError:
             return protocol.read(b" " * (protocol.LONGEST_LINE + 1))
         except TimeoutError:
-            return Refused("too-slow", f"no request came within {self._patience:g} s")
+            return Refused("too-slow", f"no request came within {self._within:g} s")
 
     async def _answer(self, request: Request) -> Reply:
         try:
@@ -393,7 +393,7 @@ def _peer_of_bsd(connection: socket.socket) -> int:
 # --- a command's end -----------------------------------------------------------------------------
 
 
-def call(path: Path, request: Request, timeout: float = PATIENCE) -> Reply:
+def call(path: Path, request: Request, timeout: float = REQUEST_TIMEOUT) -> Reply:
     """Ask the daemon at `path`; `timeout` is for how many seconds it may be silent.
 
     Raises NoDaemon where nobody listens, whether a socket is left over or not, and NoAnswer where

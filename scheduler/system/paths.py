@@ -29,7 +29,7 @@ _MACHINE_ID = Path("/etc/machine-id")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Paths:
     """Where the crontabs, the state and the sockets of one user (or of root) are.
 
     `crontab` is the file that edit, install and remove work on; `folder`, root's only, holds it
@@ -67,13 +67,13 @@ class Places:
         return self.state / _SOCKET
 
 
-def places(
+def paths(
     environ: Mapping[str, str],
     uid: int,
     *,
     state: Path | None = None,
     user: PlatformDirsABC | None = None,
-) -> Places:
+) -> Paths:
     """Return the places of this user; root's when `uid` is 0.
 
     systemd's CONFIGURATION_DIRECTORY, STATE_DIRECTORY and RUNTIME_DIRECTORY win (the first of a
@@ -87,7 +87,7 @@ def places(
     default_state = _first(environ, "STATE_DIRECTORY") or default_state
     runtime = _first(environ, "RUNTIME_DIRECTORY") or runtime or default_state
     folder = config / "crontabs" if uid == 0 else None
-    return Places(
+    return Paths(
         crontab=(folder or config) / "crontab",
         folder=folder,
         state=state or default_state,
@@ -112,12 +112,12 @@ def make_private(folder: Path, uid: int, *, kind: str = "state") -> None:
     os.close(_opened(folder, uid, kind))
 
 
-def make_outputs(places: Places) -> None:
+def make_outputs(paths: Paths) -> None:
     """Make the folder of outputs in a state folder that is worked in, or raise MeridianError."""
     try:
-        state_files.make_folder(places.outputs)
+        state_files.make_folder(paths.outputs)
     except OSError as error:
-        why = f"can't make {places.outputs}: {error.strerror}"
+        why = f"can't make {paths.outputs}: {error.strerror}"
         raise MeridianError(f"{why}; move it away, or name another folder with --state") from error
 
 

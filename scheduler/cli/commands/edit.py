@@ -27,7 +27,7 @@ from scheduler.schedule.upcoming import coming
 from scheduler.system import crontab_files, crontab_versions, trusted_path
 from scheduler.system.clock import RealClock
 from scheduler.system.crontab_files import Stamp
-from scheduler.system.paths import Places, entered
+from scheduler.system.paths import Paths, entered
 
 app = typer.Typer()
 
@@ -84,12 +84,12 @@ def edit(state: options.State = None) -> None:
     The editor is $VISUAL or $EDITOR. The old text is kept. Nothing is lost when it is not saved:
     the edited copy stays.
     """
-    places = options.with_crontab(state)
+    paths = options.with_crontab(state)
     editor = _editor()
-    base = _base(places.crontab)
-    original = _starter(places) if base.data is None else base.data
+    base = _base(paths.crontab)
+    original = _starter(paths) if base.data is None else base.data
     draft = _draft(original)
-    edited = _edited(editor, places, draft, original)
+    edited = _edited(editor, paths, draft, original)
     if edited is None:
         draft.unlink(missing_ok=True)
         output.say(f"Nothing changed in {base.path}")
@@ -100,7 +100,7 @@ def edit(state: options.State = None) -> None:
             f"your text is kept in {draft}"
         )
     with _kept(draft):
-        _save(places, edited, state)
+        _save(paths, edited, state)
     draft.unlink(missing_ok=True)
 
 
@@ -112,8 +112,8 @@ def _base(path: Path) -> Base:
     return Base(path, crontab_files.read(str(path), named=False, uid=os.geteuid()).data, stamp)
 
 
-def _starter(places: Places) -> bytes:
-    by_root = places.folder is not None
+def _starter(paths: Paths) -> bytes:
+    by_root = paths.folder is not None
     user, root = (", the user", "root  ") if by_root else ("", "")
     return STARTER.format(user=user, root=root).encode()
 
@@ -138,7 +138,7 @@ def _draft(data: bytes) -> Path:
     return Path(name)
 
 
-def _edited(editor: Sequence[str], places: Places, draft: Path, original: bytes) -> Checked | None:
+def _edited(editor: Sequence[str], paths: Paths, draft: Path, original: bytes) -> Checked | None:
     """Edit until the text has no errors; None if it is what it was, NotEdited if given up."""
     while True:
         _open(editor, draft, original)
@@ -149,7 +149,7 @@ def _edited(editor: Sequence[str], places: Places, draft: Path, original: bytes)
             raise NotEdited(f"The edited copy {draft} {why}, so nothing is changed") from refused
         if data == original:
             return None
-        checked = _checked(places, data)
+        checked = _checked(paths, data)
         if not checked.has_errors:
             return checked
         if not _again():
@@ -253,8 +253,8 @@ def install(
 
     The old text is kept.
     """
-    places = options.with_crontab(state)
-    _base(places.crontab)  # refuses to replace what can't be trusted
+    paths = options.with_crontab(state)
+    _base(paths.crontab)  # refuses to replace what can't be trusted
     if file == options.STDIN:
         data = crontab_files.read_stream(file, sys.stdin.buffer)
     else:
@@ -262,10 +262,10 @@ def install(
         data = text.data
         for _, sentence in text.warnings:
             output.remark(f"{file}: {sentence}")
-    checked = _checked(places, data, file)
+    checked = _checked(paths, data, file)
     if checked.has_errors:
         raise NotEdited(f"Nothing is changed: {file} has errors")
-    _save(places, checked, state)
+    _save(paths, checked, state)
 
 
 @app.command(epilog="Example:  meridian remove --yes")
@@ -274,8 +274,8 @@ def remove(
     state: options.State = None,
 ) -> None:
     """Remove your crontab; its text is kept."""
-    places = options.with_crontab(state)
-    path = places.crontab
+    paths = options.with_crontab(state)
+    path = paths.crontab
     if not crontab_files.is_there(path):
         raise NotEdited(f"There is no crontab {path}")
     if not yes:
@@ -283,25 +283,25 @@ def remove(
             raise typer.BadParameter("nobody is there to ask: say --yes", param_hint="--yes")
         if not _asked(f"Remove {path}?", default=False):
             raise NotEdited("Nothing is changed")
-    kept = _keep(places, RealClock().now())
+    kept = _keep(paths, RealClock().now())
     crontab_versions.remove(path)
     output.say(f"Removed {path}; its text is kept in {kept}")
     output.say(in_force.reader(path, state, "lets go of its jobs"))
 
 
-def _keep(places: Places, now: datetime) -> Path | None:
-    with entered(places.state, os.geteuid()):
-        return crontab_versions.keep(places.crontab, places.versions, now)
+def _keep(paths: Paths, now: datetime) -> Path | None:
+    with entered(paths.state, os.geteuid()):
+        return crontab_versions.keep(paths.crontab, paths.versions, now)
 
 
-def _checked(places: Places, data: bytes, file: str | None = None) -> Checked:
+def _checked(paths: Paths, data: bytes, file: str | None = None) -> Checked:
     """Judge the text as it would be once saved, and show what is wrong with it.
 
     Its problems are those of the `file` it comes from, if it is from one.
     """
-    path = str(places.crontab)
-    files = dict.fromkeys((*options.own_files(places), path))
-    by_root = places.folder is not None
+    path = str(paths.crontab)
+    files = dict.fromkeys((*options.own_files(paths), path))
+    by_root = paths.folder is not None
     how = options.how(options.own_zone(), named=False, system=by_root)
     loaded = crontab_files.load(tuple(files), how, drafts={path: data})
     table = next(table for table in loaded.crontabs if table.file == path)
@@ -309,16 +309,16 @@ def _checked(places: Places, data: bytes, file: str | None = None) -> Checked:
     return Checked(data, table)
 
 
-def _save(places: Places, checked: Checked, state: Path | None) -> None:
+def _save(paths: Paths, checked: Checked, state: Path | None) -> None:
     table = checked.table
     now = RealClock().now()
-    kept = _keep(places, now)
-    crontab_versions.save(places.crontab, checked.data)
-    output.say(f"Saved {places.crontab}: {diagnostics.summary(len(table.entries), table.problems)}")
+    kept = _keep(paths, now)
+    crontab_versions.save(paths.crontab, checked.data)
+    output.say(f"Saved {paths.crontab}: {diagnostics.summary(len(table.entries), table.problems)}")
     if kept is not None:
         output.say(f"The old text is kept in {kept}")
-    known = intervals.known(places.state, table.entries)
+    known = intervals.known(paths.state, table.entries)
     for run in islice(coming(table.entries, now, known), COMING):
         at = output.wall(run.at.astimezone(run.entry.zone))
         output.say(f"  {at} {run.entry.zone.key}  {run.entry.job}")
-    output.say(in_force.reader(places.crontab, state))
+    output.say(in_force.reader(paths.crontab, state))

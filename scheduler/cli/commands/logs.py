@@ -24,7 +24,9 @@ from scheduler.system import clock, state_files, state_lock
 app = typer.Typer()
 
 SOON, SELDOM = 0.2, 1.0  # seconds between looks at an output that grows, and at one that does not
-PATIENCE = 30.0  # a daemon looks at a process that is not its child each 15 s; then it has told
+SILENCE_TIMEOUT = (
+    30.0  # a daemon looks at a process that is not its child each 15 s; then it has told
+)
 OPEN = (State.SCHEDULED, State.RUNNING)
 
 
@@ -248,7 +250,7 @@ class _Follower:
                 self.gone_for = 0.0
                 return False
             self.gone_for += passed
-        return self.gone_for >= PATIENCE or state_lock.holder(self.folder) is None
+        return self.gone_for >= SILENCE_TIMEOUT or state_lock.holder(self.folder) is None
 
     def _lives(self, pid: int, start: int | None) -> bool:
         """Say whether a process lives, of this start or any (None); it does until that is told."""

@@ -23,14 +23,14 @@ from scheduler import protocol
 from scheduler.cli import library, options
 from scheduler.cli.library import Files
 from scheduler.cli.reachable import Reachable
-from scheduler.daemon.entries import Roster
+from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.loop import Daemon
 from scheduler.daemon.watchdog import Watchdog
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import high_water, unjournalled
 from scheduler.journal.journal import Journal
 from scheduler.journal.pruning import Pruning
-from scheduler.journal.repair import Renewal
+from scheduler.journal.repair import Repair
 from scheduler.journal.retention import Retention
 from scheduler.journal.unjournalled import Unjournalled
 from scheduler.process.cgroup import Groups
@@ -44,7 +44,7 @@ from scheduler.system import control, state_lock
 from scheduler.system.clock import Alarm, RealClock, boot_id
 from scheduler.system.log import Format, Log, open_log
 from scheduler.system.log_sink import MOST, Sink, take_stderr
-from scheduler.system.paths import Places, entered, make_outputs
+from scheduler.system.paths import Paths, entered, make_outputs
 
 app = typer.Typer()
 
@@ -135,30 +135,30 @@ def run(
     )
     default_signals()
     become_subreaper()
-    places = options.here(state)
+    paths = options.here(state)
     style = _format(log_format)
     sink = take_stderr()
     atexit.register(sink.drain, _LAST_WORDS)
     log = open_log(style)
-    crontabs = library.of(files, places, system=system_format, trusts=trust_owner)
+    crontabs = library.of(files, paths, system=system_format, trusts=trust_owner)
     (user, home), boot = options.account(os.geteuid()), boot_id()
     spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))
     with (
-        entered(places.state, os.geteuid()),
-        state_lock.held(places.state) as holds_state,
+        entered(paths.state, os.geteuid()),
+        state_lock.held(paths.state) as holds_state,
         _floods(style, kept.output) as floods,
     ):
-        make_outputs(places)
+        make_outputs(paths)
         end = "; Ctrl-C ends it" if sys.stdin.isatty() else ""
-        say = f"state in {places.state}{end}"
-        log.info("meridian", pid=os.getpid(), state=str(places.state), say=say)
-        echo = _echo(places, style, sink) if echo_output else None
+        say = f"state in {paths.state}{end}"
+        log.info("meridian", pid=os.getpid(), state=str(paths.state), say=say)
+        echo = _echo(paths, style, sink) if echo_output else None
         parts = Parts(
             clock=RealClock(),
             spawner=spawner,
             boot=boot,
             log=log,
-            places=places,
+            paths=paths,
             reachable=Reachable(lambda: options.places_of(state), log),
             library=crontabs,
             holds_state=holds_state,
@@ -166,18 +166,16 @@ def run(
             floods=floods,
             watchdog=_watchdog(log),
         )
-        renewal = Renewal(places.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
-        renewal.keep(
-            lambda: _live(parts, lambda journal: _daemon(parts, journal, wait, most, kept))
-        )
+        repair = Repair(paths.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
+        repair.keep(lambda: _live(parts, lambda journal: _daemon(parts, journal, wait, most, kept)))
 
 
-def _echo(places: Places, style: Format, sink: Sink) -> Echo:
+def _echo(paths: Paths, style: Format, sink: Sink) -> Echo:
     """Let what jobs write stand in the log, as long as that leaves room for the daemon's lines.
 
     At the end of the daemon it comes before the end of the log: what is registered last is first.
     """
-    echo = Echo(places.state, open_log(style), sink.room, least=MOST // 2)
+    echo = Echo(paths.state, open_log(style), sink.room, least=MOST // 2)
     atexit.register(echo.drain, _LAST_WORDS)
     return echo
 
@@ -216,18 +214,18 @@ def _watchdog(log: Log) -> Watchdog | None:
 
 def _live(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
     """Let one daemon run; raises MeridianError if it has lost its state folder."""
-    places = parts.places
-    if Journal.is_older(places.journal):
+    paths = parts.paths
+    if Journal.is_older(paths.journal):
         say = "the journal is of an older Meridian: it is brought up to date first"
-        parts.log.info("upgrade", file=str(places.journal), say=say)
-    with closing(Journal.open(places.journal)) as journal:
+        parts.log.info("upgrade", file=str(paths.journal), say=say)
+    with closing(Journal.open(paths.journal)) as journal:
         journal.examine()
-        journal.tell(high_water.beside(places.journal))
+        journal.tell(high_water.beside(paths.journal))
         parts.spawner.guard.emptiers |= journal.emptiers()
         daemon = new(journal)
         asyncio.run(_serve(daemon, parts))
     if daemon.has_lost_state:
-        what = f"the state folder {places.state}, or the journal in it,"
+        what = f"the state folder {paths.state}, or the journal in it,"
         raise MeridianError(f"{what} was deleted or replaced; start again")
 
 
@@ -248,7 +246,7 @@ async def _serve(daemon: Daemon, parts: Parts) -> None:
 
 async def _answer(daemon: Daemon, parts: Parts) -> None:
     """Let a daemon run and answer at its socket."""
-    ask = _Introduced(daemon, parts.places.state, parts.library.reads).ask
+    ask = _Introduced(daemon, parts.paths.state, parts.library.reads).ask
     way = parts.reachable
     try:
         async with control.serve(way.listen(), ask, _warner(parts.log)) as server:
@@ -289,32 +287,32 @@ def _in_full(files: Any) -> list[Json]:
 
 
 def _daemon(parts: Parts, journal: Journal, grace: float, most: int | None, kept: Kept) -> Daemon:
-    clock, places, log = parts.clock, parts.places, parts.log
+    clock, paths, log = parts.clock, parts.paths, parts.log
     runs = Runs(
         clock=clock,
         journal=journal,
         spawner=parts.spawner,
-        state=places.state,
+        state=paths.state,
         log=log,
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
         most=most,
         most_output=kept.output,
         echo=parts.echo,
-        unjournalled=Unjournalled(places.state / unjournalled.NAME),
+        unjournalled=Unjournalled(paths.state / unjournalled.NAME),
         floods=parts.floods,
     )
-    roster = Roster(parts.library, journal, log, parts.boot)
+    in_force = EntriesInForce(parts.library, journal, log, parts.boot)
     return Daemon(
         clock=clock,
         journal=journal,
-        roster=roster,
+        in_force=in_force,
         runs=runs,
         pruning=Pruning(
             clock=clock,
             journal=journal,
-            state=places.state,
+            state=paths.state,
             kept=kept.runs,
-            meet=runs.meet,
+            keep_within=runs.keep_within,
         ),
         log=log,
         holds_state=parts.holds_state,
@@ -338,7 +336,7 @@ class Parts:
     spawner: RealSpawner
     boot: str | None
     log: Log
-    places: Places
+    paths: Paths
     reachable: Reachable
     library: Files
     holds_state: Callable[[], bool]

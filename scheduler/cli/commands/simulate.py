@@ -75,8 +75,8 @@ def simulate(
     last = read.end(until)
     end = last.at
     options.echo(zone, {"from": first, "until": last}, json=json)
-    befalls = {Mishap.DOWNTIME: downtime, Mishap.SUSPEND: suspend, Mishap.SET_CLOCK: set_clock}
-    incidents = read.incidents(befalls, end)
+    incidents_of = {Mishap.DOWNTIME: downtime, Mishap.SUSPEND: suspend, Mishap.SET_CLOCK: set_clock}
+    incidents = read.incidents(incidents_of, end)
     loaded = in_force.load(files, zone, system=system, state=state, json=json)
     known, lasts = _known(state, loaded.entries)
     simulation = Simulation(
@@ -110,12 +110,12 @@ class _Times:
         return end
 
     def incidents(
-        self, befalls: Mapping[Mishap, Sequence[str] | None], end: datetime
+        self, incidents_of: Mapping[Mishap, Sequence[str] | None], end: datetime
     ) -> list[Incident]:
-        """Return what befalls the machine; wrong usage if that can't be."""
+        """Return what happens to the machine; wrong usage if that can't be."""
         found = [
             self._incident(mishap, text, end)
-            for mishap, texts in befalls.items()
+            for mishap, texts in incidents_of.items()
             for text in texts or ()
         ]
         try:
