@@ -42,7 +42,7 @@ _STANDBY = """\
 import os
 from typer.main import get_command
 from scheduler.cli import app, main
-get_command(app)
+get_command(app).get_command(None, "run")
 os.write(1, b".")
 if os.read(0, 1):
     main()

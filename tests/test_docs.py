@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-import typer.main
+from commands import COMMANDS
 
-from scheduler.cli import app
 from scheduler.crontab import parser, settings
 from scheduler.entry import Settings
 
@@ -28,7 +27,6 @@ ROOT = Path(__file__).parent.parent
 PATHS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PATHS}
 README = PAGES["README.md"]
-COMMANDS: dict[str, TyperCommand] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group
 SITTING = 2600  # words
 
 

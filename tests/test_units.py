@@ -7,10 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import typer.main
+from commands import COMMANDS
 from typer.core import TyperCommand as Command
 
-from scheduler.cli import app
 from scheduler.schedule import duration
 
 SYSTEMD = Path(__file__).parent.parent / "systemd"
@@ -54,8 +53,7 @@ def test_a_unit_promises(section: str, name: str, value: str, why: str, unit: Pa
 def started_by(unit: Path) -> tuple[str, Command, list[str]]:
     """What its ExecStart runs: the program's name, Meridian's command, the arguments left."""
     program, command, *rest = shlex.split(read(unit)["Service"]["ExecStart"])
-    meridian = typer.main.get_command(app)
-    return Path(program).name, meridian.commands[command], rest  # type: ignore[attr-defined] # a group
+    return Path(program).name, COMMANDS[command], rest
 
 
 @both

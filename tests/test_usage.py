@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from importlib import import_module
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import typer.main
+from commands import COMMANDS, GROUP
 from rich.cells import cell_len
 
-from scheduler.cli import Commands, app
+from scheduler.cli import Commands
 
 if TYPE_CHECKING:
     from conftest import Person
 
-GROUP: Any = typer.main.get_command(app)
-COMMANDS: dict[str, Any] = GROUP.commands
 LIBRARY = re.compile(
     r"<\w|list\[|<=|>=|\bx\b|INTEGER|FLOAT|range|Input should|Value error|Invalid value|"
     r"Got unexpected|No such|requires an argument|argument\(s\)|│|╭"
@@ -181,3 +182,21 @@ def test_a_grace_is_a_duration_like_all_others(person: Person, grace: str) -> No
     process = person.starts("run", "--grace", grace, str(person.home / "none"))
     _, err = process.communicate(timeout=30)
     assert b"there is no such file" in err
+
+
+def test_each_file_of_commands_has_those_that_are_listed_for_it() -> None:
+    """Nobody imports it before: else `meridian --help` would be the first to miss one."""
+    for name in GROUP.list_commands(None):
+        file = import_module(f"scheduler.cli.commands.{GROUP.shared.get(name, name)}")
+        assert name in {
+            each.name or each.callback.__name__ for each in file.app.registered_commands
+        }
+
+
+def test_a_command_imports_no_other() -> None:
+    """What each needs is tens of milliseconds, which a prompt or a loop of `status` would pay."""
+    script = "import sys, scheduler.cli; print(*(n for n in sys.modules if '.commands.' in n))"
+    done = subprocess.run(
+        (sys.executable, "-c", script), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []

@@ -11,24 +11,14 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_group
 
-from scheduler.cli.commands.audit import app as auditing
-from scheduler.cli.commands.edit import app as editing
-from scheduler.cli.commands.explain import app as explaining
-from scheduler.cli.commands.history import app as past
-from scheduler.cli.commands.list import app as reading
-from scheduler.cli.commands.logs import app as written
-from scheduler.cli.commands.notify import app as notifying
-from scheduler.cli.commands.run import app as running
-from scheduler.cli.commands.simulate import app as simulating
-from scheduler.cli.commands.status import app as statusing
-from scheduler.cli.commands.trigger import app as controlling
-from scheduler.cli.commands.why import app as asking
 from scheduler.cli.output import complain
 from scheduler.cli.usage import Command, Group
 from scheduler.errors import MeridianError
@@ -38,7 +28,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Commands(Group):
-    """The one place where an error becomes a line for a person."""
+    """The commands, each imported when it is asked for: nobody waits for what another needs.
+
+    And the one place where an error becomes a line for a person.
+    """
 
     groups: Mapping[str, Sequence[str]] = {
         "The daemon": ("run", "status", "reload"),
@@ -48,6 +41,23 @@ class Commands(Group):
         "Jobs by hand": ("trigger", "retry", "kill", "pause", "resume"),
         "For jobs": ("notify",),
     }
+    # Small kin share a file, which is named after one of them.
+    shared: Mapping[str, str] = {
+        **dict.fromkeys(("retry", "kill", "pause", "resume", "reload"), "trigger"),
+        **dict.fromkeys(("install", "remove"), "edit"),
+        **dict.fromkeys(("check", "next"), "list"),
+    }
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (as the library calls it)
+        """Return the names of all commands."""
+        return [name for names in self.groups.values() for name in names]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of this name; None if there is none."""
+        if cmd_name not in self.commands and cmd_name in self.list_commands(ctx):
+            file = self.shared.get(cmd_name, cmd_name)
+            self.commands.update(_commands_of(import_module(f"scheduler.cli.commands.{file}").app))
+        return self.commands.get(cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what Meridian refuses is said in one line, exit status 1."""
@@ -58,6 +68,17 @@ class Commands(Group):
             raise typer.Exit(1) from error
 
 
+def _commands_of(theme: typer.Typer) -> dict[str, Any]:
+    for command in theme.registered_commands:
+        command.cls = command.cls if command.cls and issubclass(command.cls, Command) else Command
+    theme.callback()(_no_options)  # else one that has a single command is no group
+    return dict(get_group(theme).commands)
+
+
+def _no_options() -> None:
+    """Take nothing."""
+
+
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
@@ -66,14 +87,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example:  meridian run crontabs/demo.crontab",
 )
-
-for theme in (
-    *(running, reading, explaining, simulating, auditing, editing),
-    *(statusing, past, written, asking, controlling, notifying),
-):
-    for command in theme.registered_commands:
-        command.cls = command.cls if command.cls and issubclass(command.cls, Command) else Command
-    app.add_typer(theme)
 
 
 def _version(wanted: bool) -> None:

@@ -38,7 +38,11 @@ def page(command: Any, context: Any) -> str:
     takes = [each for each in command.get_params(context) if not getattr(each, "hidden", False)]
     arguments = [(_metavar(each), _told(each, context)) for each in takes if not _is_option(each)]
     options = [(_names(each), _told(each, context)) for each in takes if _is_option(each)]
-    for title, rows in (("Arguments", arguments), *_commands(command), ("Options", options)):
+    for title, rows in (
+        ("Arguments", arguments),
+        *_commands(command, context),
+        ("Options", options),
+    ):
         if rows:
             parts.append("\n".join([typer.style(f"{title}:", bold=True), *_list(rows, width)]))
     if command.epilog:
@@ -70,11 +74,12 @@ def _list(rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
         yield from others
 
 
-def _commands(command: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _commands(command: Any, context: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield the commands of a group by what they are for, each with its first sentence."""
     groups: Mapping[str, Sequence[str]] = getattr(command, "groups", {})
     for title, names in groups.items():
-        yield title, [(name, _first_sentence(command.commands[name].help)) for name in names]
+        found = ((name, command.get_command(context, name)) for name in names)
+        yield title, [(name, _first_sentence(each.help)) for name, each in found]
 
 
 def _first_sentence(text: str) -> str:
@@ -265,7 +270,7 @@ class Group(TyperGroup):
         """Return the command that is named; wrong usage if there is none of that name."""
         name = args[0]
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
-            near = nearest(name, self.commands, most=2)
+            near = nearest(name, self.list_commands(ctx), most=2)
             hint = did_you_mean(near) or "meridian --help lists them"
             error = UsageError(f"there is no command {shortened(name)}; {hint}", ctx)
             _word(error)
