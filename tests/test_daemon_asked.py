@@ -331,6 +331,26 @@ def test_a_run_that_waits_is_let_go_of(
     assert world.story("job") == [story], why
 
 
+def test_a_run_is_killed_that_is_claimed_for_the_coming_minute() -> None:
+    world, reply = asked(line("job", NOON), "11:59:59.9", Kill(1))
+    assert (reply["state"], reply["reason"]) == ("skipped", "killed by hand")
+    assert (world.starts("job"), world.story("job")) == ([], ["12:00 skipped (killed by hand): -"])
+    assert world.spawner.descriptors == set(), "what was prepared of it is let go"
+
+
+def test_a_run_is_killed_between_its_claim_and_its_process() -> None:
+    world = Asked(line("job", "0 6 * * *", overlap="queue"), acts={"job": [Act(lasts=5)]})
+    world.ask_at("12:10:20", Trigger("job"))
+    world.ask_at("12:10:20", Kill(1))
+    world.ask_at("12:10:21", Trigger("job"))
+    world.runs_until("12:30")
+    assert world.starts("job") == ["12:10:21"]
+    assert [each.split(" ", 1)[1] for each in world.story("job")] == [
+        "skipped (killed by hand): -",
+        "succeeded: exit 0",
+    ]
+
+
 def test_what_is_over_can_not_be_killed() -> None:
     assert refusal(asked(line("job", NOON), "12:10", Kill(1))[1]) == "over"
     assert refusal(asked(line("job", NOON), "12:10", Kill(9))[1]) == "no-such-run"

@@ -1,32 +1,54 @@
-"""The queue before a minute: prepared early, started in order, and never for longer than a slice."""
+"""Starts of claimed runs: prepared early, in order, and never for longer than a slice."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from fakes import Act, FakeClock, FakeSpawner, utc
 
-from scheduler.entry import Entry, Reboot
+from scheduler.entry import Entry, Every, Reboot
 from scheduler.process.output_files import output_of
 from scheduler.run import Attempt, NotStarted, Run
-from scheduler.runs.launcher import _AHEAD, Claimed, Launches
+from scheduler.runs.launcher import _AHEAD, Launcher, Started
+from scheduler.runs.table import LiveRun, Phase, RunTable
 
 NOON = utc(2027, 1, 1, 12)
 STATE = Path("/state")
 
 
-def start(number: int = 1, job: str = "job") -> Claimed:
+def start(number: int = 1, job: str = "job") -> LiveRun:
     entry = Entry(job, Reboot(), "@reboot", ZoneInfo("UTC"), "true")
-    return Claimed(entry, Attempt(Run(number, job, NOON), 1))
+    return LiveRun(Run(number, job, NOON), entry, Phase.STARTING, NOON)
 
 
-def queue(*starts: Claimed, spawner: FakeSpawner) -> Launches:
-    launches = Launches(spawner.clock, spawner, STATE)
+@dataclass
+class Stage:
+    """A launcher and the table that tells it who is to start."""
+
+    spawner: FakeSpawner
+    table: RunTable
+
+    def __post_init__(self) -> None:
+        self.launcher = Launcher(self.spawner.clock, self.spawner, self.table, STATE)
+
+    def begin(self) -> list[Started]:
+        """Start for one slice, and let the table know what has started, as the loop does."""
+        done = []
+        for started in self.launcher.begin():
+            self.table.remove(started.live.run.number)
+            done.append(started)
+        return done
+
+
+def stage(*starts: LiveRun, spawner: FakeSpawner, planned: bool = False) -> Stage:
+    table = RunTable()
     for each in starts:
-        launches.add(each)
-    return launches
+        table.put(each, planned=planned)
+    return Stage(spawner, table)
 
 
 def spawner(*acts: Act, start_takes: float = 0.0) -> FakeSpawner:
@@ -37,85 +59,83 @@ def test_an_output_is_named_by_job_run_and_attempt() -> None:
     assert output_of(Attempt(Run(7, "backup", NOON), 2)) == "outputs/backup/7.2.log"
 
 
-def test_what_is_queued_is_started_in_order_with_its_time() -> None:
+def test_who_is_to_start_is_started_in_order_with_its_time() -> None:
     fake = spawner(start_takes=0.125)
-    launches = queue(start(1), start(2), spawner=fake)
-    done = list(launches.begin())
-    assert [each.start.attempt.run.number for each in done] == [1, 2]
+    done = stage(start(1), start(2), spawner=fake).begin()
+    assert [each.live.run.number for each in done] == [1, 2]
     assert [each.result for each in done] == [each.pid for each in fake.launched]
     assert [each.at for each in done] == [each.at for each in fake.launched]
     assert done[0].at < done[1].at
-    assert not launches
 
 
-def test_preparing_opens_outputs_and_starts_nothing() -> None:
+def test_who_is_planned_for_a_minute_is_prepared_and_starts_when_it_comes() -> None:
     fake = spawner()
-    launches = queue(start(1), start(2), spawner=fake)
-    launches.prepare()
-    launches.prepare()
+    ready = stage(start(1), start(2), spawner=fake, planned=True)
+    ready.launcher.prepare()
+    ready.launcher.prepare()
     assert (len(fake.descriptors), fake.launched) == (2, []), "each once"
-    list(launches.begin())
+    assert ready.begin() == [], "its minute has not come"
+    ready.table.take_planned()
+    ready.begin()
     assert (len(fake.descriptors), len(fake.launched)) == (0, 2)
+
+
+def test_who_is_planned_starts_behind_a_burst_that_goes_on() -> None:
+    fake = spawner()
+    ready = stage(start(2), start(3), spawner=fake, planned=True)
+    ready.table.put(start(7))
+    ready.table.take_planned()
+    assert [each.live.run.number for each in ready.begin()] == [7, 2, 3]
 
 
 def test_no_more_is_prepared_than_there_are_descriptors_for() -> None:
     fake = spawner()
-    launches = queue(*(start(number) for number in range(_AHEAD + 50)), spawner=fake)
-    launches.prepare()
+    starts = [start(number) for number in range(_AHEAD + 50)]
+    ready = stage(*starts, spawner=fake, planned=True)
+    ready.launcher.prepare()
     assert len(fake.descriptors) == _AHEAD
-    assert len(list(launches.begin())) == _AHEAD + 50
+    ready.table.take_planned()
+    assert len(ready.begin()) == _AHEAD + 50
 
 
 def test_why_there_is_no_process_is_told_whenever_that_shows() -> None:
     for is_early in (True, False):
         fake = spawner(Act(outcome=NotStarted("no"), is_early=is_early))
-        launches = queue(start(), spawner=fake)
-        launches.prepare()
-        assert [each.result for each in launches.begin()] == [NotStarted("no")]
+        ready = stage(start(), spawner=fake, planned=True)
+        ready.launcher.prepare()
+        ready.table.take_planned()
+        assert [each.result for each in ready.begin()] == [NotStarted("no")]
         assert fake.descriptors == set()
 
 
 def test_a_burst_is_cut_into_slices_of_at_least_one_start() -> None:
     fake = spawner(start_takes=0.4)
-    launches = queue(*(start(number) for number in range(5)), spawner=fake)
-    assert len(list(launches.begin())) == 3, "the third ends beyond the first second"
-    assert launches
-    assert len(list(launches.begin())) == 2
-    slow = spawner(start_takes=60)
-    launches = queue(start(1), start(2), spawner=slow)
-    assert [len(list(launches.begin())) for _ in range(3)] == [1, 1, 0]
+    burst = stage(*(start(number) for number in range(5)), spawner=fake)
+    assert len(burst.begin()) == 3, "the third ends beyond the first second"
+    assert len(burst.begin()) == 2
+    slow = stage(start(1), start(2), spawner=spawner(start_takes=60))
+    assert [len(slow.begin()) for _ in range(3)] == [1, 1, 0]
 
 
-def test_a_queue_knows_whose_starts_it_holds() -> None:
+def test_who_would_start_before_its_instant_is_left_where_it_is() -> None:
+    """The clock was set back between the claim and the start."""
+    early = Entry("job", Every(1), "@every 1m", ZoneInfo("UTC"), "true")
+    later = LiveRun(Run(1, "job", NOON + timedelta(minutes=1)), early, Phase.STARTING, NOON)
     fake = spawner()
-    launches = queue(start(1, "a"), start(2, "a"), start(3, "b"), spawner=fake)
-    assert ("a" in launches, "c" in launches) == (True, False)
-    list(launches.begin())
-    assert "a" not in launches
+    waits = stage(later, start(2), spawner=fake)
+    assert [each.live.run.number for each in waits.begin()] == [2]
+    assert waits.launcher.next_start() == NOON + timedelta(minutes=1)
 
 
-def test_one_queue_takes_over_what_another_holds() -> None:
+def test_what_is_prepared_of_a_run_that_does_not_start_is_let_go() -> None:
     fake = spawner()
-    first, second = queue(start(1), spawner=fake), queue(start(2), start(3), spawner=fake)
-    second.prepare()
-    first.take(second)
-    assert not second
-    assert "job" not in second
-    assert [each.start.attempt.run.number for each in first.begin()] == [1, 2, 3]
-    assert fake.descriptors == set()
-
-
-def test_cancelling_lets_go_of_everything_that_was_prepared() -> None:
-    fake = spawner(Act(), Act(outcome=NotStarted("no"), is_early=True))
-    launches = queue(start(1), spawner=fake)
-    refused = start(2)
-    refused.attempt = Attempt(Run(2, "job", NOON), 2)
-    launches.add(refused)
-    launches.prepare()
-    launches.add(start(3))
-    assert [attempt.run.number for attempt in launches.attempts()] == [1, 2, 3]
-    launches.cancel()
-    assert (fake.descriptors, fake.launched, bool(launches)) == (set(), [], False)
+    ready = stage(start(1), start(2), start(3), spawner=fake, planned=True)
+    ready.launcher.prepare()
+    ready.launcher.forget(2)
+    ready.launcher.forget(7)
+    assert len(fake.descriptors) == 2
+    ready.launcher.forget_all()
+    assert (fake.descriptors, fake.launched) == (set(), [])
 
 
 @pytest.mark.parametrize(
@@ -130,5 +150,5 @@ def test_who_can_not_be_prepared_leaves_the_others(
 ) -> None:
     refused = Act(outcome=NotStarted("no", by_system=by_system), is_early=True)
     fake = FakeSpawner(FakeClock(NOON), {"bad": [refused]})
-    queue(start(1, "bad"), start(2), spawner=fake).prepare()
+    stage(start(1, "bad"), start(2), spawner=fake, planned=True).launcher.prepare()
     assert len(fake.descriptors) == prepared, why

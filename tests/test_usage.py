@@ -7,7 +7,7 @@ import subprocess
 import sys
 from importlib import import_module
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import COMMANDS, GROUP

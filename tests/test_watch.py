@@ -8,6 +8,7 @@ import os
 import signal
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -38,6 +39,7 @@ class Scene:
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOON))
     acts: dict[str, list[Act]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
         self.spawner = FakeSpawner(self.clock, self.acts)
@@ -58,7 +60,7 @@ class Scene:
         self.acts[job] = [act]
         settings = Settings(timeout=timeout, kill_after=kill_after)
         entry = Entry(job, Reboot(), "@reboot", ZoneInfo("UTC"), "x", settings=settings)
-        attempt = Attempt(Run(1, job, NOON), 1)
+        attempt = Attempt(Run(next(self.numbers), job, NOON), 1)
         launch = self.spawner.prepare(entry, attempt, Path("log"))
         assert isinstance(launch, Launch)
         pid = self.spawner.start(launch)
@@ -188,7 +190,7 @@ def test_what_a_timed_out_job_left_behind_is_killed_in_its_time(scene: Scene) ->
     running = scene.start("job", LEAVER, timeout=30)
     scene.pass_(30)
     assert [ended.outcome for ended in scene.pass_(0)] == [Signalled(TERM)]
-    assert (len(scene.supervisor), scene.supervisor.runs("job")) == (1, False)
+    assert (len(scene.supervisor), scene.supervisor.find(running.attempt.run.number)) == (1, None)
     assert scene.supervisor.next_signal() == _LOOK_BEHIND
     scene.pass_(9.75)
     assert scene.supervisor.next_signal() == 0.25
@@ -230,8 +232,8 @@ def test_what_outlives_its_sigkilled_leader_is_killed_at_once(scene: Scene) -> N
 def test_a_doomed_attempt_hears_sigterm_and_then_sigkill_and_nobody_else_does(scene: Scene) -> None:
     running = scene.start("job", STUBBORN)
     other = scene.start("other", LONG)
-    assert scene.supervisor.of("job") == [running]
-    assert scene.supervisor.of("unheard of") == []
+    assert scene.supervisor.find(running.attempt.run.number) is running
+    assert scene.supervisor.find(4711) is None
     scene.supervisor.terminate(running, Reason.REPLACED)
     assert (running.stop_reason, scene.told(running)) == (Reason.REPLACED, [(0, TERM)])
     assert (other.stop_reason, scene.told(other)) == (None, [])
@@ -273,14 +275,14 @@ def test_an_end_of_all_is_the_end_of_what_was_left_behind_too(scene: Scene) -> N
 # --- by job, and not our children ----------------------------------------------------------------
 
 
-def test_a_job_runs_until_its_last_attempt_is_gone(scene: Scene) -> None:
+def test_an_attempt_is_known_until_it_is_gone(scene: Scene) -> None:
     first = scene.start("job", LONG)
     second = scene.start("job", LONG)
-    assert (scene.supervisor.runs("job"), len(scene.supervisor)) == (True, 2)
+    assert len(scene.supervisor) == 2
     scene.supervisor.remove(first.pid)
-    assert scene.supervisor.runs("job")
+    assert scene.supervisor.find(first.attempt.run.number) is None
     assert scene.supervisor.remove(second.pid) is second
-    assert not scene.supervisor.runs("job")
+    assert len(scene.supervisor) == 0
 
 
 def test_an_adopted_process_has_to_be_looked_for(scene: Scene) -> None:

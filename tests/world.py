@@ -14,6 +14,7 @@ import asyncio
 import io
 import json
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,15 +37,17 @@ from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from scheduler.daemon.entries import Library
     from scheduler.entry import Entry
     from scheduler.journal.journal import RunRow
     from scheduler.journal.retention import Retention
+    from scheduler.journal.rows import OpenRun
     from scheduler.process.spawner import Launch
     from scheduler.protocol import Reply, Request
     from scheduler.run import Attempt, NotStarted
+    from scheduler.runs.table import RunTable
     from scheduler.schedule.tick import Jump
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.log import Format
@@ -184,11 +187,12 @@ class Frail(Journal):
         self.statements = 0
         self.accidents: dict[int, Callable[[], None]] = {}
         self.is_full = False
+        self.is_looked_at = False  # by a test, to which nothing happens
         super().__init__(*arguments, **options)
         self.statements = 0
 
     def _do(self, name: str, **values: str | float | None) -> sqlite3.Cursor:
-        if name not in (
+        if not self.is_looked_at and name not in (
             "rollback",
             "run",
             "history_of_job",
@@ -199,6 +203,70 @@ class Frail(Journal):
             if self.is_full:
                 raise JournalError("the disk is full")
         return super()._do(name, **values)
+
+    def open_now(self) -> list[OpenRun]:
+        """Return the runs that are open; it is the test that asks."""
+        self.is_looked_at = True
+        try:
+            return self.unfinished()
+        finally:
+            self.is_looked_at = False
+
+
+def told_by_journal(journal: Frail) -> dict[int, object]:
+    """What a journal tells of each open run: what it does or waits for, which attempt, until when."""
+    found: dict[int, object] = {}
+    for left in journal.open_now():
+        last = left.attempts[-1] if left.attempts else None
+        if last is not None and last.ended is None:
+            found[left.run.number] = (left.run, "has begun", last.number)
+        else:
+            attempt = 1 if last is None else last.number + 1
+            is_made_up = left.made_up and last is None
+            found[left.run.number] = (left.run, left.reason, attempt, left.due, is_made_up)
+    return found
+
+
+def told_by_table(table: RunTable) -> dict[int, object]:
+    """The same, as the table of live runs tells it."""
+    found: dict[int, object] = {}
+    for live in table.all():
+        if live.is_waiting:
+            is_made_up = live.made_up and not live.is_retry
+            found[live.run.number] = (live.run, live.reason, live.attempt, live.due, is_made_up)
+        else:
+            found[live.run.number] = (live.run, "has begun", live.attempt)
+    return found
+
+
+class Truthful(Runs):
+    """Runs that are as the journal tells, after every commit, held or refused."""
+
+    def __init__(self, *, journal: Frail, **parts: Any) -> None:
+        super().__init__(journal=journal, **parts)
+        self._is_resumed = False
+        self._plain = self._transaction.commit
+        self._frail = journal
+        self.checked = 0
+        self._transaction.commit = self._commit  # type: ignore[method-assign]  # wrapped
+
+    def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
+        super().resume(left, handled)
+        self._is_resumed = True
+        self._check()
+
+    @contextmanager
+    def _commit(self, *, synced: bool = True) -> Iterator[None]:
+        try:
+            with self._plain(synced=synced):
+                yield
+        finally:
+            self._check()
+
+    def _check(self) -> None:
+        if self._is_resumed and not self._is_stopping:  # then nothing waits in memory any more
+            self.checked += 1
+            assert told_by_table(self.table) == told_by_journal(self._frail)
 
 
 @dataclass
@@ -235,7 +303,7 @@ class World:
         """Let there be another daemon, with nothing but the journal in its memory."""
         log = open_log(self.style, self.log)
         library: Library = self.shelf
-        runs = Runs(
+        runs = Truthful(
             clock=self.clock,
             journal=self.journal,
             spawner=self.spawner,

@@ -21,7 +21,6 @@ from scheduler.protocol import (
     Trigger,
     stamp,
 )
-from scheduler.runs.pending import Retry as Again
 from scheduler.schedule.tick import MINUTE
 from scheduler.schedule.zone_data import databases
 from scheduler.system.clock import since_boot
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
     from scheduler.daemon.log_once import LogOnce
     from scheduler.daemon.ticker import Ticker
     from scheduler.protocol import Json, Request
-    from scheduler.run import Paused, Reason
+    from scheduler.run import Paused
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.manual import Done
-    from scheduler.runs.pending import Pending
     from scheduler.runs.supervisor import Running
+    from scheduler.runs.table import LiveRun
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.zone_data import Database
     from scheduler.system.clock import Clock
@@ -160,25 +159,24 @@ class Requests:
                 "catching_up": len(behind),
             },
             "running": [_of_running(each, since_boot(self._clock)) for each in running[:_MOST]],
-            "waiting": [self._of_waiting(*each) for each in waiting[:_MOST]],
+            "waiting": [self._of_waiting(each) for each in waiting[:_MOST]],
             "paused": [_of_paused(each) for each in paused[:_MOST]],
             "catching_up": [_of_backlog(each) for each in behind[:_MOST]],
             "next": [] if self.is_closed else list(islice(self._coming(), _NEXT)),
             "files": [_of_file(each) for each in self._in_force.files],
         }
 
-    def _of_waiting(self, pending: Pending, reason: Reason | None) -> Json:
-        is_retry = isinstance(pending, Again)
-        entry = self._in_force.entries.get(pending.run.job)
-        by_time = "retry" if is_retry else "put off"
+    def _of_waiting(self, live: LiveRun) -> Json:
+        by_time = "retry" if live.is_retry else "put off"
+        is_known = live.job in self._in_force.entries
         return {
-            "run": pending.run.number,
-            "job": pending.run.job,
-            "at": stamp(pending.run.instant),
-            "zone": None if entry is None else entry.zone.key,
-            "attempt": pending.number if isinstance(pending, Again) else 1,
-            "due": stamp(pending.due),
-            "reason": by_time if reason is None else reason.value,
+            "run": live.run.number,
+            "job": live.job,
+            "at": stamp(live.run.instant),
+            "zone": live.entry.zone.key if is_known else None,
+            "attempt": live.attempt,
+            "due": stamp(live.due),
+            "reason": by_time if live.reason is None else live.reason.value,
         }
 
     def _coming(self) -> Iterator[Json]:

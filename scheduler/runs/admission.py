@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.journal.rows import SECOND
 from scheduler.runs.backfill import Backfill
-from scheduler.runs.pending import PutOff
+from scheduler.runs.table import LiveRun, Phase
 from scheduler.schedule.catchup import own_start
 from scheduler.schedule.tick import MINUTE
 
@@ -19,33 +19,31 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Entry
     from scheduler.run import Run
-    from scheduler.runs.jobs import Jobs
     from scheduler.runs.pauses import Pauses
-    from scheduler.runs.pending import Pending
+    from scheduler.runs.placement import Placement
     from scheduler.runs.transaction import Transaction
     from scheduler.schedule.catchup import Account, MadeUp
 
 
 class Admission:
-    """Claims a run for whatever asks for one, and hands it to its job."""
+    """Claims a run for whatever asks for one, and hands it on to be placed."""
 
-    def __init__(self, transaction: Transaction, jobs: Jobs, pauses: Pauses) -> None:
+    def __init__(self, transaction: Transaction, placement: Placement, pauses: Pauses) -> None:
         self._transaction = transaction
-        self._jobs = jobs
+        self._placement = placement
         self._pauses = pauses
-        self.backfill = Backfill(transaction, jobs)
+        self.backfill = Backfill(transaction, placement)
 
     def admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
         """Let a due entry in: at once, after its delay, or beside what its job has going."""
         if self._pauses.at(entry.job, instant):
-            before = self._jobs.instants.last_instant(entry, instant)
+            before = self._placement.instants.last_instant(entry, instant)
             self._transaction.skip_paused(entry, instant, before)
             return
         if self.backfill.takes(entry, instant, now, late=late):
             self.backfill.add(entry, instant, late=late)
         elif run := self._transaction.claim(entry, instant):
-            start = PutOff(run, own_start(entry, instant), made_up=False, late=late)
-            self._enter(entry, start, now)
+            self._enter(_claimed(run, entry, own_start(entry, instant), late=late), now)
 
     def admit_at_boot(self, entry: Entry, instant: datetime, now: datetime) -> None:
         """Let an @reboot entry in; two boots in one minute are two runs."""
@@ -56,40 +54,40 @@ class Admission:
         while run is None:
             instant += MINUTE
             run = self._transaction.claim(entry, instant)
-        start = PutOff(run, own_start(entry, now), made_up=False)
-        self._enter(entry, start, now)
+        self._enter(_claimed(run, entry, own_start(entry, now)), now)
 
     def admit_by_hand(self, entry: Entry, now: datetime) -> Run:
         """Let a run in that its user asked for, now; its instant is the first second not taken."""
         second, run = now.replace(microsecond=0), None
-        self._jobs.supersede_retries(entry)
+        self._placement.supersede_retries(entry)
         while run is None:
             if second.second:  # a whole minute is the schedule's, now or when a clock is set back
                 run = self._transaction.claim_by_hand(entry, second)
             second += SECOND
-        self._jobs.place(entry, PutOff(run, now, made_up=False), now)
+        self._placement.place(_claimed(run, entry, now), now)
         return run
 
-    def again(self, entry: Entry, pending: Pending, now: datetime) -> None:
+    def again(self, live: LiveRun, now: datetime) -> None:
         """Begin a run's next attempt at once, because its user asked for it."""
-        if isinstance(pending, PutOff):
-            self._jobs.place(entry, replace(pending, due=now, made_up=False), now)
+        self._transaction.drop(live.run.number)
+        if live.is_retry:
+            self._placement.begin_retry(replace(live, due=now))
         else:
-            self._jobs.begin_next(entry, replace(pending, due=now))
+            self._placement.place(replace(live, due=now, made_up=False, late=False), now)
 
-    def _enter(self, entry: Entry, start: PutOff, now: datetime) -> None:
-        if entry.delay and start.due > now:
-            self._jobs.supersede(entry, start)
-            self._jobs.put_off(entry, start)
+    def _enter(self, start: LiveRun, now: datetime) -> None:
+        if start.entry.delay and start.due > now:
+            self._placement.supersede(start)
+            self._transaction.put_off(start)
         else:
-            self._jobs.place(entry, start, now)
+            self._placement.place(start, now)
 
     def settle(self, account: Account, start: MadeUp | None) -> None:
         """Put on disk what a gap makes of an entry's instants, a backlog's before it included.
 
         `start` is when the one that is made up for starts, or the first of a backlog.
         """
-        backlogs = self._jobs.waiting.backlogs
+        backlogs = self._placement.backlogs
         if account.entry.job in backlogs:
             backlogs.end(account.entry.job)
         for left_out in filter(None, (account.left_out, account.beyond)):
@@ -105,4 +103,9 @@ class Admission:
         entry, instant = missed.entry, missed.instant
         if run := self._transaction.claim(entry, instant, owed=True):
             is_late = missed.start > own_start(entry, instant)
-            self._jobs.put_off(entry, PutOff(run, missed.start, made_up=is_late))
+            live = LiveRun(run, entry, Phase.WAIT_TIME, missed.start, made_up=is_late)
+            self._transaction.put_off(live)
+
+
+def _claimed(run: Run, entry: Entry, due: datetime, *, late: bool = False) -> LiveRun:
+    return LiveRun(run, entry, Phase.WAIT_TIME, due, late=late)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.entry import Catchup, Overlap
 from scheduler.run import Reason
-from scheduler.runs.pending import PutOff
+from scheduler.runs.table import LiveRun, Phase
 from scheduler.schedule import backlog as rules
 from scheduler.schedule.catchup import (
     earliest,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from scheduler.entry import Entry
-    from scheduler.runs.jobs import Jobs
+    from scheduler.runs.placement import Placement
     from scheduler.runs.transaction import Transaction
     from scheduler.schedule.backlog import Backlog
 
@@ -39,18 +39,19 @@ AT_ONCE = 20  # jobs that are drawn for in one commit: the loop has other work, 
 class Backfill:
     """Draws from the backlogs one run after the other of each job."""
 
-    def __init__(self, transaction: Transaction, jobs: Jobs) -> None:
+    def __init__(self, transaction: Transaction, placement: Placement) -> None:
         self._transaction = transaction
-        self._jobs = jobs
-        self._backlogs = jobs.waiting.backlogs
+        self._placement = placement
+        self._table = placement.table
+        self._backlogs = placement.backlogs
 
     # --- what goes behind ------------------------------------------------------------------------
 
     def takes(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> bool:
         """Say whether a new instant of an entry has to wait behind others of its job."""
         backlog, is_alone = self._backlogs.of(entry.job), entry.settings.overlap is Overlap.ALLOW
-        is_busy = self._jobs.is_under_way(entry.job)
-        is_catching_up = self._jobs.is_catching_up(entry)
+        is_busy = self._table.is_under_way(entry.job)
+        is_catching_up = self._placement.is_catching_up(entry)
         if own_start(entry, instant) > now and not is_catching_up:
             return False  # it waits for its own time, behind those before it
         if backlog is not None:
@@ -58,21 +59,19 @@ class Backfill:
         if is_busy and not is_alone and (late or is_catching_up):
             return True
         return any(
-            isinstance(each, PutOff) and self._is_before(entry, each, instant, now, late=late)
-            for each in self._jobs.waiting.timed(entry.job)
+            not each.is_retry and self._is_before(each, instant, now, late=late)
+            for each in self._table.timed(entry.job)
         )
 
-    def _is_before(
-        self, entry: Entry, waits: PutOff, instant: datetime, now: datetime, *, late: bool
-    ) -> bool:
+    def _is_before(self, waits: LiveRun, instant: datetime, now: datetime, *, late: bool) -> bool:
         """Say whether a claimed run that waits for its time has to begin before a new instant.
 
         One that is put off to hours to come has only if all missed instants are wanted.
         """
-        if earliest(entry, waits.run) is None or waits.run.instant >= instant:
+        if earliest(waits.entry, waits.run) is None or waits.run.instant >= instant:
             return False
         if waits.made_up:
-            return mode(entry) is Catchup.ALL
+            return mode(waits.entry) is Catchup.ALL
         return late or waits.due <= now
 
     def add(self, entry: Entry, instant: datetime, *, late: bool) -> None:
@@ -104,7 +103,7 @@ class Backfill:
 
     def draw(self, job: str, now: datetime) -> None:
         """Begin the next run of a job's backlog, if its time has come."""
-        entry = self._jobs.entries[job]
+        entry = self._placement.entries[job]
         backlog = self._trimmed(entry, now)
         if backlog is None:
             return
@@ -124,10 +123,11 @@ class Backfill:
         run = self._transaction.claim(entry, backlog.next, owed=True)
         self._backlogs.advance(backlog, gone=0 if run is None else 1)
         if run is not None:
-            start = PutOff(run, own, made_up=is_made_up, late=backlog.delays_others)
-            if is_made_up:
-                self._transaction.keep(start)
-            self._jobs.begin_first(entry, start)
+            late = backlog.delays_others
+            start = LiveRun(run, entry, Phase.WAIT_TIME, own, made_up=is_made_up, late=late)
+            if is_made_up:  # a crash between here and its start must not make it one in time
+                self._transaction.wait(start)
+            self._placement.begin_first(start)
 
     def _turn(self, job: str) -> timedelta:
         """Return after how long it is a job's turn when many may begin at once."""
@@ -145,25 +145,24 @@ class Backfill:
             if backlog.missed is not None and is_made_up:
                 last = backlog.missed
             first = first_in_time(
-                entry, backlog.next, last, now, self._jobs.instants, made_up=is_made_up
+                entry, backlog.next, last, now, self._placement.instants, made_up=is_made_up
             )
             if first == backlog.next:
                 break
-            beyond = first or self._jobs.instants.next_instant(entry, last)
+            beyond = first or self._placement.instants.next_instant(entry, last)
             self._backlogs.drop_until(backlog, beyond, Reason.TOO_LATE)
         return self._backlogs.of(entry.job)
 
     def _is_blocked(self, backlog: Backlog) -> bool:
         """Say whether another run of the job has to begin, or to end, before the next is drawn."""
-        job, entry = backlog.job, self._jobs.entries[backlog.job]
-        waits = self._jobs.waiting
-        if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(job):
+        job, entry = backlog.job, self._placement.entries[backlog.job]
+        if entry.settings.overlap is not Overlap.ALLOW and self._table.is_under_way(job):
             return True
-        if job in waits.slots or job in waits.queues:
+        if self._table.in_line(job) or self._table.queued(job):
             return True
         return any(
-            isinstance(each, PutOff)
+            not each.is_retry
             and each.run.instant < backlog.next
             and earliest(entry, each.run) is not None
-            for each in waits.timed(job)
+            for each in self._table.timed(job)
         )

@@ -37,21 +37,18 @@ class Backlogs:
         self._transaction = transaction
         self._jobs: dict[str, Backlog] = {}
         self._waits: dict[str, datetime] = {}
-        self._commit = transaction.number
-        self._changed: dict[str, Backlog | None] = {}  # by the commit under way
         self._entries: Mapping[str, Entry] = {}
         self._instants: Instants = Timetable((), {})
 
     def __contains__(self, job: str) -> bool:
-        return self.of(job) is not None
+        return job in self._jobs
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     def of(self, job: str) -> Backlog | None:
         """Return a job's backlog; None if it has none."""
-        changed = self._now()
-        return changed[job] if job in changed else self._jobs.get(job)
+        return self._jobs.get(job)
 
     def all(self) -> Collection[Backlog]:
         """Return all of them, in no order."""
@@ -71,8 +68,7 @@ class Backlogs:
     def put(self, backlog: Backlog) -> None:
         """Let this be the backlog of its job."""
         self._transaction.set_backlog(backlog)
-        self._now()[backlog.job] = backlog
-        self._transaction.then(self._jobs.__setitem__, backlog.job, backlog)
+        self._transaction.assign_item(self._jobs, backlog.job, backlog)
 
     def counted(self, entry: Entry, backlog: Backlog) -> Backlog:
         """Return it without those that have a row already, from a time that it was built on."""
@@ -82,13 +78,12 @@ class Backlogs:
     def end(self, job: str) -> None:
         """Let a job have no backlog."""
         self._transaction.end_backlog(job)
-        self._now()[job] = None
-        self._transaction.then(self._jobs.pop, job, None)
-        self._transaction.then(self._waits.pop, job, None)
+        self._transaction.assign_item(self._jobs, job, None)
+        self._transaction.assign_item(self._waits, job, None)
 
     def wait(self, job: str, until: datetime) -> None:
         """Let nothing of a job be drawn before a time."""
-        self._transaction.then(self._waits.__setitem__, job, until)
+        self._transaction.assign_item(self._waits, job, until)
 
     def drop(self, job: str, reason: Reason) -> None:
         """Record what is left of a job's instants as not run, in one row."""
@@ -124,7 +119,7 @@ class Backlogs:
     def set_back(self, since: datetime | None) -> None:
         """See to what waits when the clock is set back; what is of `since` or later comes again."""
         for job, backlog in list(self._jobs.items()):
-            self._transaction.then(self._waits.pop, job, None)
+            self._transaction.assign_item(self._waits, job, None)
             if since is not None and backlog.last >= since:
                 self._cut(backlog, since)
 
@@ -188,8 +183,7 @@ class Backlogs:
     def open(self, found: Iterable[Backlog]) -> None:
         """Go on with what an earlier daemon left, as far as its lines are still there."""
         for backlog in found:
-            self._now()[backlog.job] = backlog
-            self._transaction.then(self._jobs.__setitem__, backlog.job, backlog)
+            self._transaction.assign_item(self._jobs, backlog.job, backlog)
             if self._is_outdated(backlog, self._entries):
                 self.drop(backlog.job, Reason.REMOVED)
 
@@ -214,8 +208,3 @@ class Backlogs:
         if entry is not None and backlog.is_of(entry):
             return entry
         return Entry(backlog.job, Reboot(), backlog.schedule, named_or_utc(backlog.zone), "")
-
-    def _now(self) -> dict[str, Backlog | None]:
-        if self._commit != self._transaction.number:
-            self._commit, self._changed = self._transaction.number, {}
-        return self._changed

@@ -14,19 +14,20 @@ from scheduler.errors import JournalError
 from scheduler.journal.unjournalled import Unjournalled
 from scheduler.run import Ending, Lost, NotStarted
 from scheduler.runs.admission import Admission
+from scheduler.runs.backlogs import Backlogs
 from scheduler.runs.escaped import Escaped
-from scheduler.runs.jobs import Jobs
-from scheduler.runs.launcher import Launches, Started, StartTrouble
+from scheduler.runs.launcher import Launcher, Started, StartTrouble
 from scheduler.runs.manual import Manual
 from scheduler.runs.outcomes import Outcomes
 from scheduler.runs.output_cap import OutputCap
 from scheduler.runs.pauses import Pauses
+from scheduler.runs.placement import Placement
 from scheduler.runs.prepared import Prepared
 from scheduler.runs.recovery import Recovery
 from scheduler.runs.slots import Slots
 from scheduler.runs.supervisor import Running, Supervisor
-from scheduler.runs.transaction import Dropped, Transaction
-from scheduler.runs.waiting import Waiting
+from scheduler.runs.table import RunTable
+from scheduler.runs.transaction import Transaction
 from scheduler.schedule import catchup
 from scheduler.schedule.backlog import oldest_first
 from scheduler.schedule.tick import MINUTE, JumpKind
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
     from scheduler.process.floods import Floods
     from scheduler.process.output_files import Found
     from scheduler.process.spawner import Spawner
-    from scheduler.run import Reason, Run
+    from scheduler.run import Run
     from scheduler.runs.echo import Echo
-    from scheduler.runs.pending import Pending
+    from scheduler.runs.table import LiveRun
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Account, Instants
     from scheduler.schedule.tick import Era, Jump
@@ -75,36 +76,44 @@ class Runs:
         self._clock = clock
         self._journal = journal
         self._spawner = spawner
-        self._transaction = Transaction(journal, log, clock.now)
-        self._launches = Launches(clock, spawner, state)
+        self.table = RunTable()
+        table, slots = self.table, Slots(self.table, most)
+        self._transaction = Transaction(journal, table, log, clock.now)
+        self._launcher = Launcher(clock, spawner, table, state)
         self._output_cap = OutputCap(clock, state, most_output, floods)
         self._starts = StartTrouble(clock, log)
         self._supervisor = Supervisor(clock, spawner, self._output_cap, echo)
-        planned = Launches(clock, spawner, state)  # for a minute that has not come
-        users = (self._supervisor, self._launches, planned)
-        dropped = Dropped(self._transaction)
-        waiting = Waiting(
-            self._transaction, dropped, Slots(self._transaction, dropped, users, most)
-        )
         self.pauses = Pauses(journal, self._transaction)
-        self._jobs = Jobs(
-            self._transaction, self._launches, planned, self._supervisor, waiting, self.pauses
+        self._placement = Placement(
+            self._transaction,
+            table,
+            slots,
+            self._launcher,
+            self._supervisor,
+            Backlogs(self._transaction),
+            self.pauses,
         )
-        self._prepared = Prepared(self._transaction, self._jobs, planned)
-        self._admission = Admission(self._transaction, self._jobs, self.pauses)
+        self._prepared = Prepared(self._transaction, table, self._placement, self._launcher)
+        self._admission = Admission(self._transaction, self._placement, self.pauses)
         self.manual = Manual(
             clock,
             journal,
             self._transaction,
-            self._jobs,
+            self._placement,
             self._admission,
             self._supervisor,
             self.pauses,
             self._prepared.unprepare,
         )
-        self._outcomes = Outcomes(self._transaction, self._jobs, draw)
+        self._outcomes = Outcomes(self._transaction, self._placement, draw)
         self._recovery = Recovery(
-            clock, spawner, self._transaction, self._supervisor, self._jobs, self._outcomes, state
+            clock,
+            spawner,
+            self._transaction,
+            self._supervisor,
+            self._placement,
+            self._outcomes,
+            state,
         )
         self._escaped = Escaped(clock, spawner)
         self._left: list[tuple[Running, int]] = []  # processes that got away, not yet journalled
@@ -121,17 +130,17 @@ class Runs:
         """Return the attempts that have a process."""
         return self._supervisor.all()
 
-    def waiting(self) -> Iterable[tuple[Pending, Reason | None]]:
-        """Return the runs that wait, and for what: None is a time."""
-        return self._jobs.waiting.all()
+    def waiting(self) -> Sequence[LiveRun]:
+        """Return the runs that wait: for a time, for another run, then for a slot."""
+        return self.table.waiting()
 
     def backlogs(self) -> Sequence[Backlog]:
         """Return what is still to run of the instants that came too late, the oldest first."""
-        return oldest_first(self._jobs.waiting.backlogs.all())
+        return oldest_first(self._placement.backlogs.all())
 
     def backlog_of(self, job: str) -> Backlog | None:
         """Return the same of one job; None if it has nothing of that kind."""
-        return self._jobs.waiting.backlogs.of(job)
+        return self._placement.backlogs.of(job)
 
     def journalled(self, run: Run) -> RunRow:
         """Return what the journal knows of a run; JournalError if it knows none."""
@@ -145,11 +154,11 @@ class Runs:
     def use(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries from now on; what runs is untouched, what waits may lose its job."""
         with self._transaction.commit():
-            self._jobs.drop_removed(entries)
-        self._jobs.use(entries, instants)
-        if self._jobs.waiting.slots:  # a pool may hold more than before
+            self._placement.drop_removed(entries)
+        self._placement.use(entries, instants)
+        if self.table.has_line():  # a pool may hold more than before
             with self._transaction.commit():
-                self._jobs.start_waiting(self._clock.now())
+                self._placement.start_waiting(self._clock.now())
             self.start()
 
     def account(
@@ -163,7 +172,7 @@ class Runs:
             for n, jump in enumerate(sorted(jumps, key=_size)):
                 counts = {} if n else {"made_up": made_up, "left_out": left_out}
                 self._transaction.jumped(jump, **counts)
-            self._jobs.space(now)
+            self._placement.space(now)
             for each in accounts:
                 self._admission.settle(each, starts.get(each.entry.job))
             self._transaction.handled(handled)
@@ -189,9 +198,9 @@ class Runs:
             for jump in jumps:
                 self._transaction.jumped(jump)
             if back or since is not None:
-                self._jobs.set_back(timedelta(seconds=back), since, now)
+                self._placement.set_back(timedelta(seconds=back), since, now)
             else:
-                self._jobs.space(now)
+                self._placement.space(now)
             if era is not None:
                 self._transaction.begin_era(era)
                 self._transaction.handled(era.since - MINUTE)
@@ -208,8 +217,8 @@ class Runs:
         """Claim and prepare what is due at `instant`, before it; others are held for `fire`."""
         with self._transaction.commit():
             self._prepared.claim(entries, instant, late=late)
-        if not self._launches:  # else the burst that goes on needs the descriptors
-            self._prepared.starts.prepare()
+        if not self.table.has_starting():  # else the burst that goes on needs the descriptors
+            self._launcher.prepare()
 
     def unplan(self) -> None:
         """Take back what is planned: its minute is owed again."""
@@ -224,7 +233,7 @@ class Runs:
         if not self._prepared:
             self.handled(instant)
             return
-        self._launches.take(self._prepared.starts)
+        self.table.take_planned()
         self.start()
         now = self._clock.now()
         with self._transaction.commit():
@@ -236,8 +245,8 @@ class Runs:
 
     def start(self) -> None:
         """Start what is ready; journal and log it after the burst."""
-        if self._launches and not self._is_stopping:
-            for started in self._launches.begin():
+        if self.table.has_starting() and not self._is_stopping:
+            for started in self._launcher.begin():
                 self._starts.saw(started.result)
                 self._supervise(started)
         if self._begun or self._endings:
@@ -248,10 +257,10 @@ class Runs:
         now = self._clock.now()
         self._draw(now)
         # Of a job one after the other: what the first does decides what the second may.
-        while due := self._jobs.pending.firsts(now):
+        while due := self.table.firsts_due(now):
             with self._transaction.commit():
-                for pending in due:
-                    self._jobs.start_pending(pending, now)
+                for live in due:
+                    self._placement.start_due(live, now)
             self.start()
         self._draw(now)
 
@@ -297,7 +306,7 @@ class Runs:
         """
         with self._spawner.one_look():
             self._supervisor.enforce()
-        if not self._prepared.starts:
+        if not self.table.has_planned():
             self._output_cap.look()
             with self._spawner.one_look():
                 self._left += self._escaped.look()
@@ -306,7 +315,7 @@ class Runs:
 
     def is_starting(self) -> bool:
         """Say whether a burst of starts goes on."""
-        return bool(self._launches)
+        return self.table.has_starting()
 
     def keep_within(self, found: Found) -> None:
         """Keep an output within its bound that an earlier daemon left."""
@@ -317,11 +326,11 @@ class Runs:
         now = self._clock.now()
         if self._begun or self._endings:
             return now
-        retry = None if self._is_stopping else self._jobs.pending.next_due()
-        start = None if self._is_stopping else self._launches.next_start()
+        retry = None if self._is_stopping else self.table.next_due()
+        start = None if self._is_stopping else self._launcher.next_start()
         drawn = None if self._is_stopping else self._admission.backfill.due_next()
-        look = None if self._prepared.starts else self._output_cap.next_look()
-        behind = None if self._prepared.starts else self._escaped.next_look()
+        look = None if self.table.has_planned() else self._output_cap.next_look()
+        behind = None if self.table.has_planned() else self._escaped.next_look()
         waits = [
             wait for wait in (self._supervisor.next_signal(), look, behind) if wait is not None
         ]
@@ -340,10 +349,11 @@ class Runs:
 
     def _supervise(self, started: Started) -> None:
         """Watch what has started: its end may be seen before the journal has heard of it."""
-        start, result = started.start, started.result
+        live, result = started.live, started.result
         pid = 0 if isinstance(result, NotStarted) else result
-        first_start = start.first_start or started.at
-        running = Running(start.entry, start.attempt, pid, started.at, first_start)
+        first_start = live.first_start or started.at
+        running = Running(live.entry, live.key, pid, started.at, first_start)
+        self.table.put(running.live())
         if isinstance(result, NotStarted):
             self._endings.append((running, Ending(result, started.at)))
         else:
@@ -367,12 +377,12 @@ class Runs:
                 self._transaction.started(running, self._spawner.started_at(running.pid))
             for running, ending in self._endings:
                 self._outcomes.close(running, ending)
-            self._jobs.start_waiting(self._clock.now())
+            self._placement.start_waiting(self._clock.now())
             for running, number in self._left:
                 self._transaction.left_behind(running.attempt, number)
-            self._transaction.then(self._left.clear)
-            self._transaction.then(self._begun.clear)
-            self._transaction.then(self._endings.clear)
+            self._transaction.effect(self._left.clear)
+            self._transaction.effect(self._begun.clear)
+            self._transaction.effect(self._endings.clear)
 
     # --- stopping and starting again -------------------------------------------------------
 
@@ -386,18 +396,18 @@ class Runs:
         self.unplan()
         now = self._clock.now()
         with self._transaction.commit():
-            for attempt in self._launches.attempts():
-                self._transaction.requeue(attempt, now)
-            self._jobs.stop()
-            self._transaction.then(self._launches.cancel)
+            for live in self.table.starting():
+                self._transaction.requeue(live, now)
+            for forget in (self.table.forget_waiting, self._placement.backlogs.clear):
+                self._transaction.effect(forget)
+            self._transaction.effect(self._launcher.forget_all)
 
     def abandon(self) -> None:
         """Let go of everything here, as a daemon that is killed: the journal is no use any more.
 
         What runs goes on, and the next daemon in this process finds it.
         """
-        for launches in (self._prepared.starts, self._launches):
-            launches.cancel()
+        self._launcher.forget_all()
         self._spawner.leave_running()
 
     def end_all(self) -> None:
@@ -411,8 +421,8 @@ class Runs:
         self._transaction.open()
         with self._transaction.commit():
             self.pauses.open(handled)
-            self._transaction.then(setattr, self._transaction, "last_handled", handled)
-            self._jobs.waiting.backlogs.open(self._journal.backlogs())
+            self._transaction.assign(self._transaction, "last_handled", handled)
+            self._placement.backlogs.open(self._journal.backlogs())
         with self._spawner.one_look():
             self._recovery.settle(left, handled, self._unjournalled.open())
         self._unjournalled.clear()

@@ -5,14 +5,14 @@ All of it is for a daemon that goes on; nothing but a kill is done before it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scheduler import suggestions
 from scheduler.entry import Overlap
 from scheduler.protocol import Refused
 from scheduler.run import Paused, Reason, Run, State
-from scheduler.runs.pending import PutOff, Retry
+from scheduler.runs.table import LiveRun, Phase
 from scheduler.schedule.catchup import earliest
 
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry
     from scheduler.journal.journal import Journal, RunRow
     from scheduler.runs.admission import Admission
-    from scheduler.runs.jobs import Jobs
     from scheduler.runs.pauses import Pauses
-    from scheduler.runs.pending import Pending
+    from scheduler.runs.placement import Placement
     from scheduler.runs.supervisor import Running, Supervisor
     from scheduler.runs.transaction import Transaction
     from scheduler.system.clock import Clock
@@ -49,7 +48,7 @@ class Manual:
         clock: Clock,
         journal: Journal,
         transaction: Transaction,
-        jobs: Jobs,
+        placement: Placement,
         admission: Admission,
         supervisor: Supervisor,
         pauses: Pauses,
@@ -58,7 +57,8 @@ class Manual:
         self._clock = clock
         self._journal = journal
         self._transaction = transaction
-        self._jobs = jobs
+        self._placement = placement
+        self._table = placement.table
         self._admission = admission
         self._supervisor = supervisor
         self._pauses = pauses
@@ -66,10 +66,10 @@ class Manual:
 
     def trigger(self, job: str) -> Done | Refused:
         """Start a run of a job now, by hand; CRON_OVERLAP, pools and limits hold for it."""
-        entry = self._jobs.entries.get(job)
+        entry = self._placement.entries.get(job)
         if entry is None:
             return self._unknown([job])
-        if entry.settings.overlap is Overlap.SKIP and self._jobs.is_under_way(job):
+        if entry.settings.overlap is Overlap.SKIP and self._table.is_under_way(job):
             return _busy(job)
         with self._transaction.commit():
             run = self._admission.admit_by_hand(entry, self._clock.now())
@@ -82,7 +82,7 @@ class Manual:
             return Refused("no-such-run", f"There is no run {number}; meridian history lists them")
         if refused := _never_again(row):
             return refused
-        entry = self._jobs.entries.get(row.run.job)
+        entry = self._placement.entries.get(row.run.job)
         if entry is None:
             return Refused("no-such-job", f"{row.run.job} is no longer in a crontab")
         own = earliest(entry, row.run)
@@ -94,31 +94,40 @@ class Manual:
 
     def kill(self, number: int) -> Done | Refused:
         """End a run, or let go of it where it waits; it is not tried again."""
-        running = self._supervisor.find(number)
-        if running is not None and not running.pid:
-            why = "its process is hidden from this user, as a set-uid program's can be"
-            return Refused("hidden", f"Run {number} can't be ended: {why}; root can end it")
-        if running is not None:
-            self._end(running)
-            return Done(running.attempt.run, running.attempt.number)
-        pending = self._jobs.waiting.find(number)
-        if pending is not None:
-            with self._transaction.commit():
-                self._jobs.waiting.drop(pending, Reason.KILLED)
-                self._jobs.start_waiting(self._clock.now())
-            return Done(pending.run)
+        live = self._table.get(number)
+        if live is not None:
+            return self._end(live)
         row = self._journal.run(number)
         if row is None:
             return Refused("no-such-run", f"There is no run {number}; meridian history lists them")
-        if row.state in (State.SCHEDULED, State.RUNNING):
-            return Refused("too-early", f"Run {number} is just being started; ask again")
         return Refused("over", f"Run {number} of {row.run.job} is over: {row.state}")
 
-    def _end(self, running: Running) -> None:
+    def _end(self, live: LiveRun) -> Done | Refused:
+        """End a run, in whatever phase it is."""
+        running = self._supervisor.find(live.run.number)
+        if running is not None and not running.pid:
+            why = "its process is hidden from this user, as a set-uid program's can be"
+            return Refused(
+                "hidden", f"Run {live.run.number} can't be ended: {why}; root can end it"
+            )
+        if running is not None:
+            self._terminate(live, running)
+            return Done(live.run, live.attempt)
+        if live.phase in (Phase.RUNNING, Phase.STOPPING):
+            return Refused("over", f"Run {live.run.number} of {live.job} has just ended")
+        with self._transaction.commit():
+            if live.is_waiting:
+                self._transaction.close(live, Reason.KILLED)
+            else:
+                self._placement.cancel(live, Reason.KILLED)
+            self._placement.start_waiting(self._clock.now())
+        return Done(live.run)
+
+    def _terminate(self, live: LiveRun, running: Running) -> None:
         """End an attempt; a job that fills the disk can be ended though the journal refuses."""
         try:
             with self._transaction.commit():
-                self._transaction.terminate(running.attempt.run, Reason.KILLED)
+                self._transaction.terminate(live, Reason.KILLED)
         finally:
             self._supervisor.terminate(running, Reason.KILLED)
 
@@ -132,7 +141,7 @@ class Manual:
         with self._transaction.commit():
             for job in jobs:
                 self._pauses.begin(Paused(job, now, until, note))
-                self._jobs.waiting.drop_all(job, Reason.PAUSED)
+                self._placement.drop_waiting(job, Reason.PAUSED)
                 self._unprepare(job)
         return None
 
@@ -153,40 +162,39 @@ class Manual:
 
     def _start_now(self, entry: Entry, number: int) -> Done | Refused:
         """Let a run that waits for a time wait no longer."""
-        pending = self._jobs.waiting.find(number)
-        if pending is None:
-            return Refused("too-early", f"Run {number} is just being started; ask again")
-        if pending not in self._jobs.waiting.timed(pending.run.job):
-            why = "waits for its turn: an earlier run of the job, or a place"
+        live = self._table.get(number)
+        if live is None or not live.is_waiting:
+            return Refused("running", f"Run {number} of {entry.job} is just being started")
+        if live.phase is not Phase.WAIT_TIME:
+            why = "waits for its turn: an earlier run of the job, or a slot"
             return Refused("in-line", f"Run {number} {why}; it starts when there is room")
-        if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(entry.job):
+        if entry.settings.overlap is not Overlap.ALLOW and self._table.is_under_way(entry.job):
             return _busy(entry.job)
         with self._transaction.commit():
-            self._jobs.waiting.remove(pending)
-            self._admission.again(entry, pending, self._clock.now())
-        return Done(pending.run, pending.number if isinstance(pending, Retry) else 1)
+            self._admission.again(live, self._clock.now())
+        return Done(live.run, live.attempt)
 
     def _again(self, entry: Entry, row: RunRow) -> Done | Refused:
         """Open a run again that is over."""
-        if entry.settings.overlap is not Overlap.ALLOW and self._jobs.is_under_way(entry.job):
+        if entry.settings.overlap is not Overlap.ALLOW and self._table.is_under_way(entry.job):
             return _busy(entry.job)
         now, number = self._clock.now(), len(row.attempts) + 1
-        again: Pending = PutOff(row.run, now, made_up=False)
+        again = LiveRun(row.run, entry, Phase.WAIT_TIME, now, number)
         if number > 1:
-            again = Retry(row.run, number, due=now, first_start=now, ended=now)
+            again = replace(again, first_start=now, ended=now)
         with self._transaction.commit():
             self._transaction.reopen(row.run, now)
-            self._admission.again(entry, again, now)
+            self._admission.again(again, now)
         return Done(row.run, number)
 
     # --- names -----------------------------------------------------------------------------------
 
     def _refuse_unknown(self, jobs: Iterable[str]) -> Refused | None:
-        unknown = [job for job in jobs if job not in self._jobs.entries]
+        unknown = [job for job in jobs if job not in self._placement.entries]
         return self._unknown(unknown) if unknown else None
 
     def _unknown(self, jobs: Sequence[str]) -> Refused:
-        hint = suggestions.job(jobs[0], self._jobs.entries)
+        hint = suggestions.job(jobs[0], self._placement.entries)
         return Refused("no-such-job", f"There is no job {_listed(jobs)}; {hint}")
 
 
@@ -209,6 +217,11 @@ def _to_come(run: Run) -> Refused:
     at, job = f"{run.instant:%Y-%m-%d %H:%M}", run.job
     why = f"is of {at} UTC, which is still to come"
     return Refused("to-come", f"Run {run.number} {why}; meridian trigger {job} runs the job now")
+
+
+def _hidden(run: Run) -> Refused:
+    why = "its process is hidden from this user, as a set-uid program's can be"
+    return Refused("hidden", f"Run {run.number} can't be ended: {why}; root can end it")
 
 
 def _busy(job: str) -> Refused:

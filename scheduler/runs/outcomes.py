@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from scheduler.run import Decision, Done, GiveUp, Reason, RetryAt
 from scheduler.runs import retry
-from scheduler.runs.pending import Retry
+from scheduler.runs.table import LiveRun, Phase
 from scheduler.schedule.catchup import earliest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scheduler.run import Ending
-    from scheduler.runs.jobs import Jobs
+    from scheduler.runs.placement import Placement
     from scheduler.runs.supervisor import Running
     from scheduler.runs.transaction import Transaction
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 class Outcomes:
     """What becomes of a run; `draw` places the jitter of its next wait in [-1, 1]."""
 
-    def __init__(self, transaction: Transaction, jobs: Jobs, draw: Callable[[], float]) -> None:
+    def __init__(
+        self, transaction: Transaction, placement: Placement, draw: Callable[[], float]
+    ) -> None:
         self._transaction = transaction
-        self._jobs = jobs
+        self._placement = placement
         self._draw = draw
 
     def close(self, running: Running, ending: Ending) -> None:
@@ -31,13 +33,21 @@ class Outcomes:
         decision = self._decide(running, ending)
         self._transaction.ended(running, ending, decision)
         if isinstance(decision, RetryAt):
-            run, number = running.attempt.run, running.attempt.number + 1
-            pending = Retry(run, number, decision.at, running.first_start, ending.ended)
-            self._transaction.then(self._jobs.pending.add, pending)
+            run, entry = running.attempt.run, self._placement.entries[running.attempt.run.job]
+            live = LiveRun(
+                run,
+                entry,
+                Phase.WAIT_TIME,
+                decision.at,
+                running.attempt.number + 1,
+                first_start=running.first_start,
+                ended=ending.ended,
+            )
+            self._transaction.put(live)
 
     def _decide(self, running: Running, ending: Ending) -> Decision:
         run = running.attempt.run
-        entry = self._jobs.entries.get(run.job)
+        entry = self._placement.entries.get(run.job)
         if isinstance(running.stop_reason, Reason) and running.stop_reason is not Reason.STOPPED:
             return GiveUp(running.stop_reason)
         if retry.succeeded((entry or running.entry).settings, ending.outcome):
@@ -52,7 +62,7 @@ class Outcomes:
             ending.outcome,
             ended=ending.ended,
             first_start=running.first_start,
-            next_instant=self._jobs.next_start(entry, run, ending.ended),
+            next_instant=self._placement.next_start(entry, run, ending.ended),
             draw=self._draw(),
         )
         is_stopped = running.stop_reason is Reason.STOPPED and isinstance(decision, GiveUp)

@@ -33,7 +33,7 @@ class Pauses:
             if handled is not None and _is_over(paused, handled):
                 self._journal.resume(paused.job)
             else:
-                self._transaction.then(self._paused.__setitem__, paused.job, paused)
+                self._transaction.assign_item(self._paused, paused.job, paused)
 
     def end_of(self, job: str, instant: datetime) -> datetime | None:
         """Return until when the pause lasts that an instant falls into; None if it falls in none.
@@ -55,12 +55,12 @@ class Pauses:
     def begin(self, paused: Paused) -> None:
         """Pause a job, in place of an earlier pause."""
         self._journal.pause(paused)
-        self._transaction.then(self._paused.__setitem__, paused.job, paused)
+        self._transaction.assign_item(self._paused, paused.job, paused)
 
     def end(self, job: str) -> None:
         """Let a job go by its schedule again."""
         self._journal.resume(job)
-        self._transaction.then(self._paused.pop, job, None)
+        self._transaction.assign_item(self._paused, job, None)
 
 
 def _is_over(paused: Paused, at: datetime) -> bool:

@@ -1,65 +1,74 @@
-"""The coming minute: its due entries in, prepared starts and entries that it must look at out."""
+"""Claims what is due in the coming minute before it comes, so that it can start on time.
+
+`Prepared` owns the entries that it has deferred: something keeps them from a start, so the minute
+itself looks at them. What it has claimed is in the table. The loop's verbs call it, in a commit.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from scheduler.runs.table import LiveRun, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
     from scheduler.entry import Entry
-    from scheduler.runs.jobs import Jobs
-    from scheduler.runs.launcher import Launches
+    from scheduler.runs.launcher import Launcher
+    from scheduler.runs.placement import Placement
+    from scheduler.runs.table import RunTable
     from scheduler.runs.transaction import Transaction
 
 
 class Prepared:
-    """What is claimed and prepared for a minute that has not come; inside a transaction.
+    """See the module."""
 
-    `starts` begin when it comes; `deferred` are entries that are due then and not claimed yet.
-    """
-
-    def __init__(self, transaction: Transaction, jobs: Jobs, starts: Launches) -> None:
+    def __init__(
+        self, transaction: Transaction, table: RunTable, placement: Placement, launcher: Launcher
+    ) -> None:
         self._transaction = transaction
-        self._jobs = jobs
-        self.starts = starts
+        self._table = table
+        self._placement = placement
+        self._launcher = launcher
         self.deferred: list[Entry] = []
 
     def __bool__(self) -> bool:
-        return bool(self.deferred or self.starts)
+        return bool(self.deferred) or self._table.has_planned()
 
     def claim(self, entries: Iterable[Entry], instant: datetime, *, late: bool) -> None:
-        """Claim what is due at `instant`, and hold the others.
+        """Claim what is due at `instant`, and defer the others.
 
         Those are the entries that something keeps from a start, those that start later than their
         instant, and all of a minute that is `late`.
         """
         deferred: list[Entry] = []
         for entry in entries:
-            if late or entry.delay or self._jobs.must_defer(entry, instant):
+            if late or entry.delay or self._placement.must_defer(entry, instant):
                 deferred.append(entry)
             elif run := self._transaction.claim(entry, instant):
-                self._jobs.begin(entry, run, queue=self.starts)
-        self._transaction.then(self._defer, deferred)
+                live = LiveRun(run, entry, Phase.STARTING, instant)
+                self._transaction.begin(live, planned=True)
+        self._transaction.assign(self, "deferred", deferred)
 
     def unprepare(self, job: str) -> None:
         """Take back what is claimed of a job: the minute itself sees what becomes of it."""
-        for start in self.starts.of(job):
-            self._transaction.release(start.attempt.run)
-            self._transaction.then(self.starts.drop, start)
-            self._transaction.then(lambda entry=start.entry: self.deferred.append(entry))
+        taken = [live for live in self._table.of(job) if self._table.is_planned(live.run.number)]
+        for live in taken:
+            self._release(live)
+        entries = [*self.deferred, *(live.entry for live in taken)]
+        self._transaction.assign(self, "deferred", entries)
 
     def undo(self) -> None:
         """Take back everything: the minute is owed again."""
-        for attempt in self.starts.attempts():
-            self._transaction.release(attempt.run)
-        self._transaction.then(self.starts.cancel)
-        self._transaction.then(self._defer, [])
+        for live in self._table.planned():
+            self._release(live)
+        self._transaction.assign(self, "deferred", [])
 
     def done(self) -> None:
-        """Hold nothing any more: the minute has seen to it."""
-        self._transaction.then(self._defer, [])
+        """Defer nothing any more: the minute has seen to it."""
+        self._transaction.assign(self, "deferred", [])
 
-    def _defer(self, entries: list[Entry]) -> None:
-        self.deferred = entries
+    def _release(self, live: LiveRun) -> None:
+        self._transaction.release(live.run)
+        self._transaction.effect(self._launcher.forget, live.run.number)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from scheduler.entry import Entry, Reboot
 from scheduler.errors import MeridianError
 from scheduler.run import Attempt, Ending, GiveUp, Lost, Reason, State
-from scheduler.runs.pending import PutOff, Retry
 from scheduler.runs.supervisor import Running, still
+from scheduler.runs.table import LiveRun, Phase
 from scheduler.schedule.catchup import is_too_late, lateness, own_start
 from scheduler.schedule.zone_data import UTC_ZONE
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from scheduler.journal.journal import AttemptRow, OpenRun
     from scheduler.process.spawner import Spawner
     from scheduler.run import Run
-    from scheduler.runs.jobs import Jobs
     from scheduler.runs.outcomes import Outcomes
+    from scheduler.runs.placement import Placement
     from scheduler.runs.supervisor import Supervisor
     from scheduler.runs.transaction import Transaction
     from scheduler.system.clock import Clock
@@ -41,7 +41,7 @@ class Recovery:
         spawner: Spawner,
         transaction: Transaction,
         supervisor: Supervisor,
-        jobs: Jobs,
+        placement: Placement,
         outcomes: Outcomes,
         state: Path,
     ) -> None:
@@ -49,7 +49,7 @@ class Recovery:
         self._spawner = spawner
         self._transaction = transaction
         self._supervisor = supervisor
-        self._jobs = jobs
+        self._placement = placement
         self._outcomes = outcomes
         self._state = state
         self._seen: Mapping[Attempt, Ending] = {}
@@ -79,7 +79,7 @@ class Recovery:
             for open_run in left:
                 self._settle(open_run, orphans, handled)
         with self._transaction.commit():
-            self._jobs.space(self._clock.now())
+            self._placement.space(self._clock.now())
 
     def _orphans(self, unsure: Mapping[Attempt, Path]) -> Mapping[Attempt, int]:
         try:
@@ -90,7 +90,7 @@ class Recovery:
     def _settle(
         self, left: OpenRun, orphans: Mapping[Attempt, int], handled: datetime | None
     ) -> None:
-        run, now, entry = left.run, self._clock.now(), self._jobs.entries.get(left.run.job)
+        run, now, entry = left.run, self._clock.now(), self._placement.entries.get(left.run.job)
         if not left.attempts:
             self._wait(left, entry)
             return
@@ -99,12 +99,8 @@ class Recovery:
         pid = orphans.get(attempt) if last.pid_started is None else last.pid
         if last.ended is None and (last.pid or pid) is None and self._is_to_come(left, handled):
             self._transaction.release(run)
-        elif last.ended is not None and entry is None:
-            self._transaction.close(run, State.FAILED, Reason.REMOVED)
         elif last.ended is not None:
-            due, since = left.due or now, left.reopened
-            pending = Retry(run, last.number + 1, due, since or first_start, since or last.ended)
-            self._transaction.then(self._jobs.pending.add, pending)
+            self._wait_for_retry(left, last, entry, first_start)
         else:
             started = last.started or now
             process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
@@ -117,6 +113,25 @@ class Recovery:
             found = attempt in orphans if last.pid_started is None else bool(last.pid)
             self._adopt(process, last, is_found=found, made_up=left.made_up)
 
+    def _wait_for_retry(
+        self, left: OpenRun, last: AttemptRow, entry: Entry | None, first_start: datetime
+    ) -> None:
+        """Go on waiting for a run's next attempt."""
+        if entry is None:
+            self._transaction.close_open(left.run, State.FAILED, Reason.REMOVED)
+            return
+        live = LiveRun(
+            left.run,
+            entry,
+            Phase.WAIT_TIME,
+            left.due or self._clock.now(),
+            last.number + 1,
+            first_start=left.reopened or first_start,
+            ended=left.reopened or last.ended,
+            reason=left.reason,
+        )
+        self._transaction.put(live)
+
     def _is_to_come(self, left: OpenRun, handled: datetime | None) -> bool:
         """Say whether a run was prepared for a minute that is still to come."""
         instant = left.run.instant
@@ -126,10 +141,17 @@ class Recovery:
     def _wait(self, left: OpenRun, entry: Entry | None) -> None:
         """Go on waiting for a start that was put off, or for another run to end."""
         if entry is None:
-            self._transaction.close(left.run, State.SKIPPED, Reason.REMOVED)
+            self._transaction.close_open(left.run, State.SKIPPED, Reason.REMOVED)
         else:
-            due = left.due or self._clock.now()
-            self._transaction.then(self._jobs.pending.add, PutOff(left.run, due, left.made_up))
+            live = LiveRun(
+                left.run,
+                entry,
+                Phase.WAIT_TIME,  # what it waited for is judged anew
+                left.due or self._clock.now(),
+                made_up=left.made_up,
+                reason=left.reason,
+            )
+            self._transaction.put(live)
 
     def _adopt(self, process: Running, row: AttemptRow, *, is_found: bool, made_up: bool) -> None:
         """Watch what an earlier daemon started; what is gone, or can't be told, is lost.
@@ -145,14 +167,13 @@ class Recovery:
         if row.pid_started is None and process.pid:
             self._transaction.started(process, alive)
         self._transaction.adopted(process)
-        self._transaction.then(self._supervisor.add, process)
-        if isinstance(
-            process.stop_reason, Reason
-        ):  # the daemon that began to end it did not get through
-            self._transaction.then(self._supervisor.terminate, process, process.stop_reason)
+        self._transaction.put(process.live())
+        self._transaction.effect(self._supervisor.add, process)
+        if isinstance(process.stop_reason, Reason):  # the daemon before did not get that done
+            self._transaction.effect(self._supervisor.terminate, process, process.stop_reason)
         own = own_start(process.entry, process.attempt.run.instant)
         if made_up or (row.started is not None and lateness(own, row.started)):
-            self._transaction.then(self._jobs.is_late, process.entry.job)
+            self._transaction.effect(self._placement.is_late, process.entry.job)
 
     def _alive(self, process: Running, known: int | None) -> int | None:
         """Return what has this number; the `known` process, until the system tells otherwise."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler.entry import pool_of
 from scheduler.run import Reason, TimedOut
+from scheduler.runs.table import LiveRun, Phase
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
@@ -61,6 +60,18 @@ class Running:
         """Return for how many seconds it had run by then, on the clock of `since_boot`."""
         return None if self.began is None else max(0.0, until - self.began)
 
+    def live(self) -> LiveRun:
+        """Return the run that it is an attempt of, as the table has it."""
+        return LiveRun(
+            self.attempt.run,
+            self.entry,
+            Phase.RUNNING if self.stop_reason is None else Phase.STOPPING,
+            self.started,
+            self.attempt.number,
+            first_start=self.first_start,
+            pid=self.pid,
+        )
+
     def outcome_of(self, outcome: Outcome) -> Outcome:
         """Return the outcome, which is the timeout's where that is what ended it."""
         return self.stop_reason if isinstance(self.stop_reason, TimedOut) else outcome
@@ -77,8 +88,7 @@ class Supervisor:
         self._output_cap = output_cap
         self._echo = echo  # None: what jobs write is not shown in the log
         self._running: dict[int, Running] = {}
-        self._jobs: dict[str, set[int]] = {}
-        self._pools: Counter[str | None] = Counter()  # how many run, by the pool they began in
+        self._runs: dict[int, int] = {}  # the pid by the number of the run
         self._stragglers: dict[int, float] = {}  # groups whose leader is gone; when to kill them
         self._adopted: set[int] = set()
         self._looked_at = -_LOOK_AT_MOST  # when they were looked at last
@@ -96,8 +106,7 @@ class Supervisor:
         self._output_cap.add(running.attempt, None if running.adopted is None else running.pid)
         if self._echo is not None:
             self._echo.add(running.attempt, is_adopted=running.adopted is not None)
-        self._jobs.setdefault(running.entry.job, set()).add(running.key)
-        self._pools[pool_of(running.entry)] += 1
+        self._runs[running.attempt.run.number] = running.key
         if running.adopted is not None:
             self._adopted.add(running.key)
             if running.pid:
@@ -107,35 +116,19 @@ class Supervisor:
         """Return for how long it has run; from now on where nobody can tell."""
         return running.took(since_boot(self._clock)) or 0.0
 
-    def slots_used(self) -> int:
-        """See slots.User."""
-        return len(self._running)
-
-    def slots_used_in(self, pool: str) -> int:
-        """See slots.User."""
-        return self._pools[pool]
-
     def all(self) -> Iterable[Running]:
         """Return the attempts that run."""
         return self._running.values()
 
     def find(self, run: int) -> Running | None:
         """Return the attempt of this run that runs; None if none does."""
-        some = self._running.values()
-        return next((each for each in some if each.attempt.run.number == run), None)
-
-    def of(self, job: str) -> list[Running]:
-        """Return the attempts of this job that run."""
-        return [self._running[key] for key in self._jobs.get(job, ())]
+        key = self._runs.get(run)
+        return None if key is None else self._running[key]
 
     def terminate(self, running: Running, reason: Reason) -> None:
         """Begin to end an attempt; told again, it is ended at once."""
         running.stop_reason = reason
         self._signal(running)
-
-    def runs(self, job: str) -> bool:
-        """Say whether an attempt of this job has a process."""
-        return job in self._jobs
 
     def knows(self, pid: int) -> bool:
         """Say whether an attempt with this process is watched."""
@@ -152,11 +145,7 @@ class Supervisor:
         if self._echo is not None:
             self._echo.end(running.attempt)
         self._adopted.discard(key)
-        self._pools[pool_of(running.entry)] -= 1
-        keys = self._jobs[running.entry.job]
-        keys.discard(key)
-        if not keys:
-            del self._jobs[running.entry.job]
+        del self._runs[running.attempt.run.number]
         if running.stop_reason is not None and self._reach(running, 0):
             due = running.signal_at
             self._stragglers[running.pid] = self._clock.monotonic() if due is None else due

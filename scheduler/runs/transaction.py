@@ -1,61 +1,119 @@
-"""What happens to runs: told to the journal in one commit, and only then to memory and the log."""
+"""What happens to runs: on disk in one commit, and in memory at once unless that is refused."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from scheduler.process.output_files import output_of
-from scheduler.run import Attempt, Done, GiveUp, Reason, RetryAt, State
+from scheduler.run import Done, GiveUp, Reason, RetryAt, State
 from scheduler.runs import messages
-from scheduler.runs.pending import PutOff
+from scheduler.runs.table import Phase
 from scheduler.schedule.catchup import LeftOut
 from scheduler.schedule.tick import comes_again, era_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
-    from types import TracebackType
 
     from scheduler.entry import Entry
     from scheduler.journal.journal import Journal
-    from scheduler.run import Decision, Ending, Run
-    from scheduler.runs.pending import Pending
+    from scheduler.run import Attempt, Decision, Ending, Run
     from scheduler.runs.supervisor import Running
+    from scheduler.runs.table import LiveRun, RunTable
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.tick import Era, Jump
     from scheduler.system.log import Log
 
+T = TypeVar("T")
+V = TypeVar("V")
+
 
 class Transaction:
-    """The journal and the log as one: nothing is believed or said that is not on disk."""
+    """A journal commit and the changes of memory with it: nothing is believed that is not on disk.
 
-    def __init__(self, journal: Journal, log: Log, now: Callable[[], datetime]) -> None:
+    Owns what has to be undone if the journal refuses, and the effects (log lines, signals) that
+    wait until it has not. Who decides about runs calls it, inside `commit`; memory changes at once
+    there. Invariant: after a commit, held or refused, the table is what the journal tells.
+    """
+
+    def __init__(
+        self, journal: Journal, table: RunTable, log: Log, now: Callable[[], datetime]
+    ) -> None:
         self._journal = journal
+        self._table = table
         self._log = log
         self._now = now
-        self._steps: list[Callable[[], object]] = []
+        self._undo: list[Callable[[], object]] = []
+        self._effects: list[Callable[[], object]] = []
+        self._is_open = False
         self.eras: tuple[Era, ...] = ()  # of the clock, since it was set back
         self.last_handled: datetime | None = None  # the last minute, by what this daemon knows
-        self.number = 0  # which commit is under way; between two it is another
 
-    def commit(self, *, synced: bool = True) -> AbstractContextManager[None]:
-        """Put what is done inside on disk as one; then take the steps that were left for `then`.
+    @contextmanager
+    def commit(self, *, synced: bool = True) -> Iterator[None]:
+        """Put what is done inside on disk as one; then take the effects that came of it.
 
-        When the journal refuses (JournalError), none of it has happened, and it can be done again.
-        What is not `synced` may be lost with the power: see Journal.transaction.
+        When the journal refuses (JournalError), or what is inside raises, none of it has happened,
+        and it can be done again. What is not `synced` may be lost with the power: see
+        Journal.transaction.
         """
-        self._steps = []
-        self.number += 1
-        return _Commit(self._journal.transaction(synced=synced), self._steps, self._end)
+        self._undo, self._effects, self._is_open = [], [], True
+        try:
+            with self._journal.transaction(synced=synced):
+                yield
+        except BaseException:
+            for step in reversed(self._undo):
+                step()
+            raise
+        finally:
+            self._is_open = False
+        bugs = [bug for step in self._effects if (bug := _try(step))]
+        if bugs:  # what is on disk holds: the other effects have been taken
+            raise bugs[0] if len(bugs) == 1 else ExceptionGroup("effects of a commit", bugs)
 
-    def _end(self) -> None:
-        self.number += 1
+    def effect(self, step: Callable[..., object], *arguments: object) -> None:
+        """Do this once the commit holds; RuntimeError outside of one, where it would be lost."""
+        self._check()
+        self._effects.append(partial(step, *arguments))
 
-    def then(self, step: Callable[..., object], *arguments: object) -> None:
-        """Do this to memory once the commit holds."""
-        self._steps.append(partial(step, *arguments))
+    def undo(self, step: Callable[..., object], *arguments: object) -> None:
+        """Do this if the commit does not hold, the newest first; RuntimeError outside of one."""
+        self._check()
+        self._undo.append(partial(step, *arguments))
+
+    def assign(self, holder: object, name: str, value: object) -> None:
+        """Give an attribute a value, its old one again if the commit does not hold."""
+        self.undo(setattr, holder, name, getattr(holder, name))
+        setattr(holder, name, value)
+
+    def assign_item(self, items: dict[T, V], name: T, value: V | None) -> None:
+        """Let an item have a value (None: let there be none), as `assign` does."""
+        self.undo(_set_item, items, name, items.get(name))
+        _set_item(items, name, value)
+
+    def put(self, live: LiveRun, *, planned: bool = False) -> None:
+        """Let a run be like this from now on; see RunTable.put."""
+        number = live.run.number
+        was_planned = self._table.is_planned(number)
+        self.undo(self._restore, number, self._table.put(live, planned=planned), was_planned)
+
+    def drop(self, number: int) -> None:
+        """Let a run be live no longer, if it is."""
+        was_planned = self._table.is_planned(number)
+        self.undo(self._restore, number, self._table.remove(number), was_planned)
+
+    def _restore(self, number: int, old: LiveRun | None, was_planned: bool) -> None:  # noqa: FBT001 (of a partial)
+        if old is None:
+            self._table.remove(number)
+        else:
+            self._table.put(old, planned=was_planned)
+
+    def _check(self) -> None:
+        if not self._is_open:
+            raise RuntimeError("nothing changes outside of a commit")
 
     # --- eras ------------------------------------------------------------------------------
 
@@ -75,7 +133,7 @@ class Transaction:
     def begin_era(self, era: Era) -> None:
         """Let time come again: from here on instants are claimed in another era."""
         self._journal.begin_era(era)
-        self.then(setattr, self, "eras", (*self.eras, era))
+        self.assign(self, "eras", (*self.eras, era))
 
     def comes_again(self, run: Run) -> bool:
         """Say whether a run's instant comes again in a later era than the run's own."""
@@ -99,16 +157,25 @@ class Transaction:
             at = messages.of_instant(instant, entry.zone, self._now())
             say = f"{at} has been handled before"
             facts = {"job": entry.job, "instant": messages.utc(instant), "say": say}
-            self.then(partial(self._log.info, "passed", **facts))
+            self.effect(partial(self._log.info, "passed", **facts))
         return run
 
-    def claim_attempt(self, run: Run, number: int) -> Attempt | None:
-        """Claim an attempt; None if it has been claimed before, or the run is over."""
-        return self._journal.claim_attempt(run, number, output_of(Attempt(run, number)))
+    def begin(self, live: LiveRun, *, planned: bool = False) -> bool:
+        """Claim a run's attempt, whose process then starts; False if it has been claimed before.
+
+        So it is, too, if the run is over. A `planned` one starts when its minute comes.
+        """
+        run, number = live.run, live.attempt
+        if self._journal.claim_attempt(run, number, output_of(live.key)) is None:
+            self.drop(run.number)
+            return False
+        self.put(replace(live, phase=Phase.STARTING, reason=None), planned=planned)
+        return True
 
     def release(self, run: Run) -> None:
         """Take back a claim that no process came of."""
         self._journal.release(run)
+        self.drop(run.number)
 
     def set_backlog(self, backlog: Backlog) -> None:
         """Remember what a job still has to run."""
@@ -121,7 +188,7 @@ class Transaction:
     def catches_up(self, entry: Entry, backlog: Backlog) -> None:
         """Tell that all of these instants are made up for."""
         facts = messages.backlog_facts(entry, backlog, self._now())
-        self.then(partial(self._log.info, "catch-up", **facts))
+        self.effect(partial(self._log.info, "catch-up", **facts))
 
     def taken(self, left_out: LeftOut) -> list[tuple[datetime, datetime]]:
         """Return what of a stretch is accounted for already, in order: see Journal.taken."""
@@ -135,27 +202,34 @@ class Transaction:
         key = (entry.job, first, entry.zone.key)
         self._journal.skip(*key, left_out.reason, until=until, era=self.era_of(first))
         facts = messages.skip_facts(left_out, self._now())
-        self.then(partial(self._log.info, "skipped", **facts))
+        self.effect(partial(self._log.info, "skipped", **facts))
 
-    def put_off(self, entry: Entry, pending: PutOff) -> None:
-        """Let a claimed run wait for its start, which is on disk."""
-        self.keep(pending)
-        run, due = pending.run, pending.due
-        facts = messages.wait_facts(entry, run, due, self._now(), made_up=pending.made_up)
-        self.then(partial(self._log.info, "waits", **facts))
-
-    def keep(self, pending: Pending, reason: Reason | None = None) -> None:
-        """Put on disk for when a run waits, and for what if it is not for that time."""
-        if isinstance(pending, PutOff):
-            self._journal.put_off(pending.run, pending.due, reason, made_up=pending.made_up)
+    def wait(self, live: LiveRun) -> None:
+        """Let a run wait: until it is due, or for what its `reason` says."""
+        if live.is_retry:
+            self._journal.retry(live.run, live.due, live.reason)
         else:
-            self._journal.retry(pending.run, pending.due, reason)
+            self._journal.put_off(live.run, live.due, live.reason, made_up=live.made_up)
+        self.put(live)
 
-    def wait_for_slot(self, entry: Entry, pending: Pending, reason: Reason) -> None:
-        """Let a run wait for a place."""
-        self.keep(pending, reason)
-        facts = messages.line_facts(entry, pending.run, reason, self._now())
-        self.then(partial(self._log.info, "waits", **facts))
+    def put_off(self, live: LiveRun) -> None:
+        """Let a claimed run wait for its start, and tell of it."""
+        self.wait(replace(live, phase=Phase.WAIT_TIME, reason=None))
+        made_up = live.made_up
+        facts = messages.wait_facts(live.entry, live.run, live.due, self._now(), made_up=made_up)
+        self.effect(partial(self._log.info, "waits", **facts))
+
+    def wait_for_slot(self, live: LiveRun, reason: Reason, ticket: int | None = None) -> None:
+        """Let a run wait for a slot, at the end of its line or in another's place."""
+        ticket = self._table.ticket() if ticket is None else ticket
+        self.wait(replace(live, phase=Phase.WAIT_SLOT, reason=reason, ticket=ticket))
+        facts = messages.line_facts(live.entry, live.run, reason, self._now())
+        self.effect(partial(self._log.info, "waits", **facts))
+
+    def wait_for_run(self, live: LiveRun) -> None:
+        """Let a run wait for another one of its job to end, behind those that do already."""
+        ticket = self._table.ticket()
+        self.wait(replace(live, phase=Phase.WAIT_RUN, reason=Reason.OVERLAP, ticket=ticket))
 
     def skip_paused(self, entry: Entry, instant: datetime, before: datetime | None) -> None:
         """Let a paused job's instant go by, in the row of the one `before` it if it can."""
@@ -163,9 +237,10 @@ class Transaction:
         if before is None or not self._journal.lengthen(job, before, instant, era=era):
             self.skip(LeftOut(entry, instant, instant, Reason.PAUSED))
 
-    def terminate(self, run: Run, reason: Reason) -> None:
+    def terminate(self, live: LiveRun, reason: Reason) -> None:
         """Remember, before it hears of it, why a run's process is going to be ended."""
-        self._journal.terminate(run, reason)
+        self._journal.terminate(live.run, reason)
+        self.put(replace(live, phase=Phase.STOPPING))
 
     def reopen(self, run: Run, due: datetime) -> None:
         """Open a run again that was over."""
@@ -178,7 +253,7 @@ class Transaction:
         """
         self._journal.jump(jump, era=self.era)
         facts = messages.jump_facts(jump, made_up=made_up, left_out=left_out)
-        self.then(partial(self._log.warning, "jump", **facts))
+        self.effect(partial(self._log.warning, "jump", **facts))
 
     def started(self, running: Running, pid_started: int | None) -> None:
         """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""
@@ -188,12 +263,13 @@ class Transaction:
         facts = messages.start_facts(
             running.entry, running.attempt, running.pid, started=running.started
         )
-        self.then(partial(self._log.info, "started", **facts))
+        self.effect(partial(self._log.info, "started", **facts))
 
     def ended(self, running: Running, ending: Ending, decision: Decision) -> None:
         """Tell how an attempt ended and what follows for its run."""
         run = running.attempt.run
         self._journal.ended(running.attempt, ending)
+        self.drop(run.number)
         match decision:
             case Done():
                 self._journal.finish(run, State.SUCCEEDED)
@@ -208,32 +284,37 @@ class Transaction:
         record = self._log.warning if isinstance(decision, GiveUp) else self._log.info
         message = "succeeded" if isinstance(decision, Done) else "failed"
         facts = messages.end_facts(running.attempt, ending, decision)
-        self.then(partial(record, message, **facts))
+        self.effect(partial(record, message, **facts))
 
     def left_behind(self, attempt: Attempt, number: int) -> None:
         """Tell that so many processes of an attempt got away from its end, and are ended now."""
         self._journal.left_behind(attempt, number)
         say = messages.of_left_behind(number)
         facts = messages.run_facts(attempt.run) | {"attempt": attempt.number, "processes": number}
-        self.then(partial(self._log.warning, "left behind", **facts, say=say))
+        self.effect(partial(self._log.warning, "left behind", **facts, say=say))
 
-    def requeue(self, attempt: Attempt, due: datetime) -> None:
-        """Take back the claim of an attempt, which stays due."""
-        self._journal.release_attempt(attempt)
-        self._journal.retry(attempt.run, due)
+    def requeue(self, live: LiveRun, due: datetime) -> None:
+        """Take back the claim of a run's attempt, which stays due."""
+        self._journal.release_attempt(live.key)
+        self._journal.retry(live.run, due)
+        self.put(replace(live, phase=Phase.WAIT_TIME, due=due))
 
-    def cancel_attempt(self, attempt: Attempt, reason: Reason) -> None:
+    def cancel_attempt(self, live: LiveRun, reason: Reason) -> None:
         """Take back the claim of an attempt that has no process, and close its run."""
-        self._journal.release_attempt(attempt)
-        state = State.SKIPPED if attempt.number == 1 else State.FAILED
-        self.close(attempt.run, state, reason)
+        self._journal.release_attempt(live.key)
+        self.close(live, reason)
 
-    def close(self, run: Run, state: State, reason: Reason) -> None:
-        """Close a run that has no process."""
+    def close(self, live: LiveRun, reason: Reason) -> None:
+        """Close a run that has no process: one that never began is skipped."""
+        self.close_open(live.run, State.FAILED if live.is_retry else State.SKIPPED, reason)
+
+    def close_open(self, run: Run, state: State, reason: Reason) -> None:
+        """Close an open run."""
         self._journal.finish(run, state, reason)
+        self.drop(run.number)
         message = "skipped" if state is State.SKIPPED else "failed"
         facts = messages.close_facts(run, reason)
-        self.then(partial(self._log.info, message, **facts))
+        self.effect(partial(self._log.info, message, **facts))
 
     def adopted(self, running: Running) -> None:
         """Tell of an attempt that an earlier daemon started and this one watches."""
@@ -241,70 +322,23 @@ class Transaction:
         whose = f"as pid {running.pid}" if running.pid else "under a number that is hidden from us"
         say = f"still running {whose}: an earlier daemon started it"
         facts = messages.run_facts(run) | {"pid": running.pid or None, "say": say}
-        self.then(partial(self._log.info, "adopted", **facts))
+        self.effect(partial(self._log.info, "adopted", **facts))
 
     def handled(self, minute: datetime) -> None:
         """Remember that the minute has been handled."""
         self._journal.set_last_tick(minute)
-        self.then(setattr, self, "last_handled", minute)
+        self.assign(self, "last_handled", minute)
 
     def booted(self, job: str, boot: str) -> None:
         """Remember that the job has had its `@reboot` run for this boot."""
         self._journal.set_booted(job, boot)
 
 
-class Dropped:
-    """The runs that the commit under way lets wait no longer; in the next one there are none."""
-
-    def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
-        self._number = transaction.number
-        self._runs: set[int] = set()
-
-    def __contains__(self, pending: Pending) -> bool:
-        return pending.run.number in self._now()
-
-    def add(self, pending: Pending) -> None:
-        """Let a run wait no longer, for the rest of this commit."""
-        self._now().add(pending.run.number)
-
-    def _now(self) -> set[int]:
-        if self._number != self._transaction.number:
-            self._number, self._runs = self._transaction.number, set()
-        return self._runs
-
-
-class _Commit(AbstractContextManager[None]):
-    """A transaction, and the steps to take once it holds."""
-
-    __slots__ = ("_end", "_steps", "_transaction")
-
-    def __init__(
-        self,
-        transaction: AbstractContextManager[None],
-        steps: list[Callable[[], object]],
-        end: Callable[[], None],
-    ) -> None:
-        self._transaction = transaction
-        self._steps = steps
-        self._end = end
-
-    def __enter__(self) -> None:
-        self._transaction.__enter__()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end()
-        self._transaction.__exit__(kind, error, trace)
-        if error is not None:
-            return
-        bugs = [bug for step in self._steps if (bug := _try(step))]
-        if bugs:  # what is on disk holds: the other steps have been taken
-            raise bugs[0]
+def _set_item(items: dict[T, V], name: T, value: V | None) -> None:
+    if value is None:
+        items.pop(name, None)
+    else:
+        items[name] = value
 
 
 def _try(step: Callable[[], object]) -> Exception | None:

@@ -1,0 +1,326 @@
+"""The one state of all runs that have not come to an end.
+
+`RunTable` owns every `LiveRun`, by its number, and knows which are of a job, which are due, who
+waits in which line, and who uses a slot. Whoever decides about runs reads it; a `Transaction`
+changes it together with the journal, and what the system itself has done (a process that has
+started) is put into it as it is. Invariant: after every transaction, held or refused, it is what
+the journal tells of the runs that are open.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain, count
+from typing import TYPE_CHECKING, TypeVar
+
+from scheduler.entry import Entry, pool_of
+from scheduler.run import Attempt, Reason, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+Name = TypeVar("Name", str, "str | None")
+
+
+class Phase(StrEnum):
+    """What a live run does."""
+
+    STARTING = "starting"  # an attempt is claimed; its process starts now, or when its minute comes
+    RUNNING = "running"  # it has a process
+    STOPPING = "stopping"  # it has a process that is being ended
+    WAIT_TIME = "waits for a time"
+    WAIT_RUN = "waits for another run"  # of its job
+    WAIT_SLOT = "waits for a slot"
+
+
+WAITING = frozenset((Phase.WAIT_TIME, Phase.WAIT_RUN, Phase.WAIT_SLOT))
+_STARTED = frozenset((Phase.RUNNING, Phase.STOPPING))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A run that has begun or waits; `attempt` is the one it has, or the one that it waits for.
+
+    It is to start at `due`. One that is `made_up` was missed, and is late by then; a `late` one
+    came a few minutes after its time, and runs as if in time. `first_start` is that of its first
+    attempt, and `ended` when its last one did; None where there is none. `reason` is what it waits
+    for if that is no time, `ticket` its place in line.
+    """
+
+    run: Run
+    entry: Entry
+    phase: Phase
+    due: datetime
+    attempt: int = 1
+    made_up: bool = False
+    late: bool = False
+    first_start: datetime | None = None
+    ended: datetime | None = None
+    reason: Reason | None = None
+    ticket: int = 0
+    pid: int = 0
+
+    @property
+    def job(self) -> str:
+        """The name of its job."""
+        return self.run.job
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has no attempt that is under way."""
+        return self.phase in WAITING
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether its attempt is not its first."""
+        return self.attempt > 1
+
+    @property
+    def delays_others(self) -> bool:
+        """Whether what comes in time waits behind it, since it should have run long before."""
+        return not self.is_retry and (self.made_up or self.late)
+
+    @property
+    def key(self) -> Attempt:
+        """Its attempt."""
+        return Attempt(self.run, self.attempt)
+
+    def takes_place_of(self, run: Run) -> bool:
+        """Say whether it takes the place of an earlier run's retries: not if it is made up for."""
+        is_made_up = self.made_up and not self.is_retry
+        return not is_made_up and self.run.order > run.order
+
+
+class RunTable:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, LiveRun] = {}
+        self._jobs: dict[str, dict[int, LiveRun]] = {}
+        self._timed: list[tuple[datetime, int]] = []  # by when they are due
+        self._lines: dict[str | None, list[tuple[int, int]]] = {}  # by pool, each by ticket
+        self._queues: dict[str, list[tuple[int, int]]] = {}  # by job, each by ticket
+        self._starting: dict[int, None] = {}
+        self._planned: dict[int, None] = {}  # those of a minute that has not come
+        self._pools: Counter[str | None] = Counter()  # how many have begun, by pool
+        self._begun = 0
+        self._tickets = count(1)
+
+    # --- what changes ----------------------------------------------------------------------------
+
+    def put(self, live: LiveRun, *, planned: bool = False) -> LiveRun | None:
+        """Let a run be like this from now on; return what it was, None for a new one.
+
+        One that is `planned` is claimed for a minute that has not come.
+        """
+        old = self.remove(live.run.number)
+        number = live.run.number
+        self._runs[number] = live
+        self._jobs.setdefault(live.job, {})[number] = live
+        match live.phase:
+            case Phase.WAIT_TIME:
+                insort(self._timed, (live.due, number))
+            case Phase.WAIT_RUN:
+                insort(self._queues.setdefault(live.job, []), (live.ticket, number))
+            case Phase.WAIT_SLOT:
+                insort(self._lines.setdefault(pool_of(live.entry), []), (live.ticket, number))
+            case _:
+                self._begun += 1
+                self._pools[pool_of(live.entry)] += 1
+        if live.phase is Phase.STARTING:
+            (self._planned if planned else self._starting)[number] = None
+        return old
+
+    def remove(self, number: int) -> LiveRun | None:
+        """Forget a run; return what it was, None if it was not here."""
+        old = self._runs.pop(number, None)
+        if old is None:
+            return None
+        _drop(self._jobs, old.job, number)
+        match old.phase:
+            case Phase.WAIT_TIME:
+                del self._timed[bisect_left(self._timed, (old.due, number))]
+            case Phase.WAIT_RUN:
+                _leave(self._queues, old.job, (old.ticket, number))
+            case Phase.WAIT_SLOT:
+                _leave(self._lines, pool_of(old.entry), (old.ticket, number))
+            case _:
+                self._begun -= 1
+                self._pools[pool_of(old.entry)] -= 1
+        self._starting.pop(number, None)
+        self._planned.pop(number, None)
+        return old
+
+    def forget_waiting(self) -> None:
+        """Let nothing wait here any more; it is on disk, for the next daemon."""
+        for live in self.waiting():
+            self.remove(live.run.number)
+
+    def ticket(self) -> int:
+        """Return the next place in line."""
+        return next(self._tickets)
+
+    def take_planned(self) -> None:
+        """Let the minute come that runs are planned for: they start now."""
+        self._starting |= self._planned
+        self._planned.clear()
+
+    # --- what there is ---------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def all(self) -> Iterator[LiveRun]:
+        """Yield all of them."""
+        yield from self._runs.values()
+
+    def get(self, number: int) -> LiveRun | None:
+        """Return the run of this number; None if it is over, or never was."""
+        return self._runs.get(number)
+
+    def of(self, job: str) -> list[LiveRun]:
+        """Return all of a job, in the order of their numbers."""
+        some = self._jobs.get(job)
+        return [some[number] for number in sorted(some)] if some else []
+
+    def jobs(self) -> list[str]:
+        """Return the jobs that have any."""
+        return list(self._jobs)
+
+    def is_planned(self, number: int) -> bool:
+        """Say whether a run is claimed for a minute that has not come."""
+        return number in self._planned
+
+    # --- who has begun ---------------------------------------------------------------------------
+
+    def begun(self) -> int:
+        """Return how many have begun, so that each uses a slot."""
+        return self._begun
+
+    def begun_in(self, pool: str) -> int:
+        """Return how many of them are in a pool."""
+        return self._pools[pool]
+
+    def is_running(self, job: str) -> bool:
+        """Say whether a run of this job has begun and not ended, or is about to begin."""
+        return any(not each.is_waiting for each in self._jobs.get(job, {}).values())
+
+    def is_under_way(self, job: str) -> bool:
+        """Say whether a run of this job goes on, or would if it had a slot."""
+        some = self._jobs.get(job, {}).values()
+        return any(not each.is_waiting or each.phase is Phase.WAIT_SLOT for each in some)
+
+    def plans(self, job: str) -> bool:
+        """Say whether a run of this job is claimed for a minute that has not come."""
+        return any(number in self._planned for number in self._jobs.get(job, ()))
+
+    def starting(self) -> list[LiveRun]:
+        """Return those whose process starts now, in the order in which they came."""
+        return [self._runs[number] for number in self._starting]
+
+    def planned(self) -> list[LiveRun]:
+        """Return those that are claimed for a minute that has not come, in the same order."""
+        return [self._runs[number] for number in self._planned]
+
+    def has_starting(self) -> bool:
+        """Say whether there is one whose process starts now."""
+        return bool(self._starting)
+
+    def has_planned(self) -> bool:
+        """Say whether there is one that is claimed for a minute that has not come."""
+        return bool(self._planned)
+
+    def started(self) -> list[LiveRun]:
+        """Return those that have a process."""
+        return [each for each in self._runs.values() if each.phase in _STARTED]
+
+    # --- who waits -------------------------------------------------------------------------------
+
+    def waiting(self) -> list[LiveRun]:
+        """Return all that wait: for a time, the earliest first; for a run; for a slot, in line."""
+        queued = (number for queue in self._queues.values() for _, number in queue)
+        in_line = (number for _, number in sorted(chain.from_iterable(self._lines.values())))
+        numbers = (*(number for _, number in self._timed), *queued, *in_line)
+        return [self._runs[number] for number in numbers]
+
+    def waiting_of(self, job: str) -> list[LiveRun]:
+        """Return what waits of a job: for a time, for another run, then for a slot."""
+        return [*self.timed(job), *self.queued(job), *self.in_line(job)]
+
+    def timed(self, job: str) -> list[LiveRun]:
+        """Return what waits of a job for a time, the earliest first."""
+        some = (each for each in self.of(job) if each.phase is Phase.WAIT_TIME)
+        return sorted(some, key=lambda each: (each.due, each.run.number))
+
+    def queued(self, job: str) -> list[LiveRun]:
+        """Return what waits of a job for another run of it, in the order in which they came."""
+        return [self._runs[number] for _, number in self._queues.get(job, ())]
+
+    def in_line(self, job: str) -> list[LiveRun]:
+        """Return what waits of a job for a slot, in the order of their tickets."""
+        some = (each for each in self.of(job) if each.phase is Phase.WAIT_SLOT)
+        return sorted(some, key=lambda each: each.ticket)
+
+    def queues(self) -> list[str]:
+        """Return the jobs of which a run waits for another."""
+        return list(self._queues)
+
+    def lines(self) -> list[list[LiveRun]]:
+        """Return who waits for a slot in each pool, in the order of their tickets."""
+        return [[self._runs[number] for _, number in line] for line in self._lines.values()]
+
+    def has_line(self) -> bool:
+        """Say whether anyone waits for a slot."""
+        return bool(self._lines)
+
+    def has_later(self, run: Run) -> bool:
+        """Say whether a later run of the same job, which takes its place, waits for its turn."""
+        some = self._jobs.get(run.job, {}).values()
+        return any(
+            each.phase in (Phase.WAIT_RUN, Phase.WAIT_SLOT) and each.takes_place_of(run)
+            for each in some
+        )
+
+    def all_timed(self) -> list[LiveRun]:
+        """Return what waits for a time, the earliest first."""
+        return [self._runs[number] for _, number in self._timed]
+
+    def due(self, now: datetime) -> list[LiveRun]:
+        """Return what has waited for a time that has come, the earliest first."""
+        end = bisect_right(self._timed, now, key=lambda each: each[0])
+        return [self._runs[number] for _, number in self._timed[:end]]
+
+    def firsts_due(self, now: datetime) -> list[LiveRun]:
+        """Return what begins first of each job that has something due, the earliest first.
+
+        Of first attempts that is the oldest instant: a clock that was set back moves the time of an
+        older one behind that of a newer.
+        """
+        found: dict[str, LiveRun] = {}
+        for each in self.due(now):
+            first = found.setdefault(each.job, each)
+            if not (first.is_retry or each.is_retry) and each.run.order < first.run.order:
+                found[each.job] = each
+        return list(found.values())
+
+    def next_due(self) -> datetime | None:
+        """Return when the first is due of what waits for a time; None if nothing does."""
+        return self._timed[0][0] if self._timed else None
+
+
+def _drop(lists: dict[str, dict[int, LiveRun]], job: str, number: int) -> None:
+    some = lists[job]
+    del some[number]
+    if not some:
+        del lists[job]
+
+
+def _leave(lists: dict[Name, list[tuple[int, int]]], name: Name, place: tuple[int, int]) -> None:
+    some = lists[name]
+    del some[bisect_left(some, place)]
+    if not some:
+        del lists[name]
