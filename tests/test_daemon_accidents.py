@@ -273,3 +273,23 @@ def test_a_crontab_that_breaks_the_reader_leaves_the_old_one_in_force(
     asyncio.run(world.daemon.run())
     assert world.starts("job") == ["12:00:10", "12:01:00", "12:02:00"]
     assert len(world.said("bug")) == 1
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+def test_a_new_line_is_known_though_the_journal_refuses_what_the_edit_closes(number: int) -> None:
+    """Its minutes may come before the edit is tried again, and wait behind one another."""
+    world = World(line("old", "0 6 * * *"), acts={"new": [Act(lasts=90)]})
+
+    def hang() -> None:
+        world.clock.advance(240)
+        refuse()
+
+    def edit() -> None:
+        world.edit(line("new", "1-3 12 * * *"))
+        world.journal.accidents[world.journal.statements + number] = hang
+        world.daemon.reload()
+
+    world.at("12:00:30", edit)
+    world.runs_until("12:30")
+    was_read_before = 0 if number < 9 else 3
+    assert len(world.starts("new")) == was_read_before

@@ -153,6 +153,8 @@ class Runs:
 
     def use(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries from now on; what runs is untouched, what waits may lose its job."""
+        # Known at once: a minute may come before the journal takes what that closes.
+        self._placement.use({**self._placement.still_needed(entries), **entries}, instants)
         with self._transaction.commit():
             self._placement.drop_removed(entries)
         self._placement.use(entries, instants)

@@ -90,13 +90,19 @@ class Placement:
                     self._transaction.close(live, Reason.REMOVED)
         self.backlogs.drop_removed(entries)
 
+    def still_needed(self, entries: Mapping[str, Entry]) -> dict[str, Entry]:
+        """Return the entries that are none of these any more, and of whose jobs something waits."""
+        waits = {*self.table.jobs(), *(each.job for each in self.backlogs.all())}
+        gone = waits - entries.keys()
+        return {job: self.entries[job] for job in gone if job in self.entries}
+
     def use(self, entries: Mapping[str, Entry], instants: Instants) -> None:
         """Go by these entries and their instants; who waits in line keeps its ticket."""
         self.entries = entries
         self.instants = instants
         self.slots.use(entries)
         for live in self.table.waiting():
-            self.table.put(replace(live, entry=entries[live.job]))
+            self.table.put(replace(live, entry=entries.get(live.job, live.entry)))
         self.backlogs.use(entries, instants)
 
     def drop_waiting(self, job: str, reason: Reason) -> None:
