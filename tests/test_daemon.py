@@ -360,7 +360,7 @@ def test_a_person_sees_what_comes_what_runs_and_what_follows() -> None:
         "next       late                    in 12 h: Tue 2027-03-02 00:00 UTC",
         "started    job                     run 1: 13:00 Europe/Berlin",
         "next       in 12 h: late",
-        "failed     job                     run 1: exit 1 after 0 ms; attempt 2 in 2 s",
+        "retry      job                     run 1: exit 1 after 0 ms; attempt 2 in 2 s",
         "started    job                     run 1: 13:00 Europe/Berlin, attempt 2",
         "succeeded  job                     run 1: exit 0 after 3 s",
         "stopping   no new runs, no jobs running",
@@ -374,7 +374,7 @@ def test_of_a_quiet_entry_the_log_tells_failures_alone_and_the_journal_everythin
     world.runs_until("12:01:30")
     assert world.story("job") == ["12:00 succeeded: exit 1, exit 0"]
     told = [(each["message"], each["job"]) for each in world.lines() if "run" in each]
-    assert sorted(told) == [("failed", "job"), ("started", "loud"), ("succeeded", "loud")]
+    assert sorted(told) == [("retry", "job"), ("started", "loud"), ("succeeded", "loud")]
 
 
 def test_many_coming_jobs_are_told_shortly() -> None:

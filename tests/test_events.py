@@ -9,7 +9,7 @@ import pytest
 from fakes import utc
 
 from scheduler.cli.simulation_view import Telling
-from scheduler.daemon.events import Event, EventKind
+from scheduler.daemon.simulation_events import EventKind, SimulatedEvent
 from scheduler.entry import Entry, Reboot
 
 START = utc(2027, 3, 1, 12)
@@ -20,14 +20,16 @@ def entry(job: str, zone: str = "UTC") -> Entry:
     return Entry(job, Reboot(), "@reboot", ZoneInfo(zone), "true")
 
 
-def told(entries: list[Entry], *events: Event, width: int | None, days: float = 1.0) -> list[str]:
+def told(
+    entries: list[Entry], *events: SimulatedEvent, width: int | None, days: float = 1.0
+) -> list[str]:
     telling = Telling(entries, ZoneInfo("UTC"), width=width, days=days)
     text = f"{telling.header()}\n{telling.as_lines(events)}"
     return [line.rstrip() for line in text.splitlines()]
 
 
-def start(job: str, at: datetime = START, reason: str | None = None) -> Event:
-    return Event(START, EventKind.START, job, at, 1, reason)
+def start(job: str, at: datetime = START, reason: str | None = None) -> SimulatedEvent:
+    return SimulatedEvent(START, EventKind.START, job, at, 1, reason)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from world import FILE, World, line
 
 from scheduler.crontab import parser
-from scheduler.daemon.events import Event, EventKind
 from scheduler.daemon.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
+from scheduler.daemon.simulation_events import EventKind, SimulatedEvent
 from scheduler.daemon.virtual_machine import VirtualClock
 from scheduler.errors import BadValue
 from scheduler.journal.journal import Journal
@@ -56,7 +56,7 @@ def simulated(
     end: datetime,
     *incidents: Incident,
     lasts: Mapping[str, float] | None = None,
-) -> list[Event]:
+) -> list[SimulatedEvent]:
     return list(Simulation(loaded(text), start, end, incidents=incidents, lasts=lasts).events())
 
 
@@ -67,12 +67,12 @@ def incident(text: str) -> Incident:
     return Incident(Mishap(kind), at(one), at(other))
 
 
-def story(events: Sequence[Event], *kinds: EventKind) -> list[str]:
+def story(events: Sequence[SimulatedEvent], *kinds: EventKind) -> list[str]:
     """A line an event: when, what, the run's instant, the attempt; jumps and skips with reasons."""
     return [_told(event) for event in events if not kinds or event.kind in kinds]
 
 
-def _told(event: Event) -> str:
+def _told(event: SimulatedEvent) -> str:
     words = [f"{event.time:%H:%M:%S}".removesuffix(":00"), event.kind.value]
     words += [f"{event.at:%H:%M}"] if event.at else []
     words += [f"to {event.until:%H:%M}"] if event.until else []
@@ -86,8 +86,8 @@ def _told(event: Event) -> str:
 def test_a_run_starts_on_its_minute_and_succeeds() -> None:
     events = simulated(line("job", "0 12 * * *"), at("11:00"), at("13:00"))
     assert events == [
-        Event(at("12:00"), EventKind.START, "job", at("12:00"), 1, None),
-        Event(at("12:00:01"), EventKind.SUCCESS, "job", at("12:00"), 1, None),
+        SimulatedEvent(at("12:00"), EventKind.START, "job", at("12:00"), 1, None),
+        SimulatedEvent(at("12:00:01"), EventKind.SUCCESS, "job", at("12:00"), 1, None),
     ]
 
 

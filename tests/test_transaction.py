@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -13,13 +12,15 @@ from fakes import utc
 from scheduler.entry import Entry, Reboot
 from scheduler.errors import JournalError
 from scheduler.journal.journal import Journal
-from scheduler.run import Run
+from scheduler.run import Reason, Run
+from scheduler.runs.events import RunSkipped
 from scheduler.runs.table import LiveRun, Phase, RunTable
 from scheduler.runs.transaction import Transaction
-from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from scheduler.runs.events import Event
 
 NOON = utc(2027, 1, 1, 12)
 
@@ -31,8 +32,8 @@ class Stage:
         self.journal = Journal.in_memory()
         self.table = RunTable()
         self.done: list[str] = []
-        log = open_log("json", io.StringIO())
-        self.transaction = Transaction(self.journal, self.table, log, lambda: NOON)
+        self.told: list[Event] = []
+        self.transaction = Transaction(self.journal, self.table, self.told.append, lambda: NOON)
 
     def note(self, text: str) -> None:
         self.done.append(text)
@@ -69,8 +70,10 @@ def test_memory_changes_at_once_and_effects_wait_until_it_holds(stage: Stage) ->
         stage.transaction.put(live(1))
         stage.transaction.effect(stage.note, "first")
         stage.transaction.effect(stage.note, "second")
+        stage.transaction.emit(RunSkipped(NOON, live(1).run, Reason.OVERLAP))
         assert (stage.table.get(1), stage.done) == (live(1), [])
     assert stage.done == ["first", "second"], "in the order in which they were left"
+    assert stage.told == [RunSkipped(NOON, live(1).run, Reason.OVERLAP)]
 
 
 def test_what_is_refused_has_not_happened(stage: Stage) -> None:
@@ -88,11 +91,13 @@ def test_what_is_refused_has_not_happened(stage: Stage) -> None:
             lambda: transaction.assign_item(holder, "b", 3),
             lambda: transaction.assign(transaction, "last_handled", NOON),
             lambda: transaction.effect(stage.note, "never"),
+            lambda: transaction.emit(RunSkipped(NOON, live(1).run, Reason.OVERLAP)),
             refuse,
         )
     assert (stage.table.get(1), stage.table.get(2), stage.table.get(3)) == (live(1), live(2, Phase.STARTING), None)  # fmt: skip
     assert stage.table.plans("job")
     assert (holder, stage.transaction.last_handled, stage.done) == ({"a": 1}, None, [])
+    assert stage.told == [], "no listener hears of what has not happened"
 
 
 def test_whatever_goes_wrong_inside_takes_it_back(stage: Stage) -> None:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from scheduler.process.spawner import Launch
     from scheduler.protocol import Reply, Request
     from scheduler.run import Attempt, NotStarted
+    from scheduler.runs.events import Listener
     from scheduler.runs.table import RunTable
     from scheduler.schedule.tick import Jump
     from scheduler.system.crontab_files import Stamp
@@ -284,6 +285,7 @@ class World:
     holds_state: bool = True
     most: int | None = None  # runs at once
     kept: Retention | None = None
+    listeners: Sequence[Listener] = ()
     unjournalled: Path | None = None  # where ends are kept that the journal refuses
     state: Path = Path("/state")
 
@@ -311,6 +313,7 @@ class World:
             log=log,
             draw=lambda: self.draw,
             most=self.most,
+            listeners=self.listeners,
             unjournalled=Unjournalled(self.unjournalled),
         )
         in_force = EntriesInForce(library, self.journal, log, self.boot)

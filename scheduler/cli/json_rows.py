@@ -13,7 +13,7 @@ from scheduler.schedule import expression
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.daemon.events import Event
+    from scheduler.daemon.simulation_events import SimulatedEvent
     from scheduler.entry import Entry, Problem, Schedule, Settings
     from scheduler.journal.rows import AttemptRow, RunRow
     from scheduler.schedule.dst_audit import Finding
@@ -196,7 +196,7 @@ def of_attempt(attempt: AttemptRow) -> Row:
     }
 
 
-def of_event(event: Event) -> Row:
+def of_event(event: SimulatedEvent) -> Row:
     """Return the row of `simulate --json`; `until` is there where it stands for several."""
     row: Row = {
         "time": utc(event.time),

@@ -14,7 +14,7 @@ from rich.text import Text
 from scheduler.cli import json_rows, output, tables
 from scheduler.cli.tables import fitted
 from scheduler.crontab.diagnostics import counted
-from scheduler.daemon.events import Event, EventKind
+from scheduler.daemon.simulation_events import EventKind, SimulatedEvent
 from scheduler.entry import Entry
 from scheduler.redact import clean
 
@@ -59,11 +59,11 @@ class Telling:
         self._titles = [Text(title) for title in titles]
         self._layout = fitted(titles, [[len(title), *sizes[title]] for title in titles], width)
 
-    def as_json(self, events: Sequence[Event]) -> Text:
+    def as_json(self, events: Sequence[SimulatedEvent]) -> Text:
         """Return an object a line."""
         return Text("\n".join(json.dumps(json_rows.of_event(event)) for event in events))
 
-    def as_lines(self, events: Sequence[Event]) -> Text:
+    def as_lines(self, events: Sequence[SimulatedEvent]) -> Text:
         """Return the lines of the events; where they are no screen's, one for each."""
         if self._layout.width is None:
             return Text("\n".join(self._whole(self._cells(event)) for event in events))
@@ -73,7 +73,7 @@ class Telling:
         """Return the names of the columns."""
         return Text("\n").join(self._layout.header(self._titles))
 
-    def _fitted(self, event: Event) -> Iterator[Text]:
+    def _fitted(self, event: SimulatedEvent) -> Iterator[Text]:
         style = _STYLES.get(event.kind, "")
         return self._layout.lines([Text(cell, style) for cell in self._cells(event)])
 
@@ -81,7 +81,7 @@ class Telling:
         paths = zip(cells, self._layout.widths, strict=True)
         return "  ".join(f"{cell:{cells}}" for cell, cells in paths).rstrip()
 
-    def _cells(self, event: Event) -> list[str]:
+    def _cells(self, event: SimulatedEvent) -> list[str]:
         zone = self._zones.get(event.job or "", self._zone)
         local = event.time.astimezone(zone)
         kind = event.kind.value
@@ -104,7 +104,7 @@ class Tally:
         self._reasons: Counter[str | None] = Counter()  # of skips
         self._folded = 0  # skips that stand for several instants
 
-    def add(self, events: Sequence[Event]) -> None:
+    def add(self, events: Sequence[SimulatedEvent]) -> None:
         """Count these too."""
         skips = [event for event in events if event.kind is EventKind.SKIP]
         self._kinds.update(event.kind for event in events)

@@ -17,8 +17,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scheduler.daemon.entries import EntriesInForce
-from scheduler.daemon.events import EventLog
 from scheduler.daemon.loop import Daemon
+from scheduler.daemon.simulation_events import Recorder, StrictLog
 from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
 from scheduler.entry import Every
 from scheduler.journal.journal import Journal
@@ -29,7 +29,7 @@ from scheduler.runs.lifecycle import Runs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from scheduler.daemon.events import Event
+    from scheduler.daemon.simulation_events import SimulatedEvent
     from scheduler.journal.rows import RunRow
     from scheduler.system.crontab_files import Loaded, Stamp
 
@@ -116,7 +116,7 @@ class Simulation:
         self._end = end
         self._clock = VirtualClock(start)
         self._spawner = VirtualSpawner(self._clock, lambda job: known.get(job, ASSUMED))
-        self._event_log = EventLog(self._clock, loaded.entries)
+        self._recorder = Recorder(self._clock, loaded.entries)
         self._anchors = anchors or {}
         self._most = most
         self._to_come = deque(in_turn(incidents))
@@ -135,7 +135,7 @@ class Simulation:
         """Return how many jobs run now."""
         return len(self._spawner)
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[SimulatedEvent]:
         """Yield what happens, in order; None of it after the end.
 
         A bug of the daemon's raises RuntimeError.
@@ -160,14 +160,14 @@ class Simulation:
             if isinstance(entry.schedule, Every) and entry.job in self._anchors:
                 journal.set_anchor(entry.job, entry.schedule.minutes, self._anchors[entry.job])
 
-    def _life(self, journal: Journal) -> Iterator[Event]:
+    def _life(self, journal: Journal) -> Iterator[SimulatedEvent]:
         """Yield what one daemon does, wake by wake, until an incident or the end raises."""
         self._clock.at(self._clock.now(), _nothing)  # it looks at the clock at once, due or not
         for _ in self._daemon(journal).run().__await__():  # each turn is one wait of its loop
-            yield from self._event_log.told()
+            yield from self._recorder.told()
 
     def _daemon(self, journal: Journal) -> Daemon:
-        clock, log = self._clock, self._event_log
+        clock, log = self._clock, StrictLog()
         runs = Runs(
             clock=clock,
             journal=journal,
@@ -176,6 +176,7 @@ class Simulation:
             log=log,
             draw=lambda: 0.0,
             most=self._most,
+            listeners=(self._recorder,),
         )
         return Daemon(
             clock=clock,

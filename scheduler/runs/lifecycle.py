@@ -16,7 +16,9 @@ from scheduler.run import Ending, Lost, NotStarted
 from scheduler.runs.admission import Admission
 from scheduler.runs.backlogs import Backlogs
 from scheduler.runs.escaped import Escaped
+from scheduler.runs.events import Events
 from scheduler.runs.launcher import Launcher, Started, StartTrouble
+from scheduler.runs.log_listener import LogListener
 from scheduler.runs.manual import Manual
 from scheduler.runs.outcomes import Outcomes
 from scheduler.runs.output_cap import OutputCap
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from scheduler.process.spawner import Spawner
     from scheduler.run import Run
     from scheduler.runs.echo import Echo
+    from scheduler.runs.events import Listener
     from scheduler.runs.table import LiveRun
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Account, Instants
@@ -70,6 +73,7 @@ class Runs:
         most_output: int | None = None,
         floods: Floods | None = None,
         echo: Echo | None = None,
+        listeners: Sequence[Listener] = (),
         unjournalled: Unjournalled | None = None,
     ) -> None:
         self.most = most
@@ -77,8 +81,9 @@ class Runs:
         self._journal = journal
         self._spawner = spawner
         self.table = RunTable()
+        events = Events(log, (LogListener(log), *listeners))
         table, slots = self.table, Slots(self.table, most)
-        self._transaction = Transaction(journal, table, log, clock.now)
+        self._transaction = Transaction(journal, table, events.tell, clock.now)
         self._launcher = Launcher(clock, spawner, table, state)
         self._output_cap = OutputCap(clock, state, most_output, floods)
         self._starts = StartTrouble(clock, log)

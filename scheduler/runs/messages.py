@@ -108,6 +108,24 @@ def line_facts(entry: Entry, run: Run, reason: Reason, now: datetime) -> Facts:
     return run_facts(run) | facts | {"say": f"{of_instant(run.instant, entry.zone, now)}: {what}"}
 
 
+def adopted_facts(run: Run, pid: int | None) -> Facts:
+    """Return what the log says of a process that an earlier daemon started."""
+    whose = f"as pid {pid}" if pid else "under a number that is hidden from us"
+    say = f"still running {whose}: an earlier daemon started it"
+    return run_facts(run) | {"pid": pid, "say": say}
+
+
+def known_facts(entry: Entry, instant: datetime, now: datetime) -> Facts:
+    """Return what the log says of an instant that was due and has been handled before."""
+    say = f"{of_instant(instant, entry.zone, now)} has been handled before"
+    return {"job": entry.job, "instant": utc(instant), "say": say}
+
+
+def left_facts(attempt: Attempt, number: int) -> Facts:
+    """Return what the log says of processes that got away when their attempt was ended."""
+    return _facts_of(attempt) | {"processes": number, "say": of_left_behind(number)}
+
+
 def of_left_behind(number: int) -> str:
     """Return what is said of processes that got away when their attempt was ended."""
     return f"left {number} process{'' if number == 1 else 'es'} behind, which got SIGTERM too"

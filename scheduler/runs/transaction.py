@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from scheduler.process.output_files import output_of
 from scheduler.run import Done, GiveUp, Reason, RetryAt, State
-from scheduler.runs import messages
+from scheduler.runs import events
 from scheduler.runs.table import Phase
 from scheduler.schedule.catchup import LeftOut
 from scheduler.schedule.tick import comes_again, era_of
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry
     from scheduler.journal.journal import Journal
     from scheduler.run import Attempt, Decision, Ending, Run
+    from scheduler.runs.events import Event
     from scheduler.runs.supervisor import Running
     from scheduler.runs.table import LiveRun, RunTable
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.tick import Era, Jump
-    from scheduler.system.log import Log
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -40,11 +40,15 @@ class Transaction:
     """
 
     def __init__(
-        self, journal: Journal, table: RunTable, log: Log, now: Callable[[], datetime]
+        self,
+        journal: Journal,
+        table: RunTable,
+        tell: Callable[[Event], None],
+        now: Callable[[], datetime],
     ) -> None:
         self._journal = journal
         self._table = table
-        self._log = log
+        self._tell = tell
         self._now = now
         self._undo: list[Callable[[], object]] = []
         self._effects: list[Callable[[], object]] = []
@@ -78,6 +82,10 @@ class Transaction:
         """Do this once the commit holds; RuntimeError outside of one, where it would be lost."""
         self._check()
         self._effects.append(partial(step, *arguments))
+
+    def emit(self, event: Event) -> None:
+        """Let all listeners hear of this once the commit holds."""
+        self.effect(self._tell, event)
 
     def undo(self, step: Callable[..., object], *arguments: object) -> None:
         """Do this if the commit does not hold, the newest first; RuntimeError outside of one."""
@@ -154,10 +162,7 @@ class Transaction:
         era = self.era_of(instant) if owed else self.era
         run = self._journal.claim(entry.job, instant, entry.zone.key, era=era)
         if run is None:
-            at = messages.of_instant(instant, entry.zone, self._now())
-            say = f"{at} has been handled before"
-            facts = {"job": entry.job, "instant": messages.utc(instant), "say": say}
-            self.effect(partial(self._log.info, "passed", **facts))
+            self.emit(events.InstantKnown(self._now(), entry, instant))
         return run
 
     def begin(self, live: LiveRun, *, planned: bool = False) -> bool:
@@ -187,8 +192,7 @@ class Transaction:
 
     def catches_up(self, entry: Entry, backlog: Backlog) -> None:
         """Tell that all of these instants are made up for."""
-        facts = messages.backlog_facts(entry, backlog, self._now())
-        self.effect(partial(self._log.info, "catch-up", **facts))
+        self.emit(events.CatchUpBegun(self._now(), entry, backlog))
 
     def taken(self, left_out: LeftOut) -> list[tuple[datetime, datetime]]:
         """Return what of a stretch is accounted for already, in order: see Journal.taken."""
@@ -201,8 +205,7 @@ class Transaction:
         until = None if last == first else last
         key = (entry.job, first, entry.zone.key)
         self._journal.skip(*key, left_out.reason, until=until, era=self.era_of(first))
-        facts = messages.skip_facts(left_out, self._now())
-        self.effect(partial(self._log.info, "skipped", **facts))
+        self.emit(events.InstantsSkipped(self._now(), left_out))
 
     def wait(self, live: LiveRun) -> None:
         """Let a run wait: until it is due, or for what its `reason` says."""
@@ -215,16 +218,14 @@ class Transaction:
     def put_off(self, live: LiveRun) -> None:
         """Let a claimed run wait for its start, and tell of it."""
         self.wait(replace(live, phase=Phase.WAIT_TIME, reason=None))
-        made_up = live.made_up
-        facts = messages.wait_facts(live.entry, live.run, live.due, self._now(), made_up=made_up)
-        self.effect(partial(self._log.info, "waits", **facts))
+        told = (live.entry, live.run, live.due, live.made_up)
+        self.emit(events.RunWaits(self._now(), *told))
 
     def wait_for_slot(self, live: LiveRun, reason: Reason, ticket: int | None = None) -> None:
         """Let a run wait for a slot, at the end of its line or in another's place."""
         ticket = self._table.ticket() if ticket is None else ticket
         self.wait(replace(live, phase=Phase.WAIT_SLOT, reason=reason, ticket=ticket))
-        facts = messages.line_facts(live.entry, live.run, reason, self._now())
-        self.effect(partial(self._log.info, "waits", **facts))
+        self.emit(events.SlotAwaited(self._now(), live.entry, live.run, reason))
 
     def wait_for_run(self, live: LiveRun) -> None:
         """Let a run wait for another one of its job to end, behind those that do already."""
@@ -252,46 +253,38 @@ class Transaction:
         So many runs are `made_up` for, and so many entries have instants that are `left_out`.
         """
         self._journal.jump(jump, era=self.era)
-        facts = messages.jump_facts(jump, made_up=made_up, left_out=left_out)
-        self.effect(partial(self._log.warning, "jump", **facts))
+        self.emit(events.ClockJumped(self._now(), jump, made_up, left_out))
 
     def started(self, running: Running, pid_started: int | None) -> None:
         """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""
         self._journal.started(running.attempt, running.started, running.pid, pid_started)
-        if running.entry.flags.is_quiet:
-            return
-        facts = messages.start_facts(
-            running.entry, running.attempt, running.pid, started=running.started
-        )
-        self.effect(partial(self._log.info, "started", **facts))
+        told = (running.started, running.entry, running.attempt, running.pid)
+        self.emit(events.RunStarted(*told))
 
     def ended(self, running: Running, ending: Ending, decision: Decision) -> None:
         """Tell how an attempt ended and what follows for its run."""
         run = running.attempt.run
         self._journal.ended(running.attempt, ending)
         self.drop(run.number)
+        told = (ending.ended, running.entry, running.attempt, ending)
         match decision:
             case Done():
                 self._journal.finish(run, State.SUCCEEDED)
+                self.emit(events.RunSucceeded(*told))
             case RetryAt(at):
                 self._journal.retry(run, at)
+                self.emit(events.RetryScheduled(*told, at))
             case GiveUp(reason):
                 self._journal.finish(run, State.FAILED, reason)
+                failed = events.RunFailed(ending.ended, run, reason, running.attempt, ending)
+                self.emit(failed)
             case _:
                 assert_never(decision)
-        if isinstance(decision, Done) and running.entry.flags.is_quiet:
-            return
-        record = self._log.warning if isinstance(decision, GiveUp) else self._log.info
-        message = "succeeded" if isinstance(decision, Done) else "failed"
-        facts = messages.end_facts(running.attempt, ending, decision)
-        self.effect(partial(record, message, **facts))
 
     def left_behind(self, attempt: Attempt, number: int) -> None:
         """Tell that so many processes of an attempt got away from its end, and are ended now."""
         self._journal.left_behind(attempt, number)
-        say = messages.of_left_behind(number)
-        facts = messages.run_facts(attempt.run) | {"attempt": attempt.number, "processes": number}
-        self.effect(partial(self._log.warning, "left behind", **facts, say=say))
+        self.emit(events.ProcessesLeft(self._now(), attempt, number))
 
     def requeue(self, live: LiveRun, due: datetime) -> None:
         """Take back the claim of a run's attempt, which stays due."""
@@ -312,17 +305,12 @@ class Transaction:
         """Close an open run."""
         self._journal.finish(run, state, reason)
         self.drop(run.number)
-        message = "skipped" if state is State.SKIPPED else "failed"
-        facts = messages.close_facts(run, reason)
-        self.effect(partial(self._log.info, message, **facts))
+        kind = events.RunSkipped if state is State.SKIPPED else events.RunFailed
+        self.emit(kind(self._now(), run, reason))
 
     def adopted(self, running: Running) -> None:
         """Tell of an attempt that an earlier daemon started and this one watches."""
-        run = running.attempt.run
-        whose = f"as pid {running.pid}" if running.pid else "under a number that is hidden from us"
-        say = f"still running {whose}: an earlier daemon started it"
-        facts = messages.run_facts(run) | {"pid": running.pid or None, "say": say}
-        self.effect(partial(self._log.info, "adopted", **facts))
+        self.emit(events.RunAdopted(self._now(), running.attempt, running.pid or None))
 
     def handled(self, minute: datetime) -> None:
         """Remember that the minute has been handled."""

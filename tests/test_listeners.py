@@ -1,0 +1,159 @@
+"""Who listens to what happens: told in order, after the commit, and never in the loop's way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from threading import Event as Gate
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes import Act
+from world import World, line, when
+
+from scheduler.run import Exited
+from scheduler.runs import events
+from scheduler.runs.events import Apart
+
+if TYPE_CHECKING:
+    from scheduler.runs.events import Event
+
+SOON = 30.0
+FAILS = Act(outcome=Exited(1))
+LINES = (
+    line("well", "0-9 12 * * *")
+    + line("flaky", "0 12 * * *", retry_delay="5s", retries=2)
+    + line("hopeless", "0 12 * * *", retries=0)
+    + line("long", "0-1 12 * * *")
+)
+ACTS = {"flaky": [FAILS, Act()], "hopeless": [FAILS], "long": [Act(lasts=90)]}
+
+
+@dataclass
+class Counting:
+    """A listener that keeps what it hears."""
+
+    heard: list[Event] = field(default_factory=list)
+
+    def hear(self, event: Event) -> None:
+        self.heard.append(event)
+
+    def kinds(self) -> Counter[str]:
+        return Counter(type(each).__name__ for each in self.heard)
+
+
+class Failing:
+    """A listener that is broken, until it is mended."""
+
+    is_broken = True
+
+    def hear(self, event: Event) -> None:
+        if self.is_broken:
+            raise OSError(f"no route to host, {type(event).__name__}")
+
+
+@dataclass
+class Slow(Counting):
+    """A listener that waits for somebody."""
+
+    gate: Gate = field(default_factory=Gate)
+
+    def hear(self, event: Event) -> None:
+        assert self.gate.wait(SOON)
+        super().hear(event)
+
+
+def lived(*listeners: Counting | Failing | Apart) -> World:
+    world = World(LINES, acts=ACTS, listeners=listeners)
+    return world.runs_until("12:20")
+
+
+def test_a_listener_hears_of_everything_once_and_in_order() -> None:
+    listener = Counting()
+    world = lived(listener)
+    assert listener.kinds() == {
+        "RunStarted": 10 + 2 + 1 + 1,
+        "RunSucceeded": 10 + 1 + 1,
+        "RetryScheduled": 1,
+        "RunFailed": 1,
+        "RunSkipped": 1,
+    }
+    with_entry = (events.RunStarted, events.RetryScheduled, events.RunSucceeded)
+    heard = [each for each in listener.heard if isinstance(each, with_entry)]
+    of_flaky = [type(each) for each in heard if each.entry.job == "flaky"]
+    assert of_flaky == [
+        events.RunStarted,
+        events.RetryScheduled,
+        events.RunStarted,
+        events.RunSucceeded,
+    ]
+    times = [each.at for each in listener.heard]
+    assert times == sorted(times)
+    assert world.story("long")[1].startswith("12:01 skipped")
+
+
+def test_what_is_tried_again_is_no_failure_in_the_log() -> None:
+    world = lived()
+    assert [said["job"] for said in world.said("failed")] == ["hopeless"]
+    assert [said["job"] for said in world.said("retry")] == ["flaky"]
+
+
+def test_what_the_journal_refuses_nobody_hears_of() -> None:
+    listener = Counting()
+    world = World(LINES, acts=ACTS, listeners=(listener,))
+    world.at("11:59:50", lambda: setattr(world.journal, "is_full", True))
+    world.at("12:05", lambda: setattr(world.journal, "is_full", False))
+    world.runs_until("12:20")
+    assert min(each.at for each in listener.heard) >= when("12:05")
+
+
+def test_a_listener_that_fails_is_told_of_once_and_keeps_nobody_from_anything() -> None:
+    failing, listener = Failing(), Counting()
+    world = World(LINES, acts=ACTS, listeners=(failing, listener))
+    world.at("12:02:30", lambda: setattr(failing, "is_broken", False))
+    world.at("12:04:30", lambda: setattr(failing, "is_broken", True))
+    world.runs_until("12:20")
+    assert listener.kinds()["RunStarted"] == 14
+    assert [said["listener"] for said in world.said("listener")] == ["Failing", "Failing"]
+    assert "no route to host" in str(world.said("listener")[0]["error"])
+
+
+def test_a_slow_listener_does_not_hold_up_the_loop() -> None:
+    """It is blocked for good, and each minute is on time; then it hears of all that it could keep."""
+    slow = Slow()
+    world = lived(Apart(slow, most=20))
+    assert world.starts("well") == [f"12:0{minute}:00" for minute in range(10)]
+    assert [said["listener"] for said in world.said("listener")] == ["Apart"], "once"
+    assert slow.heard == []
+    slow.gate.set()
+    for _ in range(3000):
+        if len(slow.heard) == 20:
+            break
+        Gate().wait(0.01)
+    assert slow.kinds()["RunStarted"] > 0
+    assert len(slow.heard) == 20
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_what_a_listener_apart_raises_is_told_by_the_loop(most: int) -> None:
+    gate = Gate()
+
+    class Broken:
+        def hear(self, event: Event) -> None:
+            gate.set()
+            raise OSError(f"no route to host, {type(event).__name__}")
+
+    apart = Apart(Broken(), most)
+    listener = Counting()
+    world = World(LINES, acts=ACTS, listeners=(listener,)).runs_until("12:01:30")
+    assert world.starts("well")
+    apart.hear(listener.heard[0])
+    assert gate.wait(SOON)
+
+    def told_again() -> None:
+        for _ in range(3000):
+            Gate().wait(0.01)
+            apart.hear(listener.heard[0])
+
+    with pytest.raises(OSError, match="no route to host"):
+        told_again()
