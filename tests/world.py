@@ -214,10 +214,10 @@ class Frail(Journal):
             self.is_looked_at = False
 
 
-def told_by_journal(journal: Frail) -> dict[int, object]:
+def told_by_journal(journal: Journal) -> dict[int, object]:
     """What a journal tells of each open run: what it does or waits for, which attempt, until when."""
     found: dict[int, object] = {}
-    for left in journal.open_now():
+    for left in journal.open_now() if isinstance(journal, Frail) else journal.unfinished():
         last = left.attempts[-1] if left.attempts else None
         if last is not None and last.ended is None:
             found[left.run.number] = (left.run, "has begun", last.number)
@@ -243,7 +243,7 @@ def told_by_table(table: RunTable) -> dict[int, object]:
 class Truthful(Runs):
     """Runs that are as the journal tells, after every commit, held or refused."""
 
-    def __init__(self, *, journal: Frail, **parts: Any) -> None:
+    def __init__(self, *, journal: Journal, **parts: Any) -> None:
         super().__init__(journal=journal, **parts)
         self._is_resumed = False
         self._plain = self._transaction.commit

@@ -206,7 +206,7 @@ class Events:
             return
         self._troubled.add(id(listener))
         name = type(listener).__name__
-        say = f"{name} does not hear of what happens: {str(error) or repr(error)}"
+        say = f"{name} does not hear of what happens: {str(error) or type(error).__name__}"
         self._log.error("listener", listener=name, error=str(error), say=say)
 
 
