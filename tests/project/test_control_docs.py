@@ -1,0 +1,196 @@
+"""docs/control.md tells the truth: its examples are read by the code, its codes and limits are all."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from fakes import Act
+from standin import STATUS
+from world import Asked, line, when
+
+from scheduler import protocol, status
+from scheduler.cli.commands.run import _Introduced
+from scheduler.cli.library import Files
+from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
+from scheduler.run import Exited
+from scheduler.schedule.backlog import of_missed
+from scheduler.system import control
+from scheduler.system.crontab_files import Reading
+from scheduler.system.paths import Paths
+
+if TYPE_CHECKING:
+    from scheduler.protocol import Reply, Request
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "control.md").read_text(encoding="utf-8")
+LINES = [line.strip() for line in PAGE.splitlines() if line.startswith("    ")]
+PAIRS = [(one, other) for one, other in pairwise(LINES) if '"meridian"' in one and '"ok"' in other]
+ASKED = {
+    "protocol",
+    "system/control",
+    "daemon/loop",
+    "daemon/requests",
+    "runs/manual",
+}  # where refusals come from
+
+
+def test_every_example_is_a_request_followed_by_its_reply() -> None:
+    assert [line for pair in PAIRS for line in pair] == LINES
+
+
+@pytest.mark.parametrize("line", sorted({one for one, _ in PAIRS}))
+def test_an_example_of_a_request_is_what_a_command_writes(line: str) -> None:
+    request = protocol.read(line.encode())
+    assert not isinstance(request, Refused), request
+    assert protocol.write(request).decode() == f"{line}\n"
+
+
+@pytest.mark.parametrize("line", sorted({other for _, other in PAIRS}))
+def test_an_example_of_a_reply_is_one(line: str) -> None:
+    reply = protocol.read_reply(line.encode())
+    assert protocol.write_reply(reply).decode() == f"{line}\n"
+
+
+def test_every_verb_has_an_example() -> None:
+    shown = {json.loads(request)["do"] for request, _ in PAIRS}
+    assert shown == set(protocol.VERBS)
+    assert set(re.findall(r"^\*\*(\w+)\*\*", PAGE, re.MULTILINE)) == set(protocol.VERBS)
+
+
+def example(verb: str) -> dict[str, Any]:
+    """The reply shown last for a verb."""
+    found: dict[str, Any] = json.loads(
+        [reply for request, reply in PAIRS if json.loads(request)["do"] == verb][-1]
+    )
+    return found
+
+
+class Introduced(Asked):
+    """A world whose daemon is asked as `meridian run` lets its socket ask it."""
+
+    async def ask(self, request: Request) -> Reply:
+        reads = Files(("a.crontab",), self.paths, Reading(0, "root", ZoneInfo("UTC"))).reads
+        return await _Introduced(self.daemon, Path("/state"), reads).ask(request)
+
+    paths = Paths(Path("/a.crontab"), None, Path("/state"), Path("/run"))
+
+
+REQUESTS: tuple[Request, ...] = (
+    Trigger("backup"),
+    Retry(2),
+    Pause(("mirror",)),
+    Status(("backup",)),
+    Resume(("mirror",)),
+    Kill(2),
+    Reload(),
+)
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    """What a real daemon replies to each verb."""
+    fails = line("report", "0 12 * * *", retry_delay="20m")
+    text = line("backup", "0 6 * * *") + fails + line("mirror", "0 6 * * *")
+    acts = {"backup": [Act(lasts=900)], "report": [Act(outcome=Exited(1))]}
+    waits = "START_HOURS_RANGE=20-22\n" + line("import", "0 * * * *", catchup="all")
+    world = Introduced("0 12 * * * true\n" + text + waits, acts=acts, grace=0, most=50)
+    (missed,) = (each for each in world.shelf.load().entries if each.job == "import")
+    world.journal.set_backlog(of_missed(missed, when("10:00"), when("11:00"), 2))
+    for second, request in enumerate(REQUESTS):
+        world.ask_at(f"12:05:{10 + second}", request)
+    world.runs_until("12:10")
+    return {
+        type(request).__name__.lower(): protocol.as_json(reply)
+        for request, reply in zip(REQUESTS, world.replies, strict=True)
+    }
+
+
+def members(value: object) -> object:
+    """The names in an object, in the objects in it, and in the rows of its lists."""
+    if isinstance(value, dict):
+        return {name: members(each) for name, each in value.items()}
+    if isinstance(value, list):
+        rows = {repr(members(each)): members(each) for each in value}
+        return list(rows.values())
+    return None
+
+
+@pytest.mark.parametrize("verb", sorted(protocol.VERBS))
+def test_the_example_of_a_reply_has_the_members_of_a_real_one(
+    verb: str, told: dict[str, Any]
+) -> None:
+    assert members(example(verb)) == members(told[verb])
+
+
+def test_the_stand_in_says_what_a_daemon_says(told: dict[str, Any]) -> None:
+    asked = {"ok": True, "in_force": ["backup"]}
+    assert members(STATUS | asked) == members(told["status"])
+
+
+def test_the_example_of_a_status_is_one_that_status_shows() -> None:
+    assert status.of_status(example("status")).in_force == frozenset({"backup"})
+
+
+@pytest.mark.parametrize("verb", ["trigger", "retry", "kill"])
+def test_the_example_of_a_run_is_one_that_a_command_shows(verb: str) -> None:
+    assert status.of_run(example(verb)).job == "backup"
+
+
+def module(name: str) -> ast.AST:
+    path = ROOT / "scheduler" / f"{name}.py"
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def codes(*where: ast.AST) -> set[str]:
+    """Every code with which the daemon refuses there, by the text of its modules."""
+    return {
+        str(node.args[0].value)
+        for part in where
+        for node in ast.walk(part)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("Refused", "BadValue")
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def rows_of_codes() -> list[set[str]]:
+    table = PAGE.split("\n## Refusals\n")[1].split("\n\n")[0].strip()
+    return [set(re.findall(r"`([a-z-]+)`", row.split("|")[1])) for row in table.splitlines()[2:]]
+
+
+def test_every_code_is_told_and_no_other() -> None:
+    assert set().union(*rows_of_codes()) == codes(*map(module, ASKED))
+
+
+def test_the_codes_that_end_a_connection_are_said_to() -> None:
+    """Those of reading a line, and of taking a connection."""
+    functions = {
+        node.name: node
+        for node in ast.walk(module("system/control"))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    ending = codes(module("protocol"), functions["_request"], functions["_refusal"])
+    assert "The codes of the first four rows end the connection" in PAGE
+    assert set().union(*rows_of_codes()[:4]) == ending
+
+
+def test_the_limits_are_the_real_ones() -> None:
+    limits = PAGE.split("\n## Limits\n")[1]
+    for words in (
+        f"at most {protocol.LONGEST_LINE:,} bytes",
+        f"at most {protocol.LONGEST_TEXT:,} characters",
+        f"whole {control.REQUEST_TIMEOUT:g} seconds",
+        f"read in {control.REQUEST_TIMEOUT:g} seconds",
+        f"{control.MOST_AT_ONCE}\nconnections",
+    ):
+        assert words in limits
+    assert f"did not get to it in {control.ANSWER_WITHIN:g} seconds" in PAGE
+    assert f"`meridian` is the version of the protocol, {protocol.VERSION}." in PAGE

@@ -1,0 +1,295 @@
+"""The documents tell the truth: their commands, settings, files, links and figures are real."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from itertools import cycle
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from commands import COMMANDS
+
+from scheduler.crontab import parser, settings
+from scheduler.entry import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from typer.core import TyperCommand
+
+ROOT = Path(__file__).parent.parent.parent
+PATHS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PATHS}
+README = PAGES["README.md"]
+SITTING = 2600  # words
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def spelt_out(text: str) -> set[str]:
+    """Every CRON_ name of a text, `CRON_RETRY_DELAY` `_FACTOR` counting as CRON_RETRY_FACTOR."""
+    found: set[str] = set()
+    family = ""
+    for name in re.findall(r"`((?:CRON)?_[A-Z_]+)`", text):
+        if name.startswith("CRON_"):
+            family = "CRON_RETRY" if name.startswith("CRON_RETRY_") else name
+            found.add(name)
+        else:
+            found.add(family + name)
+    return found
+
+
+def test_every_command_named_in_the_readme_exists_and_none_is_left_out() -> None:
+    named = {*re.findall(r"meridian ([a-z]+)\b", README)}
+    assert named == set(COMMANDS)
+
+
+def options(commands: Iterable[TyperCommand]) -> set[str]:
+    """Every option that any of these commands takes."""
+    named = {name for each in commands for option in each.params for name in option.opts}
+    return named | {"--help", "-h"}
+
+
+def written(page: str) -> Iterator[str]:
+    """The code of a page: its spans, and its blocks with what a backslash goes on with."""
+    yield from re.findall(r"`([^`\n]+)`", page)
+    yield from (line for line in page.replace("\\\n", "").splitlines() if line.startswith("    "))
+
+
+def asked(code: str) -> Iterator[tuple[str, set[str]]]:
+    """Each `meridian COMMAND` of some code, with the options that it is given."""
+    for line in re.findall(r"\bmeridian ([a-z]+\b[^|#\n]*)", code):
+        yield line.split()[0], set(re.findall(r"(?<=\s)--?[a-z][a-z-]*", line))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_with_its_options_is_one_that_there_is(page: str) -> None:
+    for code in written(PAGES[page]):
+        for command, given in asked(code):
+            assert command in COMMANDS, code
+            assert given <= options([COMMANDS[command]]), code
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_that_stands_alone_is_one_of_some_command(page: str) -> None:
+    alone = {span.split()[0] for span in written(PAGES[page]) if span.startswith("--")}
+    assert alone <= options(COMMANDS.values())
+
+
+def test_every_option_of_the_daemon_is_in_the_readme_with_its_default() -> None:
+    run = COMMANDS["run"]
+    for option in run.params:
+        if option.name not in ("files", "help"):
+            assert re.search(rf"`{option.opts[0]}\b", README), option.opts
+    table = section("The commands").split("| option |")[1].split("\n\n")[0]
+    rows = [row.split("|") for row in table.splitlines()[2:]]
+    told = {option.split()[0].strip("`"): default.strip() for _, option, _, default, _ in rows}
+    real = {name: option.default for option in run.params for name in option.opts}
+    for name, default in told.items():
+        shown = str(real[name]).removesuffix(".0")
+        assert default == {"None": "no limit", "False": "off"}.get(shown, shown)
+
+
+def test_the_table_of_settings_is_the_one_that_acts() -> None:
+    table = section("The language").split("| setting |")[1].split("\n\n")[0]
+    acting = {name for name, setting in settings.TABLE.items() if setting.acts}
+    assert spelt_out(table) == acting
+
+
+def test_what_is_not_supported_yet_is_said_to_be() -> None:
+    paragraph = section("The language").split("**Not supported yet**")[1].split(";")[0]
+    waiting = {name for name, setting in settings.TABLE.items() if not setting.acts}
+    assert spelt_out(paragraph) == waiting
+
+
+def named(row: str) -> str:
+    """The name that a row's tests carry: its first cell, up to a bracket, as one word."""
+    cell = row.split("|")[1].split("(", maxsplit=1)[0].replace("'", "")
+    return re.sub(r"[^a-z0-9]+", "_", cell.lower()).strip("_")
+
+
+def test_in_spring_and_in_autumn_every_row_on_time_is_tested() -> None:
+    """Those of all tables in "The rules" that stand under a heading which begins with "Time"."""
+    parts = [part for part in section("The rules").split("\n### ") if part.startswith("Time")]
+    bodies = re.findall(r"^\| ---.*\n((?:\|.*\n)+)", "\n".join(parts), re.MULTILINE)
+    rows = {named(row) for body in bodies for row in body.splitlines()}
+    tests = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/test_*.py"))
+    for season in ("spring", "autumn"):
+        assert set(re.findall(rf"^def test_(\w+)_in_{season}\(", tests, re.MULTILINE)) == rows
+
+
+# What stands for a default that no value of the setting would say.
+IN_WORDS = {
+    "none": None,
+    "the job's next instant": None,
+    "every failure": None,
+    "nothing": frozenset[object](),
+}
+
+
+def test_the_defaults_in_the_table_are_the_real_ones() -> None:
+    table = section("The language").split("| setting |")[1].split("\n\n")[0]
+    told: dict[str, object] = {}
+    for _, names, _, default, _ in (row.split("|") for row in table.splitlines()[2:]):
+        found = sorted(spelt_out(names), key=list(settings.TABLE).index)
+        filling = [settings.TABLE[name] for name in found if settings.TABLE[name].field]
+        texts = default.strip().split(", ") if filling else []
+        for setting, text in zip(filling, cycle(texts), strict=False):
+            is_word = text in IN_WORDS
+            told[setting.field] = IN_WORDS[text] if is_word else setting.read(text)
+        assert len(texts) in (0, 1, len(filling))
+    plain = Settings()
+    assert told == {field: attrgetter(field)(plain) for field in told}
+    assert len(told) == sum(bool(setting.field) for setting in settings.TABLE.values())
+
+
+def test_the_example_of_a_problem_is_what_check_prints() -> None:
+    lines = README.split("\n    crontabs/invalid/")[1].split("\n\n")[0]
+    example = "\n".join(line[4:] for line in f"    crontabs/invalid/{lines}".splitlines())
+    file = example.split(":")[0]
+    command = [sys.executable, "-m", "scheduler", "check", file]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout + done.stderr).strip() == example.strip()
+    assert done.returncode == 1
+
+
+def test_the_crontab_at_the_top_is_read_without_a_problem() -> None:
+    text = README.split("backoff, and\nremembers what happened and why.\n\n")[1].split("\n\n")[0]
+    table = parser.parse(text.encode(), file="README.md", zone=ZoneInfo("UTC"))
+    assert not table.problems
+    assert len(table.entries) == 4
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_and_target_named_in_a_page_is_there(page: str) -> None:
+    named = r"(?<![/\w])((?:crontabs|systemd|tests|scheduler)/[\w./-]*\w)"
+    for path in re.findall(named, PAGES[page]):
+        assert (ROOT / path).exists(), path
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert set(re.findall(r"(?:sudo |`|    )make ([a-z-]+)", PAGES[page])) <= targets
+
+
+def test_what_make_says_of_its_targets_fits_a_screen() -> None:
+    """`make help` writes two blanks, `make ` and the name in 13 cells before it."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    told = re.findall(r"^[a-z-]+:.*## (.+)$", text, re.MULTILINE)
+    assert len(told) > 10
+    assert all(len(each) <= 80 - len("  make ") - 13 for each in told)
+
+
+def anchors(page: str) -> set[str]:
+    """What a link into a page may name: its headings as a browser of the repository has them."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page: str) -> Iterator[tuple[str, str]]:
+    """Each link of a page that stays in the repository: the page it leads to, and where in it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        if "://" not in target:
+            path, _, place = target.partition("#")
+            there = (ROOT / page).parent / path if path else ROOT / page
+            yield str(there.resolve().relative_to(ROOT)), place
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_page_and_a_heading_that_are_there(page: str) -> None:
+    for path, place in links(page):
+        assert path in PAGES, path
+        assert not place or place in anchors(PAGES[path]), (path, place)
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    assert {path for path, _ in links("README.md")} == PAGES.keys() - {"README.md"}
+
+
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert sum(any(map(str.isalnum, word)) for word in README.split()) <= SITTING
+
+
+def rows(page: str) -> set[str]:
+    """The rows of a page's tables without their heads, each cell with its words alone."""
+    bodies = re.findall(r"^\| ---.*\n((?:\|.*\n?)+)", page, re.MULTILINE)
+    return {re.sub(r"\W+", " ", row).strip() for body in bodies for row in body.splitlines()}
+
+
+def test_no_two_pages_have_a_row_in_common() -> None:
+    found = Counter(row for page in PAGES.values() for row in rows(page))
+    assert [row for row, number in found.items() if number > 1] == []
+
+
+def figures(text: str) -> set[str]:
+    """The numbers of a text, each with its unit if it is of time or of room."""
+    return set(re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?: (?:ms|s|MB|bytes)\b)?", text))
+
+
+MEASURED = {
+    "README.md": section("Figures"),
+    "docs/state.md": PAGES["docs/state.md"].split("\n## Speed\n")[1].split("\n## ")[0],
+}
+
+
+@pytest.mark.parametrize("page", MEASURED)
+def test_a_figure_told_elsewhere_is_one_of_the_page_of_figures(page: str) -> None:
+    assert len(figures(MEASURED[page])) > 3
+    assert figures(MEASURED[page]) <= figures(PAGES["docs/figures.md"])
+
+
+def test_every_part_with_figures_names_the_command_that_measures_them() -> None:
+    for part in [*MEASURED.values(), *PAGES["docs/figures.md"].split("\n## ")]:
+        assert "`make bench`" in part, part
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "crontabs").glob("*.crontab")), ids=lambda p: p.name
+)
+def test_every_crontab_that_ships_is_read_without_a_problem(path: Path) -> None:
+    table = parser.parse(path.read_bytes(), file=path.name, zone=ZoneInfo("UTC"))
+    assert not table.problems
+    assert table.entries
+
+
+@pytest.mark.parametrize(("lock", "package"), [("install", "typer"), ("build", "hatchling")])
+def test_what_is_installed_is_what_was_tested(lock: str, package: str) -> None:
+    tested, installed = (
+        set(re.findall(r"^\S+==\S+|--hash=\S+", (ROOT / ".ci" / each).read_text(), re.MULTILINE))
+        for each in ("requirements.lock", f"{lock}.lock")
+    )
+    assert installed < tested
+    assert any(pin.startswith(f"{package}==") for pin in installed)
+
+
+NAMED = re.compile(r"`(tests/\w+/test_\w+\.py)::(test_\w+)`")
+
+
+def threats() -> list[str]:
+    """The rows of SECURITY.md that say what is tried, and what holds it."""
+    table = r"^\|.*\| test \|\n\|.*\n((?:\|.*\n)+)"
+    bodies = re.findall(table, PAGES["SECURITY.md"], re.MULTILINE)
+    return [row for body in bodies for row in body.splitlines()]
+
+
+def test_every_threat_names_tests_that_are_there() -> None:
+    assert len(threats()) > 30
+    for row in threats():
+        *_, last = row.strip("| ").split(" | ")
+        assert ", ".join(f"`{file}::{name}`" for file, name in NAMED.findall(last)) == last, row
+    for file, name in NAMED.findall(PAGES["SECURITY.md"]):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"^(?:async )?def {name}\(", text, re.MULTILINE), (file, name)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_holds_a_placeholder(page: str) -> None:
+    for word in ("FIGURES\n", "TODO", "XXX"):
+        assert word not in PAGES[page]

@@ -1,0 +1,156 @@
+"""The rule of local clock changes for every zone there is, 2000-2037, and wherever the host is."""
+
+from __future__ import annotations
+
+import random
+import time
+from itertools import cycle, islice, takewhile
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+import reference
+from clock_changes import CASES
+from every_change import MINUTE, Turn, clocks, turns
+from schedules import comes, expression
+
+from scheduler.schedule.search import following, is_due, preceding, walls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+TEXTS = 10  # random expressions for each clock
+
+
+Walk = tuple[reference.Shown, ...]
+
+
+def around(turn: Turn, zone: ZoneInfo, margin: int) -> Walk:
+    """Walk over what is repeated, both times, and `margin` minutes on either side of it."""
+    repeated = max(-turn.shift, 0 * MINUTE)
+    start = turn.at - repeated - margin * MINUTE
+    return reference.walk(zone, start, 2 * (repeated // MINUTE + margin), watched=1)
+
+
+def test_every_clock_change_is_seen_judged_and_found_as_by_brute_force() -> None:
+    for turn, zone in turns().items():
+        walk = around(turn, zone, margin=2)
+        every_minute_is_seen(zone, walk)
+        first, texts = telling(turn)
+        every_expression_is_judged(turn, zone, walk, first, texts)
+        looks = [shown for shown in walk if shown.at in {turn.at, first, first - turn.shift}]
+        expected = [shown.at for shown in looks if reference.is_due(texts[0], shown)]
+        assert search(texts[0], zone, walk) == expected, (zone, turn)
+
+
+def every_minute_is_seen(zone: ZoneInfo, walk: Walk) -> None:
+    for shown in walk:
+        *skipped, wall = walls(zone, shown.at)
+        found = (wall.time, tuple(each.time for each in skipped), wall.repeated)
+        assert found == (shown.wall, shown.jumped_over, shown.seen_before), (zone, shown.at)
+
+
+def telling(turn: Turn) -> tuple[datetime, list[str]]:
+    """Return a UTC minute that the clock skips or shows first, and texts that ask for its time."""
+    at = turn.at + abs(turn.shift) // (2 * MINUTE) * MINUTE + min(turn.shift, 0 * MINUTE)
+    wall = (at + turn.before).replace(tzinfo=None)
+    minute, hour = wall.minute, wall.hour
+    return at, [
+        f"{minute} {hour} * * *",
+        f"{minute} {hour} {wall.day} {wall.month} *",
+        f"{minute} * * * *",
+        f"{minute} */1 * * *",
+        f"*/5 {hour} * * *",
+        f"{minute} {hour},{(turn.at + turn.after).hour} * * *",
+    ]
+
+
+def every_expression_is_judged(
+    turn: Turn, zone: ZoneInfo, walk: Walk, first: datetime, texts: list[str]
+) -> None:
+    edges = {turn.at, turn.at + abs(turn.shift), turn.at - abs(turn.shift), first - turn.shift}
+    looks = {at + n * MINUTE for at in (first, *edges) for n in (-1, 0)}
+    asked = [expression(text) for text in texts]
+    for shown in walk:
+        if shown.at in looks:
+            found = [is_due(each, zone, shown.at) for each in asked]
+            expected = [reference.is_due(text, shown) for text in texts]
+            assert found == expected, (zone, shown.at, texts)
+
+
+def search(text: str, zone: ZoneInfo, walk: Walk) -> list[datetime]:
+    """Return the first few instants of the walk by `following`, if `preceding` finds them too."""
+    asked, start, end = expression(text), walk[0].at, walk[-1].at + MINUTE
+    ahead = (each.at for each in following(asked, zone, start - MINUTE))
+    found = list(takewhile(lambda at: at < end, islice(ahead, 5)))
+    back = preceding(asked, zone, found[-1] + MINUTE if found else end)
+    assert list(takewhile(lambda at: at >= start, islice(back, 6))) == found[::-1], (zone, text)
+    return found
+
+
+def random_turns() -> Iterator[tuple[ZoneInfo, Turn, str]]:
+    """Draw some clock changes of every clock, with an expression for each."""
+    drawn = Random(random.random())  # seeded anew on each run, and the seed is printed
+    for clock in clocks():
+        for _ in range(TEXTS):
+            text = reference.random_text(drawn, every_day=drawn.random() < 0.5)
+            if comes(text):
+                yield clock.zone, drawn.choice(clock.turns), text
+
+
+def test_random_expressions_in_every_zone_are_due_and_found_when_brute_force_says_so() -> None:
+    for zone, turn, text in random_turns():
+        walk = around(turn, zone, margin=30)
+        expected = [shown.at for shown in walk if reference.is_due(text, shown)]
+        asked = expression(text)
+        found = [shown.at for shown in walk if is_due(asked, zone, shown.at)]
+        assert found == expected, (zone, turn, text)
+        assert search(text, zone, walk) == expected[:5], (zone, turn, text)
+
+
+def test_no_zone_was_left_out() -> None:
+    """The sweeps above would hold for no zone as well."""
+    assert {30, 60, 120, 180, 1440} <= {abs(turn.shift) // MINUTE for turn in turns()}
+    assert len(clocks()) > 150
+    assert len(turns()) > 3000
+
+
+# --- the machine's own zone ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Move the machine on to the next zone of three, whose clocks all show another time."""
+    zones = cycle(("America/New_York", "Pacific/Apia", "Australia/Lord_Howe"))
+
+    def moves() -> None:
+        monkeypatch.setenv("TZ", next(zones))
+        time.tzset()
+
+    moves()
+    yield moves
+    monkeypatch.undo()
+    time.tzset()
+
+
+def holds_wherever_the_host_is(direction: str, host: Callable[[], None]) -> None:
+    for case in CASES:
+        if case.direction == direction:
+            asked, found = expression(case.text), []
+            for each in following(asked, case.zone, case.start - MINUTE):
+                if each.at >= case.end:
+                    break
+                assert is_due(asked, case.zone, each.at)
+                found.append(case.show(each.at))
+                host()
+            assert " ".join(found) == case.expected, case.why
+
+
+def test_the_machines_own_zone_in_spring(host: Callable[[], None]) -> None:
+    holds_wherever_the_host_is("forward", host)
+
+
+def test_the_machines_own_zone_in_autumn(host: Callable[[], None]) -> None:
+    holds_wherever_the_host_is("back", host)
