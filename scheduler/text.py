@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from scheduler.redact import quoted
+from scheduler.printable import quoted
 
 
 def shortened(text: str) -> str:

@@ -14,7 +14,7 @@ from scheduler.cli import tables
 from scheduler.cli.tables import Cell
 from scheduler.crontab import diagnostics
 from scheduler.entry import Problem, Severity
-from scheduler.redact import clean
+from scheduler.printable import clean
 
 MENTIONED = 5  # refusals that are told beside an answer
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}

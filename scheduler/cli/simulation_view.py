@@ -16,7 +16,7 @@ from scheduler.cli.tables import fitted
 from scheduler.crontab.diagnostics import counted
 from scheduler.daemon.simulation_events import EventKind, SimulatedEvent
 from scheduler.entry import Entry
-from scheduler.redact import clean
+from scheduler.printable import clean
 
 _STYLES = {
     EventKind.RETRY: "yellow",

@@ -14,7 +14,7 @@ from scheduler.cli.failing import Failing
 from scheduler.cli.sections import Section
 from scheduler.cli.tables import Cell, When
 from scheduler.crontab.diagnostics import counted
-from scheduler.redact import clean
+from scheduler.printable import clean
 from scheduler.runs.messages import of_seconds
 from scheduler.schedule.zone_data import named_or_utc
 from scheduler.status import (

@@ -15,7 +15,7 @@ from rich.cells import set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from scheduler.redact import clean
+from scheduler.printable import clean
 
 GAP = 2  # cells between two columns
 INDENT = 4  # of what stands below its row

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from scheduler.crontab.diagnostics import wrapped
-from scheduler.redact import clean
+from scheduler.printable import clean
 from scheduler.suggestions import did_you_mean, nearest
 from scheduler.text import shortened
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from scheduler.entry import Severity
-from scheduler.redact import clean
+from scheduler.printable import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

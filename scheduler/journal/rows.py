@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.journal.columns import EPOCH, number
-from scheduler.redact import clean
+from scheduler.printable import clean
 from scheduler.run import Exited, Lost, NotStarted, Outcome, Signalled, TimedOut
 
 if TYPE_CHECKING:

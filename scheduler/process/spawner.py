@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from scheduler.printable import quoted
 from scheduler.process import job_marks, survivors
 from scheduler.process.direct_exec import direct
 from scheduler.process.job_environment import Inheritance, raw, text
@@ -22,7 +23,6 @@ from scheduler.process.limiter import Limiter, look_for
 from scheduler.process.output_guard import Means, OutputGuard, open_output, pipe_to
 from scheduler.process.procfs import PROC, Processes
 from scheduler.process.survivors import Survivors
-from scheduler.redact import quoted
 from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system import state_files
 

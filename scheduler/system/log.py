@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from rich.cells import cell_len, set_cell_size
 
 from scheduler.crontab.diagnostics import HINT, UNDER, wrapped
-from scheduler.redact import clean
+from scheduler.printable import clean
 from scheduler.system.log_sink import Sink
 
 if TYPE_CHECKING:

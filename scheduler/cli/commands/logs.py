@@ -13,9 +13,9 @@ import typer
 from scheduler.cli import completion, options, output
 from scheduler.cli.commands.history import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import AttemptRow, Journal, RunRow
+from scheduler.printable import Screen
 from scheduler.process.output_files import LeftOut, Reader
 from scheduler.process.procfs import PROC, Processes
-from scheduler.redact import Screen
 from scheduler.run import State
 from scheduler.runs.messages import of_outcome, of_size
 from scheduler.schedule.zone_data import named_or_utc

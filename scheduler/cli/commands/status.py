@@ -24,8 +24,8 @@ from scheduler.cli.usage import Command
 from scheduler.crontab.diagnostics import wrapped
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
 from scheduler.journal.rows import RunRow
+from scheduler.printable import clean
 from scheduler.protocol import Json, Refused, Status
-from scheduler.redact import clean
 from scheduler.status import Standing
 from scheduler.system.clock import RealClock, rest
 

@@ -1,4 +1,7 @@
-"""Text in, what a terminal may show of it out: no control characters. Secrets are `mask`'s."""
+"""Text in, what a terminal may show of it out: control characters as escapes (ECMA-48).
+
+Secrets are masked by `mask`, never here.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-9;:]{0,40})?|\r)\Z")
 def clean(text: str) -> str:
     r"""Return one line that is safe to show: what is not printable is written as an escape.
 
-    Undecodable bytes (Python's surrogates) come out as `\xff`, direction marks as `\u202e`.
+    Undecodable bytes (Python's surrogates) come out as `\xff`, a change of direction as `\u202e`.
     """
     if text.isprintable():
         return text
@@ -38,7 +41,12 @@ def screened(text: str) -> str:
 
 
 class Screen:
-    """A job's output in pieces, as `screened` shows it whole: letters and colours may be split."""
+    """A job's output in pieces, as `screened` shows it whole.
+
+    Owns the end of the last piece that may go on in the next one: half a letter, colour or line
+    end. `logs` and the echo of outputs call it, piece by piece. Nothing that it returned would
+    have been shown otherwise with what came behind it.
+    """
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.redact import Screen, clean, quoted, screened
+from scheduler.printable import Screen, clean, quoted, screened
 from scheduler.text import shortened
 
 
@@ -51,7 +51,7 @@ def test_a_text_in_quotes_shows_bytes_as_bytes(text: str, shown: str) -> None:
 def test_nothing_but_this_puts_a_text_of_somebody_in_quotes() -> None:
     for path in sorted((Path(__file__).parent.parent.parent / "scheduler").rglob("*.py")):
         text = path.read_text(encoding="utf-8").replace("error=repr(error)", "")  # a bug of ours
-        assert path.name == "redact.py" or not re.search(r"!r}|\brepr\(", text), path
+        assert path.name == "printable.py" or not re.search(r"!r}|\brepr\(", text), path
 
 
 @given(st.text())
