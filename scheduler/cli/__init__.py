@@ -110,7 +110,7 @@ def main() -> None:
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A crontab may hold any bytes, and a terminal may know few letters.
+            # Any bytes may stand in a crontab, and a terminal may know few letters.
             stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="meridian")

@@ -9,9 +9,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from scheduler import status
-from scheduler.cli import misnamed, options
+from scheduler.cli import misnamed, options, output
 from scheduler.cli.client import ask
-from scheduler.cli.output import remark
 from scheduler.crontab.diagnostics import counted
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
 from scheduler.protocol import Refused, Status
@@ -58,9 +57,9 @@ def load(
         return misnamed.explained(loaded, files, lambda: _jobs(state))
     found = source(state)
     if not json:
-        remark(found.said)
+        output.note(found.said)
     if found.kept and not json:
-        remark(_of_kept(found.kept))
+        output.note(_of_kept(found.kept))
     return _load(found, zone, system=system, keep_others=keep_others)
 
 
@@ -116,7 +115,7 @@ def _absence(error: MeridianError) -> str:
 def reader(path: Path, state: Path | None, then: str = "reads it") -> str:
     """Return which daemon will see that the user's own crontab was changed, and does what `then`.
 
-    One that goes by the user's places sees it though the file is new there.
+    One that reads whatever is at the user's paths sees it though the file is new there.
     """
     found = source(state)
     if found.pid is None:

@@ -7,8 +7,7 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from scheduler.cli import options
-from scheduler.cli.output import remark
+from scheduler.cli import options, output
 from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
@@ -27,7 +26,7 @@ def known(state: Path | None, entries: Iterable[Entry]) -> dict[str, datetime] |
         with closing(options.journal(state)) as journal:
             return of(journal, every)
     except MeridianError as error:
-        remark(f"warning: {error}; @every jobs are counted as if they began anew")
+        output.note(f"warning: {error}; @every jobs are counted as if they began anew")
         return None
 
 

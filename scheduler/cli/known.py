@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from scheduler.cli import intervals, options, pausing
-from scheduler.cli.output import remark
+from scheduler.cli import intervals, options, output, pausing
 from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
@@ -45,7 +44,7 @@ def known(
                 lasts=_lasts(journal, entries, now) if lasts else {},
             )
     except MeridianError as error:
-        remark("; ".join((f"warning: {error}", *_unknown(entries, lasts=lasts))))
+        output.note("; ".join((f"warning: {error}", *_unknown(entries, lasts=lasts))))
         return Known(now)
 
 

@@ -1,4 +1,4 @@
-"""The crontabs that a daemon goes by: names of its command line, or its places in, crontabs out."""
+"""The crontabs that a daemon goes by: names of its command line, or its paths in, crontabs out."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from scheduler.system.paths import Paths
 
 @dataclass(slots=True)
 class Files:
-    """The crontabs that the daemon goes by: those named, or whatever is in its places.
+    """The crontabs that the daemon goes by: those named, or whatever is at its paths.
 
     Those of them that name no zone go by the machine's, which may change as they may. `known` are
-    the files that were there at the last look, `ignored` those passed over for their names,
+    the files that were there at the last look, `ignored` those left out for their names,
     `compared` the zones whose data were compared.
     """
 
@@ -65,7 +65,7 @@ class Files:
         return (_other_zone(before, zone),) if is_other else ()
 
     def _ignored(self) -> tuple[Problem, ...]:
-        """Return a warning for each file that is passed over for its name."""
+        """Return a warning for each file that is left out for its name."""
         folder = self.paths.folder
         with suppress(OSError):
             if folder is not None and not self.named:
@@ -93,7 +93,7 @@ class Files:
 
 
 def of(files: Sequence[str] | None, paths: Paths, *, system: bool, trusts: bool) -> Files:
-    """Return the crontabs of these names, or of the places; SourceRefused for a missing name.
+    """Return the crontabs of these names, or at the paths; SourceRefused for a missing name.
 
     Root `trusts` whoever else can write what was named, or has it refused.
     """

@@ -1,4 +1,4 @@
-"""What was given on the command line in, the files, places, zones and instants it means out."""
+"""What was given on the command line in, the files, paths, zones and instants it means out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import typer
 
 from scheduler.cli import human_time, output
 from scheduler.cli.human_time import Typed
-from scheduler.cli.output import remark
 from scheduler.crontab import setting_values
 from scheduler.errors import BadValue, MeridianError, SourceRefused
 from scheduler.journal.journal import Journal
@@ -91,8 +90,8 @@ def damaged(state: Path | None) -> list[str]:
 
 
 def here(state: Path | None = None) -> Paths:
-    """Return the places of the user who asks; MeridianError if that user has none, or no access."""
-    paths = places_of(state)
+    """Return the paths of the user who asks; MeridianError if that user has none, or no access."""
+    paths = paths_of(state)
     if state is None and (why := _astray(paths.state, "STATE_DIRECTORY")):
         raise NotYours(f"{why}, or name a folder with --state")
     if not _is_open(paths.state):
@@ -104,13 +103,13 @@ def here(state: Path | None = None) -> Paths:
     return paths
 
 
-def places_of(state: Path | None) -> Paths:
-    """Return the places of the user who asks, as they are to be judged now."""
+def paths_of(state: Path | None) -> Paths:
+    """Return the paths of the user who asks, as they are to be judged now."""
     return machine.paths(os.environ, os.geteuid(), state=state and state.absolute())
 
 
 def with_crontab(state: Path | None = None) -> Paths:
-    """Return the places of a user who is about to use the crontab there, as `here`.
+    """Return the paths of a user who is about to use the crontab there, as `here`.
 
     Raises MeridianError also where that would be another user's.
     """
@@ -131,7 +130,7 @@ def _astray(path: Path, directory: str) -> str:
 
 
 class NotYours(MeridianError):
-    """A folder in one's places that is another user's."""
+    """A folder among one's paths that is another user's."""
 
 
 def _is_open(folder: Path) -> bool:
@@ -150,7 +149,7 @@ def own_zone() -> ZoneInfo:
     zone_data.renew()  # a screen that is drawn anew goes by what is there now
     zone, problem = local_zone.machine_zone()
     if problem:
-        remark(f"warning: {problem}")
+        output.note(f"warning: {problem}")
     return zone
 
 
@@ -193,7 +192,7 @@ def account(uid: int) -> tuple[str, str]:
 
 
 def own_files(paths: Paths) -> tuple[str, ...]:
-    """Return the crontabs in the user's places, whether they are there or not."""
+    """Return the crontabs at the user's paths, whether they are there or not."""
     found = (paths.crontab,) if paths.folder is None else crontab_files.within(paths.folder)
     return tuple(map(str, found))
 
@@ -264,7 +263,7 @@ def when(
     """
     found = typed(text, now, zone, option=option, looks_back=looks_back)
     if found.note:
-        remark(f"warning: {found.note}")
+        output.note(f"warning: {found.note}")
     return found
 
 
@@ -287,4 +286,4 @@ def echo(zone: ZoneInfo, times: Mapping[str, Typed | None], *, json: bool) -> No
     ]
     if told and not json:
         text = " ".join(told)
-        remark(f"{text[0].upper()}{text[1:]} {zone.key}")
+        output.note(f"{text[0].upper()}{text[1:]} {zone.key}")

@@ -30,7 +30,7 @@ def say(text: str, *, style: str | None = None) -> None:
     _print(console(), text, style)
 
 
-def remark(text: str) -> None:
+def note(text: str) -> None:
     """Print a line that is not the answer: on standard error."""
     _print(console(err=True), text, "dim")
 
@@ -85,7 +85,7 @@ def mention(found: Iterable[Problem]) -> None:
     for problem in refused[:MENTIONED]:
         complain(diagnostics.headline(problem))
     if len(refused) > MENTIONED:
-        remark(f"and {len(refused) - MENTIONED} more; meridian check shows them all")
+        note(f"and {len(refused) - MENTIONED} more; meridian check shows them all")
 
 
 def has_errors(found: Iterable[Problem]) -> bool:

@@ -1,4 +1,4 @@
-"""A daemon's places in, its control socket out, where commands find it for as long as it runs."""
+"""A daemon's paths in, its control socket out, where commands find it for as long as it runs."""
 
 from __future__ import annotations
 

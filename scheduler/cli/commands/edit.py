@@ -41,7 +41,7 @@ STARTER = """\
 #     */20 9-17 * * * {root}meridian notify "Take a break"
 #     @every 90m      {root}echo "every hour and a half"
 #
-# Settings on lines of their own hold for all entries below them:
+# Settings on lines of their own are for all entries below them:
 #
 #     CRON_TZ=Europe/Berlin
 #     CRON_RETRIES=5
@@ -261,7 +261,7 @@ def install(
         text = crontab_files.read(file, named=True, uid=os.geteuid(), trusts=True)
         data = text.data
         for _, sentence in text.warnings:
-            output.remark(f"{file}: {sentence}")
+            output.note(f"{file}: {sentence}")
     checked = _checked(paths, data, file)
     if checked.has_errors:
         raise NotEdited(f"Nothing is changed: {file} has errors")

@@ -54,7 +54,7 @@ def explain(
     if entry is None:
         raise typer.Exit(1)
     if _DRAWN.search(entry.schedule_text):
-        output.remark("H and ~ are drawn for each job; this is what one job may get")
+        output.note("H and ~ are drawn for each job; this is what one job may get")
     now = RealClock().now()
     runs = list(islice(coming((entry,), now, {}), EXPLAINED))
     if json:

@@ -105,7 +105,7 @@ def history(
         now = RealClock().now()
         output.table(run_view.HEADER, [run_view.line(each, now) for each in found])
     else:
-        output.remark(nothing)
+        output.note(nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +200,8 @@ def _print_run(run: RunRow, *, json: bool) -> None:
         output.say("")
         output.table(run_view.ATTEMPTS, list(run_view.attempts(run)))
         output.say("")
-        output.remark(f"meridian logs {run.run.number} prints what it wrote")
-    output.remark(f"meridian why {run.run.number} says why it ran, ran late or did not run")
+        output.note(f"meridian logs {run.run.number} prints what it wrote")
+    output.note(f"meridian why {run.run.number} says why it ran, ran late or did not run")
 
 
 def _nothing(journal: Journal, job: str | None, asked: _Asked) -> str:
@@ -257,7 +257,7 @@ def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
     if lines:
         output.table(("LAST MINUTE", "NOTICED", "ZONE", "SIZE", "WHAT", "AND THEN"), lines)
     else:
-        output.remark("The clock has not jumped, and no daemon was missing.")
+        output.note("The clock has not jumped, and no daemon was missing.")
 
 
 def explain_absence(journal: Journal, job: str, state: Path | None) -> None:

@@ -73,7 +73,7 @@ def list_entries(
     elif loaded.entries:
         output.table(listing.HEADER, [each.cells(zone, now) for each in found])
     elif not output.has_errors(loaded.problems):
-        output.remark("There are no entries.")
+        output.note("There are no entries.")
     output.mention(loaded.problems)
     output.end(loaded.problems)
 
@@ -130,7 +130,7 @@ def next_runs(
     shown = pausing.marked(some, from_journal.pauses)
     is_told = _print_runs(shown, zone, json=json)
     if not is_told and (loaded.entries or not output.has_errors(loaded.problems)):
-        output.remark("Nothing runs in that time.")
+        output.note("Nothing runs in that time.")
     _mention_reboot(loaded.entries)
     output.mention(loaded.problems)
     output.end(loaded.problems)
@@ -157,4 +157,4 @@ def _coming(run: ComingRun, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
 def _mention_reboot(entries: Sequence[Entry]) -> None:
     names = [entry.job for entry in entries if isinstance(entry.schedule, Reboot)]
     if names:
-        output.remark(f"At the next boot: {', '.join(names)}")
+        output.note(f"At the next boot: {', '.join(names)}")

@@ -69,10 +69,10 @@ def logs(
 
 
 def _print(folder: Path, run: RunRow, attempt: AttemptRow) -> None:
-    output.remark(_heading(run, attempt))
+    output.note(_heading(run, attempt))
     with closing(_opened(folder, attempt)) as reader:
         if attempt.emptied:
-            output.remark(_EMPTIED)
+            output.note(_EMPTIED)
         sink = _Sink()
         _pour(reader, sink)
         sink.end()
@@ -149,7 +149,7 @@ class _Sink:
         if isinstance(piece, LeftOut):
             self.end()
             self._write(b"\n" if self._is_within_line else b"")
-            output.remark(_told(piece))
+            output.note(_told(piece))
         else:
             self._write(piece)
 
@@ -191,10 +191,10 @@ class _Follower:
     def follow(self, run: RunRow, attempt: AttemptRow) -> None:
         """Print all that is to come; exit status 1 if nobody runs it any more."""
         while True:
-            output.remark(_heading(run, attempt))
+            output.note(_heading(run, attempt))
             run, ended = self._print(run, attempt)
             if ended.outcome != attempt.outcome:
-                output.remark(_heading(run, ended))
+                output.note(_heading(run, ended))
             if ended.ended is None:
                 self._give_up("its process is gone, and no daemon has told of its end")
             if self.is_one or run.state not in OPEN:
@@ -226,10 +226,10 @@ class _Follower:
     def _wait(self, run: RunRow, ended: AttemptRow) -> tuple[RunRow, AttemptRow]:
         """Return a run's next attempt when it has come, or its last once there are no more."""
         at = "" if run.due is None else f" at {run.due.astimezone(named_or_utc(run.zone)):%H:%M:%S}"
-        output.remark(f"attempt {ended.number + 1} follows{at}")
+        output.note(f"attempt {ended.number + 1} follows{at}")
         while (last := run.attempts[-1]).number == ended.number:
             if run.state not in OPEN:
-                output.remark(f"attempt {ended.number + 1} does not follow: {run.reason}")
+                output.note(f"attempt {ended.number + 1} does not follow: {run.reason}")
                 raise typer.Exit
             if state_lock.holder(self.folder) is None:
                 self._give_up("no daemon runs that would start it")

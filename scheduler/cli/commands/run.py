@@ -48,7 +48,7 @@ from scheduler.system.paths import Paths, entered, make_outputs
 
 app = typer.Typer()
 
-_LAST_WORDS = 1.0  # seconds that the end of the log has to be read; nobody may hold up a stop
+_LAST_WORDS = 1.0  # seconds that the end of the log has to be read; a stop waits no longer
 LONGEST_GRACE = 366 * 86400.0
 
 
@@ -119,9 +119,9 @@ def run(
 ) -> None:
     """Run the daemon in the foreground: your crontab, or the files you name.
 
-    SIGTERM or Ctrl-C ends it: no new runs, up to --grace for those that run, then
-    SIGTERM to them; a second one hurries. SIGUSR1 drains it: no new runs, and it ends when the last
-    job has. SIGHUP reads the crontabs again; so does a changed file, before the next minute.
+    SIGTERM or Ctrl-C ends it: no new runs, up to --grace for those that run, then SIGTERM to them;
+    another one cuts the wait short. SIGUSR1 drains it: no new runs, and it ends when the last job
+    has. SIGHUP reads the crontabs again; so does a changed file, before the next minute.
     """
     wait = options.seconds(grace, "--grace")
     if wait > LONGEST_GRACE:
@@ -159,7 +159,7 @@ def run(
             boot=boot,
             log=log,
             paths=paths,
-            reachable=Reachable(lambda: options.places_of(state), log),
+            reachable=Reachable(lambda: options.paths_of(state), log),
             library=crontabs,
             holds_state=holds_state,
             echo=echo,

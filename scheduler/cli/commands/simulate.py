@@ -163,7 +163,7 @@ def _known(
         with closing(options.journal(state)) as journal:
             return intervals.of(journal, entries), _durations(journal, entries)
     except MeridianError as error:
-        output.remark(f"warning: {error}; every job is taken for new")
+        output.note(f"warning: {error}; every job is taken for new")
         return {}, {}
 
 

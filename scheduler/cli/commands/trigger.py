@@ -58,7 +58,7 @@ Json_ = Annotated[bool, typer.Option("--json", help="The daemon's reply, as one 
 def trigger(job: Job, state: options.State = None, json: Json_ = False) -> None:
     """Start a run of a job now, whatever its schedule says.
 
-    Its limits and CRON_OVERLAP hold as for any run, so it may have to wait, or be refused.
+    Its limits and CRON_OVERLAP are those of any run, so it may have to wait, or be refused.
     """
 
     def told(reply: Json) -> str:

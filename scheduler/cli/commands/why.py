@@ -71,14 +71,14 @@ def why(
         zone = _zone(journal, job, entry, state)
         now = RealClock().now()
         if run is not None:
-            at, remarks = run.run.instant, [_of_run(run)]
+            at, sentences = run.run.instant, [_of_run(run)]
         elif time is not None:
-            at, remarks = _minute(time, zone, json=json)
+            at, sentences = _minute(time, zone, json=json)
         else:
-            at, remarks = _last_instant(journal, job, entry, zone, now)
+            at, sentences = _last_instant(journal, job, entry, zone, now)
         known = known_of(journal, job, entry, at, zone, now, run)
     lost = in_damaged(state) if known.is_due and known.row is None and at <= now else ""
-    told = [*remarks, *answer(known), *filter(None, [lost])]
+    told = [*sentences, *answer(known), *filter(None, [lost])]
     if json:
         output.row(_row(known, told))
     else:
