@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 from scheduler import status
 from scheduler.cli import misnamed, options, output
 from scheduler.cli.client import ask
-from scheduler.crontab.diagnostics import counted
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
 from scheduler.protocol import Refused, Status
 from scheduler.schedule import zone_data
 from scheduler.status import Reads, Standing
 from scheduler.system import crontab_files
 from scheduler.system.crontab_files import Loaded
+from scheduler.text import counted
 
 _REPLY_TIMEOUT = 2.0  # seconds; who lists crontabs does not wait for long
 _NAMED = 5  # files that are named; the rest is a number

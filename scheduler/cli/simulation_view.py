@@ -13,10 +13,10 @@ from rich.text import Text
 
 from scheduler.cli import json_rows, output, tables
 from scheduler.cli.tables import fitted
-from scheduler.crontab.diagnostics import counted
 from scheduler.daemon.simulation_events import EventKind, SimulatedEvent
 from scheduler.entry import Entry
 from scheduler.printable import clean
+from scheduler.text import counted
 
 _STYLES = {
     EventKind.RETRY: "yellow",

@@ -13,7 +13,6 @@ from scheduler.cli import health, output, run_view, sections
 from scheduler.cli.failing import Failing
 from scheduler.cli.sections import Section
 from scheduler.cli.tables import Cell, When
-from scheduler.crontab.diagnostics import counted
 from scheduler.printable import clean
 from scheduler.runs.messages import of_seconds
 from scheduler.schedule.zone_data import named_or_utc
@@ -26,6 +25,7 @@ from scheduler.status import (
     WaitingNow,
     ZoneData,
 )
+from scheduler.text import counted
 
 _Styled = tuple[str, str]  # text and style
 

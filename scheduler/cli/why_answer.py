@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.crontab.diagnostics import counted
 from scheduler.entry import Catchup, Every, Expression, Reboot
 from scheduler.run import Reason, State
 from scheduler.runs import messages
@@ -14,6 +13,7 @@ from scheduler.schedule import catchup
 from scheduler.schedule.canonical import five_fields
 from scheduler.schedule.search import Wall, applies, matches_day, walls
 from scheduler.schedule.tick import MINUTE, JumpKind, Verdict
+from scheduler.text import counted
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

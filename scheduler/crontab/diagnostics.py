@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from scheduler.entry import Severity
 from scheduler.printable import clean
+from scheduler.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,12 +56,6 @@ def lines(problem: Problem) -> tuple[str, ...]:
     shown = excerpt(problem) or ()
     hint = (f"{HINT}{clean(problem.hint)}",) if problem.hint else ()
     return headline(problem), *(f"{'':{UNDER}}{line}" for line in (*shown, *hint))
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 entry`, `2 entries`, `no problems`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number or 'no'} {noun if number == 1 else plural}"
 
 
 def summary(entries: int, problems: Sequence[Problem]) -> str:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.crontab import job_names, last_good, lint, zone_changes
-from scheduler.crontab.diagnostics import counted, lines
+from scheduler.crontab.diagnostics import lines
 from scheduler.entry import Crontab, Entry, Every, Severity
 from scheduler.schedule import zone_data
 from scheduler.schedule.catchup import Gap, Walk, accounts
 from scheduler.schedule.tick import MINUTE
 from scheduler.schedule.timetable import Timetable
+from scheduler.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

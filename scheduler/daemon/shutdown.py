@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.crontab.diagnostics import counted
 from scheduler.runs.messages import of_seconds
+from scheduler.text import counted
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,7 +11,6 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
-from scheduler.crontab.diagnostics import counted
 from scheduler.errors import JournalBehind, JournalDamaged, MeridianError
 from scheduler.journal import high_water
 from scheduler.journal.columns import EPOCH
@@ -23,6 +22,7 @@ from scheduler.process import output_files
 from scheduler.process.output_files import output_of
 from scheduler.schedule.tick import minute_of
 from scheduler.system import state_files
+from scheduler.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, assert_never
 
-from scheduler.crontab.diagnostics import counted
 from scheduler.run import Decision, Done, GiveUp, Reason, RetryAt
 from scheduler.schedule import catchup
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
+from scheduler.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -87,8 +87,3 @@ def test_caret_and_line_always_fit_together(text: str, column: int) -> None:
 def test_the_summary_counts(errors: int, warnings: int, summary: str) -> None:
     found = [problem("x", 1)] * errors + [problem("x", 1, severity=Severity.WARNING)] * warnings
     assert diagnostics.summary(12, found) == summary
-
-
-@pytest.mark.parametrize(("number", "words"), [(0, "no entries"), (1, "1 entry"), (2, "2 entries")])
-def test_nouns_follow_their_number(number: int, words: str) -> None:
-    assert diagnostics.counted(number, "entry") == words

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from scheduler.cli import in_force, json_rows, options, output
-from scheduler.crontab.diagnostics import counted
 from scheduler.entry import Entry
 from scheduler.schedule.dst_audit import FIRST_YEAR, LAST_YEAR, Audit, Change, Finding, audit
 from scheduler.system.clock import RealClock
+from scheduler.text import counted
 
 app = typer.Typer()
 
