@@ -11,7 +11,7 @@ from scheduler.crontab import job_names, last_good, lint, zone_changes
 from scheduler.crontab.diagnostics import lines
 from scheduler.entry import Crontab, Entry, Every, Severity
 from scheduler.schedule import zone_data
-from scheduler.schedule.catchup import Gap, Walk, accounts
+from scheduler.schedule.catchup import Outage, Walk, accounts
 from scheduler.schedule.tick import MINUTE
 from scheduler.schedule.timetable import Timetable
 from scheduler.text import counted
@@ -141,7 +141,7 @@ class EntriesInForce:
         return [(entry, boot) for entry in entries if not self._journal.booted(entry.job, boot)]
 
     def accounts(
-        self, gap: Gap, pause: PauseAt, backlog: Callable[[str], Backlog | None]
+        self, outage: Outage, pause: PauseAt, backlog: Callable[[str], Backlog | None]
     ) -> list[Account]:
         """Return what becomes of the instants that each entry missed.
 
@@ -149,23 +149,29 @@ class EntriesInForce:
         What is left of a job's `backlog` is missed with the rest.
         """
         timetable = self.timetable
-        instants = Walk(gap, timetable.due, timetable)
-        due = {entry.job for entry in timetable.due(gap.current)}
+        instants = Walk(outage, timetable.due, timetable)
+        due = {entry.job for entry in timetable.due(outage.current)}
         found: list[Account] = []
         for entry in timetable.entries:
-            is_due, until = entry.job in due, pause(entry.job, gap.last)
+            is_due, until = entry.job in due, pause(entry.job, outage.last)
             if left := backlog(entry.job):
-                longer = Gap(left.next - MINUTE, gap.current)
+                longer = Outage(left.next - MINUTE, outage.current)
                 found += self._accounts(entry, longer, timetable, is_due=is_due, until=until)
             else:
-                found += self._accounts(entry, gap, instants, is_due=is_due, until=until)
+                found += self._accounts(entry, outage, instants, is_due=is_due, until=until)
         return found
 
     def _accounts(
-        self, entry: Entry, gap: Gap, instants: Instants, *, is_due: bool, until: datetime | None
+        self,
+        entry: Entry,
+        outage: Outage,
+        instants: Instants,
+        *,
+        is_due: bool,
+        until: datetime | None,
     ) -> list[Account]:
         try:
-            return accounts(entry, gap, instants, is_due=is_due, paused_until=until)
+            return accounts(entry, outage, instants, is_due=is_due, paused_until=until)
         except Exception as error:  # noqa: BLE001 (a bug in one entry's must not stop every other)
             trace = "".join(traceback.format_exception(error))
             self._log.error(

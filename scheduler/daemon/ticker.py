@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.errors import JournalError
 from scheduler.schedule import tick
-from scheduler.schedule.catchup import Gap
+from scheduler.schedule.catchup import Outage
 from scheduler.schedule.tick import MINUTE, Era, Movement, Owed, Reading, minute_of
 
 if TYPE_CHECKING:
@@ -212,10 +212,12 @@ class Ticker:
         jumps = tick.jumps(self._last, self._seen, reading, owed.movement)
         if self._seen is None and owed.movement is Movement.BACK and self._was_told(jumps):
             jumps = ()
-        if owed.movement is Movement.GAP and self._last is not None:
-            gap = Gap(self._last, owed.minutes[0])
-            handled = gap.current - MINUTE
-            accounts = self._in_force.accounts(gap, self._runs.pauses.end_of, self._runs.backlog_of)
+        if owed.movement is Movement.MISSED and self._last is not None:
+            outage = Outage(self._last, owed.minutes[0])
+            handled = outage.current - MINUTE
+            accounts = self._in_force.accounts(
+                outage, self._runs.pauses.end_of, self._runs.backlog_of
+            )
             self._runs.account(jumps, accounts, reading.wall, handled)
             self._reach(handled)
         elif owed.since is not None and self._last is not None:

@@ -15,15 +15,8 @@ from scheduler.entry import Catchup, Overlap
 from scheduler.run import Reason
 from scheduler.runs.table import LiveRun, Phase
 from scheduler.schedule import backlog as rules
-from scheduler.schedule.catchup import (
-    earliest,
-    first_in_time,
-    mode,
-    own_start,
-    period,
-    spaced,
-    window_opens,
-)
+from scheduler.schedule.catchup import first_in_time, mode, period, spaced
+from scheduler.schedule.misfire import earliest, own_start, window_opens
 
 if TYPE_CHECKING:
     from datetime import datetime

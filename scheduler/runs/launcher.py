@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.process.output_files import output_of
 from scheduler.run import NotStarted
-from scheduler.schedule.catchup import earliest
+from scheduler.schedule.misfire import earliest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from scheduler.entry import Overlap
 from scheduler.protocol import Refused
 from scheduler.run import Paused, Reason, Run, State
 from scheduler.runs.table import LiveRun, Phase
-from scheduler.schedule.catchup import earliest
+from scheduler.schedule.misfire import earliest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

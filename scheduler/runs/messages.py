@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler.run import Decision, Done, GiveUp, Reason, RetryAt
-from scheduler.schedule import catchup
+from scheduler.schedule import misfire
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
 from scheduler.text import counted
 
@@ -48,7 +48,7 @@ def of_stretch(first: datetime, last: datetime, zone: ZoneInfo, now: datetime) -
 def start_facts(entry: Entry, attempt: Attempt, pid: int, *, started: datetime) -> Facts:
     """Return what the log says of a start; `say` is its wording for a person."""
     words = of_instant(attempt.run.instant, entry.zone, started)
-    late = catchup.lateness(catchup.own_start(entry, attempt.run.instant), started)
+    late = misfire.lateness(misfire.own_start(entry, attempt.run.instant), started)
     is_late = attempt.number == 1 and late > 0
     if attempt.number > 1:
         words += f", attempt {attempt.number}"

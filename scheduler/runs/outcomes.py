@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scheduler.run import Decision, Done, GiveUp, Reason, RetryAt
 from scheduler.runs import retry
 from scheduler.runs.table import LiveRun, Phase
-from scheduler.schedule.catchup import earliest
+from scheduler.schedule.misfire import earliest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

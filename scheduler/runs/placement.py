@@ -15,14 +15,8 @@ from scheduler.entry import Catchup, Entry, Overlap
 from scheduler.run import Reason
 from scheduler.runs import overlap, retry
 from scheduler.runs.table import Phase
-from scheduler.schedule.catchup import (
-    earliest,
-    is_too_late,
-    mode,
-    own_start,
-    spaced,
-    window_opens,
-)
+from scheduler.schedule.catchup import mode, spaced
+from scheduler.schedule.misfire import earliest, is_too_late, own_start, window_opens
 from scheduler.schedule.tick import MINUTE
 from scheduler.schedule.timetable import Timetable
 

@@ -10,7 +10,7 @@ from scheduler.errors import MeridianError
 from scheduler.run import Attempt, Ending, GiveUp, Lost, Reason, State
 from scheduler.runs.supervisor import Running, still
 from scheduler.runs.table import LiveRun, Phase
-from scheduler.schedule.catchup import is_too_late, lateness, own_start
+from scheduler.schedule.misfire import is_too_late, lateness, own_start
 from scheduler.schedule.zone_data import UTC_ZONE
 
 if TYPE_CHECKING:

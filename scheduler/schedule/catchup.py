@@ -1,4 +1,8 @@
-"""What a gap asks for: an entry and the minutes nobody handled in, runs to make up for them out."""
+"""Catch-up: an entry and the minutes that nobody handled in, what its missed runs get out.
+
+CRON_CATCHUP decides which instants are made up for, CRON_CATCHUP_LIMIT how many, and the misfire
+window (CRON_WITHIN) for how long. As anacron(8) does, but for schedules of minutes.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.entry import Catchup, Expression, Reboot
+from scheduler.entry import Catchup, Expression
 from scheduler.run import Reason
 from scheduler.schedule import backlog, counting
+from scheduler.schedule.misfire import is_too_late, own_start, window_opens
 from scheduler.schedule.tick import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from scheduler.entry import Entry
-    from scheduler.run import Run
     from scheduler.schedule.backlog import Backlog
 
 _SPACING = 1.0  # seconds between the starts of runs that are made up for
@@ -35,28 +39,31 @@ class Instants(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """The minutes after `last`, the last one handled, and before `current`, the present one."""
+class Outage:
+    """The minutes after `last`, the last one handled, and before `current`, the present one.
+
+    No daemon ran, the machine slept, or its clock was set forward.
+    """
 
     last: datetime
     current: datetime
 
 
 class Walk:
-    """The instants of a gap, most found by looking at each minute of its first and last day.
+    """The instants of an outage, most found by looking at each minute of its first and last day.
 
     For many entries that is much faster than a search for each; what lies between, or outside, is
     asked of who knows.
     """
 
     def __init__(
-        self, gap: Gap, due: Callable[[datetime], Iterable[Entry]], rest: Instants
+        self, outage: Outage, due: Callable[[datetime], Iterable[Entry]], rest: Instants
     ) -> None:
         self._rest = rest
-        self._head = _walked(gap.last, min(gap.current, gap.last + _DAY), due)
+        self._head = _walked(outage.last, min(outage.current, outage.last + _DAY), due)
         self._tail = self._head
-        if gap.current - gap.last > _DAY:
-            self._tail = _walked(gap.current - _DAY, gap.current, due)
+        if outage.current - outage.last > _DAY:
+            self._tail = _walked(outage.current - _DAY, outage.current, due)
 
     def next_instant(self, entry: Entry, after: datetime) -> datetime | None:
         """See Instants."""
@@ -119,20 +126,20 @@ class MadeUp:
 
 
 def accounts(
-    entry: Entry, gap: Gap, instants: Instants, *, is_due: bool, paused_until: datetime | None
+    entry: Entry, outage: Outage, instants: Instants, *, is_due: bool, paused_until: datetime | None
 ) -> list[Account]:
     """Return what an entry's missed instants get; those before `paused_until` are left out.
 
     None is no pause. `is_due` is as for `account`.
     """
     if paused_until is None:
-        return _found(account(entry, gap, instants, is_due=is_due))
-    first = instants.next_instant(entry, gap.last)
-    if first is None or first >= min(gap.current, paused_until):
-        return _found(account(entry, gap, instants, is_due=is_due))
-    last = instants.last_instant(entry, min(gap.current, paused_until)) or first
+        return _found(account(entry, outage, instants, is_due=is_due))
+    first = instants.next_instant(entry, outage.last)
+    if first is None or first >= min(outage.current, paused_until):
+        return _found(account(entry, outage, instants, is_due=is_due))
+    last = instants.last_instant(entry, min(outage.current, paused_until)) or first
     left_out = Account(entry, left_out=LeftOut(entry, first, last, Reason.PAUSED))
-    rest = account(entry, Gap(last, gap.current), instants, is_due=is_due)
+    rest = account(entry, Outage(last, outage.current), instants, is_due=is_due)
     return [left_out, *_found(rest)]
 
 
@@ -140,23 +147,23 @@ def _found(account: Account | None) -> list[Account]:
     return [] if account is None else [account]
 
 
-def account(entry: Entry, gap: Gap, instants: Instants, *, is_due: bool) -> Account | None:
+def account(entry: Entry, outage: Outage, instants: Instants, *, is_due: bool) -> Account | None:
     """Return what an entry's missed instants get; None if it missed nothing.
 
     `is_due` says whether it is due in the present minute: then its newest instant is that one.
     """
-    first = instants.next_instant(entry, gap.last)
-    if first is None or first >= gap.current:
+    first = instants.next_instant(entry, outage.last)
+    if first is None or first >= outage.current:
         return None
-    newest = instants.last_instant(entry, gap.current) or first
+    newest = instants.last_instant(entry, outage.current) or first
     chosen = mode(entry)
     if chosen is Catchup.NONE:
         return Account(entry, left_out=LeftOut(entry, first, newest, Reason.MISSED))
     if chosen is Catchup.ALL:
-        return _all(entry, first, newest, gap, instants)
+        return _all(entry, first, newest, outage, instants)
     if is_due:
         return Account(entry, left_out=LeftOut(entry, first, newest, Reason.SUPERSEDED))
-    return _latest(entry, first, newest, gap, instants)
+    return _latest(entry, first, newest, outage, instants)
 
 
 def mode(entry: Entry) -> Catchup:
@@ -171,79 +178,6 @@ def mode(entry: Entry) -> Catchup:
     schedule = entry.schedule
     is_written = isinstance(schedule, Expression) and not schedule.elapsed
     return Catchup.LATEST if is_written else Catchup.NONE
-
-
-def own_start(entry: Entry, instant: datetime) -> datetime:
-    """Return when the run of an instant starts in time: CRON_SPREAD, RANDOM_DELAY after it."""
-    return instant + timedelta(seconds=entry.delay)
-
-
-def earliest(entry: Entry, run: Run) -> datetime | None:
-    """Return before when no attempt of a run may start, whatever the clock did: its instant.
-
-    None for a run that is no schedule's: a boot's, or one by hand, whose instant is no minute.
-    """
-    is_scheduled = not isinstance(entry.schedule, Reboot) and run.instant.second == 0
-    return run.instant if is_scheduled else None
-
-
-def lateness(own: datetime, start: datetime) -> float:
-    """Return how many seconds late a start is: nought within a minute of its `own` time."""
-    late = (start - own).total_seconds()
-    return late if late >= MINUTE.total_seconds() else 0.0
-
-
-def is_too_late(entry: Entry, own: datetime, start: datetime, *, made_up: bool) -> bool:
-    """Say whether a run may no longer start at `start`, by CRON_WITHIN.
-
-    `own` is when it should have started: CRON_SPREAD and RANDOM_DELAY are not lateness. Nor is the
-    time in which START_HOURS_RANGE lets no run start that is `made_up` for.
-    """
-    late = lateness(own, start)
-    if not late or late <= entry.settings.within:
-        return False
-    return not made_up or not _starts_in_hours(entry, own, start)
-
-
-def _starts_in_hours(entry: Entry, own: datetime, start: datetime) -> bool:
-    """Say whether it is in time because START_HOURS_RANGE holds such runs back."""
-    if entry.settings.start_hours is None:
-        return False
-    open_s, at = 0.0, own
-    while at < start and open_s <= entry.settings.within:
-        opens = min(window_opens(entry, at), start)
-        closes = min(_closing(entry, opens), start)
-        open_s += (closes - opens).total_seconds()
-        at = closes
-    return open_s <= entry.settings.within
-
-
-def window_opens(entry: Entry, at: datetime) -> datetime:
-    """Return when, from `at` on, a missed run may be made up for: START_HOURS_RANGE, in its zone.
-
-    After anacrontab(5), which knows hours of one day only; over midnight is meant as written.
-    """
-    if entry.settings.start_hours is None:
-        return at
-    first, end = entry.settings.start_hours
-    local = at.astimezone(entry.zone)
-    hour = local.hour
-    if first <= hour < end or (first > end and (hour >= first or hour < end)):
-        return at
-    opens = local.replace(hour=first, minute=0, second=0, microsecond=0, fold=0)
-    if hour >= first:  # and past the end: tomorrow
-        opens = (opens + timedelta(days=1)).replace(fold=0)
-    return opens.astimezone(at.tzinfo)
-
-
-def _closing(entry: Entry, at: datetime) -> datetime:
-    """Return when, from `at` on, the hours in which a missed run may start are over."""
-    end = entry.settings.start_hours[1] if entry.settings.start_hours else 0
-    local = at.astimezone(entry.zone)
-    closes = local.replace(hour=end % 24, minute=0, second=0, microsecond=0, fold=0)
-    while (ends := closes.astimezone(at.tzinfo)) <= at:
-        closes = (closes + timedelta(days=1)).replace(fold=0)
-    return ends
 
 
 def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
@@ -290,17 +224,19 @@ def _start(entry: Entry, instant: datetime, now: datetime, turn: timedelta) -> d
 
 
 def _latest(
-    entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants
+    entry: Entry, first: datetime, newest: datetime, outage: Outage, instants: Instants
 ) -> Account:
-    start = window_opens(entry, gap.current)
+    start = window_opens(entry, outage.current)
     if is_too_late(entry, own_start(entry, newest), start, made_up=True):
         return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
     return Account(entry, (newest,), _older(entry, first, newest, Reason.SUPERSEDED, instants))
 
 
-def _all(entry: Entry, first: datetime, newest: datetime, gap: Gap, instants: Instants) -> Account:
+def _all(
+    entry: Entry, first: datetime, newest: datetime, outage: Outage, instants: Instants
+) -> Account:
     """Return the newest of them as a backlog, as many as CRON_CATCHUP_LIMIT lets be made up for."""
-    in_time = first_in_time(entry, first, newest, window_opens(entry, gap.current), instants)
+    in_time = first_in_time(entry, first, newest, window_opens(entry, outage.current), instants)
     if in_time is None:
         return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
     late = None if in_time == first else _older(entry, first, in_time, Reason.TOO_LATE, instants)

@@ -25,7 +25,7 @@ class Movement(StrEnum):
     START = "start"  # no minute was ever handled
     STEADY = "steady"  # the next minute has not come, or has just come
     LATE = "late"  # a few minutes passed unseen
-    GAP = "gap"  # many did: down, asleep, or the clock was set forward
+    MISSED = "missed"  # many did: down, asleep, or the clock was set forward
     BACK = "back"  # the clock was set back; minutes already handled are waited out
     RESET = "reset"  # it was wrong before: time comes again, in a new era
     RESUMED = "resumed"  # it is right again: time goes on where the era before the last had come
@@ -81,7 +81,7 @@ def owed(last: datetime | None, now: datetime, leaps: Iterable[Jump] = ()) -> Ow
     if behind < 0:
         return _back(last, current, leaps)
     if behind - 1 > REPLAYED:
-        return Owed(Movement.GAP, (current,))
+        return Owed(Movement.MISSED, (current,))
     minutes = tuple(last + n * MINUTE for n in range(1, behind + 1))
     return Owed(Movement.LATE if behind > 1 else Movement.STEADY, minutes)
 
@@ -223,7 +223,7 @@ _VERDICTS = {
     Movement.START: Verdict.NOTHING,
     Movement.STEADY: Verdict.NOTHING,
     Movement.LATE: Verdict.REPLAYED,
-    Movement.GAP: Verdict.ACCOUNTED,
+    Movement.MISSED: Verdict.ACCOUNTED,
     Movement.BACK: Verdict.WAITED_OUT,
     Movement.RESET: Verdict.RESET,
     Movement.RESUMED: Verdict.RESUMED,
@@ -248,8 +248,8 @@ def _first_look(last: datetime, now: Reading, movement: Movement) -> dict[JumpKi
     size = (now.wall - last).total_seconds()
     if movement in (Movement.BACK, Movement.RESET):
         return {JumpKind.BACK: size}
-    is_gap = movement in (Movement.LATE, Movement.GAP, Movement.RESUMED)
-    return {JumpKind.DOWN: size} if is_gap else {}
+    was_away = movement in (Movement.LATE, Movement.MISSED, Movement.RESUMED)
+    return {JumpKind.DOWN: size} if was_away else {}
 
 
 def is_set_right(last: datetime, before: Reading | None, now: Reading, era: Era) -> bool:

@@ -38,9 +38,9 @@ MOVEMENTS = [
     (1, 59.999999, Movement.STEADY, [1], "late within the minute is not late"),
     (2, 0.0, Movement.LATE, [1, 2], "one minute passed unseen: both are owed, in order"),
     (6, 59.999999, Movement.LATE, [1, 2, 3, 4, 5, 6], "five missed ones are run, and the present"),
-    (7, 0.0, Movement.GAP, [7], "six are a gap: only the present minute"),
-    (8, 30.0, Movement.GAP, [8], "as are seven"),
-    (60 * 24 * 365, 0.0, Movement.GAP, [525600], "a year asleep costs no more than a night"),
+    (7, 0.0, Movement.MISSED, [7], "six are missed: only the present minute"),
+    (8, 30.0, Movement.MISSED, [8], "as are seven"),
+    (60 * 24 * 365, 0.0, Movement.MISSED, [525600], "a year asleep costs no more than a night"),
     (-1, 59.999999, Movement.BACK, [], "a clock that steps back by a moment repeats nothing"),
     (-1, 0.0, Movement.BACK, [], "nor one that steps back by a minute"),
     (-180, 59.0, Movement.BACK, [], "minutes handled already are waited out"),
@@ -213,9 +213,9 @@ def test_every_minute_is_owed_or_waited_out_unless_many_are_missed(passed: list[
             assert found.minutes == (last,)
             continue
         minutes = [last + n * MINUTE for n in range(1, (minute_of(now) - last) // MINUTE + 1)]
-        is_gap = found.movement is Movement.GAP
-        assert list(found.minutes) == (minutes[-1:] if is_gap else minutes)
-        assert is_gap == (len(minutes) > 6)
+        is_missed = found.movement is Movement.MISSED
+        assert list(found.minutes) == (minutes[-1:] if is_missed else minutes)
+        assert is_missed == (len(minutes) > 6)
         last = max(found.minutes, default=last)
         assert last >= minute_of(now)
 
@@ -227,7 +227,7 @@ def test_looking_once_more_on_the_way_changes_nothing(one: float, other: float) 
     then = max(first.minutes, default=LAST)
     second = owed(then, LAST + timedelta(seconds=one + other))
     whole = owed(LAST, LAST + timedelta(seconds=one + other))
-    if whole.movement is not Movement.GAP:
+    if whole.movement is not Movement.MISSED:
         assert first.minutes + second.minutes == whole.minutes
 
 
