@@ -8,13 +8,14 @@ from pathlib import Path
 from scheduler.cli import options
 from scheduler.errors import NoDaemon
 from scheduler.protocol import Reply, Request
-from scheduler.system import control, crontab_files, state_lock
+from scheduler.system import control_client, crontab_files, state_lock
+from scheduler.system.control_client import REPLY_TIMEOUT
 from scheduler.system.paths import Paths
 
 _MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
 
 
-def ask(request: Request, state: Path | None, timeout: float = control.REQUEST_TIMEOUT) -> Reply:
+def ask(request: Request, state: Path | None, timeout: float = REPLY_TIMEOUT) -> Reply:
     """Return what the daemon with this state folder replies.
 
     Raises NoDaemon if there is none, saying so where one lives without a socket, and NoAnswer.
@@ -37,8 +38,8 @@ def ask(request: Request, state: Path | None, timeout: float = control.REQUEST_T
 def _ask(request: Request, paths: Paths, timeout: float) -> Reply:
     """Ask at the state folder, where each daemon can be found; an earlier Meridian's can't."""
     try:
-        return control.call(paths.contact, request, timeout)
+        return control_client.call(paths.contact, request, timeout)
     except NoDaemon:
         if paths.socket == paths.contact:
             raise
-        return control.call(paths.socket, request, timeout)
+        return control_client.call(paths.socket, request, timeout)

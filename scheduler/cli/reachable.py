@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler.errors import MeridianError, NoSocket
-from scheduler.system import control
-from scheduler.system.control import Listener, Server
+from scheduler.system import control_listener
+from scheduler.system.control_listener import Listener
+from scheduler.system.control_server import Server
 from scheduler.system.log import Log
 from scheduler.system.paths import Paths, make_private
 
@@ -51,7 +52,7 @@ class Reachable:
 
     def look(self, server: Server) -> None:
         """Make the socket again where its file is gone, and the link to it."""
-        server.look(self.listen)
+        server.ensure_listening(self.listen)
         contact = self.paths().contact
         if self.path is not None and contact != self.path and not contact.is_symlink():
             with suppress(MeridianError):
@@ -81,7 +82,7 @@ def _at(listener: Listener) -> str:
 
 def _listener(path: Path) -> Listener:
     make_private(path.parent, os.geteuid(), kind="runtime")
-    return control.listen(path)
+    return control_listener.listen(path)
 
 
 def _clear(contact: Path) -> None:
@@ -95,7 +96,7 @@ def _link(contact: Path, path: Path) -> None:
     """Let the state folder lead to the socket, unless that is in it."""
     if contact == path:
         return
-    control.clear(contact)
+    control_listener.clear(contact)
     try:
         contact.symlink_to(path)
     except OSError as error:

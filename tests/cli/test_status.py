@@ -26,7 +26,7 @@ from scheduler.cli.commands.status import _screen
 from scheduler.journal.journal import Journal
 from scheduler.protocol import Refused, Status
 from scheduler.run import Ending, Exited, Reason, State
-from scheduler.system import control
+from scheduler.system import control_listener
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
@@ -626,7 +626,7 @@ def test_a_daemon_that_is_stopped_is_no_reason_to_hang(
     """Its socket is there, and nobody takes a connection."""
     monkeypatch.setitem(_screen.__globals__, "_EACH_SECOND", 0.01)
     socket(person).parent.mkdir()
-    with closing(control.listen(socket(person))):
+    with closing(control_listener.listen(socket(person))):
         assert "it may be stopped" in screen()
 
 

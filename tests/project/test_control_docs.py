@@ -21,7 +21,7 @@ from scheduler.cli.library import Files
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
 from scheduler.run import Exited
 from scheduler.schedule.backlog import of_missed
-from scheduler.system import control
+from scheduler.system import control_server
 from scheduler.system.crontab_files import Reading
 from scheduler.system.paths import Paths
 
@@ -34,7 +34,7 @@ LINES = [line.strip() for line in PAGE.splitlines() if line.startswith("    ")]
 PAIRS = [(one, other) for one, other in pairwise(LINES) if '"meridian"' in one and '"ok"' in other]
 ASKED = {
     "protocol",
-    "system/control",
+    "system/control_server",
     "daemon/loop",
     "daemon/requests",
     "runs/manual",
@@ -174,7 +174,7 @@ def test_the_codes_that_end_a_connection_are_said_to() -> None:
     """Those of reading a line, and of taking a connection."""
     functions = {
         node.name: node
-        for node in ast.walk(module("system/control"))
+        for node in ast.walk(module("system/control_server"))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     ending = codes(module("protocol"), functions["_request"], functions["_refusal"])
@@ -187,10 +187,10 @@ def test_the_limits_are_the_real_ones() -> None:
     for words in (
         f"at most {protocol.LONGEST_LINE:,} bytes",
         f"at most {protocol.LONGEST_TEXT:,} characters",
-        f"whole {control.REQUEST_TIMEOUT:g} seconds",
-        f"read in {control.REQUEST_TIMEOUT:g} seconds",
-        f"{control.MOST_AT_ONCE}\nconnections",
+        f"whole {control_server.REQUEST_TIMEOUT:g} seconds",
+        f"read in {control_server.REQUEST_TIMEOUT:g} seconds",
+        f"{control_server.MOST_AT_ONCE}\nconnections",
     ):
         assert words in limits
-    assert f"did not get to it in {control.ANSWER_WITHIN:g} seconds" in PAGE
+    assert f"did not get to it in {control_server.ANSWER_WITHIN:g} seconds" in PAGE
     assert f"`meridian` is the version of the protocol, {protocol.VERSION}." in PAGE

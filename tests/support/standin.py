@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scheduler.protocol import Refused, Reply, Request, Status
-from scheduler.system import control
+from scheduler.system import control_listener, control_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,11 +80,11 @@ class StandIn:
     def listening(self, path: Path) -> Iterator[None]:
         """Answer at `path`, on a loop in a thread of its own."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        listener = control.listen(path)
+        listener = control_listener.listen(path)
         loop, is_over = asyncio.new_event_loop(), asyncio.Event()
 
         async def serve() -> None:
-            async with control.serve(listener, self.ask, self.warn):
+            async with control_server.serve(listener, self.ask, self.warn):
                 await is_over.wait()
 
         thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))

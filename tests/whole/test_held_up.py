@@ -27,7 +27,7 @@ from scheduler import protocol
 from scheduler.daemon.watchdog import Watchdog
 from scheduler.process.survivors import TAG
 from scheduler.protocol import Refused, Reload, Reply, Request, Status, Trigger
-from scheduler.system import control
+from scheduler.system import control_client, control_server
 from scheduler.system.clock import Alarm
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Running:
         return self.state / "control.sock"
 
     def ask(self, request: Request, timeout: float = 5.0) -> Reply:
-        return control.call(self.socket, request, timeout)
+        return control_client.call(self.socket, request, timeout)
 
     def answers(self) -> bool:
         with suppress(Exception):
@@ -117,7 +117,7 @@ def test_clients_that_never_read_their_replies_hold_up_nobody(tmp_path: Path) ->
     text = "".join(f"CRON_NAME=job-{n} @daily true\n" for n in range(500))
     with daemon(tmp_path, text) as running:
         deaf = []
-        for _ in range(control.MOST_AT_ONCE - 2):
+        for _ in range(control_server.MOST_AT_ONCE - 2):
             one = socket.socket(socket.AF_UNIX)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
             one.connect(str(running.socket))

@@ -16,7 +16,7 @@ from faketime import MINUTE, Warped
 from stuck import KINDS, Reader, full_pipe
 
 from scheduler.protocol import Refused, Reload, Trigger
-from scheduler.system import control
+from scheduler.system import control_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,7 +76,7 @@ def test_it_answers_runs_jobs_and_ends_in_time(
         until(lambda: answers(tmp_path))
         socket = tmp_path / "state/control.sock"
         for _ in range(3):
-            until(lambda: not isinstance(control.call(socket, Trigger("a")), Refused))
+            until(lambda: not isinstance(control_client.call(socket, Trigger("a")), Refused))
         popen.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         assert popen.wait(timeout=SOON) == 0
@@ -92,10 +92,10 @@ def test_when_the_reader_is_back_it_is_told_how_many_lines_are_lost(
     with kind(tmp_path) as reader, daemon(tmp_path, reader, BAD, "--log-format", "json") as popen:
         until(lambda: answers(tmp_path))
         for _ in range(RELOADS):
-            control.call(tmp_path / "state/control.sock", Reload())
+            control_client.call(tmp_path / "state/control.sock", Reload())
         reader.goes_on()
         until(lambda: b'"dropped"' in reader.text)
-        control.call(tmp_path / "state/control.sock", Reload())  # the log goes on after that
+        control_client.call(tmp_path / "state/control.sock", Reload())  # the log goes on after that
         popen.send_signal(signal.SIGTERM)
         assert popen.wait(timeout=SOON) == 0
         until(lambda: b'"stopped"' in reader.text.rpartition(b"\n")[0])

@@ -40,7 +40,7 @@ from scheduler.process.spawner import RealSpawner, become_subreaper, default_sig
 from scheduler.protocol import Json, Refused, Reply, Request, Status
 from scheduler.runs.echo import Echo
 from scheduler.runs.lifecycle import Runs
-from scheduler.system import control, state_lock
+from scheduler.system import control_server, state_lock
 from scheduler.system.clock import Alarm, RealClock, boot_id
 from scheduler.system.log import Format, Log, open_log
 from scheduler.system.log_sink import MOST, Sink, take_stderr
@@ -249,13 +249,13 @@ async def _answer(daemon: Daemon, parts: Parts) -> None:
     ask = _Introduced(daemon, parts.paths.state, parts.library.reads).ask
     way = parts.reachable
     try:
-        async with control.serve(way.listen(), ask, _warner(parts.log)) as server:
+        async with control_server.serve(way.listen(), ask, _warner(parts.log)) as server:
             await daemon.run(lambda: way.look(server))
     finally:
         way.forget()
 
 
-def _warner(log: Log) -> control.Warn:
+def _warner(log: Log) -> control_server.Warn:
     return lambda *lines: log.warning("control", say=lines, text="\n".join(lines))
 
 

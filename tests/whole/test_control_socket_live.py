@@ -15,7 +15,7 @@ from users import until
 
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import Refused, Status
-from scheduler.system import control
+from scheduler.system import control_client
 
 if TYPE_CHECKING:
     import subprocess
@@ -99,7 +99,7 @@ def test_a_killed_daemon_s_socket_is_no_daemon_and_the_next_one_replaces_it(
         process.wait()
         assert socket(person).is_socket()
         with pytest.raises(NoDaemon):
-            control.call(socket(person), Status())
+            control_client.call(socket(person), Status())
     with daemon(person, SLOW) as process:
         assert shown(person)["pid"] == process.pid
 
@@ -108,9 +108,9 @@ def test_a_stopped_daemon_gives_no_answer(person: Person) -> None:
     with daemon(person, SLOW) as process:
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(NoAnswer, match="it may be stopped"):
-            control.call(socket(person), Status(), 0.2)
+            control_client.call(socket(person), Status(), 0.2)
         process.send_signal(signal.SIGCONT)
-        assert not isinstance(control.call(socket(person), Status()), Refused)
+        assert not isinstance(control_client.call(socket(person), Status()), Refused)
 
 
 def test_a_second_daemon_leaves_the_first_its_socket(
@@ -190,7 +190,7 @@ def test_a_socket_that_is_deleted_is_made_again_before_the_next_minute(person: P
         contacts = [path.parent.parent / "STATE/control.sock" for path in (file, folder, for_good)]
         until(lambda: all(path.is_socket() for path in (file, folder, contacts[2], link)), 90)
         for contact in contacts:
-            assert not isinstance(control.call(contact, Status()), Refused)
+            assert not isinstance(control_client.call(contact, Status()), Refused)
         assert contacts[0].readlink() == file
         assert contacts[1].readlink() == folder
         assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700

@@ -1,0 +1,336 @@
+"""The daemon's end of the control socket: what is answered, who gets an answer, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from control_ends import STATUS, Requests, called, code, is_there, play, said, until
+
+from scheduler import protocol
+from scheduler.errors import NoAnswer
+from scheduler.protocol import Kill, Refused, Reload, Reply, Request, Retry, Status, Trigger
+from scheduler.system import control_listener, control_server, control_socket
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+# --- asking and answering ------------------------------------------------------------------------
+
+
+def test_a_request_is_answered(path: Path) -> None:
+    async def scene() -> None:
+        server = Requests()
+        async with server.open(path):
+            assert await called(path, Trigger("backup")) == {"did": "Trigger"}
+        assert server.asked == [Trigger("backup")]
+
+    play(scene())
+
+
+def test_several_on_one_connection_are_answered_in_order(path: Path) -> None:
+    async def slowly(request: Request) -> Reply:
+        for _ in range(10 if isinstance(request, Kill) else 0):
+            await asyncio.sleep(0)
+        return {"did": type(request).__name__}
+
+    async def scene() -> None:
+        async with Requests(slowly).open(path):
+            lines = [protocol.write(each) for each in (Kill(1), Retry(2), Reload())]
+            replies = await said(path, b"".join(lines), end=True)
+        assert [reply["did"] for reply in replies] == ["Kill", "Retry", "Reload"]
+
+    play(scene())
+
+
+def test_one_client_waits_while_another_is_answered(path: Path) -> None:
+    async def scene() -> None:
+        is_over = asyncio.Event()
+
+        async def wait(request: Request) -> Reply:
+            if isinstance(request, Kill):
+                await is_over.wait()
+            return {"did": type(request).__name__}
+
+        async with Requests(wait).open(path):
+            first = asyncio.create_task(called(path, Kill(1)))
+            assert await called(path) == {"did": "Status"}
+            is_over.set()
+            assert await first == {"did": "Kill"}
+
+    play(scene())
+
+
+def test_a_refusal_is_passed_on(path: Path) -> None:
+    async def refuse(_: Request) -> Reply:
+        return Refused("unknown-job", "There is no job 'x'; did you mean y?")
+
+    async def scene() -> None:
+        async with Requests(refuse).open(path):
+            assert await called(path, Trigger("x")) == await refuse(Trigger("x"))
+
+    play(scene())
+
+
+def test_a_long_answer_arrives_whole(path: Path) -> None:
+    async def everything(_: Request) -> Reply:
+        return {"running": ["x" * 1000] * 5000}
+
+    async def scene() -> None:
+        async with Requests(everything).open(path):
+            assert await called(path) == await everything(Status())
+
+    play(scene())
+
+
+@pytest.mark.parametrize(
+    ("answer", "said_in_log"),
+    [("raises", "ZeroDivisionError"), ("is no JSON", "TypeError")],
+)
+def test_a_bug_in_an_answer_is_logged_and_ends_there(
+    path: Path, answer: str, said_in_log: str
+) -> None:
+    async def wrong(_: Request) -> Reply:
+        return {"wrong": 1 // 0 if answer == "raises" else object()}
+
+    async def scene() -> None:
+        server = Requests(wrong)
+        async with server.open(path):
+            for _ in range(2):
+                reply = await called(path)
+                assert isinstance(reply, Refused)
+                assert reply.code == "bug"
+        assert all(said_in_log in warning for warning in server.warnings)
+        assert len(server.warnings) == 2
+
+    play(scene())
+
+
+def test_a_request_that_the_daemon_does_not_get_to_is_given_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_server, "ANSWER_WITHIN", 0.01)
+    was_cancelled = []
+
+    async def never(_: Request) -> Reply:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            was_cancelled.append(True)
+            raise
+        return {}
+
+    async def scene() -> None:
+        async with Requests(never).open(path):
+            reply = await called(path)
+            assert isinstance(reply, Refused)
+            assert reply.code == "no-answer"
+        assert was_cancelled == [True]
+
+    play(scene())
+
+
+# --- the end -------------------------------------------------------------------------------------
+
+
+def test_a_reply_on_its_way_when_the_daemon_ends_arrives(path: Path) -> None:
+    async def scene() -> None:
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        async def wait(_: Request) -> Reply:
+            return await answer
+
+        server = Requests(wait)
+        async with server.open(path):
+            reply = asyncio.create_task(called(path))
+            await until(lambda: server.asked)
+            answer.set_result({"state": "skipped"})
+        assert await reply == {"state": "skipped"}
+
+    play(scene())
+
+
+def test_whoever_waits_when_the_daemon_ends_is_not_kept_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_server, "GOODBYE", 0.01)
+
+    async def scene() -> None:
+        async def never(_: Request) -> Reply:
+            await asyncio.Event().wait()
+            return {}
+
+        server = Requests(never)
+        async with server.open(path):
+            asked = asyncio.create_task(called(path))
+            silent, writer = await asyncio.open_unix_connection(path)
+            await until(lambda: server.asked)
+        with pytest.raises(NoAnswer, match="ended before it had answered"):
+            await asked
+        assert await silent.read() == b""
+        writer.close()
+
+    play(scene())
+
+
+def test_the_file_goes_with_the_daemon(path: Path) -> None:
+    async def scene() -> None:
+        async with Requests().open(path):
+            assert is_there(path)
+        assert not is_there(path)
+
+    play(scene())
+
+
+def test_an_end_while_connections_are_not_taken_is_an_end(
+    path: Path,
+) -> None:
+    class Full(socket.socket):
+        def accept(self) -> Any:
+            raise OSError(errno.ENFILE, "Too many open files in system")
+
+    async def scene() -> None:
+        listener = control_listener.listen(path)
+        full = Full(fileno=os.dup(listener.socket.fileno()))
+        server = Requests()
+        with closing(listener):
+            blocked = control_listener.Listener(full, path, listener.file)
+            async with control_server.serve(blocked, server.ask, server.warn):
+                with closing(socket.socket(socket.AF_UNIX)) as client:
+                    client.connect(str(path))
+                    await until(lambda: server.warnings)
+
+    play(scene())
+
+
+# --- who asks ------------------------------------------------------------------------------------
+
+
+def test_another_user_is_turned_away_by_what_the_kernel_says(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, 4242))
+
+    async def scene() -> None:
+        server = Requests()
+        async with server.open(path):
+            for _ in range(2):
+                reply = await called(path)
+                assert isinstance(reply, Refused)
+                assert reply.code == "forbidden"
+                assert f"answers user {os.geteuid()} and root alone" in reply.message
+        assert server.asked == []
+        assert server.warnings == ["user 4242 is refused at the control socket"]
+
+    play(scene())
+
+
+def test_root_is_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = path.parent.stat().st_uid or 1000
+    monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, 0))
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+
+    async def scene() -> None:
+        async with Requests().open(path):
+            assert await called(path) == {"did": "Status"}
+
+    play(scene())
+
+
+def test_whom_the_system_does_not_name_is_turned_away(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: socket.socket) -> tuple[None, int]:
+        raise OSError(errno.ENOTCONN, "gone")
+
+    monkeypatch.setattr(control_socket, "peer_of", silent)
+
+    async def scene() -> None:
+        server = Requests()
+        async with server.open(path):
+            assert [code(reply) for reply in await said(path, STATUS)] == ["forbidden"]
+        assert server.asked == []
+
+    play(scene())
+
+
+ASKING = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
+ASKING += "print(s.makefile().readline())"
+
+
+def another_user(path: Path, mode: int) -> subprocess.CompletedProcess[str]:
+    """What happens to a program of user nobody that speaks to a socket of this mode."""
+    path.chmod(mode)
+    command = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    python = ("/usr/bin/python3", "-S", "-c", ASKING, str(path))  # one that everybody may run
+    return subprocess.run((*command, *python), capture_output=True, text=True, check=False)
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize(
+    ("folder", "file", "answer", "why"),
+    [
+        (0o700, 0o600, "PermissionError", "the folder is closed"),
+        (0o755, 0o600, "PermissionError", "the socket is"),
+        (0o755, 0o666, "forbidden", "somebody opened it, and the kernel says who asks"),
+    ],
+)
+def test_another_user_can_t_speak_to_the_daemon(
+    folder: int, file: int, answer: str, why: str
+) -> None:
+    async def scene(path: Path) -> None:
+        server = Requests()
+        async with server.open(path):
+            done = await asyncio.to_thread(another_user, path, file)
+        assert answer in done.stdout + done.stderr, why
+        assert server.asked == []
+
+    # Not pytest's own folder, which is closed to others by itself.
+    place = Path("/run") / f"meridian-test-{os.getpid()}"
+    place.mkdir(mode=0o700)
+    try:
+        place.chmod(folder)
+        play(scene(place / "control.sock"))
+    finally:
+        shutil.rmtree(place)
+
+
+@pytest.mark.privileged
+def test_root_can_speak_to_any_users_daemon(tmp_path: Path) -> None:
+    async def scene() -> None:
+        path = tmp_path / "control.sock"
+        listener = control_listener.listen(path)
+        os.seteuid(NOBODY)  # and stays who it is for whoever connects
+        try:
+            async with control_server.serve(listener, Requests().ask, print):
+                asking = (
+                    sys.executable,
+                    "-c",
+                    ASKING.replace("print", "s.send(b'status\\n');print"),
+                )
+                process = await asyncio.to_thread(
+                    subprocess.run,
+                    ("setpriv", "--reuid=0", *asking, str(path)),
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+        finally:
+            os.seteuid(0)
+        assert "not-json" in process.stdout, process.stderr
+
+    play(scene())
