@@ -11,7 +11,8 @@ from scheduler.run import Reason, State
 from scheduler.runs import messages
 from scheduler.schedule import catchup
 from scheduler.schedule.canonical import five_fields
-from scheduler.schedule.search import Wall, applies, matches_day, walls
+from scheduler.schedule.dates import matches_day
+from scheduler.schedule.dst import Wall, applies, walls
 from scheduler.schedule.tick import MINUTE, JumpKind, Verdict
 from scheduler.text import counted
 

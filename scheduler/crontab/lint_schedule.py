@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from scheduler.crontab.lint import Remark
 from scheduler.entry import Expression
 from scheduler.schedule import field_parser
+from scheduler.schedule.dates import comes
 from scheduler.schedule.describe import explain
 from scheduler.schedule.fields import DAY, FIELDS, WEEKDAY, Field
 from scheduler.schedule.posix_zone import which_way
-from scheduler.schedule.possible_dates import comes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

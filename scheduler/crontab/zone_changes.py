@@ -136,6 +136,6 @@ def first_difference(
     while at is not None:
         if at.astimezone(one).utcoffset() != at.astimezone(two).utcoffset():
             return at
-        coming = (dst.first(zone, at, end) for zone in (one, two))
+        coming = (dst.first_change(zone, at, end) for zone in (one, two))
         at = min((each for each in coming if each is not None), default=None)
     return None

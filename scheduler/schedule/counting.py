@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from scheduler.entry import Every, Expression
 from scheduler.schedule import dst
-from scheduler.schedule.search import LONGEST_SHIFT, is_due, matches_day
+from scheduler.schedule.dates import matches_day
+from scheduler.schedule.dst import LONGEST_SHIFT, is_due
 from scheduler.schedule.tick import MINUTE
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _due(expression: Expression, zone: ZoneInfo, start: datetime, end: datetime)
     """
     found, minute, looked = 0, start, start - LONGEST_SHIFT - MINUTE
     while minute <= end:
-        change = dst.first(zone, looked, end)
+        change = dst.first_change(zone, looked, end)
         calm = end if change is None else change - MINUTE
         if minute <= calm:
             found += _in_step(expression, _shown(zone, minute), _shown(zone, calm))

@@ -1,20 +1,101 @@
-"""A zone and a stretch of time in, the minute at which the zone's clock is changed in it out."""
+"""The clock-change rule (DST): expression, zone and UTC minute in, whether it is due then out.
+
+A zone's clock that is set forward leaves a gap, local times that no clock shows; one that is set
+back makes an overlap, local times that are shown twice (PEP 495 calls the second pass `fold`).
+
+The rule is Debian's (cron(8)) for gaps of less than three hours and overlaps of three at most, with
+its holes closed: an entry is made up for after a gap, star or not, unless it names every hour and
+the gap is of whole hours. The README's table of rules has it in words.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from scheduler.schedule.dates import matches_day
 from scheduler.schedule.tick import MINUTE
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from scheduler.entry import Expression
+
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+LONGEST_SHIFT = timedelta(hours=3)  # cron's: a gap of it is a new time, an overlap is one no more
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (naive wall time is the point)
 
 
-def first(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """One minute as a wall clock in some zone shows it (`time` is naive).
+
+    `gap`: how long the gap is that it lies in, so that no clock showed it; nought for none.
+    `repeated`: it lies in an overlap, and is shown for the second time.
+    """
+
+    time: datetime
+    gap: timedelta = timedelta(0)
+    repeated: bool = False
+
+
+def walls(zone: ZoneInfo, minute: datetime) -> tuple[Wall, ...]:
+    """Return the wall-clock minutes that this UTC minute answers for, the shown one last.
+
+    There is one, except right after a gap: then the minutes in the gap come with it. A gap counts
+    in minutes that no tick shows, so one that the clock skips only in part is among them.
+    """
+    shown = wall_time(minute.astimezone(zone))
+    gap = shown - wall_time((minute - MINUTE).astimezone(zone)) - MINUTE
+    if not timedelta(0) < gap < LONGEST_SHIFT:
+        return (Wall(shown, repeated=_is_repeated(shown, zone, minute)),)
+    skipped = (Wall(shown - gap + n * MINUTE, gap=gap) for n in range(gap // MINUTE))
+    return (*skipped, Wall(shown))
+
+
+def applies(expression: Expression, wall: Wall) -> bool:
+    """Say whether the expression asks for this wall-clock minute, clock changes considered."""
+    if wall.gap and expression.every_hour and not wall.gap % HOUR:
+        return False  # it stays in step: the next shown hour has the same minute sixty minutes on
+    if wall.repeated and not expression.elapsed:
+        return False  # it had its run in the first pass
+    time = wall.time
+    return (
+        time.minute in expression.minutes
+        and time.hour in expression.hours
+        and matches_day(expression, time)
+    )
+
+
+def is_due(expression: Expression, zone: ZoneInfo, minute: datetime) -> bool:
+    """Say whether the expression is due at this UTC minute in this zone."""
+    return any(applies(expression, wall) for wall in walls(zone, minute))
+
+
+def wall_time(local: datetime) -> datetime:
+    """Return what a wall clock shows, to the minute: a naive time."""
+    return local.replace(tzinfo=None, second=0, microsecond=0, fold=0)
+
+
+def _is_repeated(shown: datetime, zone: ZoneInfo, minute: datetime) -> bool:
+    """Say whether a clock set back by three hours at most has shown this wall minute before.
+
+    Offsets may have seconds (local mean time): then the first pass may have had no tick in it.
+    """
+    local = minute.astimezone(zone)
+    first, second = shown.replace(tzinfo=zone).utcoffset(), local.utcoffset()
+    if first is None or second is None or not timedelta(0) < first - second <= LONGEST_SHIFT:
+        return False
+    earlier = -((first - (shown - _EPOCH)) // MINUTE) * MINUTE + _EPOCH.replace(tzinfo=UTC)
+    return earlier < minute and wall_time(earlier.astimezone(zone)) == shown
+
+
+# --- where the clock changes ---------------------------------------------------------------------
+
+
+def first_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
     """Return the first minute in (start, end] whose UTC offset is not that of the one before.
 
     None if there is none. Looks once a day, then halves the day: no zone changes its clock and
@@ -32,8 +113,8 @@ def first(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
     return None
 
 
-def last(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
-    """Return the last such minute; see `first`."""
+def last_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
+    """Return the last such minute; see `first_change`."""
     if _never_changes(zone):
         return None
     offset = end.astimezone(zone).utcoffset()

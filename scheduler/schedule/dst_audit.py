@@ -1,6 +1,6 @@
 """What clock changes do to entries: an expression or entries and a year in, findings in words out.
 
-The rule itself is `due`'s, and is asked minute by minute: an audit can't disagree with the daemon.
+The rule itself is `dst`'s, and is asked minute by minute: an audit can't disagree with the daemon.
 What it adds is what the wall clock alone would suggest, so that the difference can be told.
 """
 
@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scheduler.entry import Expression
 from scheduler.schedule import dst
-from scheduler.schedule.dst import DAY
-from scheduler.schedule.search import HOUR, LONGEST_SHIFT, Wall, applies, walls
+from scheduler.schedule.dst import DAY, HOUR, LONGEST_SHIFT, Wall, applies, walls
 from scheduler.schedule.tick import MINUTE
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ SPELT_TIMES = 3  # more times than this are told as the first two and the last
 _FARTHEST = 2 * DAY  # so near to its wall-clock year is every change, whatever the zone
 _STAYS = 366 * DAY  # a zone that changes its clock with the seasons changes it within a year
 
-Seen = tuple[datetime, tuple[Wall, ...]]  # a UTC minute and what `due.walls` says of it
+Seen = tuple[datetime, tuple[Wall, ...]]  # a UTC minute and what `dst.walls` says of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +124,9 @@ def audit(entries: Iterable[Entry], year: int) -> Audit:
 def changes(zone: ZoneInfo, year: int) -> Iterator[Change]:
     """Yield the changes whose touched wall-clock times begin in this year, in order."""
     end = datetime(year + 1, 1, 1, tzinfo=UTC) + _FARTHEST
-    at = dst.first(zone, datetime(year, 1, 1, tzinfo=UTC) - _FARTHEST, end)
+    at = dst.first_change(zone, datetime(year, 1, 1, tzinfo=UTC) - _FARTHEST, end)
     while at is not None and at < end:
-        following = dst.first(zone, at, at + _STAYS)
+        following = dst.first_change(zone, at, at + _STAYS)
         change = _change(zone, at, stays=following is None)
         if change.start.year == year:
             yield change
@@ -201,7 +200,7 @@ def _skipped(expression: Expression, change: Change, named: list[datetime]) -> F
     told = _times(named, change)
     after = _time(change.end, change)
     one = len(named) == 1
-    if not any(wall.skipped and applies(expression, wall) for wall in shown):
+    if not any(wall.gap and applies(expression, wall) for wall in shown):
         what = f"{told} {'does' if one else 'do'} not run"
     elif applies(expression, shown[-1]):
         what = f"{_times([*named, change.end], change)} are one run, at {after}"

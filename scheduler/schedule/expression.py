@@ -10,8 +10,8 @@ from typing import Literal
 from scheduler.entry import Every, Expression, Reboot, Schedule
 from scheduler.errors import BadValue
 from scheduler.schedule import canonical, duration, field_parser, nicknames, sixth_field
+from scheduler.schedule.dates import comes, longest
 from scheduler.schedule.fields import FIELDS, Values, settle
-from scheduler.schedule.possible_dates import comes, longest
 from scheduler.text import shortened
 
 _WORDS = re.compile(r"[^ \t]+")

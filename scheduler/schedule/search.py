@@ -1,24 +1,21 @@
-"""When an expression is due: expression, zone and UTC minute in; yes or no, or the next, out.
+"""Expression, zone and instant in, the next instants at which it is due out, or those before.
 
-The rule of local clock changes is `walls` and `applies`, and stands in the README's table of rules.
-It is Debian's rule (cron(8)) for clocks that go forward by less than three hours, or back by three
-at most, with its holes closed: an entry is made up for after a gap, star or not, unless it
-names every hour and the gap is of whole hours.
+croniter jumps along the wall clock; the clock-change rule is `dst`'s, which has the last word.
 """
 
 from __future__ import annotations
 
-import calendar
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from croniter import CroniterBadDateError, croniter
 
 from scheduler.schedule import dst
-from scheduler.schedule.possible_dates import comes
+from scheduler.schedule.dates import comes, matches_day
+from scheduler.schedule.dst import applies, is_due, wall_time, walls
 from scheduler.schedule.tick import MINUTE
 
 if TYPE_CHECKING:
@@ -27,23 +24,7 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Expression
 
-HOUR = timedelta(hours=1)
-LONGEST_SHIFT = timedelta(hours=3)  # cron's: a gap of it is a new time, an overlap is one no more
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (naive wall time is the point)
 RAREST = 50  # years: a leap day on one weekday, across 2100, comes after 40
-
-
-@dataclass(frozen=True, slots=True)
-class Wall:
-    """One minute as a wall clock in some zone shows it (`time` is naive).
-
-    `skipped`: the length of the gap if a clock change jumped over it, so that no clock showed it.
-    `repeated`: the clock was set back and shows it for the second time.
-    """
-
-    time: datetime
-    skipped: timedelta = timedelta(0)
-    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,54 +33,6 @@ class Instant:
 
     at: datetime
     note: str = ""
-
-
-def walls(zone: ZoneInfo, minute: datetime) -> tuple[Wall, ...]:
-    """Return the wall-clock minutes that this UTC minute answers for, the shown one last.
-
-    There is one, except right after a gap: then the skipped minutes come with it. A gap counts in
-    minutes that no tick shows, so one that the clock skips only in part is among them.
-    """
-    shown = _wall(minute.astimezone(zone))
-    gap = shown - _wall((minute - MINUTE).astimezone(zone)) - MINUTE
-    if not timedelta(0) < gap < LONGEST_SHIFT:
-        return (Wall(shown, repeated=_is_repeated(shown, zone, minute)),)
-    skipped = (Wall(shown - gap + n * MINUTE, skipped=gap) for n in range(gap // MINUTE))
-    return (*skipped, Wall(shown))
-
-
-def applies(expression: Expression, wall: Wall) -> bool:
-    """Say whether the expression asks for this wall-clock minute, clock changes considered."""
-    if wall.skipped and expression.every_hour and not wall.skipped % HOUR:
-        return False  # it stays in step: the next shown hour has the same minute sixty minutes on
-    if wall.repeated and not expression.elapsed:
-        return False  # it had its run in the first pass
-    time = wall.time
-    return (
-        time.minute in expression.minutes
-        and time.hour in expression.hours
-        and matches_day(expression, time)
-    )
-
-
-def matches_day(expression: Expression, day: datetime) -> bool:
-    """Say whether the expression names this date, by crontab(5)'s rule for the two day fields."""
-    if day.month not in expression.months:
-        return False
-    length = calendar.monthrange(day.year, day.month)[1]
-    weekday = day.isoweekday() % 7
-    by_day = day.day in expression.days or (expression.last_day and day.day == length)
-    by_weekday = (
-        weekday in expression.weekdays
-        or (weekday, (day.day + 6) // 7) in expression.nth_weekdays
-        or (day.day + 7 > length and (weekday, -1) in expression.nth_weekdays)
-    )
-    return (by_day and by_weekday) if expression.days_rule == "and" else (by_day or by_weekday)
-
-
-def is_due(expression: Expression, zone: ZoneInfo, minute: datetime) -> bool:
-    """Say whether the expression is due at this UTC minute in this zone."""
-    return any(applies(expression, wall) for wall in walls(zone, minute))
 
 
 def following(expression: Expression, zone: ZoneInfo, after: datetime) -> Iterator[Instant]:
@@ -118,11 +51,11 @@ def _following(expression: Expression, zone: ZoneInfo, after: datetime) -> Itera
     search = _wall_search(expression)
     while True:
         shown = minute.astimezone(zone)
-        wall = search.after(_wall(shown))
+        wall = search.after(wall_time(shown))
         if wall is None:
             return
-        candidate = minute + (wall - _wall(shown))
-        minute = dst.first(zone, minute, candidate) or candidate
+        candidate = minute + (wall - wall_time(shown))
+        minute = dst.first_change(zone, minute, candidate) or candidate
         if is_due(expression, zone, minute):
             yield Instant(minute, _note(expression, zone, minute))
 
@@ -135,12 +68,12 @@ def preceding(expression: Expression, zone: ZoneInfo, before: datetime) -> Itera
     search = _wall_search(expression)
     while minute.year > MINYEAR + 1:
         shown = minute.astimezone(zone)
-        wall = search.before(_wall(shown))
+        wall = search.before(wall_time(shown))
         if wall is None:
             return
-        candidate = minute - (_wall(shown) - wall)
+        candidate = minute - (wall_time(shown) - wall)
         # On both sides of a clock change, since either may answer for what the other skips.
-        change = dst.last(zone, candidate, minute)
+        change = dst.last_change(zone, candidate, minute)
         stops = (candidate,) if change is None else (change, change - MINUTE)
         for stop in stops:
             if stop < minute and is_due(expression, zone, stop):
@@ -151,9 +84,10 @@ def preceding(expression: Expression, zone: ZoneInfo, before: datetime) -> Itera
 class _WallSearch:
     """croniter on naive wall time, for an expression whose dialect our parser has settled.
 
-    It may answer more than the expression asks (never less): where the day fields hold what
-    croniter does not mix (`L` or `#` beside plain values), it is given every day, and days are
-    sifted here.
+    Owns a croniter, whose place is set anew by each question, so that all who ask for one
+    expression share a search. `following` and `preceding` call it. It may answer more than the
+    expression asks, never less: where the day fields have what croniter does not mix (`L` or `#`
+    beside plain values), it is given every day, and the days are sifted here.
     """
 
     def __init__(self, expression: Expression) -> None:
@@ -221,29 +155,12 @@ def _listed(values: frozenset[int], low: int, high: int) -> str:
     return ",".join(str(value) for value in sorted(values))
 
 
-def _wall(local: datetime) -> datetime:
-    return local.replace(tzinfo=None, second=0, microsecond=0, fold=0)
-
-
-def _is_repeated(shown: datetime, zone: ZoneInfo, minute: datetime) -> bool:
-    """Say whether a clock set back by three hours at most has shown this wall minute before.
-
-    Offsets may have seconds (local mean time): then the first pass may have had no tick in it.
-    """
-    local = minute.astimezone(zone)
-    first, second = shown.replace(tzinfo=zone).utcoffset(), local.utcoffset()
-    if first is None or second is None or not timedelta(0) < first - second <= LONGEST_SHIFT:
-        return False
-    earlier = -((first - (shown - _EPOCH)) // MINUTE) * MINUTE + _EPOCH.replace(tzinfo=UTC)
-    return earlier < minute and _wall(earlier.astimezone(zone)) == shown
-
-
 def _note(expression: Expression, zone: ZoneInfo, minute: datetime) -> str:
     shown = walls(zone, minute)
     wall = shown[-1]
     if wall.repeated:
         return f"the clock goes back: the second {wall.time:%H:%M}"
-    missed = [each.time for each in shown if each.skipped and applies(expression, each)]
+    missed = [each.time for each in shown if each.gap and applies(expression, each)]
     if not missed:
         return ""
     also = ", with its own run" if applies(expression, wall) else ""

@@ -14,7 +14,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from scheduler.entry import Entry, Every, Expression, Reboot
-from scheduler.schedule.search import Wall, applies, following, preceding, walls
+from scheduler.schedule.dst import Wall, applies, walls
+from scheduler.schedule.search import following, preceding
 from scheduler.schedule.tick import MINUTE, day_after
 from scheduler.text import LAST_DAY
 

@@ -38,15 +38,15 @@ SPRING, AUTUMN = utc(2027, 3, 28, 1), utc(2027, 10, 31, 1)
 def test_a_stretch_with_one_change_or_none(
     start: datetime, end: datetime, expected: datetime | None, why: str
 ) -> None:
-    assert dst.first(BERLIN, start, end) == expected, why
-    assert dst.last(BERLIN, start, end) == expected, why
+    assert dst.first_change(BERLIN, start, end) == expected, why
+    assert dst.last_change(BERLIN, start, end) == expected, why
 
 
 def test_of_a_year_there_is_a_first_and_a_last() -> None:
     year = (utc(2027, 1, 1), utc(2028, 1, 1))
-    assert dst.first(BERLIN, *year) == SPRING
-    assert dst.last(BERLIN, *year) == AUTUMN
-    for search in (dst.first, dst.last):
+    assert dst.first_change(BERLIN, *year) == SPRING
+    assert dst.last_change(BERLIN, *year) == AUTUMN
+    for search in (dst.first_change, dst.last_change):
         assert search(ZoneInfo("UTC"), *year) is None
         assert search(ZoneInfo("Asia/Tokyo"), *year) is None
 
@@ -62,5 +62,5 @@ def test_they_are_where_the_offset_differs_from_the_minute_before(
     minutes = [start + n * MINUTE for n in range(length + 1)]
     offsets = [minute.astimezone(zone).utcoffset() for minute in minutes]
     found = [minutes[n] for n, (one, other) in enumerate(pairwise(offsets), 1) if one != other]
-    assert dst.first(zone, start, end) == (found[0] if found else None)
-    assert dst.last(zone, start, end) == (found[-1] if found else None)
+    assert dst.first_change(zone, start, end) == (found[0] if found else None)
+    assert dst.last_change(zone, start, end) == (found[-1] if found else None)

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.entry import Entry, Expression
+from scheduler.schedule import dates
 from scheduler.schedule import expression as expressions
-from scheduler.schedule import possible_dates
+from scheduler.schedule.dst import is_due
 from scheduler.schedule.dst_audit import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -25,7 +26,6 @@ from scheduler.schedule.dst_audit import (
     changes,
     finding,
 )
-from scheduler.schedule.search import is_due
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -343,7 +343,7 @@ def well_known_changes() -> st.SearchStrategy[Change]:
 
 def comes(text: str) -> bool:
     """Say whether there is such a date at all."""
-    return possible_dates.comes(expression(text))
+    return dates.comes(expression(text))
 
 
 any_texts = st.one_of(reference.expressions(every_day=True), reference.expressions().filter(comes))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scheduler.crontab import lint_schedule
 from scheduler.entry import Every, Expression, Reboot
 from scheduler.errors import BadValue
-from scheduler.schedule import expression, possible_dates
+from scheduler.schedule import dates, expression
 from scheduler.schedule.fields import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEKDAY, Field
 from scheduler.schedule.search import following
 
@@ -311,7 +311,7 @@ def test_a_random_range_hangs_on_salt_job_field_and_item() -> None:
 def test_no_draw_decides_whether_a_date_ever_comes(text: str, days: set[int]) -> None:
     drawn = [five_fields(text, job=f"job-{number}") for number in range(300)]
     assert set().union(*(each.days for each in drawn)) == days
-    assert len({possible_dates.comes(each) for each in drawn}) == 1
+    assert len({dates.comes(each) for each in drawn}) == 1
 
 
 # --- what is refused -----------------------------------------------------------------------------
@@ -595,7 +595,7 @@ def test_never_means_on_no_day_of_any_kind_of_year(
         for length in [monthrange(year, month)[1]]
         for date in (dt.date(year, month, number) for number in range(1, length + 1))
     )
-    assert possible_dates.comes(schedule) == comes
+    assert dates.comes(schedule) == comes
     assert (
         "never-runs" in {each.code for each in lint_schedule.on_schedule(text, schedule)}
     ) != comes

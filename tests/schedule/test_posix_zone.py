@@ -20,8 +20,7 @@ from schedules import UTC_ZONE, expression
 from scheduler.crontab import parser
 from scheduler.entry import Severity
 from scheduler.errors import BadValue
-from scheduler.schedule import dst as shifts
-from scheduler.schedule import posix_zone
+from scheduler.schedule import dst, posix_zone
 from scheduler.schedule.search import Instant, following
 from scheduler.system import local_zone
 
@@ -135,10 +134,12 @@ def test_hours_of_three_digits_are_read_or_refused(libc: Libc) -> None:
 
 def around_changes(rule: str, year: int) -> list[int]:
     zone, found = posix_zone.zone(rule), []
-    at = shifts.first(zone, datetime(year, 1, 10, tzinfo=UTC), datetime(year, 12, 20, tzinfo=UTC))
+    at = dst.first_change(
+        zone, datetime(year, 1, 10, tzinfo=UTC), datetime(year, 12, 20, tzinfo=UTC)
+    )
     while at is not None:
         found += [int((at + n * MINUTE).timestamp()) for n in (-61, -1, 0, 59, 60)]
-        at = shifts.first(zone, at, datetime(year, 12, 20, tzinfo=UTC))
+        at = dst.first_change(zone, at, datetime(year, 12, 20, tzinfo=UTC))
     return found
 
 
@@ -217,13 +218,15 @@ def test_dst_of_the_whole_year_is_no_change() -> None:
     """RFC 9636's own example, on which the C library is five hours wrong at each New Year."""
     zone = posix_zone.zone("EST5EDT,0/0,J365/25")
     year = (datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 2, 1, tzinfo=UTC))
-    assert shifts.first(zone, *year) is None
+    assert dst.first_change(zone, *year) is None
     assert year[0].astimezone(zone).utcoffset() == timedelta(hours=-4)
 
 
 def test_a_change_at_new_year_is_where_the_rule_says() -> None:
     zone = posix_zone.zone("AAA-3BBB,J1,J180")  # 2 o'clock there, the year before in UTC
-    found = shifts.first(zone, datetime(2027, 12, 1, tzinfo=UTC), datetime(2028, 2, 1, tzinfo=UTC))
+    found = dst.first_change(
+        zone, datetime(2027, 12, 1, tzinfo=UTC), datetime(2028, 2, 1, tzinfo=UTC)
+    )
     assert found == datetime(2027, 12, 31, 23, tzinfo=UTC)
 
 

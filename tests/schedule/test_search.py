@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from schedules import MINUTE, UTC_ZONE, comes, due, expression
 
-from scheduler.schedule.search import Instant, following, is_due, preceding
+from scheduler.schedule.dst import is_due
+from scheduler.schedule.search import Instant, following, preceding
 
 if TYPE_CHECKING:
     from scheduler.entry import Expression

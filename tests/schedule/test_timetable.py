@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scheduler.entry import Entry, Expression
 from scheduler.errors import BadValue
 from scheduler.schedule import timetable
+from scheduler.schedule.dst import Wall, applies, is_due, walls
 from scheduler.schedule.expression import parse
-from scheduler.schedule.search import Wall, applies, is_due, walls
 from scheduler.schedule.timetable import Timetable
 
 if TYPE_CHECKING:

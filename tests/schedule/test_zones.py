@@ -14,7 +14,8 @@ from clock_changes import CASES
 from every_change import MINUTE, Turn, clocks, turns
 from schedules import comes, expression
 
-from scheduler.schedule.search import following, is_due, preceding, walls
+from scheduler.schedule.dst import is_due, walls
+from scheduler.schedule.search import following, preceding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scheduler.entry import Expression
+from scheduler.schedule.dates import comes as comes_at_all
+from scheduler.schedule.dst import is_due
 from scheduler.schedule.expression import parse
-from scheduler.schedule.possible_dates import comes as comes_at_all
-from scheduler.schedule.search import is_due
 
 MINUTE = timedelta(minutes=1)
 

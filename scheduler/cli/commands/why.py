@@ -25,7 +25,7 @@ from scheduler.errors import SourceRefused
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import RunRow
 from scheduler.schedule import dst
-from scheduler.schedule.search import walls
+from scheduler.schedule.dst import walls
 from scheduler.schedule.tick import MINUTE, minute_of
 from scheduler.schedule.timetable import Timetable
 from scheduler.schedule.zone_data import named_or_utc
@@ -151,7 +151,7 @@ def _minute(time: str, zone: ZoneInfo, *, json: bool) -> tuple[datetime, list[st
     if typed.local is None or not typed.is_skipped:
         return at, []
     # As if the old offset still held, so that it lies behind where the new one begins.
-    behind = dst.last(zone, at - _LONGEST_GAP, at + MINUTE) or at
+    behind = dst.last_change(zone, at - _LONGEST_GAP, at + MINUTE) or at
     answers = any(minute_of(wall.time) == minute_of(typed.local) for wall in walls(zone, behind))
     return behind, [of_skipped(typed.local, zone, behind, answers=answers)]
 

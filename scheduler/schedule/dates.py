@@ -1,16 +1,36 @@
-"""An expression in, whether any date is one that it names out."""
+"""An expression and a date in, whether it names that date out; and whether it names any at all.
+
+The two day fields go by crontab(5): either may match, or both must where one begins with `*`.
+"""
 
 from __future__ import annotations
 
+import calendar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from scheduler.entry import Expression
 
 _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _FEBRUARY = 2
+
+
+def matches_day(expression: Expression, day: datetime) -> bool:
+    """Say whether the expression names this date, by crontab(5)'s rule for the two day fields."""
+    if day.month not in expression.months:
+        return False
+    length = calendar.monthrange(day.year, day.month)[1]
+    weekday = day.isoweekday() % 7
+    by_day = day.day in expression.days or (expression.last_day and day.day == length)
+    by_weekday = (
+        weekday in expression.weekdays
+        or (weekday, (day.day + 6) // 7) in expression.nth_weekdays
+        or (day.day + 7 > length and (weekday, -1) in expression.nth_weekdays)
+    )
+    return (by_day and by_weekday) if expression.days_rule == "and" else (by_day or by_weekday)
 
 
 def comes(expression: Expression) -> bool:
