@@ -19,6 +19,9 @@ LOCK := $(PIP) --require-hashes -r $(LOCKS)
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --custom-compile-command "make lock"
 
+# The distribution was called meridian once. Left in place, both would own the same files.
+FORMER := -m pip uninstall -qq --disable-pip-version-check --yes meridian
+
 # Nobody else may write what is made here, whatever the umask: it is run, and on the PATH.
 OURS := umask go-w &&
 
@@ -42,6 +45,7 @@ $(STAMP): .ci/requirements.lock pyproject.toml
 	@$(OURS) mkdir -p $(VENV)/tmp
 	@$(OURS) $(PYTHON) -m venv $(VENV)
 	@$(OURS) $(BIN)/python $(LOCK)/requirements.lock
+	@$(BIN)/python $(FORMER)
 	@$(OURS) $(BIN)/python $(PIP) --editable .
 	@$(OURS) touch $@
 
@@ -84,6 +88,7 @@ install:  ## meridian for this user: ~/.local/bin/meridian
 	@$(OURS) $(PYTHON) -m venv "$(INSTALLED)"
 	@$(OURS) "$(INSTALLED)/bin/python" $(LOCK)/install.lock
 	@$(OURS) "$(INSTALLED)/bin/python" $(LOCK)/build.lock --target "$(INSTALLED)/tmp/backend"
+	@"$(INSTALLED)/bin/python" $(FORMER)
 	@$(OURS) PYTHONPATH="$(INSTALLED)/tmp/backend" "$(INSTALLED)/bin/python" $(PIP) .
 	@rm -rf "$(INSTALLED)/tmp"
 	@$(OURS) mkdir -p "$(PREFIX)/bin" && ln -sf "$(INSTALLED)/bin/meridian" "$(PREFIX)/bin/meridian"

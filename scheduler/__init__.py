@@ -14,3 +14,5 @@ cli/        the command line; each command in the file of its name in cli/comman
 
 daemon.loop is the loop, cli its door. A retry is no path of its own: it is the next attempt.
 """
+
+__version__ = "0.1.0"  # the one place: the build, `--version` and `status` read it here

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
 from typer.main import get_group
 
+from scheduler import __version__
 from scheduler.cli.output import complain
 from scheduler.cli.usage import Command, Group
 from scheduler.errors import MeridianError
@@ -91,7 +91,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"meridian {version('meridian')}")
+        typer.echo(f"meridian {__version__}")
         raise typer.Exit
 
 

@@ -103,6 +103,17 @@ class Index:
                 archive.addfile(member, io.BytesIO(data))
         return path
 
+    def former(self, prefix: Path) -> Path:
+        """Install what was called `meridian`; return a module of it that is no more."""
+        old = wheel(self.locks, "meridian", {"scheduler/flat.py": b""}, "0.1.0")
+        venv = prefix / "share/meridian/venv"
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        self.run(
+            str(venv / "bin/python"), "-m", "pip", "install", "-q", str(old)
+        ).check_returncode()
+        (module,) = venv.rglob("flat.py")
+        return module
+
     def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command whose pip knows no index but this one, whatever this machine's does."""
         environment = {name: text for name, text in os.environ.items() if not name.startswith("PIP_")}  # fmt: skip
@@ -127,7 +138,9 @@ def test_make_install_runs_no_newer_package_and_leaves_no_backend(
     )  # a TMPDIR that su has kept: what is put there runs as who installs
     others.mkdir()
     before = others.stat().st_mtime_ns
+    former = index.former(tmp_path / "p")
     done = index.installs(tmp_path / "p", TMPDIR=str(others))
+    assert not former.exists(), "the same project under its former name"
     assert others.stat().st_mtime_ns == before, "nothing ever was in it"
     assert not (tmp_path / "p/share/meridian/venv/tmp").exists()
     assert not index.witness.exists(), index.witness.read_text()
@@ -136,7 +149,7 @@ def test_make_install_runs_no_newer_package_and_leaves_no_backend(
     assert version.stdout.startswith("meridian ")
     made = {path.name.split("-")[0] for path in (tmp_path / "p").rglob("*.dist-info")}
     wanted = {name.replace("-", "_").lower() for name in pins("install")}
-    assert {name.lower() for name in made} - {"pip", "setuptools"} == wanted | {"meridian"}
+    assert {name.lower() for name in made} - {"pip", "setuptools"} == wanted | {"meridian_cron"}
 
 
 @pytest.mark.e2e
@@ -160,7 +173,7 @@ def test_pip_install_builds_with_the_backend_that_the_project_names(
     done = index.run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", ".", "-w", str(tmp_path))  # fmt: skip
     assert not index.witness.exists(), index.witness.read_text()
     assert (done.returncode, done.stderr) == (0, "")
-    assert list(tmp_path.glob("meridian-*.whl"))
+    assert list(tmp_path.glob("meridian_cron-*.whl"))
 
 
 def test_the_project_names_its_backend_and_all_that_it_needs_as_the_lock_does() -> None:

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from scheduler import protocol
+from scheduler import __version__, protocol
 from scheduler.cli import library, options
 from scheduler.cli.library import Files
 from scheduler.cli.reachable import Reachable
@@ -269,7 +268,7 @@ class _Introduced:
         self._daemon = daemon
         self._reads = reads
         self._who = {
-            "version": version("meridian"),
+            "version": __version__,
             "pid": os.getpid(),
             "started": protocol.stamp(RealClock().now()),
             "state": str(state),
