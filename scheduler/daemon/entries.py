@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 from scheduler.crontab import job_names, last_good, lint, zone_changes
 from scheduler.crontab.diagnostics import lines
 from scheduler.entry import Crontab, Entry, Every, Severity
+from scheduler.runs import messages
+from scheduler.runs.events import CrontabLoaded
 from scheduler.schedule import zone_data
 from scheduler.schedule.catchup import Outage, Walk, accounts
-from scheduler.schedule.tick import MINUTE
+from scheduler.schedule.tick import MINUTE, minute_of
 from scheduler.schedule.timetable import Timetable
 from scheduler.text import counted
 
@@ -103,11 +105,13 @@ class EntriesInForce:
         self._vanished = vanished
         return self._with_spared(stamps) != self._stamps or bool(zone_data.outdated())
 
-    def read(self, now: datetime) -> None:
+    def read(self, now: datetime) -> CrontabLoaded:
         """Read the crontabs and go by them, with the last good version of what is unreadable.
 
-        Raises JournalError; then the entries are those of before, and it can be done again.
+        Returns what there is to tell of them. Raises JournalError; then the entries are those of
+        before, and it can be done again.
         """
+        minute = minute_of(now)
         stamps = self._library.stamps()
         self._spared -= stamps.keys()
         self._stamps = self._with_spared(stamps)
@@ -117,7 +121,7 @@ class EntriesInForce:
         entries = {entry.job: entry for table in merged.crontabs for entry in table.entries}
         with self._journal.transaction():  # one, however many jobs are new
             self._rename(entries)
-            timetable = Timetable(entries.values(), self._anchors(entries, now))
+            timetable = Timetable(entries.values(), self._anchors(entries, minute))
             if self._was_read:
                 self._wait_for_next_boot(timetable)
         before, self.entries, self.timetable = self.entries, entries, timetable
@@ -127,9 +131,19 @@ class EntriesInForce:
         self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
         self.kept = kept
         self.files = tuple(self._read_files(loaded))
-        self._tell(loaded, kept, before)
-        for change in zone_changes.between(before, entries, now):
+        self._tell(loaded, kept)
+        for change in zone_changes.between(before, entries, minute):
             self._log.warning("zone", **change.facts(), say=str(change))
+        return CrontabLoaded(
+            now,
+            entries=len(entries),
+            zones=len(self.zones),
+            new=len(entries.keys() - before.keys()),
+            gone=len(before.keys() - entries.keys()),
+            problems=loaded.problems,
+            kept=kept,
+            is_first=not before,
+        )
 
     def unbooted(self) -> list[tuple[Entry, str]]:
         """Return the @reboot entries that have not run since the machine booted, and that boot."""
@@ -185,7 +199,7 @@ class EntriesInForce:
 
     def summary(self) -> str:
         """Return in a few words what there is."""
-        return f"{counted(len(self.entries), 'entry')} in {counted(len(self.zones), 'zone')}"
+        return messages.of_entries(len(self.entries), len(self.zones))
 
     def _with_spared(self, stamps: Mapping[str, Stamp]) -> Mapping[str, Stamp]:
         """Return these stamps, and the old ones of those that deserve a second look."""
@@ -248,7 +262,7 @@ class EntriesInForce:
             self._log.info("recovered", file=file, say=f"{file} can be read again")
         self._failed = loaded.failed
 
-    def _tell(self, loaded: Loaded, kept: Sequence[Entry], before: Mapping[str, Entry]) -> None:
+    def _tell(self, loaded: Loaded, kept: Sequence[Entry]) -> None:
         for problem in loaded.problems[:_TOLD]:
             record = self._log.error if problem.severity is Severity.ERROR else self._log.warning
             record(
@@ -267,9 +281,3 @@ class EntriesInForce:
         for entry in [entry for entry in kept if entry.file not in self._failed][:_TOLD]:
             say = f"its line is unreadable; the last good version keeps running ({entry.file})"
             self._log.warning("kept", job=entry.job, file=entry.file, line=entry.line, say=say)
-        new = sum(job not in before for job in self.entries)
-        gone = sum(job not in self.entries for job in before)
-        news = f"; {new} new, {gone} gone" if before else ""
-        self._log.info(
-            "crontabs", entries=len(self.entries), new=new, gone=gone, say=self.summary() + news
-        )

@@ -6,12 +6,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from scheduler.runs import messages
+from scheduler.runs.events import JournalRecovered, JournalTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from scheduler.entry import Entry
+    from scheduler.runs.events import Event
     from scheduler.schedule.timetable import Timetable
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
@@ -24,9 +26,10 @@ _NAMED = 5  # jobs named in the line about the next minute
 class LogOnce:
     """Says things once: it knows what it has said."""
 
-    def __init__(self, clock: Clock, log: Log) -> None:
+    def __init__(self, clock: Clock, log: Log, tell: Callable[[Event], None]) -> None:
         self._clock = clock
         self._log = log
+        self._tell = tell
         self._refusal = ""
         self._told: dict[str, float] = {}  # what it was refused for in this trouble, and when
 
@@ -39,12 +42,12 @@ class LogOnce:
         refusal = refusals[0] if refusals else ""
         is_old = refusal in self._told and now - self._told[refusal] < _REMINDER
         if refusal and not is_old:
-            self._log.error("journal", error=refusal, say=refusal)
+            self._tell(JournalTrouble(self._clock.now(), refusal))
             self._told[refusal] = now
         if refusal:
             self._refusal = refusal
         elif self._refusal and takes:
-            self._log.info("recovered", say="the journal takes everything again")
+            self._tell(JournalRecovered(self._clock.now()))
             self._told.clear()
             self._refusal = ""
 

@@ -86,7 +86,7 @@ class Daemon:
         self._manager = manager
         self._watchdog = watchdog  # None: nobody is told of a turn that does not end
         self.has_lost_state = False  # the state folder was deleted or replaced meanwhile
-        self._log_once = LogOnce(clock, log)
+        self._log_once = LogOnce(clock, log, runs.tell)
         self._ticker = Ticker(clock, journal, in_force, runs, self._log_once)
         self._requests = Requests(
             clock, in_force, runs, self._ticker, self._log_once, self._read_now
@@ -340,7 +340,7 @@ class Daemon:
         """Read the crontabs, and go by them; what the journal refuses is tried again."""
         self._reload_asked = False
         try:
-            self._in_force.read(minute_of(self._clock.now()))
+            self._runs.tell(self._in_force.read(self._clock.now()))
             self._runs.use(self._in_force.entries, self._in_force.timetable)
             self._ticker.plan_anew()
         except (JournalError, MemoryError):

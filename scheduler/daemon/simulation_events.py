@@ -68,9 +68,12 @@ class Recorder:
         self._events: list[SimulatedEvent] = []
         self._jumps: list[tuple[datetime, datetime, JumpKind]] = []  # last look, next one, kind
         self._lines: dict[int, str] = {}  # why which run, by its number, waits for a slot
+        self._refusal: str | None = None  # of the journal, which ends the simulation
 
     def told(self) -> list[SimulatedEvent]:
-        """Return the events since the last call."""
+        """Return the events since the last call; JournalError where the journal has refused."""
+        if self._refusal is not None:
+            raise JournalError(self._refusal)
         found, self._events = self._events, []
         return found
 
@@ -84,11 +87,8 @@ class Recorder:
                 self._of_attempt(EventKind.SUCCESS, attempt, None)
             case events.RetryScheduled() | events.RunFailed():
                 self._of_failure(event)
-            case events.RunSkipped(_, run, reason):
-                self._add(EventKind.SKIP, run.job, run.instant, reason=reason.value)
-            case events.InstantsSkipped(_, LeftOut(entry, first, last, reason)):
-                until = None if first == last else last
-                self._add(EventKind.SKIP, entry.job, first, reason=reason.value, until=until)
+            case events.RunSkipped() | events.InstantsSkipped():
+                self._of_skip(event)
             case events.SlotAwaited(_, entry, run, reason):
                 pool = entry.settings.pool
                 is_full = reason is Reason.POOL and pool is not None
@@ -98,8 +98,18 @@ class Recorder:
                 said = messages.jump_facts(jump, made_up=made_up, left_out=left_out)["say"]
                 self._jumps.append((jump.last, self._clock.now(), jump.kind))
                 self._add(EventKind.JUMP, None, None, reason=str(said))
+            case events.JournalTrouble(_, why):
+                self._refusal = why
             case _:
                 pass
+
+    def _of_skip(self, event: events.RunSkipped | events.InstantsSkipped) -> None:
+        match event:
+            case events.RunSkipped(_, run, reason):
+                self._add(EventKind.SKIP, run.job, run.instant, reason=reason.value)
+            case events.InstantsSkipped(_, LeftOut(entry, first, last, reason)):
+                until = None if first == last else last
+                self._add(EventKind.SKIP, entry.job, first, reason=reason.value, until=until)
 
     def _of_failure(self, event: events.RetryScheduled | events.RunFailed) -> None:
         match event:
@@ -160,17 +170,15 @@ class Recorder:
 
 
 class StrictLog(Log):
-    """A log that takes nothing: what goes wrong in a simulation ends it."""
+    """A log that takes nothing: a bug of the daemon's ends the simulation."""
 
     def __init__(self) -> None:
         super().__init__(logging.getLogger(__name__))
 
     def info(self, message: str, **facts: Fact) -> None:
-        """Raise what is told of a bug, or of a journal that refuses."""
+        """Raise RuntimeError for what is told of a bug."""
         if message in ("bug", "listener"):
             raise RuntimeError(facts.get("trace") or facts["say"])
-        if message == "journal":
-            raise JournalError(str(facts["error"]))
 
     warning = error = info
 

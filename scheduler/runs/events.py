@@ -1,8 +1,9 @@
-"""What happens to runs and to time, as values, for whoever listens.
+"""What happens to runs, to time, to the crontabs and to the journal, as values, for listeners.
 
-An event is an effect of a commit that holds: it is told after it, in order, to every listener. The
-log is one listener, `simulate` another. Nobody parses the log, and no listener can hold up the
-loop: one that may wait for somebody (a mail server, a person) is wrapped in `Apart`.
+An event of a run is an effect of a commit: it is told after the commit, in order, to every
+listener; one of the crontabs once they are loaded. The log is one listener, `simulate` another.
+Nobody parses the log, and no listener can delay the loop: one that may wait for somebody (a mail
+server, a person) is wrapped in `Apart`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from scheduler.entry import Entry
+    from scheduler.entry import Entry, Problem
     from scheduler.run import Attempt, Ending, Reason, Run
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import LeftOut
@@ -155,6 +156,42 @@ class ClockJumped:
     left_out: int
 
 
+@dataclass(frozen=True, slots=True)
+class CrontabLoaded:
+    """The crontabs have been read, at the start or anew, and the daemon goes by them.
+
+    So many `entries` in so many `zones` are in force; of their jobs so many are `new`, and so many
+    others `gone`. `kept` are entries that run in their last good version.
+    """
+
+    at: datetime
+    entries: int
+    zones: int
+    new: int
+    gone: int
+    problems: Sequence[Problem]
+    kept: Sequence[Entry]
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JournalTrouble:
+    """The journal refuses what it is given; told when that begins, and now and then while it lasts.
+
+    Until it takes something again nothing new starts, and what runs goes on.
+    """
+
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRecovered:
+    """The journal takes everything again."""
+
+    at: datetime
+
+
 Event = (
     RunStarted
     | RunAdopted
@@ -169,6 +206,9 @@ Event = (
     | CatchUpBegun
     | ProcessesLeft
     | ClockJumped
+    | CrontabLoaded
+    | JournalTrouble
+    | JournalRecovered
 )
 
 
@@ -183,7 +223,7 @@ class Events:
     """Tells events to all listeners.
 
     Owns what it has said about them: one that fails, or is behind, is told once in the log until it
-    is well again, and keeps the others from nothing. The transaction calls it.
+    is well again, and keeps the others from nothing. The transaction calls it, and the loop.
     """
 
     def __init__(self, log: Log, listeners: Sequence[Listener]) -> None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from scheduler.process.spawner import Spawner
     from scheduler.run import Run
     from scheduler.runs.echo import Echo
-    from scheduler.runs.events import Listener
+    from scheduler.runs.events import Event, Listener
     from scheduler.runs.table import LiveRun
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Account, Instants
@@ -81,9 +81,9 @@ class Runs:
         self._journal = journal
         self._spawner = spawner
         self.table = RunTable()
-        events = Events(log, (LogListener(log), *listeners))
+        self._events = Events(log, (LogListener(log), *listeners))
         table, slots = self.table, Slots(self.table, most)
-        self._transaction = Transaction(journal, table, events.tell, clock.now)
+        self._transaction = Transaction(journal, table, self._events.tell, clock.now)
         self._launcher = Launcher(clock, spawner, table, state)
         self._output_cap = OutputCap(clock, state, most_output, floods)
         self._starts = StartTrouble(clock, log)
@@ -146,6 +146,10 @@ class Runs:
     def backlog_of(self, job: str) -> Backlog | None:
         """Return the same of one job; None if it has nothing of that kind."""
         return self._placement.backlogs.of(job)
+
+    def tell(self, event: Event) -> None:
+        """Let all listeners hear of what is not of a run, after it has happened."""
+        self._events.tell(event)
 
     def journalled(self, run: Run) -> RunRow:
         """Return what the journal knows of a run; JournalError if it knows none."""

@@ -37,6 +37,8 @@ class LogListener:
                 | events.ProcessesLeft()
             ):
                 self._ends(event)
+            case events.CrontabLoaded() | events.JournalTrouble() | events.JournalRecovered():
+                self._of_daemon(event)
             case _:
                 self._of_time(event)
 
@@ -100,5 +102,18 @@ class LogListener:
             case events.ClockJumped(_, jump, made_up, left_out):
                 facts = messages.jump_facts(jump, made_up=made_up, left_out=left_out)
                 self._log.warning("jump", **facts)
+            case _:
+                assert_never(event)
+
+    def _of_daemon(
+        self, event: events.CrontabLoaded | events.JournalTrouble | events.JournalRecovered
+    ) -> None:
+        match event:
+            case events.CrontabLoaded():
+                self._log.info("crontabs", **messages.crontab_facts(event))
+            case events.JournalTrouble(_, why):
+                self._log.error("journal", error=why, say=why)
+            case events.JournalRecovered():
+                self._log.info("recovered", say="the journal takes everything again")
             case _:
                 assert_never(event)

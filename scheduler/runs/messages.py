@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Entry
     from scheduler.run import Attempt, Ending, Limit, Outcome, Run
+    from scheduler.runs.events import CrontabLoaded
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import LeftOut
 
@@ -223,6 +224,19 @@ def of_cause(kind: JumpKind) -> str:
 def of_verdict(jump: Jump) -> str:
     """Return what the daemon made of a jump."""
     return _THEN[jump.verdict]
+
+
+def crontab_facts(loaded: CrontabLoaded) -> Facts:
+    """Return what the log says of crontabs that have been read."""
+    entries, new, gone = loaded.entries, loaded.new, loaded.gone
+    news = "" if loaded.is_first else f"; {new} new, {gone} gone"
+    say = of_entries(entries, loaded.zones) + news
+    return {"entries": entries, "new": new, "gone": gone, "say": say}
+
+
+def of_entries(entries: int, zones: int) -> str:
+    """Return in a few words what there is to run."""
+    return f"{counted(entries, 'entry')} in {counted(zones, 'zone')}"
 
 
 def utc(at: datetime, precision: str = "seconds") -> str:

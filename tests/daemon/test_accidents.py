@@ -17,6 +17,7 @@ from world import Frail, Shelf, World, line, when
 from scheduler.daemon.log_once import LogOnce
 from scheduler.errors import JournalError
 from scheduler.run import Exited, NotStarted
+from scheduler.runs.log_listener import LogListener
 from scheduler.runs.transaction import Transaction
 from scheduler.system.log import open_log
 
@@ -192,7 +193,8 @@ def test_each_thing_that_the_journal_says_in_one_trouble_is_told_once() -> None:
 def test_that_nothing_is_asked_of_the_journal_is_no_end_of_its_trouble() -> None:
     """What was refused need not be asked for again at once: an old run's removal is not."""
     log = io.StringIO()
-    log_once = LogOnce(FakeClock(when("12:00")), open_log("json", log))
+    opened = open_log("json", log)
+    log_once = LogOnce(FakeClock(when("12:00")), opened, LogListener(opened).hear)
     for refusals, takes in ((["locked"], False), ([], False), (["locked"], True), ([], False)):
         log_once.refused(refusals, takes=takes)
     assert log_once.refusal == "locked"

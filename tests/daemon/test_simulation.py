@@ -21,7 +21,7 @@ from scheduler.crontab import parser
 from scheduler.daemon.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
 from scheduler.daemon.simulation_events import EventKind, SimulatedEvent
 from scheduler.daemon.virtual_machine import VirtualClock
-from scheduler.errors import BadValue
+from scheduler.errors import BadValue, JournalError
 from scheduler.journal.journal import Journal
 from scheduler.run import Attempt, Ending, Exited, Outcome, Reason, State
 from scheduler.schedule.expression import parse
@@ -227,6 +227,15 @@ def test_a_bug_of_the_daemon_ends_the_simulation(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("scheduler.runs.lifecycle.Runs.fire", stumble)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        simulated(line("job", "0 12 * * *"), at("11:00"), at("13:00"))
+
+
+def test_a_journal_that_refuses_ends_the_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise JournalError("there is no room")
+
+    monkeypatch.setattr("scheduler.runs.lifecycle.Runs.fire", refuse)
+    with pytest.raises(JournalError, match="there is no room"):
         simulated(line("job", "0 12 * * *"), at("11:00"), at("13:00"))
 
 

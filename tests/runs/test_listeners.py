@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes import Act
-from world import World, line, when
+from world import FILE, World, line, when
 
 from scheduler.run import Exited
 from scheduler.runs import events
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scheduler.runs.events import Event
 
 SOON = 30.0
+NOT_OF_RUNS = (events.CrontabLoaded, events.JournalTrouble, events.JournalRecovered)
 FAILS = Act(outcome=Exited(1))
 LINES = (
     line("well", "0-9 12 * * *")
@@ -77,6 +78,7 @@ def test_a_listener_hears_of_everything_once_and_in_order() -> None:
         "RetryScheduled": 1,
         "RunFailed": 1,
         "RunSkipped": 1,
+        "CrontabLoaded": 1,
     }
     with_entry = (events.RunStarted, events.RetryScheduled, events.RunSucceeded)
     heard = [each for each in listener.heard if isinstance(each, with_entry)]
@@ -104,7 +106,70 @@ def test_what_the_journal_refuses_nobody_hears_of() -> None:
     world.at("11:59:50", lambda: setattr(world.journal, "is_full", True))
     world.at("12:05", lambda: setattr(world.journal, "is_full", False))
     world.runs_until("12:20")
-    assert min(each.at for each in listener.heard) >= when("12:05")
+    of_runs = [each for each in listener.heard if not isinstance(each, NOT_OF_RUNS)]
+    assert min(each.at for each in of_runs) >= when("12:05")
+
+
+def test_the_journals_trouble_and_its_end_are_told_after_they_have_come() -> None:
+    listener = Counting()
+    world = World(LINES, acts=ACTS, listeners=(listener,))
+    world.at("11:59:50", lambda: setattr(world.journal, "is_full", True))
+    world.at("12:05", lambda: setattr(world.journal, "is_full", False))
+    world.runs_until("12:20")
+    kinds = (events.JournalTrouble, events.JournalRecovered)
+    trouble, recovered = (each for each in listener.heard if isinstance(each, kinds))
+    assert isinstance(trouble, events.JournalTrouble)
+    assert trouble.why == "the disk is full"
+    assert when("11:59:59") < trouble.at < when("12:00"), "when the minute is prepared"
+    assert isinstance(recovered, events.JournalRecovered)
+    assert when("12:05") <= recovered.at < when("12:06")
+    assert [said["error"] for said in world.said("journal")] == ["the disk is full"]
+    assert len(world.said("recovered")) == 1, "the log hears the same"
+
+
+def test_a_listener_hears_what_the_crontabs_say_each_time_they_are_loaded() -> None:
+    listener = Counting()
+    world = World(line("a", "0 12 * * *"), listeners=(listener,))
+    text = line("b", "0 12 * * *").replace("0 12", "61 12") + line("c", "0 13 * * *")
+    world.edit_at("12:00:30", text)
+    world.at("12:01:30", lambda: setattr(world.shelf, "files", {FILE: None}))
+    world.runs_until("12:05")
+    loaded = [each for each in listener.heard if isinstance(each, events.CrontabLoaded)]
+    first, edited, vanished = loaded[0], loaded[1], loaded[-1]
+    assert (first.entries, first.zones, first.problems, first.is_first) == (1, 1, (), True)
+    assert (edited.entries, edited.new, edited.gone, edited.is_first) == (2, 1, 0, False)
+    assert [each.line for each in edited.problems] == [1]
+    assert [each.job for each in edited.kept] == ["a"], "its line may be the one with the mistake"
+    assert {each.job for each in vanished.kept} == {"a", "c"}, "the file can't be read"
+    assert [each["entries"] for each in world.said("crontabs")] == [each.entries for each in loaded]
+
+
+def test_a_listener_that_fails_at_the_crontabs_or_the_journal_ends_nothing() -> None:
+    failing = Failing()
+    world = World(LINES, acts=ACTS, listeners=(failing,))
+    world.at("12:01:50", lambda: setattr(world.journal, "is_full", True))
+    world.at("12:02:30", lambda: setattr(world.journal, "is_full", False))
+    world.reload_at("12:03:30")
+    world.runs_until("12:20")
+    assert len(world.starts("well")) == 10
+    assert len(world.said("crontabs")) == 2
+    assert [said["listener"] for said in world.said("listener")] == ["Failing"]
+
+
+def test_a_slow_listener_hears_of_the_crontabs_and_the_journal_when_it_can() -> None:
+    slow = Slow()
+    world = World(LINES, acts=ACTS, listeners=(Apart(slow),))
+    world.at("12:01:50", lambda: setattr(world.journal, "is_full", True))
+    world.at("12:02:30", lambda: setattr(world.journal, "is_full", False))
+    world.runs_until("12:20")
+    assert world.said("recovered"), "the log does not wait for it"
+    slow.gate.set()
+    wanted = {"CrontabLoaded", "JournalTrouble", "JournalRecovered"}
+    for _ in range(3000):
+        if wanted <= slow.kinds().keys():
+            break
+        Gate().wait(0.01)
+    assert wanted <= slow.kinds().keys()
 
 
 def test_a_listener_that_fails_is_told_of_once_and_keeps_nobody_from_anything() -> None:
