@@ -16,15 +16,13 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from scheduler.daemon.entries import EntriesInForce
-from scheduler.daemon.loop import Daemon
+from scheduler.daemon import wiring
 from scheduler.daemon.simulation_events import Recorder, StrictLog
 from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
+from scheduler.daemon.wiring import Parts
 from scheduler.entry import Every
 from scheduler.journal.journal import Journal
-from scheduler.journal.pruning import Pruning
 from scheduler.run import State
-from scheduler.runs.lifecycle import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -163,32 +161,23 @@ class Simulation:
     def _life(self, journal: Journal) -> Iterator[SimulatedEvent]:
         """Yield what one daemon does, wake by wake, until an incident or the end raises."""
         self._clock.at(self._clock.now(), _nothing)  # it looks at the clock at once, due or not
-        for _ in self._daemon(journal).run().__await__():  # each turn is one wait of its loop
+        daemon = wiring.build(self._parts(), journal)
+        for _ in daemon.run().__await__():  # it comes back at each wait of its loop
             yield from self._recorder.told()
 
-    def _daemon(self, journal: Journal) -> Daemon:
-        clock, log = self._clock, StrictLog()
-        runs = Runs(
-            clock=clock,
-            journal=journal,
+    def _parts(self) -> Parts:
+        return Parts(
+            clock=self._clock,
             spawner=self._spawner,
+            library=_Shelf(self._loaded),
+            log=StrictLog(),
             state=Path(),
-            log=log,
             draw=lambda: 0.0,
+            boot=_BOOT,
+            watches=False,
+            manager=_Nobody(),
             most=self._most,
             listeners=(self._recorder,),
-        )
-        return Daemon(
-            clock=clock,
-            journal=journal,
-            in_force=EntriesInForce(_Shelf(self._loaded), journal, log, _BOOT, watches=False),
-            runs=runs,
-            pruning=Pruning(
-                clock=clock, journal=journal, state=Path(), kept=None, keep_within=runs.keep_within
-            ),
-            log=log,
-            holds_state=lambda: True,
-            manager=_Nobody(),
         )
 
     def _await_next(self) -> None:

@@ -24,14 +24,11 @@ from zoneinfo import ZoneInfo
 from fakes import Act, FakeClock, FakeSpawner
 
 from scheduler.crontab import parser
-from scheduler.daemon.entries import EntriesInForce
-from scheduler.daemon.loop import Daemon
+from scheduler.daemon import wiring
+from scheduler.daemon.wiring import Parts
 from scheduler.entry import Crontab, Overlap, Problem, Reboot, Severity, pool_of
 from scheduler.errors import JournalError
 from scheduler.journal.journal import Journal
-from scheduler.journal.pruning import Pruning
-from scheduler.journal.unjournalled import Unjournalled
-from scheduler.runs.lifecycle import Runs
 from scheduler.system.crontab_files import Loaded
 from scheduler.system.log import open_log
 
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from scheduler.daemon.entries import Library
+    from scheduler.daemon.loop import Daemon
     from scheduler.entry import Entry
     from scheduler.journal.journal import RunRow
     from scheduler.journal.retention import Retention
@@ -48,6 +45,7 @@ if TYPE_CHECKING:
     from scheduler.protocol import Reply, Request
     from scheduler.run import Attempt, NotStarted
     from scheduler.runs.events import Listener
+    from scheduler.runs.lifecycle import Runs
     from scheduler.runs.table import RunTable
     from scheduler.schedule.tick import Jump
     from scheduler.system.crontab_files import Stamp
@@ -240,34 +238,32 @@ def told_by_table(table: RunTable) -> dict[int, object]:
     return found
 
 
-class Truthful(Runs):
-    """Runs that are as the journal tells, after every commit, held or refused."""
+class Truth:
+    """After every commit of these runs, held or refused, they are as the journal tells."""
 
-    def __init__(self, *, journal: Journal, **parts: Any) -> None:
-        super().__init__(journal=journal, **parts)
+    def __init__(self, runs: Runs, journal: Journal) -> None:
+        self._runs, self._journal = runs, journal
         self._is_resumed = False
-        self._plain = self._transaction.commit
-        self._frail = journal
-        self.checked = 0
-        self._transaction.commit = self._commit  # type: ignore[method-assign]  # wrapped
+        self._plain_resume, self._plain_commit = runs.resume, runs._transaction.commit
+        runs.resume = self._resume  # type: ignore[method-assign]  # wrapped
+        runs._transaction.commit = self._commit  # type: ignore[method-assign]  # wrapped
 
-    def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
-        super().resume(left, handled)
+    def _resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
+        self._plain_resume(left, handled)
         self._is_resumed = True
         self._check()
 
     @contextmanager
     def _commit(self, *, synced: bool = True) -> Iterator[None]:
         try:
-            with self._plain(synced=synced):
+            with self._plain_commit(synced=synced):
                 yield
         finally:
             self._check()
 
     def _check(self) -> None:
-        if self._is_resumed and not self._is_stopping:  # then nothing waits in memory any more
-            self.checked += 1
-            assert told_by_table(self.table) == told_by_journal(self._frail)
+        if self._is_resumed and not self._runs._is_stopping:  # then nothing waits in memory
+            assert told_by_table(self._runs.table) == told_by_journal(self._journal)
 
 
 @dataclass
@@ -303,36 +299,23 @@ class World:
 
     def new_daemon(self) -> Daemon:
         """Let there be another daemon, with nothing but the journal in its memory."""
-        log = open_log(self.style, self.log)
-        library: Library = self.shelf
-        runs = Truthful(
+        parts = Parts(
             clock=self.clock,
-            journal=self.journal,
             spawner=self.spawner,
+            library=self.shelf,
+            log=open_log(self.style, self.log),
             state=self.state,
-            log=log,
             draw=lambda: self.draw,
-            most=self.most,
-            listeners=self.listeners,
-            unjournalled=Unjournalled(self.unjournalled),
-        )
-        in_force = EntriesInForce(library, self.journal, log, self.boot)
-        self.daemon = Daemon(
-            clock=self.clock,
-            journal=self.journal,
-            in_force=in_force,
-            runs=runs,
-            pruning=Pruning(
-                clock=self.clock,
-                journal=self.journal,
-                state=self.state,
-                kept=self.kept,
-                keep_within=runs.keep_within,
-            ),
-            log=log,
+            boot=self.boot,
             holds_state=lambda: self.holds_state,
+            unjournalled=self.unjournalled,
             grace=self.grace,
+            most=self.most,
+            kept=self.kept,
+            listeners=self.listeners,
         )
+        self.daemon = wiring.build(parts, self.journal)
+        Truth(self.daemon._runs, self.journal)
         return self.daemon
 
     def at(self, time: str, happening: Callable[[], object]) -> None:

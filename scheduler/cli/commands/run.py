@@ -22,23 +22,21 @@ from scheduler import __version__, protocol
 from scheduler.cli import library, options
 from scheduler.cli.library import Files
 from scheduler.cli.reachable import Reachable
-from scheduler.daemon.entries import EntriesInForce
+from scheduler.daemon import wiring
 from scheduler.daemon.loop import Daemon
 from scheduler.daemon.watchdog import Watchdog
+from scheduler.daemon.wiring import Parts
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import high_water, unjournalled
 from scheduler.journal.journal import Journal
-from scheduler.journal.pruning import Pruning
 from scheduler.journal.repair import Repair
 from scheduler.journal.retention import Retention
-from scheduler.journal.unjournalled import Unjournalled
 from scheduler.process.cgroup import Groups
 from scheduler.process.floods import Floods
 from scheduler.process.job_environment import DELEGATED
 from scheduler.process.spawner import RealSpawner, become_subreaper, default_signals
 from scheduler.protocol import Json, Refused, Reply, Request, Status
 from scheduler.runs.echo import Echo
-from scheduler.runs.lifecycle import Runs
 from scheduler.system import control_server, state_lock
 from scheduler.system.clock import Alarm, RealClock, boot_id
 from scheduler.system.log import Format, Log, open_log
@@ -66,14 +64,6 @@ _FORMATS: dict[LogFormat, Format] = {
     LogFormat.SYSTEMD: "systemd",
     LogFormat.JSON: "json",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What is kept: runs, and bytes of one attempt's output, None for all."""
-
-    output: int | None
-    runs: Retention
 
 
 @app.command(epilog="Example:  meridian run crontabs/demo.crontab --state .state")
@@ -128,10 +118,8 @@ def run(
         raise typer.BadParameter(f"{grace} is over a year; {hint}", param_hint="--grace")
     if options.STDIN in (files or ()):
         raise typer.BadParameter("the daemon reads files again when they change; - is none")
-    kept = Kept(
-        output=options.size(max_output, "--max-output"),
-        runs=Retention(keep_runs, options.length(keep_for, "--keep-for")),
-    )
+    most_output = options.size(max_output, "--max-output")
+    kept = Retention(keep_runs, options.length(keep_for, "--keep-for"))
     default_signals()
     become_subreaper()
     paths = options.here(state)
@@ -145,7 +133,7 @@ def run(
     with (
         entered(paths.state, os.geteuid()),
         state_lock.held(paths.state) as holds_state,
-        _floods(style, kept.output) as floods,
+        _floods(style, most_output) as floods,
     ):
         make_outputs(paths)
         end = "; Ctrl-C ends it" if sys.stdin.isatty() else ""
@@ -155,18 +143,36 @@ def run(
         parts = Parts(
             clock=RealClock(),
             spawner=spawner,
-            boot=boot,
-            log=log,
-            paths=paths,
-            reachable=Reachable(lambda: options.paths_of(state), log),
             library=crontabs,
+            log=log,
+            state=paths.state,
+            draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
+            boot=boot,
             holds_state=holds_state,
+            unjournalled=paths.state / unjournalled.NAME,
+            grace=wait,
+            most=most,
+            most_output=most_output,
+            kept=kept,
             echo=echo,
             floods=floods,
             watchdog=_watchdog(log),
         )
+        reachable = Reachable(lambda: options.paths_of(state), log)
+        here = _Process(parts, spawner, crontabs, paths, reachable)
         repair = Repair(paths.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
-        repair.keep(lambda: _live(parts, lambda journal: _daemon(parts, journal, wait, most, kept)))
+        repair.keep(lambda: _live(here))
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """What all daemons of this process have in common; a damaged journal ends one of them."""
+
+    parts: Parts
+    spawner: RealSpawner
+    library: Files
+    paths: Paths
+    reachable: Reachable
 
 
 def _echo(paths: Paths, style: Format, sink: Sink) -> Echo:
@@ -211,44 +217,45 @@ def _watchdog(log: Log) -> Watchdog | None:
     return None
 
 
-def _live(parts: Parts, new: Callable[[Journal], Daemon]) -> None:
+def _live(here: _Process) -> None:
     """Let one daemon run; raises MeridianError if it has lost its state folder."""
-    paths = parts.paths
+    paths = here.paths
     if Journal.is_older(paths.journal):
         say = "the journal is of an older Meridian: it is brought up to date first"
-        parts.log.info("upgrade", file=str(paths.journal), say=say)
+        here.parts.log.info("upgrade", file=str(paths.journal), say=say)
     with closing(Journal.open(paths.journal)) as journal:
         journal.examine()
         journal.tell(high_water.beside(paths.journal))
-        parts.spawner.guard.emptiers |= journal.emptiers()
-        daemon = new(journal)
-        asyncio.run(_serve(daemon, parts))
+        here.spawner.guard.emptiers |= journal.emptiers()
+        daemon = wiring.build(here.parts, journal)
+        asyncio.run(_serve(daemon, here))
     if daemon.has_lost_state:
         what = f"the state folder {paths.state}, or the journal in it,"
         raise MeridianError(f"{what} was deleted or replaced; start again")
 
 
-async def _serve(daemon: Daemon, parts: Parts) -> None:
+async def _serve(daemon: Daemon, here: _Process) -> None:
     """Let a daemon run; a signal that comes while it is renewed is for the next one."""
     daemon.listen(asyncio.get_running_loop())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
     try:
-        await _answer(daemon, parts)
+        await _answer(daemon, here)
     except JournalDamaged:
         signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
-        await parts.clock.wait(parts.clock.now(), asyncio.Event())  # what came leaves its note
+        clock = here.parts.clock
+        await clock.wait(clock.now(), asyncio.Event())  # what came leaves its note
         if daemon.is_stopping:
             again = signal.SIGUSR1 if daemon.is_draining else signal.SIGTERM
             os.kill(os.getpid(), again)
         raise
 
 
-async def _answer(daemon: Daemon, parts: Parts) -> None:
+async def _answer(daemon: Daemon, here: _Process) -> None:
     """Let a daemon run and answer at its socket."""
-    ask = _Introduced(daemon, parts.paths.state, parts.library.reads).ask
-    way = parts.reachable
+    ask = _Introduced(daemon, here.paths.state, here.library.reads).ask
+    way = here.reachable
     try:
-        async with control_server.serve(way.listen(), ask, _warner(parts.log)) as server:
+        async with control_server.serve(way.listen(), ask, _warner(here.parts.log)) as server:
             await daemon.run(lambda: way.look(server))
     finally:
         way.forget()
@@ -285,63 +292,11 @@ def _in_full(files: Any) -> list[Json]:
     return [row | {"file": str(Path(row["file"]).absolute())} for row in files]
 
 
-def _daemon(parts: Parts, journal: Journal, grace: float, most: int | None, kept: Kept) -> Daemon:
-    clock, paths, log = parts.clock, parts.paths, parts.log
-    runs = Runs(
-        clock=clock,
-        journal=journal,
-        spawner=parts.spawner,
-        state=paths.state,
-        log=log,
-        draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
-        most=most,
-        most_output=kept.output,
-        echo=parts.echo,
-        unjournalled=Unjournalled(paths.state / unjournalled.NAME),
-        floods=parts.floods,
-    )
-    in_force = EntriesInForce(parts.library, journal, log, parts.boot)
-    return Daemon(
-        clock=clock,
-        journal=journal,
-        in_force=in_force,
-        runs=runs,
-        pruning=Pruning(
-            clock=clock,
-            journal=journal,
-            state=paths.state,
-            kept=kept.runs,
-            keep_within=runs.keep_within,
-        ),
-        log=log,
-        holds_state=parts.holds_state,
-        grace=grace,
-        watchdog=parts.watchdog,
-    )
-
-
 def _groups(log: Log) -> Groups:
     def tell(means: str) -> None:
         log.info("limits", memory=means, say=f"CRON_MEMORY by {means}")
 
     return Groups(tell, is_delegated=os.environ.get(DELEGATED) == "memory")
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What all daemons of this process have in common."""
-
-    clock: RealClock
-    spawner: RealSpawner
-    boot: str | None
-    log: Log
-    paths: Paths
-    reachable: Reachable
-    library: Files
-    holds_state: Callable[[], bool]
-    echo: Echo | None
-    floods: Floods | None
-    watchdog: Watchdog | None
 
 
 def _format(wanted: LogFormat) -> Format:

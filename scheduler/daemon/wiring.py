@@ -1,0 +1,115 @@
+"""The one place that builds a daemon: the parts it stands on in, a Daemon out.
+
+Everything inside a daemon is the same wherever it lives. What differs is what it stands on:
+
+| part | `meridian run` | `meridian simulate` | tests (tests/support/world.py) |
+| --- | --- | --- | --- |
+| clock | the machine's | virtual, as fast as it can | the same, which fails a test that hangs |
+| spawner | real processes | jobs that take their usual time | jobs that do as a script says |
+| journal | a file, renewed if damaged | in memory, one transaction | in memory, with accidents |
+| library | files, watched | what was read once | texts that a test edits |
+| log | stderr | none; a bug ends the simulation | read by the test |
+| listeners | none beside the log | a recorder of events | whatever a test brings |
+| draw | random | 0 | what a test says |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scheduler.daemon.entries import EntriesInForce
+from scheduler.daemon.loop import Daemon
+from scheduler.journal.pruning import Pruning
+from scheduler.journal.unjournalled import Unjournalled
+from scheduler.runs.lifecycle import Runs
+from scheduler.system import systemd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from scheduler.daemon.entries import Library
+    from scheduler.daemon.shutdown import ServiceManager
+    from scheduler.daemon.watchdog import Watchdog
+    from scheduler.journal.journal import Journal
+    from scheduler.journal.retention import Retention
+    from scheduler.process.floods import Floods
+    from scheduler.process.spawner import Spawner
+    from scheduler.runs.echo import Echo
+    from scheduler.runs.events import Listener
+    from scheduler.system.clock import Clock
+    from scheduler.system.log import Log
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a daemon stands on, all but its journal; daemons that succeed one another share it."""
+
+    clock: Clock
+    spawner: Spawner
+    library: Library  # where the crontabs come from
+    log: Log
+    state: Path  # the folder of the journal and the outputs
+    draw: Callable[[], float]  # from -1 to 1: spreads retries by their jitter
+
+    # --- the machine
+    boot: str | None = None  # which boot this is; None: no @reboot entry is ever due
+    watches: bool = True  # crontabs may change, and are looked at before each minute
+    holds_state: Callable[[], bool] = _always  # the state folder is still this process's
+    manager: ServiceManager = systemd
+    unjournalled: Path | None = None  # where ends go that no journal takes
+
+    # --- what the user may choose; None is "as much as there is"
+    grace: float = 10.0  # seconds that a stop waits for jobs
+    most: int | None = None  # runs at once
+    most_output: int | None = None  # bytes kept of one attempt's output
+    kept: Retention | None = None  # finished runs
+
+    # --- who looks on
+    listeners: Sequence[Listener] = ()
+    echo: Echo | None = None  # shows what jobs write in the log
+    floods: Floods | None = None  # stops who writes more than can be bounded
+    watchdog: Watchdog | None = None  # tells of a loop that is held up
+
+
+def build(parts: Parts, journal: Journal) -> Daemon:
+    """Return a daemon that knows nothing but what the journal tells; `run` lets it live."""
+    clock, log = parts.clock, parts.log
+    runs = Runs(
+        clock=clock,
+        journal=journal,
+        spawner=parts.spawner,
+        state=parts.state,
+        log=log,
+        draw=parts.draw,
+        most=parts.most,
+        most_output=parts.most_output,
+        floods=parts.floods,
+        echo=parts.echo,
+        listeners=parts.listeners,
+        unjournalled=Unjournalled(parts.unjournalled),
+    )
+    pruning = Pruning(
+        clock=clock,
+        journal=journal,
+        state=parts.state,
+        kept=parts.kept,
+        keep_within=runs.keep_within,
+    )
+    return Daemon(
+        clock=clock,
+        journal=journal,
+        in_force=EntriesInForce(parts.library, journal, log, parts.boot, watches=parts.watches),
+        runs=runs,
+        pruning=pruning,
+        log=log,
+        holds_state=parts.holds_state,
+        grace=parts.grace,
+        manager=parts.manager,
+        watchdog=parts.watchdog,
+    )
