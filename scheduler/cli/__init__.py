@@ -16,7 +16,7 @@ from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
-from typer.main import get_group
+from typer.main import get_command_from_info
 
 from scheduler import __version__
 from scheduler.cli.output import complain
@@ -41,12 +41,6 @@ class Commands(Group):
         "Jobs by hand": ("trigger", "retry", "kill", "pause", "resume"),
         "For jobs": ("notify",),
     }
-    # Small kin share a file, which is named after one of them.
-    shared: Mapping[str, str] = {
-        **dict.fromkeys(("retry", "kill", "pause", "resume", "reload"), "trigger"),
-        **dict.fromkeys(("install", "remove"), "edit"),
-        **dict.fromkeys(("check", "next"), "list"),
-    }
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (as the library calls it)
         """Return the names of all commands."""
@@ -55,8 +49,8 @@ class Commands(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of this name; None if there is none."""
         if cmd_name not in self.commands and cmd_name in self.list_commands(ctx):
-            file = self.shared.get(cmd_name, cmd_name)
-            self.commands.update(_commands_of(import_module(f"scheduler.cli.commands.{file}").app))
+            file = import_module(f"scheduler.cli.commands.{cmd_name}")
+            self.commands[cmd_name] = _command_of(file.app)
         return self.commands.get(cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
@@ -68,15 +62,11 @@ class Commands(Group):
             raise typer.Exit(1) from error
 
 
-def _commands_of(theme: typer.Typer) -> dict[str, Any]:
-    for command in theme.registered_commands:
-        command.cls = command.cls if command.cls and issubclass(command.cls, Command) else Command
-    theme.callback()(_no_options)  # else one that has a single command is no group
-    return dict(get_group(theme).commands)
-
-
-def _no_options() -> None:
-    """Take nothing."""
+def _command_of(app: typer.Typer) -> Any:
+    """Return the one command that a file of `commands` has."""
+    (command,) = app.registered_commands
+    command.cls = command.cls if command.cls and issubclass(command.cls, Command) else Command
+    return get_command_from_info(command, pretty_exceptions_short=False, rich_markup_mode=None)
 
 
 app = typer.Typer(

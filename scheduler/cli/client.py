@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from scheduler.cli import options
-from scheduler.errors import NoDaemon
-from scheduler.protocol import Reply, Request
+from scheduler.errors import NoAnswer, NoDaemon
+from scheduler.protocol import Refused, Reply, Request
 from scheduler.system import control_client, crontab_files, state_lock
 from scheduler.system.control_client import REPLY_TIMEOUT
 from scheduler.system.paths import Paths
@@ -43,3 +43,8 @@ def _ask(request: Request, paths: Paths, timeout: float) -> Reply:
         if paths.socket == paths.contact:
             raise
         return control_client.call(paths.socket, request, timeout)
+
+
+def as_refusal(error: NoDaemon | NoAnswer) -> Refused:
+    """Return what a program reads where nobody replied."""
+    return Refused("no-daemon" if isinstance(error, NoDaemon) else "no-answer", str(error))

@@ -1,9 +1,10 @@
-"""The beginning of a word in, the jobs it may be out: what a shell asks for when Tab is pressed."""
+"""Arguments that name a job or a run, and the names that a shell offers for them at Tab."""
 
 from __future__ import annotations
 
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -38,3 +39,21 @@ def _in_crontabs(state: Path | None) -> list[str]:
     zone, _ = local_zone.machine_zone()
     how = options.how(zone, named=False, system=paths.folder is not None, keep_others=True)
     return [entry.job for entry in crontab_files.load(files, how).entries]
+
+
+Job = Annotated[
+    str,
+    typer.Argument(metavar="JOB", help="The job's name.", autocompletion=jobs),
+]
+Jobs = Annotated[
+    list[str],
+    typer.Argument(metavar="JOB...", help="The jobs' names.", autocompletion=jobs),
+]
+RunOrJob = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|JOB",
+        help="The run's number, as in meridian history; or its job, if only one run is meant.",
+        autocompletion=jobs,
+    ),
+]

@@ -63,6 +63,7 @@ SystemForm = Annotated[
     bool, typer.Option("--system-format", help="Lines have a user column, as in /etc/crontab.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+JsonReply = Annotated[bool, typer.Option("--json", help="The daemon's reply, as one JSON object.")]
 MaxRunning = Annotated[
     int | None,
     typer.Option(

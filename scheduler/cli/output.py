@@ -1,4 +1,7 @@
-"""Rows, problems and sentences in, what the terminal, a pipe or a JSON reader gets out."""
+"""Rows, problems and sentences in, what the terminal, a pipe or a JSON reader gets out.
+
+And the one question that is asked, yes or no.
+"""
 
 from __future__ import annotations
 
@@ -104,6 +107,25 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     target = console()
     for line in tables.lines(header, rows, target.width if target.is_terminal else None):
         target.print(line)
+
+
+def confirmed(question: str, *, default: bool) -> bool:
+    """Ask until the answer is yes or no; Enter alone is the default. Abort where nobody answers."""
+    choices = "Y/n" if default else "y/N"
+    answer: bool = typer.prompt(
+        f"{question} [{choices}]", default=default, show_default=False, value_proc=_yes_or_no
+    )
+    return answer
+
+
+def _yes_or_no(text: str | bool) -> bool:
+    match str(text).strip().lower():
+        case "y" | "yes" | "true":
+            return True
+        case "n" | "no" | "false":
+            return False
+        case _:
+            raise typer.BadParameter("write y for yes or n for no")
 
 
 def is_terminal() -> bool:

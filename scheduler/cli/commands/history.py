@@ -12,24 +12,17 @@ from typing import Annotated, Self
 
 import typer
 
-from scheduler import suggestions
-from scheduler.cli import completion, in_force, json_rows, options, output, run_view
+from scheduler.cli import completion, json_rows, options, output, run_view
 from scheduler.cli.tables import When
-from scheduler.errors import MeridianError
+from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import Journal, RunRow
 from scheduler.runs.messages import of_seconds
 from scheduler.schedule.tick import Jump
 from scheduler.system.clock import RealClock
-from scheduler.text import shortened
 
 app = typer.Typer()
 
 USUAL_NUMBER = 20
-REMEMBERED = 5000  # runs that are searched for a name like the one that nobody knows
-
-
-class NothingThere(MeridianError):
-    """The journal or a crontab holds nothing of that name."""
 
 
 @app.command(epilog="Example:  meridian history nightly-backup --since yesterday --failed")
@@ -185,11 +178,6 @@ def _numbered(journal: Journal, which: str) -> RunRow | None:
     return run
 
 
-def run_number(text: str) -> int | None:
-    """Return the number of a run that this may be; None for a job's name."""
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else None
-
-
 def _print_run(run: RunRow, *, json: bool) -> None:
     if json:
         output.row(json_rows.of_whole_run(run))
@@ -223,20 +211,6 @@ def _none_such(asked: _Asked, job: str | None = None) -> str:
     return f"There is no {what}{whose}{' in that time' if asked.is_of_a_time else ''}."
 
 
-def nothing_kept(journal: Journal, what: str, state: Path | None) -> str:
-    """Return why the journal has no run of it: none has been, none is kept, or it lost them."""
-    why = f"Nothing is kept of {what}: it has not run yet, or its runs are no longer kept."
-    if journal.is_unused():
-        why = "Nothing has run yet."
-    return " ".join(filter(None, (why, in_damaged(state))))
-
-
-def in_damaged(state: Path | None) -> str:
-    """Return where else it may be: in a damaged journal that was moved aside; "" if none was."""
-    damaged = options.damaged(state)
-    return f"A damaged journal was moved aside, and may have it: {damaged[-1]}" if damaged else ""
-
-
 def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
     if json:
         for jump in found:
@@ -258,16 +232,3 @@ def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
         output.table(("LAST MINUTE", "NOTICED", "ZONE", "SIZE", "WHAT", "AND THEN"), lines)
     else:
         output.note("The clock has not jumped, and no daemon was missing.")
-
-
-def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
-    """Tell a job that has not run yet from a name that nobody knows, which raises."""
-    entries = in_force.known(state).entries
-    if any(entry.job == job for entry in entries):
-        return
-    if run_number(job) is not None:
-        why = f"There is no run {job}, and no job of that name; meridian history lists the runs"
-        raise NothingThere(why)
-    names = {run.run.job for run in journal.history(limit=REMEMBERED)}
-    hint = suggestions.job(job, names, {entry.job for entry in entries})
-    raise NothingThere(f"There is no job {shortened(job)}; {hint}")

@@ -1,54 +1,13 @@
-"""Crontabs in, what they say out: `check`, `list`, `next`."""
+"""Crontabs in, their entries out, each with its next and its last run: `list`."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from itertools import islice, takewhile
-from typing import Annotated
-from zoneinfo import ZoneInfo
-
 import typer
 
-from scheduler.cli import in_force, json_rows, listing, options, output, pausing
-from scheduler.cli.known import known
-from scheduler.cli.tables import Cell, When
-from scheduler.crontab import diagnostics, zone_changes
-from scheduler.entry import Entry, Reboot
-from scheduler.schedule.upcoming import ComingRun, coming
-from scheduler.system import crontab_files
+from scheduler.cli import in_force, listing, options, output
 from scheduler.system.clock import RealClock
 
 app = typer.Typer()
-
-USUAL_NUMBER = 10
-
-
-@app.command(epilog="Example:  meridian check crontabs/*.crontab")
-def check(
-    files: options.Files = None,
-    system: options.SystemForm = False,
-    state: options.State = None,
-    json: options.Json = False,
-) -> None:
-    """Say every problem of the crontabs, with the line, a caret and a hint.
-
-    The exit status is 1 if a line is refused; warnings alone leave it 0.
-    """
-    loaded = in_force.load(files, options.own_zone(), system=system, state=state, json=json)
-    zones = {entry.zone.key for entry in loaded.entries}
-    folder = None if files else options.here(state).folder
-    ignored = () if folder is None else crontab_files.passed_over(folder)
-    conflicts = zone_changes.conflicts(zones, RealClock().now())
-    problems = (*loaded.problems, *ignored, *conflicts)
-    if json:
-        for problem in problems:
-            output.row(json_rows.of_problem(problem))
-    else:
-        output.problems(problems)
-        output.say(diagnostics.summary(len(loaded.entries), problems))
-    output.end(problems)
 
 
 @app.command("list", epilog="Example:  meridian list --json crontabs/world.crontab")
@@ -76,85 +35,3 @@ def list_entries(
         output.note("There are no entries.")
     output.mention(loaded.problems)
     output.end(loaded.problems)
-
-
-@app.command("next", epilog="Example:  meridian next --from 2027-03-28 --until 2027-03-29")
-def next_runs(
-    files: options.Files = None,
-    since: Annotated[
-        str,
-        typer.Option(
-            "--from", metavar="T", help="Runs at T or later: 2027-03-28, 9:00, tomorrow 9:00, now."
-        ),
-    ] = "now",
-    until: Annotated[
-        str | None,
-        typer.Option(
-            "--until", metavar="T", help="Runs before T only; 2h is so long after --from."
-        ),
-    ] = None,
-    number: Annotated[
-        int | None,
-        typer.Option(
-            "-n",
-            metavar="N",
-            help="At most N runs in all; 10, or with --until no limit.",
-            **options.whole(0),
-        ),
-    ] = None,
-    system: options.SystemForm = False,
-    state: options.State = None,
-    json: options.Json = False,
-) -> None:
-    """Say the coming runs of all entries, in their zones and in yours.
-
-    If the clock was set back, minutes that were handled before are left out.
-
-    Times without an offset are times of this machine's zone, those without a date of the day of
-    --from.
-    """
-    zone = options.own_zone()
-    now = RealClock().now()
-    first = options.when(since, now, zone, option="--from")
-    last = None if until is None else options.when(until, first.at, zone, option="--until")
-    start, end = first.at, None if last is None else last.at
-    is_typed = last is not None or since != "now"
-    options.echo(zone, {"from": first, "until": last} if is_typed else {}, json=json)
-    loaded = in_force.load(files, zone, system=system, state=state, json=json)
-    most = number if number is not None or end else USUAL_NUMBER
-    from_journal = known(state, loaded.entries, now)
-    runs = coming(loaded.entries, start, from_journal.anchors)
-    still = (run for run in runs if not now <= run.at < from_journal.ahead)
-    inside = takewhile(lambda run: end is None or run.at < end, still)
-    some = islice(inside, None if most is None else min(most, sys.maxsize))
-    shown = pausing.marked(some, from_journal.pauses)
-    is_told = _print_runs(shown, zone, json=json)
-    if not is_told and (loaded.entries or not output.has_errors(loaded.problems)):
-        output.note("Nothing runs in that time.")
-    _mention_reboot(loaded.entries)
-    output.mention(loaded.problems)
-    output.end(loaded.problems)
-
-
-def _print_runs(runs: Iterator[ComingRun], zone: ZoneInfo, *, json: bool) -> bool:
-    """Print the runs; False if a person has been told nothing."""
-    if json:
-        for run in runs:
-            output.row(json_rows.of_coming(run))
-        return True
-    now = RealClock().now()
-    lines = [_coming(run, zone, now) for run in runs]
-    if lines:
-        output.table(("IN ITS ZONE", "ZONE", "HERE", "JOB", "NOTE"), lines)
-    return bool(lines)
-
-
-def _coming(run: ComingRun, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
-    local, here = (When(run.at.astimezone(each), now) for each in (run.entry.zone, zone))
-    return (local, run.entry.zone.key, here, run.entry.job, run.note)
-
-
-def _mention_reboot(entries: Sequence[Entry]) -> None:
-    names = [entry.job for entry in entries if isinstance(entry.schedule, Reboot)]
-    if names:
-        output.note(f"At the next boot: {', '.join(names)}")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from scheduler.cli import completion, options, output
-from scheduler.cli.commands.history import NothingThere, explain_absence, nothing_kept, run_number
+from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import AttemptRow, Journal, RunRow
 from scheduler.printable import Screen
 from scheduler.process.output_files import LeftOut, Reader

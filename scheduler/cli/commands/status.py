@@ -16,8 +16,7 @@ from rich.text import Text
 from scheduler import protocol
 from scheduler import status as replies
 from scheduler.cli import failing, health, options, output, status_view
-from scheduler.cli.client import ask
-from scheduler.cli.commands.trigger import as_refusal
+from scheduler.cli.client import as_refusal, ask
 from scheduler.cli.failing import Failing
 from scheduler.cli.health import Finding, Level, Trouble
 from scheduler.cli.usage import Command

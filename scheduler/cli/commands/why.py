@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler.cli import completion, in_force, intervals, options, output, run_view
-from scheduler.cli.commands.history import (
+from scheduler.cli.which_run import (
     NothingThere,
     explain_absence,
     in_damaged,

@@ -1,4 +1,4 @@
-"""A run's number or a job's name in, the number of the one run that is meant out."""
+"""A run's number or a job's name in, which run is meant out; or why there is none."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 
 import typer
 
-from scheduler.cli import options, run_view
-from scheduler.cli.commands.history import explain_absence, run_number
+from scheduler import suggestions
+from scheduler.cli import in_force, options, run_view
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
 from scheduler.run import State
+from scheduler.text import shortened
 
 _NAMED = 5  # candidates that are named; the rest is a number
+_REMEMBERED = 5000  # runs that are searched for a name like the one that nobody knows
 
 
 class NotOneRun(MeridianError):
@@ -23,6 +25,11 @@ class NotOneRun(MeridianError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def run_number(text: str) -> int | None:
+    """Return the number of a run that this may be; None for a job's name."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else None
 
 
 def to_kill(which: str, state: Path | None) -> int:
@@ -79,3 +86,34 @@ def _named(found: Sequence[RunRow]) -> str:
     ]
     more = f" and {len(found) - _NAMED} before" if len(found) > _NAMED else ""
     return ", ".join(shown) + more
+
+
+class NothingThere(MeridianError):
+    """The journal or a crontab holds nothing of that name."""
+
+
+def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
+    """Tell a job that has not run yet from a name that nobody knows, which raises."""
+    entries = in_force.known(state).entries
+    if any(entry.job == job for entry in entries):
+        return
+    if run_number(job) is not None:
+        why = f"There is no run {job}, and no job of that name; meridian history lists the runs"
+        raise NothingThere(why)
+    names = {run.run.job for run in journal.history(limit=_REMEMBERED)}
+    hint = suggestions.job(job, names, {entry.job for entry in entries})
+    raise NothingThere(f"There is no job {shortened(job)}; {hint}")
+
+
+def nothing_kept(journal: Journal, what: str, state: Path | None) -> str:
+    """Return why the journal has no run of it: none has been, none is kept, or it lost them."""
+    why = f"Nothing is kept of {what}: it has not run yet, or its runs are no longer kept."
+    if journal.is_unused():
+        why = "Nothing has run yet."
+    return " ".join(filter(None, (why, in_damaged(state))))
+
+
+def in_damaged(state: Path | None) -> str:
+    """Return where else it may be: in a damaged journal that was moved aside; "" if none was."""
+    damaged = options.damaged(state)
+    return f"A damaged journal was moved aside, and may have it: {damaged[-1]}" if damaged else ""

@@ -1,0 +1,62 @@
+"""A request of a person in, what the daemon made of it, in words or JSON, out.
+
+For the commands that ask a running daemon to do something: nothing is done without one.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from scheduler import protocol, status
+from scheduler.cli import output
+from scheduler.cli.client import as_refusal, ask
+from scheduler.cli.which_run import NotOneRun
+from scheduler.errors import NoAnswer, NoDaemon
+from scheduler.protocol import Json, Refused, Request
+
+
+def carry_out(
+    request: Request | Callable[[], Request],
+    state: Path | None,
+    told: Callable[[Json], str],
+    *,
+    json: bool,
+) -> Json:
+    """Ask the daemon and say what came of it; exit status 1 if it did not do it."""
+    try:
+        reply = ask(request() if callable(request) else request, state)
+    except (NoDaemon, NoAnswer, NotOneRun) as error:
+        if not json:
+            raise
+        reply = _refusal(error)
+    if json:
+        output.row(protocol.as_json(reply))
+    elif isinstance(reply, Refused):
+        output.complain(reply.message)
+    else:
+        output.say(told(reply))
+    if isinstance(reply, Refused):
+        raise typer.Exit(1)
+    return reply
+
+
+def _refusal(error: NoDaemon | NoAnswer | NotOneRun) -> Refused:
+    if isinstance(error, NotOneRun):
+        return Refused(error.code, str(error))
+    return as_refusal(error)
+
+
+def attempt_told(what: str, moved: status.Moved, state: Path | None) -> str:
+    """Return that an attempt has begun, or what it waits for; and what shows its output."""
+    where = "" if state is None else f" --state {shlex.quote(str(state))}"
+    return f"{what} {_begun(moved)}; see meridian logs {moved.run}{where}"
+
+
+def _begun(moved: status.Moved) -> str:
+    if moved.state == "running":
+        return "has started"
+    return "waits for its start" + (f" ({moved.reason})" if moved.reason else "")

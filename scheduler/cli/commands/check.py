@@ -1,0 +1,38 @@
+"""Crontabs in, everything that is wrong with them out: `check`."""
+
+from __future__ import annotations
+
+import typer
+
+from scheduler.cli import in_force, json_rows, options, output
+from scheduler.crontab import diagnostics, zone_changes
+from scheduler.system import crontab_files
+from scheduler.system.clock import RealClock
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example:  meridian check crontabs/*.crontab")
+def check(
+    files: options.Files = None,
+    system: options.SystemForm = False,
+    state: options.State = None,
+    json: options.Json = False,
+) -> None:
+    """Say every problem of the crontabs, with the line, a caret and a hint.
+
+    The exit status is 1 if a line is refused; warnings alone leave it 0.
+    """
+    loaded = in_force.load(files, options.own_zone(), system=system, state=state, json=json)
+    zones = {entry.zone.key for entry in loaded.entries}
+    folder = None if files else options.here(state).folder
+    ignored = () if folder is None else crontab_files.passed_over(folder)
+    conflicts = zone_changes.conflicts(zones, RealClock().now())
+    problems = (*loaded.problems, *ignored, *conflicts)
+    if json:
+        for problem in problems:
+            output.row(json_rows.of_problem(problem))
+    else:
+        output.problems(problems)
+        output.say(diagnostics.summary(len(loaded.entries), problems))
+    output.end(problems)

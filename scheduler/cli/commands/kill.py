@@ -1,0 +1,32 @@
+"""A run in, its end out: `kill`."""
+
+from __future__ import annotations
+
+import typer
+
+from scheduler import status
+from scheduler.cli import by_hand, completion, options, which_run
+from scheduler.protocol import (
+    Json,
+    Kill,
+)
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example:  meridian kill 42")
+def kill(
+    run: completion.RunOrJob, state: options.State = None, json: options.JsonReply = False
+) -> None:
+    """End a run; it is not tried again.
+
+    Its processes get SIGTERM, and SIGKILL after CRON_KILL_AFTER. A run that waits is not started.
+    Instead of the run you may name its job, if exactly one of its runs runs or waits.
+    """
+
+    def told(reply: Json) -> str:
+        moved = status.of_run(reply)
+        became = {"running": "is being ended", "skipped": "will not start"}
+        return f"Run {moved.run} of {moved.job} {became.get(moved.state, 'has been ended')}"
+
+    by_hand.carry_out(lambda: Kill(which_run.to_kill(run, state)), state, told, json=json)

@@ -1,0 +1,29 @@
+"""The crontabs read again, now: `reload`."""
+
+from __future__ import annotations
+
+import typer
+
+from scheduler import status
+from scheduler.cli import by_hand, options, status_view
+from scheduler.protocol import (
+    Json,
+    Reload,
+)
+
+app = typer.Typer()
+
+
+@app.command(name="reload", epilog="Example:  meridian reload")
+def reload_(state: options.State = None, json: options.JsonReply = False) -> None:
+    """Read the crontabs again now; no running job is touched. Exit status 1 if lines are refused.
+
+    A file that was changed is read before the next minute anyway.
+    """
+    reply = by_hand.carry_out(Reload(), state, _reloaded, json=json)
+    if status.of_crontabs(reply).problems:
+        raise typer.Exit(1)
+
+
+def _reloaded(reply: Json) -> str:
+    return f"Read again: {status_view.crontabs(status.of_crontabs(reply))}"

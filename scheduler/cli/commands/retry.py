@@ -1,0 +1,33 @@
+"""A run that failed or waits in, its next attempt now: `retry`."""
+
+from __future__ import annotations
+
+import typer
+
+from scheduler import status
+from scheduler.cli import by_hand, completion, options, which_run
+from scheduler.protocol import (
+    Json,
+    Retry,
+)
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example:  meridian retry 42")
+def retry(
+    run: completion.RunOrJob, state: options.State = None, json: options.JsonReply = False
+) -> None:
+    """Start the next attempt of a run that failed or waits, now.
+
+    Instead of the run you may name its job, if exactly one of its runs waits or has failed since
+    the job last succeeded.
+    """
+
+    def told(reply: Json) -> str:
+        moved = status.of_run(reply)
+        attempt = "The next attempt" if moved.attempt is None else f"Attempt {moved.attempt}"
+        what = f"{attempt} of run {moved.run} of {moved.job}"
+        return by_hand.attempt_told(what, moved, state)
+
+    by_hand.carry_out(lambda: Retry(which_run.to_retry(run, state)), state, told, json=json)
