@@ -85,7 +85,7 @@ class RetryPolicy:
     """When a failed attempt is followed by another.
 
     Wait n is min(max_delay, delay x factor^(n-1)), then plus or minus the fraction `jitter`.
-    `within` bounds the last retry's start, counted from the first start; None is the job's next
+    The last retry starts at most `within` after the first start; None is the job's next
     instant. `on` is what is retried (exit codes, "signal", "timeout", "start"; None: every
     failure), `never_on` what is not.
     """
@@ -130,7 +130,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """Marks in front of a schedule or command: cronie's `-`, OpenBSD's `-n -q -s`."""
+    """Signs in front of a schedule or command: cronie's `-`, OpenBSD's `-n -q -s`."""
 
     no_log: bool = False
     mail_on_failure: bool = False

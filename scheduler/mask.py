@@ -124,14 +124,14 @@ class _Word(NamedTuple):
 
 
 def _words(text: str, begin: int, end: int, depth: int) -> Iterator[tuple[int, int]]:
-    """Yield the spans of secrets between two places, word for word."""
-    state = _Command()
+    """Yield the spans of secrets in a stretch of the text, word for word."""
+    state = _CommandSoFar()
     at = begin
     while at < end:
         if gap := _GAP.match(text, at, end):
             at = gap.end()
             if _ENDS.search(gap[0]):
-                state = _Command()
+                state = _CommandSoFar()
             continue
         word = _word(text, at, end)
         at = word.end
@@ -152,7 +152,7 @@ def _word(text: str, begin: int, end: int) -> _Word:
 
 
 def _within(text: str, word: _Word, depth: int, *, is_command: bool) -> Iterator[tuple[int, int]]:
-    """Yield the secrets in one word: `NAME=value` in it, and what its quotes hold."""
+    """Yield the secrets in one word: `NAME=value` in it, and what is in its quotes."""
     at = word.begin
     while at < word.end and (piece := _PIECE.match(text, at, word.end)):
         if piece[0][0] in "\"'":
@@ -186,7 +186,7 @@ def _assigned(text: str, begin: int, end: int) -> int | None:
 
 
 def _inside(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield what is between two places but for quotes."""
+    """Yield what is in a stretch of the text but for quotes."""
     at = begin
     while at < end:
         piece = _PIECE.match(text, at, end)
@@ -206,7 +206,7 @@ def _is_closed(piece: str) -> bool:
     return len(piece) > 1 and piece[-1] == piece[0]
 
 
-class _Command:
+class _CommandSoFar:
     """What is known of a command by those of its words that have been seen."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LETTERS = 100  # of a word that are compared
 FEW = 100  # known words that are all compared, in some milliseconds
-_BESIDE = 12  # of more than that: so many on each side, in two orders
+_BESIDE = 12  # of more than that: so many on each side, sorted from the front and from the back
 
 
 def nearest(word: str, known: Collection[str], *, most: int = 1, alike: float = 0.6) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scheduler.daemon.simulation_events import SimulatedEvent
     from scheduler.entry import Entry, Problem, Schedule, Settings
     from scheduler.journal.rows import AttemptRow, RunRow
-    from scheduler.schedule.dst_audit import Finding
+    from scheduler.schedule.dst_audit import ChangeEffect
     from scheduler.schedule.tick import Jump
     from scheduler.schedule.upcoming import ComingRun
 
@@ -106,7 +106,7 @@ def of_coming(run: ComingRun) -> Row:
     }
 
 
-def of_finding(entry: Entry, finding: Finding) -> Row:
+def of_finding(entry: Entry, finding: ChangeEffect) -> Row:
     """Return the row of `audit --json`; times without an offset are those of the zone's clock."""
     change = finding.change
     return {

@@ -116,7 +116,7 @@ def assigned_value(line: str, begin: int) -> tuple[str, int]:
 def prefixes(line: str, at: int) -> tuple[tuple[Assigned, ...], int] | None:
     """Return the settings in front of a schedule and where that starts; None if there are none.
 
-    They count as such only if a schedule and a command follow; otherwise the line is an
+    They count as such only if a schedule and a command come behind them; otherwise the line is an
     assignment, as it is in cron.
     """
     found: list[Assigned] = []

@@ -59,8 +59,8 @@ _PROGRAM = re.compile(
 )
 
 
-class Remark(NamedTuple):
-    """A warning: a stable word, a sentence, where in the line (from 0), and what to do."""
+class LintWarning(NamedTuple):
+    """A stable word, a sentence, where in the line (from 0), and what to do."""
 
     code: str
     message: str
@@ -68,14 +68,14 @@ class Remark(NamedTuple):
     hint: str = ""
 
 
-def problem(file: str, number: int, line: str, found: BadValue | Remark) -> Problem:
+def problem(file: str, number: int, line: str, found: BadValue | LintWarning) -> Problem:
     """Return an error or a warning with its place; a very long line is cut, or left out."""
     column = found.offset + 1
     return Problem(
         file=file,
         line=number,
         column=column,
-        severity=Severity.WARNING if isinstance(found, Remark) else Severity.ERROR,
+        severity=Severity.WARNING if isinstance(found, LintWarning) else Severity.ERROR,
         code=found.code,
         message=mask(found.message),
         hint=found.hint,
@@ -140,7 +140,7 @@ def told_once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def on_variable(assigned: Assigned, *, quote: str = "", zone: str = "") -> list[Remark]:
+def on_variable(assigned: Assigned, *, quote: str = "", zone: str = "") -> list[LintWarning]:
     """Return what to say about an environment variable, in the order of the line.
 
     `quote` is that which its value stands in, `zone` the CRON_TZ in force above it.
@@ -148,21 +148,21 @@ def on_variable(assigned: Assigned, *, quote: str = "", zone: str = "") -> list[
     name, value = assigned.name, assigned.value
     if name in IGNORED:
         who = "Meridian sets it for each run" if name in settings.GIVEN else "cron sets it"
-        return [Remark("ignored", f"{name} can't be set here: {who}", assigned.name_at)]
+        return [LintWarning("ignored", f"{name} can't be set here: {who}", assigned.name_at)]
     if name in NO_EFFECT:
         return [_no_effect(name, assigned.name_at)] if value else []
-    found: list[Remark | None] = []
+    found: list[LintWarning | None] = []
     if name.startswith(settings.PREFIX):
         found.append(_unknown(assigned))
     elif _holds_job(value):
         found.append(_looks_like_entry(assigned))
     elif name == "TZ" and value and value != zone:
         hint = "write CRON_TZ for the zone of the schedules below; TZ is the commands' own"
-        found.append(Remark("tz", "TZ moves no schedule", assigned.name_at, hint))
+        found.append(LintWarning("tz", "TZ moves no schedule", assigned.name_at, hint))
     elif name == "SHELL":
         found.append(_shell(assigned))
     found.append(_comment(assigned, quote) or _not_expanded(assigned, quote))
-    return [remark for remark in found if remark]
+    return [each for each in found if each]
 
 
 def _holds_job(value: str) -> bool:
@@ -173,37 +173,37 @@ def _behind_word(value: str) -> str:
     return value[lexer.word(value)[1] :]
 
 
-def _looks_like_entry(assigned: Assigned) -> Remark:
+def _looks_like_entry(assigned: Assigned) -> LintWarning:
     hint = "only CRON_ settings may stand in front of a schedule"
     if assigned.name == "TZ":
         hint = f"write CRON_TZ={lexer.word(assigned.value)[0]} in front of the schedule"
     message = f"everything behind = is the value of {shortened(assigned.name)}, no job"
-    return Remark("looks-like-entry", message, assigned.value_at, hint)
+    return LintWarning("looks-like-entry", message, assigned.value_at, hint)
 
 
-def _shell(assigned: Assigned) -> Remark | None:
+def _shell(assigned: Assigned) -> LintWarning | None:
     """Say what is wrong with the program that every command is given to."""
     value = assigned.value
     if not value:
-        return Remark("no-shell", "SHELL is empty: no command can start", assigned.value_at)
+        return LintWarning("no-shell", "SHELL is empty: no command can start", assigned.value_at)
     blank = re.search(r"\s", value)
     if blank is None or COMMENT.search(value):
         return None
     message = f"SHELL is the path of a program, and there is hardly one called {shortened(value)}"
     hint = f"write SHELL={value[: blank.start()]}; options go into the command"
-    return Remark("no-shell", message, assigned.value_at + blank.start(), hint)
+    return LintWarning("no-shell", message, assigned.value_at + blank.start(), hint)
 
 
-def _comment(assigned: Assigned, quote: str) -> Remark | None:
+def _comment(assigned: Assigned, quote: str) -> LintWarning | None:
     found = None if quote else COMMENT.search(assigned.value)
     if found is None:
         return None
     message = f"the value of {shortened(assigned.name)} goes on to the end of the line, with its #"
     at = assigned.value_at + found.start()
-    return Remark("comment-in-value", message, at, "put the comment on a line of its own")
+    return LintWarning("comment-in-value", message, at, "put the comment on a line of its own")
 
 
-def _not_expanded(assigned: Assigned, quote: str) -> Remark | None:
+def _not_expanded(assigned: Assigned, quote: str) -> LintWarning | None:
     """Say what a shell would put in the place of a part of the value; in '…' it would not."""
     value, name = assigned.value, assigned.name
     found = None if quote == "'" else _EXPANDED.search(value)
@@ -212,16 +212,16 @@ def _not_expanded(assigned: Assigned, quote: str) -> Remark | None:
     if found is None:
         return None
     message = f"cron does not expand {found[0].lstrip(':')[0]} in values"
-    return Remark("not-expanded", message, assigned.value_at + found.end() - 1, "write it out")
+    return LintWarning("not-expanded", message, assigned.value_at + found.end() - 1, "write it out")
 
 
-def on_bad_value(assigned: Assigned, bad: BadValue) -> Remark:
+def on_bad_value(assigned: Assigned, bad: BadValue) -> LintWarning:
     """Return what to say about a bad value that cron would only log."""
     message = f"{bad.message}: {assigned.name} has no effect"
-    return Remark(bad.code, message, assigned.value_at + bad.offset, bad.hint)
+    return LintWarning(bad.code, message, assigned.value_at + bad.offset, bad.hint)
 
 
-def on_action(action: Action) -> list[Remark]:
+def on_action(action: Action) -> list[LintWarning]:
     """Return what to say about the flags and the command of a job line."""
     found = []
     if "n" in action.flags:
@@ -229,14 +229,14 @@ def on_action(action: Action) -> list[Remark]:
     if action.user is None and (user := _user_in_front(action.command)):
         hint = "a line with a user column is read with --system-format"
         message = f"the command is {shortened(user)}: is this the system form?"
-        found.append(Remark("user-column", message, action.command_at, hint))
+        found.append(LintWarning("user-column", message, action.command_at, hint))
     if action.command.startswith("#"):
         message = "the command is a comment, so nothing runs"
-        found.append(Remark("no-command", message, action.command_at))
+        found.append(LintWarning("no-command", message, action.command_at))
     if _CUT_RANGE.match(action.command):
         hint = "a range has no blanks in it: write mon-fri"
         message = "the command begins with -, which no program does"
-        found.append(Remark("blank-in-field", message, action.command_at, hint))
+        found.append(LintWarning("blank-in-field", message, action.command_at, hint))
     if action.stdin is not None:
         found.extend(_percent(action))
     return found
@@ -250,23 +250,23 @@ def _user_in_front(command: str) -> str:
     return user if _PROGRAM.match(command, at) or (user == "root" and at < len(command)) else ""
 
 
-def _no_effect(names: str, at: int) -> Remark:
-    return Remark(NOT_YET, f"{names} has no effect yet", at)
+def _no_effect(names: str, at: int) -> LintWarning:
+    return LintWarning(NOT_YET, f"{names} has no effect yet", at)
 
 
-def _unknown(assigned: Assigned) -> Remark | None:
+def _unknown(assigned: Assigned) -> LintWarning | None:
     """Say which setting a name is near; any other name is somebody's own."""
     near = settings.nearest(assigned.name)
     if not near:
         return None
     message = f"{shortened(assigned.name)} is no setting: jobs get it as a variable"
-    return Remark("unknown-setting", message, assigned.name_at, did_you_mean([near]))
+    return LintWarning("unknown-setting", message, assigned.name_at, did_you_mean([near]))
 
 
-def _percent(action: Action) -> list[Remark]:
+def _percent(action: Action) -> list[LintWarning]:
     at = lexer.unescaped_percent(action.text)
     why = percent.doubt(action.text[:at], action.text[at + 1 :])
     if not why:
         return []
     message = f"the first % ends the command, {why}"
-    return [Remark("percent", message, action.command_at + at, "write \\% for a percent sign")]
+    return [LintWarning("percent", message, action.command_at + at, "write \\% for a percent sign")]

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from scheduler.crontab import lexer
-from scheduler.crontab.lint import Remark
+from scheduler.crontab.lint import LintWarning
 from scheduler.errors import BadValue
 from scheduler.schedule import field_parser
 from scheduler.schedule.fields import DAY, MONTH
@@ -33,7 +33,7 @@ _ANY_UNSEEN = re.compile(f"[{_UNSEEN}]")
 _AT_AN_EDGE = re.compile(rf"(?:^|(?<=[ \t]))[{_UNSEEN}]|[{_UNSEEN}](?=[ \t]|$)")
 _QUOTED = re.compile(r"""(?:'[^']*'|"[^"]*")""")
 _CURLY_WORD = re.compile("(?:^|(?<=[ \t=:]))[\u2018-\u201f\u00ab\u00bb]")
-_OPENING = re.compile("[\"'`\u2018-\u201f\u00ab\u00bb]")
+_QUOTE = re.compile("[\"'`\u2018-\u201f\u00ab\u00bb]")
 _WORD = re.compile(f"[^{lexer.BLANKS}]+")
 _IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _ANACRON = re.compile(
@@ -68,8 +68,8 @@ def better(line: str, start: int) -> BadValue | None:
     words = list(islice(_WORD.finditer(line, start), 6))
     if unseen and words and unseen.start() < words[-1].end():
         return _unseen_error(unseen)
-    if _OPENING.match(line, start) and lexer.looks_like_job(
-        _OPENING.sub("", line[start:]), command=False
+    if _QUOTE.match(line, start) and lexer.looks_like_job(
+        _QUOTE.sub("", line[start:]), command=False
     ):
         hint = "leave the quotes out"
         return BadValue(
@@ -152,7 +152,7 @@ def _name(character: str) -> str:
 # --- warned about --------------------------------------------------------------------------------
 
 
-def on_variable(assigned: Assigned, quote: str) -> Iterator[Remark]:
+def on_variable(assigned: Assigned, quote: str) -> Iterator[LintWarning]:
     """Yield the warnings about what an assignment holds that its writer hardly sees.
 
     `quote` is that which its value stands in, and within which curly ones are text.
@@ -162,14 +162,14 @@ def on_variable(assigned: Assigned, quote: str) -> Iterator[Remark]:
     if not quote and (found := _CURLY_WORD.search(assigned.value)):
         at = assigned.value_at + found.start()
         message = f"the quote {found[0]} is part of the value: only ' and \" are quotes here"
-        yield Remark("curly-quote", message, at, "write ' or \"")
+        yield LintWarning("curly-quote", message, at, "write ' or \"")
     if found := _AT_AN_EDGE.search(assigned.value):
         yield _unseen(found, assigned.value_at, "is part of the value")
     yield from _backslash(assigned.value, assigned.value_at, "value")
     yield from _stray_cr(assigned.value, assigned.value_at)
 
 
-def on_command(action: Action) -> Iterator[Remark]:
+def on_command(action: Action) -> Iterator[LintWarning]:
     """Yield the warnings about what a command holds that its writer hardly sees."""
     text = action.text
     if text.isascii() and "\\" not in text and "\r" not in text:
@@ -178,16 +178,18 @@ def on_command(action: Action) -> Iterator[Remark]:
     bare = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), action.text)
     if found := _CURLY_WORD.search(bare):
         message = f"the quote {found[0]} is none to the shell: only ' and \" are"
-        yield Remark("curly-quote", message, action.command_at + found.start(), "write ' or \"")
+        yield LintWarning(
+            "curly-quote", message, action.command_at + found.start(), "write ' or \""
+        )
     yield from _backslash(action.text, action.command_at, "command")
     yield from _stray_cr(action.text, action.command_at)
     pair = action.text.find("\\\\", 0, lexer.unescaped_percent(action.text))
     if pair >= 0:
         message = "the shell gets both backslashes, as from cronie; Debian's cron makes one of two"
-        yield Remark("backslashes", message, action.command_at + pair)
+        yield LintWarning("backslashes", message, action.command_at + pair)
 
 
-def _unseen_in(action: Action) -> Iterator[Remark]:
+def _unseen_in(action: Action) -> Iterator[LintWarning]:
     bare = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), action.text)
     program = lexer.word(bare)[0]
     for pattern, text in ((_ANY_UNSEEN, program), (_AT_AN_EDGE, bare)):
@@ -196,18 +198,18 @@ def _unseen_in(action: Action) -> Iterator[Remark]:
             return
 
 
-def _unseen(found: re.Match[str], at: int, where: str) -> Remark:
+def _unseen(found: re.Match[str], at: int, where: str) -> LintWarning:
     message = f"{_name(found[0])}, which can't be seen, {where}"
-    return Remark("hidden-character", message, at + found.start(), "delete it")
+    return LintWarning("hidden-character", message, at + found.start(), "delete it")
 
 
-def _backslash(text: str, at: int, what: str) -> Iterator[Remark]:
+def _backslash(text: str, at: int, what: str) -> Iterator[LintWarning]:
     if ends_open(text):
         message = f"the \\ at the end is part of the {what}: no line goes on in the next one"
-        yield Remark("backslash", message, at + len(text) - 1, "delete it")
+        yield LintWarning("backslash", message, at + len(text) - 1, "delete it")
 
 
-def _stray_cr(text: str, at: int) -> Iterator[Remark]:
+def _stray_cr(text: str, at: int) -> Iterator[LintWarning]:
     if (found := text.find("\r")) >= 0:
         message = f"a CR in the middle of a line is kept: {shortened(text[found : found + 20])}"
-        yield Remark("bare-cr", message, at + found, "delete it")
+        yield LintWarning("bare-cr", message, at + found, "delete it")

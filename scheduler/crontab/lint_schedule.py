@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scheduler.crontab.lint import Remark
+from scheduler.crontab.lint import LintWarning
 from scheduler.entry import Expression
 from scheduler.schedule import field_parser
 from scheduler.schedule.dates import comes
@@ -24,7 +24,7 @@ _STEPPED = re.compile(r"(.*)/0*([0-9]+)")
 _RANGE = re.compile(r".*?([0-9A-Za-z]+)[-~]([0-9A-Za-z]+)\)?")
 
 
-def on_schedule(text: str, schedule: Schedule) -> list[Remark]:
+def on_schedule(text: str, schedule: Schedule) -> list[LintWarning]:
     """Return the warnings about a schedule that is run as cron runs it; offsets are the text's."""
     if not isinstance(schedule, Expression) or text.startswith("@"):
         return []
@@ -35,13 +35,13 @@ def on_schedule(text: str, schedule: Schedule) -> list[Remark]:
     return found
 
 
-def on_rule(rule: str, at: int) -> Remark:
+def on_rule(rule: str, at: int) -> LintWarning:
     """Return the warning about a POSIX zone rule, whose sign is not the one people expect."""
     message, hint = which_way(rule)
-    return Remark("zone-rule", message, at, hint)
+    return LintWarning("zone-rule", message, at, hint)
 
 
-def _long_steps(words: list[re.Match[str]], schedule: Expression) -> Iterator[Remark]:
+def _long_steps(words: list[re.Match[str]], schedule: Expression) -> Iterator[LintWarning]:
     for field, word in zip(FIELDS, words, strict=True):
         count = word[0].count(",")
         for item in _ITEM.finditer(word[0]):
@@ -50,9 +50,9 @@ def _long_steps(words: list[re.Match[str]], schedule: Expression) -> Iterator[Re
                 continue
             at = word.start() + item.start()
             if not count:
-                yield Remark("long-step", *_alone(field, stepped, schedule, at))
+                yield LintWarning("long-step", *_alone(field, stepped, schedule, at))
             elif item.start() or field not in (DAY, WEEKDAY):
-                yield Remark("long-step", *_beside(field, stepped, word[0], at))
+                yield LintWarning("long-step", *_beside(field, stepped, word[0], at))
 
 
 def _values(field: Field, base: str) -> int:
@@ -100,13 +100,13 @@ def _too_long(field: Field, stepped: re.Match[str]) -> str:
     return f"a step of {stepped[2]} is longer than the {values} {field.name}s it goes through"
 
 
-def _never(schedule: Expression, at: int) -> Remark:
+def _never(schedule: Expression, at: int) -> LintWarning:
     if schedule.weekdays:
         message = "this date never comes, so it never runs: none of its months has such a day"
-        return Remark("never-runs", message, at, "write L for the last day of a month")
+        return LintWarning("never-runs", message, at, "write L for the last day of a month")
     message = (
         "these days never fall together, so it never runs: both must match where one of the day"
         " fields starts with *"
     )
     hint = "write the day field without a *, and either will do"
-    return Remark("never-runs", message, at, hint)
+    return LintWarning("never-runs", message, at, hint)

@@ -10,7 +10,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from scheduler.crontab import command, job_names, lexer, lint, lint_lines, lint_schedule, settings
-from scheduler.crontab.scope import Refused, Scope
+from scheduler.crontab.scope import BadSetting, Scope
 from scheduler.crontab.unique_names import second_use, unique
 from scheduler.crontab.writing import write
 from scheduler.entry import Crontab, Entry, Flags, Overlap
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from scheduler.crontab.command import Action
     from scheduler.crontab.lexer import Assigned, Job
-    from scheduler.crontab.lint import Remark
+    from scheduler.crontab.lint import LintWarning
     from scheduler.entry import Problem, Schedule
 
 __all__ = ["parse", "unique", "write"]
@@ -47,13 +47,18 @@ def parse(
     In a table of root's own (`by_root`), as in the system form, a `-` may stand before the minute.
 
     Never raises: whatever is wrong is a Problem, and a bad line takes no good one down. `salt`
-    moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD follow the job's name.
+    moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD hang on the job's name.
     """
-    return _Reader(file, zone, system=system, by_root=by_root, salt=salt).read(data)
+    return _Parser(file, zone, system=system, by_root=by_root, salt=salt).read(data)
 
 
-class _Reader:
-    """The place in one file, and what has been found above it."""
+class _Parser:
+    """Reads one file, line by line.
+
+    Owns the line it has come to, the settings in force there (a Scope), the names given so far,
+    and the entries and problems found above. `parse` makes one, calls `read` once and drops it.
+    Each job line ends as an entry or in `_refused`, never as both or neither.
+    """
 
     def __init__(
         self, file: str, zone: ZoneInfo, *, system: bool, by_root: bool, salt: str
@@ -159,7 +164,7 @@ class _Reader:
             self._note(lint.on_bad_value(assigned, bad))
 
     def _setting(self, assigned: Assigned) -> Any:
-        """Return the setting's value, None for an empty one, Refused for a bad one."""
+        """Return the setting's value, None for an empty one, BadSetting for a bad one."""
         if not assigned.value:
             return None
         try:
@@ -246,9 +251,9 @@ class _Reader:
 
     def _schedule(self, job: Job, name: str) -> Schedule:
         schedule = self._schedules.get(job.schedule) or self._parsed(job, name)
-        for remark in lint_schedule.on_schedule(job.schedule, schedule):
-            at = lexer.schedule_offset(self._line, job.schedule_at, remark.offset)
-            self._note(remark._replace(offset=at))
+        for warning in lint_schedule.on_schedule(job.schedule, schedule):
+            at = lexer.schedule_offset(self._line, job.schedule_at, warning.offset)
+            self._note(warning._replace(offset=at))
         return schedule
 
     def _parsed(self, job: Job, name: str) -> Schedule:
@@ -266,13 +271,13 @@ class _Reader:
 
     # --- problems --------------------------------------------------------------------------------
 
-    def _note(self, *found: BadValue | Remark) -> None:
+    def _note(self, *found: BadValue | LintWarning) -> None:
         for one in found:
             self._problems.append(lint.problem(self._file, self._number, self._line, one))
 
-    def _last_problem(self) -> Refused:
+    def _last_problem(self) -> BadSetting:
         """Return what stands for a setting with the problem that was just noted."""
-        return Refused(len(self._problems) - 1)
+        return BadSetting(len(self._problems) - 1)
 
 
 @lru_cache(maxsize=16)

@@ -39,8 +39,8 @@ _FOUND = re.compile(r"(?:\$\(|`)(?:which|command -v|type -p) ([\w./+-]+)")
 _NAME = re.compile(r"[A-Za-z0-9._+-]*")
 _QUOTES = re.compile(r"[\"'\\]")
 
-# Words of the shell behind which a command may follow at once.
-_OPENING = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do"})
+# Words of the shell that may stand right in front of a command.
+_KEYWORDS = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do"})
 # Words that prepare: the program stands in a command behind theirs, if there is one.
 _PREPARING = frozenset(
     {
@@ -71,13 +71,13 @@ _STARTING: Mapping[str, tuple[str, str, int]] = {
     "time": ("p", "", 0),
     "timeout": ("v", "ks", 1),
 }
-_TAKEN_APART = _OPENING | _PREPARING | _STARTING.keys()
+_TAKEN_APART = _KEYWORDS | _PREPARING | _STARTING.keys()
 
 
 def program(command: str) -> str:
     """Return the name of the program that a command is about, without its folder; "" if none.
 
-    What only prepares is passed over (`cd /srv &&`, `test -x …`, `NAME=value`), and so is what
+    What only prepares is skipped (`cd /srv &&`, `test -x …`, `NAME=value`), and so is what
     starts another program (`env`, `nice -n 10`, `timeout 60`), where its options are known.
     """
     front = _FRONT.match(command)
@@ -114,7 +114,7 @@ def _first(words: Sequence[str]) -> str:
     name = ""
     while rest:
         word = rest.pop(0)
-        if word in _OPENING or _SET.match(_QUOTES.sub("", word)):
+        if word in _KEYWORDS or _SET.match(_QUOTES.sub("", word)):
             continue
         if word in _PREPARING and word not in _STARTING:
             return word

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class BadSetting:
     """Stands for a value that was no good, and refuses what it governs.
 
     `problem` is the number of the problem, of those of its file, that says why.
@@ -26,8 +26,9 @@ class Refused:
 class Scope:
     """The settings and variables in force at one place of a file.
 
-    It changes while the file is read; what it gives out is frozen, worked out once for all the
-    entries between two changes.
+    Owns the values set so far, and what they come to. The parser calls it, line by line; an
+    assignment in front of a schedule gets a copy. What it gives out is frozen, and worked out once
+    for all the entries between two changes.
     """
 
     _values: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +41,7 @@ class Scope:
         return Scope(dict(self._values), dict(self._variables), self._settings, self._environment)
 
     def set(self, name: str, value: Any) -> None:
-        """Put a setting in force; None puts its default back, Refused refuses what follows."""
+        """Put a setting in force; None puts its default back, BadSetting refuses what follows."""
         self._settings = None
         if value is None:
             self._values.pop(name, None)
@@ -55,17 +56,17 @@ class Scope:
     def get(self, name: str) -> Any:
         """Return a setting's good value, None if it is the default or refused."""
         value = self._values.get(name)
-        return None if isinstance(value, Refused) else value
+        return None if isinstance(value, BadSetting) else value
 
     def refused_by(self) -> list[int]:
         """Return the numbers of the problems with the bad settings in force."""
-        return [value.problem for value in self._values.values() if isinstance(value, Refused)]
+        return [value.problem for value in self._values.values() if isinstance(value, BadSetting)]
 
     def settings(self) -> Settings:
         """Return what the good settings in force come to."""
         if self._settings is None:
             values = self._values.items()
-            good = {name: value for name, value in values if not isinstance(value, Refused)}
+            good = {name: value for name, value in values if not isinstance(value, BadSetting)}
             self._settings = settings.build(good)
         return self._settings
 

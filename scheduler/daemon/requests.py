@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from scheduler.runs.supervisor import Running
     from scheduler.runs.table import LiveRun
     from scheduler.schedule.backlog import Backlog
-    from scheduler.schedule.zone_data import Database
+    from scheduler.schedule.zone_data import ZoneDatabase
     from scheduler.system.clock import Clock
 
 _MOST = 100  # rows of each list in a status
@@ -209,7 +209,7 @@ def _of_file(read: FileRead) -> Json:
     }
 
 
-def _of_database(found: Database) -> Json:
+def _of_database(found: ZoneDatabase) -> Json:
     return {
         "where": found.where,
         "version": found.version or None,

@@ -64,7 +64,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ChangeEffect:
     """What one change does to one expression.
 
     `runs` are its instants in the touched stretch: forward, the first minute after it; back, both
@@ -86,7 +86,7 @@ class Audit:
     """A year's findings in the order of time, how many entries they touch, and what was asked."""
 
     year: int
-    found: tuple[tuple[Entry, Finding], ...]
+    found: tuple[tuple[Entry, ChangeEffect], ...]
     touched: int
     entries: int
     changing_zones: int
@@ -96,12 +96,12 @@ class Audit:
 def audit(entries: Iterable[Entry], year: int) -> Audit:
     """Return what the clock changes of a year do to these entries.
 
-    `@every` and `@reboot` follow no wall clock, so nothing touches them.
+    `@every` and `@reboot` go by no wall clock, so nothing touches them.
     """
     asked = tuple(entries)
     known = {zone: tuple(changes(zone, year)) for zone in {entry.zone for entry in asked}}
-    memo: dict[tuple[ZoneInfo, Expression], tuple[Finding, ...]] = {}
-    found: list[tuple[Entry, Finding]] = []
+    memo: dict[tuple[ZoneInfo, Expression], tuple[ChangeEffect, ...]] = {}
+    found: list[tuple[Entry, ChangeEffect]] = []
     touched = 0
     for entry in asked:
         if not isinstance(entry.schedule, Expression):
@@ -144,7 +144,7 @@ def _change(zone: ZoneInfo, at: datetime, *, stays: bool) -> Change:
 # --- what a change does to an expression ---------------------------------------------------------
 
 
-def finding(expression: Expression, change: Change) -> Finding | None:
+def finding(expression: Expression, change: Change) -> ChangeEffect | None:
     """Return what the change does to the expression; None if nobody would notice.
 
     That is so where it names none of the touched times, and where the clock goes forward and it
@@ -194,7 +194,7 @@ def _is_due(expression: Expression, shown: Sequence[Wall]) -> bool:
     return any(applies(expression, wall) for wall in shown)
 
 
-def _skipped(expression: Expression, change: Change, named: list[datetime]) -> Finding:
+def _skipped(expression: Expression, change: Change, named: list[datetime]) -> ChangeEffect:
     at, shown = _seen(change)[0]
     runs = (at,) if _is_due(expression, shown) else ()
     told = _times(named, change)
@@ -208,10 +208,10 @@ def _skipped(expression: Expression, change: Change, named: list[datetime]) -> F
         what = f"{told} runs at {after} instead"
     else:
         what = f"one run at {after} stands for {told}"
-    return Finding(change, runs, tuple(named), what)
+    return ChangeEffect(change, runs, tuple(named), what)
 
 
-def _repeated(expression: Expression, change: Change, named: list[datetime]) -> Finding:
+def _repeated(expression: Expression, change: Change, named: list[datetime]) -> ChangeEffect:
     due = [(at, shown[-1].time) for at, shown in _seen(change) if _is_due(expression, shown)]
     runs = tuple(at for at, _ in due)
     again = {wall for at, wall in due if at >= change.at}
@@ -227,7 +227,7 @@ def _repeated(expression: Expression, change: Change, named: list[datetime]) -> 
     elif twice:
         number = f"{2 * len(twice)} runs instead of {len(twice)}"
         parts.append(f"{_times(twice, change)} run both times: {number}")
-    return Finding(change, runs, tuple(once), "; ".join(parts))
+    return ChangeEffect(change, runs, tuple(once), "; ".join(parts))
 
 
 # --- in words ------------------------------------------------------------------------------------

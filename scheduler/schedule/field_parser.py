@@ -96,7 +96,7 @@ def _plain(field: Field, found: re.Match[str]) -> Values:
         low = _value(field, first) % 7 if field is WEEKDAY else _value(field, first)
         high = field.high if step_text else low
     else:
-        low, high = _bounds(field, first, second, step)
+        low, high = _ends(field, first, second, step)
     return Values(plain=folded(field, range(low, high + 1, step)))
 
 
@@ -104,7 +104,7 @@ def _random(field: Field, found: re.Match[str]) -> Values:
     first, second, step = found.groups()
     low, high = field.low, field.high
     if first and second:
-        low, high = _bounds(field, first, second, None)
+        low, high = _ends(field, first, second, None)
     elif first:
         low = _value(field, first)
         high = field.top
@@ -118,7 +118,7 @@ def _hashed(field: Field, found: re.Match[str]) -> Values:
     # Every month has a day 28: a job that is to run monthly does.
     low, high = field.low, 28 if field is DAY else field.high
     if first:
-        low, high = _bounds(field, first, second, None)
+        low, high = _ends(field, first, second, None)
     return Values(picks=(Pick(field, low, high, _step(field, step)),))
 
 
@@ -200,7 +200,7 @@ def _name_hint(field: Field, name: str) -> str:
     return f"write {field.low}-{field.high}"
 
 
-def _bounds(field: Field, first: str, second: str, step: int | None) -> tuple[int, int]:
+def _ends(field: Field, first: str, second: str, step: int | None) -> tuple[int, int]:
     """Return both ends of a range; `step` is None where the range is one to choose from."""
     low, high = _value(field, first), _value(field, second)
     if field is WEEKDAY and high == 0 < low:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """What one of the five fields may hold: its values, their names, and its step in `@every`."""
+    """One of the five fields: the values that it takes, their names, its step in `@every`."""
 
     name: str
     low: int

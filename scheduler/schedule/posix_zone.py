@@ -38,7 +38,7 @@ _SHORTEST = 2 * _DAY  # between two changes: they are looked for once a day
 _HINT = "such as CET-1CEST,M3.5.0,M10.5.0/3; better a name such as Europe/Berlin"
 
 
-class _Text(NamedTuple):
+class _Rule(NamedTuple):
     """The parts of a rule: names, seconds east of UTC, and when DST begins and ends."""
 
     std: str
@@ -97,7 +97,7 @@ def which_way(text: str) -> tuple[str, str]:
     return f"{said}: in a POSIX rule + is behind UTC, and - ahead", _instead(rule)
 
 
-def _instead(rule: _Text) -> str:
+def _instead(rule: _Rule) -> str:
     """Return the names that say the same, and the opposite, of a rule in whole hours."""
     hours, rest = divmod(-rule.east, _HOUR)
     place = "a name such as Europe/Berlin"
@@ -120,17 +120,17 @@ def _away(east: int) -> str:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _read(text: str) -> _Text:
+def _read(text: str) -> _Rule:
     found = _RULE.fullmatch(text)
     if found is None:
         raise _bad("a rule is a name, hours west of UTC, and with DST a second name and two dates")
     east = -_seconds(found["west"], 24)
     if not found["dst"]:
-        return _Text(found["std"].strip("<>"), _offset(east))
+        return _Rule(found["std"].strip("<>"), _offset(east))
     dst_east = -_seconds(found["dst_west"], 24) if found["dst_west"] else east + _HOUR
     start, end = (found["start"], found["end"]) if found["start"] else _USUAL
     names = (found["std"].strip("<>"), _offset(east), found["dst"].strip("<>"), _offset(dst_east))
-    return _Text(*names, start, end, text if found["start"] else f"{text},{start},{end}")
+    return _Rule(*names, start, end, text if found["start"] else f"{text},{start},{end}")
 
 
 def _offset(east: int) -> int:
@@ -158,7 +158,7 @@ def _bad(why: str) -> BadValue:
 # --- when the clock is changed -------------------------------------------------------------------
 
 
-def _changes(rule: _Text) -> list[tuple[int, bool]]:
+def _changes(rule: _Rule) -> list[tuple[int, bool]]:
     """Return all changes of _YEARS: seconds since 1970, and whether DST begins there.
 
     DST of the whole year begins in the moment in which it ends, and so is not changed.
@@ -172,13 +172,13 @@ def _changes(rule: _Text) -> list[tuple[int, bool]]:
     return kept
 
 
-def _is_over_at_once(rule: _Text) -> bool:
+def _is_over_at_once(rule: _Rule) -> bool:
     """Say whether DST ends when it begins, in the same year: then it is never in force."""
     years = zip(_each(rule, start=True), _each(rule, start=False), strict=True)
     return any(begins == ends for (begins, _), (ends, _) in years)
 
 
-def _each(rule: _Text, *, start: bool) -> Iterator[tuple[int, bool]]:
+def _each(rule: _Rule, *, start: bool) -> Iterator[tuple[int, bool]]:
     day_text, _, time_text = (rule.start if start else rule.end).partition("/")
     day = _day_of_year(day_text)
     time = _seconds(time_text, 167) if time_text else 2 * _HOUR
@@ -217,7 +217,7 @@ def _nth_weekday(year: int, month: int, week: int, weekday: int) -> int:
 # --- the zone ------------------------------------------------------------------------------------
 
 
-def _file(rule: _Text, changes: list[tuple[int, bool]]) -> bytes:
+def _file(rule: _Rule, changes: list[tuple[int, bool]]) -> bytes:
     """Return a zone file (TZif, RFC 9636) with these changes, and the rule for the time after."""
     names = f"{rule.std}\0{rule.dst}\0".encode()
     kinds = pack(">lBB", rule.east, 0, 0)

@@ -62,7 +62,7 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class ZoneDatabase:
     """One source of zones: its folder (or PACKAGE), its version ("" where it names none)."""
 
     where: str
@@ -162,7 +162,7 @@ def renew() -> None:
     _available.cache_clear()
 
 
-def databases(asked: Iterable[str]) -> tuple[Database, ...]:
+def databases(asked: Iterable[str]) -> tuple[ZoneDatabase, ...]:
     """Return the databases that these zones come from, and their versions."""
     found: dict[Path, list[str]] = {}
     for name in sorted(asked):
@@ -171,7 +171,9 @@ def databases(asked: Iterable[str]) -> tuple[Database, ...]:
             folders = (each for each in _folders() if path.is_relative_to(each))
             found.setdefault(next(folders, path), []).append(name)
     return tuple(
-        Database(PACKAGE if folder == _package() else str(folder), _version(folder), tuple(zones))
+        ZoneDatabase(
+            PACKAGE if folder == _package() else str(folder), _version(folder), tuple(zones)
+        )
         for folder, zones in found.items()
     )
 
@@ -179,7 +181,7 @@ def databases(asked: Iterable[str]) -> tuple[Database, ...]:
 def pair(name: str) -> tuple[ZoneInfo, ZoneInfo] | None:
     """Return a zone as the machine's database has it, and as the package does.
 
-    None where only one of them has it, or both hold the same bytes.
+    None where only one of them has it, or both have the same bytes.
     """
     path, package = file_of(name), _package()
     if path is None or package is None or name.startswith("/") or path == package / name:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from scheduler.crontab import parser
 from scheduler.crontab.lexer import hidden, split
-from scheduler.crontab.lint import Remark, in_order, problem, told_once
+from scheduler.crontab.lint import LintWarning, in_order, problem, told_once
 from scheduler.entry import Crontab, Expression, Problem, Severity
 from scheduler.errors import NotRoots, SourceRefused
 from scheduler.schedule import zone_data
@@ -300,7 +300,7 @@ def _without_end(file: str, data: bytes) -> tuple[Problem, ...]:
         "the last line has no newline: it counts here, but cronie leaves it out, and Debian's cron"
         " the whole file"
     )
-    remark = Remark("no-newline", message, len(last), "end it with the Enter key")
+    remark = LintWarning("no-newline", message, len(last), "end it with the Enter key")
     return (problem(file, number, last, remark),)
 
 

@@ -1,4 +1,4 @@
-"""The crontabs that people start from load without a remark and do what they say."""
+"""The crontabs that people start from load without a warning and do what they say."""
 
 import os
 import subprocess
@@ -76,12 +76,12 @@ def test_the_world_starts_work_at_nine_in_five_zones() -> None:
     assert {entry.schedule_text for entry in found} == {"0 9 * * 1-5"}
 
 
-def test_the_backup_is_an_archive_named_by_its_day(tmp_path: Path) -> None:
+def test_the_backup_is_a_tar_file_named_by_its_day(tmp_path: Path) -> None:
     aged(tmp_path / "Documents" / "letter", 0)
     done = run(entries("housekeeping")["backup"], tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    (archive,) = (tmp_path / "backups").glob("Documents-20[0-9][0-9]-[01][0-9]-[0-3][0-9].tar.gz")
-    with tarfile.open(archive) as tar:
+    (backup,) = (tmp_path / "backups").glob("Documents-20[0-9][0-9]-[01][0-9]-[0-3][0-9].tar.gz")
+    with tarfile.open(backup) as tar:
         assert "Documents/letter" in tar.getnames()
 
 

@@ -214,7 +214,7 @@ def test_a_bad_assignment_is_refused_alone(line: str, column: int, code: str, re
     assert [entry.environment for entry in table.entries] == [()]
 
 
-def test_assignments_hold_for_the_entries_below_until_set_again() -> None:
+def test_assignments_count_for_the_entries_below_until_set_again() -> None:
     table = read("0 1 * * * a\nA=1\n0 1 * * * b\nB=2\nA=3\n0 1 * * * c\n")
     assert [entry.environment for entry in table.entries] == [
         (),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from setting_bounds import BOUNDS
+from setting_ranges import RANGES
 
 from scheduler.crontab import setting_values, settings
 from scheduler.entry import Catchup, Overlap, Pool, RetryPolicy, Settings
@@ -24,7 +24,7 @@ GOOD = [
         "America/Argentina/Buenos_Aires",
         "three parts",
     ),
-    ("CRON_NAME", "nightly.backup_2-x", "nightly.backup_2-x", "every sign that a name may hold"),
+    ("CRON_NAME", "nightly.backup_2-x", "nightly.backup_2-x", "every sign that a name may have"),
     ("CRON_NAME", "a" * 100, "a" * 100, "the longest"),
     ("CRON_RETRIES", "0", 0, "nought is a value, not the default"),
     ("CRON_RETRIES", "12", 12, "a number"),
@@ -167,8 +167,8 @@ NO_NUMBER_IN_THEM = {"CRON_TZ", "CRON_NAME", "CRON_OVERLAP", "CRON_CATCHUP", "CR
 EVERY = settings.TABLE | settings.VARIABLES
 
 
-@pytest.mark.parametrize(("name", "low", "high", "below", "above"), BOUNDS, ids=[n for n, *_ in BOUNDS])  # fmt: skip
-def test_every_number_of_a_setting_has_bounds(
+@pytest.mark.parametrize(("name", "low", "high", "below", "above"), RANGES, ids=[n for n, *_ in RANGES])  # fmt: skip
+def test_every_number_of_a_setting_has_a_lowest_and_a_highest(
     name: str, low: str, high: str, below: str, above: str
 ) -> None:
     for text in (low, high):
@@ -184,8 +184,8 @@ def test_every_number_of_a_setting_has_bounds(
         assert "udc" not in said, text
 
 
-def test_every_setting_that_takes_a_number_has_its_bounds_above() -> None:
-    assert {name for name, *_ in BOUNDS} == EVERY.keys() - NO_NUMBER_IN_THEM
+def test_every_setting_that_takes_a_number_has_its_range_above() -> None:
+    assert {name for name, *_ in RANGES} == EVERY.keys() - NO_NUMBER_IN_THEM
 
 
 @pytest.mark.parametrize(
@@ -260,9 +260,9 @@ POLICIES = st.builds(
     RetryPolicy,
     retries=st.integers(0, 1_000_000),
     delay=TIMES,
-    factor=st.decimals(1, 1000, places=3).map(float),
+    factor=st.integers(1_000, 1_000_000).map(lambda n: n / 1_000),
     max_delay=TIMES,
-    jitter=st.decimals(0, 1, places=12).map(float),
+    jitter=st.integers(0, 10**12).map(lambda n: n / 10**12),
     within=st.one_of(st.none(), TIMES),
     on=st.one_of(st.none(), ENDINGS),
     never_on=st.one_of(st.just(frozenset[int | str]()), ENDINGS),

@@ -35,13 +35,13 @@ def looked_up(asked: Entry, start: datetime, end: datetime) -> list[datetime]:
     return [at for n in range(minutes + 1) if timetable.due(at := start + n * MINUTE)]
 
 
-PLACES = [(zone, change) for zone, some in sorted(reference.CHANGES.items()) for change in some]
+CHANGES = [(zone, change) for zone, some in sorted(reference.CHANGES.items()) for change in some]
 
 
 @given(
-    st.sampled_from(SCHEDULES), st.sampled_from(PLACES), st.integers(0, 5000), st.integers(1, 9000)
+    st.sampled_from(SCHEDULES), st.sampled_from(CHANGES), st.integers(0, 5000), st.integers(1, 9000)
 )
-@example("*/20 1-3 * * *", PLACES[0], 0, 1)
+@example("*/20 1-3 * * *", CHANGES[0], 0, 1)
 def test_there_are_as_many_as_a_look_at_each_minute_finds(
     schedule: str, place: tuple[str, datetime], before: int, length: int
 ) -> None:

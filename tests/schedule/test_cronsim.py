@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import reference
 from cronsim import CronSim, CronSimError
-from every_change import MINUTE, Turn, clocks
+from every_change import MINUTE, ClockChange, clocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from schedules import UTC_ZONE, comes, due, expression
@@ -77,7 +77,7 @@ def follows_elapsed_time(text: str) -> bool:
     return "*" in (minute[0], hour[0])
 
 
-def cronsim_can_tell(text: str, turn: Turn) -> bool:
+def cronsim_can_tell(text: str, change: ClockChange) -> bool:
     """Say whether cronsim answers by Debian's rule here.
 
     Without a star it makes up for any gap and runs once in any repetition, where cron(8) stops at
@@ -86,42 +86,42 @@ def cronsim_can_tell(text: str, turn: Turn) -> bool:
     full hour or skips a midnight, or goes back over one by hours.
     """
     if not follows_elapsed_time(text):
-        in_step = turn.shift > 0 * MINUTE and expression(text).every_hour  # `0-23`: fixed to it
-        return abs(turn.shift) < 3 * HOUR and not in_step
-    old, new = turn.at + turn.before, turn.at + turn.after
-    skips_midnight = turn.shift > 0 * MINUTE and (old - MINUTE).date() != new.date()
-    across_two = turn.shift <= -3 * HOUR and (old - MINUTE).date() != new.date()
+        in_step = change.shift > 0 * MINUTE and expression(text).every_hour  # `0-23`: fixed to it
+        return abs(change.shift) < 3 * HOUR and not in_step
+    old, new = change.at + change.before, change.at + change.after
+    skips_midnight = change.shift > 0 * MINUTE and (old - MINUTE).date() != new.date()
+    across_two = change.shift <= -3 * HOUR and (old - MINUTE).date() != new.date()
     return old.minute == new.minute == 0 and not skips_midnight and not across_two
 
 
-def is_made_up_for_here_alone(text: str, turn: Turn, at: datetime) -> bool:
+def is_made_up_for_here_alone(text: str, change: ClockChange, at: datetime) -> bool:
     """Say whether it is the instant right after a gap that a starred entry has for skipped ones.
 
     What names every hour has none: the gaps that are compared are of whole hours.
     """
-    if turn.shift < 0 * MINUTE or at != turn.at or not follows_elapsed_time(text):
+    if change.shift < 0 * MINUTE or at != change.at or not follows_elapsed_time(text):
         return False
-    own = reference.asks_for(text, (at + turn.after).replace(tzinfo=None))
+    own = reference.asks_for(text, (at + change.after).replace(tzinfo=None))
     return not expression(text).every_hour and not own
 
 
-def drawn() -> Iterator[tuple[str, ZoneInfo, Turn]]:
+def drawn() -> Iterator[tuple[str, ZoneInfo, ClockChange]]:
     draw = Random(random.random())  # seeded anew on each run, and the seed is printed
     for clock in clocks():
         for _ in range(TEXTS):
             text = reference.random_text(draw, every_day=draw.random() < 0.5)
-            turn = draw.choice(clock.turns)
-            if comes(text) and cronsim_can_tell(text, turn):
-                yield text, clock.zone, turn
+            change = draw.choice(clock.changes)
+            if comes(text) and cronsim_can_tell(text, change):
+                yield text, clock.zone, change
 
 
 def test_they_agree_on_random_expressions_around_the_clock_changes_of_every_zone() -> None:
     compared = differed = 0
-    for text, zone, turn in drawn():
-        start, end = turn.at - abs(turn.shift) - HOUR, turn.at + abs(turn.shift) + HOUR
+    for text, zone, change in drawn():
+        start, end = change.at - abs(change.shift) - HOUR, change.at + abs(change.shift) + HOUR
         ours = due(expression(text), zone, start, end)
-        expected = [at for at in ours if not is_made_up_for_here_alone(text, turn, at)]
-        assert debian(text, zone, start, end) == expected, (text, zone, turn)
+        expected = [at for at in ours if not is_made_up_for_here_alone(text, change, at)]
+        assert debian(text, zone, start, end) == expected, (text, zone, change)
         compared += 1
         differed += ours != expected
     assert compared > 4 * len(clocks())

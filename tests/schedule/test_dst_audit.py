@@ -21,7 +21,7 @@ from scheduler.schedule.dst_audit import (
     FIRST_YEAR,
     LAST_YEAR,
     Change,
-    Finding,
+    ChangeEffect,
     audit,
     changes,
     finding,
@@ -455,7 +455,7 @@ def test_entries_of_one_schedule_and_zone_are_looked_at_once() -> None:
     found = audit([entry(str(n), "30 2 * * *", "Europe/Berlin") for n in range(3)], 2027)
     once: set[int] = {id(one) for _, one in found.found}
     assert len(once) == 2
-    assert all(isinstance(one, Finding) for _, one in found.found)
+    assert all(isinstance(one, ChangeEffect) for _, one in found.found)
 
 
 def test_nothing_is_found_where_there_is_nothing() -> None:

@@ -44,7 +44,7 @@ def alone(field: Field, text: str, *, job: str = "job", salt: str = "salt") -> f
         (MINUTE, "*", range(60)),
         (MINUTE, "0", {0}),
         (MINUTE, "59", {59}),
-        (MINUTE, "007", {7}),  # leading zeros are how people line up columns
+        (MINUTE, "007", {7}),  # people write leading zeros so that columns are straight
         (MINUTE, "1,2,40", {1, 2, 40}),
         (MINUTE, "2,1,2", {1, 2}),
         (MINUTE, "10-12", {10, 11, 12}),

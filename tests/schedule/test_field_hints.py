@@ -1,4 +1,4 @@
-"""What is wrong with a schedule is told with what to write: the hints that people follow."""
+"""What is wrong with a schedule is told with what to write: the hints that people act on."""
 
 from __future__ import annotations
 

@@ -328,7 +328,7 @@ def test_a_rule_that_makes_no_sense_never_falls_back_in_silence() -> None:
     assert table.refused == {2}
 
 
-def test_tz_may_hold_a_rule_too() -> None:
+def test_tz_may_be_a_rule_too() -> None:
     assert local_zone.machine_zone({"TZ": "UTC-2"}) == (posix_zone.zone("UTC-2"), None)
     assert local_zone.machine_zone({"TZ": ":UTC-2"}) == (posix_zone.zone("UTC-2"), None)
     zone, why = local_zone.machine_zone({"TZ": "CET-1CEST,M3.6.0,M10.5.0"})

@@ -182,7 +182,7 @@ DAYS = [  # expression, from, the first dates, why
     ("0 0 29 2 *", 2097, "2104-02-29 2108-02-29", "2100 is not a leap year"),
     ("0 0 * 2 fri#5", 2027, "2036-02-29 2064-02-29", "a leap day that is a Friday"),
     ("0 0 29 2 */7", 2027, "2032-02-29 2060-02-29 2088-02-29 2128-02-29", "a Sunday, across 2100"),
-    ("0 0 31 * *", 2027, "2027-01-31 2027-03-31 2027-05-31", "months without a 31st are passed over"),
+    ("0 0 31 * *", 2027, "2027-01-31 2027-03-31 2027-05-31", "months without a 31st are skipped"),
 ]  # fmt: skip
 
 

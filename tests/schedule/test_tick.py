@@ -55,7 +55,7 @@ def after(minutes: int) -> datetime:
 
 
 @pytest.mark.parametrize(("minutes", "seconds", "movement", "handled", "why"), MOVEMENTS)
-def test_the_minutes_owed_follow_from_how_time_moved(
+def test_how_time_moved_says_which_minutes_are_owed(
     minutes: int, seconds: float, movement: Movement, handled: list[int], why: str
 ) -> None:
     now = after(minutes) + timedelta(seconds=seconds)

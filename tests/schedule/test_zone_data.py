@@ -152,7 +152,9 @@ def test_a_database_says_which_version_it_is(
     put(system, NAME)
     for name, text in files.items():
         (system / name).write_text(text)
-    assert zone_data.databases([NAME]) == (zone_data.Database(str(system), version, (NAME,)),), why
+    assert zone_data.databases([NAME]) == (
+        zone_data.ZoneDatabase(str(system), version, (NAME,)),
+    ), why
 
 
 def test_zones_may_come_from_two_databases_and_a_file(system: Path) -> None:
@@ -161,9 +163,9 @@ def test_zones_may_come_from_two_databases_and_a_file(system: Path) -> None:
     packaged = (PACKAGE / "tzdata.zi").read_text().split()[2]
     found = zone_data.databases([NAME, "Asia/Tokyo", "UTC", str(alone), "Mars/Olympus"])
     assert found == (
-        zone_data.Database(str(alone), "", (str(alone),)),
-        zone_data.Database("the tzdata package", packaged, ("Asia/Tokyo", "UTC")),
-        zone_data.Database(str(system), "", (NAME,)),
+        zone_data.ZoneDatabase(str(alone), "", (str(alone),)),
+        zone_data.ZoneDatabase("the tzdata package", packaged, ("Asia/Tokyo", "UTC")),
+        zone_data.ZoneDatabase(str(system), "", (NAME,)),
     )
 
 

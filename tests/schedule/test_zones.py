@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import reference
 from clock_changes import CASES
-from every_change import MINUTE, Turn, clocks, turns
+from every_change import MINUTE, ClockChange, changes, clocks
 from schedules import comes, expression
 
 from scheduler.schedule.dst import is_due, walls
@@ -28,22 +28,22 @@ TEXTS = 10  # random expressions for each clock
 Walk = tuple[reference.Shown, ...]
 
 
-def around(turn: Turn, zone: ZoneInfo, margin: int) -> Walk:
+def around(change: ClockChange, zone: ZoneInfo, margin: int) -> Walk:
     """Walk over what is repeated, both times, and `margin` minutes on either side of it."""
-    repeated = max(-turn.shift, 0 * MINUTE)
-    start = turn.at - repeated - margin * MINUTE
+    repeated = max(-change.shift, 0 * MINUTE)
+    start = change.at - repeated - margin * MINUTE
     return reference.walk(zone, start, 2 * (repeated // MINUTE + margin), watched=1)
 
 
 def test_every_clock_change_is_seen_judged_and_found_as_by_brute_force() -> None:
-    for turn, zone in turns().items():
-        walk = around(turn, zone, margin=2)
+    for change, zone in changes().items():
+        walk = around(change, zone, margin=2)
         every_minute_is_seen(zone, walk)
-        first, texts = telling(turn)
-        every_expression_is_judged(turn, zone, walk, first, texts)
-        looks = [shown for shown in walk if shown.at in {turn.at, first, first - turn.shift}]
+        first, texts = telling(change)
+        every_expression_is_judged(change, zone, walk, first, texts)
+        looks = [shown for shown in walk if shown.at in {change.at, first, first - change.shift}]
         expected = [shown.at for shown in looks if reference.is_due(texts[0], shown)]
-        assert search(texts[0], zone, walk) == expected, (zone, turn)
+        assert search(texts[0], zone, walk) == expected, (zone, change)
 
 
 def every_minute_is_seen(zone: ZoneInfo, walk: Walk) -> None:
@@ -53,10 +53,10 @@ def every_minute_is_seen(zone: ZoneInfo, walk: Walk) -> None:
         assert found == (shown.wall, shown.jumped_over, shown.seen_before), (zone, shown.at)
 
 
-def telling(turn: Turn) -> tuple[datetime, list[str]]:
+def telling(change: ClockChange) -> tuple[datetime, list[str]]:
     """Return a UTC minute that the clock skips or shows first, and texts that ask for its time."""
-    at = turn.at + abs(turn.shift) // (2 * MINUTE) * MINUTE + min(turn.shift, 0 * MINUTE)
-    wall = (at + turn.before).replace(tzinfo=None)
+    at = change.at + abs(change.shift) // (2 * MINUTE) * MINUTE + min(change.shift, 0 * MINUTE)
+    wall = (at + change.before).replace(tzinfo=None)
     minute, hour = wall.minute, wall.hour
     return at, [
         f"{minute} {hour} * * *",
@@ -64,14 +64,19 @@ def telling(turn: Turn) -> tuple[datetime, list[str]]:
         f"{minute} * * * *",
         f"{minute} */1 * * *",
         f"*/5 {hour} * * *",
-        f"{minute} {hour},{(turn.at + turn.after).hour} * * *",
+        f"{minute} {hour},{(change.at + change.after).hour} * * *",
     ]
 
 
 def every_expression_is_judged(
-    turn: Turn, zone: ZoneInfo, walk: Walk, first: datetime, texts: list[str]
+    change: ClockChange, zone: ZoneInfo, walk: Walk, first: datetime, texts: list[str]
 ) -> None:
-    edges = {turn.at, turn.at + abs(turn.shift), turn.at - abs(turn.shift), first - turn.shift}
+    edges = {
+        change.at,
+        change.at + abs(change.shift),
+        change.at - abs(change.shift),
+        first - change.shift,
+    }
     looks = {at + n * MINUTE for at in (first, *edges) for n in (-1, 0)}
     asked = [expression(text) for text in texts]
     for shown in walk:
@@ -91,31 +96,31 @@ def search(text: str, zone: ZoneInfo, walk: Walk) -> list[datetime]:
     return found
 
 
-def random_turns() -> Iterator[tuple[ZoneInfo, Turn, str]]:
+def random_changes() -> Iterator[tuple[ZoneInfo, ClockChange, str]]:
     """Draw some clock changes of every clock, with an expression for each."""
     drawn = Random(random.random())  # seeded anew on each run, and the seed is printed
     for clock in clocks():
         for _ in range(TEXTS):
             text = reference.random_text(drawn, every_day=drawn.random() < 0.5)
             if comes(text):
-                yield clock.zone, drawn.choice(clock.turns), text
+                yield clock.zone, drawn.choice(clock.changes), text
 
 
 def test_random_expressions_in_every_zone_are_due_and_found_when_brute_force_says_so() -> None:
-    for zone, turn, text in random_turns():
-        walk = around(turn, zone, margin=30)
+    for zone, change, text in random_changes():
+        walk = around(change, zone, margin=30)
         expected = [shown.at for shown in walk if reference.is_due(text, shown)]
         asked = expression(text)
         found = [shown.at for shown in walk if is_due(asked, zone, shown.at)]
-        assert found == expected, (zone, turn, text)
-        assert search(text, zone, walk) == expected[:5], (zone, turn, text)
+        assert found == expected, (zone, change, text)
+        assert search(text, zone, walk) == expected[:5], (zone, change, text)
 
 
 def test_no_zone_was_left_out() -> None:
-    """The sweeps above would hold for no zone as well."""
-    assert {30, 60, 120, 180, 1440} <= {abs(turn.shift) // MINUTE for turn in turns()}
+    """The sweeps above would pass for no zone as well."""
+    assert {30, 60, 120, 180, 1440} <= {abs(change.shift) // MINUTE for change in changes()}
     assert len(clocks()) > 150
-    assert len(turns()) > 3000
+    assert len(changes()) > 3000
 
 
 # --- the machine's own zone ----------------------------------------------------------------------

@@ -17,7 +17,7 @@ STEP = timedelta(days=4)  # the two changes nearest to one another are a week ap
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
 
 
-class Turn(NamedTuple):
+class ClockChange(NamedTuple):
     """A clock change: its first UTC minute, the UTC offsets before and from then on."""
 
     at: datetime
@@ -35,31 +35,31 @@ class Clock:
     """What all zones show whose clocks change alike: one of them, and the changes."""
 
     zone: ZoneInfo
-    turns: tuple[Turn, ...]
+    changes: tuple[ClockChange, ...]
 
 
 @lru_cache(maxsize=1)
 def clocks() -> tuple[Clock, ...]:
     """Return every clock there is once, whatever links and namesakes it has; none stands still."""
     looks = [FIRST + n * STEP for n in range((LAST - FIRST) // STEP + 1)]
-    found: dict[tuple[Turn, ...], ZoneInfo] = {}
+    found: dict[tuple[ClockChange, ...], ZoneInfo] = {}
     for name in sorted(available_timezones()):
         zone = ZoneInfo(name)
         found.setdefault(tuple(_tickets(zone, looks)), zone)
-    return tuple(Clock(zone, turns) for turns, zone in found.items() if turns)
+    return tuple(Clock(zone, changes) for changes, zone in found.items() if changes)
 
 
 @lru_cache(maxsize=1)
-def turns() -> dict[Turn, ZoneInfo]:
+def changes() -> dict[ClockChange, ZoneInfo]:
     """Return every clock change there is, and one of the zones that make it."""
-    return {turn: clock.zone for clock in clocks() for turn in clock.turns}
+    return {change: clock.zone for clock in clocks() for change in clock.changes}
 
 
-def _tickets(zone: ZoneInfo, looks: list[datetime]) -> Iterator[Turn]:
+def _tickets(zone: ZoneInfo, looks: list[datetime]) -> Iterator[ClockChange]:
     offsets = [look.astimezone(zone).utcoffset() for look in looks]
     for n, (before, after) in enumerate(pairwise(offsets)):
         if before != after and before is not None and after is not None:
-            yield Turn(_halve(zone, looks[n], looks[n + 1], before), before, after)
+            yield ClockChange(_halve(zone, looks[n], looks[n + 1], before), before, after)
 
 
 def _halve(zone: ZoneInfo, before: datetime, after: datetime, offset: timedelta) -> datetime:

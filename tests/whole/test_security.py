@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from setting_bounds import BOUNDS
+from setting_ranges import RANGES
 from users import CAN_READ, OTHER, OWNER, as_user, new_folder, until
 
 from scheduler.crontab import settings
@@ -461,7 +461,7 @@ CRON_NAME=last @reboot sleep 0.3; true
 
 
 def test_the_highest_of_every_number_is_one_that_the_daemon_runs_with(person: Person) -> None:
-    lines = [f"{name}={high} CRON_NAME=of-{name} {BOOT} true\n" for name, _, high, *_ in BOUNDS if name in settings.TABLE and name != "CRON_SPREAD"]  # fmt: skip
+    lines = [f"{name}={high} CRON_NAME=of-{name} {BOOT} true\n" for name, _, high, *_ in RANGES if name in settings.TABLE and name != "CRON_SPREAD"]  # fmt: skip
     crontab, log = person.file("".join([*lines, f"CRON_NAME=last {BOOT} sleep 1; true\n"])), person.home / "log"  # fmt: skip
     command = (sys.executable, "-m", "scheduler", "run", crontab, "--state", str(person.home / "state"))  # fmt: skip
     highest = ("--max-running", "1000000000", "--keep-runs", "1000000000", "--keep-for", "3650d", "--max-output", "999999999T", "--grace", "366d")  # fmt: skip

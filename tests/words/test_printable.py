@@ -20,7 +20,7 @@ from scheduler.text import shortened
         ("a\tb\nc", "a\\tb\\nc"),  # one line stays one line
         ("\x1b[31mred", "\\x1b[31mred"),  # no colours, no titles, no cursor moves
         ("\x9b31m", "\\x9b31m"),  # the same in eight bits
-        ("a\u202eb", "a\\u202eb"),  # nothing that turns the reading direction
+        ("a\u202eb", "a\\u202eb"),  # nothing that changes the reading direction
         ("a\udcffb", "a\\xffb"),  # a byte that is no UTF-8
         ("a\xa0b", "a\\xa0b"),  # a blank that is none
     ],
@@ -82,7 +82,7 @@ def test_an_output_in_pieces_is_shown_as_it_is_whole(parts: list[str], cuts: lis
     assert shown == screened(data.decode("utf-8", "surrogateescape"))
 
 
-def test_a_colour_without_an_end_does_not_hold_up_the_text() -> None:
+def test_a_colour_without_an_end_does_not_delay_the_text() -> None:
     assert Screen().show(b"\x1b[" + b"1;" * 50) == "\\x1b[" + "1;" * 50
 
 

@@ -9,7 +9,7 @@ import typer
 
 from scheduler.cli import in_force, json_rows, options, output
 from scheduler.entry import Entry
-from scheduler.schedule.dst_audit import FIRST_YEAR, LAST_YEAR, Audit, Change, Finding, audit
+from scheduler.schedule.dst_audit import FIRST_YEAR, LAST_YEAR, Audit, Change, ChangeEffect, audit
 from scheduler.system.clock import RealClock
 from scheduler.text import counted
 
@@ -57,7 +57,7 @@ def _print(audited: Audit) -> None:
     output.say(_summary(audited))
 
 
-def _change(pair: tuple[Entry, Finding]) -> Change:
+def _change(pair: tuple[Entry, ChangeEffect]) -> Change:
     return pair[1].change
 
 

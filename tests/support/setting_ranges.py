@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BOUNDS = [
+RANGES = [
     # name, the lowest and the highest that is taken, what lies below and above
     ("CRON_RETRIES", "0", "1000000", "-1", "1000001"),
     ("CRON_RETRY_DELAY", "0", "3650d", "-1s", "3650d1s"),
