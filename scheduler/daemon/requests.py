@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from scheduler.protocol import Json, Request
     from scheduler.run import Paused
     from scheduler.runs.lifecycle import Runs
+    from scheduler.runs.live_run import LiveRun
     from scheduler.runs.manual import Done
     from scheduler.runs.supervisor import Running
-    from scheduler.runs.table import LiveRun
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.zone_data import ZoneDatabase
     from scheduler.system.clock import Clock

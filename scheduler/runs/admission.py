@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.journal.rows import SECOND
 from scheduler.runs.backfill import Backfill
-from scheduler.runs.table import LiveRun, Phase
+from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.schedule.misfire import own_start
 from scheduler.schedule.tick import MINUTE
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.entry import Catchup, Overlap
 from scheduler.run import Reason
-from scheduler.runs.table import LiveRun, Phase
+from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.schedule import backlog as rules
 from scheduler.schedule.catchup import first_in_time, mode, period, spaced
 from scheduler.schedule.misfire import earliest, own_start, window_opens

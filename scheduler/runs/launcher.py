@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.process.spawner import Launch, Spawner
-    from scheduler.runs.table import LiveRun, RunTable
+    from scheduler.runs.live_run import LiveRun
+    from scheduler.runs.table import RunTable
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from scheduler.run import Run
     from scheduler.runs.echo import Echo
     from scheduler.runs.events import Event, Listener
-    from scheduler.runs.table import LiveRun
+    from scheduler.runs.live_run import LiveRun
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Account, Instants
     from scheduler.schedule.tick import Era, Jump

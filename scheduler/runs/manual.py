@@ -12,7 +12,7 @@ from scheduler import suggestions
 from scheduler.entry import Overlap
 from scheduler.protocol import Refused
 from scheduler.run import Paused, Reason, Run, State
-from scheduler.runs.table import LiveRun, Phase
+from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.schedule.misfire import earliest
 
 if TYPE_CHECKING:

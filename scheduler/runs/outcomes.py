@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.run import Decision, Done, GiveUp, Reason, RetryAt
 from scheduler.runs import retry
-from scheduler.runs.table import LiveRun, Phase
+from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.schedule.misfire import earliest
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 from scheduler.entry import Catchup, Entry, Overlap
 from scheduler.run import Reason
 from scheduler.runs import overlap, retry
-from scheduler.runs.table import Phase
+from scheduler.runs.live_run import Phase
 from scheduler.schedule.catchup import mode, spaced
 from scheduler.schedule.misfire import earliest, is_too_late, own_start, window_opens
 from scheduler.schedule.tick import MINUTE
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from scheduler.run import Run
     from scheduler.runs.backlogs import Backlogs
     from scheduler.runs.launcher import Launcher
+    from scheduler.runs.live_run import LiveRun
     from scheduler.runs.pauses import Pauses
     from scheduler.runs.slots import Slots
     from scheduler.runs.supervisor import Supervisor
-    from scheduler.runs.table import LiveRun, RunTable
+    from scheduler.runs.table import RunTable
     from scheduler.runs.transaction import Transaction
     from scheduler.schedule.catchup import Instants
 

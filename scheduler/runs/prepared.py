@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.runs.table import LiveRun, Phase
+from scheduler.runs.live_run import LiveRun, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from scheduler.entry import Entry, Reboot
 from scheduler.errors import MeridianError
 from scheduler.run import Attempt, Ending, GiveUp, Lost, Reason, State
+from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.runs.supervisor import Running, still
-from scheduler.runs.table import LiveRun, Phase
 from scheduler.schedule.misfire import is_too_late, lateness, own_start
 from scheduler.schedule.zone_data import UTC_ZONE
 

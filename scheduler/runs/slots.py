@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from scheduler.entry import Entry
-    from scheduler.runs.table import LiveRun, RunTable
+    from scheduler.runs.live_run import LiveRun
+    from scheduler.runs.table import RunTable
 
 
 class Slots:

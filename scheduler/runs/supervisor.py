@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scheduler.run import Reason, TimedOut
-from scheduler.runs.table import LiveRun, Phase
+from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:

@@ -11,88 +11,19 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from dataclasses import dataclass
-from enum import StrEnum
 from itertools import chain, count
 from typing import TYPE_CHECKING, TypeVar
 
-from scheduler.entry import Entry, pool_of
-from scheduler.run import Attempt, Reason, Run
+from scheduler.entry import pool_of
+from scheduler.runs.live_run import LiveRun, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from scheduler.run import Run
+
 Name = TypeVar("Name", str, "str | None")
-
-
-class Phase(StrEnum):
-    """What a live run does."""
-
-    STARTING = "starting"  # an attempt is claimed; its process starts now, or when its minute comes
-    RUNNING = "running"  # it has a process
-    STOPPING = "stopping"  # it has a process that is being ended
-    WAIT_TIME = "waits for a time"
-    WAIT_RUN = "waits for another run"  # of its job
-    WAIT_SLOT = "waits for a slot"
-
-
-WAITING = frozenset((Phase.WAIT_TIME, Phase.WAIT_RUN, Phase.WAIT_SLOT))
-_STARTED = frozenset((Phase.RUNNING, Phase.STOPPING))
-
-
-@dataclass(frozen=True, slots=True)
-class LiveRun:
-    """A run that has begun or waits; `attempt` is the one it has, or the one that it waits for.
-
-    It is to start at `due`. One that is `made_up` was missed, and is late by then; a `late` one
-    came a few minutes after its time, and runs as if in time. `first_start` is that of its first
-    attempt, and `ended` when its last one did; None where there is none. `reason` is what it waits
-    for if that is no time, `ticket` its place in line.
-    """
-
-    run: Run
-    entry: Entry
-    phase: Phase
-    due: datetime
-    attempt: int = 1
-    made_up: bool = False
-    late: bool = False
-    first_start: datetime | None = None
-    ended: datetime | None = None
-    reason: Reason | None = None
-    ticket: int = 0
-    pid: int = 0
-
-    @property
-    def job(self) -> str:
-        """The name of its job."""
-        return self.run.job
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it has no attempt that is under way."""
-        return self.phase in WAITING
-
-    @property
-    def is_retry(self) -> bool:
-        """Whether its attempt is not its first."""
-        return self.attempt > 1
-
-    @property
-    def delays_others(self) -> bool:
-        """Whether what comes in time waits behind it, since it should have run long before."""
-        return not self.is_retry and (self.made_up or self.late)
-
-    @property
-    def key(self) -> Attempt:
-        """Its attempt."""
-        return Attempt(self.run, self.attempt)
-
-    def takes_place_of(self, run: Run) -> bool:
-        """Say whether it takes the place of an earlier run's retries: not if it is made up for."""
-        is_made_up = self.made_up and not self.is_retry
-        return not is_made_up and self.run.order > run.order
 
 
 class RunTable:
@@ -233,10 +164,6 @@ class RunTable:
     def has_planned(self) -> bool:
         """Say whether there is one that is claimed for a minute that has not come."""
         return bool(self._planned)
-
-    def started(self) -> list[LiveRun]:
-        """Return those that have a process."""
-        return [each for each in self._runs.values() if each.phase in _STARTED]
 
     # --- who waits -------------------------------------------------------------------------------
 

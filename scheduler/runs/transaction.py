@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 from scheduler.process.output_files import output_of
 from scheduler.run import Done, GiveUp, Reason, RetryAt, State
 from scheduler.runs import events
-from scheduler.runs.table import Phase
+from scheduler.runs.live_run import Phase
 from scheduler.schedule.catchup import LeftOut
 from scheduler.schedule.tick import comes_again, era_of
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from scheduler.journal.journal import Journal
     from scheduler.run import Attempt, Decision, Ending, Run
     from scheduler.runs.events import Event
+    from scheduler.runs.live_run import LiveRun
     from scheduler.runs.supervisor import Running
-    from scheduler.runs.table import LiveRun, RunTable
+    from scheduler.runs.table import RunTable
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.tick import Era, Jump
 

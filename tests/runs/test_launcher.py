@@ -14,7 +14,8 @@ from scheduler.entry import Entry, Every, Reboot
 from scheduler.process.output_files import output_of
 from scheduler.run import Attempt, NotStarted, Run
 from scheduler.runs.launcher import _AHEAD, Launcher, Started
-from scheduler.runs.table import LiveRun, Phase, RunTable
+from scheduler.runs.live_run import LiveRun, Phase
+from scheduler.runs.table import RunTable
 
 NOON = utc(2027, 1, 1, 12)
 STATE = Path("/state")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from scheduler.entry import Entry, Pool, Reboot, Settings, pool_of
 from scheduler.run import Run
-from scheduler.runs.table import LiveRun, Phase, RunTable
+from scheduler.runs.live_run import LiveRun, Phase
+from scheduler.runs.table import RunTable
 
 NOON = utc(2027, 1, 1, 12)
 POOLS = {"a": None, "b": Pool("disk", 1), "c": Pool("disk", 1)}

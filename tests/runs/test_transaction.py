@@ -14,7 +14,8 @@ from scheduler.errors import JournalError
 from scheduler.journal.journal import Journal
 from scheduler.run import Reason, Run
 from scheduler.runs.events import RunSkipped
-from scheduler.runs.table import LiveRun, Phase, RunTable
+from scheduler.runs.live_run import LiveRun, Phase
+from scheduler.runs.table import RunTable
 from scheduler.runs.transaction import Transaction
 
 if TYPE_CHECKING:
