@@ -27,7 +27,12 @@ class ServiceManager(Protocol):
 
 
 class Shutdown:
-    """The steps towards the end, taken by the loop and not when they are asked for."""
+    """The way to the daemon's end.
+
+    It owns which stops and drains were asked for, and which of their steps are taken. `stop` and
+    `drain` may be called at any time and only leave a note; the loop calls `obey`, which takes the
+    steps. Each is taken once, and never back: what has begun to shut down starts nothing new.
+    """
 
     def __init__(
         self, clock: Clock, runs: Runs, log: Log, manager: ServiceManager, grace: float
@@ -38,7 +43,7 @@ class Shutdown:
         self._manager = manager
         self._grace = grace
         self._stops_asked = 0
-        self._stops_heeded = 0
+        self._stops_taken = 0
         self._drain_asked = False
         self._is_cancelled = False  # what had no process when it began is let go of
         self._end_at: float | None = None  # when waiting for jobs is over, on the monotonic clock
@@ -55,19 +60,19 @@ class Shutdown:
         return self._drain_asked and not self._stops_asked
 
     def stop(self) -> None:
-        """Ask for the end; asked again, it hurries: first SIGTERM to the jobs, then SIGKILL."""
+        """Ask for the end; asked again, end jobs sooner: first by SIGTERM, then by SIGKILL."""
         self._stops_asked += 1
 
     def drain(self) -> None:
-        """Ask for the end once the jobs have ended by themselves; a stop may follow."""
+        """Ask for the end once the jobs have ended by themselves; a stop may come after it."""
         self._drain_asked = True
 
     def obey(self) -> None:
         """Take the steps that were asked for, or whose time has come."""
         if self.is_asked and not self.has_begun:
             self._begin()
-        while self._stops_asked > self._stops_heeded:
-            self._stops_heeded += 1
+        while self._stops_asked > self._stops_taken:
+            self._stops_taken += 1
             self._end_now()
         if self.has_begun and not self._is_cancelled:
             self._runs.cancel()
@@ -81,7 +86,9 @@ class Shutdown:
         return self.has_begun and not self._runs.busy()
 
     def next_wake(self, now: datetime) -> datetime | None:
-        """Return when the grace time is over; None if none runs."""
+        """Return when to take the next step; None if there is none but to wait for jobs."""
+        if self._stops_asked > self._stops_taken or (self.is_asked and not self.has_begun):
+            return now
         if self._end_at is None:
             return None
         return now + timedelta(seconds=self._end_at - self._clock.monotonic())
@@ -97,7 +104,7 @@ class Shutdown:
 
     def _end_now(self) -> None:
         """Take the next step towards the end."""
-        if self._stops_heeded > 1:
+        if self._stops_taken > 1:
             self._end_at = None
             self._runs.end_all()
             return

@@ -19,7 +19,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scheduler.daemon.entries import EntriesInForce
+from scheduler.daemon.file_watch import FileWatch
+from scheduler.daemon.log_once import LogOnce
 from scheduler.daemon.loop import Daemon
+from scheduler.daemon.reloader import Reloader
+from scheduler.daemon.requests import Requests
+from scheduler.daemon.shutdown import Shutdown
+from scheduler.daemon.steps import StepRunner
+from scheduler.daemon.ticker import Ticker
 from scheduler.journal.pruning import Pruning
 from scheduler.journal.unjournalled import Unjournalled
 from scheduler.runs.lifecycle import Runs
@@ -80,12 +87,50 @@ class Parts:
 def build(parts: Parts, journal: Journal) -> Daemon:
     """Return a daemon that knows nothing but what the journal tells; `run` lets it live."""
     clock, log = parts.clock, parts.log
-    runs = Runs(
+    runs = _runs(parts, journal)
+    in_force = EntriesInForce(parts.library, journal, log, parts.boot, watches=parts.watches)
+    log_once = LogOnce(clock, log, runs.tell)
+    ticker = Ticker(clock, journal, in_force, runs, log_once)
+    reloader = Reloader(clock, in_force, runs, ticker, log_once, parts.manager)
+    shutdown = Shutdown(clock, runs, log, parts.manager, parts.grace)
+    return Daemon(
         clock=clock,
+        log=log,
+        journal=journal,
+        in_force=in_force,
+        runs=runs,
+        ticker=ticker,
+        reloader=reloader,
+        requests=Requests(clock, in_force, runs, ticker, log_once, reloader.reload),
+        file_watch=FileWatch(
+            clock=clock,
+            log=log,
+            journal=journal,
+            in_force=in_force,
+            ticker=ticker,
+            reloader=reloader,
+            shutdown=shutdown,
+            holds_state=parts.holds_state,
+        ),
+        pruning=Pruning(
+            clock=clock,
+            journal=journal,
+            state=parts.state,
+            kept=parts.kept,
+            keep_within=runs.keep_within,
+        ),
+        shutdown=shutdown,
+        steps=StepRunner(clock, journal, log, log_once, parts.watchdog),
+    )
+
+
+def _runs(parts: Parts, journal: Journal) -> Runs:
+    return Runs(
+        clock=parts.clock,
         journal=journal,
         spawner=parts.spawner,
         state=parts.state,
-        log=log,
+        log=parts.log,
         draw=parts.draw,
         most=parts.most,
         most_output=parts.most_output,
@@ -93,23 +138,4 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         echo=parts.echo,
         listeners=parts.listeners,
         unjournalled=Unjournalled(parts.unjournalled),
-    )
-    pruning = Pruning(
-        clock=clock,
-        journal=journal,
-        state=parts.state,
-        kept=parts.kept,
-        keep_within=runs.keep_within,
-    )
-    return Daemon(
-        clock=clock,
-        journal=journal,
-        in_force=EntriesInForce(parts.library, journal, log, parts.boot, watches=parts.watches),
-        runs=runs,
-        pruning=pruning,
-        log=log,
-        holds_state=parts.holds_state,
-        grace=parts.grace,
-        manager=parts.manager,
-        watchdog=parts.watchdog,
     )

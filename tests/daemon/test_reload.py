@@ -242,12 +242,12 @@ def test_an_interval_is_no_excuse_for_an_overlap() -> None:
 @pytest.mark.parametrize("schedule", ["@every 40m", "@reboot"])
 def test_however_many_jobs_are_new_they_cost_one_commit(schedule: str) -> None:
     world = World(OLD, now="12:00:30")
-    world.daemon._in_force.read(world.clock.now())
+    world.daemon.in_force.read(world.clock.now())
     world.edit("".join(line(f"job{n}", schedule) for n in range(50)))
     statements: list[str] = []
     world.journal._connection.set_trace_callback(statements.append)
     before = world.journal._connection.total_changes
-    world.daemon._in_force.read(world.clock.now())
+    world.daemon.in_force.read(world.clock.now())
     assert world.journal._connection.total_changes - before == 50
     assert [each for each in statements if "commit" in each.lower()] == [statements[-1]]
 

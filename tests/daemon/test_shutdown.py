@@ -14,6 +14,7 @@ import pytest
 from fakes import Act, FakeSpawner
 from world import World, line, when
 
+from scheduler.daemon import signals
 from scheduler.errors import MeridianError
 from scheduler.run import Exited, NotStarted
 
@@ -54,7 +55,7 @@ def test_a_stop_is_heard_among_the_ends_of_a_thousand_jobs(
     world = World(line("job", NOON), "11:00")
 
     async def crowded() -> None:
-        world.daemon.listen(asyncio.get_running_loop())
+        signals.listen(asyncio.get_running_loop(), world.daemon)
         for number in [signal.SIGCHLD] * 1000 + [signal.SIGTERM]:
             os.kill(os.getpid(), number)
         await world.daemon.run()

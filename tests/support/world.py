@@ -315,7 +315,7 @@ class World:
             listeners=self.listeners,
         )
         self.daemon = wiring.build(parts, self.journal)
-        Truth(self.daemon._runs, self.journal)
+        Truth(self.daemon.runs, self.journal)
         return self.daemon
 
     def at(self, time: str, happening: Callable[[], object]) -> None:

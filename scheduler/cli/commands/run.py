@@ -22,7 +22,7 @@ from scheduler import __version__, protocol
 from scheduler.cli import library, options
 from scheduler.cli.library import Files
 from scheduler.cli.reachable import Reachable
-from scheduler.daemon import wiring
+from scheduler.daemon import signals, wiring
 from scheduler.daemon.loop import Daemon
 from scheduler.daemon.watchdog import Watchdog
 from scheduler.daemon.wiring import Parts
@@ -236,7 +236,7 @@ def _live(here: _Process) -> None:
 
 async def _serve(daemon: Daemon, here: _Process) -> None:
     """Let a daemon run; a signal that comes while it is renewed is for the next one."""
-    daemon.listen(asyncio.get_running_loop())
+    signals.listen(asyncio.get_running_loop(), daemon)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
     try:
         await _answer(daemon, here)

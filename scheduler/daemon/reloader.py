@@ -1,0 +1,68 @@
+"""A reload: crontabs in; out come entries that every part of the daemon goes by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scheduler.errors import JournalError
+from scheduler.schedule.tick import MINUTE, minute_of
+
+if TYPE_CHECKING:
+    from scheduler.daemon.entries import EntriesInForce
+    from scheduler.daemon.log_once import LogOnce
+    from scheduler.daemon.shutdown import ServiceManager
+    from scheduler.daemon.ticker import Ticker
+    from scheduler.runs.lifecycle import Runs
+    from scheduler.system.clock import Clock
+
+
+class Reloader:
+    """Reads the crontabs, at the start and again whenever somebody asks or a file has changed.
+
+    It owns whether a reload is still to be done. The loop, the file watch and the requests call
+    it. The entries, the runs and the planned minute go by the same crontabs when it returns; if it
+    raises, the reload stays to be done.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        in_force: EntriesInForce,
+        runs: Runs,
+        ticker: Ticker,
+        log_once: LogOnce,
+        manager: ServiceManager,
+    ) -> None:
+        self._clock = clock
+        self._in_force = in_force
+        self._runs = runs
+        self._ticker = ticker
+        self._log_once = log_once
+        self._manager = manager
+        self.is_asked = False
+
+    def ask(self) -> None:
+        """Ask for a reload at the next turn of the loop; no running job is touched."""
+        self.is_asked = True
+
+    def reload(self) -> None:
+        """Read the crontabs now; a minute that has come is still the old ones'.
+
+        Raises JournalError and MemoryError.
+        """
+        self._ticker.pass_idle()
+        self.read()
+
+    def read(self) -> None:
+        """Read the crontabs, and go by them. Raises JournalError and MemoryError."""
+        self.is_asked = False
+        try:
+            self._runs.tell(self._in_force.read(self._clock.now()))
+            self._runs.use(self._in_force.entries, self._in_force.timetable)
+            self._ticker.plan_anew()
+        except (JournalError, MemoryError):
+            self.is_asked = True
+            raise
+        self._manager.ready(self._in_force.summary())
+        now = minute_of(self._clock.now())
+        self._log_once.coming(self._in_force.timetable, max(self._ticker.next(), now) - MINUTE)
