@@ -1,32 +1,31 @@
 """A crontab's path and a user in, an open descriptor out that nobody else could put there.
 
-Each folder on the way is this user's or root's, and nobody else's to write, see `way`. Links are
-followed one by one, from open folder to open folder, so that nobody can put another file in
-between what is checked and what is opened.
+Each folder on the way is this user's or root's, and nobody else's to write, see `trusted_path`.
+Links are resolved one by one, from open folder to open folder, so that nobody can put another file
+in between what is checked and what is opened.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scheduler.errors import NotRoots, SourceRefused
 from scheduler.system import state_files, trusted_path
 
-_MOST_LINKS = 40  # as many as Linux follows
+if TYPE_CHECKING:
+    from scheduler.system.trusted_path import FolderWalk
+
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
-# Of a folder on the way only its name is needed, which O_PATH asks no right to read for.
-_ON_THE_WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW
-_FOLDER = _ON_THE_WAY | os.O_DIRECTORY
 
 
 def opened(file: str, *, named: bool, uid: int | None) -> int:
-    """Open a crontab that is `named`, or one of the user's places; `uid` None trusts everybody.
+    """Open a crontab that is `named`, or one of the user's own; `uid` None trusts everybody.
 
-    What is in the places, and what root named, may be a link of this user or of root, through
+    One of the user's own, or one that root named, may be a link of this user or of root, through
     others of theirs. A named one may stand in a folder like /tmp, where all have what is their own.
     Raises SourceRefused (NotRoots for root's named ones) where others could put another file there,
     and for a link that leads nowhere or in a circle; OSError for what keeps it from being opened.
@@ -43,42 +42,29 @@ def opened(file: str, *, named: bool, uid: int | None) -> int:
 
 def _trusted(file: str, uid: int, *, sticky: bool) -> int:
     try:
-        return _followed(file, uid, sticky=sticky)
+        with closing(trusted_path.FolderWalk(uid)) as walk:
+            return _walked(file, uid, walk, sticky=sticky)
     except trusted_path.Untrusted as doubt:
         why = f"others could put another in its place: {doubt.path}: {doubt.why}"
         raise SourceRefused(file, "not-trusted", why, doubt.advice) from doubt
 
 
-def _followed(file: str, uid: int, *, sticky: bool) -> int:
+def _walked(file: str, uid: int, walk: FolderWalk, *, sticky: bool) -> int:
     path = Path(file)
-    with ExitStack() as stack:
-        where = str(path.parent.absolute())
-        at = _kept(stack, trusted_path.names(path.parent, uid))
-        trusted_path.judge(at, where, uid, sticky=sticky)
-        left, links = [path.name], 0
-        while left:
-            name = left.pop(0)
-            target = _target(file, name, at, uid)
-            if target is not None:
-                links += 1
-                if links > _MOST_LINKS:
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-                if target.startswith("/"):
-                    at, where = _kept(stack, os.open("/", _FOLDER)), "/"
-                    trusted_path.judge(at, where, uid)
-                left = [part for part in target.split("/") if part not in ("", ".")] + left
-            elif left:
-                at = _kept(stack, os.open(name, _FOLDER, dir_fd=at))
-                where = os.path.normpath(os.path.join(where, name))  # noqa: PTH118 (`..` is followed)
-                trusted_path.judge(at, where, uid)
-            else:
-                return os.open(name, _FILE, dir_fd=at)
+    walk.go_to(path.parent)
+    walk.judge(sticky=sticky)
+    left = [path.name]
+    while left:
+        name = left.pop(0)
+        target = _target(file, name, walk.at, uid)
+        if target is not None:
+            left = walk.names_of(target) + left
+        elif left:
+            walk.enter(name)
+        else:
+            return os.open(name, _FILE, dir_fd=walk.at)
+        walk.judge()
     raise SourceRefused(file, "not-regular", "it is a link to a folder", "name the files in it")
-
-
-def _kept(stack: ExitStack, descriptor: int) -> int:
-    stack.callback(os.close, descriptor)
-    return descriptor
 
 
 def _target(file: str, name: str, at: int, uid: int) -> str | None:

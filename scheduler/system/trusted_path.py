@@ -58,40 +58,9 @@ def opened(folder: Path, uid: int, *, make: bool = False) -> int:
     folder itself can be trusted is for the caller to ask. Raises Untrusted for one on the way that
     can't be, OSError for what keeps any folder from being opened.
     """
-    with closing(_Way(uid)) as way:
-        way.walk(folder, make=make)
-        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way.at)
-
-
-def names(folder: Path, uid: int) -> int:
-    """Open a folder, as `opened`, for the names in it alone: no right to read it is asked for."""
-    with closing(_Way(uid)) as way:
-        way.walk(folder, make=False)
-        return os.dup(way.at)
-
-
-def judge(folder: int, path: str, uid: int, *, sticky: bool = True) -> None:
-    """Raise Untrusted if somebody else could put another file in the place of one in this folder.
-
-    With `sticky` such a folder may be everybody's, as on the way.
-    """
-    _judge(folder, path, _trusted(uid), uid, sticky=sticky)
-
-
-def _judge(folder: int, path: str, trusted: set[int], uid: int, *, sticky: bool) -> None:
-    status = os.fstat(folder)
-    _judge_owner(path, status.st_uid, trusted, uid)
-    if (sticky and status.st_mode & stat.S_ISVTX) or _is_read_only(folder):
-        return
-    if status.st_mode & stat.S_IWOTH:
-        raise Untrusted(path, "everybody can write it", f"chmod o-w {path}")
-    if status.st_mode & stat.S_IWGRP and not _is_alone(folder, path, status.st_gid, trusted):
-        raise Untrusted(path, "its group can write it", f"chmod g-w {path}")
-
-
-def _judge_owner(path: str, owner: int, trusted: set[int], uid: int) -> None:
-    if owner not in trusted:
-        raise Untrusted(path, f"it belongs to user {owner}, not to user {uid} or root")
+    with closing(FolderWalk(uid)) as walk:
+        walk.go_to(folder, make=make)
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=walk.at)
 
 
 def _trusted(uid: int) -> set[int]:
@@ -141,8 +110,13 @@ def _has_acl(opened: int, path: str | int) -> bool:
     return True
 
 
-class _Way:
-    """Owns the folder that the way has come to, and the rules by which it goes on."""
+class FolderWalk:
+    """Owns `at`, the open folder that a walk through folders and links has come to.
+
+    `opened` walks to a folder; `safe_open` goes on from there to a file. Invariant: nobody but this
+    user and root could have put another folder in the place of any that was judged on the way, and
+    at most _MOST_LINKS links led here. It begins at the root folder; `close` ends it.
+    """
 
     def __init__(self, uid: int) -> None:
         self.at = os.open("/", _ON_THE_WAY)
@@ -152,47 +126,74 @@ class _Way:
         self._uid = uid
 
     def close(self) -> None:
+        """Close the folder that the walk has come to."""
         os.close(self.at)
 
-    def walk(self, folder: Path, *, make: bool) -> None:
+    def go_to(self, folder: Path, *, make: bool = False) -> None:
         """Go to a folder, and `make` what is missing; Untrusted where it can't be trusted."""
         left = list(folder.absolute().parts[1:])
         while left:
             name = left.pop(0)
-            _judge(self.at, self._path, self._trusted, self._uid, sticky=True)
-            target = self.target(name)
+            self.judge()
+            target = self._target(name)
             if target is not None:
                 left = target + left
                 continue
             if make:
-                self.make(name, 0o755 if left else 0o700)
+                self._make(name, 0o755 if left else 0o700)
             self.enter(name)
 
-    def target(self, name: str) -> list[str] | None:
+    def judge(self, *, sticky: bool = True) -> None:
+        """Raise Untrusted if somebody else could put another file in the place of one in `at`.
+
+        With `sticky` such a folder may be everybody's, as on the way.
+        """
+        status = os.fstat(self.at)
+        self._judge_owner(self._path, status.st_uid)
+        if (sticky and status.st_mode & stat.S_ISVTX) or _is_read_only(self.at):
+            return
+        path = self._path
+        if status.st_mode & stat.S_IWOTH:
+            raise Untrusted(path, "everybody can write it", f"chmod o-w {path}")
+        if status.st_mode & stat.S_IWGRP and not _is_alone(
+            self.at, path, status.st_gid, self._trusted
+        ):
+            raise Untrusted(path, "its group can write it", f"chmod g-w {path}")
+
+    def _judge_owner(self, path: str, owner: int) -> None:
+        if owner not in self._trusted:
+            raise Untrusted(path, f"it belongs to user {owner}, not to user {self._uid} or root")
+
+    def _target(self, name: str) -> list[str] | None:
         """Return the names that a link of this name stands for; None if it is no link."""
         with suppress(FileNotFoundError):
             status = os.stat(name, dir_fd=self.at, follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode):
-                _judge_owner(self._below(name), status.st_uid, self._trusted, self._uid)
-                return self._names(os.readlink(name, dir_fd=self.at))
+                self._judge_owner(self._below(name), status.st_uid)
+                return self.names_of(os.readlink(name, dir_fd=self.at))
         return None
 
-    def make(self, name: str, mode: int) -> None:
+    def _make(self, name: str, mode: int) -> None:
         with suppress(FileExistsError):
             os.mkdir(name, mode, dir_fd=self.at)
 
     def enter(self, name: str) -> None:
-        self._go_to(os.open(name, _ON_THE_WAY, dir_fd=self.at), self._below(name))
+        """Go into a folder of this name, which is no link; OSError."""
+        self._go_on(os.open(name, _ON_THE_WAY, dir_fd=self.at), self._below(name))
 
-    def _names(self, target: str) -> list[str]:
+    def names_of(self, target: str) -> list[str]:
+        """Return the names to go through for what a link says; `at` is where they begin.
+
+        Raises OSError (ELOOP) for more links than the system goes through.
+        """
         self._links += 1
         if self._links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if target.startswith("/"):
-            self._go_to(os.open("/", _ON_THE_WAY), "/")
+            self._go_on(os.open("/", _ON_THE_WAY), "/")
         return [part for part in target.split("/") if part not in ("", ".")]
 
-    def _go_to(self, descriptor: int, path: str) -> None:
+    def _go_on(self, descriptor: int, path: str) -> None:
         os.close(self.at)
         self.at, self._path = descriptor, path
 

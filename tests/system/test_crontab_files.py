@@ -33,6 +33,7 @@ from scheduler.system.crontab_files import (
     within,
 )
 from scheduler.system.paths import Paths
+from scheduler.system.trusted_path import FolderWalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,11 +155,9 @@ def test_the_root_folder_is_judged_when_a_link_leads_back_to_it(
     crontab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[str] = []
-    monkeypatch.setattr(
-        "scheduler.system.trusted_path.judge", lambda _at, path, *_, **__: judged.append(path)
-    )
+    monkeypatch.setattr(FolderWalk, "judge", lambda walk, **_: judged.append(walk._path))
     read(str(crontab.parent / _absolute(crontab.parent)), named=False, uid=ME)
-    assert judged.count("/") == 2, "once for each of the two links"
+    assert judged.count("/") == 3, "at the beginning, and once for each of the two links"
 
 
 def test_a_file_of_another_user_is_refused_in_the_places(crontab: Path) -> None:

@@ -236,7 +236,8 @@ def test_an_acl_that_nobody_can_read_is_taken_for_one(
 
 def test_an_acl_is_asked_for_of_what_is_open(above: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not of what somebody has put at its path meanwhile."""
-    folder = os.open(above, os.O_PATH | os.O_DIRECTORY)
+    walk = trusted_path.FolderWalk(ME)
+    walk.go_to(above)
     asked: list[os.stat_result] = []
 
     def acl(path: str, _: str) -> bytes:
@@ -249,8 +250,8 @@ def test_an_acl_is_asked_for_of_what_is_open(above: Path, monkeypatch: pytest.Mo
     above.rename(above.parent / "aside")
     above.mkdir()
     with pytest.raises(Untrusted, match="its group can write it"):
-        trusted_path.judge(folder, str(above), ME)
-    os.close(folder)
+        walk.judge()
+    walk.close()
     assert [os.path.samestat(each, before) for each in asked] == [True]
 
 
