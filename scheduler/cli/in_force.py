@@ -15,8 +15,8 @@ from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
 from scheduler.protocol import Refused, Status
 from scheduler.schedule import zone_data
 from scheduler.status import Reads, Standing
-from scheduler.system import crontab_files
-from scheduler.system.crontab_files import Loaded
+from scheduler.system import crontab_loader
+from scheduler.system.crontab_loader import Loaded
 from scheduler.text import counted
 
 _REPLY_TIMEOUT = 2.0  # seconds; who lists crontabs does not wait for long
@@ -156,7 +156,7 @@ def _load(found: Source, zone: ZoneInfo, *, system: bool, keep_others: bool) -> 
         system=system or reads.is_system,
         keep_others=keep_others,
     )
-    return crontab_files.load(found.files, how)
+    return crontab_loader.load(found.files, how)
 
 
 def _zone(reads: Reads, own: ZoneInfo) -> ZoneInfo:

@@ -14,9 +14,10 @@ from scheduler.entry import Problem, Severity
 from scheduler.errors import SourceRefused
 from scheduler.protocol import Json
 from scheduler.schedule import zone_data
-from scheduler.system import crontab_files, local_zone
+from scheduler.system import crontab_files, crontab_loader, local_zone
 from scheduler.system.clock import RealClock
-from scheduler.system.crontab_files import Loaded, Reading, Stamp
+from scheduler.system.crontab_files import Stamp
+from scheduler.system.crontab_loader import Loaded, ReadOptions
 from scheduler.system.paths import Paths
 
 
@@ -31,7 +32,7 @@ class Files:
 
     named: tuple[str, ...]
     paths: Paths
-    how: Reading
+    how: ReadOptions
     known: tuple[str, ...] = ()
     ignored: tuple[Problem, ...] = ()
     compared: set[str] = field(default_factory=set)
@@ -51,7 +52,7 @@ class Files:
     def load(self) -> Loaded:
         """See `Library`."""
         about_zone = self._look_at_zone()
-        loaded = crontab_files.load(self._paths(), self.how)
+        loaded = crontab_loader.load(self._paths(), self.how)
         others = (*self._ignored(), *about_zone, *self._conflicts(loaded))
         return replace(loaded, problems=(*loaded.problems, *others))
 
@@ -69,7 +70,7 @@ class Files:
         folder = self.paths.folder
         with suppress(OSError):
             if folder is not None and not self.named:
-                self.ignored = crontab_files.passed_over(folder)
+                self.ignored = crontab_files.ignored(folder)
         return self.ignored
 
     def _conflicts(self, loaded: Loaded) -> tuple[Problem, ...]:

@@ -16,7 +16,7 @@ from scheduler.entry import Entry, Reboot
 from scheduler.journal.journal import RunRow
 from scheduler.mask import mask
 from scheduler.schedule.upcoming import first_instants
-from scheduler.system.crontab_files import Loaded
+from scheduler.system.crontab_loader import Loaded
 
 HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND")
 

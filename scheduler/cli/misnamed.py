@@ -8,7 +8,7 @@ from dataclasses import replace
 from scheduler.entry import Problem
 from scheduler.errors import BadValue
 from scheduler.schedule import expression
-from scheduler.system.crontab_files import Loaded
+from scheduler.system.crontab_loader import Loaded
 
 
 def explained(loaded: Loaded, files: Sequence[str], jobs: Callable[[], Collection[str]]) -> Loaded:

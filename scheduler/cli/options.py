@@ -20,9 +20,9 @@ from scheduler.crontab import setting_values
 from scheduler.errors import BadValue, MeridianError, SourceRefused
 from scheduler.journal.journal import Journal
 from scheduler.schedule import zone_data
-from scheduler.system import crontab_files, local_zone, state_files
+from scheduler.system import crontab_files, crontab_loader, local_zone, state_files
 from scheduler.system import paths as machine
-from scheduler.system.crontab_files import Loaded, Reading
+from scheduler.system.crontab_loader import Loaded, ReadOptions
 from scheduler.system.paths import Paths
 
 T = TypeVar("T")
@@ -168,10 +168,10 @@ def journal(state: Path | None, *, must_exist: bool = False) -> Journal:
 
 def how(
     zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False, trusts: bool = True
-) -> Reading:
+) -> ReadOptions:
     """Return how this process reads crontabs: those that it won't run it need not mistrust."""
     uid = os.geteuid()
-    return Reading(
+    return ReadOptions(
         uid=uid,
         user=account(uid)[0],
         zone=zone,
@@ -211,7 +211,7 @@ def load(
         )
         named = tuple(dict.fromkeys(files))
         reading = how(zone, named=True, system=system, keep_others=keep_others)
-        return crontab_files.load(named, reading, drafts=drafts)
+        return crontab_loader.load(named, reading, drafts=drafts)
     paths = with_crontab()
     own = own_files(paths)
     if not any(crontab_files.is_there(Path(file)) for file in own):
@@ -220,7 +220,7 @@ def load(
         raise SourceRefused(where, "missing", "there is no crontab here yet", hint)
     by_root = paths.folder is not None
     reading = how(zone, named=False, system=system or by_root, keep_others=keep_others)
-    return crontab_files.load(own, reading)
+    return crontab_loader.load(own, reading)
 
 
 def size(text: str, option: str) -> int | None:

@@ -13,7 +13,7 @@ from scheduler.crontab import diagnostics
 from scheduler.entry import Crontab, Severity
 from scheduler.errors import MeridianError
 from scheduler.schedule.upcoming import coming
-from scheduler.system import crontab_files, crontab_versions
+from scheduler.system import crontab_files, crontab_loader, crontab_versions
 from scheduler.system.clock import RealClock
 from scheduler.system.crontab_files import Stamp
 from scheduler.system.paths import Paths, entered
@@ -65,7 +65,7 @@ def checked(paths: Paths, data: bytes, file: str | None = None) -> Checked:
     files = dict.fromkeys((*options.own_files(paths), path))
     by_root = paths.folder is not None
     how = options.how(options.own_zone(), named=False, system=by_root)
-    loaded = crontab_files.load(tuple(files), how, drafts={path: data})
+    loaded = crontab_loader.load(tuple(files), how, drafts={path: data})
     table = next(table for table in loaded.crontabs if table.file == path)
     output.problems(replace(problem, file=file or path) for problem in table.problems)
     return Checked(data, table)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from scheduler.journal.journal import Journal
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Account, Instants
-    from scheduler.system.crontab_files import Loaded, Stamp
+    from scheduler.system.crontab_files import Stamp
+    from scheduler.system.crontab_loader import Loaded
     from scheduler.system.log import Log
 
     PauseAt = Callable[[str, datetime], datetime | None]

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from scheduler.daemon.simulation_events import SimulatedEvent
     from scheduler.journal.rows import RunRow
-    from scheduler.system.crontab_files import Loaded, Stamp
+    from scheduler.system.crontab_files import Stamp
+    from scheduler.system.crontab_loader import Loaded
 
 ASSUMED = 1.0  # seconds that a job takes of which the journal knows nothing
 _REMEMBERED = 20  # how many of a job's newest successful runs tell how long it takes

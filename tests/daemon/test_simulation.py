@@ -26,7 +26,7 @@ from scheduler.journal.journal import Journal
 from scheduler.run import Attempt, Ending, Exited, Outcome, Reason, State
 from scheduler.schedule.expression import parse
 from scheduler.schedule.upcoming import NOT_BEGUN, coming
-from scheduler.system.crontab_files import Loaded
+from scheduler.system.crontab_loader import Loaded
 
 if TYPE_CHECKING:
     import asyncio

@@ -22,7 +22,7 @@ from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Stat
 from scheduler.run import Exited
 from scheduler.schedule.backlog import of_missed
 from scheduler.system import control_server
-from scheduler.system.crontab_files import Reading
+from scheduler.system.crontab_loader import ReadOptions
 from scheduler.system.paths import Paths
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Introduced(Asked):
     """A world whose daemon is asked as `meridian run` lets its socket ask it."""
 
     async def ask(self, request: Request) -> Reply:
-        reads = Files(("a.crontab",), self.paths, Reading(0, "root", ZoneInfo("UTC"))).reads
+        reads = Files(("a.crontab",), self.paths, ReadOptions(0, "root", ZoneInfo("UTC"))).reads
         return await _Introduced(self.daemon, Path("/state"), reads).ask(request)
 
     paths = Paths(Path("/a.crontab"), None, Path("/state"), Path("/run"))

@@ -29,7 +29,7 @@ from scheduler.daemon.wiring import Parts
 from scheduler.entry import Crontab, Overlap, Problem, Reboot, Severity, pool_of
 from scheduler.errors import JournalError
 from scheduler.journal.journal import Journal
-from scheduler.system.crontab_files import Loaded
+from scheduler.system.crontab_loader import Loaded
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:

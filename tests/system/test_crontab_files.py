@@ -22,16 +22,15 @@ from scheduler.entry import Severity
 from scheduler.errors import SourceRefused
 from scheduler.system import crontab_files
 from scheduler.system.crontab_files import (
-    Reading,
+    ignored,
     is_there,
-    load,
-    passed_over,
     read,
     read_stream,
     stamp,
     stamp_of_ways,
     within,
 )
+from scheduler.system.crontab_loader import ReadOptions, load
 from scheduler.system.paths import Paths
 from scheduler.system.trusted_path import FolderWalk
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 ME = os.geteuid()
 STRANGER = ME + 4242
-HOW = Reading(uid=ME, user="alice", zone=ZoneInfo("UTC"))
+HOW = ReadOptions(uid=ME, user="alice", zone=ZoneInfo("UTC"))
 
 
 @pytest.fixture
@@ -565,19 +564,19 @@ def test_the_name_of_a_file_in_the_folder_says_whether_it_is_read(
 ) -> None:
     (tmp_path / name).touch()
     assert [path.name for path in within(tmp_path)] == ([name] if is_read else []), why
-    ignored = passed_over(tmp_path)
-    assert [(each.file, each.code) for each in ignored] == (
+    found = ignored(tmp_path)
+    assert [(each.file, each.code) for each in found] == (
         [] if is_read else [(str(tmp_path / name), "ignored-name")]
     )
-    assert {each.severity for each in ignored} <= {Severity.WARNING}
+    assert {each.severity for each in found} <= {Severity.WARNING}
 
 
 def test_folders_and_debians_placeholder_are_passed_over_in_silence(tmp_path: Path) -> None:
     (tmp_path / ".placeholder").touch()
     (tmp_path / "folder.d").mkdir()
     (tmp_path / "..data").symlink_to("folder.d")
-    assert (within(tmp_path), passed_over(tmp_path)) == ((), ())
-    assert passed_over(tmp_path / "none") == ()
+    assert (within(tmp_path), ignored(tmp_path)) == ((), ())
+    assert ignored(tmp_path / "none") == ()
 
 
 def test_crontabs_come_in_the_order_of_their_names(tmp_path: Path) -> None:

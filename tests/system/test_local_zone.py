@@ -17,7 +17,7 @@ from zonefiles import DAMAGES, moved, put
 from scheduler.cli import library
 from scheduler.cli.options import how
 from scheduler.schedule import zone_data
-from scheduler.system import crontab_files, local_zone
+from scheduler.system import crontab_loader, local_zone
 from scheduler.system.local_zone import machine_zone, zone_stamp
 from scheduler.system.paths import paths
 
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_said_and_no_entry_goes_by_it(tmp_path: Path, damage: 
     assert problem.startswith(f"the zone file {file} is damaged: {damage}")
     crontab = tmp_path / "crontab"
     crontab.write_text("0 9 * * * x\nCRON_TZ=Asia/Tokyo 0 9 * * * y\n@reboot z\n@every 2h e\n")
-    loaded = crontab_files.load([str(crontab)], how(zone, named=True, system=False))
+    loaded = crontab_loader.load([str(crontab)], how(zone, named=True, system=False))
     assert [entry.command for entry in loaded.entries] == ["y", "z", "e"]
     assert [(each.line, each.column, each.code) for each in loaded.problems] == [
         (1, 1, "damaged-zone")

@@ -26,7 +26,7 @@ def check(
     loaded = in_force.load(files, options.own_zone(), system=system, state=state, json=json)
     zones = {entry.zone.key for entry in loaded.entries}
     folder = None if files else options.here(state).folder
-    ignored = () if folder is None else crontab_files.passed_over(folder)
+    ignored = () if folder is None else crontab_files.ignored(folder)
     conflicts = zone_changes.conflicts(zones, RealClock().now())
     problems = (*loaded.problems, *ignored, *conflicts)
     if json:

@@ -1,0 +1,195 @@
+"""Paths of crontabs in, their entries and problems out: read, parsed, and each job's name unique.
+
+`load` is the one way from files to entries, of the daemon and of every command.
+"""
+
+from __future__ import annotations
+
+import pwd
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from scheduler.crontab import parser
+from scheduler.crontab.lexer import hidden, split
+from scheduler.crontab.lint import LintWarning, in_order, problem, told_once
+from scheduler.entry import Crontab, Expression, Problem, Severity
+from scheduler.errors import SourceRefused
+from scheduler.schedule import zone_data
+from scheduler.system import crontab_files, trusted_path
+from scheduler.system.crontab_files import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from scheduler.entry import Entry
+
+_SYSTEM_FILES = ("/etc/crontab", "/etc/cron.d/")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How files are read: by whom, with which zone and salt, in which form, how strictly.
+
+    `named` files come from the command line, others are the user's own. Root's named ones that
+    somebody else could change are read only where it `trusts` them, with a warning. Entries for
+    users other than `user` are errors; with `keep_others` they stay among the entries all the same.
+    """
+
+    uid: int
+    user: str
+    zone: ZoneInfo
+    salt: str = ""
+    named: bool = False
+    trusts: bool = False
+    system: bool = False
+    keep_others: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All crontabs together; `failed` names the files that are there but could not be read."""
+
+    crontabs: tuple[Crontab, ...]
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+    failed: frozenset[str] = frozenset()
+
+    @property
+    def refused(self) -> frozenset[tuple[str, int]]:
+        """The file and line of every entry that the daemon would not run."""
+        return frozenset((table.file, line) for table in self.crontabs for line in table.refused)
+
+
+def load(
+    files: Sequence[str], how: ReadOptions, *, drafts: Mapping[str, bytes] = MappingProxyType({})
+) -> Loaded:
+    """Read, parse and join crontabs: the one way from paths to entries.
+
+    `drafts` are texts that stand for files of these names, as they would be once saved.
+
+    What can't be read is a crontab of no lines and one problem, never an exception. A missing file
+    fails only if it was named: a user who has no crontab has no jobs.
+    """
+    with trusted_path.remembered():
+        read_ones = [_load_one(file, how, drafts) for file in files]
+    unique = parser.unique([table for table, _ in read_ones])
+    return Loaded(
+        crontabs=unique,
+        entries=tuple(entry for table in unique for entry in table.entries),
+        problems=told_once([problem for table in unique for problem in table.problems]),
+        failed=frozenset(table.file for table, failed in read_ones if failed),
+    )
+
+
+def _load_one(file: str, how: ReadOptions, drafts: Mapping[str, bytes]) -> tuple[Crontab, bool]:
+    try:
+        if file in drafts:
+            return _parsed(file, Text(drafts[file]), how), False
+        return _parsed(
+            file, crontab_files.read(file, named=how.named, uid=how.uid, trusts=how.trusts), how
+        ), False
+    except SourceRefused as refused:
+        failed = how.named or refused.code != "missing"
+        severity = Severity.ERROR if failed else Severity.WARNING
+        hint = refused.hint if failed else "meridian edit begins one"
+        why = Problem(file, 0, 0, severity, refused.code, refused.message, hint)
+        return Crontab(file, b"", (), (why,)), failed
+
+
+def _parsed(file: str, text: Text, how: ReadOptions) -> Crontab:
+    by_root = how.uid == 0
+    table = parser.parse(
+        text.data, file=file, zone=how.zone, system=how.system, by_root=by_root, salt=how.salt
+    )
+    doubts = tuple(
+        Problem(file, 0, 0, Severity.WARNING, code, sentence) for code, sentence in text.warnings
+    )
+    if not how.system and file.startswith(_SYSTEM_FILES):
+        doubts += (_of_the_system(file),)
+    table = replace(table, problems=(*doubts, *table.problems, *_without_end(file, text.data)))
+    others = tuple(e for e in table.entries if e.user not in (None, how.user))
+    if others:
+        table = _without(table, others, partial(_other_user, how=how), keep=how.keep_others)
+    timeless = tuple(e for e in table.entries if _is_timeless(e))
+    return _without(table, timeless, _zoneless) if timeless else table
+
+
+def _of_the_system(file: str) -> Problem:
+    """Return the warning about one of cron's own files, read as if it had no user column."""
+    message = "this is one of cron's own files, whose lines have a user column"
+    hint = "read it with --system-format, or each command begins with a user's name"
+    return Problem(file, 0, 0, Severity.WARNING, "user-column", message, hint)
+
+
+def _without_end(file: str, data: bytes) -> tuple[Problem, ...]:
+    """Return a warning if the last line is one that cron would not have run."""
+    if not data or data.endswith((b"\n", b"\r")):
+        return ()
+    number, last = list(enumerate(split(data), 1))[-1]
+    if not last.strip() or last.lstrip().startswith("#"):
+        return ()
+    message = (
+        "the last line has no newline: it counts here, but cronie leaves it out, and Debian's cron"
+        " the whole file"
+    )
+    warning = LintWarning("no-newline", message, len(last), "end it with the Enter key")
+    return (problem(file, number, last, warning),)
+
+
+def _without(
+    table: Crontab,
+    some: Sequence[Entry],
+    why: Callable[[Entry, str], Problem],
+    *,
+    keep: bool = False,
+) -> Crontab:
+    """Add a problem for each of some entries, and drop these unless they are to be kept."""
+    refused = frozenset(entry.line for entry in some)
+    text = tuple(split(table.text))
+    whys = (why(entry, text[entry.line - 1]) for entry in some)
+    table = replace(table, problems=in_order((*table.problems, *whys)))
+    kept = [entry for entry in table.entries if keep or entry.line not in refused]
+    return replace(table, entries=tuple(kept), refused=table.refused | refused)
+
+
+def _is_timeless(entry: Entry) -> bool:
+    """Say whether it goes by the machine's zone, and that is damaged."""
+    return entry.zone is zone_data.NOBODYS and isinstance(entry.schedule, Expression)
+
+
+def _zoneless(entry: Entry, text: str) -> Problem:
+    message = "nobody can tell when it is due: the file of the machine's zone is damaged"
+    hint = "mend /etc/localtime, or write CRON_TZ=Europe/Berlin above it"
+    where = (entry.file, entry.line, max(text.find(entry.schedule_text), 0) + 1)
+    return Problem(*where, Severity.ERROR, "damaged-zone", message, hint, hidden(text))
+
+
+def _other_user(entry: Entry, text: str, *, how: ReadOptions) -> Problem:
+    user = str(entry.user)
+    schedule = max(text.find(entry.schedule_text), 0)
+    column = text.find(user, schedule + len(entry.schedule_text)) + 1
+    if _is_account(user):
+        code, message = (
+            "not-supported-yet",
+            f"running as another user ({user}) is not supported yet",
+        )
+        hint = f"this daemon runs as {how.user}"
+    else:
+        code, message = (
+            "bad-user",
+            f"there is no user {user}: a user stands before the command here",
+        )
+        hint = f"write {how.user} before it, or read the file without a user column"
+    where = (entry.file, entry.line, column)
+    return Problem(*where, Severity.ERROR, code, message, hint, hidden(text))
+
+
+def _is_account(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except (KeyError, ValueError):
+        return False
+    return True
