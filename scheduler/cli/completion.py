@@ -25,7 +25,7 @@ def jobs(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _in_journal(state: Path | None) -> list[str]:
     with closing(options.journal(state)) as journal:
-        return journal.jobs()
+        return journal.queries.jobs()
 
 
 def _in_crontabs(state: Path | None) -> list[str]:

@@ -26,7 +26,7 @@ def of(journal: Journal, runs: Collection[RunRow], now: datetime) -> list[Failin
     """Return of these newest runs, which failed, since when and how often their jobs have."""
     found = []
     for run in list(runs)[:MOST]:
-        times, since = journal.failing_since(run.run.job, now)
+        times, since = journal.queries.failing_since(run.run.job, now)
         found.append(Failing(run, since or run.run.instant, max(1, times)))
     return found
 

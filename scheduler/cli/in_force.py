@@ -76,7 +76,7 @@ def _jobs(state: Path | None) -> set[str]:
     """Return the names of all jobs that are known, by the crontabs in force or the journal."""
     jobs = {entry.job for entry in known(state).entries}
     with suppress(MeridianError), closing(options.journal(state)) as journal:
-        jobs.update(journal.jobs())
+        jobs.update(journal.queries.jobs())
     return jobs
 
 

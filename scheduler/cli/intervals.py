@@ -33,8 +33,8 @@ def known(state: Path | None, entries: Iterable[Entry]) -> dict[str, datetime] |
 def of(journal: Journal, entries: Iterable[Entry]) -> dict[str, datetime]:
     """Return from where they count by this journal; JournalError if it can't be read."""
     found = {
-        entry.job: journal.anchor(entry.job, entry.schedule.minutes)
-        or journal.last_instant(entry.job)
+        entry.job: journal.daemon_state.anchor(entry.job, entry.schedule.minutes)
+        or journal.daemon_state.last_instant(entry.job)
         for entry in entries
         if isinstance(entry.schedule, Every)
     }

@@ -38,7 +38,7 @@ def known(
     try:
         with closing(options.journal(state)) as journal:
             return Known(
-                ahead=max(now, journal.first_to_come(now)),
+                ahead=max(now, journal.daemon_state.first_to_come(now)),
                 anchors=intervals.of(journal, entries),
                 pauses=pausing.of(journal),
                 lasts=_lasts(journal, entries, now) if lasts else {},
@@ -59,8 +59,8 @@ def _unknown(entries: Sequence[Entry], *, lasts: bool) -> list[str]:
 
 def _lasts(journal: Journal, entries: Sequence[Entry], now: datetime) -> dict[str, RunRow]:
     """Return the newest run of each job by now; a run of a clock's wrong future is none."""
-    if journal.is_unused():
+    if journal.queries.is_unused():
         return {}
     jobs = {entry.job for entry in entries}
-    found = {job: journal.history(job, before=now + _SOON, limit=1) for job in jobs}
+    found = {job: journal.queries.history(job, before=now + _SOON, limit=1) for job in jobs}
     return {job: runs[-1] for job, runs in found.items() if runs}

@@ -15,7 +15,7 @@ NOTE = "paused"  # what is said of an instant at which nothing starts
 
 def of(journal: Journal) -> dict[str, Paused]:
     """Return the pauses by job, those included that are over; JournalError if it can't be read."""
-    return {paused.job: paused for paused in journal.pauses()}
+    return {paused.job: paused for paused in journal.daemon_state.pauses()}
 
 
 def is_paused(paused: Paused | None, at: datetime) -> bool:

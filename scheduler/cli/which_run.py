@@ -12,6 +12,7 @@ from scheduler import suggestions
 from scheduler.cli import in_force, options, run_view
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
+from scheduler.journal.queries import Queries
 from scheduler.run import State
 from scheduler.text import shortened
 
@@ -34,7 +35,7 @@ def run_number(text: str) -> int | None:
 
 def to_kill(which: str, state: Path | None) -> int:
     """Return the run of this number, or the one of this job that runs or waits; else NotOneRun."""
-    return _number(which, state, Journal.open_of, "kill", "none runs or waits")
+    return _number(which, state, Queries.open_of, "kill", "none runs or waits")
 
 
 def to_retry(which: str, state: Path | None) -> int:
@@ -45,15 +46,15 @@ def to_retry(which: str, state: Path | None) -> int:
     return _number(which, state, _retriable, "retry", "none waits, and its last run did not fail")
 
 
-def _retriable(journal: Journal, job: str) -> Sequence[RunRow]:
-    waiting = [row for row in journal.open_of(job) if row.state is State.SCHEDULED]
-    return waiting or journal.failed_since_success(job)
+def _retriable(queries: Queries, job: str) -> Sequence[RunRow]:
+    waiting = [row for row in queries.open_of(job) if row.state is State.SCHEDULED]
+    return waiting or queries.failed_since_success(job)
 
 
 def _number(
     which: str,
     state: Path | None,
-    candidates: Callable[[Journal, str], Sequence[RunRow]],
+    candidates: Callable[[Queries, str], Sequence[RunRow]],
     verb: str,
     why_none: str,
 ) -> int:
@@ -63,8 +64,8 @@ def _number(
             raise typer.BadParameter(f"{which} is no run's number: they count from 1")
         return number
     with closing(options.journal(state)) as journal:
-        found = candidates(journal, which)
-        if not found and not journal.history(which, limit=1):
+        found = candidates(journal.queries, which)
+        if not found and not journal.queries.history(which, limit=1):
             explain_absence(journal, which, state)
     if not found:
         raise NotOneRun("no-such-run", f"There is no run of {which} to {verb}: {why_none}")
@@ -100,7 +101,7 @@ def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
     if run_number(job) is not None:
         why = f"There is no run {job}, and no job of that name; meridian history lists the runs"
         raise NothingThere(why)
-    names = {run.run.job for run in journal.history(limit=_REMEMBERED)}
+    names = {run.run.job for run in journal.queries.history(limit=_REMEMBERED)}
     hint = suggestions.job(job, names, {entry.job for entry in entries})
     raise NothingThere(f"There is no job {shortened(job)}; {hint}")
 
@@ -108,7 +109,7 @@ def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
 def nothing_kept(journal: Journal, what: str, state: Path | None) -> str:
     """Return why the journal has no run of it: none has been, none is kept, or it lost them."""
     why = f"Nothing is kept of {what}: it has not run yet, or its runs are no longer kept."
-    if journal.is_unused():
+    if journal.queries.is_unused():
         why = "Nothing has run yet."
     return " ".join(filter(None, (why, in_damaged(state))))
 

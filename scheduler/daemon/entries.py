@@ -153,7 +153,11 @@ class EntriesInForce:
             if entries:
                 self._log.warning("skipped", say="@reboot: this system does not name its boots")
             return []
-        return [(entry, boot) for entry in entries if not self._journal.booted(entry.job, boot)]
+        return [
+            (entry, boot)
+            for entry in entries
+            if not self._journal.daemon_state.booted(entry.job, boot)
+        ]
 
     def accounts(
         self, outage: Outage, pause: PauseAt, backlog: Callable[[str], Backlog | None]
@@ -221,19 +225,21 @@ class EntriesInForce:
         for job, entry in entries.items():
             if isinstance(entry.schedule, Every):
                 interval = entry.schedule.minutes
-                anchor = self._journal.anchor(job, interval)
+                anchor = self._journal.daemon_state.anchor(job, interval)
                 if anchor is None:
-                    last = self._journal.last_instant(job)  # ahead, if the clock was set back
+                    last = self._journal.daemon_state.last_instant(
+                        job
+                    )  # ahead, if the clock was set back
                     anchor = now if last is None else min(last, now)
-                    self._journal.set_anchor(job, interval, anchor)
+                    self._journal.daemon_state.set_anchor(job, interval, anchor)
                 anchors[job] = anchor
         return anchors
 
     def _rename(self, entries: Mapping[str, Entry]) -> None:
         """Let the journal call by their new names the jobs that an earlier version named."""
-        renamed = dict(job_names.renamed(self._journal.old_names(), entries))
+        renamed = dict(job_names.renamed(self._journal.daemon_state.old_names(), entries))
         for old, new in renamed.items():
-            self._journal.rename(old, new)
+            self._journal.daemon_state.rename(old, new)
         if renamed:
             say = f"{counted(len(renamed), 'job')} named by the program alone now; the journal"
             self._log.info("renamed", jobs=len(renamed), say=f"{say} calls past runs so, too")
@@ -242,7 +248,7 @@ class EntriesInForce:
         """Let @reboot entries that came with an edit wait for the next boot, as under any cron."""
         for entry in timetable.at_reboot:
             if entry.job not in self.entries and self._boot is not None:
-                self._journal.set_booted(entry.job, self._boot)
+                self._journal.daemon_state.set_booted(entry.job, self._boot)
 
     def _read_files(self, loaded: Loaded) -> Iterator[FileRead]:
         entries = Counter(entry.file for entry in self.entries.values())

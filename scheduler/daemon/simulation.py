@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from scheduler.daemon import wiring
 from scheduler.daemon.simulation_events import Recorder, StrictLog
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from scheduler.daemon.simulation_events import SimulatedEvent
+    from scheduler.journal.connection import Connection
     from scheduler.journal.rows import RunRow
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded
@@ -157,7 +158,9 @@ class Simulation:
         """Let the journal know what was before."""
         for entry in self._loaded.entries:
             if isinstance(entry.schedule, Every) and entry.job in self._anchors:
-                journal.set_anchor(entry.job, entry.schedule.minutes, self._anchors[entry.job])
+                journal.daemon_state.set_anchor(
+                    entry.job, entry.schedule.minutes, self._anchors[entry.job]
+                )
 
     def _life(self, journal: Journal) -> Iterator[SimulatedEvent]:
         """Yield what one daemon does, wake by wake, until an incident or the end raises."""
@@ -209,9 +212,9 @@ class Simulation:
 class _Memory(Journal):
     """A journal in memory that is one transaction: what it refuses ends the simulation."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._do("begin")
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.connection.do("begin")
 
     def transaction(self, *, synced: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002 (there is no disk)
         """Do nothing: each would cost as much as two statements."""
@@ -258,7 +261,7 @@ def usual(journal: Journal, job: str) -> float | None:
     """
     took: list[float] = []
     for limit in _LOOKED_AT:
-        rows = journal.history(job, limit=limit)
+        rows = journal.queries.history(job, limit=limit)
         took = [seconds for row in rows if (seconds := _took(row)) is not None]
         if len(took) >= _REMEMBERED or len(rows) < limit:
             break

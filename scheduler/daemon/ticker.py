@@ -59,7 +59,7 @@ class Ticker:
 
     def open(self) -> None:
         """Go on where the last daemon stopped."""
-        self._last = self._journal.last_tick()
+        self._last = self._journal.daemon_state.last_tick()
 
     def begin(self) -> None:
         """Begin a new era if the clock was set back so far while there was no daemon.
@@ -205,7 +205,7 @@ class Ticker:
     def _leaps(self, now: datetime) -> Sequence[Jump]:
         """Return the jumps that left minutes out, where the clock was set back."""
         is_back = self._last is not None and now < self._last
-        return self._journal.leaps(self._runs.era, now) if is_back else ()
+        return self._journal.daemon_state.leaps(self._runs.era, now) if is_back else ()
 
     def _account(self, owed: Owed, reading: Reading) -> None:
         """Put on disk what happened to time since the last look, and what it makes of the runs."""
@@ -248,7 +248,7 @@ class Ticker:
 
     def _was_told(self, jumps: Sequence[Jump]) -> bool:
         """Say whether an earlier daemon has journalled the clock's being set back."""
-        rows = [row for jump in jumps for row in self._journal.jumps_over(jump.at)]
+        rows = [row for jump in jumps for row in self._journal.queries.jumps_over(jump.at)]
         known = {(row.kind, row.last) for row in rows}
         return known >= {(jump.kind, jump.last) for jump in jumps}
 

@@ -1,6 +1,6 @@
 """Rows of the journal's statements in, runs, jumps, pauses and the like out.
 
-ValueError, OverflowError and their kind say that nobody wrote such a row: see `Database._read`.
+ValueError, OverflowError and their kind say that nobody wrote such a row: see `Connection.read`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import os
 import re
 import zlib
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -62,22 +62,44 @@ def read(path: Path) -> HighWater:
     return HighWater()
 
 
-class Record:
-    """Owns the open file; the journal writes it after each commit, and closes it.
+class Progress:
+    """How far an open journal has come, and the record beside it.
 
-    It never says more than is on the disk. What the system refuses is ignored: then the record is
-    behind the journal, which says nothing wrong.
+    Owns: the numbers, and the record's open file. Called by: `Database` around each commit; whoever
+    gives a run its number or handles a minute says so. Invariant: the record never says more than
+    is on the disk. What the system refuses leaves it behind the journal, which says nothing wrong.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, reached: HighWater | None = None) -> None:
+        self.reached = reached or HighWater()  # with what the open transaction has come to
+        self.is_recorded = False  # whether somebody asked for the record
         self._descriptor: int | None = None
+
+    def open(self, path: Path) -> None:
+        """Write the record from now on, in this file."""
+        self.is_recorded = True
         with suppress(OSError):
             self._descriptor = state_files.opened(path, os.O_WRONLY | os.O_CREAT)
+        self.write()
 
-    def write(self, reached: HighWater) -> None:
+    def has_run(self, number: int) -> None:
+        """Count a number that a run was given."""
+        if number > self.reached.run:
+            self.reached = replace(self.reached, run=number)
+
+    def has_minute(self, minute: int) -> None:
+        """Count a minute as handled."""
+        self.reached = replace(self.reached, minute=minute)
+
+    def has_commits(self, number: int) -> None:
+        """Count commits that are on the disk."""
+        self.reached = replace(self.reached, commits=self.reached.commits + number)
+
+    def write(self) -> None:
         """Write this over what was told before, in its place: some 3 us, no wait for the disk."""
-        line = _LINE.format(reached.commits, reached.run, max(0, reached.minute)).encode()
         if self._descriptor is not None:
+            reached = self.reached
+            line = _LINE.format(reached.commits, reached.run, max(0, reached.minute)).encode()
             with suppress(OSError):
                 os.pwrite(self._descriptor, b"%b %08x\n" % (line, zlib.crc32(line)), 0)
 
@@ -90,5 +112,5 @@ class Record:
 
 def write(path: Path, reached: HighWater) -> None:
     """Write a record once."""
-    with closing(Record(path)) as record:
-        record.write(reached)
+    with closing(Progress(reached)) as progress:
+        progress.open(path)

@@ -1,7 +1,7 @@
-"""The daemon's memory, one SQLite file: runs, attempts, endings come in, their history goes out.
+"""The journal, one SQLite file: runs, attempts and their ends come in; its parts tell them again.
 
-The tables and their rules stand in `sql/`; every time is an argument. `archive`, `memory` and
-`salvage` are parts of it.
+`queries` looks back, `daemon_state` is what a daemon remembers beside its runs, `old_runs` is what
+may go, `integrity` looks for damage and `salvage` takes what can be read of a damaged journal.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 from scheduler.journal import decoding, rows
 from scheduler.journal.daemon_state import DaemonState
+from scheduler.journal.database import Database
+from scheduler.journal.integrity import Integrity
+from scheduler.journal.old_runs import OldRuns
 from scheduler.journal.queries import Queries
 from scheduler.journal.rows import AttemptRow, OpenRun, RunRow, outcome_from, seconds, whole
 from scheduler.journal.salvage import Salvage
@@ -18,37 +21,49 @@ from scheduler.run import Attempt, Run
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from scheduler.journal.connection import Connection
     from scheduler.journal.high_water import HighWater
     from scheduler.run import Ending, Reason, State
 
 __all__ = ["AttemptRow", "Journal", "OpenRun", "RunRow", "outcome_from"]
 
 
-class Journal(Queries, DaemonState, Salvage):
+class Journal(Database):
     """One open journal; each method commits by itself unless a transaction is open.
 
+    Owns: the open database and the parts of the journal, which share its connection. Called by: the
+    daemon and its transactions, which write; the commands, which only read. Invariant: a run's key
+    (job, instant, era) is claimed once, and an attempt is journalled before its process exists.
     Whatever the database refuses (disk full, locked, read-only, damaged) is a JournalError.
     """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.queries = Queries(connection)
+        self.daemon_state = DaemonState(connection, self.progress)
+        self.old_runs = OldRuns(connection)
+        self.integrity = Integrity(connection)
+        self.salvage = Salvage(self)
 
     def claim(
         self, job: str, instant: datetime, zone: str, *, era: int = 0, by_hand: bool = False
     ) -> Run | None:
         """Journal a new run, state scheduled; None if this key has been before."""
         at, hand = whole(instant), int(by_hand)
-        cursor = self._do("claim", job=job, instant=at, era=era, zone=zone, by_hand=hand)
+        cursor = self.connection.do("claim", job=job, instant=at, era=era, zone=zone, by_hand=hand)
         if cursor.rowcount != 1 or cursor.lastrowid is None:
             return None
-        self._highest = max(self._highest, cursor.lastrowid)
+        self.progress.has_run(cursor.lastrowid)
         return Run(cursor.lastrowid, job, instant, era)
 
     def release(self, run: Run) -> bool:
         """Take back a claim whose process never was, so that it can be made again; False if not."""
-        return self._do("release", run=run.number).rowcount == 1
+        return self.connection.do("release", run=run.number).rowcount == 1
 
     def release_attempt(self, attempt: Attempt) -> bool:
         """Take back the claim of one attempt whose process never was; False if there was one."""
         values = {"run": attempt.run.number, "attempt": attempt.number}
-        return self._do("release_attempt", **values).rowcount == 1
+        return self.connection.do("release_attempt", **values).rowcount == 1
 
     def skip(
         self,
@@ -61,7 +76,7 @@ class Journal(Queries, DaemonState, Salvage):
         era: int = 0,
     ) -> bool:
         """Journal an instant (or all of them up to `until`) as not run; False if the key exists."""
-        cursor = self._do(
+        cursor = self.connection.do(
             "skip",
             job=job,
             instant=whole(instant),
@@ -78,16 +93,18 @@ class Journal(Queries, DaemonState, Salvage):
         None if that attempt has been before or the run is over. `output` is the path of its file,
         relative to the state folder.
         """
-        with self._together():
-            claimed = self._do("claim_attempt", run=run.number, attempt=number, output=output)
+        with self.together():
+            claimed = self.connection.do(
+                "claim_attempt", run=run.number, attempt=number, output=output
+            )
             if claimed.rowcount != 1:
                 return None
-            self._change("running", run=run.number)
+            self.connection.change("running", run=run.number)
         return Attempt(run, number)
 
     def started(self, attempt: Attempt, at: datetime, pid: int, pid_started: int | None) -> None:
         """Journal the attempt's process; `pid_started` tells it from a later one of that number."""
-        self._change(
+        self.connection.change(
             "started",
             run=attempt.run.number,
             attempt=attempt.number,
@@ -99,11 +116,11 @@ class Journal(Queries, DaemonState, Salvage):
     def left_behind(self, attempt: Attempt, number: int) -> None:
         """Journal how many processes got away from the end of an attempt."""
         where = {"run": attempt.run.number, "attempt": attempt.number}
-        self._change("left_behind", **where, number=number)
+        self.connection.change("left_behind", **where, number=number)
 
     def ended(self, attempt: Attempt, ending: Ending) -> None:
         """Journal how the attempt ended; what follows for its run is told by retry or finish."""
-        self._change(
+        self.connection.change(
             "ended",
             run=attempt.run.number,
             attempt=attempt.number,
@@ -122,14 +139,14 @@ class Journal(Queries, DaemonState, Salvage):
         False if that instant was not skipped for the pause, or is not the job's newest.
         """
         values = {"before": whole(before), "instant": whole(instant)}
-        return self._do("lengthen", job=job, era=era, **values).rowcount == 1
+        return self.connection.do("lengthen", job=job, era=era, **values).rowcount == 1
 
     def retry(self, run: Run, due: datetime, reason: Reason | None = None) -> None:
         """Let the run wait for its next attempt, which may not start before `due`.
 
         A `reason` says what else it waits for.
         """
-        self._change("retry", run=run.number, due=seconds(due), reason=_text(reason))
+        self.connection.change("retry", run=run.number, due=seconds(due), reason=_text(reason))
 
     def put_off(
         self, run: Run, due: datetime, reason: Reason | None = None, *, made_up: bool
@@ -138,7 +155,7 @@ class Journal(Queries, DaemonState, Salvage):
 
         A `reason` says what else it waits for.
         """
-        self._change(
+        self.connection.change(
             "put_off",
             run=run.number,
             due=seconds(due),
@@ -148,15 +165,15 @@ class Journal(Queries, DaemonState, Salvage):
 
     def terminate(self, run: Run, reason: Reason) -> None:
         """Journal why the run's attempt that is under way is being ended."""
-        self._change("doom", run=run.number, reason=reason.value)
+        self.connection.change("terminate", run=run.number, reason=reason.value)
 
     def reopen(self, run: Run, due: datetime) -> None:
         """Let a run that failed or was skipped wait for one more attempt."""
-        self._change("reopen", run=run.number, due=seconds(due))
+        self.connection.change("reopen", run=run.number, due=seconds(due))
 
     def finish(self, run: Run, state: State, reason: Reason | None = None) -> None:
         """Journal that the run is over."""
-        self._change("finish", run=run.number, state=state.value, reason=_text(reason))
+        self.connection.change("finish", run=run.number, state=state.value, reason=_text(reason))
 
     def taken(
         self, job: str, first: datetime, last: datetime, *, era: int = 0
@@ -167,20 +184,20 @@ class Journal(Queries, DaemonState, Salvage):
         begin before and end after.
         """
         stretch = {"first": whole(first), "last": whole(last)}
-        return self._read(decoding.stretches, "taken", job=job, era=era, **stretch)
+        return self.connection.read(decoding.stretches, "taken", job=job, era=era, **stretch)
 
     def unfinished(self) -> list[OpenRun]:
         """Return every run in state scheduled or running, oldest first."""
-        return self._read(decoding.open_runs, "unfinished")
+        return self.connection.read(decoding.open_runs, "unfinished")
 
     # --- after a damage ------------------------------------------------------------------------
 
     def count_from(self, known: HighWater) -> None:
         """Give this number to no run, nor any below it, and count commits from there on, too."""
-        with self._together():
-            self._do("count_at_all")
-            self._do("count_from", number=known.run)
-            self._do("count_commits_from", commits=known.commits)
+        with self.together():
+            self.connection.do("count_at_all")
+            self.connection.do("count_from", number=known.run)
+            self.connection.do("count_commits_from", commits=known.commits)
 
     def restore(self, attempt: Attempt, output: str, *, replaces: bool) -> bool:
         """Journal an attempt that an older journal knew, under its old number, as under way.
@@ -190,8 +207,8 @@ class Journal(Queries, DaemonState, Salvage):
         """
         run = attempt.run
         at, name = whole(run.instant), "restore" if replaces else "restore_unknown"
-        self._do(name, run=run.number, job=run.job, instant=at)
-        row = self.run(run.number)
+        self.connection.do(name, run=run.number, job=run.job, instant=at)
+        row = self.queries.run(run.number)
         if row is None or (row.run.job, row.run.instant) != (run.job, run.instant):
             return False
         return self.claim_attempt(run, attempt.number, output) is not None

@@ -89,39 +89,39 @@ class Pruning:
         """Walk over everything; yields after each piece of it whether there was something to go."""
         old = self._too_old(kept)
         job = ""
-        while (found := self._journal.next_job(job)) is not None:
+        while (found := self._journal.old_runs.next_job(job)) is not None:
             job = found
             yield from self._of_job(job, kept, old)
-        yield self._journal.forget_jumps(old, keep=JUMPS, limit=_BATCH) > 0
+        yield self._journal.old_runs.forget_jumps(old, keep=JUMPS, limit=_BATCH) > 0
         if self._clock.monotonic() >= self._files_due:
             yield from self._files(old)
 
     def _too_old(self, kept: Retention) -> datetime:
         """Return before which instant runs are too old; see `retention.reckoned`."""
         now, at = self._clock.now(), self._clock.monotonic()
-        before = self._reckoning or self._journal.reckoning()
+        before = self._reckoning or self._journal.old_runs.reckoning()
         self._reckoning = retention.reckoned(before, now, at - self._reckoned_at)
         self._reckoned_at = at
         if before is None:
-            self._journal.set_reckoning(self._reckoning)
+            self._journal.old_runs.set_reckoning(self._reckoning)
         return retention.too_old(kept, self._reckoning, now)
 
     def _of_job(self, job: str, kept: Retention, old: datetime) -> Iterator[bool]:
-        nth = self._journal.nth_newest(job, kept.runs)
-        for era in self._journal.eras_of(job):
+        nth = self._journal.old_runs.nth_newest(job, kept.runs)
+        for era in self._journal.old_runs.eras_of(job):
             yield from self._of_era(job, era, retention.edge(nth, old, era))
 
     def _of_era(self, job: str, era: int, edge: datetime) -> Iterator[bool]:
-        while found := self._journal.before(job, edge, limit=_BATCH, era=era):
+        while found := self._journal.old_runs.before(job, edge, limit=_BATCH, era=era):
             spared = self._spared(job)
             going = self._cleared(run for run in found if run.number not in spared)
             if not going:
                 break
             with self._journal.transaction(synced=False):  # a loss of power: it is done again
                 for run in going:
-                    self._journal.forget(run.number)
+                    self._journal.old_runs.forget(run.number)
                 if self._reckoning is not None:
-                    self._journal.set_reckoning(self._reckoning)
+                    self._journal.old_runs.set_reckoning(self._reckoning)
             output_files.tidy(self._state / "outputs" / job)
             yield True
         yield False
@@ -151,7 +151,7 @@ class Pruning:
     def _spared(self, job: str) -> frozenset[int]:
         """Return the newest runs of a job that is in a crontab."""
         known = job in self._jobs
-        return self._journal.newest(job, self._clock.now()) if known else frozenset()
+        return self._journal.old_runs.newest(job, self._clock.now()) if known else frozenset()
 
     def _files(self, old: datetime) -> Iterator[bool]:
         """Walk over the outputs: some are of runs that no journal knows, some are too large."""
@@ -173,7 +173,7 @@ class Pruning:
         """Remove a file that is too old, if nobody knows it; True if it was there to be removed."""
         name = str(found.path.relative_to(self._state))
         is_old = found.changed < seconds(old)
-        if not is_old or self._journal.knows(found.run, found.attempt, name):
+        if not is_old or self._journal.old_runs.knows(found.run, found.attempt, name):
             self._keep_within(found)
             return False
         try:

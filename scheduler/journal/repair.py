@@ -253,7 +253,7 @@ class Repair:
         taken = Taken()
         if not is_blind:
             since = self._clock.now() - _TAKEN
-            taken = journal.take_over(self._path, since=since, known=known)
+            taken = journal.salvage.take_over(self._path, since=since, known=known)
         if taken.runs is not Runs.ALL:
             self._count_as_handled(journal, known)
         if taken.runs not in (Runs.ALL, Runs.OPEN) or "boot" in taken.lost:
@@ -274,11 +274,11 @@ class Repair:
 
     def _count_as_handled(self, journal: Journal, known: HighWater) -> None:
         reached = EPOCH + known.minute * SECOND
-        journal.set_last_tick(max(minute_of(self._clock.now()), reached))
+        journal.daemon_state.set_last_tick(max(minute_of(self._clock.now()), reached))
 
     def _count_as_booted(self, journal: Journal) -> None:
         if self._boot is not None:
-            journal.set_booted(EVERY_JOB, self._boot)
+            journal.daemon_state.set_booted(EVERY_JOB, self._boot)
 
     def _restore(self, journal: Journal, *, replaces: bool) -> None:
         """Let the journal know what still runs, where no row of it could be read.

@@ -1,4 +1,4 @@
-"""A journal in, the damage in it out; and of a damaged one what a daemon can go on from."""
+"""A damaged journal in, what a daemon can go on from out: into a new journal, which is empty."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from scheduler.errors import JournalError
 from scheduler.journal import decoding
-from scheduler.journal.columns import number
 from scheduler.journal.database import Database
+from scheduler.journal.high_water import HighWater
+from scheduler.journal.integrity import Integrity
 from scheduler.journal.rows import whole
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from scheduler.journal.high_water import HighWater
+    from scheduler.journal.connection import Connection
 
 # What a daemon needs of a damaged journal, in the order in which it can be taken: all of what is
 # not over, and the time that it belongs to, or nothing. Of one that is behind nothing of that: what
@@ -39,8 +40,8 @@ REST = {
     "backlog": ("take_backlogs", "lost_backlogs"),  # where there are the runs that it goes on from
 }
 
-_SMALL = 4096  # pages, of 4096 bytes: to look at all of them takes some 0.2 s
-_HIGHEST = 2**53  # more runs than there will ever be
+
+_OF_OLD = ("commits_of_old", "numbers_given_by_old")
 
 
 class Runs(Enum):
@@ -60,44 +61,17 @@ class Taken:
     lost: frozenset[str] = frozenset(REST)
 
 
-class Salvage(Database):
-    """The part of the journal that looks for damage, and saves what can be read."""
+class Salvage:
+    """The part of a new journal that fills it with what can be read of a damaged one.
 
-    def examine(self) -> None:
-        """Look for what would do harm before anybody met it. Raises JournalDamaged.
+    Owns: nothing but its way to the new journal. Called by: `Repair`. Invariant: what was taken has
+    been read once and makes sense, or it is not taken at all.
+    """
 
-        A small journal is looked at whole. Of a large one, which would make a start late, only
-        what a daemon goes on from: its own tables and the newest runs.
-        """
-        (pages,) = self._read(decoding.numbers, "check_pages")
-        if pages <= _SMALL:
-            self._find("check_all")
-        else:
-            self._find("check_small")
-            self._deny("check_newest", "an index lacks run")
-        self._deny("check_seals", "a row is not as it was written, in table")
-        self.check_writable()
-        self._read_numbers()
-        # Killed in its first second, a daemon may have begun runs, and handled no minute.
-        if self._rows("next_job", job="") and not self._read(decoding.instants, "last_tick"):
-            raise self._damaged("it has runs that are over, and no minute that was handled")
-
-    def check_whole(self) -> None:
-        """Raise JournalDamaged unless every page, and all that is read, is as it was written."""
-        self._find("check_all")
-        self._read_back(has_runs=True)
-
-    def _find(self, name: str) -> None:
-        for (told,) in self._rows(name):
-            if told != "ok":
-                raise self._damaged(str(told))
-
-    def _deny(self, name: str, why: str) -> None:
-        for (what,) in self._rows(name):
-            raise self._damaged(f"{why} {what}")
-
-    def _read_numbers(self) -> list[int]:
-        return self._read(_numbers, "check_numbers")
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection = database.connection
+        self._integrity = Integrity(database.connection)
 
     def take_over(self, damaged: Path, *, since: datetime, known: HighWater) -> Taken:
         """Take from a damaged journal what a daemon goes on from: into this one, which is empty.
@@ -109,28 +83,28 @@ class Salvage(Database):
         with suppress(JournalError):
             if self._copy(damaged, known):
                 return Taken(Runs.OVER, frozenset())
-        self._do("be_lenient")
+        self._connection.do("be_lenient")
         try:
-            self._do("attach", path=f"{damaged.absolute().as_uri()}?mode=ro")
+            self._connection.do("attach", path=f"{damaged.absolute().as_uri()}?mode=ro")
             taken = self._take_attached(since, known)
             with suppress(JournalError):
-                self._do("detach")
+                self._connection.do("detach")
         except JournalError:  # nothing of it can be read
             return Taken()
         finally:
-            self._do("be_strict")
+            self._connection.do("be_strict")
         return taken
 
     def _copy(self, older: Path, known: HighWater) -> bool:
         """Become a copy of a journal that is whole and only behind, but for what it has to do."""
-        with closing(self.open(older, readonly=True)) as source:
-            if not source.reached().is_behind(known):
+        with closing(Database.open(older, readonly=True)) as source:
+            if not _reached(source.connection).is_behind(known):
                 return False  # what it has to do is still to be done
-            source.check_whole()
-            self._become(source)
-        with self.transaction():
+            Integrity(source.connection).check_whole()
+            self._connection.copy_from(source.connection)
+        with self._database.transaction():
             for name in ("drop_open", "drop_backlogs"):
-                self._do(name)
+                self._connection.do(name)
         return True
 
     def _take_attached(self, since: datetime, known: HighWater) -> Taken:
@@ -152,14 +126,14 @@ class Salvage(Database):
     def _is_behind(self, known: HighWater) -> bool:
         """Say whether the other has come less far than is known, or does not tell how far."""
         try:
-            return self.reached("commits_of_old", "numbers_given_by_old").is_behind(known)
+            return _reached(self._connection, *_OF_OLD).is_behind(known)
         except JournalError:
             return True
 
     def _takes_table(self, take: str, lost: str) -> bool:
         """Take what can be relied on of a table; False if that is not all of it."""
         try:
-            missing = self._read(decoding.numbers, lost) if lost else [0]
+            missing = self._connection.read(decoding.numbers, lost) if lost else [0]
         except JournalError:
             missing = [1]
         return self._takes((take,)) and missing == [0]
@@ -167,30 +141,19 @@ class Salvage(Database):
     def _takes(self, names: Sequence[str], **values: int) -> bool:
         """Take it, and read all of it once; False, and nothing is taken, if it makes no sense."""
         try:
-            with self.transaction():
+            with self._database.transaction():
                 for name in names:
-                    self._do(name, **(values if name == "take_recent" else {}))
+                    self._connection.do(name, **(values if name == "take_recent" else {}))
                 if "take_open" in names:
-                    self._deny("lost_open", "an index tells otherwise of run")
-                self._read_back(has_runs="take_attempts" in names)
+                    self._integrity.deny("lost_open", "an index tells otherwise of run")
+                self._integrity.read_back(has_runs="take_attempts" in names)
         except JournalError:
             return False
         return True
 
-    def _read_back(self, *, has_runs: bool) -> None:
-        """Read what was taken, as whoever goes on from it does. Raises JournalDamaged."""
-        if has_runs:
-            self._check(decoding.each_run, "everything")  # there may be a million
-            self._read(decoding.open_runs, "unfinished")
-            self._read_numbers()
-        self._deny("check_seals", "a row is not as it was written, in table")
-        self._read(decoding.jumps, "jumps", limit=-1)
-        self._read(decoding.eras, "eras")
-        self._read(decoding.pauses, "pauses")
-        self._read(decoding.backlogs, "backlogs")
-        for name in ("last_tick", "reckoning"):
-            self._read(decoding.instants, name)
 
-
-def _numbers(rows: decoding.Rows) -> list[int]:
-    return [number(value, 0, _HIGHEST) for (value,) in rows if value is not None]
+def _reached(
+    connection: Connection, commits: str = "commits", numbers: str = "numbers_given"
+) -> HighWater:
+    """Return how far a journal has come, as these statements tell."""
+    return HighWater(*(connection.read(decoding.count, name) for name in (commits, numbers)))

@@ -153,7 +153,7 @@ class Runs:
 
     def journalled(self, run: Run) -> RunRow:
         """Return what the journal knows of a run; JournalError if it knows none."""
-        row = self._journal.run(run.number)
+        row = self._journal.queries.run(run.number)
         if row is None:
             raise JournalError(f"the journal has no run {run.number}")
         return row
@@ -433,7 +433,7 @@ class Runs:
         with self._transaction.commit():
             self.pauses.open(handled)
             self._transaction.assign(self._transaction, "last_handled", handled)
-            self._placement.backlogs.open(self._journal.backlogs())
+            self._placement.backlogs.open(self._journal.daemon_state.backlogs())
         with self._spawner.one_look():
             self._recovery.settle(left, handled, self._unjournalled.open())
         self._unjournalled.clear()

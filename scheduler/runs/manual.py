@@ -77,7 +77,7 @@ class Manual:
 
     def retry(self, number: int) -> Done | Refused:
         """Start the next attempt of a run now: one that waits for it, or one that is over."""
-        row = self._journal.run(number)
+        row = self._journal.queries.run(number)
         if row is None:
             return Refused("no-such-run", f"There is no run {number}; meridian history lists them")
         if refused := _never_again(row):
@@ -97,7 +97,7 @@ class Manual:
         live = self._table.get(number)
         if live is not None:
             return self._end(live)
-        row = self._journal.run(number)
+        row = self._journal.queries.run(number)
         if row is None:
             return Refused("no-such-run", f"There is no run {number}; meridian history lists them")
         return Refused("over", f"Run {number} of {row.run.job} is over: {row.state}")

@@ -29,9 +29,9 @@ class Pauses:
 
         A pause that has ended since then still says what the minutes without a daemon were.
         """
-        for paused in self._journal.pauses():
+        for paused in self._journal.daemon_state.pauses():
             if handled is not None and _is_over(paused, handled):
-                self._journal.resume(paused.job)
+                self._journal.daemon_state.resume(paused.job)
             else:
                 self._transaction.assign_item(self._paused, paused.job, paused)
 
@@ -54,12 +54,12 @@ class Pauses:
 
     def begin(self, paused: Paused) -> None:
         """Pause a job, in place of an earlier pause."""
-        self._journal.pause(paused)
+        self._journal.daemon_state.pause(paused)
         self._transaction.assign_item(self._paused, paused.job, paused)
 
     def end(self, job: str) -> None:
         """Let a job go by its schedule again."""
-        self._journal.resume(job)
+        self._journal.daemon_state.resume(job)
         self._transaction.assign_item(self._paused, job, None)
 
 

@@ -137,11 +137,11 @@ class Transaction:
 
     def open(self) -> None:
         """Go by the eras that earlier daemons have begun."""
-        self.eras = self._journal.eras()
+        self.eras = self._journal.daemon_state.eras()
 
     def begin_era(self, era: Era) -> None:
         """Let time come again: from here on instants are claimed in another era."""
-        self._journal.begin_era(era)
+        self._journal.daemon_state.begin_era(era)
         self.assign(self, "eras", (*self.eras, era))
 
     def comes_again(self, run: Run) -> bool:
@@ -185,11 +185,11 @@ class Transaction:
 
     def set_backlog(self, backlog: Backlog) -> None:
         """Remember what a job still has to run."""
-        self._journal.set_backlog(backlog)
+        self._journal.daemon_state.set_backlog(backlog)
 
     def end_backlog(self, job: str) -> None:
         """Remember that a job has no backlog."""
-        self._journal.end_backlog(job)
+        self._journal.daemon_state.end_backlog(job)
 
     def catches_up(self, entry: Entry, backlog: Backlog) -> None:
         """Tell that all of these instants are made up for."""
@@ -253,7 +253,7 @@ class Transaction:
 
         So many runs are `made_up` for, and so many entries have instants that are `left_out`.
         """
-        self._journal.jump(jump, era=self.era)
+        self._journal.daemon_state.jump(jump, era=self.era)
         self.emit(events.ClockJumped(self._now(), jump, made_up, left_out))
 
     def started(self, running: Running, pid_started: int | None) -> None:
@@ -315,12 +315,12 @@ class Transaction:
 
     def handled(self, minute: datetime) -> None:
         """Remember that the minute has been handled."""
-        self._journal.set_last_tick(minute)
+        self._journal.daemon_state.set_last_tick(minute)
         self.assign(self, "last_handled", minute)
 
     def booted(self, job: str, boot: str) -> None:
         """Remember that the job has had its `@reboot` run for this boot."""
-        self._journal.set_booted(job, boot)
+        self._journal.daemon_state.set_booted(job, boot)
 
 
 def _set_item(items: dict[T, V], name: T, value: V | None) -> None:

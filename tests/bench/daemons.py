@@ -103,7 +103,7 @@ class Meridian:
 
     def _attempts(self, minute: datetime) -> list[AttemptRow]:
         with closing(Journal.open(self.state / "journal.db", readonly=True)) as journal:
-            rows = journal.history()
+            rows = journal.queries.history()
         return [
             attempt for row in rows if row.run.instant == minute for attempt in row.attempts[:1]
         ]

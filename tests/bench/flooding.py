@@ -76,5 +76,5 @@ def _ended(daemon: Meridian, minute: datetime) -> list[RunRow]:
     with closing(Journal.open(daemon.state / "journal.db", readonly=True)) as journal:
         if journal.unfinished():
             return []
-        rows = journal.history()
+        rows = journal.queries.history()
     return rows if len(rows) == ENTRIES else []

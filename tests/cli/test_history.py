@@ -106,7 +106,7 @@ def test_history_for_programs_is_a_run_a_line_with_its_attempts(past: Person) ->
 
 def test_a_run_of_a_time_that_was_not_real_is_told_as_such(past: Person) -> None:
     with closing(Journal.open(past.state / "journal.db")) as journal:
-        journal.begin_era(Era(1, NINE, NINE + 7200 * SECOND, NINE + 20 * SECOND))
+        journal.daemon_state.begin_era(Era(1, NINE, NINE + 7200 * SECOND, NINE + 20 * SECOND))
         again = journal.claim("report", NINE, "Europe/Berlin", era=1)
         assert again is not None
         journal.finish(again, State.FAILED, Reason.REMOVED)
@@ -165,8 +165,8 @@ def test_the_newest_come_last_and_n_limits_them(past: Person) -> None:
 def test_history_tells_the_jumps_of_the_clock(past: Person) -> None:
     with closing(Journal.open(past.state / "journal.db")) as journal:
         end = NINE + 2400.25 * SECOND
-        journal.jump(Jump(JumpKind.DOWN, NINE, end, 2400.25, Verdict.ACCOUNTED))
-        journal.jump(Jump(JumpKind.BACK, end, NINE, -2400.25, Verdict.WAITED_OUT))
+        journal.daemon_state.jump(Jump(JumpKind.DOWN, NINE, end, 2400.25, Verdict.ACCOUNTED))
+        journal.daemon_state.jump(Jump(JumpKind.BACK, end, NINE, -2400.25, Verdict.WAITED_OUT))
     assert rows(past.types("history", "--jumps", "--json")) == [
         {
             "at": "2027-03-29T07:40:00Z",
@@ -231,7 +231,7 @@ def test_a_journal_whose_runs_are_no_longer_kept_does_not_say_that_nothing_ran(
         run = journal.claim("report", NINE, "UTC")
         assert run is not None
         journal.finish(run, State.FAILED)
-        journal.forget(run.number)
+        journal.old_runs.forget(run.number)
     assert "Nothing is kept of what has run" in person.types("history").stderr
     person.has("CRON_NAME=report\n" + person.line("0 9 * * *", "x"))
     for command in ("history", "logs"):

@@ -34,7 +34,7 @@ def has_a_damaged_page(person: Person) -> str:
     person.state.mkdir()
     path = person.state / "journal.db"
     with closing(Journal.open(path)) as journal:
-        journal.set_anchor("often", 600, LONG_AGO)
+        journal.daemon_state.set_anchor("often", 600, LONG_AGO)
     pages = bytearray(path.read_bytes())
     pages[4096:] = b"\xff" * (len(pages) - 4096)
     path.write_bytes(pages)
@@ -177,7 +177,7 @@ def test_where_the_journal_lost_its_runs_it_says_which_file_may_have_them(person
     """A day and a minute that nobody denies: they were in a journal that was moved aside."""
     person.state.mkdir()
     with closing(Journal.open(person.state / "journal.db")) as journal:
-        journal.set_last_tick(utc(2026, 3, 2))
+        journal.daemon_state.set_last_tick(utc(2026, 3, 2))
     aside = person.state / "journal.db.damaged-20270302T000000Z"
     commands = (("why", "daily", "2026-03-01 02:30", person.file(DAILY)), ("history",))
     for command in commands:

@@ -218,7 +218,7 @@ def test_what_a_pause_leaves_out_is_told(person: Person, noon: datetime) -> None
             ("over", -timedelta(1)),
         ):
             end = None if until is None else noon + until
-            journal.pause(Paused(job, noon - timedelta(days=2), end))
+            journal.daemon_state.pause(Paused(job, noon - timedelta(days=2), end))
     names = ("for-good", "a-day", "over")
     file = person.file("".join(f"CRON_NAME={job} 0 13 * * * x\n" for job in names))
     shown = [re.split("  +", line)[3] for line in person.types("list", file).stdout.splitlines()]
@@ -301,7 +301,7 @@ def test_after_the_clock_was_set_back_nothing_is_announced_that_has_been(person:
     now = RealClock().now()
     handled = minute_of(now) + timedelta(minutes=40)
     with closing(Journal.open(person.state / "journal.db")) as journal:
-        journal.set_last_tick(handled)
+        journal.daemon_state.set_last_tick(handled)
     (first,) = rows(person.types("next", "--json", "-n", "1", file))
     assert first["at"] == f"{handled + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
     listed = person.types("list", file).stdout.splitlines()[1]
@@ -455,7 +455,7 @@ def test_an_interval_counts_from_where_the_journal_says(person: Person) -> None:
     assert "first start" in fresh[0]["note"]
     person.state.mkdir()
     journal = Journal.open(person.state / "journal.db")
-    journal.set_anchor("a", 90, datetime(2027, 1, 1, 10, 10, tzinfo=UTC))
+    journal.daemon_state.set_anchor("a", 90, datetime(2027, 1, 1, 10, 10, tzinfo=UTC))
     journal.close()
     known = rows(person.types(*words))
     assert [row["at"] for row in known] == ["2027-01-01T13:10:00Z", "2027-01-01T14:40:00Z"]
@@ -468,7 +468,7 @@ def test_list_and_edit_count_an_interval_from_the_journal_too(person: Person) ->
     text = "CRON_NAME=a\n" + person.line("@every 1d", "x")
     person.state.mkdir()
     journal = Journal.open(person.state / "journal.db")
-    journal.set_anchor("a", 1440, datetime(2020, 1, 1, 10, 10, tzinfo=UTC))
+    journal.daemon_state.set_anchor("a", 1440, datetime(2020, 1, 1, 10, 10, tzinfo=UTC))
     journal.close()
     assert re.search(r"  a\n", person.types("install", "-", stdin=text).stdout)
     for words in (("list",), ("list", "--state", str(person.state)), ("install", "-")):

@@ -323,7 +323,7 @@ def test_another_process_of_that_number_is_not_the_jobs(scene: Scene) -> None:
 def test_a_run_that_is_no_longer_kept_is_said_to_be_gone(scene: Scene) -> None:
     scene.has_daemon()
     scene.begin(pid=os.getpid(), start=own_start())
-    forget = (lambda: scene.journal._connection.execute("DELETE FROM run"),)
+    forget = (lambda: scene.journal.connection._sqlite.execute("DELETE FROM run"),)
     result = scene.types("report", "-f", script=forget)
     assert "does not keep run 1 any more" in result.stderr
     assert result.exit_code == 1

@@ -287,7 +287,7 @@ def test_without_a_daemon_it_says_so_and_when_the_last_one_was_there(person: Per
     result = person.types("status")
     assert (result.stdout, result.exit_code) == (f"{NOBODY}\n", 1)
     with journal(person) as opened:
-        opened.set_last_tick(ONE)
+        opened.daemon_state.set_last_tick(ONE)
     result = person.types("status")
     last = "The last minute that was handled: Sun 2027-03-28 03:00 Europe/Berlin"
     assert (result.stdout, result.exit_code) == (f"{NOBODY}. {last}\n", 1)
@@ -344,7 +344,7 @@ def test_a_program_gets_the_reply_as_it_came(person: Person, daemon: StandIn) ->
 
 def test_without_a_daemon_a_program_hears_that_too(person: Person) -> None:
     with journal(person) as opened:
-        opened.set_last_tick(ONE)
+        opened.daemon_state.set_last_tick(ONE)
     result = person.types("status", "--json")
     assert json.loads(result.stdout) == {
         "ok": False,
@@ -606,7 +606,7 @@ def test_what_fits_on_a_screen_is_not_cut() -> None:
 
 def test_who_watches_sees_the_daemon_s_end_and_return(person: Person) -> None:
     with journal(person) as opened:
-        opened.set_last_tick(ONE)
+        opened.daemon_state.set_last_tick(ONE)
     first, second = StandIn(), StandIn()
     second.status = STATUS | {"pid": 4343}
     with first.listening(socket(person)):

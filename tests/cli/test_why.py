@@ -31,7 +31,7 @@ def asker(person: Person) -> Person:
         missed = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
         journal.skip("night", missed, "Europe/Berlin", Reason.TOO_LATE)
         journal.skip("old", missed, "Asia/Tokyo", Reason.REMOVED)
-        journal.set_last_tick(datetime(2026, 4, 1, tzinfo=UTC))
+        journal.daemon_state.set_last_tick(datetime(2026, 4, 1, tzinfo=UTC))
     return person
 
 

@@ -74,7 +74,7 @@ def test_why_it_is_not_tried_again_is_told_in_words(options: dict[str, str], tol
 def test_something_of_it_got_away_when_it_was_ended() -> None:
     world = World(line("job", "0 12 * * *", retries=0), "11:59:30", {"job": [FAILS]})
     world.runs_until("12:01")
-    run = world.journal.history(limit=1)[0].run
+    run = world.journal.queries.history(limit=1)[0].run
     world.journal.left_behind(Attempt(run, 1), 2)
     told = why(world, "job", "12:00")
     assert "failed (exit 3, left 2 processes behind, which got SIGTERM too)" in told

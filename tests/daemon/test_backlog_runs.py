@@ -34,7 +34,7 @@ def instants(world: World, job: str = "job") -> list[str]:
 
 def left(world: World) -> list[str]:
     """What is still to run by the journal: `12:20-12:40 3`."""
-    backlogs = world.journal.backlogs()
+    backlogs = world.journal.daemon_state.backlogs()
     return [f"{shown(b.next)[:-3]}-{shown(b.last)[:-3]} {b.left}" for b in backlogs]
 
 
@@ -192,7 +192,7 @@ def test_a_year_of_minutes_costs_no_more_than_one(
     assert 290 <= drawn <= 320
     assert abs(behind["left"] - (number - drawn + 5)) < 15
     # One row for all that is left out, and one for each that ran.
-    rows = [each for each in world.journal.history("job") if each.until is not None]
+    rows = [each for each in world.journal.queries.history("job") if each.until is not None]
     spans = [
         (each.until - each.run.instant) // timedelta(minutes=1) + 1 for each in rows if each.until
     ]
@@ -321,7 +321,7 @@ def test_a_second_gap_is_added_to_the_first() -> None:
 def test_what_an_earlier_daemon_had_claimed_one_by_one_runs_first() -> None:
     """Before stretches there was a row for each missed instant."""
     world = World(ALL, "12:30", {"job": [Act(lasts=50)]})
-    world.journal.set_last_tick(when("12:29"))
+    world.journal.daemon_state.set_last_tick(when("12:29"))
     for ten in ("12:10", "12:20"):
         run = world.journal.claim("job", when(ten), "UTC")
         assert run is not None

@@ -388,7 +388,9 @@ def test_a_stop_while_missed_runs_wait_loses_none_of_them() -> None:
     world.at("12:35:25", lambda: world.stop_at("12:35:30"))
     world.run()
     assert world.story("job") == ["12:10 succeeded: exit 0"]
-    assert [(shown(left.next), left.left) for left in world.journal.backlogs()] == [("12:20:00", 2)]
+    assert [(shown(left.next), left.left) for left in world.journal.daemon_state.backlogs()] == [
+        ("12:20:00", 2)
+    ]
     world.runs_until("12:39")
     assert world.story("job") == [f"12:{ten}0 succeeded: exit 0" for ten in (1, 2, 3)]
 
@@ -488,7 +490,7 @@ def test_only_what_comes_again_runs() -> None:
     world.at("13:05:21", lambda: world.set_clock_at("13:06:20", "12:36:20", stop="12:38"))
     world.run()
     assert world.story("tens")[1:] == ["12:10-13:00 skipped (missed): -"]
-    assert [row.run.era for row in world.journal.history("tens")] == [0, 0]
+    assert [row.run.era for row in world.journal.queries.history("tens")] == [0, 0]
 
 
 RETRIED = [

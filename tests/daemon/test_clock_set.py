@@ -131,7 +131,7 @@ def test_a_clock_that_was_wrong_before_runs_its_instants_again_in_their_time() -
     world.clock.set(when("08:00:10"))
     world.runs_until("08:02:30")
     assert instants(world) == ["08:00", "08:01", "08:02-11:59", "12:00", "08:00", "08:01", "08:02"]
-    assert [row.run.era for row in world.journal.history("job")] == [0, 0, 0, 0, 1, 1, 1]
+    assert [row.run.era for row in world.journal.queries.history("job")] == [0, 0, 0, 0, 1, 1, 1]
 
 
 def test_a_clock_that_was_set_back_does_not_supersede_what_it_retries() -> None:

@@ -54,7 +54,7 @@ def set_clock_then(world: World, steps: list[tuple[str, str]], then: Callable[[]
 
 
 def eras(world: World, job: str) -> list[int]:
-    return [row.run.era for row in world.journal.history(job)]
+    return [row.run.era for row in world.journal.queries.history(job)]
 
 
 # --- time comes again ----------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def test_what_ran_days_ahead_runs_in_its_time() -> None:
     stop_after(world, ("03T03:10", "01T03:10"), stop="03T03:10")
     assert world.starts("job") == ["03T03:00:00", "03T03:00:00"]
     assert eras(world, "job") == [0, 1]
-    assert [row.run.number for row in world.journal.history("job")] == [1, 2]
+    assert [row.run.number for row in world.journal.queries.history("job")] == [1, 2]
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -143,9 +143,11 @@ def test_a_machine_that_boots_in_1970_runs_nothing_again_once_it_knows_the_time(
         world.clock.at(IN_1970 + timedelta(seconds=30), knows_the_time)
         world.run()
     assert world.starts("job") == ["12:00:00"]
-    ran = [shown(row.run.instant) for row in world.journal.history("each") if row.run.era != 1]
+    ran = [
+        shown(row.run.instant) for row in world.journal.queries.history("each") if row.run.era != 1
+    ]
     assert ran == ["11:59:00", *(f"12:{n:02}:00" for n in range(11))]
-    assert [row.is_unreal for row in world.journal.history("each") if row.run.era != 1] == [
+    assert [row.is_unreal for row in world.journal.queries.history("each") if row.run.era != 1] == [
         False
     ] * 12
     assert eras(world, "job") == [0]
@@ -194,7 +196,7 @@ def test_runs_that_are_made_up_for_go_back_to_their_times(
         world.runs_until("12:20")
     else:
         stop_after(world, *steps, stop="12:20")
-    instants = [row.run.instant for row in world.journal.history("job") if row.run.era]
+    instants = [row.run.instant for row in world.journal.queries.history("job") if row.run.era]
     assert len(set(instants)) == len(instants)
     ran = {each.attempt.run.instant for each in world.spawner.launched}
     assert {when(f"12:{n:02}") for n in range(1, 20)} <= ran
@@ -258,5 +260,5 @@ def test_what_waits_of_a_wrong_time_runs_nothing_of_the_right_one_again() -> Non
     stop_after(world, wrong, late, ("10:05:30", "14:20:30"), stop="14:40")
     ran = [(each.attempt.run.instant, each.attempt.run.era) for each in world.spawner.launched]
     assert ran == [(when("12:00"), 0)]
-    rows = [(row.run.instant, row.run.era) for row in world.journal.history("job")]
+    rows = [(row.run.instant, row.run.era) for row in world.journal.queries.history("job")]
     assert sorted(rows) == [(when("10:00"), 1), (when("12:00"), 0)]

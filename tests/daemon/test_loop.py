@@ -181,7 +181,7 @@ def test_a_retry_that_is_pending_at_the_next_instant_is_superseded() -> None:
 def test_what_an_attempt_used_is_kept() -> None:
     world = World(line("job", "0 12 * * *"), acts={"job": [Act(cpu_s=1.5, memory_bytes=4096)]})
     world.runs_until("12:00:30")
-    ((attempt,),) = [row.attempts for row in world.journal.history("job")]
+    ((attempt,),) = [row.attempts for row in world.journal.queries.history("job")]
     assert (attempt.cpu_s, attempt.memory_bytes) == (1.5, 4096)
     assert attempt.output == "outputs/job/1.1.log"
 
@@ -199,15 +199,15 @@ def test_the_journal_says_which_limit_ended_an_attempt(
     act = Act(lasts=60, outcome=Signalled(24), limit=Limit.CPU)
     text = line("job", "0 12 * * *", retries=0, cpu="1m", timeout=timeout)
     world = World(text, acts={"job": [act]}).runs_until("12:02")
-    ((attempt,),) = [row.attempts for row in world.journal.history("job")]
+    ((attempt,),) = [row.attempts for row in world.journal.queries.history("job")]
     assert attempt.limit == limit, why
 
 
 def test_an_attempt_that_emptied_its_output_is_journalled_and_told() -> None:
     world = World(line("job", "0 12 * * *"), acts={"job": [Act(empties=True)]}).runs_until("12:02")
-    ((attempt,),) = [row.attempts for row in world.journal.history("job")]
+    ((attempt,),) = [row.attempts for row in world.journal.queries.history("job")]
     assert attempt.emptied
-    assert world.journal.emptiers() == {"job"}
+    assert world.journal.queries.emptiers() == {"job"}
     assert [each["output"] for each in world.lines() if each["message"] == "succeeded"] == [
         "emptied"
     ]

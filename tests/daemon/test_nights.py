@@ -70,7 +70,7 @@ class Night(World):
 
     def told(self, job: str) -> list[str]:
         """What the journal tells of the job."""
-        return [self._line(row) for row in self.journal.history(job)]
+        return [self._line(row) for row in self.journal.queries.history(job)]
 
     def _line(self, row: RunRow) -> str:
         until = f" to {self.local(row.until)}" if row.until else ""
@@ -245,7 +245,7 @@ def test_the_clock_is_set_back_in_autumn() -> None:
 def test_the_clock_is_set_back_more_than_3_hours_in_spring() -> None:
     night = Night("spring", "01:50+01", NIGHT + MINUTES)
     night.sets("06:00+02", "01:30+01", stop="03:05+02")
-    assert [jump.verdict for jump in night.journal.jumps()] == [Verdict.RESET]
+    assert [jump.verdict for jump in night.journal.queries.jumps()] == [Verdict.RESET]
     minutes = night.ran("minutes")
     again = [f"01:{minute}+01" for minute in range(30, 60)]
     assert minutes[-35:] == [*again, *(f"03:0{minute}+02" for minute in range(5))]
@@ -255,7 +255,7 @@ def test_the_clock_is_set_back_more_than_3_hours_in_spring() -> None:
 def test_the_clock_is_set_back_more_than_3_hours_in_autumn() -> None:
     night = Night("autumn", "02:10+02", NIGHT + MINUTES)
     night.sets("04:30+01", "01:50+02", stop="02:40+02")
-    assert [jump.verdict for jump in night.journal.jumps()] == [Verdict.RESET]
+    assert [jump.verdict for jump in night.journal.queries.jumps()] == [Verdict.RESET]
     minutes = night.ran("minutes")
     again = [f"01:{minute}+02" for minute in range(50, 60)]
     assert minutes[-50:] == [*again, *(f"02:{minute:02}+02" for minute in range(40))]

@@ -71,10 +71,10 @@ class Pausing(Careful):
         run = launch.attempt.run
         world = self._world
         assert isinstance(world, Troubled)
-        row = world.journal.run(run.number)
+        row = world.journal.queries.run(run.number)
         assert row is not None
         if launch.attempt.number == 1 and not row.by_hand and run.number not in world.by_hand:
-            for pause in world.journal.pauses():
+            for pause in world.journal.daemon_state.pauses():
                 is_over = pause.until is not None and run.instant >= pause.until
                 assert pause.job != run.job or run.instant < pause.since or is_over, pause
         return super().start(launch)
@@ -150,8 +150,8 @@ class Troubled(World):
             was_killed = False
         assert isinstance(self.journal, Frail)
         self.journal.accidents.clear()
-        if self.first is None and (last := self.journal.last_tick()) is not None:
-            self.first, self.first_era = last, len(self.journal.eras())
+        if self.first is None and (last := self.journal.daemon_state.last_tick()) is not None:
+            self.first, self.first_era = last, len(self.journal.daemon_state.eras())
         self.spawner.crash()
         self.new_daemon()
         return was_killed
@@ -219,18 +219,20 @@ class Troubled(World):
 
     def eras(self) -> list[tuple[int, datetime, datetime]]:
         """The eras of the clock, each with its first minute and the last one handled in it."""
-        first, last = self.first, self.journal.last_tick()
+        first, last = self.first, self.journal.daemon_state.last_tick()
         assert first is not None
         assert last is not None
-        begun = [(each.number, each.since) for each in self.journal.eras()[self.first_era :]]
-        ends = [each.last for each in self.journal.eras()[self.first_era :]]
+        begun = [
+            (each.number, each.since) for each in self.journal.daemon_state.eras()[self.first_era :]
+        ]
+        ends = [each.last for each in self.journal.daemon_state.eras()[self.first_era :]]
         begins = [(self.first_era, first + MINUTE), *begun]
         return [(*begin, end) for begin, end in zip(begins, [*ends, last], strict=True)]
 
     def accounted(self, job: str, era: int) -> Counter[datetime]:
         """How often the journal has each minute of the job, as a run or in a stretch left out."""
         found: Counter[datetime] = Counter()
-        rows = self.journal.history(job)
+        rows = self.journal.queries.history(job)
         single = {(row.run.era, row.run.instant) for row in rows if row.until is None}
         for row in rows:
             if row.run.era != era:
@@ -242,9 +244,9 @@ class Troubled(World):
             # What was to come again in an era that was wrong, and ended before it, runs after all.
             is_back = row.reason is Reason.SET_BACK
             found.update(at for at in stretch if not (is_back and (era, at) in single))
-        if backlog := self.journal.backlog(job):
+        if backlog := self.journal.daemon_state.backlog(job):
             left = (backlog.next + n * MINUTE for n in spans(backlog.next, backlog.last))
-            eras = self.journal.eras()
+            eras = self.journal.daemon_state.eras()
             found.update(at for at in left if era_of(at, eras) == era and at not in found)
         return found
 
@@ -280,24 +282,24 @@ def test_every_minute_that_is_due_is_in_the_journal_once(world: Troubled) -> Non
 def test_an_era_begins_where_the_clock_was_set_back_far_or_into_time_left_out(
     world: Troubled,
 ) -> None:
-    for era in world.journal.eras():
+    for era in world.journal.daemon_state.eras():
         if era.since > era.last:  # it goes on where an earlier one had come
             continue
         by = era.last - era.noticed.replace(second=0, microsecond=0)
         assert by > 5 * MINUTE
-        leaps = world.journal.leaps(era.number - 1, era.noticed)
+        leaps = world.journal.daemon_state.leaps(era.number - 1, era.noticed)
         assert by > timedelta(hours=3) or leaps
 
 
 def test_no_more_than_three_hours_are_ever_waited_out(world: Troubled) -> None:
-    last = world.journal.last_tick()
+    last = world.journal.daemon_state.last_tick()
     assert last is not None
     assert last - world.clock.now() <= timedelta(hours=3)
 
 
 def test_nothing_else_runs(world: Troubled) -> None:
     for plan in world.plans:
-        for row in world.journal.history(plan.job):
+        for row in world.journal.queries.history(plan.job):
             at = row.run.instant
             assert row.by_hand or reference.due_minutes(plan.schedule, plan.zone, at, 1) == [at], (
                 plan
@@ -311,7 +313,9 @@ def test_no_attempt_is_left_open_and_none_is_started_twice(world: Troubled) -> N
     attempts = Counter((each.attempt.run.job, each.attempt) for each in world.spawner.launched)
     assert [each for each, times in attempts.items() if times > 1] == []
     for plan in world.plans:
-        assert not any(row.state == "running" for row in world.journal.history(plan.job)), plan
+        assert not any(row.state == "running" for row in world.journal.queries.history(plan.job)), (
+            plan
+        )
 
 
 def test_no_run_begins_when_it_is_too_late(world: Troubled) -> None:
@@ -337,7 +341,7 @@ def test_with_all_wanted_first_attempts_begin_in_the_order_of_their_instants(
         entry = entries[plan.job]
         if entry.settings.catchup is not Catchup.ALL or entry.settings.overlap is Overlap.REPLACE:
             continue
-        rows = {row.run.number: row for row in world.journal.history(plan.job)}
+        rows = {row.run.number: row for row in world.journal.queries.history(plan.job)}
         firsts = [
             each.attempt.run
             for each in world.spawner.launched
@@ -353,13 +357,15 @@ def test_with_all_wanted_first_attempts_begin_in_the_order_of_their_instants(
 
 def test_a_backlog_knows_how_many_are_left(world: Troubled) -> None:
     for plan in world.plans:
-        if backlog := world.journal.backlog(plan.job):
+        if backlog := world.journal.daemon_state.backlog(plan.job):
             minutes = (backlog.last - backlog.next) // MINUTE + 1
             due = reference.due_minutes(plan.schedule, plan.zone, backlog.next, minutes)
             assert (due[0], due[-1]) == (backlog.next, backlog.last), plan
-            known = world.journal.history(plan.job)
+            known = world.journal.queries.history(plan.job)
             rows = {(row.run.era, row.run.instant) for row in known if row.until is None}
-            left = [at for at in due if (era_of(at, world.journal.eras()), at) not in rows]
+            left = [
+                at for at in due if (era_of(at, world.journal.daemon_state.eras()), at) not in rows
+            ]
             assert len(left) == backlog.left, plan
 
 

@@ -245,10 +245,10 @@ def test_however_many_jobs_are_new_they_cost_one_commit(schedule: str) -> None:
     world.daemon.in_force.read(world.clock.now())
     world.edit("".join(line(f"job{n}", schedule) for n in range(50)))
     statements: list[str] = []
-    world.journal._connection.set_trace_callback(statements.append)
-    before = world.journal._connection.total_changes
+    world.journal.connection._sqlite.set_trace_callback(statements.append)
+    before = world.journal.connection._sqlite.total_changes
     world.daemon.in_force.read(world.clock.now())
-    assert world.journal._connection.total_changes - before == 50
+    assert world.journal.connection._sqlite.total_changes - before == 50
     assert [each for each in statements if "commit" in each.lower()] == [statements[-1]]
 
 
@@ -321,7 +321,7 @@ def test_the_log_says_what_a_bad_setting_takes_with_it() -> None:
 
 def earlier(world: World, old: str) -> None:
     """Let the journal hold this name as one of an earlier version."""
-    world.journal._connection.execute("INSERT INTO old_name VALUES (?)", (old,))
+    world.journal.connection._sqlite.execute("INSERT INTO old_name VALUES (?)", (old,))
 
 
 def test_what_ran_under_a_name_with_arguments_in_it_is_called_by_the_program_alone() -> None:
@@ -330,13 +330,13 @@ def test_what_ran_under_a_name_with_arguments_in_it_is_called_by_the_program_alo
     digest = entry.job.removeprefix("curl-")
     old = f"curl-u-me-hunter2-x-{digest}"
     earlier(world, old)
-    world.journal.set_booted(old, "this boot")
+    world.journal.daemon_state.set_booted(old, "this boot")
     world.journal.skip(old, when("11:00"), "UTC", Reason.OVERLAP)
     world.runs_until("12:00:30")
     assert world.starts(entry.job) == []  # it has had this boot
-    assert [row.run.job for row in world.journal.history()] == [entry.job]
+    assert [row.run.job for row in world.journal.queries.history()] == [entry.job]
     assert "hunter2" not in world.log.getvalue()
-    assert world.journal.old_names() == []
+    assert world.journal.daemon_state.old_names() == []
 
 
 def test_a_name_of_no_entry_or_of_another_hash_stays() -> None:
@@ -345,6 +345,6 @@ def test_a_name_of_no_entry_or_of_another_hash_stays() -> None:
         earlier(world, old)
         world.journal.skip(old, when("11:00"), "UTC", Reason.OVERLAP)
     world.runs_until("12:00:30")
-    assert {row.run.job for row in world.journal.history()} == {
+    assert {row.run.job for row in world.journal.queries.history()} == {
         *("a-b-123456", "mine-123456", "gone-654321")
     }

@@ -53,7 +53,7 @@ def test_a_triggered_job_runs_at_once_under_its_second() -> None:
     }
     assert world.starts("job") == ["12:00:00", "12:10:20.5"]
     assert world.story("job")[1] == "12:10:20 succeeded: exit 0"
-    assert [row.by_hand for row in world.journal.history("job")] == [False, True]
+    assert [row.by_hand for row in world.journal.queries.history("job")] == [False, True]
 
 
 def test_a_trigger_takes_no_missed_run_away() -> None:
@@ -250,7 +250,7 @@ def test_a_stretch_of_instants_is_no_run_to_be_tried_again() -> None:
     world.at("12:05:30", lambda: world.clock.set(when("12:20:30")))
 
     def asks() -> None:
-        (stretch,) = (row for row in world.journal.history("job") if row.until)
+        (stretch,) = (row for row in world.journal.queries.history("job") if row.until)
         world.ask_at("12:21:30", Retry(stretch.run.number))
 
     world.at("12:21:29", asks)

@@ -512,7 +512,7 @@ def test_one_whose_process_is_hidden_is_watched_by_its_output(
 
 def test_what_was_found_is_journalled_for_the_daemon_after_that(after_a_kill: World) -> None:
     world = after_a_kill.crashes_at("12:00:30")
-    (row,) = world.journal.history("job")
+    (row,) = world.journal.queries.history("job")
     (attempt,) = row.attempts
     assert (attempt.started, attempt.pid) == (when("12:00"), world.spawner.launched[0].pid)
     assert world.spawner.started_at(attempt.pid or 0) == attempt.pid_started
@@ -613,7 +613,7 @@ def test_one_whose_start_could_not_be_told_is_found_by_its_marks(
     with monkeypatch.context() as accident:
         accident.setattr(FakeSpawner, "started_at", lambda *_: None)
         world.crashes_at("12:00:10")
-    ((attempt,),) = [row.attempts for row in world.journal.history("job")]
+    ((attempt,),) = [row.attempts for row in world.journal.queries.history("job")]
     assert (attempt.pid, attempt.pid_started) == (world.spawner.launched[0].pid, None)
     world.runs_until("12:01:00")
     assert [said["pid"] for said in world.said("adopted")] == [attempt.pid]

@@ -15,7 +15,8 @@ import pytest
 
 from scheduler.cli import json_rows
 from scheduler.errors import JournalDamaged, JournalError
-from scheduler.journal import salvage, sql
+from scheduler.journal import integrity, migrations
+from scheduler.journal.connection import Connection
 from scheduler.journal.journal import Journal
 from scheduler.run import Attempt, Ending, Exited, Limit, Paused, Reason, Run, State
 from scheduler.schedule.backlog import Backlog
@@ -37,13 +38,15 @@ UNDECODABLE = "CAST(x'ff41' AS TEXT)"
 
 def loose() -> dict[int, str]:
     """The migrations, without what keeps a column from holding nothing."""
-    return {n: re.sub("(?<!IS )NOT NULL", "", script) for n, script in sql.migrations().items()}
+    return {n: re.sub("(?<!IS )NOT NULL", "", script) for n, script in migrations.scripts().items()}
 
 
 @pytest.fixture
 def journal() -> Iterator[Journal]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    with closing(Journal(connection, "the journal", loose())) as journal:
+    loosened = Connection(connection, "the journal")
+    migrations.bring_up_to_date(loosened, loose())
+    with closing(Journal(loosened)) as journal:
         remember(journal)
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute("PRAGMA foreign_keys = OFF")
@@ -55,15 +58,17 @@ def remember(journal: Journal) -> None:
     for job, n in (("over", 0), ("over", 1), ("waits", 2), ("runs", 3)):
         begin(journal, job, NOON + n * MINUTE)
     journal.skip("paused", NOON, "UTC", Reason.PAUSED, until=NOON + MINUTE)
-    journal.set_last_tick(NOON)
-    journal.set_anchor("every", 90, NOON)
-    journal.set_booted("boot", "this boot")
-    journal.set_reckoning(NOON)
-    journal.pause(Paused("paused", NOON, NOON + MINUTE, "holiday"))
-    journal.set_backlog(Backlog("late", "* * * * *", "UTC", NOON, NOON + MINUTE, 2, NOON, NOON))
-    journal.jump(Jump(JumpKind.BACK, NOON, NOON, -60, Verdict.ACCOUNTED))
-    journal.begin_era(Era(1, NOON - MINUTE, NOON, NOON))
-    journal._connection.execute("INSERT INTO old_name (job) VALUES ('echo-a-0a1b2c')")
+    journal.daemon_state.set_last_tick(NOON)
+    journal.daemon_state.set_anchor("every", 90, NOON)
+    journal.daemon_state.set_booted("boot", "this boot")
+    journal.old_runs.set_reckoning(NOON)
+    journal.daemon_state.pause(Paused("paused", NOON, NOON + MINUTE, "holiday"))
+    journal.daemon_state.set_backlog(
+        Backlog("late", "* * * * *", "UTC", NOON, NOON + MINUTE, 2, NOON, NOON)
+    )
+    journal.daemon_state.jump(Jump(JumpKind.BACK, NOON, NOON, -60, Verdict.ACCOUNTED))
+    journal.daemon_state.begin_era(Era(1, NOON - MINUTE, NOON, NOON))
+    journal.connection._sqlite.execute("INSERT INTO old_name (job) VALUES ('echo-a-0a1b2c')")
 
 
 def begin(journal: Journal, job: str, instant: datetime) -> None:
@@ -87,50 +92,65 @@ def columns() -> list[tuple[str, str]]:
     with closing(Journal.in_memory()) as journal:
         names = [
             name
-            for (name,) in journal._connection.execute(
+            for (name,) in journal.connection._sqlite.execute(
                 "SELECT name FROM sqlite_schema WHERE type = 'table'"
             ).fetchall()
         ]
         return [
             (table, column)
             for table in names
-            for (_, column, *_) in journal._connection.execute(f"PRAGMA table_info({table})")
+            for (_, column, *_) in journal.connection._sqlite.execute(f"PRAGMA table_info({table})")
         ]
 
 
 def read_all(journal: Journal) -> None:
     """Read all that can be read, and write runs as programs get them."""
     later, run = NOON + timedelta(days=1), Run(1, "over", NOON)
-    for row in journal.history():
+    for row in journal.queries.history():
         json_rows.of_run(row)
     for job in ("over", "waits", "runs", "paused", "boot", "every", "late"):
-        journal.history(job)
-        journal.latest(job, later)
-        journal.failing_since(job, later)
-        journal.failed_since_success(job)
-        journal.open_of(job)
-        journal.at(job, NOON)
-        journal.nth_newest(job, 1)
-        journal.eras_of(job)
-        journal.newest(job, later)
-        journal.before(job, later, limit=10)
-        journal.last_instant(job)
-        journal.backlog(job)
+        journal.queries.history(job)
+        journal.queries.latest(job, later)
+        journal.queries.failing_since(job, later)
+        journal.queries.failed_since_success(job)
+        journal.queries.open_of(job)
+        journal.queries.at(job, NOON)
+        journal.old_runs.nth_newest(job, 1)
+        journal.old_runs.eras_of(job)
+        journal.old_runs.newest(job, later)
+        journal.old_runs.before(job, later, limit=10)
+        journal.daemon_state.last_instant(job)
+        journal.daemon_state.backlog(job)
         journal.taken(job, NOON, later)
-    journal.anchor("every", 90)
-    journal.booted("boot", "this boot")
-    journal.next_job("")
-    journal.knows(run.number, 1, "outputs/over/1.1.log")
-    journal.run(1)
+    journal.daemon_state.anchor("every", 90)
+    journal.daemon_state.booted("boot", "this boot")
+    journal.old_runs.next_job("")
+    journal.old_runs.knows(run.number, 1, "outputs/over/1.1.log")
+    journal.queries.run(1)
     for read in (
-        *(journal.jobs, journal.jumps, journal.emptiers, journal.retrying, journal.is_unused),
-        *(journal.reckoning, journal.unfinished, journal.last_tick, journal.eras),
-        *(journal.pauses, journal.backlogs, journal.old_names),
+        *(
+            journal.queries.jobs,
+            journal.queries.jumps,
+            journal.queries.emptiers,
+            journal.queries.retrying,
+            journal.queries.is_unused,
+        ),
+        *(
+            journal.old_runs.reckoning,
+            journal.unfinished,
+            journal.daemon_state.last_tick,
+            journal.daemon_state.eras,
+        ),
+        *(
+            journal.daemon_state.pauses,
+            journal.daemon_state.backlogs,
+            journal.daemon_state.old_names,
+        ),
     ):
         read()
-    journal.failing(later)
-    journal.jumps_over(NOON)
-    journal.first_to_come(NOON - timedelta(hours=1))
+    journal.queries.failing(later)
+    journal.queries.jumps_over(NOON)
+    journal.daemon_state.first_to_come(NOON - timedelta(hours=1))
 
 
 def is_read(journal: Journal) -> bool:
@@ -155,12 +175,12 @@ def test_a_value_is_one_that_may_be_there_or_it_is_damage(
     for value in (*VALUES, UNDECODABLE):
         marker, values = ("?", (value,)) if value != UNDECODABLE else (UNDECODABLE, ())
         statement = f"UPDATE OR IGNORE {table} SET {column} = {marker}"
-        journal._connection.execute("SAVEPOINT one")
+        journal.connection._sqlite.execute("SAVEPOINT one")
         with suppress(sqlite3.IntegrityError):  # the number of a row is one, whatever is damaged
-            journal._connection.execute(statement, values)
+            journal.connection._sqlite.execute(statement, values)
         told.add(is_read(journal))
-        journal._connection.execute("ROLLBACK TO one")
-        journal._connection.execute("RELEASE one")
+        journal.connection._sqlite.execute("ROLLBACK TO one")
+        journal.connection._sqlite.execute("RELEASE one")
     assert False in told or (table, column) in HARMLESS
 
 
@@ -199,7 +219,7 @@ def test_an_open_run_and_its_attempts_have_to_agree(
     journal: Journal, statement: str, why: str
 ) -> None:
     """Else what lives would be started beside itself."""
-    journal._connection.execute(statement)
+    journal.connection._sqlite.execute(statement)
     with pytest.raises(JournalDamaged, match="its attempts tell otherwise"):
         journal.unfinished()
     assert why
@@ -217,14 +237,14 @@ def test_tables_that_are_others_than_were_made_are_damage(
     journal: Journal, statement: str, why: str
 ) -> None:
     """A statement can't be prepared then."""
-    journal._connection.execute(statement)
+    journal.connection._sqlite.execute(statement)
     with pytest.raises(JournalDamaged, match=why):
         read_all(journal)
 
 
 def test_what_nobody_can_ask_for_is_no_damage(journal: Journal) -> None:
     with pytest.raises(JournalError) as refused:
-        journal.run(10**30)
+        journal.queries.run(10**30)
     assert not isinstance(refused.value, JournalDamaged)
 
 
@@ -244,25 +264,25 @@ def test_what_nobody_can_ask_for_is_no_damage(journal: Journal) -> None:
 )
 def test_a_value_that_could_be_is_known_by_its_seal(journal: Journal, statement: str) -> None:
     """On these it depends what is started, and each of them makes sense."""
-    journal.examine()
-    journal._connection.execute(statement)
+    journal.integrity.examine()
+    journal.connection._sqlite.execute(statement)
     read_all(journal)
     table = statement.split()[1]
     with pytest.raises(JournalDamaged, match=f"not as it was written, in table {table}"):
-        journal.examine()
+        journal.integrity.examine()
 
 
 def test_a_large_journal_is_looked_at_in_part(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key that its index has lost would be given a second time."""
-    monkeypatch.setattr(salvage, "_SMALL", 0)
-    journal.examine()
-    journal._connection.execute("PRAGMA writable_schema = ON")
-    journal._connection.execute(
+    monkeypatch.setattr(integrity, "_SMALL", 0)
+    journal.integrity.examine()
+    journal.connection._sqlite.execute("PRAGMA writable_schema = ON")
+    journal.connection._sqlite.execute(
         "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema"
         " WHERE name = 'run_stretch') WHERE name = 'sqlite_autoindex_run_1'"
     )
-    journal._connection.execute("PRAGMA writable_schema = RESET")
+    journal.connection._sqlite.execute("PRAGMA writable_schema = RESET")
     with pytest.raises(JournalDamaged):
-        journal.examine()
+        journal.integrity.examine()

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scheduler.errors import JournalDamaged, JournalError
-from scheduler.journal import database, sql
+from scheduler.journal import connection
+from scheduler.journal import migrations as real
 from scheduler.journal.journal import Journal
 from scheduler.run import Reason, Run, State
 from scheduler.system import state_files
@@ -43,13 +44,13 @@ def journal(path: Path) -> Iterator[Journal]:
 def migrations(tmp_path: Path) -> Path:
     folder = tmp_path / "migrations"
     folder.mkdir()
-    for number, script in sql.migrations().items():
+    for number, script in real.scripts().items():
         (folder / f"{number:04}_real.sql").write_text(script)
     return folder
 
 
 def pragma(journal: Journal, name: str) -> object:
-    return journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return journal.connection._sqlite.execute(f"PRAGMA {name}").fetchone()[0]
 
 
 def tables(path: Path) -> set[str]:
@@ -63,7 +64,7 @@ def tables(path: Path) -> set[str]:
 
 
 def test_the_file_is_its_users_alone(journal: Journal, path: Path) -> None:
-    journal.set_last_tick(NOON)
+    journal.daemon_state.set_last_tick(NOON)
     files = sorted(path.parent.iterdir())
     assert [file.name for file in files] == ["journal.db", "journal.db-shm", "journal.db-wal"]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
@@ -99,7 +100,7 @@ def test_what_was_claimed_is_there_after_a_kill(path: Path) -> None:
         "noon = datetime.datetime(2027, 3, 1, 12, tzinfo=datetime.UTC)\n"
         "run = journal.claim('backup', noon, 'UTC')\n"
         "journal.claim_attempt(run, 1, 'output/1.1')\n"
-        "journal._do('begin')\n"
+        "journal.connection.do('begin')\n"
         "journal.claim('never committed', noon, 'UTC')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -197,7 +198,7 @@ def test_a_damaged_page_is_told_when_it_is_met(path: Path) -> None:
 def scribbled(path: Path) -> None:
     journal = Journal.open(path)
     try:
-        journal.history()
+        journal.queries.history()
     finally:
         journal.close()
 
@@ -224,8 +225,8 @@ def test_a_reader_sees_what_is_committed_while_a_writer_is_at_work(
     reader = Journal.open(path, readonly=True)
     with journal.transaction():
         journal.claim("report", NOON, "UTC")
-        assert [row.run for row in reader.history()] == [run]
-    assert [row.run.job for row in reader.history()] == ["backup", "report"]
+        assert [row.run for row in reader.queries.history()] == [run]
+    assert [row.run.job for row in reader.queries.history()] == ["backup", "report"]
     reader.close()
 
 
@@ -234,7 +235,7 @@ def test_a_reader_reads_when_no_daemon_runs(path: Path) -> None:
     writer.claim("backup", NOON, "UTC")
     writer.close()
     reader = Journal.open(path, readonly=True)
-    assert len(reader.history("backup")) == 1
+    assert len(reader.queries.history("backup")) == 1
     reader.close()
 
 
@@ -245,7 +246,7 @@ def test_a_reader_can_not_write(journal: Journal, path: Path) -> None:
     for write in (
         lambda: reader.claim("report", NOON, "UTC"),
         lambda: reader.claim_attempt(run, 1, "output/1.1"),
-        lambda: reader.set_last_tick(NOON),
+        lambda: reader.daemon_state.set_last_tick(NOON),
     ):
         with pytest.raises(JournalError, match="readonly"):
             write()
@@ -266,7 +267,7 @@ def test_a_lock_is_waited_for_once_and_again_when_it_was_let_go(
     path: Path, journal: Journal
 ) -> None:
     """A daemon that waited each time would be deaf for as long as the lock lasts."""
-    journal._connection.execute("PRAGMA busy_timeout = 1")
+    journal.connection._sqlite.execute("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(JournalError, match="database is locked"), journal.transaction():
@@ -275,12 +276,12 @@ def test_a_lock_is_waited_for_once_and_again_when_it_was_let_go(
     other.execute("ROLLBACK")
     other.close()
     with journal.transaction():
-        journal.set_last_tick(NOON)
-    assert pragma(journal, "busy_timeout") == database.LOOP_PATIENCE * 1000
+        journal.daemon_state.set_last_tick(NOON)
+    assert pragma(journal, "busy_timeout") == connection.LOCK_WAIT * 1000
 
 
 def test_a_lock_that_is_not_let_go_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "LOOP_PATIENCE", 0.0)
+    monkeypatch.setattr(connection, "LOCK_WAIT", 0.0)
     journal, other = Journal.open(path), Journal.open(path)
     with other.transaction():
         with pytest.raises(JournalError, match="database is locked") as refused:
@@ -299,11 +300,11 @@ def fill(journal: Journal) -> None:
 
 def test_a_full_disk_undoes_the_transaction_and_is_told(journal: Journal) -> None:
     first = journal.claim("backup", NOON, "UTC")
-    journal._connection.execute(f"PRAGMA max_page_count = {pragma(journal, 'page_count')}")
+    journal.connection._sqlite.execute(f"PRAGMA max_page_count = {pragma(journal, 'page_count')}")
     with pytest.raises(JournalError, match="disk is full"):
         fill(journal)
-    assert [row.run for row in journal.history()] == [first]
-    journal._connection.execute("PRAGMA max_page_count = 100000")
+    assert [row.run for row in journal.queries.history()] == [first]
+    journal.connection._sqlite.execute("PRAGMA max_page_count = 100000")
     assert journal.claim("backup", NOON + MINUTE, "UTC") is not None
 
 
@@ -318,18 +319,18 @@ def test_an_error_that_comes_while_rows_are_read_is_told(journal: Journal) -> No
         return steps == last
 
     last = 0
-    journal._connection.set_progress_handler(step, 1)
-    journal.history()
+    journal.connection._sqlite.set_progress_handler(step, 1)
+    journal.queries.history()
     last, steps = steps - 10, 0  # interrupted near the end: the first rows are already out
     with pytest.raises(JournalError, match="interrupted"):
-        journal.history()
+        journal.queries.history()
 
 
 def test_a_closed_journal_says_so(path: Path) -> None:
     journal = Journal.open(path)
     journal.close()
     with pytest.raises(JournalError, match="closed"):
-        journal.last_tick()
+        journal.daemon_state.last_tick()
 
 
 # --- versions ---------------------------------------------------------------------------------
@@ -339,15 +340,15 @@ def test_a_commit_that_is_not_synced_is_there_for_whoever_comes_next(path: Path)
     """And the commits after it are synced again."""
     journal = Journal.open(path)
     with journal.transaction(synced=False):
-        journal.set_last_tick(NOON)
+        journal.daemon_state.set_last_tick(NOON)
         assert pragma(journal, "synchronous") == 1
     assert pragma(journal, "synchronous") == 2
     with suppress(RuntimeError), journal.transaction(synced=False):
-        journal.set_last_tick(NOON + MINUTE)
+        journal.daemon_state.set_last_tick(NOON + MINUTE)
         raise RuntimeError
     assert pragma(journal, "synchronous") == 2
     other = Journal.open(path)
-    assert other.last_tick() == NOON
+    assert other.daemon_state.last_tick() == NOON
     other.close()
     journal.close()
 
@@ -367,7 +368,7 @@ def test_an_upgrade_keeps_the_rows(path: Path, migrations: Path) -> None:
     (migrations / "notes.txt").write_text("not a migration")
     new = Journal.open(path, migrations=migrations)
     assert pragma(new, "user_version") == 9001
-    assert [row.run for row in new.history()] == [run]
+    assert [row.run for row in new.queries.history()] == [run]
     new.close()
     assert {"jolt", "no_jolt", "run"} <= tables(path)
 
@@ -379,16 +380,16 @@ def test_an_upgrade_remembers_the_names_that_may_be_derived(path: Path, migratio
     old = Journal.open(path, migrations=migrations)
     for job in ("echo-hunter2-0a1b2c", "backup"):
         values = (job, NOON.timestamp())
-        old._connection.execute(
+        old.connection._sqlite.execute(
             "INSERT INTO run (job, instant, zone, state) VALUES (?, ?, 'UTC', 'scheduled')", values
         )
-    old._connection.execute("INSERT INTO boot VALUES ('echo-hunter2-0a1b2c-2', 'b')")
+    old.connection._sqlite.execute("INSERT INTO boot VALUES ('echo-hunter2-0a1b2c-2', 'b')")
     old.close()
     new = Journal.open(path)
-    assert new.old_names() == ["echo-hunter2-0a1b2c", "echo-hunter2-0a1b2c-2"]
-    new.rename("echo-hunter2-0a1b2c", "echo-0a1b2c")
-    assert {row.run.job for row in new.history()} == {"backup", "echo-0a1b2c"}
-    assert new.old_names() == ["echo-hunter2-0a1b2c-2"]
+    assert new.daemon_state.old_names() == ["echo-hunter2-0a1b2c", "echo-hunter2-0a1b2c-2"]
+    new.daemon_state.rename("echo-hunter2-0a1b2c", "echo-0a1b2c")
+    assert {row.run.job for row in new.queries.history()} == {"backup", "echo-0a1b2c"}
+    assert new.daemon_state.old_names() == ["echo-hunter2-0a1b2c-2"]
     new.close()
 
 
@@ -408,20 +409,20 @@ def test_runs_of_before_there_were_eras_are_of_the_first_one(path: Path) -> None
     """Their numbers go on where they were, and they took what their ends and starts say."""
     connection = sqlite3.connect(path)
     for number in (1, 2, 3):
-        connection.executescript(sql.migrations()[number])
+        connection.executescript(real.scripts()[number])
     connection.executescript(f"PRAGMA foreign_keys = ON;{BEFORE_ERAS}PRAGMA user_version = 3;")
     connection.close()
     journal = Journal.open(path)
-    first, second = journal.history()
+    first, second = journal.queries.history()
     assert [row.run.era for row in (first, second)] == [0, 0]
     assert [each.took for each in first.attempts + second.attempts] == [3.5, 0.0, None]
     assert journal.claim("backup", NOON, "UTC") is None
     claimed = journal.claim("backup", NOON + 5 * MINUTE, "UTC")
     assert claimed is not None
     assert claimed.number > 3
-    assert journal._connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    journal.forget(second.run.number)
-    assert journal._connection.execute("SELECT count(*) FROM attempt").fetchone() == (1,)
+    assert journal.connection._sqlite.execute("PRAGMA foreign_key_check").fetchall() == []
+    journal.old_runs.forget(second.run.number)
+    assert journal.connection._sqlite.execute("SELECT count(*) FROM attempt").fetchone() == (1,)
     journal.close()
 
 
@@ -432,7 +433,7 @@ def test_a_journal_of_an_older_version_is_known_before_it_is_opened(path: Path) 
     assert not Journal.is_older(path)
     path.unlink()
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(f"{sql.migrations()[1]}PRAGMA user_version = 1;")
+        connection.executescript(f"{real.scripts()[1]}PRAGMA user_version = 1;")
     assert Journal.is_older(path)
     Journal.open(path).close()
     assert not Journal.is_older(path)
@@ -443,13 +444,13 @@ def test_a_migration_is_applied_once(path: Path, migrations: Path) -> None:
     for _ in range(3):
         Journal.open(path, migrations=migrations).close()
     journal = Journal.open(path, migrations=migrations)
-    assert journal.booted("marked", "once")
+    assert journal.daemon_state.booted("marked", "once")
     journal.close()
 
 
 def test_a_migration_that_another_process_applied_meanwhile_is_left_out(journal: Journal) -> None:
-    journal._migrate(1, "not even sql")
-    assert pragma(journal, "user_version") == max(sql.migrations())
+    real.migrate(journal.connection, 1, "not even sql")
+    assert pragma(journal, "user_version") == max(real.scripts())
 
 
 def test_a_migration_that_fails_leaves_the_old_version(path: Path, migrations: Path) -> None:
@@ -463,8 +464,8 @@ def test_a_migration_that_fails_leaves_the_old_version(path: Path, migrations: P
     bad.unlink()
     assert "half" not in tables(path)
     journal = Journal.open(path, migrations=migrations)
-    assert pragma(journal, "user_version") == max(sql.migrations())
-    assert [row.run for row in journal.history()] == [run]
+    assert pragma(journal, "user_version") == max(real.scripts())
+    assert [row.run for row in journal.queries.history()] == [run]
     journal.close()
 
 
@@ -481,10 +482,10 @@ def test_the_migrations_before_a_failed_one_hold(path: Path, migrations: Path) -
 def test_a_newer_version_is_refused_with_both_numbers_and_left_as_it_is(
     path: Path, *, readonly: bool
 ) -> None:
-    newest = max(sql.migrations())
+    newest = max(real.scripts())
     journal = Journal.open(path)
-    journal._connection.execute("CREATE TABLE more (a)")
-    journal._connection.execute(f"PRAGMA user_version = {newest + 6}")
+    journal.connection._sqlite.execute("CREATE TABLE more (a)")
+    journal.connection._sqlite.execute(f"PRAGMA user_version = {newest + 6}")
     journal.close()
     before = path.read_bytes()
     words = rf"newer.* version {newest + 6},.* up to {newest}; install that one again,"
@@ -493,28 +494,28 @@ def test_a_newer_version_is_refused_with_both_numbers_and_left_as_it_is(
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("version", [0, 1 << 20, max(sql.migrations()) + 1])
+@pytest.mark.parametrize("version", [0, 1 << 20, max(real.scripts()) + 1])
 def test_a_version_that_nobody_wrote_is_damage(path: Path, version: int) -> None:
     """The tables are those of this version: a newer one has others, an empty one none."""
     journal = Journal.open(path)
-    journal._connection.execute(f"PRAGMA user_version = {version}")
+    journal.connection._sqlite.execute(f"PRAGMA user_version = {version}")
     journal.close()
     with pytest.raises(JournalDamaged, match=f"it has version {version}, and tables of another"):
         Journal.open(path)
 
 
-@pytest.mark.parametrize("version", range(1, max(sql.migrations())))
+@pytest.mark.parametrize("version", range(1, max(real.scripts())))
 def test_a_version_that_is_too_low_is_damage_or_brought_up_to_date(
     path: Path, version: int
 ) -> None:
     """What an older Meridian had not, and is there already, can't be made again."""
     journal = Journal.open(path)
     run = journal.claim("backup", NOON, "UTC")
-    journal._connection.execute(f"PRAGMA user_version = {version}")
+    journal.connection._sqlite.execute(f"PRAGMA user_version = {version}")
     journal.close()
     with suppress(JournalDamaged), closing(Journal.open(path)) as again:
-        assert pragma(again, "user_version") == max(sql.migrations())
-        assert [row.run for row in again.history()] == [run]
+        assert pragma(again, "user_version") == max(real.scripts())
+        assert [row.run for row in again.queries.history()] == [run]
 
 
 def test_a_header_that_forbids_writing_is_damage(path: Path) -> None:
@@ -527,7 +528,7 @@ def test_a_header_that_forbids_writing_is_damage(path: Path) -> None:
         closing(Journal.open(path)) as journal,
         pytest.raises(JournalDamaged, match="nobody may write it"),
     ):
-        journal.examine()
+        journal.integrity.examine()
 
 
 def test_a_reader_of_an_older_version_hears_who_will_upgrade_it(

@@ -130,10 +130,10 @@ def test_each_commit_that_is_on_the_disk_is_told(beside: Path) -> None:
         first = high_water.read(beside)
         with journal.transaction():
             journal.claim("a", NOON, "UTC")
-            journal.set_last_tick(NOON)
+            journal.daemon_state.set_last_tick(NOON)
         assert high_water.read(beside) == HighWater(first.commits + 1, 1, UNIX)
         with journal.transaction(synced=False):
-            journal.set_last_tick(NOON + MINUTE)
+            journal.daemon_state.set_last_tick(NOON + MINUTE)
         assert high_water.read(beside) == HighWater(first.commits + 1, 1, UNIX + 60)
     assert Journal.reached_at(beside.with_name("journal.db")) == HighWater(first.commits + 1, 1)
 
@@ -143,7 +143,7 @@ def test_what_is_rolled_back_is_not_told(beside: Path) -> None:
         before = high_water.read(beside)
         with suppress(ZeroDivisionError), journal.transaction():
             journal.claim("a", NOON, "UTC")
-            journal.set_last_tick(NOON)
+            journal.daemon_state.set_last_tick(NOON)
             raise ZeroDivisionError
         with journal.transaction():
             pass
@@ -153,14 +153,16 @@ def test_what_is_rolled_back_is_not_told(beside: Path) -> None:
 def test_an_idle_minute_that_a_loss_of_power_took_counts_as_handled(beside: Path) -> None:
     """Else a job that is new by then would make up for an instant of before it was there."""
     with closing(journal_at(beside)) as journal, journal.transaction():
-        journal.set_last_tick(NOON)
+        journal.daemon_state.set_last_tick(NOON)
     told = high_water.read(beside)
     high_water.write(beside, HighWater(told.commits, told.run, UNIX + 600))
     with closing(journal_at(beside)) as journal:
-        assert journal.last_tick() == NOON + 10 * MINUTE
+        assert journal.daemon_state.last_tick() == NOON + 10 * MINUTE
     high_water.write(beside, HighWater(told.commits - 1, told.run, UNIX + 1200))
     with closing(journal_at(beside)) as journal:
-        assert journal.last_tick() == NOON + 10 * MINUTE  # it tells of an older journal
+        assert (
+            journal.daemon_state.last_tick() == NOON + 10 * MINUTE
+        )  # it tells of an older journal
 
 
 def test_a_new_database_by_itself_is_no_empty_one(beside: Path) -> None:
@@ -234,7 +236,7 @@ def test_a_checkpoint_that_empties_the_log_is_none(beside: Path) -> None:
         with journal.transaction():
             journal.claim("a", NOON, "UTC")
         assert journal.is_in_place()
-        other._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        other.connection._sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert beside.with_name("journal.db-wal").stat().st_size == 0
         assert journal.is_in_place()
         with journal.transaction():

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.errors import JournalError
-from scheduler.journal import sql
+from scheduler.journal import migrations, sql
 from scheduler.journal.journal import AttemptRow, Journal, OpenRun
 from scheduler.journal.rows import whole
 from scheduler.run import (
@@ -103,15 +103,15 @@ def test_a_skipped_instant_is_never_claimed(journal: Journal) -> None:
 def test_a_claimed_instant_is_never_skipped(journal: Journal) -> None:
     run = claimed(journal)
     assert not journal.skip("backup", NOON, "UTC", Reason.OVERLAP)
-    assert journal.history()[0].state is State.SCHEDULED
-    assert journal.run(run.number) is not None
+    assert journal.queries.history()[0].state is State.SCHEDULED
+    assert journal.queries.run(run.number) is not None
 
 
 def test_a_run_number_is_not_given_again_after_a_deletion(journal: Journal) -> None:
     first = finished(journal, "backup", NOON)
-    journal._connection.execute("DELETE FROM run")
+    journal.connection._sqlite.execute("DELETE FROM run")
     assert claimed(journal, "backup", NOON + MINUTE).number > first.number
-    assert journal._connection.execute("SELECT count(*) FROM attempt").fetchone() == (0,)
+    assert journal.connection._sqlite.execute("SELECT count(*) FROM attempt").fetchone() == (0,)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_a_run_number_is_not_given_again_after_a_deletion(journal: Journal) -> N
 def test_any_text_is_a_job_name(journal: Journal, job: str) -> None:
     run = finished(journal, job, NOON)
     assert journal.claim(job, NOON, "UTC") is None
-    assert journal.history(job)[0].run == run
-    assert journal.history(job + "x") == []
+    assert journal.queries.history(job)[0].run == run
+    assert journal.queries.history(job + "x") == []
 
 
 def test_a_name_that_is_no_text_is_refused(journal: Journal) -> None:
@@ -144,7 +144,7 @@ def test_a_name_that_is_no_text_is_refused(journal: Journal) -> None:
 def test_claiming_an_attempt_sets_the_run_running(journal: Journal) -> None:
     run = claimed(journal)
     assert attempted(journal, run) == Attempt(run, 1)
-    row = journal.run(run.number)
+    row = journal.queries.run(run.number)
     assert row is not None
     assert row.state is State.RUNNING
     assert row.attempts == (AttemptRow(1, None, None, None, None, None, None, None, "output/1.1"),)
@@ -172,7 +172,7 @@ def test_what_an_attempt_was_comes_back_as_it_went_in(journal: Journal) -> None:
     started, ended = NOON + timedelta(microseconds=1234), NOON + timedelta(seconds=7.5)
     journal.started(attempt, started, 4711, 123_456_789)
     journal.ended(attempt, Ending(Signalled(9), ended, cpu_s=0.125, memory_bytes=2**40))
-    (row,) = journal.history()
+    (row,) = journal.queries.history()
     assert row.attempts == (
         AttemptRow(1, started, ended, Signalled(9), 0.125, 2**40, 4711, 123_456_789, "output/1.1"),
     )
@@ -183,12 +183,12 @@ def test_what_an_attempt_was_comes_back_as_it_went_in(journal: Journal) -> None:
 )
 def test_every_outcome_is_kept(journal: Journal, outcome: Outcome) -> None:
     journal.ended(attempted(journal, claimed(journal)), Ending(outcome, NOON))
-    assert journal.history()[0].attempts[0].outcome == outcome
+    assert journal.queries.history()[0].attempts[0].outcome == outcome
 
 
 def test_why_nothing_started_is_kept_even_when_it_is_no_text(journal: Journal) -> None:
     journal.ended(attempted(journal, claimed(journal)), Ending(NotStarted("caf\udce9"), NOON))
-    assert journal.history()[0].attempts[0].outcome == NotStarted(r"caf\xe9")
+    assert journal.queries.history()[0].attempts[0].outcome == NotStarted(r"caf\xe9")
 
 
 def test_a_retry_waits_on_disk_with_its_due_time(journal: Journal) -> None:
@@ -215,14 +215,14 @@ def test_the_due_time_is_gone_when_the_waiting_run_is_given_up(journal: Journal)
     run = claimed(journal)
     journal.retry(run, NOON + MINUTE)
     journal.finish(run, State.FAILED, Reason.SUPERSEDED)
-    (row,) = journal.history()
+    (row,) = journal.queries.history()
     assert (row.state, row.reason, row.due) == (State.FAILED, Reason.SUPERSEDED, None)
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_is_kept(journal: Journal, reason: Reason) -> None:
     journal.skip("backup", NOON, "UTC", reason)
-    assert journal.history()[0].reason is reason
+    assert journal.queries.history()[0].reason is reason
 
 
 def test_what_never_was_can_not_change(journal: Journal) -> None:
@@ -248,7 +248,7 @@ class Spoilt(Exception):
 def spoil(journal: Journal) -> None:
     with journal.transaction():
         attempted(journal, claimed(journal))
-        journal.set_last_tick(NOON)
+        journal.daemon_state.set_last_tick(NOON)
         raise Spoilt
 
 
@@ -262,8 +262,8 @@ def nest(journal: Journal) -> None:
 def test_an_error_undoes_its_whole_transaction(journal: Journal) -> None:
     with pytest.raises(Spoilt):
         spoil(journal)
-    assert journal.history() == []
-    assert journal.last_tick() is None
+    assert journal.queries.history() == []
+    assert journal.daemon_state.last_tick() is None
 
 
 def test_what_an_undone_transaction_claimed_is_free_again(journal: Journal) -> None:
@@ -275,7 +275,7 @@ def test_what_an_undone_transaction_claimed_is_free_again(journal: Journal) -> N
 def test_a_transaction_in_a_transaction_is_an_error_that_undoes_both(journal: Journal) -> None:
     with pytest.raises(JournalError, match="within a transaction"):
         nest(journal)
-    assert journal.history() == []
+    assert journal.queries.history() == []
 
 
 def test_a_refused_claim_does_not_end_its_transaction(journal: Journal) -> None:
@@ -283,7 +283,7 @@ def test_a_refused_claim_does_not_end_its_transaction(journal: Journal) -> None:
     with journal.transaction():
         assert journal.claim("backup", NOON, "UTC") is None
         claimed(journal, "report")
-    assert [row.run.job for row in journal.history()] == ["backup", "report"]
+    assert [row.run.job for row in journal.queries.history()] == ["backup", "report"]
 
 
 # --- what only the database can refuse ---------------------------------------------------------
@@ -311,7 +311,7 @@ def test_a_refused_claim_does_not_end_its_transaction(journal: Journal) -> None:
 def test_the_database_says_no(journal: Journal, statement: str) -> None:
     attempted(journal, claimed(journal))
     with pytest.raises(JournalError, match="constraint failed"):
-        journal._execute(statement, {})
+        journal.connection.execute(statement)
 
 
 # --- memory across restarts -------------------------------------------------------------------
@@ -334,30 +334,30 @@ def test_unfinished_runs_come_oldest_first_whenever_they_were_claimed(journal: J
 
 
 def test_the_last_tick_is_the_one_set_last(journal: Journal) -> None:
-    assert journal.last_tick() is None
-    journal.set_last_tick(NOON)
-    journal.set_last_tick(NOON + MINUTE)
-    assert journal.last_tick() == NOON + MINUTE
+    assert journal.daemon_state.last_tick() is None
+    journal.daemon_state.set_last_tick(NOON)
+    journal.daemon_state.set_last_tick(NOON + MINUTE)
+    assert journal.daemon_state.last_tick() == NOON + MINUTE
 
 
 def test_the_last_tick_may_go_back(journal: Journal) -> None:
-    journal.set_last_tick(NOON)
-    journal.set_last_tick(NOON - 300 * MINUTE)
-    assert journal.last_tick() == NOON - 300 * MINUTE
+    journal.daemon_state.set_last_tick(NOON)
+    journal.daemon_state.set_last_tick(NOON - 300 * MINUTE)
+    assert journal.daemon_state.last_tick() == NOON - 300 * MINUTE
 
 
 def test_an_anchor_holds_for_its_job_and_interval(journal: Journal) -> None:
-    journal.set_anchor("backup", 90, NOON)
-    assert journal.anchor("backup", 90) == NOON
-    assert journal.anchor("backup", 60) is None
-    assert journal.anchor("report", 90) is None
+    journal.daemon_state.set_anchor("backup", 90, NOON)
+    assert journal.daemon_state.anchor("backup", 90) == NOON
+    assert journal.daemon_state.anchor("backup", 60) is None
+    assert journal.daemon_state.anchor("report", 90) is None
 
 
 def test_a_new_interval_replaces_the_old_anchor(journal: Journal) -> None:
-    journal.set_anchor("backup", 90, NOON)
-    journal.set_anchor("backup", 60, NOON + MINUTE)
-    assert journal.anchor("backup", 60) == NOON + MINUTE
-    assert journal.anchor("backup", 90) is None
+    journal.daemon_state.set_anchor("backup", 90, NOON)
+    journal.daemon_state.set_anchor("backup", 60, NOON + MINUTE)
+    assert journal.daemon_state.anchor("backup", 60) == NOON + MINUTE
+    assert journal.daemon_state.anchor("backup", 90) is None
 
 
 def test_a_run_that_is_put_off_is_unfinished_and_remembers_why(journal: Journal) -> None:
@@ -382,18 +382,18 @@ def test_a_jump_is_remembered_as_it_was(journal: Journal) -> None:
         Jump(JumpKind.ASLEEP, NOON + 50 * MINUTE, NOON + 51 * MINUTE, 20.0, Verdict.NOTHING),
     ]
     for jump in told:
-        journal.jump(jump)
-    assert journal.jumps() == told
-    assert journal.jumps(limit=2) == told[1:]
-    assert journal.jumps_over(NOON + 10 * MINUTE) == told[:2]
-    assert journal.jumps_over(NOON + 45 * MINUTE) == []
+        journal.daemon_state.jump(jump)
+    assert journal.queries.jumps() == told
+    assert journal.queries.jumps(limit=2) == told[1:]
+    assert journal.queries.jumps_over(NOON + 10 * MINUTE) == told[:2]
+    assert journal.queries.jumps_over(NOON + 45 * MINUTE) == []
 
 
 def test_a_jump_of_an_unknown_kind_is_refused(journal: Journal) -> None:
-    journal.jump(Jump(JumpKind.DOWN, NOON, NOON, 0.0, Verdict.NOTHING))
-    journal._connection.execute("UPDATE jump SET kind = 'sideways'")
+    journal.daemon_state.jump(Jump(JumpKind.DOWN, NOON, NOON, 0.0, Verdict.NOTHING))
+    journal.connection._sqlite.execute("UPDATE jump SET kind = 'sideways'")
     with pytest.raises(JournalError, match="sideways"):
-        journal.jumps()
+        journal.queries.jumps()
 
 
 def test_an_instant_is_accounted_for_by_its_run_or_by_its_stretch(journal: Journal) -> None:
@@ -403,7 +403,7 @@ def test_an_instant_is_accounted_for_by_its_run_or_by_its_stretch(journal: Journ
     journal.skip("other", NOON, "UTC", Reason.MISSED, until=NOON + 9 * MINUTE)
 
     def at(minutes: int) -> tuple[int, str] | None:
-        row = journal.at("backup", NOON + minutes * MINUTE)
+        row = journal.queries.at("backup", NOON + minutes * MINUTE)
         return None if row is None else (row.run.number, row.state)
 
     assert at(0) == (first.number, "succeeded")
@@ -416,7 +416,7 @@ def test_an_instant_is_accounted_for_by_its_run_or_by_its_stretch(journal: Journ
 
 
 def begin_era(journal: Journal, number: int, since: datetime) -> None:
-    journal.begin_era(Era(number, since, since + 600 * MINUTE, since + MINUTE / 2))
+    journal.daemon_state.begin_era(Era(number, since, since + 600 * MINUTE, since + MINUTE / 2))
 
 
 def test_in_a_new_era_a_key_is_free_again_and_nothing_of_the_old_is_gone(journal: Journal) -> None:
@@ -428,9 +428,9 @@ def test_in_a_new_era_a_key_is_free_again_and_nothing_of_the_old_is_gone(journal
     assert (second.number > first.number, second.era) == (True, 1)
     assert journal.claim("backup", NOON, "UTC", era=1) is None
     assert not journal.skip("backup", NOON, "UTC", Reason.MISSED, era=1)
-    assert [row.run.era for row in journal.history()] == [0, 1]
+    assert [row.run.era for row in journal.queries.history()] == [0, 1]
     for era, run in ((0, first), (1, second)):
-        row = journal.at("backup", NOON, era=era)
+        row = journal.queries.at("backup", NOON, era=era)
         assert row is not None
         assert row.run == run
         assert journal.taken("backup", NOON, NOON, era=era) == [(NOON, NOON)]
@@ -470,28 +470,28 @@ def test_what_ran_before_the_clock_was_set_back_is_older(journal: Journal) -> No
     attempted(journal, run)
     journal.finish(run, State.FAILED, Reason.EXHAUSTED)
     late = NOON + 2000 * MINUTE
-    assert [row.run.number for row in journal.history(limit=2)] == [3, 4]
-    assert [row.run.number for row in journal.history("backup", limit=2)] == [3, 4]
-    assert [row.run.number for row in journal.failing(late)] == [4]
-    assert journal.newest("backup", late) == {4}
-    latest = journal.latest("backup", late)
+    assert [row.run.number for row in journal.queries.history(limit=2)] == [3, 4]
+    assert [row.run.number for row in journal.queries.history("backup", limit=2)] == [3, 4]
+    assert [row.run.number for row in journal.queries.failing(late)] == [4]
+    assert journal.old_runs.newest("backup", late) == {4}
+    latest = journal.queries.latest("backup", late)
     assert latest is not None
     assert latest.run == run
-    assert journal.last_instant("backup") == NOON
-    assert journal.nth_newest("backup", 1) == (1, NOON)
-    assert journal.nth_newest("backup", 2) == (0, NOON + 1002 * MINUTE)
-    assert journal.eras_of("backup") == [0, 1]
-    assert journal.eras_of("report") == []
-    old = [each.number for each in journal.before("backup", late, limit=9)]
+    assert journal.daemon_state.last_instant("backup") == NOON
+    assert journal.old_runs.nth_newest("backup", 1) == (1, NOON)
+    assert journal.old_runs.nth_newest("backup", 2) == (0, NOON + 1002 * MINUTE)
+    assert journal.old_runs.eras_of("backup") == [0, 1]
+    assert journal.old_runs.eras_of("report") == []
+    old = [each.number for each in journal.old_runs.before("backup", late, limit=9)]
     assert old == [1, 2, 3]
-    assert [each.number for each in journal.before("backup", late, limit=9, era=1)] == [4]
+    assert [each.number for each in journal.old_runs.before("backup", late, limit=9, era=1)] == [4]
 
 
 def test_the_eras_are_remembered(journal: Journal) -> None:
-    assert journal.eras() == ()
+    assert journal.daemon_state.eras() == ()
     begin_era(journal, 1, NOON)
     begin_era(journal, 2, NOON - 10 * MINUTE)
-    first, second = journal.eras()
+    first, second = journal.daemon_state.eras()
     assert first == Era(1, NOON, NOON + 600 * MINUTE, NOON + MINUTE / 2)
     assert (second.number, second.since) == (2, NOON - 10 * MINUTE)
 
@@ -499,55 +499,55 @@ def test_the_eras_are_remembered(journal: Journal) -> None:
 def test_a_leap_is_one_of_its_era_that_left_minutes_out_behind_an_instant(journal: Journal) -> None:
     end = NOON + 60 * MINUTE
     leap = Jump(JumpKind.FORWARD, NOON, end, 3600.0, Verdict.ACCOUNTED)
-    journal.jump(leap)
-    journal.jump(Jump(JumpKind.BACK, end, NOON, -3600.0, Verdict.WAITED_OUT))
-    journal.jump(Jump(JumpKind.FORWARD, NOON, end, 3600.0, Verdict.ACCOUNTED), era=1)
-    assert journal.leaps(0, NOON) == [leap]
-    assert journal.leaps(0, end) == []
-    assert len(journal.leaps(1, end - MINUTE)) == 1
+    journal.daemon_state.jump(leap)
+    journal.daemon_state.jump(Jump(JumpKind.BACK, end, NOON, -3600.0, Verdict.WAITED_OUT))
+    journal.daemon_state.jump(Jump(JumpKind.FORWARD, NOON, end, 3600.0, Verdict.ACCOUNTED), era=1)
+    assert journal.daemon_state.leaps(0, NOON) == [leap]
+    assert journal.daemon_state.leaps(0, end) == []
+    assert len(journal.daemon_state.leaps(1, end - MINUTE)) == 1
 
 
 def test_intervals_count_from_no_time_that_is_still_to_come(journal: Journal) -> None:
     """The clock had been wrong: from 12:10 on it is all still to come."""
-    journal.set_anchor("every", 40, NOON + 20 * MINUTE)
-    journal.set_anchor("far", 7, NOON + 10_000 * MINUTE)
-    journal.set_anchor("there", 7, NOON + 17 * MINUTE)
-    journal.set_anchor("other", 40, NOON)
+    journal.daemon_state.set_anchor("every", 40, NOON + 20 * MINUTE)
+    journal.daemon_state.set_anchor("far", 7, NOON + 10_000 * MINUTE)
+    journal.daemon_state.set_anchor("there", 7, NOON + 17 * MINUTE)
+    journal.daemon_state.set_anchor("other", 40, NOON)
     begin_era(journal, 1, NOON + 10 * MINUTE)
     jobs = (("every", 40), ("other", 40), ("far", 7), ("there", 7))
-    anchors = [journal.anchor(job, minutes) for job, minutes in jobs]
+    anchors = [journal.daemon_state.anchor(job, minutes) for job, minutes in jobs]
     assert anchors == [NOON - 20 * MINUTE, NOON, NOON + 4 * MINUTE, NOON + 10 * MINUTE]
 
 
 def test_the_last_instant_is_the_newest_run_or_skipped(journal: Journal) -> None:
-    assert journal.last_instant("backup") is None
+    assert journal.daemon_state.last_instant("backup") is None
     finished(journal, "backup", NOON)
-    assert journal.last_instant("backup") == NOON
+    assert journal.daemon_state.last_instant("backup") == NOON
     journal.skip("backup", NOON + 2 * MINUTE, "UTC", Reason.OVERLAP)
-    assert journal.last_instant("backup") == NOON + 2 * MINUTE
+    assert journal.daemon_state.last_instant("backup") == NOON + 2 * MINUTE
     claimed(journal, "backup", NOON + 3 * MINUTE)
     claimed(journal, "backup", NOON + MINUTE)  # made up for later
-    assert journal.last_instant("backup") == NOON + 3 * MINUTE
-    assert journal.last_instant("report") is None
+    assert journal.daemon_state.last_instant("backup") == NOON + 3 * MINUTE
+    assert journal.daemon_state.last_instant("report") is None
 
 
 def test_the_last_instant_of_a_skipped_stretch_is_its_end(journal: Journal) -> None:
     journal.skip("backup", NOON, "UTC", Reason.MISSED, until=NOON + 9 * MINUTE)
-    assert journal.last_instant("backup") == NOON + 9 * MINUTE
+    assert journal.daemon_state.last_instant("backup") == NOON + 9 * MINUTE
 
 
 def test_a_boot_is_remembered_by_job(journal: Journal) -> None:
-    assert not journal.booted("backup", "one")
-    journal.set_booted("backup", "one")
-    assert journal.booted("backup", "one")
-    assert not journal.booted("report", "one")
+    assert not journal.daemon_state.booted("backup", "one")
+    journal.daemon_state.set_booted("backup", "one")
+    assert journal.daemon_state.booted("backup", "one")
+    assert not journal.daemon_state.booted("report", "one")
 
 
 def test_the_next_boot_is_another(journal: Journal) -> None:
-    journal.set_booted("backup", "one")
-    journal.set_booted("backup", "two")
-    assert journal.booted("backup", "two")
-    assert not journal.booted("backup", "one")
+    journal.daemon_state.set_booted("backup", "one")
+    journal.daemon_state.set_booted("backup", "two")
+    assert journal.daemon_state.booted("backup", "two")
+    assert not journal.daemon_state.booted("backup", "one")
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -557,15 +557,15 @@ def test_history_is_in_the_order_of_the_instants(journal: Journal) -> None:
     for minutes in (3, 1, 2):  # 1 and 2 were made up for
         finished(journal, "backup", NOON + minutes * MINUTE)
     expected = [NOON + minutes * MINUTE for minutes in (1, 2, 3)]
-    assert [row.run.instant for row in journal.history()] == expected
-    assert [row.run.instant for row in journal.history("backup")] == expected
+    assert [row.run.instant for row in journal.queries.history()] == expected
+    assert [row.run.instant for row in journal.queries.history("backup")] == expected
 
 
 def test_history_of_one_instant_is_in_the_order_of_its_runs(journal: Journal) -> None:
     for job in ("report", "backup", "mirror"):
         finished(journal, job, NOON)
-    assert [row.run.job for row in journal.history()] == ["report", "backup", "mirror"]
-    assert [row.run.job for row in journal.history(limit=2)] == ["backup", "mirror"]
+    assert [row.run.job for row in journal.queries.history()] == ["report", "backup", "mirror"]
+    assert [row.run.job for row in journal.queries.history(limit=2)] == ["backup", "mirror"]
 
 
 TIMES = [
@@ -594,9 +594,9 @@ def test_history_of_a_time(
         finished(journal, "backup", NOON + minute * MINUTE)
     begin = None if since is None else NOON + since * MINUTE
     end = None if before is None else NOON + before * MINUTE
-    found = journal.history(job, since=begin, before=end)
+    found = journal.queries.history(job, since=begin, before=end)
     assert [(row.run.instant - NOON) // MINUTE for row in found] == told, why
-    newest = journal.history(job, since=begin, before=end, limit=1)
+    newest = journal.queries.history(job, since=begin, before=end, limit=1)
     assert newest == found[-1:]
 
 
@@ -607,8 +607,10 @@ def test_history_of_failures_alone(journal: Journal, job: str | None) -> None:
     for instant in bad:
         journal.finish(claimed(journal, "backup", instant), State.FAILED, Reason.EXHAUSTED)
     finished(journal, "backup", NOON + 4 * MINUTE)
-    assert [row.run.instant for row in journal.history(job, failed=True)] == bad
-    assert [row.run.instant for row in journal.history(job, failed=True, limit=1)] == bad[1:]
+    assert [row.run.instant for row in journal.queries.history(job, failed=True)] == bad
+    assert [row.run.instant for row in journal.queries.history(job, failed=True, limit=1)] == bad[
+        1:
+    ]
 
 
 STREAKS = [
@@ -632,21 +634,21 @@ def test_since_when_and_how_often_a_job_fails(
         journal.finish(claimed(journal, "backup", NOON + minute * MINUTE), state, reason)
     journal.finish(claimed(journal, "backup", LATER + MINUTE), State.FAILED)  # of a wrong clock
     first = None if since is None else NOON + since * MINUTE
-    assert journal.failing_since("backup", LATER) == (number, first), why
+    assert journal.queries.failing_since("backup", LATER) == (number, first), why
 
 
 def test_the_open_runs_of_a_job(journal: Journal) -> None:
     finished(journal, "backup", NOON)
     claimed(journal, "report", NOON)
     runs = [claimed(journal, "backup", NOON + minutes * MINUTE) for minutes in (2, 1)]
-    assert [row.run for row in journal.open_of("backup")] == runs[::-1]
+    assert [row.run for row in journal.queries.open_of("backup")] == runs[::-1]
 
 
 def test_a_journal_is_unused_until_a_run_has_a_number(journal: Journal) -> None:
-    assert journal.is_unused()
+    assert journal.queries.is_unused()
     run = finished(journal, "backup", NOON)
-    journal.forget(run.number)
-    assert not journal.is_unused()
+    journal.old_runs.forget(run.number)
+    assert not journal.queries.is_unused()
 
 
 @pytest.mark.parametrize("limit", [0, 1, 3, 4, 99, None])
@@ -654,12 +656,12 @@ def test_a_limit_keeps_the_newest(journal: Journal, limit: int | None) -> None:
     instants = [NOON + minutes * MINUTE for minutes in range(4)]
     for instant in instants:
         run = finished(journal, "backup", instant)
-        journal._connection.execute(  # several attempts do not count as several runs
+        journal.connection._sqlite.execute(  # several attempts do not count as several runs
             "INSERT INTO attempt (run, attempt, output) VALUES (?, 2, 'x')", (run.number,)
         )
     kept = instants if limit is None else instants[len(instants) - min(limit, 4) :]
-    assert [row.run.instant for row in journal.history(limit=limit)] == kept
-    assert [row.run.instant for row in journal.history("backup", limit=limit)] == kept
+    assert [row.run.instant for row in journal.queries.history(limit=limit)] == kept
+    assert [row.run.instant for row in journal.queries.history("backup", limit=limit)] == kept
 
 
 def test_history_of_a_job_is_of_that_job_open_or_over(journal: Journal) -> None:
@@ -667,14 +669,14 @@ def test_history_of_a_job_is_of_that_job_open_or_over(journal: Journal) -> None:
     finished(journal, "report", NOON)
     claimed(journal, "backup", NOON + MINUTE)
     journal.skip("backup", NOON + 2 * MINUTE, "UTC", Reason.OVERLAP)
-    states = [row.state for row in journal.history("backup")]
+    states = [row.state for row in journal.queries.history("backup")]
     assert states == [State.SUCCEEDED, State.SCHEDULED, State.SKIPPED]
-    assert len(journal.history()) == 4
+    assert len(journal.queries.history()) == 4
 
 
 def test_a_skipped_stretch_is_one_row(journal: Journal) -> None:
     journal.skip("backup", NOON, "Asia/Tokyo", Reason.MISSED, until=NOON + 9 * MINUTE)
-    (row,) = journal.history()
+    (row,) = journal.queries.history()
     assert (row.state, row.reason, row.zone) == (State.SKIPPED, Reason.MISSED, "Asia/Tokyo")
     assert (row.run.instant, row.until) == (NOON, NOON + 9 * MINUTE)
     assert row.attempts == ()
@@ -682,23 +684,23 @@ def test_a_skipped_stretch_is_one_row(journal: Journal) -> None:
 
 def test_a_run_is_found_by_its_number(journal: Journal) -> None:
     run = finished(journal, "backup", NOON)
-    row = journal.run(run.number)
+    row = journal.queries.run(run.number)
     assert row is not None
     assert row.run == run
-    assert journal.run(run.number + 1) is None
+    assert journal.queries.run(run.number + 1) is None
 
 
 def test_the_latest_is_the_newest_run_that_came_to_an_attempt(journal: Journal) -> None:
-    assert journal.latest("backup", LATER) is None
+    assert journal.queries.latest("backup", LATER) is None
     run = finished(journal, "backup", NOON)
     journal.skip("backup", NOON + MINUTE, "UTC", Reason.OVERLAP)
     claimed(journal, "backup", NOON + 2 * MINUTE)
-    row = journal.latest("backup", LATER)
+    row = journal.queries.latest("backup", LATER)
     assert row is not None
     assert row.run == run
     running = claimed(journal, "backup", NOON + 3 * MINUTE)
     attempted(journal, running)
-    row = journal.latest("backup", LATER)
+    row = journal.queries.latest("backup", LATER)
     assert row is not None
     assert row.run == running
 
@@ -708,12 +710,12 @@ def test_runs_of_a_wrong_future_are_not_the_newest(journal: Journal) -> None:
     future = claimed(journal, "backup", NOON + 1000 * MINUTE)
     attempted(journal, future)
     journal.finish(future, State.FAILED, Reason.EXHAUSTED)
-    latest = journal.latest("backup", LATER)
+    latest = journal.queries.latest("backup", LATER)
     assert latest is not None
     assert latest.run == run
-    assert journal.failing(LATER) == []
-    assert journal.newest("backup", LATER) == {run.number}
-    assert len(journal.failing(NOON + 1000 * MINUTE)) == 1
+    assert journal.queries.failing(LATER) == []
+    assert journal.old_runs.newest("backup", LATER) == {run.number}
+    assert len(journal.queries.failing(NOON + 1000 * MINUTE)) == 1
 
 
 def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal) -> None:
@@ -724,7 +726,7 @@ def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal)
         return run
 
     def failing() -> list[tuple[str, int]]:
-        return [(row.run.job, row.run.number) for row in journal.failing(LATER)]
+        return [(row.run.job, row.run.number) for row in journal.queries.failing(LATER)]
 
     assert failing() == []
     ends("mended", 0, State.FAILED, Reason.EXHAUSTED)
@@ -746,7 +748,7 @@ def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal)
     assert failing() == expected
     ends("broken", 9, State.SUCCEEDED)
     assert failing() == expected[1:]
-    (row,) = journal.failing(LATER)
+    (row,) = journal.queries.failing(LATER)
     assert (row.state, len(row.attempts)) == (State.FAILED, 1)
 
 
@@ -758,19 +760,19 @@ def test_retrying_is_what_waits_for_another_attempt(journal: Journal) -> None:
     finished(journal, "over", NOON)
     journal.started(attempt, NOON, 7, None)
     journal.ended(attempt, Ending(Exited(1), NOON + MINUTE))
-    assert journal.retrying() == []
+    assert journal.queries.retrying() == []
     journal.retry(run, NOON + 2 * MINUTE)
-    assert [row.run for row in journal.retrying()] == [run]
+    assert [row.run for row in journal.queries.retrying()] == [run]
 
 
 def test_every_job_with_a_run_is_named_once(journal: Journal) -> None:
-    assert journal.jobs() == []
+    assert journal.queries.jobs() == []
     for minute in range(3):
         finished(journal, "b", NOON + minute * MINUTE)
         claimed(journal, "c", NOON + minute * MINUTE)
     claimed(journal, "b", NOON + 3 * MINUTE)
     journal.skip("a", NOON, "UTC", Reason.OVERLAP)
-    assert journal.jobs() == ["a", "b", "c"]
+    assert journal.queries.jobs() == ["a", "b", "c"]
 
 
 KEYS = st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.sampled_from(["run", "skip", "end"]))
@@ -794,9 +796,11 @@ def test_history_is_what_was_put_in_once_a_key(
             if run is not None and step == "end":
                 journal.finish(run, State.FAILED)
     kept = sorted(first, key=itemgetter(0))  # those of one minute as they came
-    told = [(round((row.run.instant - NOON) / MINUTE), row.run.job) for row in journal.history()]
-    newest = [row.run.job for row in journal.history(limit=limit)]
-    of_a = [row.run.instant for row in journal.history("a", limit=limit)]
+    told = [
+        (round((row.run.instant - NOON) / MINUTE), row.run.job) for row in journal.queries.history()
+    ]
+    newest = [row.run.job for row in journal.queries.history(limit=limit)]
+    of_a = [row.run.instant for row in journal.queries.history("a", limit=limit)]
     journal.close()
     assert told == kept
     assert newest == [job for _, job in kept][len(kept) - min(limit, len(kept)) :]
@@ -813,7 +817,7 @@ def test_history_is_what_was_put_in_once_a_key(
 def test_each_statement_has_a_sentence_and_is_one_statement() -> None:
     for name, statement in sql.statements().items():
         assert re.match(r"-- \S.*[.]\n", statement), name
-        assert len([part for part in sql.each(statement) if part.strip()]) == 1, name
+        assert len([part for part in migrations.statements(statement) if part.strip()]) == 1, name
 
 
 def test_each_statement_of_the_file_is_found() -> None:
@@ -822,21 +826,24 @@ def test_each_statement_of_the_file_is_found() -> None:
     assert text.count(";\n") == len(sql.statements())
 
 
-def test_each_statement_is_used(journal: Journal) -> None:
-    parts = ("journal.py", "queries.py", "daemon_state.py", "salvage.py", "database.py")
-    source = "".join(files("scheduler.journal").joinpath(name).read_text() for name in parts)
-    assert [name for name in journal._sql if f'"{name}"' not in source] == []
+def test_each_statement_is_used() -> None:
+    folder = files("scheduler.journal")
+    sources = [file for file in folder.iterdir() if file.name.endswith(".py")]
+    source = "".join(file.read_text() for file in (*sources, folder / "migrations" / "__init__.py"))
+    assert [name for name in sql.statements() if f'"{name}"' not in source] == []
 
 
 def test_the_migrations_count_from_one_without_a_gap_and_none_has_anothers_number() -> None:
     scripts = [
-        file.name for file in files("scheduler.journal.sql").iterdir() if file.name[0].isdigit()
+        file.name
+        for file in files("scheduler.journal.migrations").iterdir()
+        if file.name[0].isdigit()
     ]
     assert sorted(int(name[:4]) for name in scripts) == list(range(1, len(scripts) + 1))
-    assert list(sql.migrations()) == list(range(1, len(scripts) + 1))
+    assert list(migrations.scripts()) == list(range(1, len(scripts) + 1))
 
 
-@pytest.mark.parametrize("text", [*sql.statements().values(), *sql.migrations().values()])
+@pytest.mark.parametrize("text", [*sql.statements().values(), *migrations.scripts().values()])
 def test_no_sql_reads_a_clock(text: str) -> None:
     code = re.sub(r"--.*", "", text).lower()
     assert not re.search(
@@ -867,20 +874,20 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "change_nothing": "SCAN tick",  # one row
     "seal_anchors": "SCAN anchor",  # likewise
 }
-QUERIES = [name for name in sql.statements() if name not in {"begin", "commit", "rollback", "version", "hurry", "hold", "attach", "detach"} and not name.startswith(("take_", "lost_", "check_")) and not name.endswith("_old")]  # fmt: skip
+QUERIES = [name for name in sql.statements() if name not in {"begin", "commit", "rollback", "version", "sync_seldom", "sync_always", "attach", "detach"} and not name.startswith(("take_", "lost_", "check_")) and not name.endswith("_old")]  # fmt: skip
 
 
 def plan(journal: Journal, name: str) -> list[str]:
     """The steps in which SQLite answers."""
     statement = sql.statements()[name]
     values = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
-    rows = journal._connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+    rows = journal.connection._sqlite.execute(f"EXPLAIN QUERY PLAN {statement}", values)
     return [step for *_, step in rows]
 
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_no_statement_walks_through_a_table(journal: Journal, name: str) -> None:
-    tables = "|".join(name for (name,) in journal._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"))  # fmt: skip
+    tables = "|".join(name for (name,) in journal.connection._sqlite.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"))  # fmt: skip
     walks = {step for step in plan(journal, name) if re.match(rf"SCAN ({tables})\b", step)}
     assert walks == ({WALKS[name]} if name in WALKS else set())
 
@@ -920,9 +927,11 @@ def test_what_is_asked_of_every_job_does_not_cost_by_its_runs(journal: Journal, 
             ticks += 1
             return 0
 
-        journal._connection.set_progress_handler(count, 1)
-        journal._rows(name, **({"now": whole(NOON + 300 * MINUTE)} if name == "failing" else {}))
-        journal._connection.set_progress_handler(None, 1)
+        journal.connection._sqlite.set_progress_handler(count, 1)
+        journal.connection.rows(
+            name, **({"now": whole(NOON + 300 * MINUTE)} if name == "failing" else {})
+        )
+        journal.connection._sqlite.set_progress_handler(None, 1)
         return ticks
 
     jobs = ["a", "b", "c"]
@@ -945,10 +954,10 @@ def test_the_cost_of_claiming_does_not_grow_with_the_table(journal: Journal) -> 
             ticks += 1
             return 0
 
-        journal._connection.set_progress_handler(count, 1)
+        journal.connection._sqlite.set_progress_handler(count, 1)
         run = claimed(journal, "backup", NOON + minute * MINUTE)
         attempted(journal, run)
-        journal._connection.set_progress_handler(None, 1)
+        journal.connection._sqlite.set_progress_handler(None, 1)
         journal.finish(run, State.SUCCEEDED)
         return ticks
 

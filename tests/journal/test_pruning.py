@@ -99,7 +99,7 @@ class Scene:
 
     def ages(self, job: str = "job") -> list[float]:
         """How many days old the runs in the journal are."""
-        return [(NOW - row.run.instant) / DAY for row in self.journal.history(job)]
+        return [(NOW - row.run.instant) / DAY for row in self.journal.queries.history(job)]
 
     def files(self, job: str = "job") -> list[int]:
         """The numbers of the runs that have an output."""
@@ -177,9 +177,9 @@ def test_jumps_go_by_age_and_number(scene: Scene, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pruning, "JUMPS", 3)
     for age in (20, 5, 4, 3, 2):
         at = NOW - age * DAY
-        scene.journal.jump(Jump(JumpKind.DOWN, at - MINUTE, at, 60, Verdict.REPLAYED))
+        scene.journal.daemon_state.jump(Jump(JumpKind.DOWN, at - MINUTE, at, 60, Verdict.REPLAYED))
     scene.pass_(120)
-    assert [(NOW - jump.at) / DAY for jump in scene.journal.jumps()] == [4, 3, 2]
+    assert [(NOW - jump.at) / DAY for jump in scene.journal.queries.jumps()] == [4, 3, 2]
 
 
 def test_one_who_keeps_everything_looks_at_nothing(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_what_the_journal_refuses_is_begun_anew_later(
 
     scene.ran(5, 4, 3, 2, 1)
     with monkeypatch.context() as broken:
-        broken.setattr(scene.journal, "forget", refused)
+        broken.setattr(scene.journal.old_runs, "forget", refused)
         scene.clock.advance(60)
         with pytest.raises(JournalError, match="full"):
             scene.pruning.step(scene.jobs)
@@ -364,11 +364,11 @@ def test_a_clock_that_says_2036_for_an_hour_costs_a_day_at_most(scene: Scene) ->
 def test_nothing_to_do_is_no_wake_up_and_no_write(scene: Scene) -> None:
     scene.ran(3, 2, 1)
     scene.pass_(120)
-    before = scene.journal._connection.total_changes
+    before = scene.journal.connection._sqlite.total_changes
     for _ in range(60):
         scene.pass_(60)
         assert scene.pruning.next_step() is None
-    assert scene.journal._connection.total_changes == before
+    assert scene.journal.connection._sqlite.total_changes == before
 
 
 @pytest.mark.parametrize(("costly", "batch"), [("files", 100), ("files", 1), ("rows", 5)], ids=str)
@@ -376,7 +376,7 @@ def test_a_step_is_short_and_the_next_follows_soon_while_there_is_more(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, costly: str, batch: int
 ) -> None:
     """Ten runs are a step, whatever it is of them that takes long."""
-    forget, remove = scene.journal.forget, output_files.remove
+    forget, remove = scene.journal.old_runs.forget, output_files.remove
 
     def forgets(number: int) -> None:
         scene.clock.advance(pruning._SLICE / 10 if costly == "rows" else 0)
@@ -387,7 +387,7 @@ def test_a_step_is_short_and_the_next_follows_soon_while_there_is_more(
         remove(path)
 
     monkeypatch.setattr(pruning, "_BATCH", batch)
-    monkeypatch.setattr(scene.journal, "forget", forgets)
+    monkeypatch.setattr(scene.journal.old_runs, "forget", forgets)
     monkeypatch.setattr(output_files, "remove", removes)
     scene.ran(*(n / 1440 for n in range(103, 0, -1)))
     scene.clock.advance(60)
@@ -422,13 +422,13 @@ def test_a_walk_goes_on_where_it_stopped(scene: Scene, monkeypatch: pytest.Monke
     for job in ("a", "b", "c"):
         scene.ran(2, 1, job=job)
     asked: list[str] = []
-    nth_newest = scene.journal.nth_newest
+    nth_newest = scene.journal.old_runs.nth_newest
 
     def told(job: str, number: int) -> tuple[int, datetime] | None:
         asked.append(job)
         return nth_newest(job, number)
 
-    monkeypatch.setattr(scene.journal, "nth_newest", told)
+    monkeypatch.setattr(scene.journal.old_runs, "nth_newest", told)
     scene.pass_(241)
     assert asked == ["a", "b", "c"]
 

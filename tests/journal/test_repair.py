@@ -28,9 +28,10 @@ from world import Frail, World, line
 
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import sql
+from scheduler.journal.daemon_state import DaemonState
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
-from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, Runs, Taken
+from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, Runs, Salvage, Taken
 from scheduler.process.spawner import Launch
 from scheduler.run import Attempt, Exited, Run, State
 from scheduler.system import state_files
@@ -82,8 +83,8 @@ def test_each_of_these_is_called_a_damage_by_whoever_meets_it(
 def read_all(path: Path) -> None:
     with closing(Journal.open(path)) as journal:
         journal.unfinished()
-        journal.last_tick()
-        journal.history()
+        journal.daemon_state.last_tick()
+        journal.queries.history()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_the_damaged_file_is_kept_as_it_is_and_a_new_one_is_whole(
     damage(scene.path)
     before = scene.path.read_bytes()
     with closing(scene.renews()) as journal:
-        (row,) = journal._connection.execute("PRAGMA integrity_check").fetchall()
+        (row,) = journal.connection._sqlite.execute("PRAGMA integrity_check").fetchall()
         assert row == ("ok",)
         assert journal.claim("any", NOON + DAY, "UTC") is not None
     (aside,) = scene.aside()
@@ -126,17 +127,20 @@ def test_what_a_daemon_needs_is_taken_over_where_it_can_be_read(scene: Scene) ->
     scene.lives()
     has_lost_old_rows(scene.path)
     with closing(scene.renews()) as journal:
-        assert journal.last_tick() == NOON
+        assert journal.daemon_state.last_tick() == NOON
         (left,) = journal.unfinished()
         assert (left.run.number, left.run.job, left.due) == (4002, "retried", NOON + 10 * MINUTE)
         assert [each.outcome for each in left.attempts] == [Exited(1)]
-        assert journal.anchor("every", 90) == NOON - MINUTE
-        assert (journal.booted("reboot", BOOT), journal.booted("other", BOOT)) == (True, False)
-        assert journal.reckoning() == NOON
-        assert [pause.note for pause in journal.pauses()] == ["holiday"]
-        assert len(journal.jumps()) == 1
+        assert journal.daemon_state.anchor("every", 90) == NOON - MINUTE
+        assert (
+            journal.daemon_state.booted("reboot", BOOT),
+            journal.daemon_state.booted("other", BOOT),
+        ) == (True, False)
+        assert journal.old_runs.reckoning() == NOON
+        assert [pause.note for pause in journal.daemon_state.pauses()] == ["holiday"]
+        assert len(journal.queries.jumps()) == 1
         assert journal.claim("new", NOON, "UTC") is None  # it has run
-        assert [row.run.job for row in journal.history()] == ["retried", "new"]
+        assert [row.run.job for row in journal.queries.history()] == ["retried", "new"]
         run = journal.claim("any", NOON, "UTC")
         assert run is not None
         assert run.number > 4002
@@ -153,10 +157,10 @@ def test_otherwise_everything_up_to_now_counts_as_done(
         (scene.state / name).touch()
     damage(scene.path)
     with closing(scene.renews()) as journal:
-        assert journal.last_tick() == NOON  # the minute that it is
-        assert journal.booted("reboot", BOOT)
-        assert journal.booted("any other", BOOT)
-        assert not journal.booted("reboot", "the next boot")
+        assert journal.daemon_state.last_tick() == NOON  # the minute that it is
+        assert journal.daemon_state.booted("reboot", BOOT)
+        assert journal.daemon_state.booted("any other", BOOT)
+        assert not journal.daemon_state.booted("reboot", "the next boot")
         run = journal.claim("any", NOON + MINUTE, "UTC")
         assert run is not None
         assert run.number == 4002  # so that no output is overwritten
@@ -207,7 +211,7 @@ def test_a_run_whose_name_is_damaged_in_one_place_is_not_taken_for_another_jobs(
     scene.path.write_bytes(data[:at] + b"s" + data[at + 1 :])
     with closing(scene.renews()) as journal:
         assert journal.unfinished() == []
-        assert journal.last_tick() == NOON
+        assert journal.daemon_state.last_tick() == NOON
     assert '"taken_over": 0' in scene.lines[-1]
 
 
@@ -259,12 +263,15 @@ class Killer:
 
     def __post_init__(self) -> None:
         for name in ("rename", "remove"):
-            self._watch(state_files, name)
-        for name in ("take_over", "count_from", "set_last_tick", "set_booted", "restore", "close"):
-            self._watch(Journal, name)
-        self._watch(FakeSpawner, "survivors")
+            self._count(state_files, name)
+        for name in ("count_from", "restore", "close"):
+            self._count(Journal, name)
+        for name in ("set_last_tick", "set_booted"):
+            self._count(DaemonState, name)
+        self._count(Salvage, "take_over")
+        self._count(FakeSpawner, "survivors")
 
-    def _watch(self, owner: object, name: str) -> None:
+    def _count(self, owner: object, name: str) -> None:
         real = getattr(owner, name)
 
         def step(*words: Any, **named: Any) -> Any:
@@ -304,11 +311,18 @@ def next_daemon(scene: Scene) -> None:
 def known(path: Path) -> list[object]:
     """What a daemon goes on from; sound, and with numbers that no run has had."""
     with closing(Journal.open(path)) as journal:
-        assert journal._connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert journal.connection._sqlite.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         run = journal.claim("any", NOON + DAY, "UTC")
-        runs = [(row.run, row.state, row.reason) for row in journal.history()]
-        boots = [journal.booted(job, BOOT) for job in ("reboot", "other")]
-        return [run, runs, boots, journal.last_tick(), journal.unfinished(), journal.pauses()]
+        runs = [(row.run, row.state, row.reason) for row in journal.queries.history()]
+        boots = [journal.daemon_state.booted(job, BOOT) for job in ("reboot", "other")]
+        return [
+            run,
+            runs,
+            boots,
+            journal.daemon_state.last_tick(),
+            journal.unfinished(),
+            journal.daemon_state.pauses(),
+        ]
 
 
 def has_a_log(scene: Scene) -> None:
@@ -316,7 +330,7 @@ def has_a_log(scene: Scene) -> None:
     with closing(Journal.open(scene.path)) as journal:
         log = scene.path.with_name("journal.db-wal")
         whole = scene.path.read_bytes()
-        journal.set_last_tick(NOON + MINUTE)
+        journal.daemon_state.set_last_tick(NOON + MINUTE)
         assert journal.claim("last", NOON + MINUTE, "UTC") is not None
         kept = log.read_bytes()
     scene.path.write_bytes(whole)
@@ -383,8 +397,8 @@ def test_one_that_was_moved_before_is_no_first_start(scene: Scene) -> None:
     scene.path.with_name("journal.db.damaged-20270228T120000Z").touch()
     next_daemon(scene)
     with closing(Journal.open(scene.path)) as journal:
-        assert journal.last_tick() == NOON
-        assert journal.booted("any", BOOT)
+        assert journal.daemon_state.last_tick() == NOON
+        assert journal.daemon_state.booted("any", BOOT)
 
 
 def test_what_belongs_to_no_journal_is_given_to_none(scene: Scene) -> None:
@@ -460,8 +474,8 @@ def test_a_journal_that_is_gone_from_its_outputs_is_begun_likewise(
         scene.path.touch()
     scene.repair.begin()
     with closing(Journal.open(scene.path)) as journal:
-        assert journal.last_tick() == NOON
-        assert journal.booted("any", BOOT)
+        assert journal.daemon_state.last_tick() == NOON
+        assert journal.daemon_state.booted("any", BOOT)
         assert [left.attempts[0].pid for left in journal.unfinished()] == [pid]
     assert '"level": "error"' in scene.lines[-1]
     assert scene.aside() == []
@@ -491,14 +505,16 @@ def test_every_column_of_what_is_taken_is_taken(scene: Scene) -> None:
             found = re.search(r"INSERT INTO (\w+) \(([^)]*)\)", statement)
             assert found is not None
             table, columns = found.groups()
-            rows = journal._connection.execute(f"SELECT name FROM pragma_table_info('{table}')")
+            rows = journal.connection._sqlite.execute(
+                f"SELECT name FROM pragma_table_info('{table}')"
+            )
             assert {column.strip() for column in columns.split(",")} == {n for (n,) in rows}, name
 
 
 def test_of_a_large_journal_only_what_is_needed_is_read(scene: Scene) -> None:
     scene.lives()
     with closing(Journal.open(scene.state / "other.db")) as journal:
-        connection = journal._connection
+        connection = journal.connection._sqlite
         connection.execute("ATTACH ? AS old", [str(scene.path)])
         for name in TAKEN:
             values: dict[str, Any] = {"since": 1}
@@ -512,13 +528,18 @@ def test_half_a_takeover_is_none(scene: Scene) -> None:
     with closing(sqlite3.connect(scene.path, isolation_level=None)) as connection:
         connection.execute("UPDATE attempt SET outcome = 'exit none' WHERE run = 4002")
     with closing(Journal.open(scene.state / "other.db")) as journal:
-        taken = journal.take_over(scene.path, since=NOW - DAY, known=HighWater())
+        taken = journal.salvage.take_over(scene.path, since=NOW - DAY, known=HighWater())
         assert taken == Taken(lost=frozenset())
-        assert (journal.last_tick(), journal.history()) == (None, [])
-        assert [pause.note for pause in journal.pauses()] == ["holiday"]  # they make sense alone
+        assert (journal.daemon_state.last_tick(), journal.queries.history()) == (None, [])
+        assert [pause.note for pause in journal.daemon_state.pauses()] == [
+            "holiday"
+        ]  # they make sense alone
     with closing(Journal.open(scene.state / "third.db")) as journal:
-        assert journal.take_over(intact(scene), since=NOW - DAY, known=HighWater()).runs is Runs.ALL
-        assert journal.last_tick() == NOON
+        assert (
+            journal.salvage.take_over(intact(scene), since=NOW - DAY, known=HighWater()).runs
+            is Runs.ALL
+        )
+        assert journal.daemon_state.last_tick() == NOON
 
 
 def intact(scene: Scene) -> Path:

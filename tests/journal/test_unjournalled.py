@@ -172,7 +172,7 @@ def test_a_run_that_ended_while_the_disk_was_full_is_not_lost(
     world.journal.is_full = False
     world.new_daemon()
     world.runs_until("12:30:00")
-    (run,) = world.journal.history()
+    (run,) = world.journal.queries.history()
     assert run.state.value == "succeeded"
     assert [str(each.outcome) for each in run.attempts] == [str(act.outcome), "exit 0"][: len(states)]  # fmt: skip
     assert len(world.starts("job")) == len(states)
@@ -188,7 +188,7 @@ def test_a_run_whose_end_met_a_damage_is_not_lost(path: Path) -> None:
     world.spawner.crash()
     world.new_daemon()
     world.runs_until("12:30:00")
-    (run,) = world.journal.history()
+    (run,) = world.journal.queries.history()
     assert (run.state.value, len(run.attempts)) == ("succeeded", 1)
     assert world.starts("job") == ["12:00:00"]
 

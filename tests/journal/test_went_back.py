@@ -73,7 +73,7 @@ def ends(journal: Journal) -> None:
 
 
 def handles(journal: Journal) -> None:
-    journal.set_last_tick(NOON + MINUTE)
+    journal.daemon_state.set_last_tick(NOON + MINUTE)
 
 
 @pytest.mark.parametrize("act", [claims, ends, handles])
@@ -137,7 +137,7 @@ def test_these_go_on_as_they_are(scene: Scene, what: Callable[[Scene], None]) ->
     what(scene)
     assert not is_renewed(scene)
     with closing(Journal.open(scene.path)) as journal:
-        assert len(journal.history()) > 4000
+        assert len(journal.queries.history()) > 4000
 
 
 @pytest.mark.parametrize("has_outputs", [True, False])
@@ -146,8 +146,8 @@ def test_a_journal_that_its_user_deletes_is_begun_blind(scene: Scene, *, has_out
         scene.starts("long", 4002)
     scene.path.unlink()
     with closing(begins(scene)) as journal:
-        assert journal.last_tick() == NOON
-        assert journal.booted("any", BOOT)
+        assert journal.daemon_state.last_tick() == NOON
+        assert journal.daemon_state.booted("any", BOOT)
         run = journal.claim("new", NOON + DAY, "UTC")
         assert run is not None
         assert run.number == 4003
@@ -162,7 +162,7 @@ def test_one_that_is_begun_where_no_run_ever_had_a_number_is_whole(
     scene = Scene(tmp_path)
     high_water.write(tmp_path / name, HighWater(12, 0, 0))
     with closing(begins(scene)) as journal:
-        journal.examine()
+        journal.integrity.examine()
 
 
 def test_a_daemon_that_was_killed_in_its_first_second_has_left_no_damage(tmp_path: Path) -> None:
@@ -171,10 +171,10 @@ def test_a_daemon_that_was_killed_in_its_first_second_has_left_no_damage(tmp_pat
         run = journal.claim("boot", NOON, "UTC")
         assert run is not None
         journal.claim_attempt(run, 1, output_of(Attempt(run, 1)))
-        journal.examine()
+        journal.integrity.examine()
         journal.finish(run, State.SUCCEEDED)
         with pytest.raises(JournalDamaged, match="no minute that was handled"):
-            journal.examine()
+            journal.integrity.examine()
 
 
 # --- what comes of it ----------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_a_long_history_is_looked_through_and_not_held(scene: Scene) -> None:
     """A thousand runs of a thousand jobs would take more memory than a small machine has."""
     with closing(Journal.open(scene.path, readonly=True)) as journal:
         tracemalloc.start()
-        journal.check_whole()
+        journal.integrity.check_whole()
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert most < 500_000  # bytes: some 120 of each run
@@ -195,18 +195,18 @@ def test_of_one_that_is_damaged_too_the_last_day_is_taken_over(scene: Scene) -> 
     has_lost_old_rows(scene.path)
     with closing(begins(scene)) as journal:
         assert journal.unfinished() == []
-        assert [row.run.job for row in journal.history()] == ["new"]
+        assert [row.run.job for row in journal.queries.history()] == ["new"]
 
 
 def test_what_is_over_and_the_pauses_are_taken_over_and_what_was_open_is_not(scene: Scene) -> None:
     goes_back(scene, ends)
     with closing(begins(scene)) as journal:
-        assert {row.run.job for row in journal.history()} == {"old", "new"}
+        assert {row.run.job for row in journal.queries.history()} == {"old", "new"}
         assert journal.unfinished() == []  # it may be over since then: here it is
-        assert [pause.note for pause in journal.pauses()] == ["holiday"]
-        assert journal.anchor("every", 90) == NOON - MINUTE
-        assert journal.last_tick() == NOON  # the minute that it is
-        assert journal.booted("any", BOOT)
+        assert [pause.note for pause in journal.daemon_state.pauses()] == ["holiday"]
+        assert journal.daemon_state.anchor("every", 90) == NOON - MINUTE
+        assert journal.daemon_state.last_tick() == NOON  # the minute that it is
+        assert journal.daemon_state.booted("any", BOOT)
     assert len(scene.aside()) == 1
     assert '"went_back": 1' in scene.lines[-1]
 
@@ -236,9 +236,9 @@ def test_numbers_go_on_behind_all_that_were_given(scene: Scene) -> None:
 def test_minutes_that_a_clock_which_is_behind_now_has_handled_do_not_come_again(
     scene: Scene,
 ) -> None:
-    goes_back(scene, lambda journal: journal.set_last_tick(NOON + 90 * MINUTE))
+    goes_back(scene, lambda journal: journal.daemon_state.set_last_tick(NOON + 90 * MINUTE))
     with closing(begins(scene)) as journal:
-        assert journal.last_tick() == NOON + 90 * MINUTE
+        assert journal.daemon_state.last_tick() == NOON + 90 * MINUTE
 
 
 def test_the_new_one_has_come_as_far_as_the_old_one_had(scene: Scene) -> None:
@@ -279,6 +279,6 @@ def test_a_claim_of_what_an_older_journal_knew_takes_the_place_of_what_is_there(
     with closing(Journal.open(scene.path)) as journal:
         attempt = Attempt(Run(4001, "new", NOON), 2)
         assert journal.restore(attempt, output_of(attempt), replaces=True)
-        row = journal.run(4001)
+        row = journal.queries.run(4001)
         assert row is not None
         assert (row.state, [each.number for each in row.attempts]) == (State.RUNNING, [2])

@@ -312,7 +312,7 @@ def test_history_and_logs_say_that_an_attempt_emptied_its_output(person: Person)
         journal.started(attempt, now, 7, 7)
         journal.ended(attempt, Ending(Exited(0), now, emptied=True))
         journal.finish(run, State.SUCCEEDED)
-        assert journal.emptiers() == {"job"}
+        assert journal.queries.emptiers() == {"job"}
     output = person.state / "outputs/job/1.1.log"
     output.parent.mkdir(parents=True)
     output.write_text("rest\n")

@@ -102,7 +102,7 @@ def told() -> dict[str, Any]:
     waits = "START_HOURS_RANGE=20-22\n" + line("import", "0 * * * *", catchup="all")
     world = Introduced("0 12 * * * true\n" + text + waits, acts=acts, grace=0, most=50)
     (missed,) = (each for each in world.shelf.load().entries if each.job == "import")
-    world.journal.set_backlog(of_missed(missed, when("10:00"), when("11:00"), 2))
+    world.journal.daemon_state.set_backlog(of_missed(missed, when("10:00"), when("11:00"), 2))
     for second, request in enumerate(REQUESTS):
         world.ask_at(f"12:05:{10 + second}", request)
     world.runs_until("12:10")

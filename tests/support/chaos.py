@@ -364,11 +364,11 @@ class Doomed:
 
     def runs(self) -> list[RunRow]:
         with closing(self._journal()) as journal:
-            return journal.history()
+            return journal.queries.history()
 
     def backlogs(self) -> list[Backlog]:
         with closing(self._journal()) as journal:
-            return journal.backlogs()
+            return journal.daemon_state.backlogs()
 
     def last(self) -> datetime:
         last = self._last_tick()
@@ -377,7 +377,7 @@ class Doomed:
 
     def _last_tick(self) -> datetime | None:
         with closing(self._journal()) as journal:
-            return journal.last_tick()
+            return journal.daemon_state.last_tick()
 
     def _journal(self) -> Journal:
         return Journal.open(self._state / "journal.db", readonly=True)

@@ -174,7 +174,7 @@ class Warped:
     def last_tick(self) -> datetime:
         """The last minute that it has handled."""
         with closing(self._journal()) as journal:
-            last = journal.last_tick()
+            last = journal.daemon_state.last_tick()
         assert last is not None
         return last
 
@@ -207,13 +207,13 @@ class Warped:
 
     def _has_begun(self) -> bool:
         with suppress(JournalError), closing(self._journal()) as journal:
-            last = journal.last_tick()
+            last = journal.daemon_state.last_tick()
             return last is not None and self._now - last < MINUTE
         return False  # where nothing else tells that it has come so far
 
     def _has_kept_up(self) -> bool:
         with closing(self._journal()) as journal:
-            last = journal.last_tick()
+            last = journal.daemon_state.last_tick()
             return last is not None and self._now - last < MINUTE and not journal.unfinished()
 
     def _until(self, what: Callable[[], object]) -> None:
@@ -250,7 +250,7 @@ class Warped:
     def jumps(self) -> list[Jump]:
         """What the journal knows of jumps of time."""
         with closing(self._journal()) as journal:
-            return journal.jumps()
+            return journal.queries.jumps()
 
     def _journal(self) -> Journal:
         return Journal.open(self.state / "journal.db", readonly=True)

@@ -109,9 +109,9 @@ class Site(World):
 
     def _live(self) -> None:
         with closing(Journal.open(self.state / "journal.db")) as self.journal:  # type: ignore[assignment]
-            self.journal.examine()
+            self.journal.integrity.examine()
             self.journal.tell(high_water.beside(self.state / "journal.db"))
-            self.journal.emptiers()
+            self.journal.queries.emptiers()
             asyncio.run(self.new_daemon().run())
 
     def ask_at(self, time: str, request: Any) -> None:

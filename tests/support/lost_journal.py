@@ -107,12 +107,12 @@ def remember(journal: Journal) -> None:
     journal.started(attempt, NOON, 4711, 12)
     journal.ended(attempt, Ending(Exited(1), NOON))
     journal.retry(run, NOON + 10 * MINUTE)
-    journal.set_last_tick(NOON)
-    journal.set_anchor("every", 90, NOON - MINUTE)
-    journal.set_booted("reboot", BOOT)
-    journal.set_reckoning(NOON)
-    journal.pause(Paused("paused", NOON, None, "holiday"))
-    journal.jump(Jump(JumpKind.DOWN, NOON - MINUTE, NOON, 60, Verdict.REPLAYED))
+    journal.daemon_state.set_last_tick(NOON)
+    journal.daemon_state.set_anchor("every", 90, NOON - MINUTE)
+    journal.daemon_state.set_booted("reboot", BOOT)
+    journal.old_runs.set_reckoning(NOON)
+    journal.daemon_state.pause(Paused("paused", NOON, None, "holiday"))
+    journal.daemon_state.jump(Jump(JumpKind.DOWN, NOON - MINUTE, NOON, 60, Verdict.REPLAYED))
 
 
 def is_text(path: Path) -> None:

@@ -28,6 +28,7 @@ from scheduler.daemon import wiring
 from scheduler.daemon.wiring import Parts
 from scheduler.entry import Crontab, Overlap, Problem, Reboot, Severity, pool_of
 from scheduler.errors import JournalError
+from scheduler.journal.connection import Connection
 from scheduler.journal.journal import Journal
 from scheduler.system.crontab_loader import Loaded
 from scheduler.system.log import open_log
@@ -140,7 +141,7 @@ class Careful(FakeSpawner):
 
     def _is_in_its_time(self, entry: Entry, attempt: Attempt) -> None:
         """Hold that the clock has come to the instant, whatever was set, missed or retried."""
-        row = self._world.journal.run(attempt.run.number)
+        row = self._world.journal.queries.run(attempt.run.number)
         assert row is not None
         if not (row.by_hand or isinstance(entry.schedule, Reboot)):
             assert self.clock.now() >= attempt.run.instant, f"too early: {attempt}"
@@ -179,18 +180,29 @@ class Careful(FakeSpawner):
             self._turned_away.add(pid)
 
 
+class _Overheard(Connection):
+    """A connection that tells of each statement before it is executed."""
+
+    def __init__(self, connection: Connection, before: Callable[[str], None]) -> None:
+        super().__init__(connection._sqlite, connection.name, path=connection.path)
+        self._before = before
+
+    def do(self, name: str, **values: str | float | None) -> sqlite3.Cursor:
+        self._before(name)
+        return super().do(name, **values)
+
+
 class Frail(Journal):
     """A journal that something happens to before the statement of a certain number."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.statements = 0
         self.accidents: dict[int, Callable[[], None]] = {}
         self.is_full = False
         self.is_looked_at = False  # by a test, to which nothing happens
-        super().__init__(*arguments, **options)
-        self.statements = 0
+        super().__init__(_Overheard(connection, self._before))
 
-    def _do(self, name: str, **values: str | float | None) -> sqlite3.Cursor:
+    def _before(self, name: str) -> None:
         if not self.is_looked_at and name not in (
             "rollback",
             "run",
@@ -201,7 +213,6 @@ class Frail(Journal):
             self.accidents.pop(self.statements, lambda: None)()
             if self.is_full:
                 raise JournalError("the disk is full")
-        return super()._do(name, **values)
 
     def open_now(self) -> list[OpenRun]:
         """Return the runs that are open; it is the test that asks."""
@@ -393,8 +404,8 @@ class World:
 
     def hears_of(self, attempt: Attempt) -> None:
         """Hold that the journal has this claim on disk, and nobody has started it."""
-        assert not self.journal._connection.in_transaction
-        row = self.journal.run(attempt.run.number)
+        assert not self.journal.connection.in_transaction
+        row = self.journal.queries.run(attempt.run.number)
         assert row is not None
         claims = [each for each in row.attempts if each.number == attempt.number]
         assert [(each.started, each.ended) for each in claims] == [(None, None)]
@@ -418,11 +429,13 @@ class World:
 
     def jumps(self) -> list[str]:
         """What the journal tells of the clock, a line each."""
-        return [f"{_span(jump)} {jump.kind}: {jump.verdict}" for jump in self.journal.jumps()]
+        return [
+            f"{_span(jump)} {jump.kind}: {jump.verdict}" for jump in self.journal.queries.jumps()
+        ]
 
     def story(self, job: str) -> list[str]:
         """The job's runs as the journal tells them, a line each."""
-        return [_line(row) for row in self.journal.history(job)]
+        return [_line(row) for row in self.journal.queries.history(job)]
 
 
 class Asked(World):

@@ -47,7 +47,7 @@ def limit(process: subprocess.Popen[bytes], which: int, soft: int) -> None:
 
 def states(person: Person) -> list[str]:
     with closing(Journal.open(person.state / "journal.db", readonly=True)) as journal:
-        return [str(row.state) for row in journal.history()]
+        return [str(row.state) for row in journal.queries.history()]
 
 
 def test_a_limit_on_files_is_told_as_what_it_is_and_over_when_it_is_lifted(

@@ -100,7 +100,7 @@ class Service:
     def history(self) -> dict[str, list[dict[str, Any]]]:
         """The attempts of each job."""
         with closing(Journal.open(self.state / "journal.db", readonly=True)) as journal:
-            found = [of_run(row) for row in journal.history()]
+            found = [of_run(row) for row in journal.queries.history()]
         return {str(run["job"]): run["attempts"] for run in found}  # type: ignore[misc]  # of a Row
 
     def output(self, job: str) -> list[str]:

@@ -22,7 +22,7 @@ NOON = "0 12 * * *"
 
 
 def run_of(world: World, job: str = "job") -> RunRow:
-    (row,) = world.journal.history(job)
+    (row,) = world.journal.queries.history(job)
     return row
 
 
@@ -33,7 +33,7 @@ def test_a_clock_that_is_set_while_a_job_runs_makes_it_no_longer_and_no_shorter(
     world.grace = 100
     world.new_daemon()
     world.run()
-    (attempt,) = world.journal.history("job")[0].attempts
+    (attempt,) = world.journal.queries.history("job")[0].attempts
     assert attempt.took == pytest.approx(90)
     assert [said["took_s"] for said in world.said("failed")] == [pytest.approx(90)]
 

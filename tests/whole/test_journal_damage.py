@@ -99,7 +99,7 @@ def remember(path: Path) -> None:
                 run = journal.claim(job, noon + n * timedelta(minutes=1), "UTC")
                 assert run is not None
                 journal.finish(run, State.SUCCEEDED)
-        journal.set_last_tick(noon)
+        journal.daemon_state.set_last_tick(noon)
 
 
 def damage(path: Path, keep: int) -> None:

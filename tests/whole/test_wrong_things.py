@@ -122,7 +122,7 @@ def there(person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
         journal.started(attempt, NINE, 4242, None)
         journal.ended(attempt, Ending(Exited(0), NINE))
         journal.finish(run, State.SUCCEEDED)
-        journal.set_last_tick(NINE)
+        journal.daemon_state.set_last_tick(NINE)
     (person.home / OUTPUT).parent.mkdir(parents=True)
     (person.home / OUTPUT).write_text("written\n")
     editor = person.home / "editor"

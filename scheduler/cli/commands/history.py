@@ -145,13 +145,13 @@ class _Asked:
 
     def runs(self, journal: Journal, job: str | None) -> list[RunRow]:
         """Return the runs, the newest last."""
-        return journal.history(
+        return journal.queries.history(
             job, since=self.since, before=self.before, failed=self.failed, limit=self.limit
         )
 
     def jumps(self, journal: Journal) -> list[Jump]:
         """Return the jumps, the newest last."""
-        found = journal.jumps(limit=None if self.is_of_a_time else self.limit)
+        found = journal.queries.jumps(limit=None if self.is_of_a_time else self.limit)
         inside = [
             jump
             for jump in found
@@ -172,8 +172,8 @@ def _numbered(journal: Journal, which: str) -> RunRow | None:
     number = run_number(which)
     if number is None:
         return None
-    run = journal.run(number)
-    if run is None and not journal.history(which, limit=1):
+    run = journal.queries.run(number)
+    if run is None and not journal.queries.history(which, limit=1):
         raise NothingThere(f"There is no run {which}; meridian history lists the runs")
     return run
 
@@ -195,7 +195,7 @@ def _print_run(run: RunRow, *, json: bool) -> None:
 def _nothing(journal: Journal, job: str | None, asked: _Asked) -> str:
     """Return why there is no run to be told; NothingThere for a job that nobody knows."""
     if job is not None:
-        if not journal.history(job, limit=1):
+        if not journal.queries.history(job, limit=1):
             explain_absence(journal, job, asked.state)
             return nothing_kept(journal, job, asked.state)
         return _none_such(asked, job)

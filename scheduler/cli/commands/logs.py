@@ -80,9 +80,9 @@ def _print(folder: Path, run: RunRow, attempt: AttemptRow) -> None:
 
 def _run(journal: Journal, which: str, state: Path | None) -> RunRow:
     number = run_number(which)
-    if number is not None and (run := journal.run(number)) is not None:
+    if number is not None and (run := journal.queries.run(number)) is not None:
         return run
-    run = journal.latest(which, clock.RealClock().now())
+    run = journal.queries.latest(which, clock.RealClock().now())
     if run is not None:
         return run
     if number is not None:
@@ -238,7 +238,7 @@ class _Follower:
         return run, last
 
     def _now(self, run: RunRow) -> RunRow:
-        now = self.journal.run(run.run.number)
+        now = self.journal.queries.run(run.run.number)
         if now is None:
             raise NothingThere(f"The journal does not keep run {run.run.number} any more")
         return now

@@ -224,9 +224,9 @@ def _live(here: _Process) -> None:
         say = "the journal is of an older Meridian: it is brought up to date first"
         here.parts.log.info("upgrade", file=str(paths.journal), say=say)
     with closing(Journal.open(paths.journal)) as journal:
-        journal.examine()
+        journal.integrity.examine()
         journal.tell(high_water.beside(paths.journal))
-        here.spawner.guard.emptiers |= journal.emptiers()
+        here.spawner.guard.emptiers |= journal.queries.emptiers()
         daemon = wiring.build(here.parts, journal)
         asyncio.run(_serve(daemon, here))
     if daemon.has_lost_state:

@@ -142,7 +142,7 @@ def _silence(error: MeridianError, state: Path | None, zone: ZoneInfo) -> str:
 def _last_tick(state: Path | None) -> datetime | None:
     try:
         with closing(options.journal(state)) as journal:
-            return journal.last_tick()
+            return journal.daemon_state.last_tick()
     except JournalError:
         return None
 
@@ -156,7 +156,7 @@ def _failing(state: Path | None) -> list[Failing] | None:
     now = RealClock().now()
     try:
         with closing(options.journal(state)) as journal:
-            runs = journal.failing(now)
+            runs = journal.queries.failing(now)
             gone = _not_in_force(state, sorted({run.run.job for run in runs}))
             return failing.of(journal, [run for run in runs if run.run.job not in gone], now)
     except MeridianError:
@@ -201,7 +201,7 @@ def _checked(state: Path | None) -> Finding:
     try:
         standing = _standing(state, timeout=_MONITOR)
         with closing(options.journal(state)) as journal:
-            failed, retrying = journal.failing(now), journal.retrying()
+            failed, retrying = journal.queries.failing(now), journal.queries.retrying()
         damaged = options.damaged(state)
         gone = _not_in_force(state, sorted({run.run.job for run in failed}))
     except (NoDaemon, NoAnswer) as error:

@@ -89,7 +89,7 @@ def why(
 def _run(journal: Journal, which: str) -> RunRow | None:
     """Return the run of this number; None for a job's name."""
     number = run_number(which)
-    return None if number is None else journal.run(number)
+    return None if number is None else journal.queries.run(number)
 
 
 def _of_run(run: RunRow) -> str:
@@ -100,7 +100,7 @@ def _zone(journal: Journal, job: str, entry: Entry | None, state: Path | None) -
     """Return the job's zone; NothingThere for a job that nobody knows, or that left nothing."""
     if entry is not None:
         return entry.zone
-    newest = journal.history(job, limit=1)
+    newest = journal.queries.history(job, limit=1)
     if not newest:
         explain_absence(journal, job, state)
         raise NothingThere(f"{nothing_kept(journal, job, state)} It is in none of these crontabs.")
@@ -113,7 +113,7 @@ def _last_instant(
     """Return a job's newest instant by now, by its line or the journal, and which it is."""
     found = [
         row.run.instant if row.until is None else row.until
-        for row in journal.history(job, before=now, limit=1)
+        for row in journal.queries.history(job, before=now, limit=1)
     ]
     if entry is not None:
         after = minute_of(now) + MINUTE
@@ -184,11 +184,11 @@ def known_of(
         entry=entry,
         is_due=is_due,
         row=row,
-        jumps=tuple(journal.jumps_over(at)),
-        last_tick=journal.last_tick(),
+        jumps=tuple(journal.queries.jumps_over(at)),
+        last_tick=journal.daemon_state.last_tick(),
         unreal=unreal if row is None or not row.is_unreal else (row,),
-        to_come=journal.first_to_come(now),
-        backlog=journal.backlog(job),
+        to_come=journal.daemon_state.first_to_come(now),
+        backlog=journal.daemon_state.backlog(job),
         before=before,
         after=after,
     )
@@ -198,8 +198,10 @@ def _accounted(
     journal: Journal, job: str, at: datetime
 ) -> tuple[RunRow | None, tuple[RunRow, ...]]:
     """Return the row that accounts for an instant, and those of a time that was not real."""
-    eras = [0, *(each.number for each in journal.eras())]
-    rows = [row for era in reversed(eras) if (row := journal.at(job, at, era=era)) is not None]
+    eras = [0, *(each.number for each in journal.daemon_state.eras())]
+    rows = [
+        row for era in reversed(eras) if (row := journal.queries.at(job, at, era=era)) is not None
+    ]
     unreal = tuple(row for row in rows if _is_of_another_time(row, at))
     return next((row for row in rows if row not in unreal), None), unreal
 

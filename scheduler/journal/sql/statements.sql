@@ -1,8 +1,8 @@
--- name: hurry
+-- name: sync_seldom
 -- From here on a commit outlives a killed daemon, but perhaps not a loss of power.
 PRAGMA synchronous = NORMAL;
 
--- name: hold
+-- name: sync_always
 -- From here on a commit outlives a loss of power.
 PRAGMA synchronous = FULL;
 
@@ -122,7 +122,7 @@ UPDATE attempt SET left_behind = :number WHERE run = :run AND attempt = :attempt
 -- The run waits for its next attempt.
 UPDATE run SET state = 'scheduled', reason = :reason, due = :due WHERE number = :run;
 
--- name: doom
+-- name: terminate
 -- The attempt under way is being ended, and why.
 UPDATE run SET reason = :reason WHERE number = :run AND state = 'running';
 
