@@ -252,6 +252,15 @@ def test_however_many_jobs_are_new_they_cost_one_commit(schedule: str) -> None:
     assert [each for each in statements if "commit" in each.lower()] == [statements[-1]]
 
 
+def test_after_a_time_without_a_daemon_the_crontab_of_then_counts() -> None:
+    world = World(line("old", "10 12 * * *"), "12:00:30").runs_until("12:05")
+    world.edit(line("new", "20 12 * * *"))
+    world.clock.set(when("12:40"))
+    world.runs_until("12:50")
+    assert world.starts("old") == []
+    assert world.starts("new") == ["12:40:00"], "though nobody knows when the line was written"
+
+
 # --- @reboot ------------------------------------------------------------------------------------
 
 

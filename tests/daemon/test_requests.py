@@ -200,6 +200,15 @@ def test_a_run_that_waits_for_its_retry_is_tried_at_once() -> None:
     assert world.story("job") == ["12:00 succeeded: exit 1, exit 0"]
 
 
+def test_the_hours_of_missed_runs_delay_no_retry_by_hand() -> None:
+    text = "START_HOURS_RANGE=13-14\n" + line("job", "10 12 * * *", retry_delay="10m")
+    world = Asked(text, "12:05", acts={"job": [FAILS, Act()]})
+    world.at("12:08", lambda: world.clock.set(when("13:55")))
+    world.ask_at("14:01", Retry(1))
+    world.runs_until("14:02")
+    assert world.starts("job") == ["13:55:00", "14:01:00"]
+
+
 def test_a_run_that_failed_for_good_gets_one_more_attempt() -> None:
     text = line("job", NOON, retries=1, retry_delay="5s")
     world, reply = asked(text, "12:10", Retry(1), acts={"job": [FAILS]})
@@ -473,6 +482,20 @@ def test_a_pause_outlives_a_daemon_and_the_time_without_one() -> None:
         "12:10 skipped (paused): -",
         "12:20-13:00 skipped (paused): -",
     ]
+
+
+def test_a_boot_that_a_paused_job_saw_counts_as_had() -> None:
+    world = Asked(line("job", "@reboot"), "12:00:30", boot="one")
+    world.ask_at("12:01", Pause(("job",)))
+    world.runs_until("12:02")
+    world.boot = "two"
+    world.new_daemon()
+    world.ask_at("12:03", Resume(("job",)))
+    world.runs_until("12:10").runs_until("12:20")
+    assert world.starts("job") == ["12:00:30"]
+    world.boot = "three"
+    world.new_daemon()
+    assert len(world.runs_until("12:30").starts("job")) == 2
 
 
 def test_instants_that_were_paused_in_a_wrong_future_are_still_to_come() -> None:

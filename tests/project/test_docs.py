@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import lru_cache
 from itertools import cycle
 from operator import attrgetter
 from pathlib import Path
@@ -110,6 +111,14 @@ def test_what_is_not_supported_yet_is_said_to_be() -> None:
     assert spelt_out(paragraph) == waiting
 
 
+@lru_cache
+def every_test() -> frozenset[str]:
+    """The names of all tests that there are."""
+    texts = (path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/test_*.py"))
+    found = (re.findall(r"^(?:async )?def (test_\w+)\(", text, re.MULTILINE) for text in texts)
+    return frozenset(name for names in found for name in names)
+
+
 def named(row: str) -> str:
     """The name that a row's tests carry: its first cell, up to a bracket, as one word."""
     cell = row.split("|")[1].split("(", maxsplit=1)[0].replace("'", "")
@@ -121,9 +130,9 @@ def test_in_spring_and_in_autumn_every_row_on_time_is_tested() -> None:
     parts = [part for part in section("The rules").split("\n### ") if part.startswith("Time")]
     bodies = re.findall(r"^\| ---.*\n((?:\|.*\n)+)", "\n".join(parts), re.MULTILINE)
     rows = {named(row) for body in bodies for row in body.splitlines()}
-    tests = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/test_*.py"))
     for season in ("spring", "autumn"):
-        assert set(re.findall(rf"^def test_(\w+)_in_{season}\(", tests, re.MULTILINE)) == rows
+        tested = (re.fullmatch(rf"test_(\w+)_in_{season}", name) for name in every_test())
+        assert {found[1] for found in tested if found} == rows
 
 
 # What stands for a default that no value of the setting would say.
@@ -287,6 +296,19 @@ def test_every_threat_names_tests_that_are_there() -> None:
     for file, name in NAMED.findall(PAGES["SECURITY.md"]):
         text = (ROOT / file).read_text(encoding="utf-8")
         assert re.search(rf"^(?:async )?def {name}\(", text, re.MULTILINE), (file, name)
+
+
+def test_every_rule_names_tests_that_are_there() -> None:
+    bodies = re.findall(r"^(\|.*)\n\| ---.*\n((?:\|.*\n)+)", PAGES["docs/rules.md"], re.MULTILINE)
+    assert all(head.endswith("| test |") for head, _ in bodies)
+    rules = [row for _, body in bodies for row in body.splitlines()]
+    assert len(rules) > 170
+    for row in rules:
+        *_, last = row.removesuffix(" |").split(" | ")
+        names = re.findall(r"`(test_\w+)`", last)
+        assert names, row
+        assert ", ".join(f"`{name}`" for name in names) == last, row
+        assert every_test().issuperset(names), set(names) - every_test()
 
 
 @pytest.mark.parametrize("page", PAGES)
