@@ -87,7 +87,7 @@ def conflicts(zones: Iterable[str], now: datetime) -> Iterator[Problem]:
     """Yield a warning for each zone that two databases tell differently within a year from now."""
     for name in sorted(zones):
         pair = zone_data.pair(name)
-        at = None if pair is None else first_difference(*pair, now, now + _AHEAD)
+        at = None if pair is None else dst.first_difference(*pair, now, now + _AHEAD)
         if pair is not None and at is not None:
             yield _conflict(name, pair, at)
 
@@ -123,19 +123,3 @@ def _time(at: datetime | None) -> str:
     if at is None:
         return "never"
     return f"{at:%a %Y-%m-%d %H:%M}{at.isoformat()[-6:]} ({at.astimezone(UTC):%H:%M} UTC)"
-
-
-def first_difference(
-    one: ZoneInfo, two: ZoneInfo, start: datetime, end: datetime
-) -> datetime | None:
-    """Return the first minute from `start` to `end` at which the two show different times.
-
-    None if there is none.
-    """
-    at: datetime | None = start.astimezone(UTC).replace(second=0, microsecond=0)
-    while at is not None:
-        if at.astimezone(one).utcoffset() != at.astimezone(two).utcoffset():
-            return at
-        coming = (dst.first_change(zone, at, end) for zone in (one, two))
-        at = min((each for each in coming if each is not None), default=None)
-    return None

@@ -14,8 +14,8 @@ from scheduler.system.background import start_apart
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scheduler.system.clock import Alarm
     from scheduler.system.log import Log
+    from scheduler.system.waiting import Alarm
 
 LIMIT = 10.0  # seconds of one turn of the loop that are nothing to speak of
 

@@ -140,3 +140,19 @@ def _halve(zone: ZoneInfo, before: datetime, after: datetime, offset: timedelta 
         else:
             after = middle
     return after
+
+
+def first_difference(
+    one: ZoneInfo, two: ZoneInfo, start: datetime, end: datetime
+) -> datetime | None:
+    """Return the first minute from `start` to `end` at which the two show different times.
+
+    None if there is none.
+    """
+    at: datetime | None = start.astimezone(UTC).replace(second=0, microsecond=0)
+    while at is not None:
+        if at.astimezone(one).utcoffset() != at.astimezone(two).utcoffset():
+            return at
+        coming = (first_change(zone, at, end) for zone in (one, two))
+        at = min((each for each in coming if each is not None), default=None)
+    return None

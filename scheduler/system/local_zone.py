@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.crontab.zone_changes import first_difference
 from scheduler.errors import BadValue
 from scheduler.schedule import zone_data
+from scheduler.schedule.dst import first_difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

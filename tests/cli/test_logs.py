@@ -23,6 +23,7 @@ from scheduler.process import output_files
 from scheduler.process.procfs import PROC, Processes
 from scheduler.run import Attempt, Ending, Exited, Reason, Run, State
 from scheduler.system import clock, state_lock
+from scheduler.system.boot import boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +100,7 @@ def scene(person: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 
 def own_start() -> int:
-    process = Processes(PROC, clock.boot_id()).find(os.getpid())
+    process = Processes(PROC, boot_id()).find(os.getpid())
     assert process is not None
     return process.start
 
@@ -269,7 +270,7 @@ def test_a_process_that_has_a_dead_daemons_number_is_no_daemon(scene: Scene) -> 
 
 def test_without_a_daemon_a_living_job_is_followed_until_its_process_is_gone(scene: Scene) -> None:
     child = subprocess.Popen(["sleep", "60"])
-    process = Processes(PROC, clock.boot_id()).find(child.pid)
+    process = Processes(PROC, boot_id()).find(child.pid)
     assert process is not None
     scene.begin(pid=child.pid, start=process.start)
     result = scene.types(

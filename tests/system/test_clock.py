@@ -16,7 +16,10 @@ import pytest
 from fakes import FakeClock, utc
 
 from scheduler.system import clock as clocks
-from scheduler.system.clock import Clock, RealClock, boot_id
+from scheduler.system import waiting
+from scheduler.system.boot import boot_id
+from scheduler.system.clock import Clock, RealClock
+from scheduler.system.waiting import WaitingClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,9 +31,9 @@ KINDS = ["timer", "steps", "fake"]
 only_with_timers = pytest.mark.skipif(sys.platform != "linux", reason="there is no timerfd")
 
 
-def by_steps() -> RealClock:
+def by_steps() -> WaitingClock:
     """The real clock as it is where the kernel has no timer to offer."""
-    clock = RealClock()
+    clock = WaitingClock()
     clock._timer = None
     return clock
 
@@ -40,7 +43,7 @@ def clock(request: pytest.FixtureRequest) -> Clock:
     if request.param == "timer" and sys.platform != "linux":
         pytest.skip("there is no timerfd")
     makers: dict[str, Callable[[], Clock]] = {
-        "timer": RealClock,
+        "timer": WaitingClock,
         "steps": by_steps,
         "fake": lambda: FakeClock(START),
     }
@@ -148,7 +151,7 @@ def test_a_wait_lets_others_have_their_turn(clock: Clock) -> None:
 
 @only_with_timers
 def test_the_machines_timer_is_used_where_there_is_one() -> None:
-    assert RealClock()._timer is not None
+    assert WaitingClock()._timer is not None
 
 
 def without(*names: str) -> Callable[..., object]:
@@ -170,13 +173,13 @@ def test_a_machine_without_a_timer_waits_in_steps(
     library: object, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ctypes, "CDLL", library)
-    assert RealClock()._timer is None, why
+    assert WaitingClock()._timer is None, why
 
 
 @only_with_timers
 def test_a_clock_that_was_set_while_nobody_waited_ends_the_next_wait_at_once() -> None:
     """timerfd_settime(2) then fails with ECANCELED, and the timer is set all the same."""
-    clock = RealClock()
+    clock = WaitingClock()
     assert clock._timer is not None
 
     def cancelled(*_: object) -> int:
@@ -189,7 +192,7 @@ def test_a_clock_that_was_set_while_nobody_waited_ends_the_next_wait_at_once() -
 
 @only_with_timers
 def test_a_timer_that_cannot_be_set_is_an_error() -> None:
-    clock = RealClock()
+    clock = WaitingClock()
     assert clock._timer is not None
     os.close(clock._timer._fd)
     with pytest.raises(OSError, match="timerfd_settime"):
@@ -199,7 +202,7 @@ def test_a_timer_that_cannot_be_set_is_an_error() -> None:
 @only_with_timers
 def test_a_clock_that_was_set_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel makes the descriptor readable, and reading it fails with ECANCELED."""
-    clock, wake = RealClock(), asyncio.Event()
+    clock, wake = WaitingClock(), asyncio.Event()
     assert clock._timer is not None
     monkeypatch.setattr(os, "read", lambda *_: (_ for _ in ()).throw(OSError(125, "canceled")))
     clock._timer._ring(wake)
@@ -217,7 +220,7 @@ def test_a_long_wait_in_steps_stops_short_of_the_instant(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(asyncio, "wait_for", wait_for)
     for seconds in (60.0, 1.0, 0.051):
-        asyncio.run(clocks._wait_in_steps(seconds, asyncio.Event()))
+        asyncio.run(waiting._wait_in_steps(seconds, asyncio.Event()))
         assert 0 < timeouts[-1] < seconds * 0.999
     assert timeouts[0] == 10, "a machine that wakes up is looked at soon"
 

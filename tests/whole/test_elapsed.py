@@ -13,7 +13,8 @@ from world import World, line, when
 from scheduler.cli.run_view import took, waits
 from scheduler.process.procfs import Processes, apart
 from scheduler.run import Exited
-from scheduler.system.clock import RealClock, since_boot
+from scheduler.system.clock import since_boot
+from scheduler.system.waiting import WaitingClock
 
 if TYPE_CHECKING:
     from scheduler.journal.rows import RunRow
@@ -86,7 +87,7 @@ def test_a_process_began_at_its_time_of_this_boot_and_of_no_other() -> None:
     assert own is not None
     began = here.began(own.start)
     assert began is not None
-    assert 0 <= began <= since_boot(RealClock())
+    assert 0 <= began <= since_boot(WaitingClock())
     assert other.began(own.start) is None
     assert Processes(Path("/nowhere"), "this").began(own.start) is None
     later = own.start + 250 * TICKS
@@ -98,7 +99,7 @@ def test_a_process_began_at_its_time_of_this_boot_and_of_no_other() -> None:
 
 
 def test_the_real_clock_since_boot_goes_on() -> None:
-    clock = RealClock()
+    clock = WaitingClock()
     first = since_boot(clock)
     assert 0 < first <= since_boot(clock) < first + 60
 

@@ -28,7 +28,7 @@ from scheduler.daemon.watchdog import Watchdog
 from scheduler.process.survivors import TAG
 from scheduler.protocol import Refused, Reload, Reply, Request, Status, Trigger
 from scheduler.system import control_client, control_server
-from scheduler.system.clock import Alarm
+from scheduler.system.waiting import Alarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

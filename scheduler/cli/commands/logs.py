@@ -20,6 +20,7 @@ from scheduler.run import State
 from scheduler.runs.messages import of_outcome, of_size
 from scheduler.schedule.zone_data import named_or_utc
 from scheduler.system import clock, state_files, state_lock
+from scheduler.system.boot import boot_id
 
 app = typer.Typer()
 
@@ -185,7 +186,7 @@ class _Follower:
     folder: Path
     is_one: bool  # of the run's attempts only the one that was asked for
     sink: _Sink = field(default_factory=_Sink)
-    processes: Processes = field(default_factory=lambda: Processes(PROC, clock.boot_id()))
+    processes: Processes = field(default_factory=lambda: Processes(PROC, boot_id()))
     gone_for: float = 0.0  # seconds of looking without the attempt's process
 
     def follow(self, run: RunRow, attempt: AttemptRow) -> None:

@@ -38,10 +38,12 @@ from scheduler.process.spawner import RealSpawner, become_subreaper, default_sig
 from scheduler.protocol import Json, Refused, Reply, Request, Status
 from scheduler.runs.echo import Echo
 from scheduler.system import control_server, state_lock
-from scheduler.system.clock import Alarm, RealClock, boot_id
+from scheduler.system.boot import boot_id
+from scheduler.system.clock import RealClock
 from scheduler.system.log import Format, Log, open_log
 from scheduler.system.log_sink import MOST, Sink, take_stderr
 from scheduler.system.paths import Paths, entered, make_outputs
+from scheduler.system.waiting import Alarm, WaitingClock
 
 app = typer.Typer()
 
@@ -141,7 +143,7 @@ def run(
         log.info("meridian", pid=os.getpid(), state=str(paths.state), say=say)
         echo = _echo(paths, style, sink) if echo_output else None
         parts = Parts(
-            clock=RealClock(),
+            clock=WaitingClock(),
             spawner=spawner,
             library=crontabs,
             log=log,
