@@ -14,7 +14,8 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from scheduler.process.spawner import Ended, Launch
+from scheduler.process.launch import Launch
+from scheduler.process.reaper import Ended
 from scheduler.run import Exited, Signalled
 from scheduler.system.clock import since_boot
 

@@ -1,14 +1,25 @@
-"""What a job finds around it: the daemon's variables and a crontab's in, one set of bytes out."""
+"""A job's variables: the daemon's and a crontab's in, one set of bytes out; and its attempt's.
+
+Its CRON_ variables tell a job its attempt, and whoever looks at a process which attempt it says
+that it belongs to.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from scheduler.crontab import job_names
+from scheduler.errors import BadValue
+from scheduler.run import Attempt, Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
 
-    from scheduler.entry import Environment
+    from scheduler.entry import Entry, Environment
 
 SHELL = "/bin/sh"
 DELEGATED = "MERIDIAN_DELEGATED"  # Delegate= of a unit whose systemd keeps that to itself
@@ -44,6 +55,9 @@ _DAEMONS_OWN = {
 }
 PRIVATE = frozenset(name for names in _DAEMONS_OWN.values() for name in names.split())
 
+# As outputs are named by them; what is longer no journal has counted to.
+_RUN, _ATTEMPT = re.compile(rb"[1-9][0-9]{0,17}"), re.compile(rb"[1-9][0-9]{0,8}")
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -74,6 +88,43 @@ class Inheritance:
         variables["PWD"] = variables["HOME"]  # a shell would set it
         encoded = {raw(name): raw(value) for name, value in variables.items()}
         return Surroundings(assignments, variables, encoded)
+
+
+def scheduled(instant: datetime, zone: ZoneInfo) -> str:
+    """Return the instant as RFC 3339 text with the zone's offset."""
+    return instant.astimezone(zone).isoformat(timespec="seconds")
+
+
+def attempt_variables(entry: Entry, attempt: Attempt) -> dict[bytes, bytes]:
+    """Return the variables that let a job be idempotent, and its process be found again."""
+    return {
+        b"CRON_JOB": entry.job.encode("utf-8", "surrogateescape"),
+        b"CRON_RUN": b"%d" % attempt.run.number,
+        b"CRON_ATTEMPT": b"%d" % attempt.number,
+        b"CRON_SCHEDULED": scheduled(attempt.run.instant, entry.zone).encode("ascii"),
+    }
+
+
+def attempt_of(environment: Mapping[bytes, bytes]) -> Attempt | None:
+    """Return the attempt that these variables tell of; None where they tell of none.
+
+    Anybody can set them, to anything: only what an attempt of ours can be called is one, and
+    whether it is this process's is for other evidence to say.
+    """
+    job, run, number, instant = (
+        environment.get(name, b"")
+        for name in (b"CRON_JOB", b"CRON_RUN", b"CRON_ATTEMPT", b"CRON_SCHEDULED")
+    )
+    if not _RUN.fullmatch(run) or not _ATTEMPT.fullmatch(number):
+        return None
+    try:
+        at = datetime.fromisoformat(instant.decode("ascii"))
+        attempt = Attempt(
+            Run(int(run), job_names.check(job.decode("ascii")), at.astimezone(UTC)), int(number)
+        )
+    except (ValueError, OverflowError, BadValue):
+        return None
+    return None if at.tzinfo is None or at.microsecond else attempt
 
 
 def raw(text: str) -> bytes:

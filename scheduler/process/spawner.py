@@ -1,85 +1,39 @@
-"""Processes of jobs: an entry and its attempt in, a process group out, and later how it ended."""
+"""Starts jobs and tells how they ended: an entry and an attempt in, a process group out.
+
+What a launch is stands in `launch`, the reaping of ended children in `reaper`, signals to groups in
+`leaders`, processes of an earlier daemon in `survivors`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import os
-import resource
-import signal
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.printable import quoted
-from scheduler.process import job_marks, survivors
+from scheduler.process import survivors
 from scheduler.process.direct_exec import direct
-from scheduler.process.job_environment import Inheritance, raw, text
+from scheduler.process.job_environment import Inheritance, attempt_of, attempt_variables, raw, text
+from scheduler.process.launch import Launch, not_started, opened_input, refused_part, start_child
 from scheduler.process.leaders import Leaders, signal_one
-from scheduler.process.limiter import Limiter, look_for
+from scheduler.process.limiter import Limiter
 from scheduler.process.output_guard import Means, OutputGuard, open_output, pipe_to
 from scheduler.process.procfs import PROC, Processes
+from scheduler.process.reaper import Ended, peak_memory, reap
 from scheduler.process.survivors import Survivors
 from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    import resource
+    import subprocess
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from scheduler.entry import Entry
-    from scheduler.process.limiter import Groups, Limited
+    from scheduler.process.limiter import Groups
     from scheduler.process.procfs import Process
-    from scheduler.run import Attempt, Limit
-
-# What the system says when it has no room for another process, descriptor or file.
-_SCARCE = frozenset(
-    {
-        *(errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
-        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
-    }
-)
-
-_SET_CHILD_SUBREAPER = 36  # prctl(2)
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Everything a start needs, worked out before the minute; `output` is an open descriptor.
-
-    Words are bytes as the crontab has them, whatever the daemon's locale.
-    """
-
-    attempt: Attempt
-    shell: tuple[bytes, ...]
-    direct: tuple[bytes, ...] | None  # the same without a shell, where that means the same
-    environment: dict[bytes, bytes]
-    directory: bytes
-    stdin: bytes | None
-    output: int
-    path: Path
-    limited: Limited | None = None
-    means: Means = Means.NONE
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A child that is gone, which limit ended it, and whether it emptied its output.
-
-    `memory_bytes` is None where the system's figure says nothing. NotStarted is one whose limits
-    could not be put on, so that it never came to be the job.
-    """
-
-    pid: int
-    outcome: Exited | Signalled | NotStarted
-    cpu_s: float
-    memory_bytes: int | None
-    limit: Limit | None = None
-    emptied: bool = False
+    from scheduler.run import Attempt
 
 
 class Spawner(Protocol):
@@ -165,6 +119,11 @@ class Spawner(Protocol):
 class RealSpawner:
     """Jobs as children of this process, each in a session and process group of its own.
 
+    Owns the children from their start until `ended` tells of them, and through its parts their
+    limits, the leaders of groups that may be signalled, and the guard of their outputs. The daemon
+    alone calls it, from its loop. Invariant: each child that started is told of once, after all of
+    its output is stored; no signal reaches a group that is not an attempt's.
+
     `environ` is what they inherit, `boot` what names this boot of the machine, `groups` what limits
     an attempt's memory as a whole. Descriptors above 2 are closed in them, and signals have their
     default dispositions: see `default_signals`.
@@ -190,17 +149,17 @@ class RealSpawner:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._limiter = Limiter(groups)
         self.guard = OutputGuard()
-        self._over: list[tuple[int, int, resource.struct_rusage]] = []  # and told when copied
-        self._bequeathed: set[int] = set()  # those of them that an earlier daemon started
+        self._reaped: list[tuple[int, int, resource.struct_rusage]] = []  # told when copied
+        self._left_running: set[int] = set()  # those of them that an earlier daemon started
         self._null = os.open(os.devnull, os.O_RDONLY)
 
     def prepare(self, entry: Entry, attempt: Attempt, output: Path) -> Launch | NotStarted:
         base = self._inheritance.of(entry.environment)
-        environment = base.encoded | job_marks.of_attempt(entry, attempt)
+        environment = base.encoded | attempt_variables(entry, attempt)
         try:
             descriptor = open_output(output)
         except OSError as error:
-            return _not_started(f"its output file {output}", error)
+            return not_started(f"its output file {output}", error)
         limited = self._limiter.prepare(entry.settings, attempt, environment)
         if isinstance(limited, NotStarted):
             os.close(descriptor)
@@ -228,16 +187,16 @@ class RealSpawner:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, launch.output)
             try:
-                stdin = stack.enter_context(_input(launch.stdin, self._null))
+                stdin = stack.enter_context(opened_input(launch.stdin, self._null))
             except OSError as error:
-                return _not_started("its standard input can't be stored", error)
+                return not_started("its standard input can't be stored", error)
             pipe = pipe_to(launch.output) if launch.means is Means.PIPE else None
             if pipe is not None:
                 stack.callback(os.close, pipe.end)
             try:
-                child, report = _popen(launch, stdin, pipe.end if pipe else launch.output)
+                child, report = start_child(launch, stdin, pipe.end if pipe else launch.output)
             except (OSError, ValueError) as error:
-                return _not_started(_part(error, launch), error)
+                return not_started(refused_part(error, launch), error)
             self._children[child.pid] = child
             self._tag(launch, child.pid)
         self._limiter.started(child.pid, launch.limited, report)
@@ -260,28 +219,28 @@ class RealSpawner:
 
     def ended(self) -> list[Ended]:
         self._limiter.look()
-        while (reaped := _reap(self._leaders.before_reaping)) is not None:
-            pid, code, usage = reaped
+        while (one := reap(self._leaders.before_reaping)) is not None:
+            pid, code, usage = one
             child = self._children.pop(pid, None)
             self._starts.pop(pid, None)
             self.guard.reaped(pid)
             if child is not None:  # else a copier, or what a job has left behind
                 child.returncode = code
-                self._over.append((pid, code, usage))
-        over, self._over = self._over, []
+                self._reaped.append((pid, code, usage))
+        reaped, self._reaped = self._reaped, []
         found: list[Ended] = []
-        for each in over:
+        for each in reaped:
             if self.guard.is_copying(each[0]):
-                self._over.append(each)
+                self._reaped.append(each)
             else:
                 found.append(self._ended(*each))
         return found
 
     def is_settling(self) -> bool:
-        return bool(self._over)
+        return bool(self._reaped)
 
     def _ended(self, pid: int, code: int, usage: resource.struct_rusage) -> Ended:
-        cpu_s, peak = usage.ru_utime + usage.ru_stime, _peak(usage.ru_maxrss)
+        cpu_s, peak = usage.ru_utime + usage.ru_stime, peak_memory(usage.ru_maxrss)
         seen = Exited(code) if code >= 0 else Signalled(-code)
         outcome, limit = self._limiter.ended(pid, seen, cpu_s=cpu_s, memory_bytes=peak)
         return Ended(pid, outcome, cpu_s, peak, limit, emptied=self.guard.ended(pid))
@@ -330,7 +289,7 @@ class RealSpawner:
     def escaped(self, ended: Mapping[Attempt, int], /) -> Mapping[Attempt, Sequence[Process]]:
         found: dict[Attempt, list[Process]] = {}
         for process, environment in self._processes.descendants(os.getpid()):
-            attempt = job_marks.attempt_of(environment)
+            attempt = attempt_of(environment)
             if attempt is not None and ended.get(attempt, process.group) != process.group:
                 found.setdefault(attempt, []).append(process)
         for attempt, pid in ended.items():
@@ -340,7 +299,7 @@ class RealSpawner:
         return found
 
     def _in_cgroup(self, attempt: Attempt, group: int) -> Iterator[Process]:
-        """Yield what got away within the cgroup of an attempt, whatever it did to its marks."""
+        """Yield what got away within the cgroup of an attempt, whatever it did to its variables."""
         for pid in self._limiter.living(attempt):
             process = self._processes.find(pid)
             if process is not None and not process.is_dead and process.group != group:
@@ -350,138 +309,7 @@ class RealSpawner:
         signal_one(self._processes, process, number)
 
     def leave_running(self) -> None:
-        self._bequeathed = set(self._children)
+        self._left_running = set(self._children)
 
     def _is_own(self, pid: int) -> bool:
-        return pid in self._children and pid not in self._bequeathed
-
-
-def become_subreaper() -> None:
-    """Become the parent of what jobs leave behind (prctl(2): PR_SET_CHILD_SUBREAPER).
-
-    So it can be told which of them got away from an attempt that is ended. Only Linux has that.
-    """
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def default_signals() -> None:
-    """Give back to every signal its default disposition, since jobs inherit what is ignored.
-
-    A daemon started by nohup(1) or in the background ignores SIGHUP, SIGINT or SIGQUIT; Python
-    itself ignores SIGPIPE and SIGXFSZ, which subprocess restores in each child.
-    """
-    keep = {signal.SIGPIPE, getattr(signal, "SIGXFSZ", signal.SIGPIPE)}
-    for number in signal.valid_signals() - keep:
-        with contextlib.suppress(OSError, ValueError):
-            if signal.getsignal(number) is signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def _reap(
-    before: Callable[[int], object],
-) -> tuple[int, int, resource.struct_rusage] | None:
-    """Return a child that has ended, with its exit code and what it used; None if none has.
-
-    `before` is told its pid while nobody else can have that.
-    """
-    try:
-        pid = -1
-        if hasattr(os, "waitid"):  # else it is macOS, which has no /proc to look into before
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if found is None:
-                return None
-            before(pid := found.si_pid)
-        pid, status, usage = os.wait4(pid, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    return (pid, os.waitstatus_to_exitcode(status), usage) if pid else None
-
-
-def _popen(launch: Launch, stdin: int, output: int) -> tuple[subprocess.Popen[bytes], int | None]:
-    """Start it, and return what it reports into until it is the job; None if it is at once."""
-    if launch.limited is not None:
-        return _limited(launch, launch.limited, stdin, output)
-    if launch.direct is not None:
-        # Not found, not executable, a script without "#!": the shell has its own words and exit
-        # codes for each, so it gets its turn.
-        with contextlib.suppress(OSError):
-            return _child(launch.direct, launch, stdin, output), None
-    return _child(launch.shell, launch, stdin, output), None
-
-
-def _limited(
-    launch: Launch, limited: Limited, stdin: int, output: int
-) -> tuple[subprocess.Popen[bytes], int | None]:
-    path = launch.environment.get(b"PATH", os.fsencode(os.defpath))
-    look_for(launch.shell[0], launch.directory, path)
-    words = limited.words + launch.shell
-    if not limited.reports:
-        return _child(words, launch, stdin, output), None
-    report, end = os.pipe()
-    try:
-        return _child(words, launch, stdin, output, end), report
-    except BaseException:
-        os.close(report)
-        raise
-    finally:
-        os.close(end)
-
-
-def _child(
-    words: tuple[bytes, ...], launch: Launch, stdin: int, output: int, error: int | None = None
-) -> subprocess.Popen[bytes]:
-    more = {} if launch.limited is None else launch.limited.variables
-    return subprocess.Popen(
-        words,
-        stdin=stdin,
-        stdout=output,
-        stderr=output if error is None else error,
-        cwd=launch.directory,
-        env={**launch.environment, **more},
-        start_new_session=True,
-    )
-
-
-@contextlib.contextmanager
-def _input(given: bytes | None, null: int) -> Iterator[int]:
-    """Yield what the job reads: a file, since a pipe could block the daemon on 64 KiB."""
-    if given is None:
-        yield null
-        return
-    with tempfile.TemporaryFile() as file:
-        file.write(given)
-        file.seek(0)
-        yield file.fileno()
-
-
-def _peak(maxrss: int) -> int | None:
-    """Return a child's peak memory in bytes, or None where the figure is this daemon's own.
-
-    A child starts in its parent's memory, and Linux counts that in: a job smaller than the daemon
-    reports the daemon's size. getrusage(2) counts in KiB, on macOS in bytes.
-    """
-    if maxrss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
-        return None
-    return maxrss if sys.platform == "darwin" else maxrss * 1024
-
-
-def _part(error: OSError | ValueError, launch: Launch) -> str:
-    """Say which part of a launch the system would not have."""
-    if not isinstance(error, OSError) or error.errno == errno.E2BIG:
-        return "its command or environment"
-    if error.filename is None:
-        return "no new process"
-    if error.filename == launch.directory:
-        return f"its HOME {quoted(text(launch.directory))}"
-    if error.filename == launch.shell[0]:
-        return f"its SHELL {quoted(text(launch.shell[0]))}"
-    return f"what puts its limits on, {quoted(text(error.filename))}"
-
-
-def _not_started(part: str, error: OSError | ValueError) -> NotStarted:
-    """Say why there is no process, and whether any other job would have fared the same."""
-    if not isinstance(error, OSError):
-        return NotStarted(f"{part}: {error}")
-    return NotStarted(f"{part}: {error.strerror}", by_system=error.errno in _SCARCE)
+        return pid in self._children and pid not in self._left_running

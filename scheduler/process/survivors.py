@@ -20,7 +20,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.process import job_marks, lease
+from scheduler.process import lease
+from scheduler.process.job_environment import attempt_of
 from scheduler.run import Attempt, Run
 from scheduler.system import state_files
 
@@ -120,7 +121,7 @@ class Survivors:
 
     def _named(self, outputs: Mapping[Path, _Seen]) -> dict[Attempt, _Seen]:
         leaders = self._processes.own_leaders() if outputs else ()
-        named = filter(None, (job_marks.attempt_of(environment) for _, environment in leaders))
+        named = filter(None, (attempt_of(environment) for _, environment in leaders))
         paths = {each: Path(each.run.job, f"{each.run.number}.{each.number}.log") for each in named}
         return {each: outputs[place] for each, place in paths.items() if place in outputs}
 
@@ -174,7 +175,7 @@ def _seen(path: Path) -> _Seen | None:
     """
     try:
         descriptor = state_files.opened(path, os.O_RDONLY)
-    except BlockingIOError:  # who takes marks away has it for himself just now: its job has ended
+    except BlockingIOError:  # its tag is being removed just now: its job has ended
         return None
     except OSError as error:
         if error.errno in _NONE:

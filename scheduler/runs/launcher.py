@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from scheduler.process.spawner import Launch, Spawner
+    from scheduler.process.launch import Launch
+    from scheduler.process.spawner import Spawner
     from scheduler.runs.live_run import LiveRun
     from scheduler.runs.table import RunTable
     from scheduler.system.clock import Clock

@@ -29,7 +29,7 @@ from scheduler.schedule.tick import era_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scheduler.process.spawner import Launch
+    from scheduler.process.launch import Launch
     from scheduler.protocol import Request
 
 MINUTE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from fakes import utc
 
 from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
 from scheduler.entry import Entry, Reboot
-from scheduler.process.spawner import Launch
+from scheduler.process.launch import Launch
 from scheduler.run import Attempt, Exited, Run, Signalled
 
 if TYPE_CHECKING:

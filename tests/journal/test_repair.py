@@ -32,7 +32,7 @@ from scheduler.journal.daemon_state import DaemonState
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
 from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, Runs, Salvage, Taken
-from scheduler.process.spawner import Launch
+from scheduler.process.launch import Launch
 from scheduler.run import Attempt, Exited, Run, State
 from scheduler.system import state_files
 

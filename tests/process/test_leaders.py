@@ -223,7 +223,8 @@ REUSED = """
     from datetime import datetime, UTC
     from scheduler.run import Attempt, Run
     from scheduler.entry import Entry, Reboot
-    from scheduler.process.spawner import RealSpawner, become_subreaper
+    from scheduler.process.own_process import become_subreaper
+    from scheduler.process.spawner import RealSpawner
     become_subreaper()
     leaves, is_adopted, has_pidfds, folder = sys.argv[1], *map(eval, sys.argv[2:4]), sys.argv[4]
     environ = {"PATH": os.environ["PATH"], "HOME": folder}

@@ -21,7 +21,7 @@ from parts import program
 from scheduler.entry import Entry, Reboot, Settings
 from scheduler.process import limiter, resource_limits
 from scheduler.process.limiter import Limiter, look_for
-from scheduler.process.spawner import Ended, RealSpawner
+from scheduler.process.spawner import RealSpawner
 from scheduler.run import Attempt, Exited, Limit, NotStarted, Run
 from scheduler.run import Signalled as Sig
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scheduler.entry import Environment
+    from scheduler.process.reaper import Ended
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as Linux limits")
 

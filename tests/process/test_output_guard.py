@@ -20,15 +20,18 @@ import pytest
 
 from scheduler.entry import Entry, Reboot
 from scheduler.journal.journal import Journal
+from scheduler.process.launch import Launch
 from scheduler.process.output_files import there
 from scheduler.process.output_guard import Means, names_own_streams, open_output
-from scheduler.process.spawner import Ended, Launch, RealSpawner
+from scheduler.process.spawner import RealSpawner
 from scheduler.run import Attempt, Ending, Exited, Run, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from conftest import Person
+
+    from scheduler.process.reaper import Ended
 
 START = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SOON = 30.0

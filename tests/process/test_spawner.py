@@ -27,10 +27,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scheduler.entry import Entry, Reboot
-from scheduler.process import job_marks
-from scheduler.process.job_marks import scheduled
+from scheduler.process import job_environment
+from scheduler.process.job_environment import scheduled
+from scheduler.process.launch import Launch
 from scheduler.process.output_guard import open_output
-from scheduler.process.spawner import Ended, Launch, RealSpawner, Spawner, default_signals
+from scheduler.process.own_process import default_signals
+from scheduler.process.spawner import RealSpawner, Spawner
 from scheduler.process.survivors import TAG, is_held
 from scheduler.run import Attempt, Exited, NotStarted, Run, Signalled
 from scheduler.system import state_files
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from scheduler.entry import Environment
+    from scheduler.process.reaper import Ended
 
 START = utc(2027, 3, 28, 0, 30)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -615,7 +618,8 @@ IN_ASCII = """
     from zoneinfo import ZoneInfo
     from scheduler.run import Attempt, Run
     from scheduler.entry import Entry, Reboot
-    from scheduler.process.spawner import RealSpawner, default_signals
+    from scheduler.process.own_process import default_signals
+    from scheduler.process.spawner import RealSpawner
     from datetime import datetime, UTC
     assert {check}
     default_signals()
@@ -1153,7 +1157,7 @@ def test_without_a_journal_the_outputs_tell_which_attempts_live(
     if not is_tagged:
         os.removexattr(paths[0], TAG)
     other = Attempt(Run(7, "job", START), 1)
-    marked = dict(os.environb) | job_marks.of_attempt(job("", name="job"), other)
+    marked = dict(os.environb) | job_environment.attempt_variables(job("", name="job"), other)
     with subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True) as impostor:
         found = real.next().survivors(paths)
         impostor.kill()

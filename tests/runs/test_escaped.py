@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scheduler.entry import Entry, Reboot
-from scheduler.process import job_marks
+from scheduler.process import job_environment
 from scheduler.process.procfs import Process, Processes
 from scheduler.process.spawner import RealSpawner
 from scheduler.run import Attempt, Run
@@ -43,7 +43,9 @@ def until(what: Callable[[], object], seconds: float = 20) -> None:
 @contextmanager
 def child(script: str, mark: Attempt | None) -> Iterator[subprocess.Popen[bytes]]:
     """A child in a group of its own, marked as a job's process; all it starts goes with it."""
-    environment = dict(os.environb) | ({} if mark is None else job_marks.of_attempt(ENTRY, mark))
+    environment = dict(os.environb) | (
+        {} if mark is None else job_environment.attempt_variables(ENTRY, mark)
+    )
     command = ("/bin/sh", "-c", script)
     made = subprocess.Popen(command, env=environment, start_new_session=True)
     try:

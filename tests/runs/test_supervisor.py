@@ -17,7 +17,7 @@ import pytest
 from fakes import Act, FakeClock, FakeSpawner, utc
 
 from scheduler.entry import Entry, Reboot, Settings
-from scheduler.process.spawner import Ended, Launch
+from scheduler.process.launch import Launch
 from scheduler.run import Attempt, Exited, Reason, Run, Signalled, TimedOut
 from scheduler.runs.output_cap import OutputCap
 from scheduler.runs.supervisor import _LOOK, _LOOK_BEHIND, Running, Supervisor
@@ -25,6 +25,8 @@ from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from scheduler.process.reaper import Ended
 
 NOON = utc(2027, 1, 1, 12)
 TERM, KILL = signal.SIGTERM, signal.SIGKILL

@@ -22,7 +22,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from scheduler.daemon.virtual_machine import VirtualClock
-from scheduler.process.spawner import Ended, Launch
+from scheduler.process.launch import Launch
+from scheduler.process.reaper import Ended
 from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system.clock import since_boot
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from fakes import Launched
 
     from scheduler.entry import Entry
-    from scheduler.process.spawner import Launch
+    from scheduler.process.launch import Launch
     from scheduler.run import Attempt, NotStarted
 
 PAGE = 4096

@@ -15,8 +15,8 @@ from scheduler.entry import Entry, Reboot
 from scheduler.errors import JournalDamaged
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair import Repair
+from scheduler.process.launch import Launch
 from scheduler.process.output_files import output_of
-from scheduler.process.spawner import Launch
 from scheduler.run import Attempt, Ending, Exited, Paused, Run, State
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
 from scheduler.system.log import open_log

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from scheduler.journal.journal import RunRow
     from scheduler.journal.retention import Retention
     from scheduler.journal.rows import OpenRun
-    from scheduler.process.spawner import Launch
+    from scheduler.process.launch import Launch
     from scheduler.protocol import Reply, Request
     from scheduler.run import Attempt, NotStarted
     from scheduler.runs.events import Listener

@@ -34,7 +34,8 @@ from scheduler.journal.retention import Retention
 from scheduler.process.cgroup import Groups
 from scheduler.process.floods import Floods
 from scheduler.process.job_environment import DELEGATED
-from scheduler.process.spawner import RealSpawner, become_subreaper, default_signals
+from scheduler.process.own_process import become_subreaper, default_signals
+from scheduler.process.spawner import RealSpawner
 from scheduler.protocol import Json, Refused, Reply, Request, Status
 from scheduler.runs.echo import Echo
 from scheduler.system import control_server, state_lock

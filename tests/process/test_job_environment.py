@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.entry import Entry, Reboot
-from scheduler.process import job_marks
+from scheduler.process import job_environment
 from scheduler.run import Attempt, Run
 
 MARKED = {
@@ -27,7 +27,7 @@ zones = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Joh
 
 
 def test_an_attempt_is_read_out_of_its_variables() -> None:
-    assert job_marks.attempt_of(MARKED) == Attempt(Run(7, "backup", utc(2027, 3, 28, 1)), 2)
+    assert job_environment.attempt_of(MARKED) == Attempt(Run(7, "backup", utc(2027, 3, 28, 1)), 2)
 
 
 @settings(max_examples=50)
@@ -37,7 +37,7 @@ def test_what_is_written_reads_the_same(
 ) -> None:
     entry = Entry(job, Reboot(), "@reboot", ZoneInfo(zone), "x")
     attempt = Attempt(Run(run, job, instant), number)
-    assert job_marks.attempt_of(job_marks.of_attempt(entry, attempt)) == attempt
+    assert job_environment.attempt_of(job_environment.attempt_variables(entry, attempt)) == attempt
 
 
 @pytest.mark.parametrize(
@@ -73,16 +73,16 @@ def test_what_is_written_reads_the_same(
     ],
 )
 def test_what_anybody_wrote_there_is_nobodys_attempt(changed: dict[bytes, bytes], why: str) -> None:
-    assert job_marks.attempt_of(MARKED | changed) is None, why
+    assert job_environment.attempt_of(MARKED | changed) is None, why
 
 
 @pytest.mark.parametrize("name", MARKED)
 def test_a_variable_that_is_missing_is_missed(name: bytes) -> None:
-    found = job_marks.attempt_of({key: value for key, value in MARKED.items() if key != name})
-    assert found != job_marks.attempt_of(MARKED)
+    found = job_environment.attempt_of({key: value for key, value in MARKED.items() if key != name})
+    assert found != job_environment.attempt_of(MARKED)
 
 
 @settings(max_examples=50)
 @given(st.fixed_dictionaries({name: st.binary() for name in MARKED}))
 def test_no_bytes_are_a_crash(environment: dict[bytes, bytes]) -> None:
-    job_marks.attempt_of(environment)
+    job_environment.attempt_of(environment)
