@@ -1,1 +1,14 @@
-"""The daemon: its loop, its minutes, the entries in force, requests, shutdown, simulation."""
+"""The daemon: one loop, on one thread, that lets every due run start. `wiring` builds one.
+
+loop                the loop and its steps; where a stop, a reload or a request leaves its note
+steps               what happens when a step fails: a full disk, no memory, a bug
+signals             SIGTERM, SIGINT, SIGHUP, SIGUSR1
+ticker              which minute is handled, planned, owed; the clock set or stopped
+entries, reloader   the entries in force, and how new ones come into force
+file_monitor        crontabs that change, a state folder that is lost
+requests            what is asked through the control socket
+shutdown            stop, drain, grace
+log_once            trouble with the journal, told once; upcoming_log: what is due next
+watchdog            a loop that is held up
+simulation          the same daemon on a virtual clock; virtual_machine, simulation_events
+"""

@@ -62,9 +62,11 @@ class Library(Protocol):
 
 
 class EntriesInForce:
-    """Which entries there are; everything else asks it.
+    """Which entries there are, and when they are due.
 
-    It `watches` its library, unless that never changes.
+    It owns what was read of the crontabs, and what of it is in force. The reloader calls `read`,
+    the file monitor `changed`; everything else only asks it. All it tells is of one reading: one
+    that the journal refuses changes nothing. It `watches` its library, unless that never changes.
     """
 
     def __init__(

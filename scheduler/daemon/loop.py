@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.daemon import file_watch
+from scheduler.daemon import file_monitor
 from scheduler.daemon.steps import Step
 from scheduler.protocol import Refused
 from scheduler.schedule.tick import minute_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scheduler.daemon.entries import EntriesInForce
-    from scheduler.daemon.file_watch import FileWatch
+    from scheduler.daemon.file_monitor import FileMonitor
     from scheduler.daemon.reloader import Reloader
     from scheduler.daemon.requests import Requests
     from scheduler.daemon.shutdown import Shutdown
@@ -56,7 +56,7 @@ class Daemon:
     ticker: Ticker
     reloader: Reloader
     requests: Requests
-    file_watch: FileWatch
+    file_monitor: FileMonitor
     pruning: Pruning
     shutdown: Shutdown
     steps: StepRunner
@@ -70,7 +70,7 @@ class Daemon:
         Raises JournalDamaged where nothing could start any more; what runs is left to go on.
         """
         if each_minute is not None:
-            self.file_watch.each_minute = each_minute
+            self.file_monitor.each_minute = each_minute
         first, others = self._first_steps(), self._other_steps()
         with self.steps.watched():
             self._open()
@@ -131,7 +131,7 @@ class Daemon:
     @property
     def has_lost_state(self) -> bool:
         """Whether the state folder was deleted or replaced meanwhile."""
-        return self.file_watch.has_lost_state
+        return self.file_monitor.has_lost_state
 
     # --- the loop's steps ------------------------------------------------------------------
 
@@ -145,10 +145,10 @@ class Daemon:
         look = "look at the state folder, the crontabs and the control socket"
         return (
             Step("end jobs that are over their time, and bound outputs", self.runs.enforce),
-            Step("start the minute's jobs", self._keep_time),
+            Step("start the minute's jobs", self._tick),
             Step("start the jobs that waited", self._start_waiting),
             Step("answer a command", self._serve),
-            Step(look, self.file_watch.look),
+            Step(look, self.file_monitor.look),
             Step("prepare the next minute", self._prepare),
             Step("remove what is not kept any more", self._prune),
         )
@@ -169,7 +169,7 @@ class Daemon:
     def _next_wake(self) -> datetime:
         """Return when there is something to do next."""
         now = self.clock.now()
-        look = now + (file_watch.INTERVAL if self.in_force.watches else _REST)
+        look = now + (file_monitor.INTERVAL if self.in_force.watches else _REST)
         wakes = [look, self.runs.next_wake(), self.shutdown.next_wake(now)]
         if (prune := self.pruning.next_step()) is not None and self._is_idle():
             wakes.append(now + timedelta(seconds=prune))
@@ -186,12 +186,12 @@ class Daemon:
         self.requests.is_closed = self.is_stopping
         self.shutdown.obey()
 
-    def _keep_time(self) -> None:
+    def _tick(self) -> None:
         """Start the minute that has come, and whatever else is owed."""
         if self.shutdown.has_begun:
-            self.ticker.pass_idle()  # so that it is not owed
+            self.ticker.handle_idle()  # so that it is not owed
         else:
-            self.ticker.keep()
+            self.ticker.tick()
 
     def _start_waiting(self) -> None:
         """Start what waited for its time, and what is left of a burst."""

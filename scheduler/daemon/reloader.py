@@ -9,9 +9,9 @@ from scheduler.schedule.tick import MINUTE, minute_of
 
 if TYPE_CHECKING:
     from scheduler.daemon.entries import EntriesInForce
-    from scheduler.daemon.log_once import LogOnce
     from scheduler.daemon.shutdown import ServiceManager
     from scheduler.daemon.ticker import Ticker
+    from scheduler.daemon.upcoming_log import UpcomingLog
     from scheduler.runs.lifecycle import Runs
     from scheduler.system.clock import Clock
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Reloader:
     """Reads the crontabs, at the start and again whenever somebody asks or a file has changed.
 
-    It owns whether a reload is still to be done. The loop, the file watch and the requests call
+    It owns whether a reload is still to be done. The loop, the file monitor and the requests call
     it. The entries, the runs and the planned minute go by the same crontabs when it returns; if it
     raises, the reload stays to be done.
     """
@@ -30,14 +30,14 @@ class Reloader:
         in_force: EntriesInForce,
         runs: Runs,
         ticker: Ticker,
-        log_once: LogOnce,
+        upcoming_log: UpcomingLog,
         manager: ServiceManager,
     ) -> None:
         self._clock = clock
         self._in_force = in_force
         self._runs = runs
         self._ticker = ticker
-        self._log_once = log_once
+        self._upcoming_log = upcoming_log
         self._manager = manager
         self.is_asked = False
 
@@ -50,7 +50,7 @@ class Reloader:
 
         Raises JournalError and MemoryError.
         """
-        self._ticker.pass_idle()
+        self._ticker.handle_idle()
         self.read()
 
     def read(self) -> None:
@@ -59,10 +59,11 @@ class Reloader:
         try:
             self._runs.tell(self._in_force.read(self._clock.now()))
             self._runs.use(self._in_force.entries, self._in_force.timetable)
-            self._ticker.plan_anew()
+            self._ticker.replan()
         except (JournalError, MemoryError):
             self.is_asked = True
             raise
         self._manager.ready(self._in_force.summary())
         now = minute_of(self._clock.now())
-        self._log_once.coming(self._in_force.timetable, max(self._ticker.next(), now) - MINUTE)
+        after = max(self._ticker.next(), now) - MINUTE
+        self._upcoming_log.first_jobs(self._in_force.timetable, after)

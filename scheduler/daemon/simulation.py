@@ -1,4 +1,4 @@
-"""Crontabs, a stretch of time and what happens to the machine in it in, what the daemon does out.
+"""A simulation: crontabs, a stretch of time and mishaps of the machine in, what happens out.
 
 It is the daemon itself, with its entries, runs and journal, on a virtual machine; the events are
 what it would log.
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from scheduler.system.crontab_loader import Loaded
 
 ASSUMED = 1.0  # seconds that a job takes of which the journal knows nothing
-_REMEMBERED = 20  # how many of a job's newest successful runs tell how long it takes
-_LOOKED_AT = (20, 200, 2000)  # newest runs and skipped instants among which they are looked for
+_SAMPLE = 20  # newest successful runs of a job, which tell how long it takes
+_SEARCHED = (20, 200, 2000)  # newest runs and skipped instants that are searched for them
 _BOOT = "simulated"
 _INSTANT = timedelta.resolution
 
 
-class _Nobody:
-    """Who started the daemon: none who wants to know how it does; see ServiceManager."""
+class _NoManager:
+    """Nobody who started the daemon and wants to know how it is; see ServiceManager."""
 
     def ready(self, text: str) -> None:
         pass
@@ -93,7 +93,11 @@ def in_turn(incidents: Iterable[Incident]) -> list[Incident]:
 
 
 class Simulation:
-    """One machine from `start` until just before `end`, which is consumed by `events`.
+    """One machine from `start` until just before `end`.
+
+    It owns a virtual machine, and the incidents that are still to come. The command `simulate`
+    reads `events`, which moves time on, and asks how far it has come. Nothing in it reads a real
+    clock, starts a process or writes a file, so the same arguments give the same events.
 
     `anchors` says from where `@every` jobs count, those that begin in it left out, `lasts` how many
     seconds each job takes, `most` how many may run at once.
@@ -140,8 +144,8 @@ class Simulation:
 
         A bug of the daemon's raises RuntimeError.
         """
-        with closing(_Memory.in_memory()) as journal:
-            self._remember(journal)
+        with closing(_JournalInMemory.in_memory()) as journal:
+            self._set_anchors(journal)
             down_until: datetime | None = None
             while True:
                 try:
@@ -154,7 +158,7 @@ class Simulation:
                 except _Over:
                     return
 
-    def _remember(self, journal: Journal) -> None:
+    def _set_anchors(self, journal: Journal) -> None:
         """Let the journal know what was before."""
         for entry in self._loaded.entries:
             if isinstance(entry.schedule, Every) and entry.job in self._anchors:
@@ -173,13 +177,13 @@ class Simulation:
         return Parts(
             clock=self._clock,
             spawner=self._spawner,
-            library=_Shelf(self._loaded),
+            library=_FixedLibrary(self._loaded),
             log=StrictLog(),
             state=Path(),
             draw=lambda: 0.0,
             boot=_BOOT,
             watches=False,
-            manager=_Nobody(),
+            manager=_NoManager(),
             most=self._most,
             listeners=(self._recorder,),
         )
@@ -209,7 +213,7 @@ class Simulation:
                 self._clock.set(incident.to)
 
 
-class _Memory(Journal):
+class _JournalInMemory(Journal):
     """A journal in memory that is one transaction: what it refuses ends the simulation."""
 
     def __init__(self, connection: Connection) -> None:
@@ -242,7 +246,7 @@ def _stop() -> NoReturn:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shelf:
+class _FixedLibrary:
     """Crontabs that never change; see Library."""
 
     loaded: Loaded
@@ -257,15 +261,15 @@ class _Shelf:
 def usual(journal: Journal, job: str) -> float | None:
     """Return the seconds that the job's newest successful attempts took, in the median.
 
-    None if the newest 2,000 of its rows hold none.
+    None if there is none among the newest 2,000 of its rows.
     """
     took: list[float] = []
-    for limit in _LOOKED_AT:
+    for limit in _SEARCHED:
         rows = journal.queries.history(job, limit=limit)
         took = [seconds for row in rows if (seconds := _took(row)) is not None]
-        if len(took) >= _REMEMBERED or len(rows) < limit:
+        if len(took) >= _SAMPLE or len(rows) < limit:
             break
-    return median(took[-_REMEMBERED:]) if took else None
+    return median(took[-_SAMPLE:]) if took else None
 
 
 def _took(row: RunRow) -> float | None:

@@ -60,7 +60,12 @@ class SimulatedEvent:
 
 
 class Recorder:
-    """A listener that keeps events as a simulation shows them."""
+    """Makes events of runs and of time into those that a simulation shows.
+
+    It owns the events that nobody has read yet, and what explains later ones: jumps of the clock,
+    and why a run waits for a slot. The daemon calls `hear` as of any listener, the simulation calls
+    `told`. Each event is returned once, in the order in which it happened.
+    """
 
     def __init__(self, clock: Clock, entries: Iterable[Entry]) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Which minutes are handled, prepared and owed: a clock in, every minute planned and fired once."""
+"""The minutes, handled, planned and owed: a clock in, each planned and started once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scheduler.daemon.entries import EntriesInForce
-    from scheduler.daemon.log_once import LogOnce
+    from scheduler.daemon.upcoming_log import UpcomingLog
     from scheduler.entry import Entry
     from scheduler.journal.journal import Journal
     from scheduler.runs.lifecycle import Runs
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scheduler.schedule.timetable import Timetable
     from scheduler.system.clock import Clock
 
-# How long before a minute it is prepared: time to look at the crontabs, commit the claims, and
+# How long before a minute it is planned: time to look at the crontabs, commit the claims, and
 # for each due entry to work out its start.
 _LEAD = timedelta(seconds=0.25)
 _LEAD_EACH = timedelta(seconds=0.0005)
@@ -33,10 +33,14 @@ _IMMINENT = timedelta(seconds=0.1)  # longer than a request takes, most of the t
 
 
 class Ticker:
-    """The daemon's place in time.
+    """The daemon's place in time: it goes from minute to minute.
 
-    It goes from minute to minute where crontabs are watched; elsewhere from one at which something
-    is due to the next.
+    It owns which minute was handled last, which is planned, and what the clocks showed at the last
+    look. The loop calls it: `plan` shortly before a minute, `tick` when it has come. Every minute
+    is handled once, in order, or accounted for as missed; only a new era goes back to an earlier
+    one.
+
+    Where crontabs are not watched it goes from one minute in which something is due to the next.
     """
 
     def __init__(
@@ -45,16 +49,16 @@ class Ticker:
         journal: Journal,
         in_force: EntriesInForce,
         runs: Runs,
-        log_once: LogOnce,
+        upcoming_log: UpcomingLog,
     ) -> None:
         self._clock = clock
         self._journal = journal
         self._in_force = in_force
         self._runs = runs
-        self._log_once = log_once
+        self._upcoming_log = upcoming_log
         self._seen: Reading | None = None  # what the clocks said at the last look
         self._last: datetime | None = None  # the last minute handled
-        self._planned: datetime | None = None  # the minute that is prepared and not yet there
+        self._planned: datetime | None = None  # the minute that is planned and not yet there
         self._coming: list[Entry] = []  # what is due in the minute after the last
 
     def open(self) -> None:
@@ -67,7 +71,7 @@ class Ticker:
         What runs because the machine has booted is of that era.
         """
         reading = self._reading()
-        self._go_on(reading)
+        self._resume_era(reading)
         owed = self._owed(reading)
         if owed.since is not None:
             self._account(owed, reading)
@@ -86,10 +90,10 @@ class Ticker:
         return _next_busy(self._in_force.timetable, self._last)
 
     def next_wake(self) -> datetime:
-        """Return when to look at the time again: to prepare a minute, or to start it.
+        """Return when to look at the time again: to plan a minute, or to start it.
 
-        A minute in which nothing is due is handled when the one after it is prepared, so that an
-        idle daemon wakes up once a minute. Where crontabs are not watched nothing is prepared:
+        A minute in which nothing is due is handled when the one after it is planned, so that an
+        idle daemon wakes up once a minute. Where crontabs are not watched nothing is planned:
         the clock is a virtual one, and no start is late.
         """
         if self._seen is None:
@@ -103,14 +107,14 @@ class Ticker:
         return self._planned + MINUTE - _lead(self._in_force.timetable.due(self._planned + MINUTE))
 
     def is_time_to_plan(self) -> bool:
-        """Say whether the next minute is near and not yet prepared."""
+        """Say whether the next minute is near and not yet planned."""
         is_open = self._in_force.watches and self._planned is None
         return is_open and self._clock.now() >= self._plan_time()
 
     def is_quiet(self) -> bool:
-        """Say whether no start is at hand that something else could hold up."""
-        is_prepared = self._planned is not None and bool(self._coming)
-        return not is_prepared and not self.is_time_to_plan()
+        """Say whether no start is at hand that something else could delay."""
+        is_planned = self._planned is not None and bool(self._coming)
+        return not is_planned and not self.is_time_to_plan()
 
     def is_imminent(self) -> bool:
         """Say whether a start is so near that nothing else may be begun before it."""
@@ -118,24 +122,29 @@ class Ticker:
             return False
         return timedelta(0) < self._planned - self._clock.now() < _IMMINENT
 
+    def first_to_come(self) -> datetime:
+        """Return the first minute that is not handled yet: nothing before it runs any more."""
+        now = self._clock.now()
+        return tick.first_to_come(self._last, now, self._leaps(now))
+
     def plan(self) -> None:
-        """Prepare the next minute."""
+        """Plan the next minute."""
         self._claim(self.next(), self._coming)
 
-    def plan_anew(self) -> None:
-        """Go by new entries: what was removed or edited must not start."""
+    def replan(self) -> None:
+        """Plan by new entries: what was removed or edited must not start."""
         self._coming = self._in_force.timetable.due(self.next())
         if self._planned is not None:
             self._unplan()
             self.plan()
 
-    def keep(self) -> None:
+    def tick(self) -> None:
         """Handle every minute that is owed, in order, and account for those that went by unseen."""
         reading = self._reading()
-        self._step_over(reading)
+        self._step_over_idle(reading)
         if self._planned is not None:
-            self._come_to(self._planned, reading)
-        self._go_on(reading)
+            self._start_planned(self._planned, reading)
+        self._resume_era(reading)
         owed = self._owed(reading)
         self._account(owed, reading)
         for minute in owed.minutes:
@@ -143,17 +152,17 @@ class Ticker:
             self._claim(minute, self._in_force.timetable.due(minute), late=is_late)
             self._fire(minute, late=is_late)
 
-    def _reading(self) -> Reading:
-        return Reading(self._clock.now(), self._clock.monotonic(), self._clock.asleep())
-
-    def pass_idle(self) -> None:
+    def handle_idle(self) -> None:
         """Handle the minute that has come if nothing is due in it."""
         planned = self._planned
         if planned is not None and not self._coming and planned <= self._clock.now():
             self._fire(planned)
 
-    def _come_to(self, planned: datetime, reading: Reading) -> None:
-        """Start the minute that is prepared if it is there; take it back if the clock moved.
+    def _reading(self) -> Reading:
+        return Reading(self._clock.now(), self._clock.monotonic(), self._clock.asleep())
+
+    def _start_planned(self, planned: datetime, reading: Reading) -> None:
+        """Start the minute that is planned if it is there; take it back if the clock moved.
 
         Then what is owed is judged anew. A minute in which nothing was due may be over by now.
         """
@@ -171,7 +180,7 @@ class Ticker:
         waited = self._seen.wall + timedelta(seconds=reading.awake - self._seen.awake)
         return min(waited, reading.wall)
 
-    def _step_over(self, reading: Reading) -> None:
+    def _step_over_idle(self, reading: Reading) -> None:
         """Let minutes in which nothing is due go by in one step, as far as this daemon waited."""
         if (
             self._in_force.watches
@@ -189,14 +198,9 @@ class Ticker:
         self._reach(reached)
 
     def _reach(self, minute: datetime) -> None:
-        """Let this be the last minute handled."""
+        """Remember this as the last minute handled, and see what is due in the next."""
         self._last = minute
         self._coming = self._in_force.timetable.due(self.next()) if self._in_force.watches else []
-
-    def first_to_come(self) -> datetime:
-        """Return the first minute that is not handled yet: nothing before it runs any more."""
-        now = self._clock.now()
-        return tick.first_to_come(self._last, now, self._leaps(now))
 
     def _owed(self, reading: Reading) -> Owed:
         """Return which minutes to handle; what was left out is still to come in a new era."""
@@ -224,13 +228,13 @@ class Ticker:
             era = Era(self._runs.era + 1, owed.since, self._last, reading.wall)
             self._runs.jumped(jumps, era)
             self._seen = reading  # it is told, whatever comes of the rest
-            self._begin_anew(era.since)
+            self._go_back_to(era.since)
         elif jumps:
             self._runs.jumped(jumps)
         self._seen = reading
 
-    def _go_on(self, reading: Reading) -> None:
-        """Go on where the era before this had come, if the clock was wrong in this one alone."""
+    def _resume_era(self, reading: Reading) -> None:
+        """Go on where the last era ended, if the clock was wrong in this one alone."""
         last, eras = self._last, self._runs.eras
         if last is None or not eras or not tick.is_set_right(last, self._seen, reading, eras[-1]):
             return
@@ -238,10 +242,10 @@ class Ticker:
         era = Era(eras[-1].number + 1, eras[-1].last + MINUTE, last, reading.wall)
         self._runs.jumped(jumps, era)
         self._seen = None  # what went by since that minute is told as at a first look
-        self._begin_anew(era.since)
+        self._go_back_to(era.since)
 
-    def _begin_anew(self, minute: datetime) -> None:
-        """Go on from this minute, which lies before the last one handled."""
+    def _go_back_to(self, minute: datetime) -> None:
+        """Go on from this minute, which lies before the last one handled: a new era has begun."""
         self._reach(minute - MINUTE)
         self._in_force.rewind(minute)
         self._runs.use(self._in_force.entries, self._in_force.timetable)
@@ -260,7 +264,7 @@ class Ticker:
         self._planned = None
 
     def _claim(self, minute: datetime, due: list[Entry], *, late: bool = False) -> None:
-        """Prepare a minute; what the journal refuses is tried again, a bug is not."""
+        """Plan a minute; what the journal refuses is tried again, a bug is not."""
         before, self._planned = self._planned, minute
         try:
             self._runs.plan(due, minute, late=late)
@@ -282,7 +286,7 @@ class Ticker:
         self._planned = None
         self._reach(minute)
         if had_runs:
-            self._log_once.next(self._in_force.timetable, minute)
+            self._upcoming_log.next_minute(self._in_force.timetable, minute)
 
 
 @lru_cache(maxsize=1)  # it is asked for again and again before it has come
@@ -293,5 +297,5 @@ def _next_busy(timetable: Timetable, last: datetime) -> datetime:
 
 
 def _lead(due: Sequence[Entry]) -> timedelta:
-    """Return how long before its minute this is prepared."""
+    """Return how long before its minute this is planned."""
     return min(_LEAD + _LEAD_EACH * len(due), _LONGEST_LEAD)

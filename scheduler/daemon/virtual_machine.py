@@ -1,4 +1,4 @@
-"""A machine that nobody waits for: what is to happen when comes in, a clock and processes out.
+"""A machine that nobody waits for: what happens when in, a clock and its processes out.
 
 They answer the daemon as RealClock and RealSpawner do; `simulate` runs on them.
 """
@@ -41,6 +41,10 @@ _NO_OUTPUT = -1
 class VirtualClock:
     """A wall clock, and clocks that nobody sets, which move when waited on or when told to.
 
+    It owns the time and what is scripted to happen. The daemon waits on it as on any Clock;
+    a simulation or a test scripts and sets it. Monotonic time never goes back, and no time passes
+    but in a wait and when told to.
+
     What is scripted (`at` an instant, `after` some seconds) happens while somebody waits, in
     order, and ends the wait, as a signal would. What a happening raises leaves the wait.
     """
@@ -68,8 +72,8 @@ class VirtualClock:
         return self._asleep
 
     async def wait(self, until: datetime, wake: asyncio.Event) -> None:
-        """See Clock; first it lets who drives this coroutine have a turn."""
-        await _turn()
+        """See Clock; first it gives way once to who drives this coroutine."""
+        await _give_way()
         happened = self._happened
         self._happen()
         while not (wake.is_set() or self._was_set or self._happened > happened):
@@ -136,13 +140,17 @@ class VirtualClock:
 
 
 @types.coroutine
-def _turn() -> Generator[None]:
+def _give_way() -> Generator[None]:
     """Give way once, to asyncio's loop or to whoever else drives the coroutine."""
     yield
 
 
 class VirtualSpawner:
-    """Jobs that take as long as `lasts` says for each job, and succeed unless they are ended."""
+    """Jobs that take as long as `lasts` says for each job, and succeed unless they are ended.
+
+    It owns which jobs live, and whose end nobody has asked for yet. The daemon calls it as any
+    Spawner; the clock ends its jobs. A job ends once, and its end is told once.
+    """
 
     def __init__(self, clock: VirtualClock, lasts: Callable[[str], float]) -> None:
         self._clock = clock

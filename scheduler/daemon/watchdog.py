@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from scheduler.system.log import Log
     from scheduler.system.waiting import Alarm
 
-LIMIT = 10.0  # seconds of one turn of the loop that are nothing to speak of
+LIMIT = 10.0  # seconds that one turn of the loop may take before it is told of
 
 
 class Watchdog:
-    """Owns which step the loop is in; the loop says so, and the thread alone waits for the alarm.
+    """Tells of a turn of the loop that takes too long.
 
-    The loop arms the alarm before its work and disarms it when that is done, so it rings for a turn
-    that takes longer, and only then.
+    It owns an alarm, and which step the loop is in. The loop calls `turn` around its work and says
+    which `step` begins; a thread of its own waits for the alarm and does nothing but log. The alarm
+    is armed while the loop works, and at no other time, so it rings for a turn that takes longer,
+    and only then.
     """
 
     def __init__(self, log: Log, alarm: Alarm, limit: float = LIMIT) -> None:
@@ -38,7 +40,7 @@ class Watchdog:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Watch over what is done inside."""
+        """Tell of what is done inside if it takes too long."""
         self._turn += 1
         self._alarm.arm(self._limit)
         try:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scheduler.daemon.entries import EntriesInForce
-from scheduler.daemon.file_watch import FileWatch
+from scheduler.daemon.file_monitor import FileMonitor
 from scheduler.daemon.log_once import LogOnce
 from scheduler.daemon.loop import Daemon
 from scheduler.daemon.reloader import Reloader
@@ -27,6 +27,7 @@ from scheduler.daemon.requests import Requests
 from scheduler.daemon.shutdown import Shutdown
 from scheduler.daemon.steps import StepRunner
 from scheduler.daemon.ticker import Ticker
+from scheduler.daemon.upcoming_log import UpcomingLog
 from scheduler.journal.pruning import Pruning
 from scheduler.journal.unjournalled import Unjournalled
 from scheduler.runs.lifecycle import Runs
@@ -89,9 +90,10 @@ def build(parts: Parts, journal: Journal) -> Daemon:
     clock, log = parts.clock, parts.log
     runs = _runs(parts, journal)
     in_force = EntriesInForce(parts.library, journal, log, parts.boot, watches=parts.watches)
-    log_once = LogOnce(clock, log, runs.tell)
-    ticker = Ticker(clock, journal, in_force, runs, log_once)
-    reloader = Reloader(clock, in_force, runs, ticker, log_once, parts.manager)
+    log_once = LogOnce(clock, runs.tell)
+    upcoming_log = UpcomingLog(clock, log)
+    ticker = Ticker(clock, journal, in_force, runs, upcoming_log)
+    reloader = Reloader(clock, in_force, runs, ticker, upcoming_log, parts.manager)
     shutdown = Shutdown(clock, runs, log, parts.manager, parts.grace)
     return Daemon(
         clock=clock,
@@ -102,7 +104,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         ticker=ticker,
         reloader=reloader,
         requests=Requests(clock, in_force, runs, ticker, log_once, reloader.reload),
-        file_watch=FileWatch(
+        file_monitor=FileMonitor(
             clock=clock,
             log=log,
             journal=journal,

@@ -194,7 +194,7 @@ def test_that_nothing_is_asked_of_the_journal_is_no_end_of_its_trouble() -> None
     """What was refused need not be asked for again at once: an old run's removal is not."""
     log = io.StringIO()
     opened = open_log("json", log)
-    log_once = LogOnce(FakeClock(when("12:00")), opened, LogListener(opened).hear)
+    log_once = LogOnce(FakeClock(when("12:00")), LogListener(opened).hear)
     for refusals, takes in ((["locked"], False), ([], False), (["locked"], True), ([], False)):
         log_once.refused(refusals, takes=takes)
     assert log_once.refusal == "locked"

@@ -28,7 +28,7 @@ def _nothing() -> None:
 
 
 @dataclass(slots=True, kw_only=True)
-class FileWatch:
+class FileMonitor:
     """Looks at the files that a daemon depends on, shortly before each minute.
 
     It owns when it looks next, and whether the state folder is lost. The loop calls `look`. A
