@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scheduler.daemon.steps import StepRunner
     from scheduler.daemon.ticker import Ticker
     from scheduler.journal.journal import Journal
-    from scheduler.journal.pruning import Pruning
+    from scheduler.journal.retention import Pruning
     from scheduler.protocol import Reply, Request
     from scheduler.runs.lifecycle import Runs
     from scheduler.system.clock import Clock

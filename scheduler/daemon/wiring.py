@@ -28,7 +28,7 @@ from scheduler.daemon.shutdown import Shutdown
 from scheduler.daemon.steps import StepRunner
 from scheduler.daemon.ticker import Ticker
 from scheduler.daemon.upcoming_log import UpcomingLog
-from scheduler.journal.pruning import Pruning
+from scheduler.journal.retention import Pruning
 from scheduler.journal.unjournalled import Unjournalled
 from scheduler.runs.lifecycle import Runs
 from scheduler.system import systemd

@@ -32,6 +32,7 @@ from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from scheduler.run import Outcome
 
@@ -820,17 +821,25 @@ def test_each_statement_has_a_sentence_and_is_one_statement() -> None:
         assert len([part for part in migrations.statements(statement) if part.strip()]) == 1, name
 
 
-def test_each_statement_of_the_file_is_found() -> None:
-    text = files("scheduler.journal.sql").joinpath("statements.sql").read_text()
+FILES = [file for file in files("scheduler.journal.sql").iterdir() if file.name.endswith(".sql")]
+
+
+def test_each_statement_of_the_files_is_found_and_no_name_stands_for_two() -> None:
+    text = "".join(file.read_text() for file in FILES)
     assert text.count("-- name:") == len(sql.statements())
     assert text.count(";\n") == len(sql.statements())
 
 
-def test_each_statement_is_used() -> None:
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_each_statement_is_executed_by_the_module_whose_name_its_file_has(file: Path) -> None:
     folder = files("scheduler.journal")
-    sources = [file for file in folder.iterdir() if file.name.endswith(".py")]
-    source = "".join(file.read_text() for file in (*sources, folder / "migrations" / "__init__.py"))
-    assert [name for name in sql.statements() if f'"{name}"' not in source] == []
+    names = {"database": ["database.py", "connection.py", "migrations/__init__.py"]}
+    module = file.name.removesuffix(".sql")
+    parts = names.get(module, [f"{module}.py"])
+    source = "".join(folder.joinpath(name).read_text() for name in parts)
+    assert [
+        name for name, _ in sql.STATEMENT.findall(file.read_text()) if f'"{name}"' not in source
+    ] == []
 
 
 def test_the_migrations_count_from_one_without_a_gap_and_none_has_anothers_number() -> None:

@@ -16,10 +16,9 @@ from fakes import FakeClock
 from world import World, line, when
 
 from scheduler.errors import JournalError
-from scheduler.journal import pruning
+from scheduler.journal import retention
 from scheduler.journal.journal import Journal
-from scheduler.journal.pruning import Pruning
-from scheduler.journal.retention import Retention
+from scheduler.journal.retention import Pruning, Retention
 from scheduler.process import output_files
 from scheduler.process.output_files import output_of
 from scheduler.run import Attempt, Ending, Exited, Reason, Run, State
@@ -174,7 +173,7 @@ def test_each_job_has_its_own_number(scene: Scene) -> None:
 
 
 def test_jumps_go_by_age_and_number(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "JUMPS", 3)
+    monkeypatch.setattr(retention, "JUMPS", 3)
     for age in (20, 5, 4, 3, 2):
         at = NOW - age * DAY
         scene.journal.daemon_state.jump(Jump(JumpKind.DOWN, at - MINUTE, at, 60, Verdict.REPLAYED))
@@ -379,14 +378,14 @@ def test_a_step_is_short_and_the_next_follows_soon_while_there_is_more(
     forget, remove = scene.journal.old_runs.forget, output_files.remove
 
     def forgets(number: int) -> None:
-        scene.clock.advance(pruning._SLICE / 10 if costly == "rows" else 0)
+        scene.clock.advance(retention._SLICE / 10 if costly == "rows" else 0)
         forget(number)
 
     def removes(path: Path) -> None:
-        scene.clock.advance(pruning._SLICE / 10 if costly == "files" else 0)
+        scene.clock.advance(retention._SLICE / 10 if costly == "files" else 0)
         remove(path)
 
-    monkeypatch.setattr(pruning, "_BATCH", batch)
+    monkeypatch.setattr(retention, "_BATCH", batch)
     monkeypatch.setattr(scene.journal.old_runs, "forget", forgets)
     monkeypatch.setattr(output_files, "remove", removes)
     scene.ran(*(n / 1440 for n in range(103, 0, -1)))
@@ -407,7 +406,7 @@ def test_a_job_that_comes_with_a_reload_is_spared_its_newest_run(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A walk can last for hours: what it began with is not what is in the crontabs now."""
-    monkeypatch.setattr(pruning, "_SLICE", 0)
+    monkeypatch.setattr(retention, "_SLICE", 0)
     for job in ("a", "b", "c"):
         scene.ran(300, 200, job=job)
     scene.pass_(61)
@@ -418,7 +417,7 @@ def test_a_job_that_comes_with_a_reload_is_spared_its_newest_run(
 
 
 def test_a_walk_goes_on_where_it_stopped(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "_SLICE", 0)
+    monkeypatch.setattr(retention, "_SLICE", 0)
     for job in ("a", "b", "c"):
         scene.ran(2, 1, job=job)
     asked: list[str] = []

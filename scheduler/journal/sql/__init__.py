@@ -1,4 +1,8 @@
-"""The journal's SQL: the files of this folder in, their statements by name out."""
+"""The journal's SQL: the files of this folder in, their statements by name out.
+
+Each file is named after the module that executes its statements; `database.sql` is also what
+`connection` and `migrations` execute.
+"""
 
 from __future__ import annotations
 
