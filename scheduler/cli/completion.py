@@ -30,7 +30,7 @@ def _in_journal(state: Path | None) -> list[str]:
 
 def _in_crontabs(state: Path | None) -> list[str]:
     paths = options.here(state)
-    files = options.own_files(paths)
+    files = crontab_files.own_files(paths)
     if (
         sum(Path(file).stat().st_size for file in files if crontab_files.is_there(Path(file)))
         > _LARGEST

@@ -192,12 +192,6 @@ def account(uid: int) -> tuple[str, str]:
     return found.pw_name, found.pw_dir
 
 
-def own_files(paths: Paths) -> tuple[str, ...]:
-    """Return the crontabs at the user's paths, whether they are there or not."""
-    found = (paths.crontab,) if paths.folder is None else crontab_files.within(paths.folder)
-    return tuple(map(str, found))
-
-
 def load(
     files: Sequence[str] | None, zone: ZoneInfo, *, system: bool, keep_others: bool = False
 ) -> Loaded:
@@ -213,7 +207,7 @@ def load(
         reading = how(zone, named=True, system=system, keep_others=keep_others)
         return crontab_loader.load(named, reading, drafts=drafts)
     paths = with_crontab()
-    own = own_files(paths)
+    own = crontab_files.own_files(paths)
     if not any(crontab_files.is_there(Path(file)) for file in own):
         where = str(paths.folder or paths.crontab)
         hint = "meridian edit begins one, or name a file"

@@ -62,7 +62,7 @@ def checked(paths: Paths, data: bytes, file: str | None = None) -> Checked:
     Its problems are those of the `file` it comes from, if it is from one.
     """
     path = str(paths.crontab)
-    files = dict.fromkeys((*options.own_files(paths), path))
+    files = dict.fromkeys((*crontab_files.own_files(paths), path))
     by_root = paths.folder is not None
     how = options.how(options.own_zone(), named=False, system=by_root)
     loaded = crontab_loader.load(tuple(files), how, drafts={path: data})

@@ -20,6 +20,7 @@ from scheduler.system import safe_open
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from scheduler.system.paths import Paths
 
 MOST_BYTES = 16 * 1024 * 1024
 
@@ -48,6 +49,12 @@ def within(folder: Path) -> tuple[Path, ...]:
     is not there, or not to be read, holds nothing. Raises OSError where nobody can tell.
     """
     return tuple(path for path in _files(folder) if _NAME.fullmatch(path.name))
+
+
+def own_files(paths: Paths) -> tuple[str, ...]:
+    """Return the crontabs at a user's paths, whether they are there or not."""
+    found = (paths.crontab,) if paths.folder is None else within(paths.folder)
+    return tuple(map(str, found))
 
 
 def ignored(folder: Path) -> tuple[Problem, ...]:

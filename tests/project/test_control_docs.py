@@ -16,8 +16,8 @@ from standin import STATUS
 from world import Asked, line, when
 
 from scheduler import protocol, status
-from scheduler.cli.commands.run import _Introduced
-from scheduler.cli.library import Files
+from scheduler.daemon import service
+from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
 from scheduler.run import Exited
 from scheduler.schedule.backlog import of_missed
@@ -76,8 +76,10 @@ class Introduced(Asked):
     """A world whose daemon is asked as `meridian run` lets its socket ask it."""
 
     async def ask(self, request: Request) -> Reply:
-        reads = Files(("a.crontab",), self.paths, ReadOptions(0, "root", ZoneInfo("UTC"))).reads
-        return await _Introduced(self.daemon, Path("/state"), reads).ask(request)
+        reads = WatchedCrontabs(
+            ("a.crontab",), self.paths, ReadOptions(0, "root", ZoneInfo("UTC"))
+        ).reads
+        return await service.Introduced(self.daemon, Path("/state"), reads).ask(request)
 
     paths = Paths(Path("/a.crontab"), None, Path("/state"), Path("/run"))
 

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler.cli.library import Files
 from scheduler.crontab import diagnostics
+from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.entry import Severity
 from scheduler.errors import SourceRefused
 from scheduler.system import crontab_files
@@ -589,7 +589,9 @@ def test_the_daemon_names_what_it_passes_over_and_sees_when_there_is_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", HOW.zone.key)
-    files = Files((), Paths(tmp_path / "a", tmp_path, tmp_path / "state", tmp_path / "run"), HOW)
+    files = WatchedCrontabs(
+        (), Paths(tmp_path / "a", tmp_path, tmp_path / "state", tmp_path / "run"), HOW
+    )
     (tmp_path / "a").write_text("")
     before = files.stamps()
     (tmp_path / "a.sh").touch()
@@ -764,7 +766,7 @@ def test_a_folder_that_nobody_can_look_into_now_does_not_hold_nothing(crontab: P
 def test_without_descriptors_the_crontabs_of_the_last_look_are_there(crontab: Path) -> None:
     folder = crontab.parent
     paths = Paths(crontab, folder, folder / "state", folder / "run")
-    files = Files((), paths, HOW)
+    files = WatchedCrontabs((), paths, HOW)
     before = files.stamps()
     with without_descriptors():
         assert files.stamps() == before

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from zonefiles import DAMAGES, moved, put
 
-from scheduler.cli import library
 from scheduler.cli.options import how
+from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.schedule import zone_data
 from scheduler.system import crontab_loader, local_zone
 from scheduler.system.local_zone import machine_zone, zone_stamp
@@ -202,7 +202,8 @@ def test_entries_without_a_zone_go_with_the_machine(
     monkeypatch.delenv("TZ", raising=False)
     monkeypatch.setattr(local_zone, "LOCALTIME", localtime)
     own = paths({}, os.geteuid(), state=tmp_path)
-    crontabs = library.of([str(file)], own, system=False, trusts=False)
+    reading = how(machine_zone()[0], named=True, system=False, trusts=False)
+    crontabs = WatchedCrontabs((str(file),), own, reading)
     berlin, before = crontabs.load().entries, crontabs.stamps()
     put(tmp_path, "localtime", LIMA)
     assert crontabs.stamps() != before

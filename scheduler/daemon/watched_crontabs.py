@@ -1,33 +1,36 @@
-"""The crontabs that a daemon goes by: names of its command line, or its paths in, crontabs out."""
+"""The crontabs of a daemon: names of its command line, or its paths in, what is in them now out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
-from scheduler.cli import options
 from scheduler.crontab import zone_changes
 from scheduler.entry import Problem, Severity
-from scheduler.errors import SourceRefused
-from scheduler.protocol import Json
 from scheduler.schedule import zone_data
 from scheduler.system import crontab_files, crontab_loader, local_zone
 from scheduler.system.clock import RealClock
-from scheduler.system.crontab_files import Stamp
-from scheduler.system.crontab_loader import Loaded, ReadOptions
-from scheduler.system.paths import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
+
+    from scheduler.protocol import Json
+    from scheduler.system.crontab_files import Stamp
+    from scheduler.system.crontab_loader import Loaded, ReadOptions
+    from scheduler.system.paths import Paths
 
 
 @dataclass(slots=True)
-class Files:
-    """The crontabs that the daemon goes by: those named, or whatever is at its paths.
+class WatchedCrontabs:
+    """Owns which crontabs the daemon reads: those named, or whatever is at its paths.
 
-    Those of them that name no zone go by the machine's, which may change as they may. `known` are
-    the files that were there at the last look, `ignored` those left out for their names,
-    `compared` the zones whose data were compared.
+    The entries in force call it before each minute. It keeps what it saw last: `known` are the
+    files that were there, `ignored` those left out for their names, `compared` the zones whose data
+    were compared; `how` has the machine's zone, for lines without one, which may change as files
+    may. Where nobody can look now (no descriptor is free), what was there last is there.
     """
 
     named: tuple[str, ...]
@@ -89,25 +92,8 @@ class Files:
 
     def _paths(self) -> tuple[str, ...]:
         with suppress(OSError):  # without a descriptor to look with, what was there is there
-            self.known = self.named or options.own_files(self.paths)
+            self.known = self.named or crontab_files.own_files(self.paths)
         return self.known
-
-
-def of(files: Sequence[str] | None, paths: Paths, *, system: bool, trusts: bool) -> Files:
-    """Return the crontabs of these names, or at the paths; SourceRefused for a missing name.
-
-    Root `trusts` whoever else can write what was named, or has it refused.
-    """
-    named = tuple(dict.fromkeys(files or ()))
-    if not named:
-        options.check_crontab(paths)
-    own_folder = not named and paths.folder is not None
-    is_system = system or own_folder
-    how = options.how(options.own_zone(), named=bool(named), system=is_system, trusts=trusts)
-    for file in named:
-        if not crontab_files.is_there(Path(file)):
-            raise SourceRefused(file, "missing", "there is no such file")
-    return Files(named, paths, how)
 
 
 def _kept_zone(zone: ZoneInfo, problem: str) -> Problem:

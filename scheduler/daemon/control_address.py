@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scheduler.errors import MeridianError, NoSocket
 from scheduler.system import control_listener
-from scheduler.system.control_listener import Listener
-from scheduler.system.control_server import Server
-from scheduler.system.log import Log
 from scheduler.system.paths import Paths, make_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scheduler.system.control_listener import Listener
+    from scheduler.system.control_server import Server
+    from scheduler.system.log import Log
 
 
 @dataclass(slots=True)
-class Reachable:
+class ControlAddress:
     """Owns where the control socket is, and the link to it in the state folder.
 
-    The daemon calls it, at its start and when the socket's file is gone. It has the lock of the
-    state folder, so the link that stands there is its own or a dead daemon's. `paths` are judged
-    at each call, since a runtime folder goes at a logout and comes at a login.
+    The service calls it at its start, before each minute and at its end. It has the lock of the
+    state folder, so the link that stands there is its own or a dead daemon's, and there is at most
+    one. `paths` are judged at each call, since a runtime folder goes at a logout and comes at a
+    login.
     """
 
     paths: Callable[[], Paths]

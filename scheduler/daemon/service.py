@@ -1,0 +1,270 @@
+"""A daemon that lives on this machine: its crontabs and what was chosen in, served until its end.
+
+It takes the state folder, opens the log, the journal and the control socket, and lets a daemon run
+that `wiring` builds. A journal that is found damaged ends that daemon; the journal is repaired, and
+the next one goes on in the same process, with the jobs that run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import random
+import signal
+import sys
+import traceback
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from scheduler import __version__, protocol
+from scheduler.daemon import signals, wiring
+from scheduler.daemon.control_address import ControlAddress
+from scheduler.daemon.watchdog import Watchdog
+from scheduler.daemon.wiring import Parts
+from scheduler.errors import JournalDamaged, MeridianError
+from scheduler.journal import high_water, unjournalled
+from scheduler.journal.journal import Journal
+from scheduler.journal.repair import Repair
+from scheduler.process.cgroup import Groups
+from scheduler.process.floods import Floods
+from scheduler.process.job_environment import DELEGATED
+from scheduler.process.spawner import RealSpawner
+from scheduler.protocol import Refused, Status
+from scheduler.runs.echo import Echo
+from scheduler.system import control_server, state_lock
+from scheduler.system.boot import boot_id
+from scheduler.system.clock import RealClock
+from scheduler.system.log import open_log
+from scheduler.system.log_sink import MOST, take_stderr
+from scheduler.system.paths import entered, make_outputs
+from scheduler.system.waiting import Alarm, WaitingClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scheduler.daemon.loop import Daemon
+    from scheduler.daemon.watched_crontabs import WatchedCrontabs
+    from scheduler.journal.retention import Retention
+    from scheduler.protocol import Json, Reply, Request
+    from scheduler.system.log import Format, Log
+    from scheduler.system.log_sink import Sink
+    from scheduler.system.paths import Paths
+
+_LAST_WORDS = 1.0  # seconds that the end of the log has to be read; a stop waits no longer
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What a user may choose of a daemon; None is "as much as there is"."""
+
+    grace: float  # seconds that a stop waits for jobs
+    most: int | None  # runs at once
+    most_output: int | None  # bytes kept of one attempt's output
+    kept: Retention  # finished runs
+    shows_output: bool  # what jobs write stands in the log, too
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """Standard error as logs are written to it: whoever reads it slowly holds up nobody."""
+
+    sink: Sink
+    format: Format
+
+    @classmethod
+    def of_stderr(cls, log_format: Format) -> Self:
+        """Have all that this process writes on standard error go through a buffer."""
+        sink = take_stderr()
+        atexit.register(sink.drain, _LAST_WORDS)
+        return cls(sink, log_format)
+
+    def log(self) -> Log:
+        """Return a new log; each thread has its own."""
+        return open_log(self.format)
+
+
+def serve(
+    crontabs: WatchedCrontabs,
+    chosen: Chosen,
+    stream: LogStream,
+    *,
+    account: tuple[str, str],
+    paths_now: Callable[[], Paths],
+) -> None:
+    """Let a daemon live as the user of this `account` (name, home) until it is ended.
+
+    Raises MeridianError where another daemon has the state folder, or this one has lost it.
+    """
+    (user, home), boot = account, boot_id()
+    paths, log = crontabs.paths, stream.log()
+    spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))
+    with (
+        entered(paths.state, os.geteuid()),
+        state_lock.held(paths.state) as holds_state,
+        _floods(stream, chosen.most_output) as floods,
+    ):
+        make_outputs(paths)
+        end = "; Ctrl-C ends it" if sys.stdin.isatty() else ""
+        say = f"state in {paths.state}{end}"
+        log.info("meridian", pid=os.getpid(), state=str(paths.state), say=say)
+        parts = Parts(
+            clock=WaitingClock(),
+            spawner=spawner,
+            library=crontabs,
+            log=log,
+            state=paths.state,
+            draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
+            boot=boot,
+            holds_state=holds_state,
+            unjournalled=paths.state / unjournalled.NAME,
+            grace=chosen.grace,
+            most=chosen.most,
+            most_output=chosen.most_output,
+            kept=chosen.kept,
+            echo=_echo(paths, stream) if chosen.shows_output else None,
+            floods=floods,
+            watchdog=_watchdog(log),
+        )
+        service = Service(parts, spawner, crontabs, ControlAddress(paths_now, log))
+        repair = Repair(paths.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
+        repair.keep(service.live)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Owns what outlives a daemon in this process: its parts, the socket's address, the crontabs.
+
+    `Repair` calls `live` once, and again after it has mended the journal. One daemon lives at a
+    time, and a signal that comes between two of them is for the next one.
+    """
+
+    parts: Parts
+    spawner: RealSpawner
+    crontabs: WatchedCrontabs
+    address: ControlAddress
+
+    def live(self) -> None:
+        """Let one daemon run; raises MeridianError if it has lost its state folder."""
+        paths = self.crontabs.paths
+        if Journal.is_older(paths.journal):
+            say = "the journal is of an older Meridian: it is brought up to date first"
+            self.parts.log.info("upgrade", file=str(paths.journal), say=say)
+        with closing(Journal.open(paths.journal)) as journal:
+            journal.integrity.examine()
+            journal.tell(high_water.beside(paths.journal))
+            self.spawner.guard.emptiers |= journal.queries.emptiers()
+            daemon = wiring.build(self.parts, journal)
+            asyncio.run(self._serve(daemon))
+        if daemon.has_lost_state:
+            what = f"the state folder {paths.state}, or the journal in it,"
+            raise MeridianError(f"{what} was deleted or replaced; start again")
+
+    async def _serve(self, daemon: Daemon) -> None:
+        """Let a daemon run; a signal that comes while it is renewed is for the next one."""
+        signals.listen(asyncio.get_running_loop(), daemon)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        try:
+            await self._answer(daemon)
+        except JournalDamaged:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            clock = self.parts.clock
+            await clock.wait(clock.now(), asyncio.Event())  # what came leaves its note
+            if daemon.is_stopping:
+                again = signal.SIGUSR1 if daemon.is_draining else signal.SIGTERM
+                os.kill(os.getpid(), again)
+            raise
+
+    async def _answer(self, daemon: Daemon) -> None:
+        """Let a daemon run and answer at its socket."""
+        ask = Introduced(daemon, self.crontabs.paths.state, self.crontabs.reads).ask
+        warn = _warner(self.parts.log)
+        try:
+            async with control_server.serve(self.address.listen(), ask, warn) as server:
+                await daemon.run(lambda: self.address.look(server))
+        finally:
+            self.address.forget()
+
+
+def _warner(log: Log) -> control_server.Warn:
+    return lambda *lines: log.warning("control", say=lines, text="\n".join(lines))
+
+
+class Introduced:
+    """A daemon that also says which process and state it is when it is asked how it does.
+
+    And how it `reads` its crontabs, whose paths it gives in full.
+    """
+
+    def __init__(self, daemon: Daemon, state: Path, reads: Callable[[], Json]) -> None:
+        self._daemon = daemon
+        self._reads = reads
+        self._who = {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": protocol.stamp(RealClock().now()),
+            "state": str(state),
+        }
+
+    async def ask(self, request: Request) -> Reply:
+        """Return what the daemon replies, its status with what it can't know itself."""
+        reply = await self._daemon.ask(request)
+        if isinstance(request, Status) and not isinstance(reply, Refused):
+            return self._who | reply | {"reads": self._reads(), "files": _in_full(reply["files"])}
+        return reply
+
+
+def _in_full(files: Any) -> list[Json]:
+    return [row | {"file": str(Path(row["file"]).absolute())} for row in files]
+
+
+def _echo(paths: Paths, stream: LogStream) -> Echo:
+    """Let what jobs write stand in the log, as long as that leaves room for the daemon's lines.
+
+    At the end of the daemon it comes before the end of the log: what is registered last is first.
+    """
+    echo = Echo(paths.state, stream.log(), stream.sink.room, least=MOST // 2)
+    atexit.register(echo.drain, _LAST_WORDS)
+    return echo
+
+
+@contextmanager
+def _floods(stream: LogStream, most: int | None) -> Iterator[Floods | None]:
+    """Have those stopped who write more than can be bounded; nobody without a bound.
+
+    It ends before the state folder is let go of, in which it works.
+    """
+    if most is None:
+        yield None
+        return
+    log = stream.log()  # of its own: it is told of on another thread
+
+    def tell(output: Path) -> None:
+        job, (run, attempt, *_) = output.parent.name, output.stem.split(".")
+        why = "it writes faster than --max-output can be kept to"
+        say = f"{why}; it is stopped for moments, and goes on"
+        log.warning("output", job=job, run=int(run), attempt=int(attempt), why=why, say=say)
+
+    def broke(error: Exception) -> None:
+        trace = "".join(traceback.format_exception(error))
+        log.error("bug", error=repr(error), trace=trace, say=tuple(trace.splitlines()))
+
+    with closing(Floods(most, tell, broke)) as floods:
+        yield floods
+
+
+def _watchdog(log: Log) -> Watchdog | None:
+    """Tell of a loop that is held up, where the system has what that takes."""
+    with suppress(AttributeError, OSError):
+        return Watchdog(log, Alarm())
+    return None
+
+
+def _groups(log: Log) -> Groups:
+    def tell(means: str) -> None:
+        log.info("limits", memory=means, say=f"CRON_MEMORY by {means}")
+
+    return Groups(tell, is_delegated=os.environ.get(DELEGATED) == "memory")
