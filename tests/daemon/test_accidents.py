@@ -64,9 +64,9 @@ def a_world() -> World:
     return world
 
 
-def stories(world: World) -> dict[str, list[str]]:
+def outcomes(world: World) -> dict[str, list[str]]:
     """What became of each run, without when its retry was due."""
-    return {job: [told.split(" -> ")[0] for told in world.story(job)] for job in JOBS}
+    return {job: [told.split(" -> ")[0] for told in world.history(job)] for job in JOBS}
 
 
 @cache
@@ -74,7 +74,7 @@ def in_peace() -> tuple[int, dict[str, list[str]]]:
     """How many statements the journal takes when nothing happens, and what it tells then."""
     world = a_world()
     world.run()
-    return statements(world), stories(world)
+    return statements(world), outcomes(world)
 
 
 def some(total: int) -> range:
@@ -123,7 +123,7 @@ def test_a_refusal_of_the_journal_changes_nothing_that_it_tells() -> None:
             assert not world.spawner.launched  # it was refused before the first minute
             continue
         assert [said["error"] for said in world.said("journal")] == ["the disk is full"], number
-        assert stories(world) == told, number
+        assert outcomes(world) == told, number
 
 
 def test_wherever_the_daemon_is_killed_no_run_is_lost_and_none_is_doubled() -> None:
@@ -148,15 +148,15 @@ def test_wherever_a_start_is_the_last_thing_it_did(number: int) -> None:
 def accounted(world: World) -> dict[str, list[str]]:
     """The instants of each job's runs, which are over, or have a retry to come."""
     for job in JOBS:
-        for story in world.story(job):
-            assert "open" not in story, story
-            assert " running" not in story, story
-            assert " scheduled" not in story or " -> " in story, story
-    return {job: list(map(instant, told)) for job, told in stories(world).items()}
+        for outcome in world.history(job):
+            assert "open" not in outcome, outcome
+            assert " running" not in outcome, outcome
+            assert " scheduled" not in outcome or " -> " in outcome, outcome
+    return {job: list(map(instant, told)) for job, told in outcomes(world).items()}
 
 
-def instant(story: str) -> str:
-    return story.split(" ", maxsplit=1)[0]
+def instant(outcome: str) -> str:
+    return outcome.split(" ", maxsplit=1)[0]
 
 
 def test_a_journal_that_refuses_for_long_is_asked_once_a_second_and_catches_up() -> None:
@@ -166,7 +166,7 @@ def test_a_journal_that_refuses_for_long_is_asked_once_a_second_and_catches_up()
     world.at("12:00:30", lambda: setattr(world.journal, "is_full", True))
     world.at("12:04:30", lambda: setattr(world.journal, "is_full", False))
     world.runs_until("12:05:30")
-    assert world.story("job") == [f"12:0{n} succeeded: exit 0" for n in range(6)]
+    assert world.history("job") == [f"12:0{n} succeeded: exit 0" for n in range(6)]
     assert [len(world.said(told)) for told in ("journal", "recovered")] == [1, 1]
     assert 240 < world.journal.statements < 1000, "two at each asking"
 
@@ -187,7 +187,7 @@ def test_each_thing_that_the_journal_says_in_one_trouble_is_told_once() -> None:
         "disk I/O error",
     ]
     assert len(world.said("recovered")) == 1
-    assert world.story("job") == [f"12:0{n} succeeded: exit 0" for n in range(5)]
+    assert world.history("job") == [f"12:0{n} succeeded: exit 0" for n in range(5)]
 
 
 def test_that_nothing_is_asked_of_the_journal_is_no_end_of_its_trouble() -> None:
@@ -228,7 +228,7 @@ def test_a_refusal_at_the_very_end_is_made_good() -> None:
     world.at("12:00:34", lambda: happens(world, statements(world) + 1, refuse))
     world.runs_until("12:00:30")
     assert len(world.said("journal")) == 1
-    assert world.story("job") == ["12:00 succeeded: exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 0"]
 
 
 def test_a_pause_after_trouble_is_not_made_longer_by_the_clock() -> None:

@@ -102,7 +102,7 @@ def test_new_instants_wait_behind_them_and_then_the_job_is_in_time() -> None:
     missed(world, "12:05:20", "13:04:50", "13:45")
     assert world.starts("job")[:3] == ["13:04:50", "13:07:00", "13:09:10"]
     assert world.starts("job")[-3:] == ["13:20:00", "13:30:00", "13:40:00"]
-    assert all("succeeded" in told for told in world.story("job"))
+    assert all("succeeded" in told for told in world.history("job"))
 
 
 @pytest.mark.parametrize("number", range(1, 60))
@@ -130,7 +130,7 @@ def test_each_runs_once_and_in_order_whichever_statement_is_the_last(
         world.spawner.crash()
         world.new_daemon()
     world.runs_until("12:46:30")
-    assert [told.split()[0] for told in world.story("job")] == [f"12:{n}0" for n in range(1, 5)]
+    assert [told.split()[0] for told in world.history("job")] == [f"12:{n}0" for n in range(1, 5)]
     assert left(world) == []
     began = instants(world)
     assert began == sorted(set(began))
@@ -259,7 +259,7 @@ def test_what_is_left_when_it_is_edited_is_one_row(what: str) -> None:
     world = World(ALL, "12:05", LONG)
     happens(world)
     missed(world, "12:05:20", "12:45:20", "12:45:50")
-    assert world.story("job")[1:] == [f"12:20-12:40 skipped ({reason}): -"]
+    assert world.history("job")[1:] == [f"12:20-12:40 skipped ({reason}): -"]
     assert left(world) == []
 
 
@@ -269,7 +269,7 @@ def test_a_line_that_is_removed_while_no_daemon_runs_leaves_one_row_too() -> Non
     world.edit("")
     world.new_daemon()
     world.runs_until("12:50")
-    assert world.story("job")[1:] == ["12:20-12:40 skipped (no longer in a crontab): -"]
+    assert world.history("job")[1:] == ["12:20-12:40 skipped (no longer in a crontab): -"]
 
 
 def test_another_command_or_setting_changes_nothing_of_them() -> None:
@@ -284,7 +284,7 @@ def test_a_pause_lets_go_of_them() -> None:
     world.ask_at("12:46", Pause(("job",)))
     world.ask_at("12:46:30", Resume(("job",)))
     missed(world, "12:05:20", "12:45:20", "13:08")
-    assert world.story("job")[1:] == [
+    assert world.history("job")[1:] == [
         "12:20-12:40 skipped (paused): -",
         "12:50 succeeded: exit 0",
         "13:00 succeeded: exit 0",
@@ -296,7 +296,7 @@ def test_what_is_too_late_by_its_turn_is_one_row() -> None:
     text = line("job", TENS, catchup="all", within="30m")
     world = World(text, "12:05", {"job": [Act(lasts=2400)]})
     missed(world, "12:05:20", "12:45:20", "14:00")
-    assert world.story("job")[:4] == [
+    assert world.history("job")[:4] == [
         "12:10 skipped (too late): -",
         "12:20 succeeded: exit 0",
         "12:30-12:40 skipped (too late): -",  # which were missed
@@ -357,7 +357,7 @@ def test_the_present_instant_waits_behind_replays(overlap: str, catchup: str) ->
     world = World(text, "11:59:30", {"job": [Act(lasts=40)]})
     world.at("12:00:50", lambda: world.clock.advance(250))  # until 12:05:00
     world.runs_until("12:07:50")
-    assert world.story("job")[:4] == [f"12:0{n} succeeded: exit 0" for n in range(1, 5)]
+    assert world.history("job")[:4] == [f"12:0{n} succeeded: exit 0" for n in range(1, 5)]
     began = [f"12:0{n}:00" for n in range(1, 8 if overlap == "allow" else 6)]
     assert instants(world) == began
     assert left(world) == ([] if overlap == "allow" else ["12:06-12:07 2"])
@@ -368,7 +368,7 @@ def test_a_replay_is_not_held_back_to_hours_to_come() -> None:
     world = World(text, "11:59:30", {"job": [Act(lasts=20)]})
     world.at("12:00:50", lambda: world.clock.advance(130))
     world.runs_until("12:05")
-    assert all("succeeded" in each for each in world.story("job"))
+    assert all("succeeded" in each for each in world.history("job"))
 
 
 # --- what takes a retry's place ----------------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_a_retry_gives_way_to_no_run_that_is_only_made_up_for() -> None:
     text = line("job", "0,20 12 * * *", retry_delay="5m", retry_jitter="0")
     world = World(text, "11:59:30", acts)
     missed(world, "12:00:30", "12:40:20", "12:50")
-    assert world.story("job") == [
+    assert world.history("job") == [
         "12:00 succeeded: exit 1, exit 0",
         "12:20 succeeded: exit 1, exit 0",
     ]
@@ -391,7 +391,7 @@ def test_nor_to_one_that_was_missed() -> None:
     text = line("job", TENS, retry_delay="5m", retry_jitter="0")
     world = World(text, "11:59:30", {"job": FAILS})
     missed(world, "12:00:30", "12:42:20", "12:45")
-    assert world.story("job") == [
+    assert world.history("job") == [
         "12:00 succeeded: exit 1, exit 0",
         "12:10-12:40 skipped (missed): -",
     ]
@@ -401,4 +401,4 @@ def test_but_to_one_that_runs() -> None:
     text = line("job", TENS, retry_delay="9m", retry_jitter="0")
     world = World(text, "11:59:30", {"job": [Act(lasts=50, outcome=Exited(1)), Act()]})
     missed(world, "12:01", "12:10:00", "12:15")
-    assert world.story("job")[0] == "12:00 failed (superseded): exit 1"
+    assert world.history("job")[0] == "12:00 failed (superseded): exit 1"

@@ -68,16 +68,16 @@ def test_40_minutes_that_nobody_handled_are_one_thing_whatever_took_them(
     happens(world, "12:05:20", "12:45:20")
     world.at("12:45:30", lambda: world.stop_at("12:47:30"))
     world.run()
-    assert world.story("fixed") == ["12:30 succeeded: exit 0"]
-    assert world.story("twice") == ["12:10 skipped (superseded): -", "12:40 succeeded: exit 0"]
-    assert world.story("now") == ["12:00 succeeded: exit 0", "12:30 succeeded: exit 0"]
-    assert world.story("early") == []
-    assert world.story("never") == ["12:15 skipped (missed): -"]
-    assert world.story("minutes")[-4:] == [
+    assert world.history("fixed") == ["12:30 succeeded: exit 0"]
+    assert world.history("twice") == ["12:10 skipped (superseded): -", "12:40 succeeded: exit 0"]
+    assert world.history("now") == ["12:00 succeeded: exit 0", "12:30 succeeded: exit 0"]
+    assert world.history("early") == []
+    assert world.history("never") == ["12:15 skipped (missed): -"]
+    assert world.history("minutes")[-4:] == [
         "12:06-12:44 skipped (missed): -",
         *(f"12:{n} succeeded: exit 0" for n in (45, 46, 47)),
     ]
-    assert world.story("tens") == [f"12:{n}0 succeeded: exit 0" for n in range(5)]
+    assert world.history("tens") == [f"12:{n}0 succeeded: exit 0" for n in range(5)]
     # What is made up for starts one a second, the oldest first; so do those of one job.
     assert world.starts("minutes")[-3:] == ["12:45:20", "12:46:00", "12:47:00"]
     starts = [world.starts(job)[-1] for job in ("now", "fixed", "twice")]
@@ -96,19 +96,19 @@ def test_after_5_hours_what_is_more_than_3_hours_old_is_too_late(
     happens(world, "12:05:20", "17:05:20")
     world.at("17:05:30", lambda: world.stop_at("17:06:30"))
     world.run()
-    assert world.story("fixed") == ["12:30 skipped (too late): -"]
-    assert world.story("twice") == ["12:10-12:40 skipped (too late): -"]
-    assert world.story("now")[1:] == [
+    assert world.history("fixed") == ["12:30 skipped (too late): -"]
+    assert world.history("twice") == ["12:10-12:40 skipped (too late): -"]
+    assert world.history("now")[1:] == [
         "12:30-14:00 skipped (superseded): -",
         "14:30 succeeded: exit 0",
     ]
-    assert world.story("never") == ["12:15 skipped (missed): -"]
-    assert world.story("minutes")[-3:] == [
+    assert world.history("never") == ["12:15 skipped (missed): -"]
+    assert world.history("minutes")[-3:] == [
         "12:06-17:04 skipped (missed): -",
         "17:05 succeeded: exit 0",
         "17:06 succeeded: exit 0",
     ]
-    tens = world.story("tens")[1:]
+    tens = world.history("tens")[1:]
     assert tens[0] == "12:10-14:00 skipped (too late): -"
     made_up = [f"{hour}:{ten}0" for hour in (14, 15, 16) for ten in range(6)][1:]
     assert [each.split()[0] for each in tens[1:]] == [*made_up, "17:00"]
@@ -120,7 +120,7 @@ def test_an_entry_that_is_due_right_now_has_its_newest_run_anyway() -> None:
     jumps_ahead(world, "12:05:20", "12:30:05")
     world.at("12:30:06", lambda: world.stop_at("12:31"))
     world.run()
-    assert world.story("job") == ["12:00 succeeded: exit 0", "12:30 succeeded: exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 0", "12:30 succeeded: exit 0"]
     assert world.starts("job") == ["12:00:00", "12:30:05"]
 
 
@@ -129,7 +129,7 @@ def test_the_older_ones_gave_way_to_it() -> None:
     jumps_ahead(world, "12:05:20", "12:30:05")
     world.at("12:30:06", lambda: world.stop_at("12:31"))
     world.run()
-    assert world.story("job")[1:] == [
+    assert world.history("job")[1:] == [
         "12:10-12:20 skipped (superseded): -",
         "12:30 succeeded: exit 0",
     ]
@@ -150,9 +150,9 @@ def test_a_daemon_that_is_killed_after_a_gap_leaves_nothing_out(
         world.at("12:45:21.5", world.kill)
     world.crashes()
     world.runs_until("12:46:30")
-    assert world.story("fixed") == ["12:30 succeeded: exit 0"]
-    assert world.story("twice") == ["12:10 skipped (superseded): -", "12:40 succeeded: exit 0"]
-    assert world.story("tens") == [f"12:{n}0 succeeded: exit 0" for n in range(5)]
+    assert world.history("fixed") == ["12:30 succeeded: exit 0"]
+    assert world.history("twice") == ["12:10 skipped (superseded): -", "12:40 succeeded: exit 0"]
+    assert world.history("tens") == [f"12:{n}0 succeeded: exit 0" for n in range(5)]
     assert len(world.jumps()) == 1
 
 
@@ -162,7 +162,7 @@ def test_what_is_made_up_for_gives_way_to_the_next_instant() -> None:
     jumps_ahead(world, "12:05:20", "12:59:20")
     world.at("12:59:30", lambda: world.stop_at("13:01"))
     world.run()
-    assert world.story("job")[1:] == ["12:58 skipped (superseded): -", "13:00 succeeded: exit 0"]
+    assert world.history("job")[1:] == ["12:58 skipped (superseded): -", "13:00 succeeded: exit 0"]
 
 
 def test_with_all_of_them_wanted_none_gives_way_and_all_wait_their_turn() -> None:
@@ -170,7 +170,7 @@ def test_with_all_of_them_wanted_none_gives_way_and_all_wait_their_turn() -> Non
     jumps_ahead(world, "12:09:20", "12:49:50")
     world.at("12:49:55", lambda: world.stop_at("14:00"))
     world.run()
-    assert world.story("job")[:7] == [
+    assert world.history("job")[:7] == [
         f"{at} succeeded: exit 0"
         for at in ("12:00", "12:10", "12:20", "12:30", "12:40", "12:50", "13:00")
     ]
@@ -183,7 +183,7 @@ def test_one_that_waits_until_it_is_too_late_is_let_go() -> None:
     jumps_ahead(world, "12:09:20", "12:29:50")
     world.at("12:29:55", lambda: world.stop_at("12:45"))
     world.run()
-    assert world.story("job")[:2] == ["12:10 succeeded: exit 0", "12:20 skipped (too late): -"]
+    assert world.history("job")[:2] == ["12:10 succeeded: exit 0", "12:20 skipped (too late): -"]
     assert world.starts("job") == ["12:29:50", "12:41:30"]
 
 
@@ -193,7 +193,7 @@ def test_missed_runs_keep_to_the_hours_that_they_are_given() -> None:
     world.at("12:20:30", lambda: world.stop_at("13:01"))
     world.run()
     assert world.starts("job") == ["13:00:00"]
-    assert world.story("job") == ["12:10 succeeded: exit 0"]
+    assert world.history("job") == ["12:10 succeeded: exit 0"]
 
 
 def test_the_time_for_which_they_are_held_back_makes_them_not_too_late() -> None:
@@ -222,7 +222,7 @@ def test_a_late_minute_is_run_within_what_its_entry_allows() -> None:
     world = World(line("strict", EVERY_MINUTE, within="0") + line("job", EVERY_MINUTE))
     world.at("12:00:10", lambda: world.clock.advance(150))
     world.runs_until("12:03:30")
-    assert world.story("strict") == [
+    assert world.history("strict") == [
         "11:59 succeeded: exit 0",
         "12:00 succeeded: exit 0",
         "12:01 skipped (too late): -",
@@ -239,7 +239,7 @@ def test_a_queued_run_that_waited_too_long_is_not_started() -> None:
         {"job": [Act(lasts=300)]},
     )
     world.runs_until("12:07")
-    assert world.story("job") == ["12:00 succeeded: exit 0", "12:01 skipped (too late): -"]
+    assert world.history("job") == ["12:00 succeeded: exit 0", "12:01 skipped (too late): -"]
 
 
 def test_a_spread_job_starts_at_its_own_second_of_every_hour_and_after_a_restart() -> None:
@@ -249,15 +249,15 @@ def test_a_spread_job_starts_at_its_own_second_of_every_hour_and_after_a_restart
     first, second = world.starts("job")
     assert "12:00:00" < first < "12:10:00"
     assert second == first.replace("12:", "13:")
-    assert world.story("job") == ["12:00 succeeded: exit 0", "13:00 succeeded: exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 0", "13:00 succeeded: exit 0"]
 
 
 def test_a_spread_start_is_on_disk() -> None:
     world = World(line("job", "0 * * * *", spread="10m"), "11:59:30")
     world.crashes_at("12:00:00.5")
-    assert world.story("job")[0].startswith("12:00 scheduled: - -> 12:0")
+    assert world.history("job")[0].startswith("12:00 scheduled: - -> 12:0")
     world.runs_until("12:30")
-    assert world.story("job") == ["12:00 succeeded: exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 0"]
 
 
 def test_a_spread_that_is_longer_than_the_interval_loses_no_run() -> None:
@@ -281,7 +281,7 @@ def test_jobs_spread_out() -> None:
 def test_a_spread_run_that_meets_an_earlier_one_does_as_its_overlap_says() -> None:
     world = World(line("job", "0,30 * * * *", spread="10m"), "11:59:30", {"job": [Act(lasts=3000)]})
     world.runs_until("12:41")
-    assert world.story("job")[1] == "12:30 skipped (overlap): -"
+    assert world.history("job")[1] == "12:30 skipped (overlap): -"
 
 
 def test_a_removed_entry_loses_the_start_that_was_put_off() -> None:
@@ -289,7 +289,7 @@ def test_a_removed_entry_loses_the_start_that_was_put_off() -> None:
     world.edit_at("12:00:01", "")
     world.reload_at("12:00:02")
     world.runs_until("12:30")
-    assert world.story("job") == ["12:00 skipped (no longer in a crontab): -"]
+    assert world.history("job") == ["12:00 skipped (no longer in a crontab): -"]
 
 
 def test_random_delay_moves_all_jobs_of_a_machine_alike() -> None:
@@ -310,8 +310,13 @@ def test_a_clock_set_back_by_30_minutes_is_one_row_even_over_a_restart() -> None
     world.at("11:30:11", lambda: world.stop_at("11:40"))
     world.run()
     world.runs_until("12:02:30")
-    assert [each.split()[0] for each in world.story("job")] == ["11:59", "12:00", "12:01", "12:02"]
-    assert world.story("half") == []
+    assert [each.split()[0] for each in world.history("job")] == [
+        "11:59",
+        "12:00",
+        "12:01",
+        "12:02",
+    ]
+    assert world.history("half") == []
     (jump,) = world.jumps()
     assert jump == "12:00->11:30:10 -1800 s set back: waited out"
 
@@ -387,12 +392,12 @@ def test_a_stop_while_missed_runs_wait_loses_none_of_them() -> None:
     jumps_ahead(world, "12:05:20", "12:35:20")
     world.at("12:35:25", lambda: world.stop_at("12:35:30"))
     world.run()
-    assert world.story("job") == ["12:10 succeeded: exit 0"]
+    assert world.history("job") == ["12:10 succeeded: exit 0"]
     assert [(shown(left.next), left.left) for left in world.journal.daemon_state.backlogs()] == [
         ("12:20:00", 2)
     ]
     world.runs_until("12:39")
-    assert world.story("job") == [f"12:{ten}0 succeeded: exit 0" for ten in (1, 2, 3)]
+    assert world.history("job") == [f"12:{ten}0 succeeded: exit 0" for ten in (1, 2, 3)]
 
 
 def test_new_instants_wait_behind_the_last_one_that_is_made_up_for() -> None:
@@ -402,7 +407,7 @@ def test_new_instants_wait_behind_the_last_one_that_is_made_up_for() -> None:
     jumps_ahead(world, "12:09:20", "12:19:50")
     world.at("12:19:55", lambda: world.stop_at("13:00"))
     world.run()
-    assert [each.split(":")[1] for each in world.story("job")] == [
+    assert [each.split(":")[1] for each in world.history("job")] == [
         "10 succeeded",
         "20 succeeded",
         "30 succeeded",
@@ -433,7 +438,7 @@ def test_a_bug_in_one_entrys_account_stops_no_other(monkeypatch: pytest.MonkeyPa
     world.at("12:20:30", lambda: world.stop_at("12:22"))
     with pytest.raises(AssertionError, match="what a day"):
         world.run()  # it is in the log
-    assert world.story("job") == ["12:10 succeeded: exit 0"]
+    assert world.history("job") == ["12:10 succeeded: exit 0"]
     assert len(world.said("bug")) == 1
 
 
@@ -450,8 +455,8 @@ def test_a_minute_that_is_refused_after_a_gap_is_run_with_its_own_entries(number
 
     world.at("12:05:20", happens)
     world.run()
-    assert world.story("six") == ["12:06 succeeded: exit 0"]
-    assert world.story("late") == ["12:45 succeeded: exit 0"]
+    assert world.history("six") == ["12:06 succeeded: exit 0"]
+    assert world.history("late") == ["12:45 succeeded: exit 0"]
 
 
 def refuse() -> None:
@@ -463,7 +468,7 @@ def test_an_interval_counts_from_the_present_when_the_clock_had_been_wrong() -> 
     world = World(line("job", "@every 10m"), "20:00")
     world.set_clock_at("20:05:30", "12:03:30", stop="12:31")
     world.run()
-    assert [each.split()[0] for each in world.story("job")] == ["12:10", "12:20", "12:30"]
+    assert [each.split()[0] for each in world.history("job")] == ["12:10", "12:20", "12:30"]
 
 
 def test_time_that_was_jumped_over_by_mistake_is_lived_when_it_comes() -> None:
@@ -471,12 +476,12 @@ def test_time_that_was_jumped_over_by_mistake_is_lived_when_it_comes() -> None:
     jumps_ahead(world, "12:05:20", "13:05:20")
     world.at("13:05:21", lambda: world.set_clock_at("13:06:20", "12:06:20", stop="13:12"))
     world.run()
-    assert [each.split()[0] for each in world.story("tens")] == [
+    assert [each.split()[0] for each in world.history("tens")] == [
         *("12:00", "12:10-13:00"),
         *(f"12:{ten}0" for ten in range(1, 6)),
         *("13:00", "13:10"),
     ]
-    assert world.story("fixed") == ["12:30 succeeded: exit 0"] * 2
+    assert world.history("fixed") == ["12:30 succeeded: exit 0"] * 2
     assert world.starts("fixed") == ["13:05:20", "12:30:00"]  # made up for, and in its time
     assert [jump.split(" s ")[1] for jump in world.jumps()] == [
         "set forward: accounted",
@@ -489,7 +494,7 @@ def test_only_what_comes_again_runs() -> None:
     jumps_ahead(world, "12:05:20", "13:05:20")
     world.at("13:05:21", lambda: world.set_clock_at("13:06:20", "12:36:20", stop="12:38"))
     world.run()
-    assert world.story("tens")[1:] == ["12:10-13:00 skipped (missed): -"]
+    assert world.history("tens")[1:] == ["12:10-13:00 skipped (missed): -"]
     assert [row.run.era for row in world.journal.queries.history("tens")] == [0, 0]
 
 
@@ -567,8 +572,8 @@ def test_a_retry_of_an_earlier_boots_run_gives_way_to_this_boots() -> None:
     world.clock.advance(60)
     world.new_daemon()
     world.crashes_at("12:05")
-    stories = [told.split(": ", 1)[0].split(" ", 1)[1] for told in world.story("job")]
-    assert stories == ["failed (superseded)", "running"]
+    outcomes = [told.split(": ", 1)[0].split(" ", 1)[1] for told in world.history("job")]
+    assert outcomes == ["failed (superseded)", "running"]
 
 
 def test_two_boots_in_one_minute_are_two_runs() -> None:
@@ -585,7 +590,7 @@ def test_what_is_made_up_for_is_not_replaced_by_a_new_instant() -> None:
     jumps_ahead(world, "12:09:20", "12:49:50")
     world.at("12:49:55", lambda: world.stop_at("12:51"))
     world.run()
-    assert not any("replaced" in told for told in world.story("job"))
+    assert not any("replaced" in told for told in world.history("job"))
 
 
 @pytest.mark.parametrize("crash", [False, True])
@@ -597,7 +602,7 @@ def test_late_minutes_that_wait_their_turn_outlive_a_daemon(crash: bool) -> None
     else:
         world.runs_until("12:04:40")
     world.runs_until("12:04:59")
-    told = [each.split(":")[1].split(" ")[1] for each in world.story("job")[2:5]]
+    told = [each.split(":")[1].split(" ")[1] for each in world.history("job")[2:5]]
     assert all(state in ("scheduled", "running", "succeeded") for state in told), told
 
 
@@ -614,7 +619,7 @@ def test_the_hours_are_asked_again_when_it_starts() -> None:
     world.clock.set(when("15:30"))
     world.runs_until("16:00")
     assert world.starts("job") == []
-    assert world.story("job")[0].startswith("12:10 scheduled: - -> 02T13:00:00")
+    assert world.history("job")[0].startswith("12:10 scheduled: - -> 02T13:00:00")
 
 
 def test_missed_starts_that_went_by_meanwhile_do_not_start_at_once() -> None:
@@ -666,7 +671,7 @@ def test_beginning_anew_is_told_once_wherever_the_daemon_is_killed(number: int) 
         world.new_daemon()
         world.runs_until("12:01")
     assert len(world.jumps()) == 1
-    assert [told.split(":")[1].split(" ")[1] for told in world.story("job")] == ["succeeded"]
+    assert [told.split(":")[1].split(" ")[1] for told in world.history("job")] == ["succeeded"]
 
 
 def test_what_ran_in_a_time_that_was_not_real_splits_no_stretch() -> None:
@@ -676,7 +681,7 @@ def test_what_ran_in_a_time_that_was_not_real_splits_no_stretch() -> None:
     world.sleep_at("14:00:40", until="21:00:30")
     world.stop_at("21:01")
     world.run()
-    assert world.story("job") == [
+    assert world.history("job") == [
         "18:00 succeeded: exit 0",
         "19:00 succeeded: exit 0",
         "14:00 succeeded: exit 0",
@@ -692,7 +697,7 @@ def test_a_run_that_was_started_before_a_crash_is_not_forgotten_with_a_clock_set
     world.spawner.then = lambda: None
     world.clock.set(when("11:35"))
     world.runs_until("11:36")
-    assert len(world.story("job")) == 1
+    assert len(world.history("job")) == 1
 
 
 def test_a_run_that_may_never_have_begun_is_not_begun_when_it_is_too_late() -> None:
@@ -701,7 +706,7 @@ def test_a_run_that_may_never_have_begun_is_not_begun_when_it_is_too_late() -> N
     world.clock.advance(8 * 3600)
     world.runs_until("20:10")
     assert world.starts("job") == []
-    assert world.story("job") == ["12:00 failed (too late): lost"]
+    assert world.history("job") == ["12:00 failed (too late): lost"]
 
 
 def test_a_spread_that_is_edited_meanwhile_makes_no_run_late() -> None:
@@ -722,4 +727,4 @@ def test_an_at_reboot_run_that_waits_outlives_a_clock_that_begins_anew(*, restar
     world.set_clock_at("18:00:20", "12:00:20", stop="13:00")
     world.run()
     for job in ("spread", "line"):
-        assert [each.split(" ", 1)[1] for each in world.story(job)] == ["succeeded: exit 0"], job
+        assert [each.split(" ", 1)[1] for each in world.history(job)] == ["succeeded: exit 0"], job

@@ -20,7 +20,7 @@ INSTANTS = ["11:59", *(f"12:0{minute}" for minute in range(8))]
 
 
 def instants(world: World, job: str = "job") -> list[str]:
-    return [story.split(" ")[0] for story in world.story(job)]
+    return [outcome.split(" ")[0] for outcome in world.history(job)]
 
 
 # --- late, early, not at all --------------------------------------------------------------------
@@ -43,7 +43,7 @@ def test_late_minutes_of_a_job_run_one_after_the_other() -> None:
     world.at("12:00:30", lambda: world.clock.advance(180))
     world.runs_until("12:04:30")
     assert world.starts("job")[2:] == ["12:03:30", "12:03:39", "12:03:48", "12:04:00"]
-    assert world.story("job") == [f"{at} succeeded: exit 0" for at in INSTANTS[:6]]
+    assert world.history("job") == [f"{at} succeeded: exit 0" for at in INSTANTS[:6]]
 
 
 def test_a_planned_minute_that_comes_late_is_run_first() -> None:
@@ -68,7 +68,7 @@ def test_nothing_runs_twice_when_the_clock_is_set_back(back: str) -> None:
     world.runs_until("12:02:30")
     assert instants(world) == INSTANTS[:4]
     assert world.starts("job") == ["11:59:30", "12:00:00", "12:01:00", "12:02:00"]
-    assert world.story("half") == []
+    assert world.history("half") == []
 
 
 def test_nothing_runs_twice_when_the_clock_is_set_back_between_planning_and_the_minute() -> None:
@@ -100,7 +100,7 @@ def test_a_planned_minute_that_the_machine_slept_through_is_not_run_hours_later(
     world = World(line("noon", "0 12 * * *") + line("job", EVERY_MINUTE))
     world.set_clock_at("11:59:59.9", "18:59:59.9", stop="19:00:30")
     world.run()
-    assert world.story("noon") == ["12:00 skipped (too late): -"]
+    assert world.history("noon") == ["12:00 skipped (too late): -"]
     assert instants(world) == ["11:59", "12:00-18:58", "18:59", "19:00"]
     assert world.starts("job") == ["11:59:30", "18:59:59.9", "19:00:00"]
     assert [said["kind"] for said in world.said("jump")] == ["set forward"]
@@ -141,7 +141,7 @@ def test_a_clock_that_was_set_back_does_not_supersede_what_it_retries() -> None:
     world = World(text, acts=acts)
     world.at("12:00:30", lambda: world.clock.set(when("11:30")))
     world.runs_until("12:30")
-    assert world.story("job") == ["12:00 succeeded: exit 1, exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 1, exit 0"]
 
 
 # --- local clock changes, through the whole daemon ----------------------------------------------

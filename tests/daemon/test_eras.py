@@ -236,9 +236,9 @@ def test_a_retry_starts_in_its_time_or_not_at_all(back: str, second: str, *, kil
     else:
         stop_after(world, ("12:00:30", back), stop="12:03")
     assert world.starts("job")[1] == second
-    stories = world.story("job")
+    outcomes = world.history("job")
     if back == "08:00:30":
-        assert stories == [
+        assert outcomes == [
             "12:00 failed (the clock was set back): exit 1",
             "12:00 succeeded: exit 1, exit 0",
         ]
@@ -249,7 +249,7 @@ def test_what_a_run_of_a_wrong_time_would_try_again_is_left_to_its_own() -> None
     world = World(line("job", "0 12 * * *", retry_delay="1m"), "11:59:30")
     world.spawner.acts = {"job": [Act(lasts=60, outcome=Exited(1))]}
     stop_after(world, ("12:00:30", "08:00:30"), stop="08:10")
-    assert world.story("job") == ["12:00 failed (the clock was set back): exit 1"]
+    assert world.history("job") == ["12:00 failed (the clock was set back): exit 1"]
 
 
 def test_what_waits_of_a_wrong_time_runs_nothing_of_the_right_one_again() -> None:

@@ -36,7 +36,7 @@ def test_nothing_else_starts() -> None:
     world = World(line("job", "1 12 * * *"))
     world.runs_until("12:00:59")
     assert world.starts("job") == []
-    assert world.story("job") == []
+    assert world.history("job") == []
 
 
 def test_the_minute_in_which_a_daemon_starts_is_owed() -> None:
@@ -75,7 +75,7 @@ def test_a_key_that_is_claimed_is_not_started() -> None:
     world.journal.finish(run, State.SUCCEEDED)
     world.runs_until("12:01:30")
     assert world.starts("job") == ["11:59:30", "12:01:00"]
-    assert world.story("job")[1] == "12:00 succeeded: -"
+    assert world.history("job")[1] == "12:00 succeeded: -"
 
 
 def test_a_retry_just_before_the_minute_wakes_nobody_early() -> None:
@@ -125,7 +125,9 @@ def test_a_burst_that_takes_long_does_not_stop_the_loop() -> None:
 def test_a_failure_is_retried_with_backoff_and_jitter(draw: float, starts: list[str]) -> None:
     world = World(line("job", "0 12 * * *"), acts={"job": [FAILS]}, draw=draw)
     assert world.runs_until("12:30").starts("job") == starts
-    assert world.story("job") == ["12:00 failed (no attempts left): exit 1, exit 1, exit 1, exit 1"]
+    assert world.history("job") == [
+        "12:00 failed (no attempts left): exit 1, exit 1, exit 1, exit 1"
+    ]
 
 
 def test_a_retry_waits_from_the_end_of_the_attempt() -> None:
@@ -135,7 +137,7 @@ def test_a_retry_waits_from_the_end_of_the_attempt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "act", "story"),
+    ("settings", "act", "outcome"),
     [
         ({}, Act(), "succeeded: exit 0"),
         ({"retries": 1}, FAILS, "failed (no attempts left): exit 1, exit 1"),
@@ -154,16 +156,16 @@ def test_a_retry_waits_from_the_end_of_the_attempt() -> None:
         ({"no_retry_on": "timeout", "timeout": "5s"}, Act(lasts=60), "failed (this ending is not retried): timed out"),
     ],
 )  # fmt: skip
-def test_what_a_run_comes_to(settings: dict[str, object], act: Act, story: str) -> None:
+def test_what_a_run_comes_to(settings: dict[str, object], act: Act, outcome: str) -> None:
     world = World(line("job", "0 12 * * *", **settings), acts={"job": [act]})
-    assert world.runs_until("12:30").story("job") == [f"12:00 {story}"]
+    assert world.runs_until("12:30").history("job") == [f"12:00 {outcome}"]
 
 
 def test_a_retry_that_would_start_at_the_next_instant_is_superseded() -> None:
     world = World(line("job", EVERY_MINUTE, retry_delay="60"), "11:59:50", {"job": [FAILS]})
     world.runs_until("12:00:30")
     assert world.starts("job") == ["11:59:50", "12:00:00"]
-    assert world.story("job")[0] == "11:59 failed (superseded): exit 1"
+    assert world.history("job")[0] == "11:59 failed (superseded): exit 1"
 
 
 def test_a_retry_that_is_pending_at_the_next_instant_is_superseded() -> None:
@@ -172,7 +174,7 @@ def test_a_retry_that_is_pending_at_the_next_instant_is_superseded() -> None:
     world.edit_at("12:04", line("job", "5 * * * *", retry_delay="10m"))
     world.runs_until("12:30")
     assert world.starts("job") == ["12:00:00", "12:05:00", "12:15:00"]
-    assert world.story("job") == [
+    assert world.history("job") == [
         "12:00 failed (superseded): exit 1",
         "12:05 succeeded: exit 1, exit 0",
     ]
@@ -220,7 +222,7 @@ LONG = Act(lasts=150)
 
 
 @pytest.mark.parametrize(
-    ("overlap", "starts", "story"),
+    ("overlap", "starts", "outcome"),
     [
         (
             Overlap.SKIP,  # what comes meanwhile is not run
@@ -249,12 +251,12 @@ LONG = Act(lasts=150)
     ],
 )  # fmt: skip
 def test_what_a_run_does_beside_an_earlier_one(
-    overlap: Overlap, starts: list[str], story: list[str]
+    overlap: Overlap, starts: list[str], outcome: list[str]
 ) -> None:
     world = World(line("job", "0-3 12 * * *", overlap=overlap), acts={"job": [LONG]})
     world.runs_until("12:30")
     assert world.starts("job") == starts
-    assert world.story("job") == story
+    assert world.history("job") == outcome
 
 
 def test_a_replaced_job_that_ignores_sigterm_is_killed_and_waited_for() -> None:
@@ -272,7 +274,7 @@ def test_who_waits_to_replace_is_replaced_in_turn() -> None:
     world.runs_until("12:04")
     assert world.signals()[:2] == [("12:01:00", 15), ("12:03:30", 9)]
     assert world.starts("job") == ["12:00:00", "12:03:30"]
-    assert world.story("job")[:3] == [
+    assert world.history("job")[:3] == [
         "12:00 failed (replaced): signal 9",
         "12:01 skipped (replaced): -",
         "12:02 skipped (replaced): -",
@@ -284,7 +286,7 @@ def test_the_retries_of_a_run_end_where_the_next_run_waits() -> None:
     acts = {"job": [Act(lasts=90, outcome=Exited(1)), Act()]}
     world = World(text, acts=acts).runs_until("12:30")
     assert world.starts("job") == ["12:00:00", "12:01:30", "12:03:05"]
-    assert world.story("job") == [
+    assert world.history("job") == [
         "12:00 failed (superseded): exit 1",
         "12:01 succeeded: exit 1, exit 0",
     ]
@@ -294,7 +296,7 @@ def test_the_retries_of_a_run_end_where_a_later_one_has_run_beside_it() -> None:
     text = line("job", "0-1 12 * * *", overlap="allow", retry_delay="5s")
     acts = {"job": [Act(lasts=90, outcome=Exited(1))]}
     world = World(text, acts=acts).runs_until("12:02")
-    assert world.story("job")[0] == "12:00 failed (superseded): exit 1"
+    assert world.history("job")[0] == "12:00 failed (superseded): exit 1"
 
 
 def test_a_run_that_took_long_and_failed_is_retried_all_the_same() -> None:
@@ -302,7 +304,7 @@ def test_a_run_that_took_long_and_failed_is_retried_all_the_same() -> None:
     text = line("job", "0-1,10 12 * * *", retry_delay="5s")
     acts = {"job": [Act(lasts=90, outcome=Exited(1)), Act()]}
     world = World(text, acts=acts).runs_until("12:05")
-    assert world.story("job")[0] == "12:00 succeeded: exit 1, exit 0"
+    assert world.history("job")[0] == "12:00 succeeded: exit 1, exit 0"
 
 
 def test_a_pending_retry_does_not_hold_up_the_next_run() -> None:
@@ -334,7 +336,7 @@ def test_a_timeout_ends_the_whole_process_group(act: Act, signals: list[tuple[st
     )
     world.runs_until("12:01")
     assert world.signals() == signals
-    assert ("timed out" in world.story("job")[0]) == bool(signals)
+    assert ("timed out" in world.history("job")[0]) == bool(signals)
 
 
 def test_the_clock_of_a_timeout_cannot_be_set() -> None:
@@ -372,7 +374,7 @@ def test_of_a_quiet_entry_the_log_tells_failures_alone_and_the_journal_everythin
     quiet = "CRON_NAME=job CRON_RETRY_DELAY=5 CRON_RETRY_JITTER=0  0 12 * * *  -q x\n"
     world = World(quiet + line("loud", "0 12 * * *"), acts={"job": [FAILS, Act()]})
     world.runs_until("12:01:30")
-    assert world.story("job") == ["12:00 succeeded: exit 1, exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 1, exit 0"]
     told = [(each["message"], each["job"]) for each in world.lines() if "run" in each]
     assert sorted(told) == [("retry", "job"), ("started", "loud"), ("succeeded", "loud")]
 

@@ -57,10 +57,10 @@ def test_no_more_start_than_there_are_places(
 
 def test_who_waits_for_a_place_says_so_on_disk_and_in_the_log() -> None:
     told = world(three(pool="db"))
-    told.at("12:00:30", lambda: stories.extend(told.story(job)[0] for job in "abc"))
-    stories: list[str] = []
+    told.at("12:00:30", lambda: outcomes.extend(told.history(job)[0] for job in "abc"))
+    outcomes: list[str] = []
     told.runs_until("12:30")
-    assert stories == [
+    assert outcomes == [
         "12:00 running: open",
         "12:00 scheduled (its pool is full): - -> 12:00:00",
         "12:00 scheduled (its pool is full): - -> 12:00:00",
@@ -69,7 +69,7 @@ def test_who_waits_for_a_place_says_so_on_disk_and_in_the_log() -> None:
         ("b", "db", "its pool is full"),
         ("c", "db", "its pool is full"),
     ]
-    assert [told.story(job) for job in "abc"] == [["12:00 succeeded: exit 0"]] * 3
+    assert [told.history(job) for job in "abc"] == [["12:00 succeeded: exit 0"]] * 3
 
 
 def test_a_full_pool_holds_up_nobody_else() -> None:
@@ -105,14 +105,14 @@ def test_while_a_retry_waits_for_its_time_its_place_is_free() -> None:
     text = three(pool="db", retry_delay="10s")
     told = World(text, acts=acts).runs_until("12:30")
     assert starts(told) == [["12:00:00", "12:01:05"], ["12:00:05"], ["12:01:05"]]
-    assert told.story("a") == ["12:00 succeeded: exit 1, exit 0"]
+    assert told.history("a") == ["12:00 succeeded: exit 1, exit 0"]
 
 
 # --- beside other runs of the job -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("overlap", "story", "why"),
+    ("overlap", "outcome", "why"),
     [
         ("skip", ["12:00 succeeded: exit 0", "12:01 skipped (overlap): -"], "it waits: under way"),
         ("queue", ["12:00 succeeded: exit 0", "12:01 succeeded: exit 0"], "behind the one in line"),
@@ -121,13 +121,13 @@ def test_while_a_retry_waits_for_its_time_its_place_is_free() -> None:
     ],
 )
 def test_what_waits_for_a_place_counts_as_under_way(
-    overlap: str, story: list[str], why: str
+    overlap: str, outcome: list[str], why: str
 ) -> None:
     text = line("x", "59 11 * * *", pool="db") + line(
         "job", "0-1 12 * * *", pool="db", overlap=overlap
     )
     told = World(text, acts={"x": [Act(lasts=300)], "job": [Act(lasts=5)]}, now="11:58:30")
-    assert told.runs_until("12:30").story("job") == story, why
+    assert told.runs_until("12:30").history("job") == outcome, why
     assert told.starts("job")[0] == "12:04:00"
 
 
@@ -148,7 +148,7 @@ def test_a_retry_in_line_gives_way_to_the_jobs_next_instant() -> None:
     )
     acts = {"a": [Act(lasts=5, outcome=Exited(1)), Act()], "b": [Act(lasts=300)]}
     told = World(text, acts=acts).runs_until("12:30")
-    assert told.story("a") == [
+    assert told.history("a") == [
         "12:00 failed (superseded): exit 1",
         "12:02 succeeded: exit 1, exit 0",
     ]
@@ -158,7 +158,7 @@ def test_a_retry_in_line_gives_way_to_the_jobs_next_instant() -> None:
 def test_who_waits_longer_than_cron_within_does_not_start() -> None:
     told = world(three(pool="db", within="90s")).runs_until("12:30")
     assert starts(told) == [["12:00:00"], ["12:01:00"], []]
-    assert told.story("c") == ["12:00 skipped (too late): -"]
+    assert told.history("c") == ["12:00 skipped (too late): -"]
 
 
 # --- what happens to the line -----------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_the_line_outlives_a_daemon() -> None:
     told = world(three(pool="db"))
     told.crashes_at("12:00:30").runs_until("12:30")
     assert starts(told) == [["12:00:00", "12:03:00"], ["12:01:00"], ["12:02:00"]]
-    assert [told.story(job)[0] for job in "bc"] == ["12:00 succeeded: exit 0"] * 2
+    assert [told.history(job)[0] for job in "bc"] == ["12:00 succeeded: exit 0"] * 2
 
 
 def test_a_stop_leaves_the_line_to_the_next_daemon() -> None:
@@ -185,7 +185,7 @@ def test_who_is_taken_out_of_the_crontab_leaves_the_line() -> None:
     )
     told.runs_until("12:30")
     assert starts(told) == [["12:00:00"], [], ["12:01:00"]]
-    assert told.story("b") == ["12:00 skipped (no longer in a crontab): -"]
+    assert told.history("b") == ["12:00 skipped (no longer in a crontab): -"]
 
 
 def test_a_pool_that_an_edit_widens_lets_in_who_waits() -> None:
@@ -219,7 +219,7 @@ def test_a_refused_commit_neither_loses_nor_doubles_who_waits(number: int) -> No
 
     told.at("12:00:50", refused)
     told.runs_until("12:30")
-    assert [told.story(job) for job in "abc"] == [["12:00 succeeded: exit 0"]] * 3
+    assert [told.history(job) for job in "abc"] == [["12:00 succeeded: exit 0"]] * 3
 
 
 def refuse() -> None:

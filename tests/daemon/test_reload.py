@@ -62,7 +62,7 @@ def test_sighup_just_before_the_minute_lets_nothing_of_the_old_text_start(time: 
     assert world.starts("gone") == ["11:59:30", "12:00:00"]
     assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00"]
     assert world.spawner.launched[-1].entry.command == "harmless"
-    assert world.story("gone")[2:] == []
+    assert world.history("gone")[2:] == []
 
 
 def test_several_crontabs_are_one_timetable() -> None:
@@ -82,13 +82,13 @@ def test_running_jobs_are_untouched() -> None:
     world.edit_at("12:01", line("one", "0 12 * * *", timeout="10s"))
     world.runs_until("12:10")
     assert world.signals() == []
-    assert world.story("one") == world.story("two") == ["12:00 succeeded: exit 0"]
+    assert world.history("one") == world.history("two") == ["12:00 succeeded: exit 0"]
 
 
 def test_an_entry_that_is_removed_while_it_runs_is_not_retried() -> None:
     world = World(line("job", "0 12 * * *"), acts={"job": [Act(lasts=300, outcome=Exited(1))]})
     world.edit_at("12:01", NEW)
-    assert world.runs_until("12:10").story("job") == [
+    assert world.runs_until("12:10").history("job") == [
         "12:00 failed (no longer in a crontab): exit 1"
     ]
 
@@ -97,13 +97,13 @@ def test_an_entry_that_is_removed_goes_by_its_own_success_codes() -> None:
     text = line("job", "0 12 * * *", success="3")
     world = World(text, acts={"job": [Act(lasts=300, outcome=Exited(3))]})
     world.edit_at("12:01", NEW)
-    assert world.runs_until("12:10").story("job") == ["12:00 succeeded: exit 3"]
+    assert world.runs_until("12:10").history("job") == ["12:00 succeeded: exit 3"]
 
 
 def test_an_entry_that_is_removed_before_its_retry_is_not_retried() -> None:
     world = World(line("job", "0 12 * * *", retry_delay="10m"), acts={"job": [FAILS]})
     world.edit_at("12:01", NEW)
-    assert world.runs_until("12:30").story("job") == [
+    assert world.runs_until("12:30").history("job") == [
         "12:00 failed (no longer in a crontab): exit 1"
     ]
 
@@ -112,7 +112,7 @@ def test_an_entry_that_is_removed_while_a_run_waits_does_not_run_again() -> None
     text = line("job", "0-1 12 * * *", overlap="queue")
     world = World(text, acts={"job": [Act(lasts=300)]})
     world.edit_at("12:02", NEW)
-    assert world.runs_until("12:30").story("job") == [
+    assert world.runs_until("12:30").history("job") == [
         "12:00 succeeded: exit 0",
         "12:01 skipped (no longer in a crontab): -",
     ]
@@ -121,7 +121,7 @@ def test_an_entry_that_is_removed_while_a_run_waits_does_not_run_again() -> None
 def test_a_retry_goes_by_the_edited_entry() -> None:
     world = World(line("job", "0 12 * * *", retry_delay="10m"), acts={"job": [FAILS]})
     world.edit_at("12:01", line("job", "0 12 * * *", retries=1))
-    assert world.runs_until("12:30").story("job") == [
+    assert world.runs_until("12:30").history("job") == [
         "12:00 failed (no attempts left): exit 1, exit 1"
     ]
 
@@ -272,7 +272,7 @@ def test_at_reboot_runs_once_a_boot_however_often_the_daemon_starts() -> None:
     world.new_daemon()
     world.runs_until("12:30")
     assert world.starts("job") == ["12:00:30", "12:20:00"]
-    assert world.story("job") == ["12:00 succeeded: exit 0", "12:20 succeeded: exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 0", "12:20 succeeded: exit 0"]
 
 
 def test_at_reboot_is_retried_as_any_run_is() -> None:

@@ -52,7 +52,7 @@ def test_a_triggered_job_runs_at_once_under_its_second() -> None:
         "reason": None,
     }
     assert world.starts("job") == ["12:00:00", "12:10:20.5"]
-    assert world.story("job")[1] == "12:10:20 succeeded: exit 0"
+    assert world.history("job")[1] == "12:10:20 succeeded: exit 0"
     assert [row.by_hand for row in world.journal.queries.history("job")] == [False, True]
 
 
@@ -62,7 +62,7 @@ def test_a_trigger_takes_no_missed_run_away() -> None:
     world.at("12:05:30", lambda: world.clock.set(when("12:30:30")))
     world.ask_at("12:30:31", Trigger("job"))
     world.runs_until("12:40")
-    assert [each.split(": ")[0] for each in world.story("job")] == [
+    assert [each.split(": ")[0] for each in world.history("job")] == [
         "12:10 succeeded",
         "12:30:31 succeeded",
     ]
@@ -75,7 +75,7 @@ def test_of_two_triggers_that_replace_one_another_the_second_runs() -> None:
         world.ask_at("12:10:20", Trigger("job"))
     world.runs_until("12:30")
     assert world.starts("job") == ["12:10:20"]
-    assert [each.split(" ", 1)[1] for each in world.story("job")] == [
+    assert [each.split(" ", 1)[1] for each in world.history("job")] == [
         "skipped (replaced): -",
         "skipped (replaced): -",
         "succeeded: exit 0",
@@ -91,8 +91,8 @@ def test_triggers_that_a_crash_met_before_their_processes_are_started_by_the_nex
     world.crashes()
     world.spawner.then = lambda: None
     world.runs_until("12:30")
-    assert len(world.story("job")) == 5
-    assert all(each.endswith("exit 0") for each in world.story("job")), world.story("job")
+    assert len(world.history("job")) == 5
+    assert all(each.endswith("exit 0") for each in world.history("job")), world.history("job")
 
 
 def test_two_triggers_in_one_second_are_two_runs() -> None:
@@ -166,7 +166,7 @@ def test_a_triggered_run_is_retried_like_any_other() -> None:
 def test_a_trigger_takes_the_place_of_a_retry_that_waits() -> None:
     text = line("job", NOON, retry_delay="10m")
     world, _ = asked(text, "12:05", Trigger("job"), acts={"job": [FAILS]})
-    assert world.story("job")[0] == "12:00 failed (superseded): exit 1"
+    assert world.history("job")[0] == "12:00 failed (superseded): exit 1"
     assert world.starts("job")[1] == "12:05:00"
 
 
@@ -186,7 +186,7 @@ def test_a_triggered_run_that_waits_outlives_a_clock_that_begins_anew() -> None:
     world.ask_at("18:01", Trigger("job"))
     world.set_clock_at("18:02", "12:10:30", stop="14:00")
     world.run()
-    assert world.story("job") == ["18:01:01 succeeded: exit 0"]
+    assert world.history("job") == ["18:01:01 succeeded: exit 0"]
 
 
 # --- retry ------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_a_run_that_waits_for_its_retry_is_tried_at_once() -> None:
     world, reply = asked(text, "12:05", Retry(1), acts={"job": [FAILS, Act()]})
     assert (reply["run"], reply["attempt"]) == (1, 2)
     assert world.starts("job") == ["12:00:00", "12:05:00"]
-    assert world.story("job") == ["12:00 succeeded: exit 1, exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 1, exit 0"]
 
 
 def test_the_hours_of_missed_runs_delay_no_retry_by_hand() -> None:
@@ -214,14 +214,14 @@ def test_a_run_that_failed_for_good_gets_one_more_attempt() -> None:
     world, reply = asked(text, "12:10", Retry(1), acts={"job": [FAILS]})
     assert (reply["attempt"], reply["state"]) == (3, "running")
     assert world.starts("job") == ["12:00:00", "12:00:05", "12:10:00"]
-    assert world.story("job") == ["12:00 failed (no attempts left): exit 1, exit 1, exit 1"]
+    assert world.history("job") == ["12:00 failed (no attempts left): exit 1, exit 1, exit 1"]
 
 
 def test_a_skipped_run_is_run_after_all() -> None:
     text = line("job", "0-1 12 * * *")
     world, reply = asked(text, "12:10", Retry(2), acts={"job": [Act(lasts=90)]})
     assert (reply["attempt"], reply["at"]) == (1, "2027-03-01T12:01:00Z")
-    assert world.story("job")[1] == "12:01 succeeded: exit 0"
+    assert world.history("job")[1] == "12:01 succeeded: exit 0"
     assert world.starts("job") == ["12:00:00", "12:10:00"]
 
 
@@ -281,7 +281,7 @@ def test_a_retry_by_hand_that_waits_for_a_place_outlives_a_daemon() -> None:
     world.ask_at("12:05:10", Retry(1))
     world.crashes_at("12:06:30").runs_until("12:40")
     assert world.replies[0]["reason"] == "its pool is full"
-    assert world.story("job")[0] == "12:00 succeeded: exit 1, exit 0"
+    assert world.history("job")[0] == "12:00 succeeded: exit 1, exit 0"
 
 
 # --- kill -------------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def test_a_killed_run_ends_and_is_not_retried() -> None:
     world, reply = asked(text, "12:05", Kill(1), acts={"job": [Act(lasts=9999, on_term=None)]})
     assert (reply["run"], reply["state"]) == (1, "running")
     assert world.signals() == [("12:05:00", 15), ("12:05:07", 9)]
-    assert world.story("job") == ["12:00 failed (killed by hand): signal 9"]
+    assert world.history("job") == ["12:00 failed (killed by hand): signal 9"]
 
 
 def test_killed_again_it_is_ended_at_once() -> None:
@@ -324,7 +324,7 @@ def test_killed_again_it_is_ended_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "run", "time", "story", "why"),
+    ("text", "run", "time", "outcome", "why"),
     [
         (line("job", NOON, retry_delay="10m"), 1, "12:05", "12:00 failed (killed by hand): exit 1", "it waited for a retry"),
         (line("job", NOON, spread="20m"), 1, "12:00:01", "12:00 skipped (killed by hand): -", "it waited for its start"),
@@ -332,18 +332,21 @@ def test_killed_again_it_is_ended_at_once() -> None:
     ],
 )  # fmt: skip
 def test_a_run_that_waits_is_let_go_of(
-    text: str, run: int, time: str, story: str, why: str
+    text: str, run: int, time: str, outcome: str, why: str
 ) -> None:
     acts = {"x": [Act(lasts=300)], "job": [FAILS]}
     world, reply = asked(text, time, Kill(run), acts=acts, now="11:58:30")
     assert reply["state"] in ("failed", "skipped")
-    assert world.story("job") == [story], why
+    assert world.history("job") == [outcome], why
 
 
 def test_a_run_is_killed_that_is_claimed_for_the_coming_minute() -> None:
     world, reply = asked(line("job", NOON), "11:59:59.9", Kill(1))
     assert (reply["state"], reply["reason"]) == ("skipped", "killed by hand")
-    assert (world.starts("job"), world.story("job")) == ([], ["12:00 skipped (killed by hand): -"])
+    assert (world.starts("job"), world.history("job")) == (
+        [],
+        ["12:00 skipped (killed by hand): -"],
+    )
     assert world.spawner.descriptors == set(), "what was prepared of it is let go"
 
 
@@ -354,7 +357,7 @@ def test_a_run_is_killed_between_its_claim_and_its_process() -> None:
     world.ask_at("12:10:21", Trigger("job"))
     world.runs_until("12:30")
     assert world.starts("job") == ["12:10:21"]
-    assert [each.split(" ", 1)[1] for each in world.story("job")] == [
+    assert [each.split(" ", 1)[1] for each in world.history("job")] == [
         "skipped (killed by hand): -",
         "succeeded: exit 0",
     ]
@@ -373,7 +376,7 @@ def test_a_kill_is_remembered_by_the_next_daemon() -> None:
     world.crashes_at("12:05:30")
     world.runs_until("12:20")
     assert world.signals() == [("12:05:00", 15), ("12:05:30", 15), ("12:06:30", 9)]
-    assert world.story("job") == ["12:00 failed (killed by hand): lost"]
+    assert world.history("job") == ["12:00 failed (killed by hand): lost"]
     assert world.starts("job") == ["12:00:00"]
 
 
@@ -381,7 +384,7 @@ def test_a_replaced_run_is_not_tried_again_by_the_next_daemon() -> None:
     text = line("job", "0-1 12 * * *", overlap="replace", retry_delay="1s")
     world = Asked(text, acts={"job": [Act(lasts=9999, on_term=None)]})
     world.crashes_at("12:01:05").runs_until("12:20")
-    assert world.story("job")[0] == "12:00 failed (replaced): lost"
+    assert world.history("job")[0] == "12:00 failed (replaced): lost"
     assert len(world.starts("job")) == 2
 
 
@@ -398,7 +401,7 @@ def test_a_job_that_fills_the_disk_can_be_killed_though_the_journal_refuses() ->
     world.at("12:06", lambda: fills(is_full=False))
     world.runs_until("12:20")
     assert world.signals() == [("12:05:01", 15)]
-    assert world.story("job") == ["12:00 failed (killed by hand): signal 15"]
+    assert world.history("job") == ["12:00 failed (killed by hand): signal 15"]
 
 
 def test_a_waiting_run_is_killed_once_though_its_place_is_free() -> None:
@@ -415,7 +418,7 @@ def test_a_waiting_run_is_killed_once_though_its_place_is_free() -> None:
     world.at("12:04:59.9", refuses)
     world.ask_at("12:05:00.1", Kill(2))
     world.runs_until("12:20")
-    assert world.story("job")[0].startswith("12:00 ")
+    assert world.history("job")[0].startswith("12:00 ")
     assert not world.said("bug")
 
 
@@ -430,7 +433,7 @@ def test_a_paused_job_starts_nothing_and_its_instants_are_one_row() -> None:
     done: dict[str, object] = {"jobs": ["job"], "until": None}
     assert world.replies == [done | {"replaced": []}, done]
     assert world.starts("job") == ["12:00:10", "12:01:00", "12:06:00", "12:07:00"]
-    assert world.story("job")[2] == "12:02-12:05 skipped (paused): -"
+    assert world.history("job")[2] == "12:02-12:05 skipped (paused): -"
 
 
 def test_a_pause_says_which_pauses_it_replaces() -> None:
@@ -468,7 +471,7 @@ def test_a_pause_ends_by_itself_at_its_time() -> None:
 def test_a_pause_counts_for_the_minute_that_is_prepared_already() -> None:
     world, _ = asked(line("job", "5 12 * * *"), "12:04:59.9", Pause(("job",)))
     assert world.starts("job") == []
-    assert world.story("job") == ["12:05 skipped (paused): -"]
+    assert world.history("job") == ["12:05 skipped (paused): -"]
 
 
 def test_a_pause_outlives_a_daemon_and_the_time_without_one() -> None:
@@ -478,7 +481,7 @@ def test_a_pause_outlives_a_daemon_and_the_time_without_one() -> None:
     world.clock.set(when("12:45"))
     world.runs_until("13:01")
     assert world.starts("job") == []
-    assert world.story("job") == [
+    assert world.history("job") == [
         "12:10 skipped (paused): -",
         "12:20-13:00 skipped (paused): -",
     ]
@@ -511,19 +514,19 @@ def test_instants_that_were_paused_in_a_wrong_future_are_still_to_come() -> None
     world.at("18:26", sets_back)
     world.run()
     assert world.starts("job") == ["12:40:00", "12:50:00"]
-    assert world.story("job")[:2] == [
+    assert world.history("job")[:2] == [
         "12:10 skipped (paused): -",
         "12:20-18:20 skipped (paused): -",
     ]
-    assert world.story("job")[2].startswith("12:30 skipped (paused)")
+    assert world.history("job")[2].startswith("12:30 skipped (paused)")
 
 
 def test_what_waits_of_a_paused_job_is_let_go_of_and_what_runs_goes_on() -> None:
     text = line("fails", NOON, retry_delay="20m") + line("long", NOON)
     acts = {"fails": [FAILS], "long": [Act(lasts=600)]}
     world, _ = asked(text, "12:05", Pause(("fails", "long")), acts=acts)
-    assert world.story("fails") == ["12:00 failed (paused): exit 1"]
-    assert world.story("long") == ["12:00 succeeded: exit 0"]
+    assert world.history("fails") == ["12:00 failed (paused): exit 1"]
+    assert world.history("long") == ["12:00 succeeded: exit 0"]
 
 
 def test_a_pause_that_ended_while_no_daemon_ran_still_says_what_was_paused() -> None:
@@ -532,7 +535,7 @@ def test_a_pause_that_ended_while_no_daemon_ran_still_says_what_was_paused() -> 
     world.crashes_at("12:05")
     world.clock.set(when("13:00"))
     world.runs_until("13:10")
-    assert (world.starts("job"), world.story("job")) == ([], ["12:20 skipped (paused): -"])
+    assert (world.starts("job"), world.history("job")) == ([], ["12:20 skipped (paused): -"])
 
 
 def test_what_a_sleep_missed_is_made_up_for_from_the_end_of_a_pause_on() -> None:
@@ -541,7 +544,7 @@ def test_what_a_sleep_missed_is_made_up_for_from_the_end_of_a_pause_on() -> None
     world.sleep_at("12:05", until="13:05")
     world.at("13:05", lambda: world.stop_at("13:09"))
     world.run()
-    assert world.story("job") == [
+    assert world.history("job") == [
         "12:10-12:30 skipped (paused): -",
         "12:40 succeeded: exit 0",
         "12:50 succeeded: exit 0",
@@ -574,7 +577,7 @@ def test_a_pause_is_done_whole_or_not_at_all(number: int) -> None:
     world.ask_at("12:04:59.8", Pause(("job",)))
     world.runs_until("12:30")
     is_done = not isinstance(world.replies[0], Refused)
-    assert world.story("job") == (
+    assert world.history("job") == (
         ["12:05 skipped (paused): -"] if is_done else ["12:05 succeeded: exit 0"]
     )
 
@@ -586,8 +589,8 @@ def refuse() -> None:
 def test_one_job_named_twice_is_paused_once_and_no_other_loses_its_retry() -> None:
     text = line("a", NOON, retry_delay="10m") + line("b", NOON, retry_delay="10m")
     world, _ = asked(text, "12:05", Pause(("a", "a")), acts={"a": [FAILS], "b": [FAILS, Act()]})
-    assert world.story("a") == ["12:00 failed (paused): exit 1"]
-    assert world.story("b") == ["12:00 succeeded: exit 1, exit 0"]
+    assert world.history("a") == ["12:00 failed (paused): exit 1"]
+    assert world.history("b") == ["12:00 succeeded: exit 1, exit 0"]
 
 
 def test_by_hand_a_paused_job_runs_all_the_same() -> None:

@@ -71,7 +71,7 @@ def test_a_stop_starts_no_new_runs_and_waits_for_those_that_run() -> None:
     world = World(text, "12:00", {"job": [Act(lasts=70)]}, grace=100)
     world.runs_until("12:00:30")
     assert world.starts("job") == ["12:00:00"]
-    assert world.story("job") == ["12:00 succeeded: exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 0"]
     assert world.clock.now() == when("12:01:10")
 
 
@@ -159,8 +159,8 @@ def test_a_drain_starts_no_new_runs_and_waits_for_those_that_run_for_ever() -> N
         [],
     ]
     assert world.signals() == []
-    assert world.story("job") == ["12:00 succeeded: exit 0"]
-    assert world.story("failing") == ["12:00 scheduled: exit 1 -> 12:00:25"]
+    assert world.history("job") == ["12:00 succeeded: exit 0"]
+    assert world.history("failing") == ["12:00 scheduled: exit 1 -> 12:00:25"]
     assert [len(world.said(told)) for told in ("draining", "stopping", "stopped")] == [1, 0, 1]
 
 
@@ -241,18 +241,18 @@ def test_a_failure_while_stopping_keeps_nobody_awake() -> None:
     text = line("job", NOON, retry_delay="1s") + line("long", NOON)
     acts = {"job": [Act(lasts=31, outcome=Exited(1)), Act()], "long": [Act(lasts=39)]}
     world = World(text, acts=acts).runs_until("12:00:30")
-    assert world.story("job") == ["12:00 scheduled: exit 1 -> 12:00:32"]
+    assert world.history("job") == ["12:00 scheduled: exit 1 -> 12:00:32"]
     world.runs_until("12:01")
-    assert world.story("job") == ["12:00 succeeded: exit 1, exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 1, exit 0"]
     assert world.starts("job") == ["12:00:00", "12:00:39"]
 
 
 def test_a_job_that_the_stop_ended_is_retried_by_the_next_daemon() -> None:
     world = World(line("job", NOON), acts={"job": [Act(lasts=999), Act()]})
     world.runs_until("12:00:30")
-    assert world.story("job") == ["12:00 scheduled: signal 15 -> 12:01:10"]
+    assert world.history("job") == ["12:00 scheduled: signal 15 -> 12:01:10"]
     world.runs_until("12:30")
-    assert world.story("job") == ["12:00 succeeded: signal 15, exit 0"]
+    assert world.history("job") == ["12:00 succeeded: signal 15, exit 0"]
     assert world.starts("job") == ["12:00:00", "12:01:10"]
 
 
@@ -264,25 +264,25 @@ def test_pending_retries_are_resumed_when_they_are_due() -> None:
 
 def test_what_waits_for_its_turn_is_started_by_the_next_daemon() -> None:
     world = World(line("job", "0-1 12 * * *", overlap="queue"), acts={"job": [Act(lasts=95)]})
-    assert world.runs_until("12:01:30").story("job") == [
+    assert world.runs_until("12:01:30").history("job") == [
         "12:00 succeeded: exit 0",
         "12:01 scheduled (overlap): - -> 12:01:00",
     ]
-    assert world.runs_until("12:05").story("job")[1] == "12:01 succeeded: exit 0"
+    assert world.runs_until("12:05").history("job")[1] == "12:01 succeeded: exit 0"
 
 
 def test_it_is_not_started_when_that_comes_too_late() -> None:
     text = line("job", "0-1 12 * * *", overlap="queue", within="10m")
     world = World(text, acts={"job": [Act(lasts=95)]}).runs_until("12:01:30")
     world.clock.advance(600)
-    assert world.runs_until("12:15").story("job")[1] == "12:01 skipped (too late): -"
+    assert world.runs_until("12:15").history("job")[1] == "12:01 skipped (too late): -"
 
 
 def test_what_was_planned_is_owed_by_the_next_daemon() -> None:
     """The minute has not come; whoever is there when it comes runs it, and once."""
     world = World(line("job", NOON))
     world.runs_until("11:59:59.9")
-    assert world.story("job") == []
+    assert world.history("job") == []
     assert world.runs_until("12:00:30").starts("job") == ["12:00:00"]
 
 
@@ -291,10 +291,10 @@ def test_a_burst_that_is_stopped_is_accounted_for() -> None:
     world = World("".join(line(job, NOON) for job in jobs))
     world.spawner.start_takes = 0.1
     world.runs_until("12:00:01")
-    stories = {story for job in jobs for story in world.story(job)}
-    assert stories == {"12:00 succeeded: exit 0", "12:00 scheduled: - -> 12:00:04"}
+    outcomes = {outcome for job in jobs for outcome in world.history(job)}
+    assert outcomes == {"12:00 succeeded: exit 0", "12:00 scheduled: - -> 12:00:04"}
     world.runs_until("12:00:30")
-    assert {tuple(world.story(job)) for job in jobs} == {("12:00 succeeded: exit 0",)}
+    assert {tuple(world.history(job)) for job in jobs} == {("12:00 succeeded: exit 0",)}
 
 
 def test_a_retry_that_is_still_queued_at_a_stop_stays_due() -> None:
@@ -308,7 +308,7 @@ def test_a_retry_that_is_still_queued_at_a_stop_stays_due() -> None:
     assert 50 < tried < 100, "some have been tried again, some are queued"
     world.spawner.start_takes = 0
     world.runs_until("12:01:30")
-    assert {story for job in jobs for story in world.story(job)} == {
+    assert {outcome for job in jobs for outcome in world.history(job)} == {
         "12:00 succeeded: exit 1, exit 0"
     }
 
@@ -319,8 +319,8 @@ def test_a_stop_that_the_journal_refuses_at_first_is_made_good() -> None:
     world.at("11:59:59.85", lambda: setattr(world.journal, "is_full", True))
     world.at("12:00:02", lambda: setattr(world.journal, "is_full", False))
     world.runs_until("11:59:59.9")
-    assert world.story("job") == []
-    assert world.runs_until("12:00:30").story("job") == ["12:00 succeeded: exit 0"]
+    assert world.history("job") == []
+    assert world.runs_until("12:00:30").history("job") == ["12:00 succeeded: exit 0"]
 
 
 def test_a_daemon_that_has_lost_its_state_folder_ends_before_the_next_minute() -> None:
@@ -331,7 +331,7 @@ def test_a_daemon_that_has_lost_its_state_folder_ends_before_the_next_minute() -
     world.run()
     assert daemon.has_lost_state
     assert world.starts("job") == ["11:59:30"]
-    assert world.story("job") == ["11:59 succeeded: exit 0"]
+    assert world.history("job") == ["11:59 succeeded: exit 0"]
     assert len(world.said("state")) == 1
 
 
@@ -352,7 +352,7 @@ def test_an_attempt_that_ended_unseen_is_lost_and_retried() -> None:
     world.clock.at(when("12:01:10"), lambda: None)
     world.spawner.crash()
     world.runs_until("12:30")
-    assert world.story("job") == ["12:00 succeeded: lost, exit 0"]
+    assert world.history("job") == ["12:00 succeeded: lost, exit 0"]
     assert world.starts("job") == ["12:00:00", "12:01:40"]
 
 
@@ -361,7 +361,7 @@ def test_an_attempt_that_still_runs_is_watched_until_it_ends() -> None:
     world = World(line("job", "0-9 12 * * *"), acts={"job": [Act(lasts=130), Act()]})
     world.crashes_at("12:00:10").runs_until("12:02:55")
     assert world.said("adopted")
-    assert world.story("job") == [
+    assert world.history("job") == [
         "12:00 succeeded: lost, exit 0",
         "12:01 skipped (overlap): -",
         "12:02 skipped (overlap): -",
@@ -381,7 +381,7 @@ def test_an_adopted_attempt_has_its_time_limit(act: Act, signals: list[tuple[str
     text = line("job", NOON, timeout="60s", no_retry_on="timeout")
     world = World(text, acts={"job": [act]}).crashes_at("12:00:10").runs_until("12:30")
     assert world.signals() == signals
-    assert world.story("job") == ["12:00 failed (this ending is not retried): timed out"]
+    assert world.history("job") == ["12:00 failed (this ending is not retried): timed out"]
 
 
 def test_an_adopted_attempt_is_ended_by_a_stop() -> None:
@@ -394,7 +394,7 @@ def test_an_adopted_attempt_of_no_entry_is_watched_all_the_same() -> None:
     world = World(line("job", NOON), acts={"job": [Act(lasts=100)]})
     world.crashes_at("12:00:10").edit(line("other", NOON))
     world.runs_until("12:30")
-    assert world.story("job") == ["12:00 failed (no longer in a crontab): lost"]
+    assert world.history("job") == ["12:00 failed (no longer in a crontab): lost"]
     assert world.signals() == []
 
 
@@ -404,11 +404,11 @@ def test_another_process_with_the_same_number_is_nobody_of_ours() -> None:
     world.spawner.renumber()
     world.runs_until("12:30")
     assert world.said("adopted") == []
-    assert world.story("job") == ["12:00 succeeded: lost, exit 0"]
+    assert world.history("job") == ["12:00 succeeded: lost, exit 0"]
 
 
 @pytest.mark.parametrize(
-    ("schedule", "settings", "down_until", "story"),
+    ("schedule", "settings", "down_until", "outcome"),
     [
         (NOON, {}, "12:00:20", "succeeded: exit 1, exit 0"),  # in time
         (NOON, {}, "13:00", "succeeded: exit 1, exit 0"),  # late, but nothing has come since
@@ -419,13 +419,13 @@ def test_another_process_with_the_same_number_is_nobody_of_ours() -> None:
     ],
 )
 def test_a_retry_that_was_pending_when_the_daemon_died(
-    schedule: str, settings: dict[str, object], down_until: str, story: str
+    schedule: str, settings: dict[str, object], down_until: str, outcome: str
 ) -> None:
     world = World(line("job", schedule, **settings), acts={"job": [FAILS, Act()]})
     world.crashes_at("12:00:10")
     world.clock.set(when(down_until))
     world.runs_until("18:00")
-    assert world.story("job")[0] == f"12:00 {story}"
+    assert world.history("job")[0] == f"12:00 {outcome}"
 
 
 def test_a_retry_after_a_long_run_is_resumed_too() -> None:
@@ -433,20 +433,20 @@ def test_a_retry_after_a_long_run_is_resumed_too() -> None:
     acts = {"job": [Act(lasts=90, outcome=Exited(1)), Act()]}
     world = World(line("job", "0,1,5 12 * * *"), acts=acts)
     world.crashes_at("12:01:35").runs_until("12:03")
-    assert world.story("job")[0] == "12:00 succeeded: exit 1, exit 0"
+    assert world.history("job")[0] == "12:00 succeeded: exit 1, exit 0"
 
 
 def test_a_retry_of_no_entry_is_given_up() -> None:
     world = World(line("job", NOON), acts={"job": [FAILS]})
     world.crashes_at("12:00:10").edit(line("other", NOON))
     world.runs_until("12:30")
-    assert world.story("job") == ["12:00 failed (no longer in a crontab): exit 1"]
+    assert world.history("job") == ["12:00 failed (no longer in a crontab): exit 1"]
 
 
 def test_what_waited_when_the_daemon_died_goes_on_waiting() -> None:
     world = World(line("job", "0-1 12 * * *", overlap="queue"), acts={"job": [Act(lasts=100)]})
     world.crashes_at("12:01:30").runs_until("12:05")
-    assert world.story("job")[1] == "12:01 succeeded: exit 0"
+    assert world.history("job")[1] == "12:01 succeeded: exit 0"
     assert "12:01:40" <= world.starts("job")[1] <= "12:02:00"
 
 
@@ -464,7 +464,7 @@ def test_what_was_claimed_before_its_minute_when_the_daemon_died_runs_in_its_min
     world = World(line("job", NOON))
     world.crashes_at("11:59:59.9")
     assert world.runs_until("12:00:30").starts("job") == ["12:00:00"]
-    assert world.story("job") == ["12:00 succeeded: exit 0"]
+    assert world.history("job") == ["12:00 succeeded: exit 0"]
 
 
 def test_who_has_the_number_of_an_adopted_attempt_is_never_signalled() -> None:
@@ -489,7 +489,7 @@ def after_a_kill() -> World:
 def test_a_start_that_nobody_could_journal_is_found_and_watched(after_a_kill: World) -> None:
     world = after_a_kill.runs_until("12:02:55")
     assert [said["job"] for said in world.said("adopted")] == ["job"]
-    assert world.story("job")[0] == "12:00 succeeded: lost, exit 0"
+    assert world.history("job")[0] == "12:00 succeeded: lost, exit 0"
     first, second = world.starts("job")
     assert first == "12:00:00"
     assert "12:02:10" <= second <= "12:02:55"
@@ -504,7 +504,7 @@ def test_one_whose_process_is_hidden_is_watched_by_its_output(
     world.crashes_at("12:01")
     world.runs_until("12:02:55")
     assert ["pid" in said for said in world.said("adopted")] == [False, False]
-    assert world.story("job")[0] == "12:00 succeeded: lost, exit 0"
+    assert world.history("job")[0] == "12:00 succeeded: lost, exit 0"
     first, second = world.starts("job")
     assert first == "12:00:00"
     assert "12:02:10" <= second <= "12:02:55"
@@ -531,7 +531,7 @@ def test_a_start_that_nobody_could_journal_is_lost_if_it_ended(after_a_kill: Wor
         asyncio.run(world.clock.wait(when("12:00:05"), asyncio.Event()))
     world.runs_until("12:00:55")
     assert world.said("adopted") == []
-    assert world.story("job") == ["12:00 succeeded: lost, exit 0"]
+    assert world.history("job") == ["12:00 succeeded: lost, exit 0"]
 
 
 @pytest.mark.parametrize("number", [1, 20, 49])
@@ -565,11 +565,11 @@ def test_a_start_that_never_was_is_lost() -> None:
     world.crashes()
     world.spawner.then = lambda: None
     world.runs_until("13:00")
-    assert world.story("job") == ["12:00 succeeded: lost, exit 0"]
+    assert world.history("job") == ["12:00 succeeded: lost, exit 0"]
 
 
 @pytest.mark.parametrize(
-    ("settings", "story", "why"),
+    ("settings", "outcome", "why"),
     [
         ({}, "12:00 scheduled: signal 15 -> 12:00:50", "the next daemon tries it again"),
         ({"retry_delay": "10m"}, "12:00 failed (daemon stopped): signal 15", "its next run comes first"),
@@ -577,11 +577,11 @@ def test_a_start_that_never_was_is_lost() -> None:
     ],
 )  # fmt: skip
 def test_a_run_that_a_stop_ended_says_so_unless_it_is_retried(
-    settings: dict[str, object], story: str, why: str
+    settings: dict[str, object], outcome: str, why: str
 ) -> None:
     text = line("job", "* 12 * * *", **settings)
     world = World(text, acts={"job": [Act(lasts=999)]}).runs_until("12:00:10")
-    assert world.story("job") == [story], why
+    assert world.history("job") == [outcome], why
 
 
 # --- what the system does not tell ----------------------------------------------------------------
@@ -603,7 +603,7 @@ def test_an_attempt_that_the_system_does_not_tell_of_lives_on(
     first, second, *_ = world.starts("job")
     assert first == "12:00:00"
     assert second >= "12:03:30"
-    assert world.story("job")[0] == "12:00 failed (superseded): lost"
+    assert world.history("job")[0] == "12:00 failed (superseded): lost"
 
 
 def test_one_whose_start_could_not_be_told_is_found_by_its_marks(

@@ -67,7 +67,7 @@ def incident(text: str) -> Incident:
     return Incident(Mishap(kind), at(one), at(other))
 
 
-def story(events: Sequence[SimulatedEvent], *kinds: EventKind) -> list[str]:
+def summary(events: Sequence[SimulatedEvent], *kinds: EventKind) -> list[str]:
     """A line an event: when, what, the run's instant, the attempt; jumps and skips with reasons."""
     return [_told(event) for event in events if not kinds or event.kind in kinds]
 
@@ -104,14 +104,14 @@ def test_a_simulation_has_a_start_and_an_end(
     start: str, end: str, expected: list[str], why: str
 ) -> None:
     events = simulated(line("job", "0 12 * * *"), at(start), at(end))
-    assert story(events, EventKind.START, EventKind.SKIP, EventKind.JUMP) == expected, why
+    assert summary(events, EventKind.START, EventKind.SKIP, EventKind.JUMP) == expected, why
 
 
 def test_what_still_runs_at_the_end_is_counted_and_not_told() -> None:
     world = Simulation(
         loaded(line("job", "0 12 * * *")), at("11:00"), at("12:30"), lasts={"job": 3600}
     )
-    assert story(list(world.events())) == ["12:00 start 12:00 #1"]
+    assert summary(list(world.events())) == ["12:00 start 12:00 #1"]
     assert world.running() == 1
     assert world.passed() == world.length() == 5400
 
@@ -119,7 +119,7 @@ def test_what_still_runs_at_the_end_is_counted_and_not_told() -> None:
 def test_a_job_that_takes_longer_than_its_timeout_is_retried() -> None:
     text = line("job", "0 12 * * *", timeout="10s", retries=1, retry_delay="1m")
     events = simulated(text, at("11:00"), at("13:00"), lasts={"job": 15})
-    assert story(events) == [
+    assert summary(events) == [
         "12:00 start 12:00 #1",
         "12:00:10 failure 12:00 #1: timed out after 10 s; attempt 2 in 1 min",
         "12:01:10 retry 12:00 #2",
@@ -139,13 +139,13 @@ def test_a_job_that_takes_longer_than_its_timeout_is_retried() -> None:
 def test_runs_that_meet(overlap: str, expected: list[str], why: str) -> None:
     text = line("job", "0-2 12 * * *", overlap=overlap)
     events = simulated(text, at("11:00"), at("12:02:45"), lasts={"job": 90})
-    assert story(events) == expected, why
+    assert summary(events) == expected, why
 
 
 def test_a_run_that_waited_longer_than_a_minute_says_for_what() -> None:
     text = line("job", "0-1 12 * * *", overlap="queue")
     events = simulated(text, at("11:00"), at("12:10"), lasts={"job": 150})
-    assert story(events, EventKind.START) == [
+    assert summary(events, EventKind.START) == [
         "12:00 start 12:00 #1",
         "12:02:30 start 12:01 #1: 1 min 30 s late: an earlier run of the job was under way",
     ]
@@ -154,7 +154,7 @@ def test_a_run_that_waited_longer_than_a_minute_says_for_what() -> None:
 def test_a_run_that_waited_for_a_place_says_so() -> None:
     text = line("a", "0 12 * * *", pool="db") + line("b", "0 12 * * *", pool="db")
     events = simulated(text, at("11:00"), at("12:10"), lasts={"a": 20})
-    assert story(events, EventKind.START) == [
+    assert summary(events, EventKind.START) == [
         "12:00 start 12:00 #1",
         "12:00:20 start 12:00 #1: 20 s after its minute: the pool db was full",
     ]
@@ -163,7 +163,7 @@ def test_a_run_that_waited_for_a_place_says_so() -> None:
 def test_a_simulated_daemon_may_have_a_limit_of_its_own() -> None:
     text = line("a", "0 12 * * *") + line("b", "0 12 * * *")
     world = Simulation(loaded(text), at("11:00"), at("12:10"), most=1)
-    starts = story(list(world.events()), EventKind.START)
+    starts = summary(list(world.events()), EventKind.START)
     assert starts[1].endswith("after its minute: as many run as may")
 
 
@@ -201,7 +201,7 @@ def test_reboot_entries_run_when_the_daemon_starts_and_not_when_it_is_back() -> 
     events = simulated(
         line("job", "@reboot"), at("11:00"), at("13:00"), incident("downtime 11:30..12:00")
     )
-    assert story(events, EventKind.START, EventKind.SUCCESS) == [
+    assert summary(events, EventKind.START, EventKind.SUCCESS) == [
         "11:00 start 11:00 #1",
         "11:00:01 success 11:00 #1",
     ]
@@ -217,7 +217,7 @@ def test_a_year_in_which_little_is_due_has_few_wake_ups(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(VirtualClock, "wait", counted)
     events = simulated(line("job", "0 0 1 * *"), DAY, DAY + timedelta(days=365))
-    assert len(story(events, EventKind.START)) == 12
+    assert len(summary(events, EventKind.START)) == 12
     assert len(waits) < 2 * 365
 
 
@@ -253,7 +253,7 @@ UNSEEN = [
 @pytest.mark.parametrize(("text", "size", "why"), UNSEEN)
 def test_a_daily_run_that_was_missed_is_made_up_for(text: str, size: str, why: str) -> None:
     events = simulated(DAILY, at("01:00"), at("05:00"), incident(text))
-    assert story(events) == [
+    assert summary(events) == [
         f"03:20 jump: {size}: 1 missed run made up for",
         f"03:20 start 02:00 #1: made up for: {why}",
         "03:20:01 success 02:00 #1",
@@ -263,7 +263,7 @@ def test_a_daily_run_that_was_missed_is_made_up_for(text: str, size: str, why: s
 @pytest.mark.parametrize(("text", "size"), [(text, size) for text, size, _ in UNSEEN])
 def test_hourly_runs_that_were_missed_are_accounted_for(text: str, size: str) -> None:
     events = simulated(HOURLY, at("01:00"), at("05:00"), incident(text))
-    assert sorted(story(events, EventKind.START, EventKind.SKIP, EventKind.JUMP)) == [
+    assert sorted(summary(events, EventKind.START, EventKind.SKIP, EventKind.JUMP)) == [
         f"03:20 jump: {size}: instants of 1 entry left out",
         "03:20 skip 01:30 to 02:30: missed",
         "03:30 start 03:30 #1",
@@ -278,7 +278,7 @@ def test_an_idle_daemon_sees_a_jump_as_a_busy_one_does(text: str) -> None:
         simulated(text_of, at("00:00"), at("05:00"), incident(text))
         for text_of in (line("job", "0 12 * * *"), line("job", "* * * * *"))
     )
-    sizes = [story(events, EventKind.JUMP)[0].split(":")[:3] for events in (idle, busy)]
+    sizes = [summary(events, EventKind.JUMP)[0].split(":")[:3] for events in (idle, busy)]
     assert sizes[0] == sizes[1]
 
 
@@ -296,7 +296,7 @@ def test_a_clock_set_back_doubles_no_run_of_a_time_that_was_real(
     events = simulated(HOURLY, at("00:00"), at("05:00"), incident(text))
     starts = [f"{event.at:%H:%M}" for event in events if event.kind is EventKind.START and event.at]
     assert starts == expected, why
-    assert len(story(events, EventKind.JUMP)) == 1
+    assert len(summary(events, EventKind.JUMP)) == 1
 
 
 TURNS = [
@@ -324,7 +324,7 @@ def test_what_ran_while_the_clock_was_forward_runs_again_in_its_time() -> None:
     events = simulated(DAILY, at("01:00"), at("03:00"), *both)
     starts = [f"{event.time:%H:%M:%S}" for event in events if event.kind is EventKind.START]
     assert starts == ["02:40:00", "02:00:00"]
-    assert [each.split(":")[3] for each in story(events, EventKind.JUMP)] == [
+    assert [each.split(":")[3] for each in summary(events, EventKind.JUMP)] == [
         " 1 missed run made up for",
         " begun anew there",
     ]
@@ -348,7 +348,7 @@ def test_a_job_that_runs_when_the_daemon_is_killed_is_lost_and_retried() -> None
         incident("downtime 02:00:30..02:10"),
         lasts={"job": 60},
     )
-    assert story(
+    assert summary(
         events, EventKind.START, EventKind.FAILURE, EventKind.RETRY, EventKind.SUCCESS
     ) == [
         "02:00 start 02:00 #1",
@@ -362,13 +362,13 @@ def test_a_job_does_not_go_on_while_the_machine_sleeps() -> None:
     events = simulated(
         DAILY, at("01:00"), at("05:00"), incident("suspend 02:00:30..03:00"), lasts={"job": 60}
     )
-    assert "03:00:30 success 02:00 #1" in story(events)
+    assert "03:00:30 success 02:00 #1" in summary(events)
 
 
 def test_incidents_follow_one_another() -> None:
     incidents_of = ("suspend 00:40..01:00", "downtime 01:10..01:50", "set-clock 02:10=02:50")
     events = simulated(HOURLY, at("00:00"), at("04:00"), *map(incident, incidents_of))
-    assert sorted(story(events, EventKind.START, EventKind.SKIP)) == [
+    assert sorted(summary(events, EventKind.START, EventKind.SKIP)) == [
         "00:30 start 00:30 #1",
         "01:50 skip 01:30: missed",
         "02:50 skip 02:30: missed",
@@ -541,7 +541,7 @@ def test_intervals_count_from_where_they_are_told_to() -> None:
     whole = Simulation(
         loaded(line("job", "@every 90m")), at("02:00"), at("05:00"), anchors={"job": at("01:00")}
     )  # fmt: skip
-    assert story(list(whole.events()), EventKind.START) == [
+    assert summary(list(whole.events()), EventKind.START) == [
         "02:30 start 02:30 #1",
         "04:00 start 04:00 #1",
     ]

@@ -441,9 +441,9 @@ def test_a_daemon_keeps_what_it_was_told_to(monkeypatch: pytest.MonkeyPatch) -> 
     step = Pruning.step
 
     def told(self: Pruning, jobs: set[str]) -> None:
-        before = world.story("job")
+        before = world.history("job")
         step(self, jobs)
-        if (after := world.story("job")) != before:
+        if (after := world.history("job")) != before:
             walks.append(after)
 
     monkeypatch.setattr(Pruning, "step", told)
@@ -457,7 +457,7 @@ def test_a_daemon_keeps_what_it_was_told_to(monkeypatch: pytest.MonkeyPatch) -> 
         [*ran(10, 11), "12:12 running: open"],  # the walk before, at 12:02, found no more than two
         [*ran(20, 21), "12:22 running: open"],
     ]
-    assert world.story("job") == ran(20, 30)
+    assert world.history("job") == ran(20, 30)
 
 
 def test_no_step_is_made_between_a_minutes_preparation_and_its_start(

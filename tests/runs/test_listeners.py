@@ -91,7 +91,7 @@ def test_a_listener_hears_of_everything_once_and_in_order() -> None:
     ]
     times = [each.at for each in listener.heard]
     assert times == sorted(times)
-    assert world.story("long")[1].startswith("12:01 skipped")
+    assert world.history("long")[1].startswith("12:01 skipped")
 
 
 def test_what_is_tried_again_is_no_failure_in_the_log() -> None:

@@ -433,7 +433,7 @@ class World:
             f"{_span(jump)} {jump.kind}: {jump.verdict}" for jump in self.journal.queries.jumps()
         ]
 
-    def story(self, job: str) -> list[str]:
+    def history(self, job: str) -> list[str]:
         """The job's runs as the journal tells them, a line each."""
         return [_line(row) for row in self.journal.queries.history(job)]
 
