@@ -1,4 +1,4 @@
-"""What several test files share: a person at a command line, with places of their own."""
+"""What several test files share: a person at a command line, with folders of their own."""
 
 from __future__ import annotations
 

@@ -195,8 +195,8 @@ def test_that_nothing_is_asked_of_the_journal_is_no_end_of_its_trouble() -> None
     log = io.StringIO()
     opened = open_log("json", log)
     log_once = LogOnce(FakeClock(when("12:00")), LogListener(opened).hear)
-    for refusals, takes in ((["locked"], False), ([], False), (["locked"], True), ([], False)):
-        log_once.refused(refusals, takes=takes)
+    for refusals, is_taken in ((["locked"], False), ([], False), (["locked"], True), ([], False)):
+        log_once.refused(refusals, takes=is_taken)
     assert log_once.refusal == "locked"
     log_once.refused([], takes=True)
     told = [json.loads(line)["message"] for line in log.getvalue().splitlines()]

@@ -223,7 +223,7 @@ def test_many_jobs_that_catch_up_are_not_all_looked_at_for_each_start(
 
 
 def test_what_is_owed_for_longest_is_drawn_before_what_is_put_off() -> None:
-    """Asleep from 12:11, the job catches up; then the last that waited meets a spread start."""
+    """Asleep from 12:11, the job catches up; then a spread start comes while the last one runs."""
     text = line("job", EVERY_MINUTE, catchup="all", overlap="queue", spread="5m")
     world = World(text, "12:05", {"job": [Act(lasts=130)]})
     world.sleep_at("12:11", "12:12:30")

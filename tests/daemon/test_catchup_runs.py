@@ -278,7 +278,7 @@ def test_jobs_spread_out() -> None:
     assert min(starts) < "12:02"
 
 
-def test_a_spread_run_that_meets_an_earlier_one_does_as_its_overlap_says() -> None:
+def test_a_spread_run_beside_an_earlier_one_does_as_its_overlap_says() -> None:
     world = World(line("job", "0,30 * * * *", spread="10m"), "11:59:30", {"job": [Act(lasts=3000)]})
     world.runs_until("12:41")
     assert world.history("job")[1] == "12:30 skipped (overlap): -"
@@ -518,7 +518,7 @@ def test_a_retry_moves_with_a_clock_that_is_set_back(
 
 
 @pytest.mark.parametrize("back", ["11:30:01", "08:00:01"])
-def test_a_spread_start_is_put_back_to_its_time(back: str) -> None:
+def test_a_spread_start_is_back_at_its_own_time(back: str) -> None:
     world = World(line("job", "0 12 * * *", spread="10m"), "11:59:30").runs_until("12:20")
     again = World(line("job", "0 12 * * *", spread="10m"), "11:59:30")
     again.set_clock_at("12:00:01", back, stop="12:20")
@@ -546,7 +546,7 @@ def test_crontabs_are_looked_at_while_a_clock_that_was_set_back_is_waited_out() 
     assert [said["new"] for said in world.said("crontabs")] == [1, 1]
 
 
-# --- runs of one job that might meet -------------------------------------------------------------
+# --- runs of one job that might overlap ----------------------------------------------------------
 
 FAILS_ONCE = [Act(lasts=0.3, outcome=Exited(1)), Act(lasts=300)]
 

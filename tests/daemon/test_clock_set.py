@@ -38,7 +38,7 @@ def test_a_few_minutes_too_late_every_one_is_run_in_order(minutes: int) -> None:
 
 
 def test_late_minutes_of_a_job_run_one_after_the_other() -> None:
-    """They only meet because they are late, so that is no overlap."""
+    """They run at one time only because they are late, so that is no overlap."""
     world = World(line("job", EVERY_MINUTE), acts={"job": [Act(lasts=9)]})
     world.at("12:00:30", lambda: world.clock.advance(180))
     world.runs_until("12:04:30")

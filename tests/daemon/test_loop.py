@@ -307,7 +307,7 @@ def test_a_run_that_took_long_and_failed_is_retried_all_the_same() -> None:
     assert world.history("job")[0] == "12:00 succeeded: exit 1, exit 0"
 
 
-def test_a_pending_retry_does_not_hold_up_the_next_run() -> None:
+def test_a_pending_retry_does_not_delay_the_next_run() -> None:
     world = World(line("job", EVERY_MINUTE, retry_delay="40"), "12:00:10", {"job": [FAILS]})
     world.runs_until("12:01:05")
     assert world.starts("job") == ["12:00:10", "12:00:50", "12:01:00"]

@@ -1,4 +1,4 @@
-"""How many may run at once: pools, the daemon's own limit, and in which order the others follow."""
+"""How many may run at once: pools, the daemon's own limit, and in which order the others start."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def starts(world: World, jobs: str = "abc") -> list[list[str]]:
         ),
     ],
 )  # fmt: skip
-def test_no_more_start_than_there_are_places(
+def test_no_more_start_than_there_are_slots(
     text: str, most: int | None, expected: list[str], why: str
 ) -> None:
     assert starts(world(text, most=most).runs_until("12:30")) == [[at] for at in expected], why
@@ -188,7 +188,7 @@ def test_who_is_taken_out_of_the_crontab_leaves_the_line() -> None:
     assert told.history("b") == ["12:00 skipped (no longer in a crontab): -"]
 
 
-def test_a_pool_that_an_edit_widens_lets_in_who_waits() -> None:
+def test_a_pool_that_an_edit_widens_starts_who_waits() -> None:
     told = world(three(pool="db"))
     told.edit_at("12:00:20", three(pool="db:3"))
     told.reload_at("12:00:30")

@@ -1,7 +1,7 @@
 """A daemon in random trouble: whatever happens, each minute that is due is accounted for once.
 
 A world is drawn from its seed: a crontab in odd zones around a clock change, jobs that last, fail
-or can't start, and a day of kills, stops, suspends, set clocks, a full journal, edits and orders by hand.
+or can't start, and a day of kills, stops, suspends, set clocks, a full journal, edits and requests by hand.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def test_a_crontab_that_can_be_read_again_is_said_to_be() -> None:
     assert [said["file"] for said in world.said("recovered")] == [FILE]
 
 
-def test_a_crontab_that_vanishes_does_not_hold_up_the_reading_of_another() -> None:
+def test_a_crontab_that_vanishes_does_not_delay_the_reading_of_another() -> None:
     world = World(OLD, named=False)
     world.edit(line("other", EVERY_MINUTE), file="other")
     world.edit_at("12:00:59", None)
@@ -329,7 +329,7 @@ def test_the_log_says_what_a_bad_setting_takes_with_it() -> None:
 
 
 def earlier(world: World, old: str) -> None:
-    """Let the journal hold this name as one of an earlier version."""
+    """Let the journal have this name as one of an earlier version."""
     world.journal.connection._sqlite.execute("INSERT INTO old_name VALUES (?)", (old,))
 
 

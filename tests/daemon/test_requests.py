@@ -710,7 +710,7 @@ def test_what_comes_is_looked_for_a_bounded_while(text: str, coming: list[str], 
     assert [row["job"] for row in world.replies[1]["next"]] == coming, why
 
 
-def test_nor_are_all_of_very_many_paused_jobs_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nor_are_all_of_very_many_paused_jobs_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "_PASSED", 10)
     for many, coming in ((9, ["last"]), (10, [])):
         jobs = tuple(f"job{n}" for n in range(many))

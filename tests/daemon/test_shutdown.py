@@ -324,7 +324,7 @@ def test_a_stop_that_the_journal_refuses_at_first_is_made_good() -> None:
 
 
 def test_a_daemon_that_has_lost_its_state_folder_ends_before_the_next_minute() -> None:
-    """Another daemon may hold a folder of that name by now, and run what is due."""
+    """Another daemon may own a folder of that name by now, and run what is due."""
     world = World(line("job", EVERY_MINUTE), acts={"job": [Act(lasts=35)]})
     daemon = world.daemon
     world.at("11:59:40", lambda: setattr(world, "holds_state", False))
@@ -606,7 +606,7 @@ def test_an_attempt_that_the_system_does_not_tell_of_lives_on(
     assert world.history("job")[0] == "12:00 failed (superseded): lost"
 
 
-def test_one_whose_start_could_not_be_told_is_found_by_its_marks(
+def test_one_whose_start_could_not_be_told_is_found_by_its_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(line("job", NOON), acts={"job": [Act(lasts=130), Act()]})

@@ -136,7 +136,7 @@ def test_a_job_that_takes_longer_than_its_timeout_is_retried() -> None:
         ("replace", ["12:00 start 12:00 #1", "12:01 failure 12:00 #1: signal 15 after 1 min; gave up after attempt 1: replaced", "12:01 start 12:01 #1", "12:02 failure 12:01 #1: signal 15 after 1 min; gave up after attempt 1: replaced", "12:02 start 12:02 #1"], "the new one instead"),
     ],
 )  # fmt: skip
-def test_runs_that_meet(overlap: str, expected: list[str], why: str) -> None:
+def test_runs_that_overlap(overlap: str, expected: list[str], why: str) -> None:
     text = line("job", "0-2 12 * * *", overlap=overlap)
     events = simulated(text, at("11:00"), at("12:02:45"), lasts={"job": 90})
     assert summary(events) == expected, why
@@ -299,7 +299,7 @@ def test_a_clock_set_back_doubles_no_run_of_a_time_that_was_real(
     assert len(summary(events, EventKind.JUMP)) == 1
 
 
-TURNS = [
+IN_ORDER = [
     ("01:00=02:00 02:10=01:10", "01:00=02:00 02:10=01:10", "forward and back again"),
     ("02:10=01:10 01:00=02:00", "01:00=02:00 02:10=01:10", "in whatever order they are given"),
     ("01:00=02:00 02:10=01:10 01:30=01:40", "01:00=02:00 02:10=01:10 01:30=01:40", "and then what lay between"),
@@ -309,7 +309,7 @@ TURNS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("texts", "order", "why"), TURNS)
+@pytest.mark.parametrize(("texts", "order", "why"), IN_ORDER)
 def test_a_clock_may_be_set_forward_and_back_again(texts: str, order: str | None, why: str) -> None:
     found = [incident(f"set-clock {text}") for text in texts.split()]
     if order is None:
@@ -365,7 +365,7 @@ def test_a_job_does_not_go_on_while_the_machine_sleeps() -> None:
     assert "03:00:30 success 02:00 #1" in summary(events)
 
 
-def test_incidents_follow_one_another() -> None:
+def test_incidents_come_one_after_another() -> None:
     incidents_of = ("suspend 00:40..01:00", "downtime 01:10..01:50", "set-clock 02:10=02:50")
     events = simulated(HOURLY, at("00:00"), at("04:00"), *map(incident, incidents_of))
     assert sorted(summary(events, EventKind.START, EventKind.SKIP)) == [

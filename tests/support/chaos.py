@@ -95,7 +95,7 @@ SETTINGS = {
 
 
 class Plan(NamedTuple):
-    """A job: when it is due, where, what it may meet, and its line in the crontab."""
+    """A job: when it is due, where, what may happen to it, and its line in the crontab."""
 
     job: str
     schedule: str
@@ -104,7 +104,7 @@ class Plan(NamedTuple):
     line: str
 
     @property
-    def meets_itself(self) -> bool:
+    def overlaps_itself(self) -> bool:
         return self.settings.get("OVERLAP") == "allow"
 
 
@@ -151,7 +151,7 @@ def stage(left: OpenRun) -> str:
     return "running" if last.pid else "about to start"
 
 
-class Doomed:
+class KilledDaemon:
     """A daemon that is started, killed at a random moment and started again."""
 
     def __init__(self, folder: Path, seed: int) -> None:
@@ -159,7 +159,7 @@ class Doomed:
         self.plans = plans(self.dice)
         self.deaths: list[Counter[str]] = []  # how many runs of each stage each left open on disk
         self.first: datetime | None = None  # a minute that was handled before the first death
-        self.reborn = START  # when the last one was started
+        self.restarted = START  # when the last one was started
         self._ran, self._log, self._time = folder / "ran", folder / "log", folder / "time"
         self._state, self._crontab = folder / "state", folder / "crontab"
         self._ran.touch()
@@ -176,7 +176,7 @@ class Doomed:
 
     # --- what happens to it ----------------------------------------------------------------------
 
-    def lives_and_dies(self, times: int) -> None:
+    def kill_often(self, times: int) -> None:
         """Let so many daemons be killed, and one more end in peace."""
         moments = (
             *(self._while_it_opens, self._whenever, self._while_jobs_run),
@@ -197,7 +197,7 @@ class Doomed:
         """End everything, whatever has happened."""
         for popen in (*self._standbys, self._popen):
             if popen is not None:
-                self._bury(popen)
+                self._reap(popen)
 
     def _while_it_opens(self) -> None:
         """It settles what its forerunner left, and has hardly reached a minute."""
@@ -268,7 +268,7 @@ class Doomed:
         popen.stdout.read(1)
         self._base_at = time.monotonic()  # nor did time go on since the last one died
         self._wind(1)
-        self.reborn = self._base
+        self.restarted = self._base
         popen.stdin.write(b".")
         popen.stdin.close()
 
@@ -286,13 +286,13 @@ class Doomed:
     def _kill(self) -> None:
         assert self._popen is not None
         self._is_alive()
-        self._bury(self._popen)
+        self._reap(self._popen)
         self._popen = None
         self._tell_time()
         with closing(self._journal()) as journal:
             self.deaths.append(Counter(map(stage, journal.unfinished())))
 
-    def _bury(self, popen: subprocess.Popen[bytes]) -> None:
+    def _reap(self, popen: subprocess.Popen[bytes]) -> None:
         popen.kill()
         popen.wait()
         _close(popen)

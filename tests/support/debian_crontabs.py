@@ -30,7 +30,7 @@ PACKAGES = (
 
 
 def fetch(packages: Iterable[str], folder: Path) -> None:
-    """Download the packages' archives into `folder`; raises CalledProcessError if one is missing.
+    """Download the packages into `folder`; raises CalledProcessError if one is missing.
 
     Needs the lists that `apt-get update` leaves behind, and no privilege. As root, apt would drop
     its own, and warn because the account it drops to can't write the folder.
@@ -40,11 +40,11 @@ def fetch(packages: Iterable[str], folder: Path) -> None:
 
 
 def crontabs(folder: Path) -> Iterator[tuple[str, str, bytes]]:
-    """Unpack every archive in `folder`; yield package, path and bytes of each crontab."""
-    for archive in sorted(folder.glob("*.deb")):
-        package = archive.name.partition("_")[0]
+    """Unpack every package in `folder`; yield package, path and bytes of each crontab."""
+    for file in sorted(folder.glob("*.deb")):
+        package = file.name.partition("_")[0]
         root = folder / package
-        subprocess.run(["dpkg-deb", "-x", archive, root], check=True)
+        subprocess.run(["dpkg-deb", "-x", file, root], check=True)
         # cron itself ignores names with a dot, such as .placeholder.
         found = [*(root / "etc/cron.d").glob("[!.]*"), root / "etc/crontab"]
         for path in sorted(path for path in found if path.is_file()):

@@ -1,4 +1,4 @@
-"""Stand-ins for the machine: a clock that nobody has to wait for, and jobs that follow a script.
+"""Stand-ins for the machine: a clock that nobody has to wait for, and jobs that do what a script says.
 
     clock = FakeClock(utc(2027, 3, 28, 0, 30))
     spawner = FakeSpawner(clock, {"backup": [Act(lasts=90, outcome=Exited(1)), Act()]})
@@ -116,7 +116,7 @@ class _Group:
 
 @dataclass(slots=True)
 class FakeSpawner:
-    """Jobs by script: of each job its attempts' acts; the last one stands for all that follow.
+    """Jobs by script: of each job its attempts' acts; the last one stands for all later ones.
 
     A job without a script is `Act()`: it succeeds at once. What happened is in `launched` and in
     `signals` (when, pid, signal; 0 is left out); `descriptors` are those of output files still open,

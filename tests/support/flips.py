@@ -1,6 +1,6 @@
 """A daemon that was killed, its journal with a few bytes flipped, and the next daemon upon it.
 
-    dead = killed(folder)                           # a journal with all that one can hold
+    dead = killed(folder)                           # a journal with one of everything in it
     trial = dead.trial(folder, dead.flipped(draw))  # some of its bytes are others
     trial.faults(undamaged)                         # what should not have been
 
@@ -197,7 +197,7 @@ class Dead:
         return Trial(site, len(self.spawner.launched))
 
     def lay(self, folder: Path, files: dict[str, bytes]) -> None:
-        """Let a state folder hold these files, and the outputs that there were."""
+        """Let a state folder have these files, and the outputs that there were."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         for name, data in (files | {high_water.NAME: self.known}).items():

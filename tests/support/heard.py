@@ -13,7 +13,7 @@ SOON = 60.0
 
 
 def heard(process: subprocess.Popen[bytes], message: str) -> list[dict[str, Any]]:
-    """The lines up to the next with this message; one that never says it is killed."""
+    """The lines until the next with this message; a daemon that never says it is killed."""
     assert process.stderr is not None
     lines: list[dict[str, Any]] = []
     too_late = threading.Timer(SOON, process.kill)

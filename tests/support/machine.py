@@ -95,10 +95,10 @@ class Machine:
         return [json.loads(line) for line in said]
 
     def _started(self, words: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
-        places = {"TMPDIR": str(self.folder), "HOME": str(self.folder)}
+        folders = {"TMPDIR": str(self.folder), "HOME": str(self.folder)}
         return subprocess.Popen(
             words,
-            env=places | {"PATH": "/usr/sbin:/usr/bin", "LD_PRELOAD": self._registers()},
+            env=folders | {"PATH": "/usr/sbin:/usr/bin", "LD_PRELOAD": self._registers()},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -4,7 +4,7 @@
     world.runs_until("12:00:30")
     assert world.starts("backup") == ["12:00:00"]
 
-Times are written as the clock of 1 March 2027 shows them in UTC. A daemon that meets a bug of its
+Times are written as the clock of 1 March 2027 shows them in UTC. A daemon that has a bug of its
 own logs it and goes on, so the world looks for that.
 """
 
@@ -140,7 +140,7 @@ class Careful(FakeSpawner):
         return result
 
     def _is_in_its_time(self, entry: Entry, attempt: Attempt) -> None:
-        """Hold that the clock has come to the instant, whatever was set, missed or retried."""
+        """Assert that the clock has come to the instant, whatever was set, missed or retried."""
         row = self._world.journal.queries.run(attempt.run.number)
         assert row is not None
         if not (row.by_hand or isinstance(entry.schedule, Reboot)):
@@ -403,7 +403,7 @@ class World:
     # --- what is seen ------------------------------------------------------------------------
 
     def hears_of(self, attempt: Attempt) -> None:
-        """Hold that the journal has this claim on disk, and nobody has started it."""
+        """Assert that the journal has this claim on disk, and nobody has started it."""
         assert not self.journal.connection.in_transaction
         row = self.journal.queries.run(attempt.run.number)
         assert row is not None

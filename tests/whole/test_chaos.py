@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import reference
-from chaos import MINUTE, Doomed, Wrote
+from chaos import MINUTE, KilledDaemon, Wrote
 from faketime import LIBRARY
 
 if TYPE_CHECKING:
@@ -32,70 +32,70 @@ pytestmark = [pytest.mark.e2e, pytest.mark.privileged, pytest.mark.timeout(120 +
 
 
 @pytest.fixture(scope="module", params=[SEED])
-def doomed(
+def daemon(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Doomed]:
+) -> Iterator[KilledDaemon]:
     assert LIBRARY is not None, "apt-get install libfaketime"
-    with closing(Doomed(tmp_path_factory.mktemp("chaos"), request.param)) as doomed:
-        doomed.lives_and_dies(KILLS)
-        yield doomed
+    with closing(KilledDaemon(tmp_path_factory.mktemp("chaos"), request.param)) as daemon:
+        daemon.kill_often(KILLS)
+        yield daemon
 
 
 @pytest.fixture(scope="module")
-def rows(doomed: Doomed) -> dict[str, list[RunRow]]:
+def rows(daemon: KilledDaemon) -> dict[str, list[RunRow]]:
     """What the journal tells of each job."""
     found: defaultdict[str, list[RunRow]] = defaultdict(list)
-    for row in doomed.runs():
+    for row in daemon.runs():
         found[row.run.job].append(row)
     return found
 
 
 @pytest.fixture(scope="module")
-def wrote(doomed: Doomed) -> list[Wrote]:
-    return doomed.wrote()
+def wrote(daemon: KilledDaemon) -> list[Wrote]:
+    return daemon.wrote()
 
 
-def test_it_died_in_the_middle_of_everything(doomed: Doomed) -> None:
+def test_it_died_in_the_middle_of_everything(daemon: KilledDaemon) -> None:
     """With runs claimed, about to start, running, or waiting to be retried; some were adopted."""
-    hit = Counter(stage for stages in doomed.deaths for stage in stages)
-    assert len(doomed.deaths) == KILLS
+    hit = Counter(stage for stages in daemon.deaths for stage in stages)
+    assert len(daemon.deaths) == KILLS
     assert len(hit) == 4, hit
     assert min(hit.values()) > KILLS / 10, hit
-    assert doomed.said("adopted")
+    assert daemon.said("adopted")
 
 
 def test_each_instant_that_is_due_is_in_the_journal_once(
-    doomed: Doomed, rows: dict[str, list[RunRow]]
+    daemon: KilledDaemon, rows: dict[str, list[RunRow]]
 ) -> None:
     """As a run, or with the reason why there was none; some are still to run, in a backlog."""
-    backlogs = {left.job: (left.next, left.last) for left in doomed.backlogs()}
-    assert doomed.first is not None
-    start, minutes = doomed.first + MINUTE, (doomed.last() - doomed.first) // MINUTE
-    for plan in doomed.plans:
-        due = instants(doomed, plan, rows[plan.job], start, minutes)
+    backlogs = {left.job: (left.next, left.last) for left in daemon.backlogs()}
+    assert daemon.first is not None
+    start, minutes = daemon.first + MINUTE, (daemon.last() - daemon.first) // MINUTE
+    for plan in daemon.plans:
+        due = instants(daemon, plan, rows[plan.job], start, minutes)
         accounted = Counter(at for row in rows[plan.job] for at in spans(row))
         next_, last = backlogs.get(plan.job, (start, start - MINUTE))
         accounted.update(at for at in due if next_ <= at <= last and not accounted[at])
         assert [(at, accounted[at]) for at in due if accounted[at] != 1] == [], plan
 
 
-def test_nothing_else_is(doomed: Doomed, rows: dict[str, list[RunRow]]) -> None:
-    assert rows.keys() <= {plan.job for plan in doomed.plans}
-    for plan in doomed.plans:
+def test_nothing_else_is(daemon: KilledDaemon, rows: dict[str, list[RunRow]]) -> None:
+    assert rows.keys() <= {plan.job for plan in daemon.plans}
+    for plan in daemon.plans:
         for row in rows[plan.job]:
             at, end = row.run.instant, row.until or row.run.instant
-            due = instants(doomed, plan, rows[plan.job], at, (end - at) // MINUTE + 1)
+            due = instants(daemon, plan, rows[plan.job], at, (end - at) // MINUTE + 1)
             assert (due[0], due[-1]) == (at, end), (plan, row)
 
 
 def instants(
-    doomed: Doomed, plan: Plan, rows: list[RunRow], start: datetime, minutes: int
+    daemon: KilledDaemon, plan: Plan, rows: list[RunRow], start: datetime, minutes: int
 ) -> list[datetime]:
     """The minutes from `start` on at which a job is due: by its fields, or by its interval."""
     if not plan.schedule.startswith("@every"):
         return reference.due_minutes(plan.schedule, plan.zone, start, minutes)
     step = int(plan.schedule.removeprefix("@every ").removesuffix("m"))
-    anchor = rows[0].run.instant if rows else doomed.last() + MINUTE
+    anchor = rows[0].run.instant if rows else daemon.last() + MINUTE
     every = (start + n * MINUTE for n in range(minutes))
     return [at for at in every if (at - anchor) // MINUTE % step == 0]
 
@@ -131,18 +131,18 @@ def test_each_process_has_one_attempt_in_the_journal(
 
 
 def test_the_attempts_of_a_run_follow_one_another(
-    doomed: Doomed, rows: dict[str, list[RunRow]]
+    daemon: KilledDaemon, rows: dict[str, list[RunRow]]
 ) -> None:
-    for plan in doomed.plans:
+    for plan in daemon.plans:
         for row in rows[plan.job]:
             assert [each.number for each in row.attempts] == list(range(1, len(row.attempts) + 1))
             assert all(each.ended is not None for each in row.attempts), row
             assert len(row.attempts) <= int(plan.settings.get("RETRIES", "3")) + 1, row
 
 
-def test_no_run_is_forgotten(doomed: Doomed, rows: dict[str, list[RunRow]]) -> None:
+def test_no_run_is_forgotten(daemon: KilledDaemon, rows: dict[str, list[RunRow]]) -> None:
     """Each is over, or waits for its time; who gave up has used its attempts, or says why not."""
-    for plan in doomed.plans:
+    for plan in daemon.plans:
         for row in rows[plan.job]:
             most = int(plan.settings.get("RETRIES", "3")) + 1
             match row.state:
@@ -155,18 +155,20 @@ def test_no_run_is_forgotten(doomed: Doomed, rows: dict[str, list[RunRow]]) -> N
                     assert not row.attempts, row
                 case state:
                     assert state == "scheduled", row
-                    assert is_to_come(row, rows[plan.job], doomed.reborn), row
+                    assert is_to_come(row, rows[plan.job], daemon.restarted), row
 
 
-def is_to_come(row: RunRow, others: list[RunRow], reborn: datetime) -> bool:
+def is_to_come(row: RunRow, others: list[RunRow], restarted: datetime) -> bool:
     """Say whether a run waits for a time that has just come, or for others of its job."""
     starts = (each.started for other in others for each in other.attempts if each.started)
-    return row.due is not None and max((row.due, *starts)) >= reborn
+    return row.due is not None and max((row.due, *starts)) >= restarted
 
 
-def test_runs_of_a_job_never_meet_unless_they_may(doomed: Doomed, wrote: list[Wrote]) -> None:
+def test_runs_of_a_job_never_overlap_unless_they_may(
+    daemon: KilledDaemon, wrote: list[Wrote]
+) -> None:
     """Nothing begins between the beginning and the end of one that was left in peace."""
-    free = {plan.job for plan in doomed.plans if plan.meets_itself}
+    free = {plan.job for plan in daemon.plans if plan.overlaps_itself}
     going: dict[str, list[Wrote]] = {}
     for each in wrote:
         if each.job in free:
@@ -178,5 +180,5 @@ def test_runs_of_a_job_never_meet_unless_they_may(doomed: Doomed, wrote: list[Wr
         assert begun[-1][:4] == each[:4], (begun, each)
 
 
-def test_nothing_goes_wrong_in_the_daemon(doomed: Doomed) -> None:
-    assert doomed.said("bug", "journal", "problem") == []
+def test_nothing_goes_wrong_in_the_daemon(daemon: KilledDaemon) -> None:
+    assert daemon.said("bug", "journal", "problem") == []
