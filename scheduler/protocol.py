@@ -7,14 +7,16 @@ client. Whatever bytes come in, reading them ends in a request or in the reason 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import MISSING, dataclass, fields
-from datetime import MINYEAR, UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from scheduler.codec import MOST, Json, encode, instant, stamp
 from scheduler.errors import BadValue, NoAnswer
+from scheduler.run import Paused  # noqa: TC001 (the codec reads the types)
+from scheduler.status import Crontabs, Snapshot
 from scheduler.suggestions import did_you_mean, nearest
-from scheduler.text import LAST_DAY, shortened
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 VERSION = 1
 LONGEST_LINE = 65_536  # bytes of a request, its newline included
 LONGEST_TEXT = 1_000  # characters of a name or a note
-MOST_RUNS = 2**63 - 1  # what the journal can count
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,41 @@ class Reload:
 
 Request = Status | Trigger | Retry | Kill | Pause | Resume | Reload
 
-Json = dict[str, object]
+
+# --- replies -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunReply:
+    """What became of a run that was triggered, retried or killed; the instant it is due `at`.
+
+    Its state and the reason are words of the journal, or of a newer daemon's. Attempts count from
+    1; 0 is none yet.
+    """
+
+    run: int
+    job: str
+    at: datetime | None
+    attempt: int | None
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseReply:
+    """Which jobs are paused now, until when (None: until told), and the pauses this replaced."""
+
+    jobs: tuple[str, ...]
+    until: datetime | None
+    replaced: tuple[Paused, ...] = ()  # an older daemon does not say so
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeReply:
+    """Which jobs go by their schedules again, for good: `until` is None."""
+
+    jobs: tuple[str, ...]
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +122,9 @@ class Refused:
     message: str
 
 
-Reply = Json | Refused  # what was done, or why it was not
+Answer = Snapshot | RunReply | PauseReply | ResumeReply | Crontabs  # what was done
+Received = Json | Refused  # as it came: with members that a newer daemon may have
+Reply = Answer | Received
 
 
 # --- the verbs -----------------------------------------------------------------------------------
@@ -102,7 +139,6 @@ VERBS: dict[str, type[Request]] = {
     "reload": Reload,
 }
 _VERB_OF = {kind: verb for verb, kind in VERBS.items()}
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def read(line: bytes) -> Request | Refused:
@@ -130,8 +166,8 @@ def write(request: Request) -> bytes:
 def as_json(reply: Reply) -> Json:
     """Return the object that a reply is on the wire: `ok` says which of the two it is."""
     if isinstance(reply, Refused):
-        return {"ok": False, "error": {"code": reply.code, "message": reply.message}}
-    return {"ok": True} | reply
+        return {"ok": False, "error": encode(reply)}
+    return {"ok": True} | (reply if isinstance(reply, dict) else encode(reply))
 
 
 def write_reply(reply: Reply) -> bytes:
@@ -139,7 +175,7 @@ def write_reply(reply: Reply) -> bytes:
     return _line(as_json(reply))
 
 
-def read_reply(line: bytes) -> Reply:
+def read_reply(line: bytes) -> Received:
     """Return a reply without its `ok`; NoAnswer for a line that is none."""
     try:
         found = json.loads(line.decode())
@@ -149,24 +185,6 @@ def read_reply(line: bytes) -> Reply:
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         why = "the daemon's answer makes no sense; is it of another version?"
         raise NoAnswer(why) from error
-
-
-def stamp(at: datetime) -> str:
-    """Return the instant as requests and replies have it: `2027-03-28T01:00:00Z`."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
-
-
-def instant(text: str) -> datetime:
-    """Return the instant that `stamp` wrote; ValueError for any other text.
-
-    Also for the calendar's first year and its last day, which some zones can't show.
-    """
-    if not _TIME.fullmatch(text):
-        raise ValueError(text)
-    found = datetime.fromisoformat(text)
-    if found.year == MINYEAR or found >= LAST_DAY:
-        raise ValueError(text)
-    return found
 
 
 def _line(members: Json) -> bytes:
@@ -255,7 +273,7 @@ def _argument(name: str, value: object) -> object:
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         raise ValueError(value)
-    value.encode()  # UnicodeEncodeError for half a character, which the journal can't hold
+    value.encode()  # UnicodeEncodeError for half a character, which can't be journalled
     return value
 
 
@@ -275,7 +293,7 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def _number(value: object) -> int:
-    if type(value) is not int or not 1 <= value <= MOST_RUNS:
+    if type(value) is not int or not 1 <= value <= MOST:
         raise ValueError(value)
     return value
 

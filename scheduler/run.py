@@ -7,11 +7,8 @@ durations are seconds unless a name says otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 (the codec reads the types of a pause)
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class Reason(StrEnum):

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import typer
 
-from scheduler import protocol, status
+from scheduler import protocol
 from scheduler.cli import output
 from scheduler.cli.client import as_refusal, ask
 from scheduler.cli.which_run import NotOneRun
+from scheduler.codec import Json
 from scheduler.errors import NoAnswer, NoDaemon
-from scheduler.protocol import Json, Refused, Request
+from scheduler.protocol import Refused, Request, RunReply
 
 
 def carry_out(
@@ -50,13 +51,13 @@ def _refusal(error: NoDaemon | NoAnswer | NotOneRun) -> Refused:
     return as_refusal(error)
 
 
-def attempt_told(what: str, moved: status.Moved, state: Path | None) -> str:
+def attempt_told(what: str, moved: RunReply, state: Path | None) -> str:
     """Return that an attempt has begun, or what it waits for; and what shows its output."""
     where = "" if state is None else f" --state {shlex.quote(str(state))}"
     return f"{what} {_begun(moved)}; see meridian logs {moved.run}{where}"
 
 
-def _begun(moved: status.Moved) -> str:
+def _begun(moved: RunReply) -> str:
     if moved.state == "running":
         return "has started"
     return "waits for its start" + (f" ({moved.reason})" if moved.reason else "")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scheduler.cli import options
 from scheduler.errors import NoAnswer, NoDaemon
-from scheduler.protocol import Refused, Reply, Request
+from scheduler.protocol import Received, Refused, Request
 from scheduler.system import control_client, crontab_files, state_lock
 from scheduler.system.control_client import REPLY_TIMEOUT
 from scheduler.system.paths import Paths
@@ -15,7 +15,7 @@ from scheduler.system.paths import Paths
 _MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
 
 
-def ask(request: Request, state: Path | None, timeout: float = REPLY_TIMEOUT) -> Reply:
+def ask(request: Request, state: Path | None, timeout: float = REPLY_TIMEOUT) -> Received:
     """Return what the daemon with this state folder replies.
 
     Raises NoDaemon if there is none, saying so where one lives without a socket, and NoAnswer.
@@ -35,7 +35,7 @@ def ask(request: Request, state: Path | None, timeout: float = REPLY_TIMEOUT) ->
         raise NoDaemon(f"{lives}, but has no control socket: {why}") from error
 
 
-def _ask(request: Request, paths: Paths, timeout: float) -> Reply:
+def _ask(request: Request, paths: Paths, timeout: float) -> Received:
     """Ask at the state folder, where each daemon can be found; an earlier Meridian's can't."""
     try:
         return control_client.call(paths.contact, request, timeout)

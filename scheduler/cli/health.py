@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from scheduler.status import CrontabFile, Standing
+    from scheduler.status import CrontabFile, Snapshot
 
 # An idle minute is handled when the one after it is prepared, so that an idle daemon is just under
 # two minutes behind; it gives itself up to half a minute for preparing one, and is in time then.
@@ -60,54 +60,54 @@ class Trouble:
     damaged: Sequence[str] = ()
 
 
-def judge(standing: Standing, trouble: Trouble, now: datetime) -> Finding:
+def judge(snapshot: Snapshot, trouble: Trouble, now: datetime) -> Finding:
     """Return the worst there is, and every reason, the worst first; `now` is the asker's clock.
 
     It is to be read before the daemon is asked: what comes after takes its time.
     """
-    critical = list(_critical(standing, trouble, now))
-    warning = list(_warning(standing, trouble, now))
+    critical = list(_critical(snapshot, trouble, now))
+    warning = list(_warning(snapshot, trouble, now))
     if critical or warning:
         level = Level.CRITICAL if critical else Level.WARNING
         return Finding(level, "; ".join(critical + warning))
-    return Finding(Level.OK, ", ".join(_facts(standing)))
+    return Finding(Level.OK, ", ".join(_facts(snapshot)))
 
 
-def _critical(standing: Standing, trouble: Trouble, now: datetime) -> Iterator[str]:
-    if standing.is_stopping:
+def _critical(snapshot: Snapshot, trouble: Trouble, now: datetime) -> Iterator[str]:
+    if snapshot.is_stopping:
         yield "the daemon is stopping, and starts nothing new"
-    if standing.journal is not None:
-        yield f"the journal refuses: {standing.journal}"
-    late = behind(standing, now)
+    if snapshot.journal is not None:
+        yield f"the journal refuses: {snapshot.journal}"
+    late = behind(snapshot, now)
     if late > LATE:
         yield f"the last minute handled is {of_seconds(late.total_seconds())} behind the clock"
     if trouble.failing:
         yield f"{counted(len(trouble.failing), 'job')} failing: {_names(trouble.failing)}"
 
 
-def _warning(standing: Standing, trouble: Trouble, now: datetime) -> Iterator[str]:
+def _warning(snapshot: Snapshot, trouble: Trouble, now: datetime) -> Iterator[str]:
     if trouble.retrying:
         number = counted(len(trouble.retrying), "run")
         yield f"{number} waiting for a retry: {_names(trouble.retrying)}"
     if trouble.damaged:
         yield damage(trouble.damaged)
-    if (wait := ahead(standing, now)) > LATE:
+    if (wait := ahead(snapshot, now)) > LATE:
         yield waiting_out(wait)
-    if standing.crontabs.problems:
-        yield f"{counted(standing.crontabs.problems, 'problem')} in the crontabs"
-    if refusing := [file for file in standing.files if not is_whole(file)]:
+    if snapshot.crontabs.problems:
+        yield f"{counted(snapshot.crontabs.problems, 'problem')} in the crontabs"
+    if refusing := [file for file in snapshot.files if not is_whole(file)]:
         yield _names([of_file(file) for file in refusing])
-    if standing.crontabs.kept:
-        number = counted(standing.crontabs.kept, "unreadable entry")
+    if snapshot.crontabs.kept:
+        number = counted(snapshot.crontabs.kept, "unreadable entry")
         yield f"{number} kept in the last good version"
 
 
-def _facts(standing: Standing) -> Iterator[str]:
-    yield f"{counted(standing.crontabs.entries, 'entry')}"
-    yield f"{standing.runs} running"
-    yield f"{standing.waits} waiting"
-    if standing.pauses:
-        yield f"{standing.pauses} paused"
+def _facts(snapshot: Snapshot) -> Iterator[str]:
+    yield f"{counted(snapshot.crontabs.entries, 'entry')}"
+    yield f"{snapshot.counts.running} running"
+    yield f"{snapshot.counts.waiting} waiting"
+    if snapshot.counts.paused:
+        yield f"{snapshot.counts.paused} paused"
 
 
 def _names(jobs: Sequence[str]) -> str:
@@ -159,13 +159,13 @@ def waiting_out(wait: timedelta) -> str:
     return f"the clock was set back: nothing is due for {of_seconds(wait.total_seconds())}"
 
 
-def ahead(standing: Standing, now: datetime) -> timedelta:
+def ahead(snapshot: Snapshot, now: datetime) -> timedelta:
     """Return for how long minutes come that have been handled, since the clock was set back."""
-    last = now if standing.last_tick is None else standing.last_tick
+    last = now if snapshot.last_tick is None else snapshot.last_tick
     return max(last + MINUTE - now, timedelta(0))
 
 
-def behind(standing: Standing, now: datetime) -> timedelta:
+def behind(snapshot: Snapshot, now: datetime) -> timedelta:
     """Return how far the last minute handled lies behind; from its start for a new daemon."""
-    last = standing.started - MINUTE if standing.last_tick is None else standing.last_tick
+    last = snapshot.daemon.started - MINUTE if snapshot.last_tick is None else snapshot.last_tick
     return max(now - last, timedelta(0))

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler import status
 from scheduler.cli import misnamed, options, output
 from scheduler.cli.client import ask
+from scheduler.codec import decode
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
-from scheduler.protocol import Refused, Status
+from scheduler.protocol import Received, Refused, Status
 from scheduler.schedule import zone_data
-from scheduler.status import Reads, Standing
+from scheduler.status import Reads, Snapshot
 from scheduler.system import crontab_loader
 from scheduler.system.crontab_loader import Loaded
 from scheduler.text import counted
@@ -85,18 +85,18 @@ def source(state: Path | None) -> Source:
     own = _own()
     try:
         reply = ask(Status(), state, _REPLY_TIMEOUT)
-        standing = _standing(reply)
+        snapshot = _snapshot(reply)
     except (NoDaemon, NoAnswer) as error:
         who = (
             "No daemon runs" if isinstance(error, NoDaemon) else f"No word from the daemon: {error}"
         )
         return Source(f"{who}; your own crontabs: {own}", absence=_absence(error))
-    if standing.reads is None or not standing.files:
-        who = f"The running daemon (pid {standing.pid}) names no crontab"
-        return Source(f"{who}; your own crontabs: {own}", pid=standing.pid)
-    files = tuple(each.file for each in standing.files)
-    said = f"Crontabs of the running daemon (pid {standing.pid}): {named(files)}"
-    return Source(said, files, standing.reads, standing.pid, kept=standing.crontabs.kept)
+    if snapshot.reads is None or not snapshot.files:
+        who = f"The running daemon (pid {snapshot.daemon.pid}) names no crontab"
+        return Source(f"{who}; your own crontabs: {own}", pid=snapshot.daemon.pid)
+    files = tuple(each.file for each in snapshot.files)
+    said = f"Crontabs of the running daemon (pid {snapshot.daemon.pid}): {named(files)}"
+    return Source(said, files, snapshot.reads, snapshot.daemon.pid, kept=snapshot.crontabs.kept)
 
 
 def _of_kept(number: int) -> str:
@@ -129,10 +129,10 @@ def reader(path: Path, state: Path | None, then: str = "reads it") -> str:
     return f"{daemon} does not read it: it was started with {named(found.files)}"
 
 
-def _standing(reply: dict[str, object] | Refused) -> Standing:
+def _snapshot(reply: Received) -> Snapshot:
     if isinstance(reply, Refused):
         raise NoAnswer(reply.message)
-    return status.of_status(reply)
+    return decode(Snapshot, reply)
 
 
 def named(files: Sequence[str]) -> str:
@@ -153,7 +153,7 @@ def _load(found: Source, zone: ZoneInfo, *, system: bool, keep_others: bool) -> 
     how = options.how(
         _zone(reads, zone),
         named=reads.is_named,
-        system=system or reads.is_system,
+        system=system or reads.is_system_format,
         keep_others=keep_others,
     )
     return crontab_loader.load(found.files, how)

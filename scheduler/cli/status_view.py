@@ -21,7 +21,7 @@ from scheduler.status import (
     CrontabFile,
     Crontabs,
     RunningNow,
-    Standing,
+    Snapshot,
     WaitingNow,
     ZoneData,
 )
@@ -46,25 +46,25 @@ class Known:
 
 
 def lines(
-    standing: Standing, known: Known, zone: ZoneInfo, width: int | None, height: int | None = None
+    snapshot: Snapshot, known: Known, zone: ZoneInfo, width: int | None, height: int | None = None
 ) -> Iterator[Text]:
     """Yield all there is to say, in this zone where it is no job's; tables are made to fit `width`.
 
     With a `height`, sections are cut to it.
     """
-    head = [Text(*line) for line in _daemon(standing, zone)]
+    head = [Text(*line) for line in _daemon(snapshot, zone)]
     if known.damaged:
         head.append(Text(*damage(known.damaged)))
     if known.failing is None:
         head.append(Text("Failing   nobody can tell: the journal can't be read", _BAD))
     yield from head
     parts = (
-        _failing(standing, known.failing or ()),
-        _running(standing),
-        _waiting(standing),
-        _catching_up(standing),
-        _paused(standing, zone),
-        _next(standing),
+        _failing(snapshot, known.failing or ()),
+        _running(snapshot),
+        _waiting(snapshot),
+        _catching_up(snapshot),
+        _paused(snapshot, zone),
+        _next(snapshot),
     )
     if height is None:
         yield from sections.whole(parts, width)
@@ -72,23 +72,23 @@ def lines(
         yield from sections.fitted(parts, width, height - len(head))
 
 
-def _daemon(standing: Standing, zone: ZoneInfo) -> Iterator[_Styled]:
-    up = _ago(standing.started, standing.now)
-    yield f"Meridian {clean(standing.version)}, pid {standing.pid}, up for {up}", _HEAD
-    yield f"Since     {_time(standing.started, zone)} {zone.key}", _PLAIN
-    yield f"State     {clean(standing.state)}", _PLAIN
-    is_whole = not (standing.crontabs.problems or standing.crontabs.kept)
-    is_one = len(standing.files) == 1 and health.is_whole(standing.files[0])
-    where = f" of {clean(standing.files[0].file)}" if is_one else ""
-    yield f"Crontabs  {crontabs(standing.crontabs)}{where}", _PLAIN if is_whole else _DOUBT
-    yield from () if is_one else _files(standing.files)
-    yield _last_minute(standing, zone)
-    if standing.journal is not None:
-        yield f"Journal   refuses: {clean(standing.journal)}; nothing new starts", _BAD
-    if standing.is_stopping:
+def _daemon(snapshot: Snapshot, zone: ZoneInfo) -> Iterator[_Styled]:
+    daemon, up = snapshot.daemon, _ago(snapshot.daemon.started, snapshot.now)
+    yield f"Meridian {clean(daemon.version)}, pid {daemon.pid}, up for {up}", _HEAD
+    yield f"Since     {_time(daemon.started, zone)} {zone.key}", _PLAIN
+    yield f"State     {clean(daemon.state)}", _PLAIN
+    is_whole = not (snapshot.crontabs.problems or snapshot.crontabs.kept)
+    is_one = len(snapshot.files) == 1 and health.is_whole(snapshot.files[0])
+    where = f" of {clean(snapshot.files[0].file)}" if is_one else ""
+    yield f"Crontabs  {crontabs(snapshot.crontabs)}{where}", _PLAIN if is_whole else _DOUBT
+    yield from () if is_one else _files(snapshot.files)
+    yield _last_minute(snapshot, zone)
+    if snapshot.journal is not None:
+        yield f"Journal   refuses: {clean(snapshot.journal)}; nothing new starts", _BAD
+    if snapshot.is_stopping:
         yield "Stopping  no new runs; what runs is waited for", _BAD
-    if standing.zone_data:
-        yield f"Zones     {'; '.join(map(_zone_data, standing.zone_data))}", _PLAIN
+    if snapshot.zone_data:
+        yield f"Zones     {'; '.join(map(_zone_data, snapshot.zone_data))}", _PLAIN
 
 
 def damage(files: Sequence[str]) -> _Styled:
@@ -122,26 +122,26 @@ def _files(files: Sequence[CrontabFile]) -> Iterator[_Styled]:
         yield f"          … {more} more files", _PLAIN
 
 
-def _last_minute(standing: Standing, zone: ZoneInfo) -> _Styled:
-    if standing.last_tick is None:
+def _last_minute(snapshot: Snapshot, zone: ZoneInfo) -> _Styled:
+    if snapshot.last_tick is None:
         return "Minute    none handled yet", _PLAIN
-    late = health.behind(standing, standing.now)
+    late = health.behind(snapshot, snapshot.now)
     is_late = late > health.LATE
     words = f"{of_seconds(late.total_seconds())} behind the clock" if is_late else "in time"
-    if (wait := health.ahead(standing, standing.now)) > health.LATE:
+    if (wait := health.ahead(snapshot, snapshot.now)) > health.LATE:
         words = health.waiting_out(wait)
-    said = f"Minute    {_time(standing.last_tick, zone)} {zone.key} was handled last: {words}"
+    said = f"Minute    {_time(snapshot.last_tick, zone)} {zone.key} was handled last: {words}"
     return said, _BAD if is_late else _PLAIN
 
 
-def _failing(standing: Standing, failing: Sequence[Failing]) -> Section:
+def _failing(snapshot: Snapshot, failing: Sequence[Failing]) -> Section:
     rows = [
         (
             str(each.run.run.number),
             each.run.run.job,
-            _when(each.run.run.instant, each.run.zone, standing),
+            _when(each.run.run.instant, each.run.zone, snapshot),
             each.run.zone,
-            "" if each.times == 1 else _when(each.since, each.run.zone, standing),
+            "" if each.times == 1 else _when(each.since, each.run.zone, snapshot),
             counted(each.times, "time"),
             Text(run_view.how(each.run), _BAD),
         )
@@ -151,86 +151,87 @@ def _failing(standing: Standing, failing: Sequence[Failing]) -> Section:
     return Section(f"{len(rows)} failing", header, rows, len(rows))
 
 
-def _running(standing: Standing) -> Section:
-    most = "" if standing.max_running is None else f" of at most {standing.max_running}"
-    title = f"{standing.runs} running{most}"
+def _running(snapshot: Snapshot) -> Section:
+    most = "" if snapshot.max_running is None else f" of at most {snapshot.max_running}"
+    title = f"{snapshot.counts.running} running{most}"
     rows = [
         (
             str(run.run),
             run.job,
-            *_instant(run, standing),
+            *_instant(run, snapshot),
             str(run.attempt),
             "" if run.pid is None else str(run.pid),
-            "" if run.lasts is None else of_seconds(run.lasts),
+            "" if run.for_s is None else of_seconds(run.for_s),
         )
-        for run in standing.running
+        for run in snapshot.running
     ]
     header = ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "PID", "FOR")
-    return Section(title, header, rows, standing.runs)
+    return Section(title, header, rows, snapshot.counts.running)
 
 
-def _waiting(standing: Standing) -> Section:
+def _waiting(snapshot: Snapshot) -> Section:
     rows = [
         (
             str(run.run),
             run.job,
-            *_instant(run, standing),
+            *_instant(run, snapshot),
             str(run.attempt),
-            "" if run.due is None else _when(run.due, run.zone, standing, clock="%H:%M:%S"),
+            "" if run.due is None else _when(run.due, run.zone, snapshot, clock="%H:%M:%S"),
             run.reason,
         )
-        for run in standing.waiting
+        for run in snapshot.waiting
     ]
     header = ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "DUE", "WHY")
-    return Section(f"{standing.waits} waiting", header, rows, standing.waits)
+    return Section(f"{snapshot.counts.waiting} waiting", header, rows, snapshot.counts.waiting)
 
 
-def _catching_up(standing: Standing) -> Section:
+def _catching_up(snapshot: Snapshot) -> Section:
     rows = [
         (
             each.job,
             str(each.left),
-            _when(each.at, each.zone, standing),
-            _when(each.until, each.zone, standing),
+            _when(each.at, each.zone, snapshot),
+            _when(each.until, each.zone, snapshot),
             each.zone,
         )
-        for each in standing.catching_up
+        for each in snapshot.catching_up
     ]
     header = ("JOB", "LEFT", "NEXT", "UNTIL", "ZONE")
-    title = f"{counted(standing.backlogs, 'job')} with missed instants that are still to run"
-    return Section(title, header, rows, standing.backlogs)
+    jobs = snapshot.counts.catching_up
+    title = f"{counted(jobs, 'job')} with missed instants that are still to run"
+    return Section(title, header, rows, jobs)
 
 
-def _paused(standing: Standing, zone: ZoneInfo) -> Section:
+def _paused(snapshot: Snapshot, zone: ZoneInfo) -> Section:
     rows = [
         (
             pause.job,
-            When(pause.since.astimezone(zone), standing.now),
+            When(pause.since.astimezone(zone), snapshot.now),
             "until told"
             if pause.until is None
-            else When(pause.until.astimezone(zone), standing.now),
+            else When(pause.until.astimezone(zone), snapshot.now),
             pause.note,
         )
-        for pause in standing.paused
+        for pause in snapshot.paused
     ]
     header = ("JOB", "SINCE", "UNTIL", "NOTE")
-    return Section(f"{standing.pauses} paused", header, rows, standing.pauses)
+    return Section(f"{snapshot.counts.paused} paused", header, rows, snapshot.counts.paused)
 
 
-def _next(standing: Standing) -> Section:
+def _next(snapshot: Snapshot) -> Section:
     rows = [
-        (run.job, *_instant(run, standing), f"in {_ago(standing.now, run.at)}")
-        for run in standing.coming
+        (run.job, *_instant(run, snapshot), f"in {_ago(snapshot.now, run.at)}")
+        for run in snapshot.coming
     ]
     return Section("Next", ("JOB", "AT", "ZONE", "IN"), rows, len(rows))
 
 
-def _instant(run: RunningNow | WaitingNow | Coming, standing: Standing) -> tuple[Cell, Cell]:
-    return _when(run.at, run.zone, standing), run.zone or "UTC"
+def _instant(run: RunningNow | WaitingNow | Coming, snapshot: Snapshot) -> tuple[Cell, Cell]:
+    return _when(run.at, run.zone, snapshot), run.zone or "UTC"
 
 
-def _when(at: datetime, zone: str | None, standing: Standing, clock: str = "%H:%M") -> When:
-    return When(at.astimezone(named_or_utc(zone or "UTC")), standing.now, clock=clock)
+def _when(at: datetime, zone: str | None, snapshot: Snapshot, clock: str = "%H:%M") -> When:
+    return When(at.astimezone(named_or_utc(zone or "UTC")), snapshot.now, clock=clock)
 
 
 def _time(at: datetime, zone: ZoneInfo) -> str:

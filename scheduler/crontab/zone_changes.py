@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
+from scheduler.codec import stamp
 from scheduler.entry import Expression, Problem, Severity
-from scheduler.protocol import stamp
 from scheduler.schedule import dst, zone_data
 from scheduler.schedule.upcoming import first_instants
 from scheduler.text import counted

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scheduler.journal.journal import Journal
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Account, Instants
+    from scheduler.status import Reads
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded
     from scheduler.system.log import Log
@@ -59,6 +60,9 @@ class Library(Protocol):
 
     def load(self) -> Loaded:
         """Read them all."""
+
+    def reads(self) -> Reads:
+        """Return how they are read, for whoever asks the daemon."""
 
 
 class EntriesInForce:
@@ -95,6 +99,10 @@ class EntriesInForce:
         self.refused = 0  # how many errors there are in the crontabs
         self.kept: Sequence[Entry] = ()  # the entries that run in their last good version
         self.files: tuple[FileRead, ...] = ()
+
+    def reads(self) -> Reads:
+        """Return how the crontabs are read."""
+        return self._library.reads()
 
     def changed(self) -> bool:
         """Say whether a crontab was changed since it was read, or the data of a zone in use.

@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     from scheduler.daemon.ticker import Ticker
     from scheduler.journal.journal import Journal
     from scheduler.journal.retention import Pruning
-    from scheduler.protocol import Reply, Request
+    from scheduler.protocol import Answer, Request
     from scheduler.runs.lifecycle import Runs
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
+    _Asked = tuple[Request, Future[Answer | Refused]]  # and who waits for the reply
+
+_BUG = Refused("bug", "the daemon met a bug of its own; its log has the trace")
 _REST = timedelta(days=1)  # a daemon that watches no files wakes up at least this often
 
 
@@ -60,7 +63,7 @@ class Daemon:
     pruning: Pruning
     shutdown: Shutdown
     steps: StepRunner
-    _asked: deque[tuple[Request, Future[Reply]]] = field(default_factory=deque, init=False)
+    _asked: deque[_Asked] = field(default_factory=deque, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self, each_minute: Callable[[], None] | None = None) -> None:
@@ -111,9 +114,9 @@ class Daemon:
         self.reloader.ask()
         self._wake.set()
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: Request) -> Answer | Refused:
         """Have a request carried out by the loop, and return its reply."""
-        future: Future[Reply] = asyncio.get_running_loop().create_future()
+        future: Future[Answer | Refused] = asyncio.get_running_loop().create_future()
         self._asked.append((request, future))
         self._wake.set()
         return await future
@@ -206,7 +209,7 @@ class Daemon:
             request, future = self._asked.popleft()
             if future.done():  # whoever asked is gone: what nobody hears of is not done
                 continue
-            reply: Reply = Refused("bug", "the daemon met a bug of its own; its log has the trace")
+            reply: Answer | Refused = _BUG
             try:
                 reply = self.requests.answer(request)
             finally:

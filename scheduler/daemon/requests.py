@@ -6,33 +6,45 @@ It is asked by the daemon's loop alone, so nothing else goes on meanwhile.
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler.errors import JournalError
 from scheduler.protocol import (
     Kill,
     Pause,
+    PauseReply,
     Refused,
     Reload,
-    Reply,
     Resume,
+    ResumeReply,
     Retry,
+    RunReply,
     Status,
     Trigger,
-    stamp,
 )
 from scheduler.schedule.tick import MINUTE
 from scheduler.schedule.zone_data import databases
+from scheduler.status import (
+    CatchingUp,
+    Coming,
+    Counts,
+    CrontabFile,
+    Crontabs,
+    RunningNow,
+    Snapshot,
+    WaitingNow,
+    ZoneData,
+)
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
 
     from scheduler.daemon.entries import EntriesInForce, FileRead
     from scheduler.daemon.log_once import LogOnce
     from scheduler.daemon.ticker import Ticker
-    from scheduler.protocol import Json, Request
+    from scheduler.protocol import Answer, Request
     from scheduler.run import Paused
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.live_run import LiveRun
@@ -40,6 +52,7 @@ if TYPE_CHECKING:
     from scheduler.runs.supervisor import Running
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.zone_data import ZoneDatabase
+    from scheduler.status import Identity
     from scheduler.system.clock import Clock
 
 _MOST = 100  # rows of each list in a status
@@ -51,10 +64,15 @@ _PASSED = 5_000  # entries
 
 
 class Requests:
-    """Answers each request; `reload` reads the crontabs again."""
+    """Owns whether the daemon still takes requests; all else is asked of the daemon's parts.
+
+    The loop calls `answer`, once a request; `reload` reads the crontabs again. Whatever a request
+    does is whole before its reply is built, and the reply tells what is true at that moment.
+    """
 
     def __init__(
         self,
+        identity: Identity,
         clock: Clock,
         in_force: EntriesInForce,
         runs: Runs,
@@ -62,6 +80,7 @@ class Requests:
         log_once: LogOnce,
         reload: Callable[[], None],
     ) -> None:
+        self._identity = identity
         self._clock = clock
         self._in_force = in_force
         self._runs = runs
@@ -70,7 +89,7 @@ class Requests:
         self._reload = reload
         self.is_closed = False  # the daemon is stopping: it says what there is, and ends what runs
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Answer | Refused:
         """Carry a request out; what the journal refuses is not done, and said so."""
         if self.is_closed and not isinstance(request, Status | Kill):
             return Refused("stopping", "the daemon is stopping, and begins nothing new")
@@ -79,13 +98,12 @@ class Requests:
         except JournalError as error:
             return Refused("journal", str(error))
 
-    def _answer(self, request: Request) -> Reply:
+    def _answer(self, request: Request) -> Answer | Refused:
         manual = self._runs.manual
-        reply: Reply
+        reply: Answer | Refused
         match request:
             case Status(jobs):
-                in_force = [job for job in jobs if job in self._in_force.entries]
-                reply = self._status() | {"in_force": in_force}
+                reply = self._snapshot(jobs)
             case Trigger(job):
                 reply = self._of_run(manual.trigger(job))
             case Retry(run):
@@ -93,96 +111,92 @@ class Requests:
             case Kill(run):
                 reply = self._of_run(manual.kill(run))
             case Pause(jobs, until, note):
-                before = self._pauses_of(jobs)
-                done = self._of_jobs(jobs, until) | {"replaced": before}
-                reply = manual.pause(jobs, until, note) or done
+                before = tuple(self._pauses_of(jobs))
+                reply = manual.pause(jobs, until, note) or PauseReply(jobs, until, before)
             case Resume(jobs):
-                reply = manual.resume(jobs) or self._of_jobs(jobs, None)
+                reply = manual.resume(jobs) or ResumeReply(jobs)
             case Reload():
                 self._reload()
-                reply = self._of_crontabs()
+                reply = self._crontabs()
             case _:
                 assert_never(request)
         return reply
 
     # --- replies -------------------------------------------------------------------------------
 
-    def _of_run(self, done: Done | Refused) -> Reply:
+    def _of_run(self, done: Done | Refused) -> RunReply | Refused:
         if isinstance(done, Refused):
             return done
         row = self._runs.journalled(done.run)
-        return {
-            "run": done.run.number,
-            "job": done.run.job,
-            "at": stamp(done.run.instant),
-            "attempt": done.attempt,
-            "state": row.state.value,
-            "reason": None if row.reason is None else row.reason.value,
-        }
+        return RunReply(
+            run=done.run.number,
+            job=done.run.job,
+            at=done.run.instant,
+            attempt=done.attempt,
+            state=row.state.value,
+            reason=None if row.reason is None else row.reason.value,
+        )
 
-    def _of_jobs(self, jobs: Iterable[str], until: datetime | None) -> Json:
-        return {"jobs": list(jobs), "until": None if until is None else stamp(until)}
-
-    def _pauses_of(self, jobs: Iterable[str]) -> list[Json]:
-        """Return the pauses in force of these jobs."""
-        now, pauses = self._clock.now(), self._runs.pauses
-        found = (pauses.at(job, now) for job in jobs)
-        return [_of_paused(paused) for paused in found if paused is not None]
-
-    def _of_crontabs(self) -> Json:
-        in_force = self._in_force
-        return {
-            "entries": len(in_force.entries),
-            "zones": len(in_force.zones),
-            "problems": in_force.refused,
-            "kept": len(in_force.kept),
-        }
-
-    # --- status --------------------------------------------------------------------------------
-
-    def _status(self) -> Json:
+    def _pauses_of(self, jobs: Iterable[str]) -> Iterator[Paused]:
+        """Yield the pauses in force of these jobs."""
         now = self._clock.now()
+        found = (self._runs.pauses.at(job, now) for job in jobs)
+        return (paused for paused in found if paused is not None)
+
+    def _crontabs(self) -> Crontabs:
+        in_force = self._in_force
+        return Crontabs(
+            entries=len(in_force.entries),
+            zones=len(in_force.zones),
+            problems=in_force.refused,
+            kept=len(in_force.kept),
+        )
+
+    # --- the snapshot --------------------------------------------------------------------------
+
+    def _snapshot(self, jobs: Iterable[str]) -> Snapshot:
+        """Return how the daemon does, and which of these jobs are in force."""
+        now, in_force = self._clock.now(), self._in_force
         running, waiting = list(self._runs.running()), list(self._runs.waiting())
         paused, behind = list(self._runs.pauses.all(now)), self._runs.backlogs()
-        last = self._ticker.last
-        return self._of_crontabs() | {
-            "now": stamp(now),
-            "stopping": self.is_closed,
-            "last_tick": None if last is None else stamp(last),
-            "journal": self._log_once.refusal or None,
-            "zone_data": [_of_database(each) for each in databases(self._in_force.zones)],
-            "max_running": self._runs.most,
-            "counts": {
-                "running": len(running),
-                "waiting": len(waiting),
-                "paused": len(paused),
-                "catching_up": len(behind),
-            },
-            "running": [_of_running(each, since_boot(self._clock)) for each in running[:_MOST]],
-            "waiting": [self._of_waiting(each) for each in waiting[:_MOST]],
-            "paused": [_of_paused(each) for each in paused[:_MOST]],
-            "catching_up": [_of_backlog(each) for each in behind[:_MOST]],
-            "next": [] if self.is_closed else list(islice(self._coming(), _NEXT)),
-            "files": [_of_file(each) for each in self._in_force.files],
-        }
+        until = since_boot(self._clock)
+        return Snapshot(
+            daemon=self._identity,
+            is_stopping=self.is_closed,
+            crontabs=self._crontabs(),
+            last_tick=self._ticker.last,
+            now=now,
+            journal=self._log_once.refusal or None,
+            zone_data=tuple(map(_zone_data, databases(in_force.zones))),
+            max_running=self._runs.most,
+            counts=Counts(len(running), len(waiting), len(paused), len(behind)),
+            running=tuple(_running(each, until) for each in running[:_MOST]),
+            waiting=tuple(map(self._waiting, waiting[:_MOST])),
+            paused=tuple(paused[:_MOST]),
+            catching_up=tuple(map(_catching_up, behind[:_MOST])),
+            coming=() if self.is_closed else tuple(islice(self._coming(), _NEXT)),
+            files=tuple(map(_file, in_force.files)),
+            in_force=tuple(job for job in jobs if job in in_force.entries),
+            reads=in_force.reads(),
+        )
 
-    def _of_waiting(self, live: LiveRun) -> Json:
+    def _waiting(self, live: LiveRun) -> WaitingNow:
         by_time = "retry" if live.is_retry else "put off"
         is_known = live.job in self._in_force.entries
-        return {
-            "run": live.run.number,
-            "job": live.job,
-            "at": stamp(live.run.instant),
-            "zone": live.entry.zone.key if is_known else None,
-            "attempt": live.attempt,
-            "due": stamp(live.due),
-            "reason": by_time if live.reason is None else live.reason.value,
-        }
+        return WaitingNow(
+            run=live.run.number,
+            job=live.job,
+            at=live.run.instant,
+            zone=live.entry.zone.key if is_known else None,
+            attempt=live.attempt,
+            due=live.due,
+            reason=by_time if live.reason is None else live.reason.value,
+        )
 
-    def _coming(self) -> Iterator[Json]:
+    def _coming(self) -> Iterator[Coming]:
         """Yield the next instant of each job that is not paused then, of the day to come.
 
-        They are fewer where much is passed over: paused jobs, or one that is due each minute.
+        They are fewer where many are left out: of paused jobs, or of one that is due each minute.
         """
         in_force, after = self._in_force, self._ticker.first_to_come() - MINUTE
         most = max(1, _MINUTES // max(1, len(in_force.zones)))
@@ -192,59 +206,47 @@ class Requests:
         for minute, entry in islice(due, _PASSED):
             if entry.job not in told and not self._runs.pauses.at(entry.job, minute):
                 told.add(entry.job)
-                yield {"job": entry.job, "at": stamp(minute), "zone": entry.zone.key}
+                yield Coming(job=entry.job, at=minute, zone=entry.zone.key)
             if len(told) >= len(in_force.timetable.entries):
                 return
 
 
-def _of_file(read: FileRead) -> Json:
-    return {
-        "file": read.file,
-        "entries": read.entries,
-        "refused": len(read.refused),
-        "lines": list(read.refused)[:_LINES],
-        "reasons": list(read.refused.values())[:_LINES],
-        "kept": read.kept,
-        "readable": read.is_readable,
-    }
+def _file(read: FileRead) -> CrontabFile:
+    return CrontabFile(
+        file=str(Path(read.file).absolute()),
+        entries=read.entries,
+        refused=len(read.refused),
+        lines=tuple(islice(read.refused, _LINES)),
+        reasons=tuple(islice(read.refused.values(), _LINES)),
+        kept=read.kept,
+        is_readable=read.is_readable,
+    )
 
 
-def _of_database(found: ZoneDatabase) -> Json:
-    return {
-        "where": found.where,
-        "version": found.version or None,
-        "zones": len(found.zones),
-    }
+def _zone_data(found: ZoneDatabase) -> ZoneData:
+    return ZoneData(where=found.where, version=found.version or None, zones=len(found.zones))
 
 
-def _of_running(running: Running, until: float) -> Json:
+def _running(running: Running, until: float) -> RunningNow:
+    """Return a process as it is `until` so many seconds since the machine's boot."""
     run, took = running.attempt.run, running.took(until)
-    return {
-        "run": run.number,
-        "job": run.job,
-        "at": stamp(run.instant),
-        "zone": running.entry.zone.key,
-        "attempt": running.attempt.number,
-        "pid": running.pid or None,
-        "started": stamp(running.started),
-        "for_s": None if took is None else round(took, 3),
-    }
+    return RunningNow(
+        run=run.number,
+        job=run.job,
+        at=run.instant,
+        zone=running.entry.zone.key,
+        attempt=running.attempt.number,
+        pid=running.pid or None,
+        started=running.started,
+        for_s=None if took is None else round(took, 3),
+    )
 
 
-def _of_backlog(backlog: Backlog) -> Json:
-    return {
-        "job": backlog.job,
-        "at": stamp(backlog.next),
-        "until": stamp(backlog.last),
-        "zone": backlog.zone,
-        "left": backlog.left,
-    }
-
-
-def _of_paused(paused: Paused) -> Json:
-    return {
-        "job": paused.job,
-        "since": stamp(paused.since),
-        "until": None if paused.until is None else stamp(paused.until),
-        "note": paused.note,
-    }
+def _catching_up(backlog: Backlog) -> CatchingUp:
+    return CatchingUp(
+        job=backlog.job,
+        at=backlog.next,
+        until=backlog.last,
+        zone=backlog.zone,
+        left=backlog.left,
+    )

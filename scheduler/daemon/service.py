@@ -16,10 +16,8 @@ import sys
 import traceback
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from scheduler import __version__, protocol
 from scheduler.daemon import signals, wiring
 from scheduler.daemon.control_address import ControlAddress
 from scheduler.daemon.watchdog import Watchdog
@@ -32,11 +30,9 @@ from scheduler.process.cgroup import Groups
 from scheduler.process.floods import Floods
 from scheduler.process.job_environment import DELEGATED
 from scheduler.process.spawner import RealSpawner
-from scheduler.protocol import Refused, Status
 from scheduler.runs.echo import Echo
 from scheduler.system import control_server, state_lock
 from scheduler.system.boot import boot_id
-from scheduler.system.clock import RealClock
 from scheduler.system.log import open_log
 from scheduler.system.log_sink import MOST, take_stderr
 from scheduler.system.paths import entered, make_outputs
@@ -44,11 +40,11 @@ from scheduler.system.waiting import Alarm, WaitingClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from scheduler.daemon.loop import Daemon
     from scheduler.daemon.watched_crontabs import WatchedCrontabs
     from scheduler.journal.retention import Retention
-    from scheduler.protocol import Json, Reply, Request
     from scheduler.system.log import Format, Log
     from scheduler.system.log_sink import Sink
     from scheduler.system.paths import Paths
@@ -180,10 +176,9 @@ class Service:
 
     async def _answer(self, daemon: Daemon) -> None:
         """Let a daemon run and answer at its socket."""
-        ask = Introduced(daemon, self.crontabs.paths.state, self.crontabs.reads).ask
         warn = _warner(self.parts.log)
         try:
-            async with control_server.serve(self.address.listen(), ask, warn) as server:
+            async with control_server.serve(self.address.listen(), daemon.ask, warn) as server:
                 await daemon.run(lambda: self.address.look(server))
         finally:
             self.address.forget()
@@ -191,34 +186,6 @@ class Service:
 
 def _warner(log: Log) -> control_server.Warn:
     return lambda *lines: log.warning("control", say=lines, text="\n".join(lines))
-
-
-class Introduced:
-    """A daemon that also says which process and state it is when it is asked how it does.
-
-    And how it `reads` its crontabs, whose paths it gives in full.
-    """
-
-    def __init__(self, daemon: Daemon, state: Path, reads: Callable[[], Json]) -> None:
-        self._daemon = daemon
-        self._reads = reads
-        self._who = {
-            "version": __version__,
-            "pid": os.getpid(),
-            "started": protocol.stamp(RealClock().now()),
-            "state": str(state),
-        }
-
-    async def ask(self, request: Request) -> Reply:
-        """Return what the daemon replies, its status with what it can't know itself."""
-        reply = await self._daemon.ask(request)
-        if isinstance(request, Status) and not isinstance(reply, Refused):
-            return self._who | reply | {"reads": self._reads(), "files": _in_full(reply["files"])}
-        return reply
-
-
-def _in_full(files: Any) -> list[Json]:
-    return [row | {"file": str(Path(row["file"]).absolute())} for row in files]
 
 
 def _echo(paths: Paths, stream: LogStream) -> Echo:

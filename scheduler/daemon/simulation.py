@@ -23,6 +23,7 @@ from scheduler.daemon.wiring import Parts
 from scheduler.entry import Every
 from scheduler.journal.journal import Journal
 from scheduler.run import State
+from scheduler.status import Reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -256,6 +257,9 @@ class _FixedLibrary:
 
     def load(self) -> Loaded:
         return self.loaded
+
+    def reads(self) -> Reads:
+        return Reads(is_named=True, is_system_format=False, zone="UTC")
 
 
 def usual(journal: Journal, job: str) -> float | None:

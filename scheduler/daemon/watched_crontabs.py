@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from scheduler.crontab import zone_changes
 from scheduler.entry import Problem, Severity
 from scheduler.schedule import zone_data
+from scheduler.status import Reads
 from scheduler.system import crontab_files, crontab_loader, local_zone
 from scheduler.system.clock import RealClock
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from scheduler.protocol import Json
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded, ReadOptions
     from scheduler.system.paths import Paths
@@ -82,13 +82,13 @@ class WatchedCrontabs:
         self.compared |= new
         return tuple(zone_changes.conflicts(new, RealClock().now()))
 
-    def reads(self) -> Json:
-        """Return for whoever asks the daemon how these files are read."""
-        return {
-            "named": bool(self.named),
-            "system_format": self.how.system,
-            "zone": self.how.zone.key,
-        }
+    def reads(self) -> Reads:
+        """See `Library`."""
+        return Reads(
+            is_named=bool(self.named),
+            is_system_format=self.how.system,
+            zone=self.how.zone.key,
+        )
 
     def _paths(self) -> tuple[str, ...]:
         with suppress(OSError):  # without a descriptor to look with, what was there is there

@@ -15,9 +15,11 @@ Everything inside a daemon is the same wherever it lives. What differs is what i
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scheduler import __version__
 from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.file_monitor import FileMonitor
 from scheduler.daemon.log_once import LogOnce
@@ -31,6 +33,7 @@ from scheduler.daemon.upcoming_log import UpcomingLog
 from scheduler.journal.retention import Pruning
 from scheduler.journal.unjournalled import Unjournalled
 from scheduler.runs.lifecycle import Runs
+from scheduler.status import Identity
 from scheduler.system import systemd
 
 if TYPE_CHECKING:
@@ -95,6 +98,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
     ticker = Ticker(clock, journal, in_force, runs, upcoming_log)
     reloader = Reloader(clock, in_force, runs, ticker, upcoming_log, parts.manager)
     shutdown = Shutdown(clock, runs, log, parts.manager, parts.grace)
+    identity = Identity(__version__, os.getpid(), clock.now(), str(parts.state))
     return Daemon(
         clock=clock,
         log=log,
@@ -103,7 +107,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         runs=runs,
         ticker=ticker,
         reloader=reloader,
-        requests=Requests(clock, in_force, runs, ticker, log_once, reloader.reload),
+        requests=Requests(identity, clock, in_force, runs, ticker, log_once, reloader.reload),
         file_monitor=FileMonitor(
             clock=clock,
             log=log,

@@ -15,7 +15,7 @@ from scheduler.system import control_socket
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scheduler.protocol import Reply, Request
+    from scheduler.protocol import Received, Request
 
 REPLY_TIMEOUT = 10.0  # seconds that the daemon may be silent
 LONGEST_REPLY = 1 << 24  # bytes
@@ -23,7 +23,7 @@ _ENDED = "the daemon ended before it had answered"
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 
-def call(path: Path, request: Request, timeout: float = REPLY_TIMEOUT) -> Reply:
+def call(path: Path, request: Request, timeout: float = REPLY_TIMEOUT) -> Received:
     """Ask the daemon at `path`; `timeout` is for how many seconds it may be silent.
 
     Raises NoDaemon where nobody listens, whether a socket is left over or not, and NoAnswer where

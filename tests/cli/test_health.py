@@ -9,18 +9,23 @@ from typing import Any
 import pytest
 from standin import STATUS
 
-from scheduler import status
 from scheduler.cli import health
 from scheduler.cli.health import Finding, Level, Trouble
+from scheduler.codec import decode
 from scheduler.daemon import ticker
+from scheduler.status import Counts, Identity, Snapshot
 
 NOW = datetime(2027, 3, 28, 1, 1, 30, tzinfo=UTC)  # 90 s after the last minute handled
-WELL = status.of_status(STATUS)
+WELL = decode(Snapshot, STATUS)
 SECOND = timedelta(seconds=1)
 
 
+def since(started: datetime) -> Identity:
+    return replace(WELL.daemon, started=started)
+
+
 @pytest.mark.parametrize(
-    ("standing", "trouble", "level", "why"),
+    ("members", "trouble", "level", "why"),
     [
         ({}, Trouble(), Level.OK, "as it should be"),
         ({"last_tick": NOW - 120 * SECOND}, Trouble(), Level.OK, "idle, shortly before the next"),
@@ -28,8 +33,13 @@ SECOND = timedelta(seconds=1)
         ({"last_tick": NOW - 151 * SECOND}, Trouble(), Level.CRITICAL, "a minute was not handled"),
         ({"last_tick": NOW + 60 * SECOND}, Trouble(), Level.OK, "set back a little"),
         ({"last_tick": NOW + 3600 * SECOND}, Trouble(), Level.WARNING, "the clock was set back"),
-        ({"last_tick": None, "started": NOW}, Trouble(), Level.OK, "new, and not yet there"),
-        ({"last_tick": None, "started": NOW - 91 * SECOND}, Trouble(), Level.CRITICAL, "nor ever"),
+        ({"last_tick": None, "daemon": since(NOW)}, Trouble(), Level.OK, "new, and not yet there"),
+        (
+            {"last_tick": None, "daemon": since(NOW - 91 * SECOND)},
+            Trouble(),
+            Level.CRITICAL,
+            "nor ever",
+        ),
         ({"is_stopping": True}, Trouble(), Level.CRITICAL, "it starts nothing new"),
         ({"journal": "the disk is full"}, Trouble(), Level.CRITICAL, "nor does this one"),
         ({}, Trouble(failing=["a"]), Level.CRITICAL, "a job failed for good"),
@@ -53,20 +63,25 @@ SECOND = timedelta(seconds=1)
             Level.CRITICAL,
             "the worst counts",
         ),
-        ({"waits": 5000}, Trouble(), Level.OK, "waiting is no failure"),
+        (
+            {"counts": replace(WELL.counts, waiting=5000)},
+            Trouble(),
+            Level.OK,
+            "waiting is no failure",
+        ),
     ],
 )
 def test_each_fact_has_its_level(
-    standing: dict[str, Any], trouble: Trouble, level: Level, why: str
+    members: dict[str, Any], trouble: Trouble, level: Level, why: str
 ) -> None:
-    assert health.judge(replace(WELL, **standing), trouble, NOW).level is level, why
+    assert health.judge(replace(WELL, **members), trouble, NOW).level is level, why
 
 
 def test_a_pause_is_mentioned_and_no_trouble() -> None:
     assert str(health.judge(WELL, Trouble(), NOW)) == (
         "OK: 12 entries, 1 running, 1 waiting, 1 paused"
     )
-    calm = replace(WELL, paused=(), runs=0, waits=0, pauses=0)
+    calm = replace(WELL, paused=(), counts=Counts(0, 0, 0))
     assert str(health.judge(calm, Trouble(), NOW)) == "OK: 12 entries, 0 running, 0 waiting"
 
 

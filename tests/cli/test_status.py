@@ -298,7 +298,7 @@ def test_without_a_daemon_it_says_so_and_when_the_last_one_was_there(person: Per
     ("reply", "said"),
     [
         (Refused("busy", "32 clients are connected already; try again"), "try again"),
-        ({"version": "9"}, "no object that makes sense"),
+        ({"version": "9"}, "no pid that makes sense"),
         ({**STATUS, "now": None}, "no now that makes sense"),
     ],
 )

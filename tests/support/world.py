@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from fakes import Act, FakeClock, FakeSpawner
 
+from scheduler.codec import encode
 from scheduler.crontab import parser
 from scheduler.daemon import wiring
 from scheduler.daemon.wiring import Parts
@@ -30,6 +31,8 @@ from scheduler.entry import Crontab, Overlap, Problem, Reboot, Severity, pool_of
 from scheduler.errors import JournalError
 from scheduler.journal.connection import Connection
 from scheduler.journal.journal import Journal
+from scheduler.protocol import Refused
+from scheduler.status import Reads
 from scheduler.system.crontab_loader import Loaded
 from scheduler.system.log import open_log
 
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     from scheduler.journal.retention import Retention
     from scheduler.journal.rows import OpenRun
     from scheduler.process.launch import Launch
-    from scheduler.protocol import Reply, Request
+    from scheduler.protocol import Received, Request
     from scheduler.run import Attempt, NotStarted
     from scheduler.runs.events import Listener
     from scheduler.runs.lifecycle import Runs
@@ -104,6 +107,9 @@ class Shelf:
             problems=tuple(problem for table in tables for problem in table.problems),
             failed=frozenset(missing if self.named else ()),
         )
+
+    def reads(self) -> Reads:
+        return Reads(is_named=self.named, is_system_format=False, zone="UTC")
 
 
 def _read(name: str, text: str | None) -> Crontab:
@@ -455,9 +461,10 @@ class Asked(World):
 
         self.at(time, happening)
 
-    async def ask(self, request: Request) -> Reply:
-        """Ask the daemon that runs by then."""
-        return await self.daemon.ask(request)
+    async def ask(self, request: Request) -> Received:
+        """Ask the daemon that runs by then; the reply as it would pass over the socket."""
+        reply = await self.daemon.ask(request)
+        return reply if isinstance(reply, Refused) else encode(reply)
 
 
 def _span(jump: Jump) -> str:

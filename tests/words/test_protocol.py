@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import protocol
+from scheduler import codec, protocol
+from scheduler.codec import MOST
 from scheduler.errors import NoAnswer
 from scheduler.protocol import (
     LONGEST_LINE,
     LONGEST_TEXT,
-    MOST_RUNS,
     Kill,
     Pause,
     Refused,
@@ -30,7 +30,7 @@ from scheduler.protocol import (
 NOON = datetime(2027, 3, 28, 12, 0, tzinfo=UTC)
 
 names = st.text(min_size=1, max_size=LONGEST_TEXT)
-runs = st.integers(1, MOST_RUNS)
+runs = st.integers(1, MOST)
 times = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC)).map(
     lambda at: at.replace(microsecond=0)
 )
@@ -82,7 +82,7 @@ def test_no_bytes_make_reading_fail(line: bytes) -> None:
     st.sampled_from([*protocol.VERBS, "", "stop"]),
     st.dictionaries(
         st.sampled_from(["job", "jobs", "run", "until", "note", "meridian"]) | st.text(),
-        json_values | runs | names | some.map(list) | times.map(protocol.stamp),
+        json_values | runs | names | some.map(list) | times.map(codec.stamp),
     ),
 )
 def test_nor_does_any_object_that_is_nearly_a_request(
@@ -117,7 +117,7 @@ def asked(rest: str) -> str:
         (asked('"do": "trigger", "job": "backup"'), Trigger("backup"), "a name"),
         ('{"job":"b","do":"trigger","meridian":1}\r\n', Trigger("b"), "in any order and spacing"),
         (asked('"do": "retry", "run": 7'), Retry(7), "a number"),
-        (asked('"do": "kill", "run": 9223372036854775807'), Kill(MOST_RUNS), "the last number"),
+        (asked('"do": "kill", "run": 9223372036854775807'), Kill(MOST), "the last number"),
         (asked('"do": "pause", "jobs": ["a", "b"]'), Pause(("a", "b")), "until told, no note"),
         (asked('"do": "pause", "jobs": ["a"], "until": null'), Pause(("a",)), "null is none"),
         (
@@ -227,9 +227,9 @@ def test_a_line_of_the_greatest_length_is_read() -> None:
 def test_times_are_utc_and_in_whole_seconds() -> None:
     tokyo = timezone(timedelta(hours=9))
     at = datetime(2027, 3, 28, 21, 0, 0, 999_999, tzinfo=tokyo)
-    assert protocol.stamp(at) == "2027-03-28T12:00:00Z"
+    assert codec.stamp(at) == "2027-03-28T12:00:00Z"
     assert protocol.read(protocol.write(Pause(("a",), at))) == Pause(("a",), NOON)
-    assert protocol.stamp(datetime(33, 1, 1, tzinfo=UTC)) == "0033-01-01T00:00:00Z"
+    assert codec.stamp(datetime(33, 1, 1, tzinfo=UTC)) == "0033-01-01T00:00:00Z"
 
 
 def test_a_line_is_ascii_whatever_it_says() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from scheduler import status
 from scheduler.cli import by_hand, completion, options, which_run
+from scheduler.codec import Json, decode
 from scheduler.protocol import (
-    Json,
     Kill,
+    RunReply,
 )
 
 app = typer.Typer()
@@ -25,7 +25,7 @@ def kill(
     """
 
     def told(reply: Json) -> str:
-        moved = status.of_run(reply)
+        moved = decode(RunReply, reply)
         became = {"running": "is being ended", "skipped": "will not start"}
         return f"Run {moved.run} of {moved.job} {became.get(moved.state, 'has been ended')}"
 

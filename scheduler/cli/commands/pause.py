@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import status
 from scheduler.cli import by_hand, completion, options, output
+from scheduler.codec import Json, decode
 from scheduler.protocol import (
-    Json,
     Pause,
+    PauseReply,
 )
 from scheduler.system.clock import RealClock
 from scheduler.text import shortened
@@ -68,12 +68,12 @@ def _in(text: str) -> datetime:
 
 
 def _paused(reply: Json) -> str:
-    found = status.Members(reply)
+    found = decode(PauseReply, reply)
     zone = options.own_zone()
-    said = f"Paused {_end(found.maybe_time('until'), zone)}: {', '.join(found.texts('jobs'))}"
+    said = f"Paused {_end(found.until, zone)}: {', '.join(found.jobs)}"
     before = [
         f"{each.job} {_end(each.until, zone)}" + (f" ({each.note})" if each.note else "")
-        for each in status.replaced_by(reply)
+        for each in found.replaced
     ]
     return f"{said}; this replaces the pause of {', of '.join(before)}" if before else said
 

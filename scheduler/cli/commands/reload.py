@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from scheduler import status
 from scheduler.cli import by_hand, options, status_view
+from scheduler.codec import Json, decode
 from scheduler.protocol import (
-    Json,
     Reload,
 )
+from scheduler.status import Crontabs
 
 app = typer.Typer()
 
@@ -21,9 +21,9 @@ def reload_(state: options.State = None, json: options.JsonReply = False) -> Non
     A file that was changed is read before the next minute anyway.
     """
     reply = by_hand.carry_out(Reload(), state, _reloaded, json=json)
-    if status.of_crontabs(reply).problems:
+    if decode(Crontabs, reply).problems:
         raise typer.Exit(1)
 
 
 def _reloaded(reply: Json) -> str:
-    return f"Read again: {status_view.crontabs(status.of_crontabs(reply))}"
+    return f"Read again: {status_view.crontabs(decode(Crontabs, reply))}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from scheduler import status
 from scheduler.cli import by_hand, completion, options
+from scheduler.codec import Json, decode
 from scheduler.protocol import (
-    Json,
     Resume,
+    ResumeReply,
 )
 
 app = typer.Typer()
@@ -24,6 +24,6 @@ def resume(
     """
 
     def told(reply: Json) -> str:
-        return f"Go by their schedules again: {', '.join(status.Members(reply).texts('jobs'))}"
+        return f"Go by their schedules again: {', '.join(decode(ResumeReply, reply).jobs)}"
 
     by_hand.carry_out(Resume(tuple(dict.fromkeys(jobs))), state, told, json=json)

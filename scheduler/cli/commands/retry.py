@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from scheduler import status
 from scheduler.cli import by_hand, completion, options, which_run
+from scheduler.codec import Json, decode
 from scheduler.protocol import (
-    Json,
     Retry,
+    RunReply,
 )
 
 app = typer.Typer()
@@ -25,7 +25,7 @@ def retry(
     """
 
     def told(reply: Json) -> str:
-        moved = status.of_run(reply)
+        moved = decode(RunReply, reply)
         attempt = "The next attempt" if moved.attempt is None else f"Attempt {moved.attempt}"
         what = f"{attempt} of run {moved.run} of {moved.job}"
         return by_hand.attempt_told(what, moved, state)

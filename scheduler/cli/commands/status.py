@@ -14,19 +14,20 @@ from rich.live import Live
 from rich.text import Text
 
 from scheduler import protocol
-from scheduler import status as replies
 from scheduler.cli import failing, health, options, output, status_view
 from scheduler.cli.client import as_refusal, ask
 from scheduler.cli.failing import Failing
 from scheduler.cli.health import Finding, Level, Trouble
 from scheduler.cli.usage import Command
+from scheduler.codec import Json, decode
 from scheduler.crontab.diagnostics import wrapped
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
 from scheduler.journal.rows import RunRow
 from scheduler.printable import clean
-from scheduler.protocol import Json, Refused, Status
-from scheduler.status import Standing
+from scheduler.protocol import Refused, Status
+from scheduler.status import Snapshot
 from scheduler.system.clock import RealClock, rest
+from scheduler.system.control_client import REPLY_TIMEOUT
 
 app = typer.Typer()
 
@@ -87,11 +88,13 @@ def status(
         _print(state)
 
 
-def _standing(state: Path | None, *, timeout: float = 10.0) -> Standing:
-    return replies.of_status(_reply(state, Status(), timeout=timeout))
+def _snapshot(
+    state: Path | None, request: Status | None = None, *, timeout: float = REPLY_TIMEOUT
+) -> Snapshot:
+    return decode(Snapshot, _reply(state, request or Status(), timeout=timeout))
 
 
-def _reply(state: Path | None, request: Status, *, timeout: float = 10.0) -> Json:
+def _reply(state: Path | None, request: Status, *, timeout: float = REPLY_TIMEOUT) -> Json:
     """Return what was replied; NoAnswer for a refusal too, since a status is refused to nobody."""
     reply = ask(request, state, timeout)
     if isinstance(reply, Refused):
@@ -103,14 +106,14 @@ def _print(state: Path | None) -> None:
     zone = options.own_zone()
     target = output.console()
     try:
-        standing = _standing(state)
+        snapshot = _snapshot(state)
     except (NoDaemon, NoAnswer) as error:
         output.say(_silence(error, state, zone))
         if damaged := options.damaged(state):
             output.say(status_view.damage(damaged)[0])
         raise typer.Exit(1) from error
     width = target.width if target.is_terminal else None
-    for line in status_view.lines(standing, _known(state), zone, width):
+    for line in status_view.lines(snapshot, _known(state), zone, width):
         if width is None or line.cell_len <= width:
             target.print(line)
         else:
@@ -182,11 +185,11 @@ def _watch(state: Path | None) -> None:
 
 def _screen(state: Path | None, zone: ZoneInfo, target: Console) -> Text:
     try:
-        standing = _standing(state, timeout=_EACH_SECOND)
+        snapshot = _snapshot(state, timeout=_EACH_SECOND)
     except (NoDaemon, NoAnswer) as error:
         return Text(clean(_silence(error, state, zone)), "bold red")
     size = target.size
-    lines = status_view.lines(standing, _known(state), zone, size.width, size.height)
+    lines = status_view.lines(snapshot, _known(state), zone, size.width, size.height)
     shown = Text("\n").join(lines)
     shown.no_wrap, shown.overflow = True, "ellipsis"
     return shown
@@ -199,7 +202,7 @@ def _checked(state: Path | None) -> Finding:
     """Return the finding on the daemon; what went wrong in asking is one too."""
     now = RealClock().now()
     try:
-        standing = _standing(state, timeout=_MONITOR)
+        snapshot = _snapshot(state, timeout=_MONITOR)
         with closing(options.journal(state)) as journal:
             failed, retrying = journal.queries.failing(now), journal.queries.retrying()
         damaged = options.damaged(state)
@@ -215,7 +218,7 @@ def _checked(state: Path | None) -> Finding:
         retrying=[_named(run) for run in retrying],
         damaged=damaged,
     )
-    return health.judge(standing, trouble, now)
+    return health.judge(snapshot, trouble, now)
 
 
 def _not_in_force(state: Path | None, jobs: list[str]) -> set[str]:
@@ -223,8 +226,8 @@ def _not_in_force(state: Path | None, jobs: list[str]) -> set[str]:
     gone: set[str] = set()
     for start in range(0, len(jobs), _AT_ONCE):
         some = jobs[start : start + _AT_ONCE]
-        in_force = replies.of_status(_reply(state, Status(tuple(some)), timeout=_MONITOR)).in_force
-        gone.update(job for job in some if in_force is not None and job not in in_force)
+        in_force = _snapshot(state, Status(tuple(some)), timeout=_MONITOR).in_force
+        gone.update(set(some) - set(some if in_force is None else in_force))
     return gone
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from scheduler import status
 from scheduler.cli import by_hand, completion, options
+from scheduler.codec import Json, decode
 from scheduler.protocol import (
-    Json,
+    RunReply,
     Trigger,
 )
 
@@ -24,7 +24,7 @@ def trigger(
     """
 
     def told(reply: Json) -> str:
-        moved = status.of_run(reply)
+        moved = decode(RunReply, reply)
         return by_hand.attempt_told(f"Run {moved.run} of {moved.job}", moved, state)
 
     by_hand.carry_out(Trigger(job), state, told, json=json)
