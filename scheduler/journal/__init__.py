@@ -1,1 +1,12 @@
-"""The daemon's memory on disk: one SQLite database, what is kept in it, and its repair."""
+"""The daemon's memory on disk: one SQLite database, what is kept in it, and its repair.
+
+- `journal` writes the life of a run. Its parts: `queries` looks back, `daemon_state` is what the
+  next daemon goes on from, `old_runs` is what may go.
+- `rows` is what it tells; `decoding` makes that from the database's rows, `columns` from one value.
+- `database` opens the file and commits, on a `connection` to SQLite; `sqlite_errors` says what was
+  refused; `migrations/` brings an older file up to date; `sql/` has the statements.
+- `retention` decides what is too old or too much, and removes it step by step.
+- Damage: `integrity` finds it inside the file, `files_in_place` that a file was deleted or cut, and
+  `high_water` that the journal is an older one. `repair` then begins a new journal, with what
+  `salvage` can take from the old. `unjournalled` keeps the ends that the journal refused.
+"""

@@ -66,12 +66,12 @@ class Database:
 
     @classmethod
     def is_older(cls, path: Path) -> bool:
-        """Say whether an older Meridian wrote the journal, so that opening it may take a while."""
+        """Say whether an older Meridian wrote the journal: to open it may take a while."""
         try:
             with closing(Connection.open(path, readonly=True)) as connection:
                 return 0 < connection.version() < max(scripts())
         except JournalError:
-            return False  # there is none, or opening it says what it is
+            return False  # there is none, or whoever opens it is told what it is
 
     @classmethod
     def reached_at(cls, path: Path) -> HighWater:

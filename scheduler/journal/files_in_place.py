@@ -17,11 +17,11 @@ _DATABASE, _LOG, _INDEX = "", "-wal", "-shm"
 
 
 class InPlace:
-    """Owns what was seen of the files; the database calls it before each commit.
+    """The files of one open database, as they were found when they were seen first.
 
-    What is lost once stays lost: what is committed after that is nowhere, or has a gap before it.
-    `needed` says how long the log has to be, by what SQLite itself knows of it; None where it
-    can't tell any more.
+    Owns: what was seen of them. Called by: `Database`, before each commit. Invariant: what is lost
+    once stays lost, since what is committed after that is nowhere, or has a gap before it. `needed`
+    says how long the log has to be, by what SQLite itself knows of it; None where it can't tell.
     """
 
     def __init__(self, path: Path, needed: Callable[[], int | None]) -> None:

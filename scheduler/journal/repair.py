@@ -17,7 +17,7 @@ from scheduler.journal.columns import EPOCH
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import SECOND
-from scheduler.journal.salvage import Runs, Taken
+from scheduler.journal.salvage import RunsTaken, Taken
 from scheduler.process import output_files
 from scheduler.process.output_files import output_of
 from scheduler.schedule.tick import minute_of
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 _MINUTES = "minutes up to now count as handled"
 _BLIND = f"{_MINUTES}, and so does @reboot"
 _THEN = {  # what is said of the runs that were taken over
-    Runs.ALL: "open runs, the runs of a day and what minute it was are taken over",
-    Runs.OPEN: f"open runs are taken over; {_MINUTES}",
-    Runs.OVER: f"of it, what is over and the pauses are taken over; {_BLIND}",
-    Runs.NONE: f"its runs can't be relied on, so {_BLIND}",
+    RunsTaken.ALL: "open runs, the runs of a day and what minute it was are taken over",
+    RunsTaken.OPEN: f"open runs are taken over; {_MINUTES}",
+    RunsTaken.OVER: f"of it, what is over and the pauses are taken over; {_BLIND}",
+    RunsTaken.NONE: f"its runs can't be relied on, so {_BLIND}",
 }
 _LOST = {  # what is said of a table that could not be taken over whole
     "pause": "some jobs that were paused may be paused no more",
@@ -56,9 +56,11 @@ _AGAIN_WITHIN = (
 
 
 class Repair:
-    """Begins journals anew, on behalf of the daemon that holds the state folder.
+    """Begins a journal anew where the one that was is damaged, gone, or older than is known.
 
-    The old one is moved when the new one is complete: wherever that is cut short, the next daemon
+    Owns: the names in the state folder that begin with the journal's, while no daemon has it open;
+    and when it last began one. Called by: `meridian run`, around each daemon's life. Invariant: the
+    old journal is moved when the new one is complete. Wherever that is cut short, the next daemon
     finds one or the other, and goes on.
     """
 
@@ -135,8 +137,8 @@ class Repair:
             aside = self._unused()
             state_files.rename(self._path, aside)
             self._take_place(aside)
-        whole, behind = int(taken.runs is Runs.ALL), int(isinstance(damage, JournalBehind))
-        self._last = self._clock.monotonic(), taken.runs is not Runs.NONE
+        whole, behind = int(taken.runs is RunsTaken.ALL), int(isinstance(damage, JournalBehind))
+        self._last = self._clock.monotonic(), taken.runs is not RunsTaken.NONE
         then = "; ".join(
             (_THEN[taken.runs], *(_LOST[each] for each in _LOST if each in taken.lost))
         )
@@ -254,12 +256,12 @@ class Repair:
         if not is_blind:
             since = self._clock.now() - _TAKEN
             taken = journal.salvage.take_over(self._path, since=since, known=known)
-        if taken.runs is not Runs.ALL:
+        if taken.runs is not RunsTaken.ALL:
             self._count_as_handled(journal, known)
-        if taken.runs not in (Runs.ALL, Runs.OPEN) or "boot" in taken.lost:
+        if not taken.runs.has_open or "boot" in taken.lost:
             self._count_as_booted(journal)
         journal.count_from(known)
-        self._restore(journal, replaces=taken.runs not in (Runs.ALL, Runs.OPEN))
+        self._restore(journal, replaces=not taken.runs.has_open)
         return taken
 
     def _begin_blind(self, journal: Journal, known: HighWater) -> None:

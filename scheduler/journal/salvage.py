@@ -39,12 +39,11 @@ REST = {
     "jump": ("take_jumps", ""),
     "backlog": ("take_backlogs", "lost_backlogs"),  # where there are the runs that it goes on from
 }
-
-
+# The statements that tell how far it has come.
 _OF_OLD = ("commits_of_old", "numbers_given_by_old")
 
 
-class Runs(Enum):
+class RunsTaken(Enum):
     """Which runs were taken from a damaged journal."""
 
     ALL = "those that are open, and those of a day"
@@ -52,12 +51,17 @@ class Runs(Enum):
     OVER = "those of a day that are over"
     NONE = "none"
 
+    @property
+    def has_open(self) -> bool:
+        """Whether what is not over was taken, too."""
+        return self in {RunsTaken.ALL, RunsTaken.OPEN}
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What was taken from a damaged journal; `lost` are the tables of which not all was."""
 
-    runs: Runs = Runs.NONE
+    runs: RunsTaken = RunsTaken.NONE
     lost: frozenset[str] = frozenset(REST)
 
 
@@ -82,7 +86,7 @@ class Salvage:
         """
         with suppress(JournalError):
             if self._copy(damaged, known):
-                return Taken(Runs.OVER, frozenset())
+                return Taken(RunsTaken.OVER, frozenset())
         self._connection.do("be_lenient")
         try:
             self._connection.do("attach", path=f"{damaged.absolute().as_uri()}?mode=ro")
@@ -109,19 +113,19 @@ class Salvage:
 
     def _take_attached(self, since: datetime, known: HighWater) -> Taken:
         runs = self._take_runs(whole(since), known)
-        rest = [table for table in REST if table != "backlog" or runs in (Runs.ALL, Runs.OPEN)]
+        rest = [table for table in REST if table != "backlog" or runs.has_open]
         lost = [table for table in rest if not self._takes_table(*REST[table])]
         return Taken(runs, frozenset(lost))
 
-    def _take_runs(self, since: int, known: HighWater) -> Runs:
+    def _take_runs(self, since: int, known: HighWater) -> RunsTaken:
         if self._is_behind(known):
-            return Runs.OVER if self._takes((*OVER, *RECENT), since=since) else Runs.NONE
+            return RunsTaken.OVER if self._takes((*OVER, *RECENT), since=since) else RunsTaken.NONE
         if not self._takes(OPEN):
-            return Runs.NONE
+            return RunsTaken.NONE
         if not self._takes(RECENT, since=since):
-            return Runs.OPEN
+            return RunsTaken.OPEN
         self._takes(NEWEST)
-        return Runs.ALL
+        return RunsTaken.ALL
 
     def _is_behind(self, known: HighWater) -> bool:
         """Say whether the other has come less far than is known, or does not tell how far."""

@@ -29,11 +29,13 @@ _HEAD = re.compile(rb"meridian 1 ([0-9]{8}) ([0-9a-f]{8})\n")
 
 
 class Unjournalled:
-    """Owns a file in the state folder; `Runs` calls it when the journal refuses what has ended.
+    """Ends of attempts that wait in a file of the state folder until the journal takes them.
 
-    The file holds what was refused last, all or nothing, and is empty once the journal has it. Its
-    room is taken beforehand, and it is written over in its place. Without a path it keeps nothing.
-    What the system refuses is ignored: then those runs are lost, as after a kill.
+    Owns: the file, and what was last written to it. Called by: `Runs`, when the journal refuses
+    what has ended, and when it takes it. Invariant: the file has all of what was refused last or
+    none of it, and is empty once the journal has it. Its room is taken beforehand: the disk may be
+    full. Without a path it keeps nothing. What the system refuses is ignored: then those runs are
+    lost, as after a kill.
     """
 
     def __init__(self, path: Path | None = None) -> None:

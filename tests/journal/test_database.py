@@ -60,7 +60,7 @@ def tables(path: Path) -> set[str]:
     return names
 
 
-# --- opening ----------------------------------------------------------------------------------
+# --- how it is opened ---------------------------------------------------------------------------
 
 
 def test_the_file_is_its_users_alone(journal: Journal, path: Path) -> None:
@@ -469,7 +469,7 @@ def test_a_migration_that_fails_leaves_the_old_version(path: Path, migrations: P
     journal.close()
 
 
-def test_the_migrations_before_a_failed_one_hold(path: Path, migrations: Path) -> None:
+def test_the_migrations_before_a_failed_one_stay(path: Path, migrations: Path) -> None:
     (migrations / "9001_good.sql").write_text("CREATE TABLE good (a);")
     (migrations / "9002_bad.sql").write_text("CREATE TABLE bad (a); nonsense;")
     with pytest.raises(JournalError, match="nonsense"):

@@ -31,7 +31,7 @@ from scheduler.journal import sql
 from scheduler.journal.daemon_state import DaemonState
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
-from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, Runs, Salvage, Taken
+from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, RunsTaken, Salvage, Taken
 from scheduler.process.launch import Launch
 from scheduler.run import Attempt, Exited, Run, State
 from scheduler.system import state_files
@@ -71,7 +71,7 @@ TOTAL = [is_text, has_no_header, is_cut_in_half, is_overwritten_behind_its_first
 
 
 @pytest.mark.parametrize("damage", [*TOTAL, has_lost_old_rows])
-def test_each_of_these_is_called_a_damage_by_whoever_meets_it(
+def test_each_of_these_is_called_a_damage_by_whoever_reads_it(
     scene: Scene, damage: Callable[[Path], None]
 ) -> None:
     scene.lives()
@@ -168,7 +168,9 @@ def test_otherwise_everything_up_to_now_counts_as_done(
     assert '"level": "error"' in scene.lines[-1]
 
 
-def test_jobs_that_still_run_are_found_by_their_marks_and_keep_their_numbers(scene: Scene) -> None:
+def test_jobs_that_still_run_are_found_by_their_environment_and_keep_their_numbers(
+    scene: Scene,
+) -> None:
     pid = scene.starts("long", 7)
     scene.starts("other", 8, has_output=False)  # that of another daemon's state
     is_text(scene.path)
@@ -254,7 +256,7 @@ class Killed(BaseException):
 
 @dataclass
 class Killer:
-    """Kills at the nth step that a renewal takes, before it is taken."""
+    """Kills at the nth step that a repair takes, before it is taken."""
 
     patch: pytest.MonkeyPatch
     number: int = 0
@@ -352,7 +354,7 @@ def scene_of(folder: Path, damage: Callable[[Path], None]) -> Scene:
 
 
 @pytest.mark.parametrize("damage", [is_text, has_lost_old_rows])
-def test_wherever_a_renewal_is_killed_the_next_daemon_knows_as_much(
+def test_wherever_a_repair_is_killed_the_next_daemon_knows_as_much(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     scene = scene_of(tmp_path / "0", damage)
@@ -537,7 +539,7 @@ def test_half_a_takeover_is_none(scene: Scene) -> None:
     with closing(Journal.open(scene.state / "third.db")) as journal:
         assert (
             journal.salvage.take_over(intact(scene), since=NOW - DAY, known=HighWater()).runs
-            is Runs.ALL
+            is RunsTaken.ALL
         )
         assert journal.daemon_state.last_tick() == NOON
 
@@ -552,7 +554,7 @@ def intact(scene: Scene) -> Path:
 # --- within a daemon -----------------------------------------------------------------------------
 
 
-def meets_damage(world: World) -> None:
+def finds_damage(world: World) -> None:
     """Let the next statement find it."""
 
     def found() -> None:
@@ -562,13 +564,13 @@ def meets_damage(world: World) -> None:
     world.journal.accidents[world.journal.statements + 1] = found
 
 
-def test_a_daemon_that_meets_a_damage_ends_at_once_and_leaves_its_jobs_alone() -> None:
+def test_a_daemon_that_finds_a_damage_ends_at_once_and_leaves_its_jobs_alone() -> None:
     world = World(
         line("long", "0 12 * * *") + line("next", "1 12 * * *"), acts={"long": [Act(lasts=600)]}
     )
     world.at(
         "12:00:30",
-        lambda: meets_damage(world),
+        lambda: finds_damage(world),
     )
     with pytest.raises(JournalDamaged):
         world.run()
@@ -584,7 +586,7 @@ def test_one_that_is_asked_to_stop_stops() -> None:
     world.stop_at("12:00:30")
     world.at(
         "12:00:30",
-        lambda: meets_damage(world),
+        lambda: finds_damage(world),
     )
     world.run()
     assert world.said("stopped")
@@ -592,8 +594,8 @@ def test_one_that_is_asked_to_stop_stops() -> None:
 
 def test_a_process_that_the_new_journal_does_not_know_ends_unseen() -> None:
     world = World(line("job", "0 12 * * *"))
-    attempt = Attempt(Run(99, "stranger", NOON), 1)
-    entry = replace(world.shelf.load().entries[0], job="stranger")
+    attempt = Attempt(Run(99, "unknown", NOON), 1)
+    entry = replace(world.shelf.load().entries[0], job="unknown")
     launch = world.spawner.prepare(entry, attempt, Path("log"))
     assert isinstance(launch, Launch)
     FakeSpawner.start(world.spawner, launch)

@@ -78,7 +78,7 @@ def test_a_reason_of_a_newer_version_is_refused_by_name() -> None:
         decoding.runs([row])
 
 
-def test_rows_of_one_run_become_one_run_with_its_attempts() -> None:
+def test_what_is_told_of_one_run_in_rows_becomes_one_run_with_its_attempts() -> None:
     run = (7, "backup", 60, 0, "UTC", "running", None, None, None, 1, 1, 90.0, 99.5, 60)
     first = (1, 60.5, 61.0, "exit 1", 0.25, 4096, 41, 9, "7.1", "memory", 0.5, 1, 2)
     second = (2, 91.0, None, None, None, None, 42, None, "7.2", None, None, 0, None)
