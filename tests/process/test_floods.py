@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="holes, /proc and pidfd")
 
 MOST = 1 << 20
-ROOM = 16 * OVER  # what no number of floods takes; each writes more than that
+ROOM = 32 * OVER  # what no number of floods takes; each writes more than that
 PR_SET_CHILD_SUBREAPER = 36
 LONG = "while :; do sleep 1; done"
 
@@ -379,7 +379,7 @@ def test_a_daemon_with_several_floods_keeps_its_disk_and_says_who_they_are(perso
 
 TELLING = """
 import threading, time
-from scheduler.system import inside
+from scheduler.system import state_files
 from scheduler.cli import app
 
 class Told(dict):
@@ -388,7 +388,7 @@ class Told(dict):
         print([each.name for each in threading.enumerate()], flush=True)
         super().__delitem__(key)
 
-inside._kept = Told()
+state_files._kept = Told()
 app()
 """
 
