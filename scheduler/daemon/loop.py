@@ -160,7 +160,7 @@ class Daemon:
         """Read the crontabs and settle what the last daemon left, before the first minute."""
         self.ticker.open()
         self.reloader.read()
-        self.runs.resume(self.journal.unfinished(), self.journal.daemon_state.last_tick())
+        self.runs.recover()
         self.ticker.begin()
         self.runs.at_reboot(self.in_force.unbooted(), minute_of(self.clock.now()))
 

@@ -1,7 +1,7 @@
-"""The backlogs of all jobs: in memory what the journal holds on disk.
+"""The backlogs of all jobs: what each still has to run, one instant after the other.
 
-Owns them, and when the next of each may be drawn. Who decides about runs calls it, inside a
-transaction: what changes is seen at once in that commit, and believed when it holds.
+The backlogs themselves are in the table; `Backlogs` owns when the next of each may be drawn.
+Whoever decides about runs calls it, inside a commit. Invariant: the table has what the journal has.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from scheduler.schedule.zone_data import named_or_utc
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from scheduler.runs.table import RunTable
     from scheduler.runs.transaction import Transaction
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Instants
@@ -31,11 +32,11 @@ _AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 
 class Backlogs:
-    """What each job still has to run, one after the other; a job has one backlog or none."""
+    """See the module; a job has one backlog or none."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, table: RunTable) -> None:
         self._transaction = transaction
-        self._jobs: dict[str, Backlog] = {}
+        self._jobs = table.backlogs
         self._waits: dict[str, datetime] = {}
         self._entries: Mapping[str, Entry] = {}
         self._instants: Instants = Timetable((), {})
@@ -180,7 +181,7 @@ class Backlogs:
 
     # --- which jobs there are --------------------------------------------------------------------
 
-    def open(self, found: Iterable[Backlog]) -> None:
+    def recover(self, found: Iterable[Backlog]) -> None:
         """Go on with what an earlier daemon left, as far as its lines are still there."""
         for backlog in found:
             self._transaction.assign_item(self._jobs, backlog.job, backlog)

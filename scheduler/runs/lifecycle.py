@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.entry import Entry
-    from scheduler.journal.journal import Journal, OpenRun, RunRow
+    from scheduler.journal.journal import Journal, RunRow
     from scheduler.process.floods import Floods
     from scheduler.process.output_files import Found
     from scheduler.process.spawner import Spawner
@@ -88,14 +88,14 @@ class Runs:
         self._output_cap = OutputCap(clock, state, most_output, floods)
         self._starts = StartTrouble(clock, log)
         self._supervisor = Supervisor(clock, spawner, self._output_cap, echo)
-        self.pauses = Pauses(journal, self._transaction)
+        self.pauses = Pauses(journal, self._transaction, table)
         self._placement = Placement(
             self._transaction,
             table,
             slots,
             self._launcher,
             self._supervisor,
-            Backlogs(self._transaction),
+            Backlogs(self._transaction, table),
             self.pauses,
         )
         self._prepared = Prepared(self._transaction, table, self._placement, self._launcher)
@@ -113,6 +113,7 @@ class Runs:
         self._outcomes = Outcomes(self._transaction, self._placement, draw)
         self._recovery = Recovery(
             clock,
+            journal,
             spawner,
             self._transaction,
             self._supervisor,
@@ -427,15 +428,10 @@ class Runs:
             self._supervisor.end_all()
         self._escaped.kill_now()
 
-    def resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
-        """Settle what an earlier daemon left open, whose last minute was `handled`."""
-        self._transaction.open()
-        with self._transaction.commit():
-            self.pauses.open(handled)
-            self._transaction.assign(self._transaction, "last_handled", handled)
-            self._placement.backlogs.open(self._journal.daemon_state.backlogs())
+    def recover(self) -> None:
+        """Settle what an earlier daemon left open."""
         with self._spawner.one_look():
-            self._recovery.settle(left, handled, self._unjournalled.open())
+            self._recovery.recover(self._unjournalled.open())
         self._unjournalled.clear()
 
 

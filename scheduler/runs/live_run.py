@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from scheduler.run import Attempt, Reason, Run
+from scheduler.entry import Entry, Reboot
+from scheduler.run import Attempt, Reason
+from scheduler.schedule.zone_data import UTC_ZONE
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.entry import Entry
+    from scheduler.journal.rows import OpenRun
+    from scheduler.run import Run
 
 
 class Phase(StrEnum):
@@ -26,6 +29,7 @@ class Phase(StrEnum):
 
 
 WAITING = frozenset((Phase.WAIT_TIME, Phase.WAIT_RUN, Phase.WAIT_SLOT))
+BEING_ENDED = frozenset((Reason.KILLED, Reason.REPLACED))  # reasons of a run that has a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,32 @@ class LiveRun:
         """Its attempt."""
         return Attempt(self.run, self.attempt)
 
+    @classmethod
+    def from_row(cls, row: OpenRun, entry: Entry, now: datetime) -> LiveRun:
+        """Return an open run as the journal tells of it; what is due at once is due `now`.
+
+        One that waits, waits for a time: what else it waited for is judged anew. One that has begun
+        is taken to have a process, until somebody has looked for it.
+        """
+        due = row.due or now
+        if not row.attempts:
+            waits = cls(row.run, entry, Phase.WAIT_TIME, due, made_up=row.made_up)
+            return replace(waits, reason=row.reason)
+        last, first_start = row.attempts[-1], row.attempts[0].started or now
+        if last.ended is None:
+            phase = Phase.STOPPING if row.reason in BEING_ENDED else Phase.RUNNING
+            begun = cls(row.run, entry, phase, due, last.number, first_start=first_start)
+            return replace(begun, pid=last.pid or 0)
+        retry = cls(row.run, entry, Phase.WAIT_TIME, due, last.number + 1, reason=row.reason)
+        first_start, ended = row.reopened or first_start, row.reopened or last.ended
+        return replace(retry, first_start=first_start, ended=ended)
+
     def takes_place_of(self, run: Run) -> bool:
         """Say whether it takes the place of an earlier run's retries: not if it is made up for."""
         is_made_up = self.made_up and not self.is_retry
         return not is_made_up and self.run.order > run.order
+
+
+def stand_in(job: str) -> Entry:
+    """Return an entry for the runs of a job that no crontab has any more."""
+    return Entry(job, Reboot(), "", UTC_ZONE, "")

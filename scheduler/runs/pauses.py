@@ -1,4 +1,8 @@
-"""Which jobs are paused: a job and an instant in, whether it starts nothing then out."""
+"""Which jobs are paused: a job and an instant in, whether it starts nothing then out.
+
+The pauses themselves are in the table. Whoever decides about runs asks `Pauses`; a request and the
+recovery change them through it, inside a commit. Invariant: the table has what the journal has.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ if TYPE_CHECKING:
 
     from scheduler.journal.journal import Journal
     from scheduler.run import Paused
+    from scheduler.runs.table import RunTable
     from scheduler.runs.transaction import Transaction
 
 
@@ -17,19 +22,19 @@ _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Pauses:
-    """The pauses in force, in memory what the journal holds on disk."""
+    """See the module."""
 
-    def __init__(self, journal: Journal, transaction: Transaction) -> None:
+    def __init__(self, journal: Journal, transaction: Transaction, table: RunTable) -> None:
         self._journal = journal
         self._transaction = transaction
-        self._paused: dict[str, Paused] = {}
+        self._paused = table.paused
 
-    def open(self, handled: datetime | None) -> None:
+    def recover(self, found: Iterable[Paused], handled: datetime | None) -> None:
         """Go by what the last daemon knew, whose last minute was `handled`; inside a commit.
 
         A pause that has ended since then still says what the minutes without a daemon were.
         """
-        for paused in self._journal.daemon_state.pauses():
+        for paused in found:
             if handled is not None and _is_over(paused, handled):
                 self._journal.daemon_state.resume(paused.job)
             else:

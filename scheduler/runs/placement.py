@@ -54,7 +54,7 @@ class Placement:
         self._transaction = transaction
         self._launcher = launcher
         self._supervisor = supervisor
-        self._pauses = pauses
+        self.pauses = pauses
         self._behind: set[str] = set()  # jobs whose newest start made up for a missed instant
         self.table = table
         self.slots = slots
@@ -71,7 +71,7 @@ class Placement:
         return bool(
             self.table.of(job)
             or job in self.backlogs
-            or self._pauses.at(job, instant)
+            or self.pauses.at(job, instant)
             or self.slots.obstacle(entry)
         )
 

@@ -1,43 +1,46 @@
-"""What an earlier daemon left open in, watched, waiting or closed runs out."""
+"""What an earlier daemon left open in; supervised, waiting or closed runs out."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.entry import Entry, Reboot
 from scheduler.errors import MeridianError
-from scheduler.run import Attempt, Ending, GiveUp, Lost, Reason, State
-from scheduler.runs.live_run import LiveRun, Phase
+from scheduler.run import Attempt, Ending, GiveUp, Lost, Reason
+from scheduler.runs.live_run import Phase
 from scheduler.runs.supervisor import Running, still
+from scheduler.runs.table import RunTable
 from scheduler.schedule.misfire import is_too_late, lateness, own_start
-from scheduler.schedule.zone_data import UTC_ZONE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
-    from scheduler.journal.journal import AttemptRow, OpenRun
+    from scheduler.journal.journal import AttemptRow, Journal, OpenRun
     from scheduler.process.spawner import Spawner
-    from scheduler.run import Run
+    from scheduler.runs.live_run import LiveRun
     from scheduler.runs.outcomes import Outcomes
     from scheduler.runs.placement import Placement
     from scheduler.runs.supervisor import Supervisor
     from scheduler.runs.transaction import Transaction
     from scheduler.system.clock import Clock
 
-_TERMINATED = (Reason.KILLED, Reason.REPLACED)
 _HIDDEN = 0  # stands for the start of a process that nobody tells of
 _AHEAD = timedelta(minutes=1)  # more than the longest time for which a minute is prepared
 
 
 class Recovery:
-    """The settlement of open runs, once, before a daemon's first minute."""
+    """Settles what an earlier daemon left open, once, before a daemon's first minute.
+
+    Owns nothing that lasts. The loop has it called, when the entries are known. Invariant: what
+    lives is supervised, what waits is in the table, and what is neither is closed or retried.
+    """
 
     def __init__(
         self,
         clock: Clock,
+        journal: Journal,
         spawner: Spawner,
         transaction: Transaction,
         supervisor: Supervisor,
@@ -46,115 +49,96 @@ class Recovery:
         state: Path,
     ) -> None:
         self._clock = clock
+        self._journal = journal
         self._spawner = spawner
         self._transaction = transaction
         self._supervisor = supervisor
         self._placement = placement
         self._outcomes = outcomes
         self._state = state
-        self._seen: Mapping[Attempt, Ending] = {}
 
-    def settle(
-        self,
-        left: Sequence[OpenRun],
-        handled: datetime | None,
-        seen: Mapping[Attempt, Ending] | None = None,
-    ) -> None:
-        """Watch what lives, let wait what waits, retry or close the rest.
+    def recover(self, seen: Mapping[Attempt, Ending]) -> None:
+        """Supervise what lives, let wait what waits, retry or close the rest.
 
-        `handled` is the last minute that a daemon has handled, None if there is none; `seen` are
-        ends that it saw and could not journal. Raises MeridianError where the system does not tell
-        what lives: it would be started beside itself.
+        `seen` are ends that a daemon saw and could not journal. Raises MeridianError where the
+        system does not tell what lives: it would be started beside itself.
         """
-        self._seen = seen or {}
-        unsure = {
-            Attempt(run.run, each.number): self._state / each.output
-            for run in left
-            for each in run.attempts[-1:]
-            if each.ended is None and each.pid_started is None
-            if Attempt(run.run, each.number) not in self._seen
-        }
-        orphans = self._orphans(unsure) if unsure else {}
+        handled = self._journal.daemon_state.last_tick()
+        rows = {row.run.number: row for row in self._journal.unfinished()}
+        self._transaction.open()
+        found = RunTable.from_journal(self._journal, self._placement.entries, self._clock.now())
         with self._transaction.commit():
-            for open_run in left:
-                self._settle(open_run, orphans, handled)
+            self._transaction.assign(self._transaction, "last_handled", handled)
+            self._placement.pauses.recover(found.paused.values(), handled)
+            self._placement.backlogs.recover(found.backlogs.values())
+        orphans = self._orphans(rows.values(), seen)
+        with self._transaction.commit():
+            for live in found.all():
+                if live.is_waiting:
+                    self._wait(live)
+                elif (ending := seen.get(live.key)) is not None:
+                    self._outcomes.close(self._process(live, rows[live.run.number]), ending)
+                else:
+                    self._settle_begun(live, rows[live.run.number], orphans, handled)
         with self._transaction.commit():
             self._placement.space(self._clock.now())
 
-    def _orphans(self, unsure: Mapping[Attempt, Path]) -> Mapping[Attempt, int]:
+    def _orphans(self, rows: Iterable[OpenRun], seen: Collection[Attempt]) -> Mapping[Attempt, int]:
+        """Return the processes of attempts of which the journal does not tell one."""
+        unsure = {
+            Attempt(row.run, last.number): self._state / last.output
+            for row in rows
+            for last in row.attempts[-1:]
+            if last.ended is None and last.pid_started is None
+        }
+        for attempt in seen:
+            unsure.pop(attempt, None)
         try:
-            return self._spawner.orphans(unsure)
+            return self._spawner.orphans(unsure) if unsure else {}
         except OSError as error:
             raise _untold(error) from error
 
-    def _settle(
-        self, left: OpenRun, orphans: Mapping[Attempt, int], handled: datetime | None
-    ) -> None:
-        run, now, entry = left.run, self._clock.now(), self._placement.entries.get(left.run.job)
-        if not left.attempts:
-            self._wait(left, entry)
-            return
-        last, first_start = left.attempts[-1], left.attempts[0].started or now
-        attempt = Attempt(run, last.number)
-        pid = orphans.get(attempt) if last.pid_started is None else last.pid
-        if last.ended is None and (last.pid or pid) is None and self._is_to_come(left, handled):
-            self._transaction.release(run)
-        elif last.ended is not None:
-            self._wait_for_retry(left, last, entry, first_start)
+    def _wait(self, live: LiveRun) -> None:
+        """Go on waiting for a start that was put off, for another run to end, or for a retry."""
+        if live.job in self._placement.entries:
+            self._transaction.put(live)
         else:
-            started = last.started or now
-            process = Running(entry or _unknown(run), attempt, pid or 0, started, first_start)
-            process.output = self._state / last.output
-            if left.reason in _TERMINATED:
-                process.stop_reason = left.reason
-            if (ending := self._seen.get(attempt)) is not None:
-                self._outcomes.close(process, ending)
-                return
-            found = attempt in orphans if last.pid_started is None else bool(last.pid)
-            self._adopt(process, last, is_found=found, made_up=left.made_up)
+            self._transaction.close(live, Reason.REMOVED)
 
-    def _wait_for_retry(
-        self, left: OpenRun, last: AttemptRow, entry: Entry | None, first_start: datetime
+    def _settle_begun(
+        self,
+        live: LiveRun,
+        row: OpenRun,
+        orphans: Mapping[Attempt, int],
+        handled: datetime | None,
     ) -> None:
-        """Go on waiting for a run's next attempt."""
-        if entry is None:
-            self._transaction.close_open(left.run, State.FAILED, Reason.REMOVED)
+        """See to a run whose last attempt has no end."""
+        last, attempt = row.attempts[-1], live.key
+        pid = orphans.get(attempt) if last.pid_started is None else last.pid
+        if (last.pid or pid) is None and self._is_to_come(row, handled):
+            self._transaction.release(row.run)
             return
-        live = LiveRun(
-            left.run,
-            entry,
-            Phase.WAIT_TIME,
-            left.due or self._clock.now(),
-            last.number + 1,
-            first_start=left.reopened or first_start,
-            ended=left.reopened or last.ended,
-            reason=left.reason,
-        )
-        self._transaction.put(live)
+        found = attempt in orphans if last.pid_started is None else bool(last.pid)
+        process = self._process(live, row, pid or 0)
+        self._adopt(process, last, is_found=found, made_up=row.made_up)
 
-    def _is_to_come(self, left: OpenRun, handled: datetime | None) -> bool:
+    def _process(self, live: LiveRun, row: OpenRun, pid: int = 0) -> Running:
+        """Return the process of a run that has begun; whether it lives is not said."""
+        now, last = self._clock.now(), row.attempts[-1]
+        first_start = live.first_start or now
+        process = Running(live.entry, live.key, pid, last.started or now, first_start)
+        process.output = self._state / last.output
+        process.stop_reason = row.reason if live.phase is Phase.STOPPING else None
+        return process
+
+    def _is_to_come(self, row: OpenRun, handled: datetime | None) -> bool:
         """Say whether a run was prepared for a minute that is still to come."""
-        instant = left.run.instant
-        is_new = not left.by_hand and (handled is None or instant > handled)
+        instant = row.run.instant
+        is_new = not row.by_hand and (handled is None or instant > handled)
         return is_new and timedelta(0) < instant - self._clock.now() <= _AHEAD
 
-    def _wait(self, left: OpenRun, entry: Entry | None) -> None:
-        """Go on waiting for a start that was put off, or for another run to end."""
-        if entry is None:
-            self._transaction.close_open(left.run, State.SKIPPED, Reason.REMOVED)
-        else:
-            live = LiveRun(
-                left.run,
-                entry,
-                Phase.WAIT_TIME,  # what it waited for is judged anew
-                left.due or self._clock.now(),
-                made_up=left.made_up,
-                reason=left.reason,
-            )
-            self._transaction.put(live)
-
     def _adopt(self, process: Running, row: AttemptRow, *, is_found: bool, made_up: bool) -> None:
-        """Watch what an earlier daemon started; what is gone, or can't be told, is lost.
+        """Supervise what an earlier daemon started; what is gone, or can't be told, is lost.
 
         Killed in a burst, that daemon had no time to journal what it had started.
         """
@@ -199,8 +183,3 @@ class Recovery:
 def _untold(error: OSError) -> MeridianError:
     what = "which jobs of an earlier daemon still run"
     return MeridianError(f"the system does not tell {what}: {error.strerror}; start again")
-
-
-def _unknown(run: Run) -> Entry:
-    """Return an entry for a run that no crontab knows any more."""
-    return Entry(run.job, Reboot(), "", UTC_ZONE, "")

@@ -1,10 +1,10 @@
 """The one state of all runs that have not come to an end.
 
 `RunTable` owns every `LiveRun`, by its number, and knows which are of a job, which are due, who
-waits in which line, and who uses a slot. Whoever decides about runs reads it; a `Transaction`
-changes it together with the journal, and what the system itself has done (a process that has
-started) is put into it as it is. Invariant: after every transaction, held or refused, it is what
-the journal tells of the runs that are open.
+waits in which line, and who uses a slot; and by job its backlog and its pause. Whoever decides
+about runs reads it; a `Transaction` changes it together with the journal, and what the system
+itself has done (a process that has started) is put into it as it is. Invariant: after every
+transaction, committed or refused, it is what `RunTable.from_journal` makes of the journal.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, TypeVar
 
 from scheduler.entry import pool_of
-from scheduler.runs.live_run import LiveRun, Phase
+from scheduler.runs.live_run import LiveRun, Phase, stand_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from scheduler.run import Run
+    from scheduler.entry import Entry
+    from scheduler.journal.journal import Journal
+    from scheduler.run import Paused, Run
+    from scheduler.schedule.backlog import Backlog
 
 Name = TypeVar("Name", str, "str | None")
 
@@ -40,6 +43,24 @@ class RunTable:
         self._pools: Counter[str | None] = Counter()  # how many have begun, by pool
         self._begun = 0
         self._tickets = count(1)
+        self.backlogs: dict[str, Backlog] = {}  # by job
+        self.paused: dict[str, Paused] = {}  # by job, those included that are over
+
+    @classmethod
+    def from_journal(
+        cls, journal: Journal, entries: Mapping[str, Entry], now: datetime
+    ) -> RunTable:
+        """Return what a journal tells of the runs that are open, of the backlogs and the pauses.
+
+        A run whose job is none of the `entries` has one that stands in for it.
+        """
+        table = cls()
+        for row in journal.unfinished():
+            entry = entries.get(row.run.job) or stand_in(row.run.job)
+            table.put(LiveRun.from_row(row, entry, now))
+        table.backlogs = {backlog.job: backlog for backlog in journal.daemon_state.backlogs()}
+        table.paused = {paused.job: paused for paused in journal.daemon_state.pauses()}
+        return table
 
     # --- what changes ----------------------------------------------------------------------------
 

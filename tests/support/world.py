@@ -32,6 +32,7 @@ from scheduler.errors import JournalError
 from scheduler.journal.connection import Connection
 from scheduler.journal.journal import Journal
 from scheduler.protocol import Refused
+from scheduler.runs.table import RunTable
 from scheduler.status import Reads
 from scheduler.system.crontab_loader import Loaded
 from scheduler.system.log import open_log
@@ -44,13 +45,11 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry
     from scheduler.journal.journal import RunRow
     from scheduler.journal.retention import Retention
-    from scheduler.journal.rows import OpenRun
     from scheduler.process.launch import Launch
     from scheduler.protocol import Received, Request
     from scheduler.run import Attempt, NotStarted
     from scheduler.runs.events import Listener
     from scheduler.runs.lifecycle import Runs
-    from scheduler.runs.table import RunTable
     from scheduler.schedule.tick import Jump
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.log import Format
@@ -220,54 +219,38 @@ class Frail(Journal):
             if self.is_full:
                 raise JournalError("the disk is full")
 
-    def open_now(self) -> list[OpenRun]:
-        """Return the runs that are open; it is the test that asks."""
+    def live(self, now: datetime) -> RunTable:
+        """Return the table of runs that this journal tells of; it is the test that asks."""
         self.is_looked_at = True
         try:
-            return self.unfinished()
+            return RunTable.from_journal(self, {}, now)
         finally:
             self.is_looked_at = False
 
 
-def told_by_journal(journal: Journal) -> dict[int, object]:
-    """What a journal tells of each open run: what it does or waits for, which attempt, until when."""
-    found: dict[int, object] = {}
-    for left in journal.open_now() if isinstance(journal, Frail) else journal.unfinished():
-        last = left.attempts[-1] if left.attempts else None
-        if last is not None and last.ended is None:
-            found[left.run.number] = (left.run, "has begun", last.number)
-        else:
-            attempt = 1 if last is None else last.number + 1
-            is_made_up = left.made_up and last is None
-            found[left.run.number] = (left.run, left.reason, attempt, left.due, is_made_up)
-    return found
-
-
-def told_by_table(table: RunTable) -> dict[int, object]:
-    """The same, as the table of live runs tells it."""
-    found: dict[int, object] = {}
+def told(table: RunTable) -> tuple[object, ...]:
+    """What a table of runs tells that a journal has to tell, too."""
+    runs: dict[int, object] = {}
     for live in table.all():
-        if live.is_waiting:
-            is_made_up = live.made_up and not live.is_retry
-            found[live.run.number] = (live.run, live.reason, live.attempt, live.due, is_made_up)
-        else:
-            found[live.run.number] = (live.run, "has begun", live.attempt)
-    return found
+        waits = (live.reason, live.due, live.made_up and not live.is_retry)
+        does = waits if live.is_waiting else "has begun"
+        runs[live.run.number] = (live.run, live.attempt, does)
+    return runs, table.backlogs, table.paused
 
 
 class Truth:
     """After every commit of these runs, held or refused, they are as the journal tells."""
 
-    def __init__(self, runs: Runs, journal: Journal) -> None:
+    def __init__(self, runs: Runs, journal: Frail) -> None:
         self._runs, self._journal = runs, journal
-        self._is_resumed = False
-        self._plain_resume, self._plain_commit = runs.resume, runs._transaction.commit
-        runs.resume = self._resume  # type: ignore[method-assign]  # wrapped
+        self._is_recovered = False
+        self._plain_recover, self._plain_commit = runs.recover, runs._transaction.commit
+        runs.recover = self._recover  # type: ignore[method-assign]  # wrapped
         runs._transaction.commit = self._commit  # type: ignore[method-assign]  # wrapped
 
-    def _resume(self, left: Sequence[OpenRun], handled: datetime | None) -> None:
-        self._plain_resume(left, handled)
-        self._is_resumed = True
+    def _recover(self) -> None:
+        self._plain_recover()
+        self._is_recovered = True
         self._check()
 
     @contextmanager
@@ -279,8 +262,8 @@ class Truth:
             self._check()
 
     def _check(self) -> None:
-        if self._is_resumed and not self._runs._is_stopping:  # then nothing waits in memory
-            assert told_by_table(self._runs.table) == told_by_journal(self._journal)
+        if self._is_recovered and not self._runs._is_stopping:  # then nothing waits in memory
+            assert told(self._runs.table) == told(self._journal.live(self._runs._clock.now()))
 
 
 @dataclass
