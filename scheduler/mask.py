@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scheduler.entry import Environment
 
 MASK = "***"
-LONGEST = 20_000  # characters that are looked at; what follows them is all stars
+LONGEST_MASKED = 20_000  # characters that are looked at; what follows them is all stars
 
 # PASS covers PGPASSWORD, SSHPASS and BORG_PASSPHRASE; KEY is the end of a part of the name, and the
 # short words are a whole part. PWD only behind another part: PWD itself is a folder.
@@ -36,10 +36,10 @@ _PLAIN_VALUE = re.compile(r"(?i)(?:yes|no|true|false|on|off|none|null|ask|prompt
 
 # A piece of a word as a shell reads it: in quotes, an escaped character, any others. A quote that
 # is never closed takes along everything behind it.
-_PIECE = re.compile(r"""'[^']*'?|"(?:[^"\\]|\\.)*"?|\\.|[^\s"'\\;&|()<>]+|\\""", re.DOTALL)
-_GAP = re.compile(r"[\s;&|()<>]+")
-_ENDS = re.compile(r"^[^<>]*[;&|\n][^<>]*$")  # not the & of 2>&1
-_NAME = re.compile(r"(?<![\w.-])[.-]*([A-Za-z_][\w.-]*)=")
+_QUOTED_OR_BARE = re.compile(r"""'[^']*'?|"(?:[^"\\]|\\.)*"?|\\.|[^\s"'\\;&|()<>]+|\\""", re.DOTALL)
+_BLANKS_OR_SIGNS = re.compile(r"[\s;&|()<>]+")
+_COMMAND_END = re.compile(r"^[^<>]*[;&|\n][^<>]*$")  # not the & of 2>&1
+_NAME_BEFORE_EQUALS = re.compile(r"(?<![\w.-])[.-]*([A-Za-z_][\w.-]*)=")
 _SHELL_TEXT = re.compile(r"-[a-z]*c")  # sh -c 'NAME=value command'
 
 
@@ -62,7 +62,7 @@ def mask(text: str) -> str:
     lowered = text.lower()
     if not any(hint in lowered for hint in forms.HINTS):
         return text  # as most are
-    head, tail = text[:LONGEST], "*" * (len(text) - LONGEST)
+    head, tail = text[:LONGEST_MASKED], "*" * (len(text) - LONGEST_MASKED)
     shown = list(head)
     for begin, end in (*_shaped(head), *_words(head, 0, len(head), 0)):
         shown[begin:end] = "*" * (end - begin)
@@ -82,14 +82,14 @@ def mask_value(text: str, begin: int) -> str:
 
 def _shaped(text: str) -> Iterator[tuple[int, int]]:
     """Yield the spans of what is a secret wherever it stands."""
-    for shape in forms.SHAPES:
+    for shape in forms.SECRET_SHAPES:
         for found in shape.finditer(text):
             yield from _inside(text, *found.span("secret"))
-    for form in (forms.PAIR, forms.HEADER):
+    for form in (forms.PAIR, forms.HTTP_HEADER):
         for found in form.finditer(text):
             if is_secret(found["name"]):
                 yield _to_quote(text, found.end(), found["quote"] or "")
-    for found in forms.SET.finditer(text):
+    for found in forms.SET_WORDS.finditer(text):
         if is_secret(found["name"]):
             yield found.span("secret")
 
@@ -98,7 +98,7 @@ def _to_quote(text: str, at: int, quote: str) -> tuple[int, int]:
     if quote:
         end = text.find(quote, at)
         return at, end if end >= 0 else len(text)
-    found = forms.BARE.match(text, at)
+    found = forms.BARE_VALUE.match(text, at)
     return at, found.end() if found else at
 
 
@@ -128,9 +128,9 @@ def _words(text: str, begin: int, end: int, depth: int) -> Iterator[tuple[int, i
     state = _CommandSoFar()
     at = begin
     while at < end:
-        if gap := _GAP.match(text, at, end):
+        if gap := _BLANKS_OR_SIGNS.match(text, at, end):
             at = gap.end()
-            if _ENDS.search(gap[0]):
+            if _COMMAND_END.search(gap[0]):
                 state = _CommandSoFar()
             continue
         word = _word(text, at, end)
@@ -145,7 +145,7 @@ def _words(text: str, begin: int, end: int, depth: int) -> Iterator[tuple[int, i
 
 def _word(text: str, begin: int, end: int) -> _Word:
     at, parts = begin, []
-    while at < end and (piece := _PIECE.match(text, at, end)):
+    while at < end and (piece := _QUOTED_OR_BARE.match(text, at, end)):
         parts.append(piece[0].strip("\"'"))
         at = piece.end()
     return _Word(begin, text[begin:at], "".join(parts))
@@ -154,7 +154,7 @@ def _word(text: str, begin: int, end: int) -> _Word:
 def _within(text: str, word: _Word, depth: int, *, is_command: bool) -> Iterator[tuple[int, int]]:
     """Yield the secrets in one word: `NAME=value` in it, and what is in its quotes."""
     at = word.begin
-    while at < word.end and (piece := _PIECE.match(text, at, word.end)):
+    while at < word.end and (piece := _QUOTED_OR_BARE.match(text, at, word.end)):
         if piece[0][0] in "\"'":
             inside = (piece.start() + 1, piece.end() - _is_closed(piece[0]))
             yield from _quoted(text, *inside, depth, is_command=is_command)
@@ -170,7 +170,7 @@ def _quoted(
     text: str, begin: int, end: int, depth: int, *, is_command: bool
 ) -> Iterator[tuple[int, int]]:
     """Yield the secrets inside quotes: one value with its name, or a text as good as a command."""
-    found = None if is_command else _NAME.match(text, begin, end)
+    found = None if is_command else _NAME_BEFORE_EQUALS.match(text, begin, end)
     if found and is_secret(found[1]):
         yield found.end(), end
     elif depth < 3:
@@ -179,7 +179,7 @@ def _quoted(
 
 def _assigned(text: str, begin: int, end: int) -> int | None:
     """Return where the value of the first secret name begins, None if there is none."""
-    for found in _NAME.finditer(text, begin, end):
+    for found in _NAME_BEFORE_EQUALS.finditer(text, begin, end):
         if is_secret(found[1]):
             return found.end()
     return None
@@ -189,9 +189,9 @@ def _inside(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield what is in a stretch of the text but for quotes."""
     at = begin
     while at < end:
-        piece = _PIECE.match(text, at, end)
+        piece = _QUOTED_OR_BARE.match(text, at, end)
         if piece is None:
-            gap = _GAP.match(text, at, end)
+            gap = _BLANKS_OR_SIGNS.match(text, at, end)
             yield at, gap.end() if gap else end
             at = gap.end() if gap else end
         elif piece[0][0] in "\"'":

@@ -9,7 +9,7 @@ import codecs
 import re
 import unicodedata
 
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")  # SGR of ECMA-48
+_COLOUR_CODE = re.compile(r"\x1b\[[0-9;:]*m")  # SGR of ECMA-48
 # An undecodable byte as Python writes it in quotes, where no backslash of the text is before it.
 _BYTE = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 # What may go on in the next piece of a text: a colour, a line end.
@@ -36,7 +36,7 @@ def screened(text: str) -> str:
 
     Colours are dropped, everything else that steers a terminal is written as an escape.
     """
-    text = _COLOUR.sub("", text).replace("\r\n", "\n")
+    text = _COLOUR_CODE.sub("", text).replace("\r\n", "\n")
     return "".join(char if _is_harmless(char) else _escape(char) for char in text)
 
 

@@ -76,7 +76,7 @@ _ECHOED = r"\b(?:echo(?: +-[neE]+)?|printf) +(?P<secret>[^|;&\n]{0,300}[^\s|;&])
 # what takes a token as a word of its own, or without one from a prompt
 _VAULT = r"\b(?:vault|bao) +(?:login|unwrap|operator +unseal|token +(?:lookup|renew|revoke))"
 _RDP = r"g?p|pth|pass(?:word)?"
-SHAPES = tuple(
+SECRET_SHAPES = tuple(
     re.compile(shape)
     for shape in (
         # RFC 3986, 3.2.1: user:password@, and whatever stands in front of the last @
@@ -101,13 +101,15 @@ SHAPES = tuple(
 # "name": "value" of JSON, in a shell's quotes too; the value is what follows.
 PAIR = re.compile(r"""\\?["'](?P<name>[\w.-]+)\\?["']\s*:\s*(?P<quote>\\?["'])?""")
 # Name: value, behind a quote or a blank; a scheme of RFC 9110 stays.
-HEADER = re.compile(
+HTTP_HEADER = re.compile(
     r"""(?:(?P<quote>["'])|(?P<option>-H *|--header[ =])|(?<=[\s;]))"""
     r"(?P<name>[A-Za-z][\w-]*):(?(quote)\s*|(?(option)\s*|\s+))"
     r"(?:(?i:basic|bearer|token|digest|apikey|key) +)?"
 )
-SET = re.compile(r"""\bset +["']?(?P<name>[\w.-]+)["']? +(?P<secret>[^\s;&|]+)""")  # aws configure
-BARE = re.compile(r"""[^\s,;&|}\]"']+""")
+SET_WORDS = re.compile(
+    r"""\bset +["']?(?P<name>[\w.-]+)["']? +(?P<secret>[^\s;&|]+)"""
+)  # aws configure
+BARE_VALUE = re.compile(r"""[^\s,;&|}\]"']+""")
 OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 
 # One of these is in every text with a secret, in lower case: a quick look, since most have none.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
 LETTERS = 100  # of a word that are compared
-FEW = 100  # known words that are all compared, in some milliseconds
+FEW_NAMES = 100  # known words that are all compared, in some milliseconds
 _BESIDE = 12  # of more than that: so many on each side, sorted from the front and from the back
 
 
@@ -23,7 +23,9 @@ def nearest(word: str, known: Collection[str], *, most: int = 1, alike: float = 
     slip tells apart, either the first half is the same or the second.
     """
     word = word[:LETTERS]
-    candidates = list(known) if len(known) <= FEW else list(dict.fromkeys(_beside(word, known)))
+    candidates = (
+        list(known) if len(known) <= FEW_NAMES else list(dict.fromkeys(_beside(word, known)))
+    )
     return get_close_matches(word, candidates, n=most, cutoff=alike)
 
 

@@ -11,14 +11,14 @@ from scheduler.schedule import sixth_field
 from scheduler.text import shortened
 
 LONGEST_SCHEDULE = 2000  # characters; a list of every minute and hour has 240
-LONGEST = 128 * 1024 - 1  # bytes of one argument or variable that Linux lets a program have
+LONGEST_BYTES = 128 * 1024 - 1  # bytes of one argument or variable that Linux lets a program have
 
 # What shows that a command stands where a user should. `CORP\\svc` and `svc$` are names that
 # directories give out; passwd(5) has a colon behind the name.
 _NO_USER = re.compile(
     r"""[][/;|&<>"'`(){}=*?!#~%:]|^[-+\\$,]|\\.*\\|[\\,]$|\$.|^[^A-Za-z0-9_\x80-\U0010FFFF]*$"""
 )
-_UNIT = re.compile(r"(?:m|h|d)(?:in|ins|inutes?|rs?|ours?|ays?)?|weeks?")
+_UNIT_WORD = re.compile(r"(?:m|h|d)(?:in|ins|inutes?|rs?|ours?|ays?)?|weeks?")
 _DURATION = re.compile(r"(?:[0-9]+[smhd])+")
 
 
@@ -56,11 +56,13 @@ def read(job: lexer.Job, line: str, *, system: bool) -> Action:
 
 def refuse_long(what: str, text: str, offset: int) -> None:
     """Raise BadValue (`too-long`) if the kernel would refuse a text of this length."""
-    if len(text) * 4 <= LONGEST:
+    if len(text) * 4 <= LONGEST_BYTES:
         return
     length = len(text.encode("utf-8", "surrogateescape"))
-    if length > LONGEST:
-        message = f"the {what} has {length:,} bytes, and a program is given {LONGEST:,} at most"
+    if length > LONGEST_BYTES:
+        message = (
+            f"the {what} has {length:,} bytes, and a program is given {LONGEST_BYTES:,} at most"
+        )
         raise BadValue("too-long", message, offset=offset, hint="put it into a file")
 
 
@@ -81,7 +83,7 @@ def _refuse_second(job: lexer.Job, first: str, *, more: bool, system: bool) -> N
         message = f"{name} stands for all fields"
         raise BadValue("too-many-fields", message, offset=job.rest_at, hint="leave out the others")
     length = job.schedule.partition(" ")[2]
-    is_unit = length.isdigit() and _UNIT.fullmatch(first)
+    is_unit = length.isdigit() and _UNIT_WORD.fullmatch(first)
     if name.lower() == "@every" and (is_unit or _DURATION.fullmatch(first)):
         hint = f"write @every {length}{first[0] if is_unit else first}"
         raise BadValue(

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from scheduler.entry import Problem
 
 _WINDOW = 76  # characters of an offending line that are shown
-_BEFORE = 48  # of them at most so many in front of the caret, where the line is cut
+_SHOWN_BEFORE = 48  # of them at most so many in front of the caret, where the line is cut
 _CUT = "…"
-_WORD = re.compile(r" *(?:\d[\d.]{0,9} (?:ms|s|min|h|d)\b[^ ]*|[^ ]+)")
+_WORD_OR_LENGTH = re.compile(r" *(?:\d[\d.]{0,9} (?:ms|s|min|h|d)\b[^ ]*|[^ ]+)")
 UNDER, HINT = 4, "hint: "  # where an excerpt stands under its headline, and what follows it
 
 
@@ -44,7 +44,7 @@ def excerpt(problem: Problem) -> tuple[str, str] | None:
     if not problem.column or not problem.text.strip():
         return None
     column = min(problem.column - 1, len(problem.text))
-    start = column - _BEFORE if column > _BEFORE and len(problem.text) > _WINDOW else 0
+    start = column - _SHOWN_BEFORE if column > _SHOWN_BEFORE and len(problem.text) > _WINDOW else 0
     before = (_CUT if start else "") + _line(problem.text[start:column])
     after = _line(problem.text[column : start + _WINDOW])
     more = _CUT if start + _WINDOW < len(problem.text) else ""
@@ -76,7 +76,7 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
     if cell_len(text) <= width:
         return [text]
     found = [""]
-    for word in _WORD.findall(text):
+    for word in _WORD_OR_LENGTH.findall(text):
         if not found[-1].strip() or cell_len(found[-1] + word) <= width:
             found[-1] += word
         else:

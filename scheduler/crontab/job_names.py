@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 SLUG_LENGTH = 24
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ANY_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WITH_HASH = re.compile(r".*-([0-9a-f]{6}(?:-[0-9]+)?)")
-_WORDS = re.compile(r"[a-z0-9]+")
+_SLUG_WORDS = re.compile(r"[a-z0-9]+")
 
 
 def check(name: str) -> str:
@@ -28,7 +28,7 @@ def check(name: str) -> str:
     Names are folders of output and arguments of commands: no blanks, no slashes, no leading dash,
     and not a bare number, which is how a run is called.
     """
-    if not _NAME.fullmatch(name):
+    if not _ANY_JOB_NAME.fullmatch(name):
         hint = "letters, digits, '.', '_' and '-', at most 100, a letter or digit first"
         raise BadValue("bad-job-name", f"{shortened(name)} is not a job's name", hint=hint)
     if name.isdigit():
@@ -62,7 +62,7 @@ def slug(command: str) -> str:
 
     Nothing else of the command is in it: a name is in every log line, and in paths of outputs.
     """
-    words = _WORDS.findall(program(command).lower())
+    words = _SLUG_WORDS.findall(program(command).lower())
     return "-".join(words)[:SLUG_LENGTH].rstrip("-") or "job"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ALIKE = 0.8  # from where a line is another one, broken and moved
 _MOST_PAIRS = 1000  # pairs of lines that are compared letter by letter, in a third of a second
-_LETTERS = 200  # of each line
+_COMPARED_LETTERS = 200  # of each line
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,11 @@ def _alike(
     if len(lost) * len(refused) > _MOST_PAIRS:
         return
     ratios = (
-        (SequenceMatcher(None, old[i][:_LETTERS], new[j][:_LETTERS]).ratio(), -i, -j)
+        (
+            SequenceMatcher(None, old[i][:_COMPARED_LETTERS], new[j][:_COMPARED_LETTERS]).ratio(),
+            -i,
+            -j,
+        )
         for i, j in product(lost, refused)
     )
     yield from ((-i, -j) for ratio, i, j in sorted(ratios, reverse=True) if ratio >= _ALIKE)

@@ -23,14 +23,14 @@ _SPACE = " \t\r\v\f"  # what C's isspace() finds in a line
 _ASSIGNED = re.compile(
     rf"""[{BLANKS}]*+(?:"([^"=]*+)"|'([^'=]*+)'|(?!["'])([^={_SPACE}]*+))[{_SPACE}]*+=""",
 )
-_WORD = re.compile(rf"[^{BLANKS}]++")
+_ANY_WORD = re.compile(rf"[^{BLANKS}]++")
 _JOB = re.compile(rf"([^{BLANKS}]++)[{BLANKS}]++" * 4 + rf"([^{BLANKS}]++)[{BLANKS}]*+", re.DOTALL)
 # Possessive are only single characters here: before 3.11.5, Python's `(...)++` matches wrongly
 # where the group holds alternatives.
-_COMMAND = re.compile(r"(?:[^\\%]++|\\.?)*", re.DOTALL)
+_BEFORE_PERCENT = re.compile(r"(?:[^\\%]++|\\.?)*", re.DOTALL)
 _FLAGS = re.compile(rf"(?:-[nqs]++[{BLANKS}]++)+(?=[^{BLANKS}])")
 
-_PREFIX = re.compile(
+_PREFIX_SETTING = re.compile(
     rf"""(CRON_[A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|(?!["'])[^{BLANKS}]*+)[{BLANKS}]++""",
 )
 _NICKNAME = re.compile(rf"-?@[A-Za-z]++[{BLANKS}]++[^{BLANKS}]")
@@ -120,7 +120,7 @@ def prefixes(line: str, at: int) -> tuple[tuple[Assigned, ...], int] | None:
     assignment, as it is in cron.
     """
     found: list[Assigned] = []
-    while len(found) < MOST_PREFIXES and (setting := _PREFIX.match(line, at)):
+    while len(found) < MOST_PREFIXES and (setting := _PREFIX_SETTING.match(line, at)):
         value = setting[2]
         inside = 1 if value[:1] in ('"', "'") else 0
         bare = value[inside : len(value) - inside]
@@ -181,7 +181,7 @@ def job(line: str, at: int) -> Job:
 
 def schedule_offset(line: str, at: int, offset: int) -> int:
     """Return where in the line stands what is at `offset` of the schedule's single-blank text."""
-    for word in _WORD.finditer(line, at):
+    for word in _ANY_WORD.finditer(line, at):
         length = len(word[0])
         if offset <= length:
             return word.start() + offset
@@ -191,7 +191,7 @@ def schedule_offset(line: str, at: int, offset: int) -> int:
 
 def word(text: str) -> tuple[str, int]:
     """Return the first word of `text` and the offset of what follows the blanks behind it."""
-    first = _WORD.match(text)
+    first = _ANY_WORD.match(text)
     if first is None:
         return "", 0
     rest = text[first.end() :]
@@ -228,7 +228,7 @@ def command_and_stdin(text: str) -> tuple[str, str | None]:
 
 def unescaped_percent(text: str) -> int:
     """Return the offset of the `%` that ends the command; the length of `text` without one."""
-    found = _COMMAND.match(text)
+    found = _BEFORE_PERCENT.match(text)
     return found.end() if found else 0
 
 
@@ -243,7 +243,7 @@ def _nicknamed(line: str, at: int) -> Job:
 
 
 def _too_few(line: str, at: int) -> BadValue:
-    words = _WORD.findall(line, at)
+    words = _ANY_WORD.findall(line, at)
     if len(words) > 1 and words[0] == "export" and "=" in words[1]:
         hint = "write NAME=value, without export"
         return BadValue("too-few-fields", "a crontab is not a shell script", offset=at, hint=hint)

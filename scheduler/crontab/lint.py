@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from scheduler.errors import BadValue
 
 # POSIX's crontab(1) sets the first itself, from the owner of the table. USER it leaves alone.
-IGNORED = frozenset({"LOGNAME"}) | settings.GIVEN
+NOT_SETTABLE = frozenset({"LOGNAME"}) | settings.GIVEN
 
-NOT_YET = "has-no-effect-yet"
+NO_EFFECT_YET = "has-no-effect-yet"
 NO_EFFECT = frozenset(
     {
         "MAILTO",
@@ -38,13 +38,13 @@ NO_EFFECT = frozenset(
 COMMENT = re.compile(r"(?:^|[ \t])#(?=\s|$)")
 
 _CUT_RANGE = re.compile(r"-[ \t]")
-_TOLD = 5  # lines of refused entries that are named
-_BEHIND = 500  # characters of a long line that a problem keeps behind its column
-_BEFORE = 10_000  # a column beyond this is not shown in its line
+_LINES_TOLD = 5  # lines of refused entries that are named
+_KEPT_BEHIND = 500  # characters of a long line that a problem keeps behind its column
+_SHOWN_UP_TO = 10_000  # a column beyond this is not shown in its line
 
 _EXPANDED = re.compile(r"\$(?=[{(A-Za-z_])|`(?=[^`]+`)")
 _HOME = re.compile(r"(?:^|:)~(?=/|:|$)")
-_PATHS = frozenset({"HOME", "PATH", "SHELL"})
+_PATH_VARIABLES = frozenset({"HOME", "PATH", "SHELL"})
 
 
 # Accounts that systems and their packages make, and no program is called so.
@@ -54,7 +54,7 @@ _ACCOUNTS = frozenset(
     " asterisk elasticsearch ubuntu debian admin ec2-user centos vagrant pi deploy nextcloud"
     " wwwrun".split()
 )
-_PROGRAM = re.compile(
+_PROGRAM_START = re.compile(
     r"/|\./|\[ |(?:cd|test|sh|bash|env|nice|php|python3?|perl|ruby|node|flock)[ \t]"
 )
 
@@ -79,7 +79,7 @@ def problem(file: str, number: int, line: str, found: BadValue | LintWarning) ->
         code=found.code,
         message=mask(found.message),
         hint=found.hint,
-        text=lexer.hidden(line)[: column + _BEHIND] if column <= _BEFORE else "",
+        text=lexer.hidden(line)[: column + _KEPT_BEHIND] if column <= _SHOWN_UP_TO else "",
     )
 
 
@@ -116,7 +116,7 @@ def refusals(crontab: Crontab) -> dict[int, str]:
 def _so_refused(line: int, refused: Sequence[int]) -> str:
     if list(refused) == [line]:
         return "so its entry is refused"
-    told = [str(each) for each in refused[:_TOLD]]
+    told = [str(each) for each in refused[:_LINES_TOLD]]
     more = len(refused) - len(told)
     last = f"{more} more" if more else told.pop()
     where = f"lines {', '.join(told)} and {last}" if told else f"line {last}"
@@ -129,10 +129,10 @@ def told_once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
     A hundred files with a MAILTO in each are one warning, with a number.
     """
-    like = Counter(each.message for each in problems if each.code == NOT_YET)
+    like = Counter(each.message for each in problems if each.code == NO_EFFECT_YET)
     found: list[Problem] = []
     for each in problems:
-        number = like.pop(each.message, 0) if each.code == NOT_YET else 1
+        number = like.pop(each.message, 0) if each.code == NO_EFFECT_YET else 1
         if number > 1:
             each = replace(each, message=f"{each.message}, here and {number - 1} times more")  # noqa: PLW2901 (the same, but for its words)
         if number:
@@ -146,7 +146,7 @@ def on_variable(assigned: Assigned, *, quote: str = "", zone: str = "") -> list[
     `quote` is that which its value stands in, `zone` the CRON_TZ in force above it.
     """
     name, value = assigned.name, assigned.value
-    if name in IGNORED:
+    if name in NOT_SETTABLE:
         who = "Meridian sets it for each run" if name in settings.GIVEN else "cron sets it"
         return [LintWarning("ignored", f"{name} can't be set here: {who}", assigned.name_at)]
     if name in NO_EFFECT:
@@ -207,7 +207,7 @@ def _not_expanded(assigned: Assigned, quote: str) -> LintWarning | None:
     """Say what a shell would put in the place of a part of the value; in '…' it would not."""
     value, name = assigned.value, assigned.name
     found = None if quote == "'" else _EXPANDED.search(value)
-    if found is None and name in _PATHS:
+    if found is None and name in _PATH_VARIABLES:
         found = _HOME.search(value)
     if found is None:
         return None
@@ -247,11 +247,13 @@ def _user_in_front(command: str) -> str:
     user, at = lexer.word(command)
     if user not in _ACCOUNTS:
         return user if user and command.startswith(f"/home/{user}/", at) else ""
-    return user if _PROGRAM.match(command, at) or (user == "root" and at < len(command)) else ""
+    return (
+        user if _PROGRAM_START.match(command, at) or (user == "root" and at < len(command)) else ""
+    )
 
 
 def _no_effect(names: str, at: int) -> LintWarning:
-    return LintWarning(NOT_YET, f"{names} has no effect yet", at)
+    return LintWarning(NO_EFFECT_YET, f"{names} has no effect yet", at)
 
 
 def _unknown(assigned: Assigned) -> LintWarning | None:

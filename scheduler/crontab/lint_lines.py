@@ -14,7 +14,7 @@ from scheduler.crontab import lexer
 from scheduler.crontab.lint import LintWarning
 from scheduler.errors import BadValue
 from scheduler.schedule import field_parser
-from scheduler.schedule.fields import DAY, MONTH
+from scheduler.schedule.fields import DAY_FIELD, MONTH_FIELD, WORD
 from scheduler.text import shortened
 
 if TYPE_CHECKING:
@@ -34,14 +34,13 @@ _AT_AN_EDGE = re.compile(rf"(?:^|(?<=[ \t]))[{_UNSEEN}]|[{_UNSEEN}](?=[ \t]|$)")
 _QUOTED = re.compile(r"""(?:'[^']*'|"[^"]*")""")
 _CURLY_WORD = re.compile("(?:^|(?<=[ \t=:]))[\u2018-\u201f\u00ab\u00bb]")
 _QUOTE = re.compile("[\"'`\u2018-\u201f\u00ab\u00bb]")
-_WORD = re.compile(f"[^{lexer.BLANKS}]+")
 _IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _ANACRON = re.compile(
     rf"(?:[0-9]+|@(?!every)[A-Za-z]+)[{lexer.BLANKS}]+[0-9]+[{lexer.BLANKS}]+([A-Za-z][\w.-]*)"
     rf"[{lexer.BLANKS}]+([^{lexer.BLANKS}]+)"
 )
 
-_MOST = 10_000  # characters behind a CR in which a line is looked for
+_LOOKED_BEHIND = 10_000  # characters behind a CR in which a line is looked for
 
 # --- refused -------------------------------------------------------------------------------------
 
@@ -54,7 +53,7 @@ def whole(line: str, start: int) -> BadValue | None:
     if "\r" not in line:
         return None
     at = line.index("\r", start)
-    parts = line[at + 1 : at + _MOST].split("\r")
+    parts = line[at + 1 : at + _LOOKED_BEHIND].split("\r")
     if not any(_is_line(part) for part in parts if part):
         return None
     message = "a CR alone ends no line: everything behind it is part of this one"
@@ -65,7 +64,7 @@ def whole(line: str, start: int) -> BadValue | None:
 def better(line: str, start: int) -> BadValue | None:
     """Return an error that says what a line is which is no job; None if nobody can tell."""
     unseen = _ANY_UNSEEN.search(line, start)
-    words = list(islice(_WORD.finditer(line, start), 6))
+    words = list(islice(WORD.finditer(line, start), 6))
     if unseen and words and unseen.start() < words[-1].end():
         return _unseen_error(unseen)
     if _QUOTE.match(line, start) and lexer.looks_like_job(
@@ -78,8 +77,8 @@ def better(line: str, start: int) -> BadValue | None:
     found = _ANACRON.match(line, start)
     if (
         found
-        and not field_parser.is_field(DAY, found[1])
-        and not field_parser.is_field(MONTH, found[2])
+        and not field_parser.is_field(DAY_FIELD, found[1])
+        and not field_parser.is_field(MONTH_FIELD, found[2])
     ):
         return _anacrontab(found[1], start)
     return None

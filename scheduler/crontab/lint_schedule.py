@@ -10,7 +10,7 @@ from scheduler.entry import Expression
 from scheduler.schedule import field_parser
 from scheduler.schedule.dates import comes
 from scheduler.schedule.describe import explain
-from scheduler.schedule.fields import DAY, FIELDS, WEEKDAY, Field
+from scheduler.schedule.fields import DAY_FIELD, FIELDS, WEEKDAY_FIELD, WORD, Field
 from scheduler.schedule.posix_zone import which_way
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Schedule
 
-_WORD = re.compile(r"[^ \t]+")
 _ITEM = re.compile(r"[^,]+")
 _STEPPED = re.compile(r"(.*)/0*([0-9]+)")
 _RANGE = re.compile(r".*?([0-9A-Za-z]+)[-~]([0-9A-Za-z]+)\)?")
@@ -28,10 +27,10 @@ def on_schedule(text: str, schedule: Schedule) -> list[LintWarning]:
     """Return the warnings about a schedule that is run as cron runs it; offsets are the text's."""
     if not isinstance(schedule, Expression) or text.startswith("@"):
         return []
-    words = list(_WORD.finditer(text))
+    words = list(WORD.finditer(text))
     found = list(_long_steps(words, schedule)) if "/" in text else []
     if not comes(schedule):
-        found.append(_never(schedule, words[FIELDS.index(DAY)].start()))
+        found.append(_never(schedule, words[FIELDS.index(DAY_FIELD)].start()))
     return found
 
 
@@ -51,7 +50,7 @@ def _long_steps(words: list[re.Match[str]], schedule: Expression) -> Iterator[Li
             at = word.start() + item.start()
             if not count:
                 yield LintWarning("long-step", *_alone(field, stepped, schedule, at))
-            elif item.start() or field not in (DAY, WEEKDAY):
+            elif item.start() or field not in (DAY_FIELD, WEEKDAY_FIELD):
                 yield LintWarning("long-step", *_beside(field, stepped, word[0], at))
 
 
@@ -88,7 +87,7 @@ def _beside(field: Field, stepped: re.Match[str], word: str, at: int) -> tuple[s
     left = ",".join(str(value) for value in field_parser.read(field, stepped[0]).plain)
     left = left or _first(stepped[1])
     message = f"{_too_long(field, stepped)}: it adds {left} alone"
-    if field not in (DAY, WEEKDAY) or stepped[1] != "*":
+    if field not in (DAY_FIELD, WEEKDAY_FIELD) or stepped[1] != "*":
         return message, at, f"write {left}"
     others = ",".join(item for item in word.split(",") if item != stepped[0])
     message += "; only a * at the start makes both day fields count"

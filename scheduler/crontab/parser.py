@@ -30,7 +30,7 @@ __all__ = ["parse", "unique", "write"]
 
 _NO_FLAGS = Flags()
 # What people may have called something else.
-_FREELY_NAMED = frozenset({settings.NAME, "CRON_POOL"})
+_FREELY_NAMED = frozenset({settings.CRON_NAME, "CRON_POOL"})
 
 
 def parse(
@@ -147,12 +147,12 @@ class _Parser:
         except BadValue as bad:
             self._note(bad)
             return
-        zone, quote = scope.get(settings.ZONE), self._quote(assigned)
+        zone, quote = scope.get(settings.CRON_TZ), self._quote(assigned)
         self._note(*lint.on_variable(assigned, quote=quote, zone=zone.key if zone else ""))
         self._note(*lint_lines.on_variable(assigned, quote))
         if assigned.name in settings.VARIABLES:
             self._act(scope, assigned)
-        if assigned.name not in lint.IGNORED:
+        if assigned.name not in lint.NOT_SETTABLE:
             scope.set_variable(assigned.name, assigned.value)
 
     def _act(self, scope: Scope, assigned: Assigned) -> None:
@@ -216,7 +216,7 @@ class _Parser:
             job=name,
             schedule=self._schedule(job, name),
             schedule_text=self._shared(job.schedule),
-            zone=scope.get(settings.ZONE) or self._zone,
+            zone=scope.get(settings.CRON_TZ) or self._zone,
             command=does.command,
             stdin=does.stdin,
             environment=scope.environment(),
@@ -237,9 +237,9 @@ class _Parser:
         return mistake or bad
 
     def _name(self, job: Job, does: Action, scope: Scope) -> str:
-        chosen: str | None = scope.get(settings.NAME)
+        chosen: str | None = scope.get(settings.CRON_NAME)
         if chosen is None:
-            zone = scope.get(settings.ZONE)
+            zone = scope.get(settings.CRON_TZ)
             key = zone.key if zone else ""
             name = job_names.derived(
                 job.schedule, does.command, stdin=does.stdin, zone=key, user=does.user
@@ -295,16 +295,18 @@ def _refuse_variable(assigned: Assigned) -> None:
 
 
 def _refuse_two_overlaps(does: Action, scope: Scope) -> None:
-    overlap = scope.get(settings.OVERLAP)
+    overlap = scope.get(settings.CRON_OVERLAP)
     if "s" in does.flags and overlap not in (None, Overlap.SKIP):
-        message = f"-s is {settings.OVERLAP}=skip, and {settings.OVERLAP}={overlap} is in force"
+        message = (
+            f"-s is {settings.CRON_OVERLAP}=skip, and {settings.CRON_OVERLAP}={overlap} is in force"
+        )
         raise BadValue("contradiction", message, offset=does.flags_at, hint="leave one of them out")
 
 
 def _placed(bad: BadValue, assigned: Assigned, quote: str) -> BadValue:
     """Return the error with its offset in the line, and a hint if more than a value is there."""
     bad.offset = (
-        assigned.name_at if bad.code == settings.NOT_YET else bad.offset + assigned.value_at
+        assigned.name_at if bad.code == settings.NOT_SUPPORTED else bad.offset + assigned.value_at
     )
     if not quote and lint.COMMENT.search(assigned.value):
         bad.hint = "a # behind a value is part of it: put the comment on a line of its own"

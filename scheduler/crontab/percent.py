@@ -8,9 +8,9 @@ import re
 # a URL (RFC 3986, 2.1), a variable of curl's --write-out.
 _FORMAT = re.compile(r"%(?:[-_0^#]?[YmdHMSsFTjyuwVNiZ](?![A-Za-z0-9])|\{)")
 _ESCAPE = re.compile(r"%(?:2[0-9A-F]|3[A-F]|40|5[B-E]|7[B-D]|0[AD]|C3|E2)", re.IGNORECASE)
-_LOOK = 500  # characters in front of a % in which a program is looked for
+_LOOKED_BEFORE = 500  # characters in front of a % in which a program is looked for
 _FORMATTER = re.compile(r"(?:^|[\s;|&(/])(?:date|printf|strftime)\s(?:[^;|&]*\s)?$")
-_TOKEN = re.compile(
+_QUOTE_TOKEN = re.compile(
     r"""\\.?|\$\(\(|\$\(|\$\{|(?:^|(?<=[\s;|&(]))\#|["'`()}]|[^\\"'`$()}]|\$""",
     re.VERBOSE | re.DOTALL,
 )
@@ -30,7 +30,7 @@ def doubt(before: str, after: str) -> str:
     rest = "%" + after
     in_word = before[-1:].strip() != ""
     is_format = before.endswith("+") or _FORMAT.match(rest) or (in_word and _ESCAPE.match(rest))
-    is_given = _FORMATTER.search(before[-_LOOK:]) and after[:1].strip(" \t%")
+    is_given = _FORMATTER.search(before[-_LOOKED_BEFORE:]) and after[:1].strip(" \t%")
     return "what follows is its standard input" if is_format or is_given else ""
 
 
@@ -44,7 +44,7 @@ def still_open(text: str) -> str:
             if not at:
                 break
             opened.pop()
-        elif token := _TOKEN.match(text, at):
+        elif token := _QUOTE_TOKEN.match(text, at):
             if token[0] == "#" and opened[-1:] != ['"']:
                 break
             _turn(opened, token[0])

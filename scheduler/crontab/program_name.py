@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LONGEST = 2000  # characters of a command that are looked at
+LONGEST_READ = 2000  # characters of a command that are looked at
 
 # A name that begins a command and is followed by a blank: what most commands are.
-_PLAIN = re.compile(r"(?:[\w.~-]*/)*([A-Za-z0-9][\w.+-]*)(?=[ \t]|\Z)", re.ASCII)
+_PLAIN_COMMAND = re.compile(r"(?:[\w.~-]*/)*([A-Za-z0-9][\w.+-]*)(?=[ \t]|\Z)", re.ASCII)
 # What often stands in front of it, in its simplest form.
 _FRONT = re.compile(
     r"(?:cd +[\w./~-]+ *(?:&&|;) *|test +-[a-z] +[\w./-]+ *&& *|\[ +-[a-z] +[\w./-]+ +\] *&& *"
@@ -23,7 +23,7 @@ _FRONT = re.compile(
     re.ASCII,
 )
 # A substitution is one piece of a word, with two levels of brackets in it.
-_TOKEN = re.compile(
+_SHELL_TOKEN = re.compile(
     r"""(?P<skip>[ \t]+|(?:^|(?<=\s))\#[^\n]*|\d*[<>]&\d*-?)
     |(?P<redirect>\d*(?:&?>>?|<<?<?|>\|)[ \t]*)
     |(?P<ends>[\n;&|()]+)
@@ -33,10 +33,10 @@ _TOKEN = re.compile(
     |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_SET = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _UNDERSTOOD = re.compile(r"-\d+|--[a-z-]+=.*", re.DOTALL)
 _FOUND = re.compile(r"(?:\$\(|`)(?:which|command -v|type -p) ([\w./+-]+)")
-_NAME = re.compile(r"[A-Za-z0-9._+-]*")
+_PROGRAM_NAME = re.compile(r"[A-Za-z0-9._+-]*")
 _QUOTES = re.compile(r"[\"'\\]")
 
 # Words of the shell that may stand right in front of a command.
@@ -81,11 +81,11 @@ def program(command: str) -> str:
     starts another program (`env`, `nice -n 10`, `timeout 60`), where its options are known.
     """
     front = _FRONT.match(command)
-    plain = _PLAIN.match(command, front.end() if front else 0)
+    plain = _PLAIN_COMMAND.match(command, front.end() if front else 0)
     if plain and plain[1] not in _TAKEN_APART:
         return plain[1]
     prepared = ""
-    for words in _commands(command[:LONGEST]):
+    for words in _commands(command[:LONGEST_READ]):
         word = _first(words)
         if word and word not in _PREPARING:
             return word
@@ -97,7 +97,7 @@ def _commands(text: str) -> Iterator[list[str]]:
     """Yield the words of each simple command, without redirections."""
     words: list[str] = []
     is_target = False  # the next word is a file's name
-    for token in _TOKEN.finditer(text):
+    for token in _SHELL_TOKEN.finditer(text):
         kind = token.lastgroup
         if kind == "word" and not is_target:
             words.append(token[0])
@@ -114,7 +114,7 @@ def _first(words: Sequence[str]) -> str:
     name = ""
     while rest:
         word = rest.pop(0)
-        if word in _KEYWORDS or _SET.match(_QUOTES.sub("", word)):
+        if word in _KEYWORDS or _ASSIGNMENT.match(_QUOTES.sub("", word)):
             continue
         if word in _PREPARING and word not in _STARTING:
             return word
@@ -133,7 +133,7 @@ def _basename(word: str) -> str:
 
 
 def _start_of_name(text: str) -> str:
-    found = _NAME.match(text)
+    found = _PROGRAM_NAME.match(text)
     return found[0] if found else ""
 
 

@@ -28,12 +28,12 @@ _NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 _CODES = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}")
-_SIZE = re.compile(r"([0-9]{1,9})([KMGT]?)(?:i?B)?")
+_BYTES = re.compile(r"([0-9]{1,9})([KMGT]?)(?:i?B)?")
 _POOL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?::([1-9][0-9]{0,5}))?")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FROM_UTC = re.compile(r"(?:UTC|GMT|Z)?[ ]?[+-]([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
 _HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
-_PIECE = re.compile(r"[^,\s]+")
+_LIST_ITEM = re.compile(r"[^,\s]+")
 
 
 def zone(text: str) -> ZoneInfo:
@@ -136,7 +136,7 @@ def endings(text: str) -> frozenset[int | str]:
 
 def size(text: str) -> int:
     """Return the bytes of `512M`, `2G` (`bad-size`); units are powers of 1024."""
-    found = _SIZE.fullmatch(text)
+    found = _BYTES.fullmatch(text)
     if not found or not int(found[1]):
         raise BadValue("bad-size", f"{shortened(text)} is not a size", hint="such as 512M or 2G")
     return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
@@ -165,7 +165,7 @@ def address(text: str) -> str:
 def day(text: str) -> date:
     """Return the date of `2027-03-28` (`bad-date`)."""
     try:
-        if _DATE.fullmatch(text):
+        if _ISO_DATE.fullmatch(text):
             return date.fromisoformat(text)
     except ValueError:
         pass
@@ -209,7 +209,7 @@ def sized(size_bytes: int) -> str:
 
 
 def _pieces(text: str) -> list[tuple[int, str]]:
-    found = [(piece.start(), piece[0]) for piece in _PIECE.finditer(text)]
+    found = [(piece.start(), piece[0]) for piece in _LIST_ITEM.finditer(text)]
     if len(found) != len(re.findall(r"\s*,\s*|\s+", text.strip())) + 1:
         raise BadValue("empty-item", "an item of the list is empty", hint="leave out the comma")
     return found

@@ -15,11 +15,11 @@ from scheduler.schedule import duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-NAME = "CRON_NAME"
-ZONE = "CRON_TZ"
-OVERLAP = "CRON_OVERLAP"
+CRON_NAME = "CRON_NAME"
+CRON_TZ = "CRON_TZ"
+CRON_OVERLAP = "CRON_OVERLAP"
 PREFIX = "CRON_"
-NOT_YET = "not-supported-yet"
+NOT_SUPPORTED = "not-supported-yet"
 
 # The daemon sets these for each run; an assignment would only pretend to.
 GIVEN = frozenset({"CRON_JOB", "CRON_RUN", "CRON_ATTEMPT", "CRON_SCHEDULED"})
@@ -46,30 +46,30 @@ def _plain(number: float) -> str:
     return f"{number:.12f}".rstrip("0").rstrip(".")
 
 
-_TIME = duration.to_text
+_AS_DURATION = duration.to_text
 
 TABLE: dict[str, Setting] = {
-    ZONE: Setting(setting_values.zone),
-    NAME: Setting(job_names.check),
+    CRON_TZ: Setting(setting_values.zone),
+    CRON_NAME: Setting(job_names.check),
     "CRON_RETRIES": Setting(setting_values.whole(0, 1_000_000), "retry.retries"),
-    "CRON_RETRY_DELAY": Setting(setting_values.seconds, "retry.delay", _TIME),
+    "CRON_RETRY_DELAY": Setting(setting_values.seconds, "retry.delay", _AS_DURATION),
     "CRON_RETRY_FACTOR": Setting(setting_values.number(1, 1000), "retry.factor", _plain),
-    "CRON_RETRY_MAX_DELAY": Setting(setting_values.seconds, "retry.max_delay", _TIME),
+    "CRON_RETRY_MAX_DELAY": Setting(setting_values.seconds, "retry.max_delay", _AS_DURATION),
     "CRON_RETRY_JITTER": Setting(setting_values.number(0, 1), "retry.jitter", _plain),
-    "CRON_RETRY_WITHIN": Setting(setting_values.seconds, "retry.within", _TIME),
+    "CRON_RETRY_WITHIN": Setting(setting_values.seconds, "retry.within", _AS_DURATION),
     "CRON_RETRY_ON": Setting(setting_values.endings, "retry.on", setting_values.listed),
     "CRON_NO_RETRY_ON": Setting(setting_values.endings, "retry.never_on", setting_values.listed),
     "CRON_SUCCESS": Setting(setting_values.codes, "success", setting_values.listed),
-    "CRON_TIMEOUT": Setting(setting_values.positive_seconds, "timeout", _TIME),
-    "CRON_KILL_AFTER": Setting(setting_values.seconds, "kill_after", _TIME),
-    OVERLAP: Setting(setting_values.choice(Overlap), "overlap"),
+    "CRON_TIMEOUT": Setting(setting_values.positive_seconds, "timeout", _AS_DURATION),
+    "CRON_KILL_AFTER": Setting(setting_values.seconds, "kill_after", _AS_DURATION),
+    CRON_OVERLAP: Setting(setting_values.choice(Overlap), "overlap"),
     "CRON_CATCHUP": Setting(setting_values.choice(Catchup), "catchup"),
     "CRON_CATCHUP_LIMIT": Setting(setting_values.whole(1, 100_000_000), "catchup_limit"),
-    "CRON_WITHIN": Setting(setting_values.seconds, "within", _TIME),
-    "CRON_SPREAD": Setting(setting_values.seconds, "spread", _TIME),
+    "CRON_WITHIN": Setting(setting_values.seconds, "within", _AS_DURATION),
+    "CRON_SPREAD": Setting(setting_values.seconds, "spread", _AS_DURATION),
     "CRON_POOL": Setting(setting_values.pool, "pool", setting_values.pooled),
     "CRON_MEMORY": Setting(setting_values.size, "memory", setting_values.sized),
-    "CRON_CPU": Setting(setting_values.positive_seconds, "cpu", _TIME),
+    "CRON_CPU": Setting(setting_values.positive_seconds, "cpu", _AS_DURATION),
     "CRON_NICE": Setting(setting_values.whole(-20, 19), "nice"),
     "CRON_ALERT": _later(setting_values.anything),
     "CRON_PING": _later(setting_values.address),
@@ -85,7 +85,7 @@ VARIABLES: dict[str, Setting] = {
     "START_HOURS_RANGE": Setting(setting_values.hours, "start_hours"),
 }
 
-_FIELDS = {name: setting.field for name, setting in (TABLE | VARIABLES).items() if setting.field}
+_FIELD_OF = {name: setting.field for name, setting in (TABLE | VARIABLES).items() if setting.field}
 
 
 def read(name: str, text: str) -> Any:
@@ -98,13 +98,13 @@ def read(name: str, text: str) -> Any:
     value = setting.read(text)
     if not setting.acts:
         hint = f"leave {name} out; the default applies"
-        raise BadValue(NOT_YET, f"{name} is not supported yet", hint=hint)
+        raise BadValue(NOT_SUPPORTED, f"{name} is not supported yet", hint=hint)
     return value
 
 
 def build(chosen: Mapping[str, Any]) -> Settings:
     """Return the Settings of these values, the defaults for all others; equal ones are shared."""
-    given = {_FIELDS[name]: value for name, value in chosen.items() if name in _FIELDS}
+    given = {_FIELD_OF[name]: value for name, value in chosen.items() if name in _FIELD_OF}
     retry = {field[6:]: value for field, value in given.items() if field.startswith("retry.")}
     rest = {field: value for field, value in given.items() if "." not in field}
     return _shared(Settings(retry=_shared_policy(RetryPolicy(**retry)), **rest))

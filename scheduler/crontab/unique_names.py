@@ -29,7 +29,7 @@ def second_use(name: str, place: str, offset: int) -> BadValue:
         "duplicate-name",
         f"{name} already names the entry on {place}",
         offset=offset,
-        hint=f"{settings.NAME} in front of the schedule names that entry alone",
+        hint=f"{settings.CRON_NAME} in front of the schedule names that entry alone",
     )
 
 
@@ -59,6 +59,6 @@ def _named_twice(crontab: Crontab, refused: Iterable[tuple[Entry, Entry]]) -> It
     text = tuple(lexer.split(crontab.text))
     for entry, first in refused:
         line = text[entry.line - 1]
-        offset = max(line.find(settings.NAME), 0)
+        offset = max(line.find(settings.CRON_NAME), 0)
         bad = second_use(entry.job, f"line {first.line} of {first.file}", offset)
         yield lint.problem(crontab.file, entry.line, line, bad)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Entry, Flags
 
-_PLAIN_NAME = re.compile(r"""[^\s=#"'][^\s=]*""")
+_BARE_NAME = re.compile(r"""[^\s=#"'][^\s=]*""")
 _BARE_VALUE = re.compile(r"""[^\s"'][^ \t]*(?<!\s)""")
 
 
@@ -45,7 +45,7 @@ def _fits_in_front(name: str, value: str) -> bool:
 
 
 def _name(name: str) -> str:
-    if _PLAIN_NAME.fullmatch(name):
+    if _BARE_NAME.fullmatch(name):
         return name
     return f"'{name}'" if '"' in name else f'"{name}"'
 
@@ -61,12 +61,12 @@ def _quoted(value: str) -> str:
 def _settings(entry: Entry) -> Iterator[str]:
     zone = entry.zone.key or ""
     if zone:
-        yield f"{settings.ZONE}={zone}"
+        yield f"{settings.CRON_TZ}={zone}"
     name = job_names.derived(
         entry.schedule_text, entry.command, stdin=entry.stdin, zone=zone, user=entry.user
     )
     if entry.job != name:
-        yield f"{settings.NAME}={entry.job}"
+        yield f"{settings.CRON_NAME}={entry.job}"
     for setting, value in settings.assignments(entry.settings):
         yield f"{setting}={value}"
 

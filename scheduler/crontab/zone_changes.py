@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Entry
 
-_TOLD = 3  # entries that are told by name
-_AHEAD = timedelta(days=366)
+_MOVES_TOLD = 3  # entries that are told by name
+_LOOKED_AHEAD = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class ZoneChange:
         head = f"zone data of {self.zone} changed:"
         if not self.moved:
             return f"{head} {counted(self.entries, 'entry')}, and no next run moves"
-        told = "; ".join(map(_told, self.moved[:_TOLD]))
-        more = f"; and {len(self.moved) - _TOLD} more" if self.moved[_TOLD:] else ""
+        told = "; ".join(map(_told, self.moved[:_MOVES_TOLD]))
+        more = f"; and {len(self.moved) - _MOVES_TOLD} more" if self.moved[_MOVES_TOLD:] else ""
         of = f"of {len(self.moved)} of {counted(self.entries, 'entry')}"
         return f"{head} the next run {of} moves: {told}{more}"
 
@@ -87,7 +87,7 @@ def conflicts(zones: Iterable[str], now: datetime) -> Iterator[Problem]:
     """Yield a warning for each zone that two databases tell differently within a year from now."""
     for name in sorted(zones):
         pair = zone_data.pair(name)
-        at = None if pair is None else dst.first_difference(*pair, now, now + _AHEAD)
+        at = None if pair is None else dst.first_difference(*pair, now, now + _LOOKED_AHEAD)
         if pair is not None and at is not None:
             yield _conflict(name, pair, at)
 

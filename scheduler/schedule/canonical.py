@@ -5,7 +5,15 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from scheduler.schedule.fields import DAY, HOUR, MINUTE, MONTH, WEEKDAY, Field, runs
+from scheduler.schedule.fields import (
+    DAY_FIELD,
+    HOUR_FIELD,
+    MINUTE_FIELD,
+    MONTH_FIELD,
+    WEEKDAY_FIELD,
+    Field,
+    runs,
+)
 
 if TYPE_CHECKING:
     from scheduler.entry import Expression
@@ -17,14 +25,16 @@ def five_fields(expression: Expression) -> str:
     Where the rules hang on a leading `*`, the text leads with one, as in `*/60,7`.
     """
     minute, hour = _pair(
-        (MINUTE, expression.minutes), (HOUR, expression.hours), starred=expression.elapsed
+        (MINUTE_FIELD, expression.minutes),
+        (HOUR_FIELD, expression.hours),
+        starred=expression.elapsed,
     )
     day, weekday = _pair(
-        (DAY, expression.days),
-        (WEEKDAY, expression.weekdays),
+        (DAY_FIELD, expression.days),
+        (WEEKDAY_FIELD, expression.weekdays),
         starred=expression.days_rule == "and",
     )
-    month = _starred(MONTH, expression.months) or _listed(expression.months)
+    month = _starred(MONTH_FIELD, expression.months) or _listed(expression.months)
     day = ",".join(filter(None, (day, *last_texts(expression))))
     weekday = ",".join(filter(None, (weekday, *nth_texts(expression))))
     return f"{minute} {hour} {day} {month} {weekday}"

@@ -15,7 +15,7 @@ from scheduler.entry import Catchup, Expression
 from scheduler.run import Reason
 from scheduler.schedule import backlog, counting
 from scheduler.schedule.misfire import is_too_late, own_start, window_opens
-from scheduler.schedule.tick import MINUTE
+from scheduler.schedule.tick import DAY, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from scheduler.schedule.backlog import Backlog
 
 _SPACING = 1.0  # seconds between the starts of runs that are made up for
-_DAY = timedelta(days=1)
-_LONGEST = 300.0  # and between the first and the last of them, however many there are
+_CATCHUP_SPAN = 300.0  # and between the first and the last of them, however many there are
 
 
 class Instants(Protocol):
@@ -60,10 +59,10 @@ class Walk:
         self, outage: Outage, due: Callable[[datetime], Iterable[Entry]], rest: Instants
     ) -> None:
         self._rest = rest
-        self._head = _walked(outage.last, min(outage.current, outage.last + _DAY), due)
+        self._head = _walked(outage.last, min(outage.current, outage.last + DAY), due)
         self._tail = self._head
-        if outage.current - outage.last > _DAY:
-            self._tail = _walked(outage.current - _DAY, outage.current, due)
+        if outage.current - outage.last > DAY:
+            self._tail = _walked(outage.current - DAY, outage.current, due)
 
     def next_instant(self, entry: Entry, after: datetime) -> datetime | None:
         """See Instants."""
@@ -202,7 +201,7 @@ def _heads(account: Account) -> tuple[datetime, ...]:
 
 def spaced(number: int) -> list[timedelta]:
     """Return after how long each of so many missed runs starts, when they might all start now."""
-    step = timedelta(seconds=min(_SPACING, _LONGEST / max(1, number)))
+    step = timedelta(seconds=min(_SPACING, _CATCHUP_SPAN / max(1, number)))
     return [n * step for n in range(number)]
 
 
@@ -213,7 +212,7 @@ def period(backlogs: Collection[Backlog]) -> timedelta:
     alone never more than one a second.
     """
     left = sum(each.left for each in backlogs)
-    step = min(_SPACING, _LONGEST / max(1, left))
+    step = min(_SPACING, _CATCHUP_SPAN / max(1, left))
     return timedelta(seconds=max(_SPACING, len(backlogs) * step))
 
 

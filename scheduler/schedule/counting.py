@@ -15,14 +15,13 @@ from scheduler.entry import Every, Expression
 from scheduler.schedule import dst
 from scheduler.schedule.dates import matches_day
 from scheduler.schedule.dst import LONGEST_SHIFT, is_due
-from scheduler.schedule.tick import MINUTE
+from scheduler.schedule.tick import DAY, MINUTE
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.entry import Entry
 
-_DAY = timedelta(days=1)
 _MONTH = timedelta(days=30)
 _LAST_MINUTE = 24 * 60 - 1
 
@@ -109,9 +108,9 @@ def _in_step(expression: Expression, start: datetime, end: datetime) -> int:
     while day <= end:
         if matches_day(expression, day):
             low = start.hour * 60 + start.minute if day <= start else 0
-            high = end.hour * 60 + end.minute if day + _DAY > end else _LAST_MINUTE
+            high = end.hour * 60 + end.minute if day + DAY > end else _LAST_MINUTE
             found += bisect_right(times, high) - bisect_left(times, low)
-        day += _DAY
+        day += DAY
     return found
 
 

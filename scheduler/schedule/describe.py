@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Schedule
 
-_MONTHS = (
+_MONTH_NAMES = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_WEEKDAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
-_SPELT_TIMES = 6  # more times of day than this are told by rule, not one by one
+_SPELT_OUT = 6  # more times of day than this are told by rule, not one by one
 
 
 def explain(schedule: Schedule) -> str:
@@ -56,7 +56,7 @@ def _counted(count: int, unit: str) -> str:
 
 def _time(expression: Expression) -> str:
     minutes, hours = sorted(expression.minutes), sorted(expression.hours)
-    if len(minutes) * len(hours) <= _SPELT_TIMES:
+    if len(minutes) * len(hours) <= _SPELT_OUT:
         times = [f"{hour:02}:{minute:02}" for hour in hours for minute in minutes]
         return "at " + _joined(times)
     step = _round_step(minutes)
@@ -120,9 +120,9 @@ def _month_days(expression: Expression) -> str:
 
 def _weekdays(expression: Expression, *, alone: bool = False) -> str:
     from_monday = ((weekday - 1) % 7 for weekday in expression.weekdays)
-    parts = _ranges(from_monday, lambda number: _WEEKDAYS[(number + 1) % 7])
+    parts = _ranges(from_monday, lambda number: _WEEKDAY_NAMES[(number + 1) % 7])
     parts += [
-        f"the {_ORDINALS[n]} {_WEEKDAYS[weekday]} of the month"
+        f"the {_ORDINALS[n]} {_WEEKDAY_NAMES[weekday]} of the month"
         for weekday, n in sorted(expression.nth_weekdays, key=lambda nth: (nth[0], nth[1] % 9))
     ]
     if alone and len(parts) == 1 and " to " in parts[0]:
@@ -133,7 +133,7 @@ def _weekdays(expression: Expression, *, alone: bool = False) -> str:
 def _months(expression: Expression) -> str:
     if len(expression.months) == 12:
         return ""
-    parts = _ranges(expression.months, lambda month: _MONTHS[month - 1])
+    parts = _ranges(expression.months, lambda month: _MONTH_NAMES[month - 1])
     if len(parts) == 1 and " to " in parts[0]:
         return f", from {parts[0]}"
     return f", in {_joined(parts)}"

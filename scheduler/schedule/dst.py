@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.schedule.dates import matches_day
-from scheduler.schedule.tick import MINUTE
+from scheduler.schedule.tick import DAY, MINUTE
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from scheduler.entry import Expression
 
 HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 LONGEST_SHIFT = timedelta(hours=3)  # cron's: a gap of it is a new time, an overlap is one no more
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (naive wall time is the point)
+_EPOCH_HERE = datetime(1970, 1, 1)  # noqa: DTZ001 (naive wall time is the point)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,9 @@ def _is_repeated(shown: datetime, zone: ZoneInfo, minute: datetime) -> bool:
     first, second = shown.replace(tzinfo=zone).utcoffset(), local.utcoffset()
     if first is None or second is None or not timedelta(0) < first - second <= LONGEST_SHIFT:
         return False
-    earlier = -((first - (shown - _EPOCH)) // MINUTE) * MINUTE + _EPOCH.replace(tzinfo=UTC)
+    earlier = -((first - (shown - _EPOCH_HERE)) // MINUTE) * MINUTE + _EPOCH_HERE.replace(
+        tzinfo=UTC
+    )
     return earlier < minute and wall_time(earlier.astimezone(zone)) == shown
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from scheduler.entry import Expression
 from scheduler.schedule import dst
-from scheduler.schedule.dst import DAY, HOUR, LONGEST_SHIFT, Wall, applies, walls
-from scheduler.schedule.tick import MINUTE
+from scheduler.schedule.dst import HOUR, LONGEST_SHIFT, Wall, applies, walls
+from scheduler.schedule.tick import DAY, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -10,10 +10,10 @@ from scheduler.text import shortened
 
 LONGEST_DAYS = 3650  # ten years: what lies beyond is a slip of the keyboard, not a plan
 
-_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,3})?"
-_BARE = re.compile(_NUMBER)
-_UNITS = re.compile("".join(rf"(?:({_NUMBER}){unit})?" for unit in _SECONDS))
+_SECONDS_OF = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_DECIMAL = r"[0-9]{1,9}(?:\.[0-9]{1,3})?"
+_BARE_NUMBER = re.compile(_DECIMAL)
+_UNITS = re.compile("".join(rf"(?:({_DECIMAL}){unit})?" for unit in _SECONDS_OF))
 
 
 def parse(text: str) -> float:
@@ -39,7 +39,7 @@ def to_text(seconds: float) -> str:
     rest = round(seconds * 1000)
     pieces: list[str] = []
     for unit in ("d", "h", "m"):
-        count, rest = divmod(rest, _SECONDS[unit] * 1000)
+        count, rest = divmod(rest, _SECONDS_OF[unit] * 1000)
         if count:
             pieces.append(f"{count}{unit}")
     if rest or not pieces:
@@ -48,12 +48,12 @@ def to_text(seconds: float) -> str:
 
 
 def _seconds(text: str) -> Decimal:
-    if _BARE.fullmatch(text):
+    if _BARE_NUMBER.fullmatch(text):
         return Decimal(text)
     found = _UNITS.fullmatch(text)
     if not text or found is None:
         raise BadValue("bad-duration", f"{shortened(text)} is not a duration", hint=_hint(text))
-    counts = zip(found.groups(), _SECONDS.values(), strict=True)
+    counts = zip(found.groups(), _SECONDS_OF.values(), strict=True)
     return sum((Decimal(count) * unit for count, unit in counts if count), start=Decimal())
 
 

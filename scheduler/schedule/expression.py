@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -11,10 +10,9 @@ from scheduler.entry import Every, Expression, Reboot, Schedule
 from scheduler.errors import BadValue
 from scheduler.schedule import canonical, duration, field_parser, nicknames, sixth_field
 from scheduler.schedule.dates import comes, longest
-from scheduler.schedule.fields import FIELDS, Values, settle
+from scheduler.schedule.fields import FIELDS, WORD, Values, settle
 from scheduler.text import shortened
 
-_WORDS = re.compile(r"[^ \t]+")
 _DRAWS = 50  # of picks that fall on no date at all: then there are no others
 
 
@@ -69,7 +67,7 @@ class _Draft:
 
 
 def _read(text: str) -> Schedule | _Draft:
-    words = [(found.group(), found.start()) for found in _WORDS.finditer(text)]
+    words = [(found.group(), found.start()) for found in WORD.finditer(text)]
     if words and words[0][0].startswith("@"):
         return _nickname(words)
     _refuse_miscount(text, words)
@@ -155,8 +153,8 @@ def _nickname(words: list[tuple[str, int]]) -> Schedule | _Draft:
         )
     if lowered == "@reboot":
         return _REBOOT
-    if lowered in nicknames.FIELDS:
-        return _read_once(nicknames.FIELDS[lowered])
+    if lowered in nicknames.FIELDS_OF:
+        return _read_once(nicknames.FIELDS_OF[lowered])
     hint = nicknames.hint(name)
     raise BadValue("bad-nickname", f"{shortened(name)} is unknown", offset=offset, hint=hint)
 

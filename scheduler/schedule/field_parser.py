@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from scheduler.errors import BadValue
 from scheduler.schedule import field_hints
 from scheduler.schedule.fields import (
-    DAY,
-    HOUR,
-    MINUTE,
-    MONTH,
-    WEEKDAY,
+    DAY_FIELD,
+    HOUR_FIELD,
+    MINUTE_FIELD,
+    MONTH_FIELD,
+    WEEKDAY_FIELD,
     Field,
     Pick,
     Values,
@@ -68,19 +68,19 @@ _read_once = lru_cache(maxsize=8192)(_read)
 # --- one item of the list ------------------------------------------------------------------------
 
 _LONGEST_STEP = 9  # digits: what cron keeps of more is another number
-_WORD = "[0-9]+|[A-Za-z]+"
-_STEP = "(?:/([0-9]+))?"
-_PLAIN = re.compile(rf"(?:\*|({_WORD})(?:-({_WORD}))?){_STEP}")
-_RANDOM = re.compile(rf"({_WORD})?~({_WORD})?{_STEP}")
-_HASHED = re.compile(rf"[Hh](?:\(({_WORD})-({_WORD})\))?{_STEP}")
-_LAST_DAY = re.compile("[Ll]")
-_NTH = re.compile(rf"({_WORD})#([0-9]+)")
-_DAY_OF_WEEK = "|".join(("[0-9]+", *WEEKDAY.names))
+_NUMBER_OR_NAME = "[0-9]+|[A-Za-z]+"
+_STEP_GROUP = "(?:/([0-9]+))?"
+_PLAIN_ITEM = re.compile(rf"(?:\*|({_NUMBER_OR_NAME})(?:-({_NUMBER_OR_NAME}))?){_STEP_GROUP}")
+_RANDOM = re.compile(rf"({_NUMBER_OR_NAME})?~({_NUMBER_OR_NAME})?{_STEP_GROUP}")
+_HASHED = re.compile(rf"[Hh](?:\(({_NUMBER_OR_NAME})-({_NUMBER_OR_NAME})\))?{_STEP_GROUP}")
+_LAST_DAY_ITEM = re.compile("[Ll]")
+_NTH = re.compile(rf"({_NUMBER_OR_NAME})#([0-9]+)")
+_DAY_OF_WEEK = "|".join(("[0-9]+", *WEEKDAY_FIELD.names))
 _LAST_OF = re.compile(rf"L({_DAY_OF_WEEK})|({_DAY_OF_WEEK})L", re.IGNORECASE | re.ASCII)
 
 
 def _read_item(field: Field, item: str) -> Values:
-    shapes = _SHAPES[field]
+    shapes = _ITEM_SHAPES[field]
     for shape, reader in shapes:
         if found := shape.fullmatch(item):
             return reader(field, found)
@@ -93,7 +93,7 @@ def _plain(field: Field, found: re.Match[str]) -> Values:
     if first is None:
         low, high = field.low, field.high
     elif second is None:
-        low = _value(field, first) % 7 if field is WEEKDAY else _value(field, first)
+        low = _value(field, first) % 7 if field is WEEKDAY_FIELD else _value(field, first)
         high = field.high if step_text else low
     else:
         low, high = _ends(field, first, second, step)
@@ -116,7 +116,7 @@ def _random(field: Field, found: re.Match[str]) -> Values:
 def _hashed(field: Field, found: re.Match[str]) -> Values:
     first, second, step = found.groups()
     # Every month has a day 28: a job that is to run monthly does.
-    low, high = field.low, 28 if field is DAY else field.high
+    low, high = field.low, 28 if field is DAY_FIELD else field.high
     if first:
         low, high = _ends(field, first, second, None)
     return Values(picks=(Pick(field, low, high, _step(field, step)),))
@@ -142,13 +142,13 @@ def _last_of(field: Field, found: re.Match[str]) -> Values:
 
 
 _Shape = tuple[re.Pattern[str], "Callable[[Field, re.Match[str]], Values]"]
-_ANYWHERE: tuple[_Shape, ...] = ((_HASHED, _hashed), (_PLAIN, _plain), (_RANDOM, _random))
-_SHAPES: dict[Field, tuple[_Shape, ...]] = {
-    MINUTE: _ANYWHERE,
-    HOUR: _ANYWHERE,
-    DAY: ((_LAST_DAY, _last_day), *_ANYWHERE),
-    MONTH: _ANYWHERE,
-    WEEKDAY: ((_NTH, _nth), (_LAST_OF, _last_of), *_ANYWHERE),
+_ANYWHERE: tuple[_Shape, ...] = ((_HASHED, _hashed), (_PLAIN_ITEM, _plain), (_RANDOM, _random))
+_ITEM_SHAPES: dict[Field, tuple[_Shape, ...]] = {
+    MINUTE_FIELD: _ANYWHERE,
+    HOUR_FIELD: _ANYWHERE,
+    DAY_FIELD: ((_LAST_DAY_ITEM, _last_day), *_ANYWHERE),
+    MONTH_FIELD: _ANYWHERE,
+    WEEKDAY_FIELD: ((_NTH, _nth), (_LAST_OF, _last_of), *_ANYWHERE),
 }
 
 
@@ -171,8 +171,8 @@ def _value(field: Field, word: str) -> int:
 
 def _over(field: Field, digits: str) -> str:
     """Return the hint for a number just behind the last: 24 hours are over at 0."""
-    if field in (MINUTE, HOUR) and digits == str(field.high + 1):
-        return "write 0" if field is MINUTE else "write 0: midnight is the start of a day"
+    if field in (MINUTE_FIELD, HOUR_FIELD) and digits == str(field.high + 1):
+        return "write 0" if field is MINUTE_FIELD else "write 0: midnight is the start of a day"
     return "the first is 1" if digits == "0" else ""
 
 
@@ -192,7 +192,9 @@ def _name_hint(field: Field, name: str) -> str:
         return "write L in the day field, or satL for the last Saturday, in the weekday field"
     if name[:3] in field.names:
         return f"write {name[:3]}"
-    owner = next((other.name for other in (MONTH, WEEKDAY) if name[:3] in other.names), None)
+    owner = next(
+        (other.name for other in (MONTH_FIELD, WEEKDAY_FIELD) if name[:3] in other.names), None
+    )
     if owner:
         return f"it belongs in the {owner} field"
     if field.names:
@@ -203,7 +205,7 @@ def _name_hint(field: Field, name: str) -> str:
 def _ends(field: Field, first: str, second: str, step: int | None) -> tuple[int, int]:
     """Return both ends of a range; `step` is None where the range is one to choose from."""
     low, high = _value(field, first), _value(field, second)
-    if field is WEEKDAY and high == 0 < low:
+    if field is WEEKDAY_FIELD and high == 0 < low:
         high = 7  # crontab(5) of cronie: a weekday range may end on Sunday
     if low <= high:
         return low, high

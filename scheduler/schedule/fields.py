@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -34,18 +35,21 @@ class Field:
     @property
     def top(self) -> int:
         """The largest number that may be written: 7 is one more Sunday."""
-        return 7 if self is WEEKDAY else self.high
+        return 7 if self is WEEKDAY_FIELD else self.high
 
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_SHORT_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_SHORT_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
-MINUTE = Field("minute", 0, 59, unit="m")
-HOUR = Field("hour", 0, 23, unit="h")
-DAY = Field("day", 1, 31, unit="d")
-MONTH = Field("month", 1, 12, names=_MONTHS)
-WEEKDAY = Field("weekday", 0, 6, names=_WEEKDAYS, unit="d")
-FIELDS = (MINUTE, HOUR, DAY, MONTH, WEEKDAY)
+MINUTE_FIELD = Field("minute", 0, 59, unit="m")
+HOUR_FIELD = Field("hour", 0, 23, unit="h")
+DAY_FIELD = Field("day", 1, 31, unit="d")
+MONTH_FIELD = Field("month", 1, 12, names=_SHORT_MONTHS)
+WEEKDAY_FIELD = Field("weekday", 0, 6, names=_SHORT_WEEKDAYS, unit="d")
+# A word of a schedule; cron knows no blanks but these.
+WORD = re.compile(r"[^ \t]+")
+
+FIELDS = (MINUTE_FIELD, HOUR_FIELD, DAY_FIELD, MONTH_FIELD, WEEKDAY_FIELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def runs(values: Iterable[int]) -> list[tuple[int, int]]:
 
 def folded(field: Field, values: range) -> frozenset[int]:
     """Return the values as a set, 7 having become the Sunday that it is."""
-    return frozenset(value % 7 for value in values) if field is WEEKDAY else frozenset(values)
+    return frozenset(value % 7 for value in values) if field is WEEKDAY_FIELD else frozenset(values)
 
 
 def _chosen(pick: Pick, key: Sequence[str], longest: Sequence[int]) -> frozenset[int]:

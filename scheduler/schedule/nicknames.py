@@ -6,7 +6,7 @@ import re
 
 from scheduler.suggestions import nearest
 
-FIELDS = {
+FIELDS_OF = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
     "@monthly": "0 0 1 * *",
@@ -15,7 +15,7 @@ FIELDS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-KNOWN = (*FIELDS, "@reboot", "@every 90m")
+KNOWN = (*FIELDS_OF, "@reboot", "@every 90m")
 
 _TWO_WEEKS = "@every 14d, or 0 0 1,15 * * for twice a month"
 # Names that no cron knows, and what says the same; without `@every_` and the like.
@@ -46,10 +46,10 @@ _MEANT = {
     ("boot", "onboot", "startup", "start", "restart"): "@reboot",
 }
 _WRITE = {name: text for names, text in _MEANT.items() for name in names}
-_WRITE |= {name[1:]: name for name in (*FIELDS, "@reboot")}
+_WRITE |= {name[1:]: name for name in (*FIELDS_OF, "@reboot")}
 _SECONDS = frozenset({"secondly", "second", "seconds"})
-_EVERY = re.compile(r"([0-9]+)(m|h|d)(?:in|ins|inutes?|ours?|ays?)?")
-_LONGEST = 20  # letters of a name that is compared with others
+_EVERY_NAME = re.compile(r"([0-9]+)(m|h|d)(?:in|ins|inutes?|ours?|ays?)?")
+_COMPARED = 20  # letters of a name that is compared with others
 
 
 def hint(name: str) -> str:
@@ -57,11 +57,11 @@ def hint(name: str) -> str:
 
     A name that is only near a known one is a misspelling where few letters differ.
     """
-    bare = re.sub(r"[^a-z0-9]", "", name.lower())[:_LONGEST]
+    bare = re.sub(r"[^a-z0-9]", "", name.lower())[:_COMPARED]
     meant = bare.removeprefix("every")
     if same := _WRITE.get(bare) or _WRITE.get(meant):
         return f"write {same}"
-    if found := _EVERY.fullmatch(meant):
+    if found := _EVERY_NAME.fullmatch(meant):
         return f"write @every {found[1]}{found[2]}"
     if near := nearest(bare, _WRITE, alike=0.8):
         return f"write {_WRITE[near[0]]}"

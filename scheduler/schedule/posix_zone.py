@@ -20,21 +20,21 @@ from scheduler.errors import BadValue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_NAME = "[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>"
-_OFFSET = "[+-]?[0-9]{1,2}(?::[0-9]{2}){0,2}"
+_ZONE_NAME = "[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>"
+_RULE_OFFSET = "[+-]?[0-9]{1,2}(?::[0-9]{2}){0,2}"
 _RULE = re.compile(
-    rf"(?P<std>{_NAME})(?P<west>{_OFFSET})"
-    rf"(?:(?P<dst>{_NAME})(?P<dst_west>{_OFFSET})?(?:,(?P<start>[^,]+),(?P<end>[^,]+))?)?"
+    rf"(?P<std>{_ZONE_NAME})(?P<west>{_RULE_OFFSET})"
+    rf"(?:(?P<dst>{_ZONE_NAME})(?P<dst_west>{_RULE_OFFSET})?(?:,(?P<start>[^,]+),(?P<end>[^,]+))?)?"
 )
-_TIME = re.compile(r"([+-]?)([0-9]{1,3})(?::([0-9]{2}))?(?::([0-9]{2}))?")
-_MONTHS = re.compile(r"M([0-9]{1,2})\.([1-5])\.([0-6])")
+_RULE_TIME = re.compile(r"([+-]?)([0-9]{1,3})(?::([0-9]{2}))?(?::([0-9]{2}))?")
+_MONTH_RULE = re.compile(r"M([0-9]{1,2})\.([1-5])\.([0-6])")
 _USUAL = ("M3.2.0", "M11.1.0")  # glibc's and POSIX's own, where a rule names none
-_HOUR, _DAY = 3600, 86_400
+_HOUR_S, _DAY_S = 3600, 86_400
 # Every change in these years is worked out here. After them the library follows the rule, which
 # it does year by year of UTC, and so not where a change is due at New Year.
 _YEARS = range(1900, 2300)
-_EPOCH = date(1970, 1, 1).toordinal()
-_SHORTEST = 2 * _DAY  # between two changes: they are looked for once a day
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_SHORTEST = 2 * _DAY_S  # between two changes: they are looked for once a day
 _HINT = "such as CET-1CEST,M3.5.0,M10.5.0/3; better a name such as Europe/Berlin"
 
 
@@ -59,7 +59,7 @@ class RuleZone(ZoneInfo):
 
 def is_rule(text: str) -> bool:
     """Say whether a text is built as a rule is, right or wrong: a name and a number behind it."""
-    return re.match(rf"(?:{_NAME})[+-]?[0-9]", text) is not None
+    return re.match(rf"(?:{_ZONE_NAME})[+-]?[0-9]", text) is not None
 
 
 @lru_cache(maxsize=256)
@@ -99,7 +99,7 @@ def which_way(text: str) -> tuple[str, str]:
 
 def _instead(rule: _Rule) -> str:
     """Return the names that say the same, and the opposite, of a rule in whole hours."""
-    hours, rest = divmod(-rule.east, _HOUR)
+    hours, rest = divmod(-rule.east, _HOUR_S)
     place = "a name such as Europe/Berlin"
     if rule.dst or rest or not -12 <= hours <= 12:
         return f"write {place}"
@@ -127,26 +127,26 @@ def _read(text: str) -> _Rule:
     east = -_seconds(found["west"], 24)
     if not found["dst"]:
         return _Rule(found["std"].strip("<>"), _offset(east))
-    dst_east = -_seconds(found["dst_west"], 24) if found["dst_west"] else east + _HOUR
+    dst_east = -_seconds(found["dst_west"], 24) if found["dst_west"] else east + _HOUR_S
     start, end = (found["start"], found["end"]) if found["start"] else _USUAL
     names = (found["std"].strip("<>"), _offset(east), found["dst"].strip("<>"), _offset(dst_east))
     return _Rule(*names, start, end, text if found["start"] else f"{text},{start},{end}")
 
 
 def _offset(east: int) -> int:
-    if abs(east) >= _DAY:
+    if abs(east) >= _DAY_S:
         raise _bad("it is a day or more away from UTC")
     return east
 
 
 def _seconds(text: str, most: int) -> int:
-    found = _TIME.fullmatch(text)
+    found = _RULE_TIME.fullmatch(text)
     if found is None:
         raise _bad(f"{text} is not a time of day")
     hours, minutes, seconds = (int(part or 0) for part in found.groups()[1:])
     if hours > most or minutes > 59 or seconds > 59:
         raise _bad(f"{text} is not within {most} hours")
-    total = hours * _HOUR + minutes * 60 + seconds
+    total = hours * _HOUR_S + minutes * 60 + seconds
     return -total if found[1] == "-" else total
 
 
@@ -181,14 +181,14 @@ def _is_over_at_once(rule: _Rule) -> bool:
 def _each(rule: _Rule, *, start: bool) -> Iterator[tuple[int, bool]]:
     day_text, _, time_text = (rule.start if start else rule.end).partition("/")
     day = _day_of_year(day_text)
-    time = _seconds(time_text, 167) if time_text else 2 * _HOUR
+    time = _seconds(time_text, 167) if time_text else 2 * _HOUR_S
     shift = time - (rule.east if start else rule.dst_east)
-    return (((day(year) - _EPOCH) * _DAY + shift, start) for year in _YEARS)
+    return (((day(year) - _EPOCH_DAY) * _DAY_S + shift, start) for year in _YEARS)
 
 
 def _day_of_year(text: str) -> Callable[[int], int]:
     """Return what tells a year's day (as an ordinal) that `M3.2.0`, `J60` or `59` names."""
-    if found := _MONTHS.fullmatch(text):
+    if found := _MONTH_RULE.fullmatch(text):
         month, week, weekday = map(int, found.groups())
         if 1 <= month <= 12:
             return lambda year: _nth_weekday(year, month, week, weekday)

@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.errors import BadValue
 from scheduler.schedule import field_parser
-from scheduler.schedule.fields import FIELDS, MONTH, WEEKDAY
+from scheduler.schedule.fields import FIELDS, MONTH_FIELD, WEEKDAY_FIELD
 from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NAME = f"(?i:{'|'.join((*MONTH.names, *WEEKDAY.names))})"
+_SHORT_NAME = f"(?i:{'|'.join((*MONTH_FIELD.names, *WEEKDAY_FIELD.names))})"
 _LONG_NAME = (  # as Java's schedulers take them; with a capital, since `august` may be a command
     "(?:MONDAY|TUESDAY|WEDNESDAY|THURSDAY|FRIDAY|SATURDAY|SUNDAY"
     "|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)"
 )
-_VALUE = f"(?:[0-9]+|{_NAME}|{_LONG_NAME})"
-_DAY = f"(?:[0-7]|{_NAME})"
-_STEP = "(?:/[0-9]+)?"
+_VALUE = f"(?:[0-9]+|{_SHORT_NAME}|{_LONG_NAME})"
+_WEEKDAY_VALUE = f"(?:[0-7]|{_SHORT_NAME})"
+_ANY_STEP = "(?:/[0-9]+)?"
 # What a part may be. L, W and H are capitals here: `l` and `h` may be commands.
 _PART = re.compile(
-    rf"\*{_STEP}|\?|{_VALUE}(?:-{_VALUE})?{_STEP}|{_DAY}#[0-9]+|{_DAY}L|L{_DAY}?|LW|L-[0-9]+"
-    rf"|[0-9]+W|H{_STEP}|H\([0-9]+-[0-9]+\){_STEP}|~|{_VALUE}~{_VALUE}?{_STEP}|~{_VALUE}{_STEP}"
+    rf"\*{_ANY_STEP}|\?|{_VALUE}(?:-{_VALUE})?{_ANY_STEP}|{_WEEKDAY_VALUE}#[0-9]+|{_WEEKDAY_VALUE}L|L{_WEEKDAY_VALUE}?|LW|L-[0-9]+"
+    rf"|[0-9]+W|H{_ANY_STEP}|H\([0-9]+-[0-9]+\){_ANY_STEP}|~|{_VALUE}~{_VALUE}?{_ANY_STEP}|~{_VALUE}{_ANY_STEP}"
 )
-_LONE_NAME = re.compile(_NAME)
+_LONE_NAME = re.compile(_SHORT_NAME)
 _YEAR = re.compile(r"(?:19|20|21)[0-9]{2}(?:[-,/][0-9,/-]*)?")
 
 

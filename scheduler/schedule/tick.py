@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 REPLAYED = 5  # up to so many missed minutes are run as if in time, before the present one
 WAITED_OUT = timedelta(hours=3)  # a clock set back further was wrong before
-_DAY = timedelta(days=1)
 NOTICED = 1.0  # seconds from which a clock was set and not only steered
 
 
@@ -263,7 +263,7 @@ def is_set_right(last: datetime, before: Reading | None, now: Reading, era: Era)
         return False
     back = era.last - era.noticed
     if before is None:
-        return back > _DAY
+        return back > DAY
     return timedelta(seconds=_was_set(before, now)) >= back - REPLAYED * MINUTE
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MINUTES_A_DAY = 24 * 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # from which minutes and days are numbered
 
-_LAST = (LAST_DAY - _EPOCH) // timedelta(days=1)  # the number of the calendar's last day
+_LAST_NUMBER = (LAST_DAY - _EPOCH) // timedelta(days=1)  # the number of the calendar's last day
 
 # Entries that share their minute and hour sets; those with equal expressions stand together.
 _Pattern = list[Entry]
@@ -173,7 +173,7 @@ class _Zone:
         repeat minutes. No zone changes its clock and back within a day: three looks tell. On the
         calendar's last day there is nothing to look at behind it.
         """
-        if day >= _LAST:
+        if day >= _LAST_NUMBER:
             self._day, self._offset = day, None
             return
         looks = {self._offset_at(each) for each in (day - 1, day, day + 1)}

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 
-_HEADER = struct.Struct(">4s c 15x 6L")
+_FILE_HEADER = struct.Struct(">4s c 15x 6L")
 _TYPE = struct.Struct(">l B B")
 _LONGEST_OFFSET = 86_399  # seconds: what Python takes, and more than any zone has had
 _ENDS_EARLY = "it breaks off"
@@ -56,10 +56,10 @@ def _block(data: bytes, at: int, *, width: int) -> tuple[bytes, _Block]:
     """Read the header at `at`, and find out where the block ends that follows it."""
     if not data.startswith(b"TZif", at):
         raise _Damage("it is not a zone file" if at == 0 else _ENDS_EARLY)
-    if len(data) < at + _HEADER.size:
+    if len(data) < at + _FILE_HEADER.size:
         raise _Damage(_ENDS_EARLY)
-    _, version, utc, standard, leaps, times, types, characters = _HEADER.unpack_from(data, at)
-    start = at + _HEADER.size
+    _, version, utc, standard, leaps, times, types, characters = _FILE_HEADER.unpack_from(data, at)
+    start = at + _FILE_HEADER.size
     size = times * (width + 1) + types * _TYPE.size + characters + leaps * (width + 4)
     block = _Block(width, start, times, types, characters, start + size + standard + utc)
     if block.end > len(data):

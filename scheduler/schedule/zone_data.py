@@ -26,7 +26,7 @@ from scheduler.text import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MOST_BYTES = 1024 * 1024  # the largest zone file has 4 KiB
+MOST_ZONE_BYTES = 1024 * 1024  # the largest zone file has 4 KiB
 PACKAGE = "the tzdata package"
 
 # tz's own source has the first of these (Debian and Fedora ship it), BSD and macOS the second.
@@ -130,7 +130,7 @@ def bytes_of(path: Path) -> bytes:
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(None, "it is not a regular file")
-        return stream.read(MOST_BYTES)
+        return stream.read(MOST_ZONE_BYTES)
 
 
 def twin(data: bytes, likely: str = "") -> str | None:

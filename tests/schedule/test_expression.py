@@ -15,7 +15,15 @@ from scheduler.crontab import lint_schedule
 from scheduler.entry import Every, Expression, Reboot
 from scheduler.errors import BadValue
 from scheduler.schedule import dates, expression
-from scheduler.schedule.fields import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEKDAY, Field
+from scheduler.schedule.fields import (
+    DAY_FIELD,
+    FIELDS,
+    HOUR_FIELD,
+    MINUTE_FIELD,
+    MONTH_FIELD,
+    WEEKDAY_FIELD,
+    Field,
+)
 from scheduler.schedule.search import following
 
 
@@ -30,62 +38,62 @@ def alone(field: Field, text: str, *, job: str = "job", salt: str = "salt") -> f
     words = [text if other is field else "*" for other in FIELDS]
     schedule = five_fields(" ".join(words), job=job, salt=salt)
     return {
-        MINUTE: schedule.minutes,
-        HOUR: schedule.hours,
-        DAY: schedule.days,
-        MONTH: schedule.months,
-        WEEKDAY: schedule.weekdays,
+        MINUTE_FIELD: schedule.minutes,
+        HOUR_FIELD: schedule.hours,
+        DAY_FIELD: schedule.days,
+        MONTH_FIELD: schedule.months,
+        WEEKDAY_FIELD: schedule.weekdays,
     }[field]
 
 
 @pytest.mark.parametrize(
     ("field", "text", "values"),
     [
-        (MINUTE, "*", range(60)),
-        (MINUTE, "0", {0}),
-        (MINUTE, "59", {59}),
-        (MINUTE, "007", {7}),  # people write leading zeros so that columns are straight
-        (MINUTE, "1,2,40", {1, 2, 40}),
-        (MINUTE, "2,1,2", {1, 2}),
-        (MINUTE, "10-12", {10, 11, 12}),
-        (MINUTE, "5-5", {5}),  # croniter would have made this every minute
-        (MINUTE, "*/20", {0, 20, 40}),
-        (MINUTE, "*/7", range(0, 60, 7)),
-        (MINUTE, "*/60", {0}),  # exactly as long as the field: once an hour, as it says
-        (MINUTE, "10-30/10", {10, 20, 30}),
-        (MINUTE, "10-20/30", {10}),  # longer than its range, not than its field
-        (MINUTE, "5/20", {5, 25, 45}),  # from 5 to the field's end
-        (MINUTE, "5,*/30", {0, 5, 30}),
-        (MINUTE, "7,*", range(60)),
-        (HOUR, "*", range(24)),
-        (HOUR, "22-23,0-2", {22, 23, 0, 1, 2}),
-        (HOUR, "*/24", {0}),
-        (DAY, "*", range(1, 32)),
-        (DAY, "*/10", {1, 11, 21, 31}),
-        (DAY, "15,L", {15}),
-        (MONTH, "*", range(1, 13)),
-        (MONTH, "jan", {1}),
-        (MONTH, "MAR-May", {3, 4, 5}),  # names in any case
-        (MONTH, "jan-12/6", {1, 7}),
-        (MONTH, "nov/1", {11, 12}),
-        (WEEKDAY, "*", range(7)),
-        (WEEKDAY, "0", {0}),
-        (WEEKDAY, "7", {0}),  # both are Sunday
-        (WEEKDAY, "sun", {0}),
-        (WEEKDAY, "1-5", {1, 2, 3, 4, 5}),
-        (WEEKDAY, "Mon-FRI", {1, 2, 3, 4, 5}),
-        (WEEKDAY, "fri-sun", {5, 6, 0}),  # a weekday range may end on Sunday
-        (WEEKDAY, "5-0", {5, 6, 0}),
-        (WEEKDAY, "5-7", {5, 6, 0}),
-        (WEEKDAY, "mon-sun/2", {1, 3, 5, 0}),
-        (WEEKDAY, "0-7", range(7)),
-        (WEEKDAY, "0-0", {0}),
-        (WEEKDAY, "7-7", {0}),
-        (WEEKDAY, "*/2", {0, 2, 4, 6}),
-        (WEEKDAY, "*/7", {0}),
-        (WEEKDAY, "5/1", {5, 6}),  # the week's end is Saturday where it is not written
-        (WEEKDAY, "7/3", {0, 3, 6}),
-        (WEEKDAY, "mon,fri#2", {1}),
+        (MINUTE_FIELD, "*", range(60)),
+        (MINUTE_FIELD, "0", {0}),
+        (MINUTE_FIELD, "59", {59}),
+        (MINUTE_FIELD, "007", {7}),  # people write leading zeros so that columns are straight
+        (MINUTE_FIELD, "1,2,40", {1, 2, 40}),
+        (MINUTE_FIELD, "2,1,2", {1, 2}),
+        (MINUTE_FIELD, "10-12", {10, 11, 12}),
+        (MINUTE_FIELD, "5-5", {5}),  # croniter would have made this every minute
+        (MINUTE_FIELD, "*/20", {0, 20, 40}),
+        (MINUTE_FIELD, "*/7", range(0, 60, 7)),
+        (MINUTE_FIELD, "*/60", {0}),  # exactly as long as the field: once an hour, as it says
+        (MINUTE_FIELD, "10-30/10", {10, 20, 30}),
+        (MINUTE_FIELD, "10-20/30", {10}),  # longer than its range, not than its field
+        (MINUTE_FIELD, "5/20", {5, 25, 45}),  # from 5 to the field's end
+        (MINUTE_FIELD, "5,*/30", {0, 5, 30}),
+        (MINUTE_FIELD, "7,*", range(60)),
+        (HOUR_FIELD, "*", range(24)),
+        (HOUR_FIELD, "22-23,0-2", {22, 23, 0, 1, 2}),
+        (HOUR_FIELD, "*/24", {0}),
+        (DAY_FIELD, "*", range(1, 32)),
+        (DAY_FIELD, "*/10", {1, 11, 21, 31}),
+        (DAY_FIELD, "15,L", {15}),
+        (MONTH_FIELD, "*", range(1, 13)),
+        (MONTH_FIELD, "jan", {1}),
+        (MONTH_FIELD, "MAR-May", {3, 4, 5}),  # names in any case
+        (MONTH_FIELD, "jan-12/6", {1, 7}),
+        (MONTH_FIELD, "nov/1", {11, 12}),
+        (WEEKDAY_FIELD, "*", range(7)),
+        (WEEKDAY_FIELD, "0", {0}),
+        (WEEKDAY_FIELD, "7", {0}),  # both are Sunday
+        (WEEKDAY_FIELD, "sun", {0}),
+        (WEEKDAY_FIELD, "1-5", {1, 2, 3, 4, 5}),
+        (WEEKDAY_FIELD, "Mon-FRI", {1, 2, 3, 4, 5}),
+        (WEEKDAY_FIELD, "fri-sun", {5, 6, 0}),  # a weekday range may end on Sunday
+        (WEEKDAY_FIELD, "5-0", {5, 6, 0}),
+        (WEEKDAY_FIELD, "5-7", {5, 6, 0}),
+        (WEEKDAY_FIELD, "mon-sun/2", {1, 3, 5, 0}),
+        (WEEKDAY_FIELD, "0-7", range(7)),
+        (WEEKDAY_FIELD, "0-0", {0}),
+        (WEEKDAY_FIELD, "7-7", {0}),
+        (WEEKDAY_FIELD, "*/2", {0, 2, 4, 6}),
+        (WEEKDAY_FIELD, "*/7", {0}),
+        (WEEKDAY_FIELD, "5/1", {5, 6}),  # the week's end is Saturday where it is not written
+        (WEEKDAY_FIELD, "7/3", {0, 3, 6}),
+        (WEEKDAY_FIELD, "mon,fri#2", {1}),
     ],
 )
 def test_a_field_names_its_values(field: Field, text: str, values: range | set[int]) -> None:
@@ -220,24 +228,24 @@ def test_a_schedule_without_fields_is_an_interval_or_a_boot(
 @pytest.mark.parametrize(
     ("field", "text", "possible"),
     [
-        (MINUTE, "~", range(60)),
-        (MINUTE, "10~20", range(10, 21)),
-        (MINUTE, "50~", range(50, 60)),
-        (MINUTE, "~5", range(6)),
-        (MINUTE, "7~7", {7}),
-        (MINUTE, "H", range(60)),
-        (MINUTE, "h", range(60)),
-        (MINUTE, "H(0-5)", range(6)),
-        (HOUR, "~", range(24)),
-        (DAY, "~", range(1, 32)),
-        (DAY, "H", range(1, 29)),  # a day that every month has
-        (DAY, "H(25-31)", range(25, 32)),
-        (MONTH, "jan~mar", {1, 2, 3}),
-        (MONTH, "H", range(1, 13)),
-        (WEEKDAY, "~", range(7)),
-        (WEEKDAY, "5~", {5, 6, 0}),  # cron's week ends on day 7
-        (WEEKDAY, "fri~sun", {5, 6, 0}),
-        (WEEKDAY, "H(mon-fri)", {1, 2, 3, 4, 5}),
+        (MINUTE_FIELD, "~", range(60)),
+        (MINUTE_FIELD, "10~20", range(10, 21)),
+        (MINUTE_FIELD, "50~", range(50, 60)),
+        (MINUTE_FIELD, "~5", range(6)),
+        (MINUTE_FIELD, "7~7", {7}),
+        (MINUTE_FIELD, "H", range(60)),
+        (MINUTE_FIELD, "h", range(60)),
+        (MINUTE_FIELD, "H(0-5)", range(6)),
+        (HOUR_FIELD, "~", range(24)),
+        (DAY_FIELD, "~", range(1, 32)),
+        (DAY_FIELD, "H", range(1, 29)),  # a day that every month has
+        (DAY_FIELD, "H(25-31)", range(25, 32)),
+        (MONTH_FIELD, "jan~mar", {1, 2, 3}),
+        (MONTH_FIELD, "H", range(1, 13)),
+        (WEEKDAY_FIELD, "~", range(7)),
+        (WEEKDAY_FIELD, "5~", {5, 6, 0}),  # cron's week ends on day 7
+        (WEEKDAY_FIELD, "fri~sun", {5, 6, 0}),
+        (WEEKDAY_FIELD, "H(mon-fri)", {1, 2, 3, 4, 5}),
     ],
 )
 def test_a_pick_is_one_value_of_its_range_and_reaches_all(
@@ -251,13 +259,13 @@ def test_a_pick_is_one_value_of_its_range_and_reaches_all(
 @pytest.mark.parametrize(
     ("field", "text", "starts", "step", "high"),
     [
-        (MINUTE, "~/20", range(20), 20, 59),  # OpenBSD: a fixed step from a random start
-        (MINUTE, "10~29/5", range(10, 15), 5, 29),
-        (MINUTE, "10~12/30", range(10, 13), 30, 12),  # the start stays in the range
-        (MINUTE, "H/15", range(15), 15, 59),
-        (MINUTE, "H(0-29)/10", range(10), 10, 29),
-        (HOUR, "H/6", range(6), 6, 23),
-        (DAY, "H/14", range(1, 15), 14, 28),
+        (MINUTE_FIELD, "~/20", range(20), 20, 59),  # OpenBSD: a fixed step from a random start
+        (MINUTE_FIELD, "10~29/5", range(10, 15), 5, 29),
+        (MINUTE_FIELD, "10~12/30", range(10, 13), 30, 12),  # the start stays in the range
+        (MINUTE_FIELD, "H/15", range(15), 15, 59),
+        (MINUTE_FIELD, "H(0-29)/10", range(10), 10, 29),
+        (HOUR_FIELD, "H/6", range(6), 6, 23),
+        (DAY_FIELD, "H/14", range(1, 15), 14, 28),
     ],
 )
 def test_a_pick_with_a_step_moves_only_its_start(
@@ -269,15 +277,15 @@ def test_a_pick_with_a_step_moves_only_its_start(
 
 def test_a_random_range_mixes_with_other_items() -> None:
     for number in range(20):
-        values = alone(MINUTE, "5,30~39,50-51", job=f"job-{number}")
+        values = alone(MINUTE_FIELD, "5,30~39,50-51", job=f"job-{number}")
         assert values >= {5, 50, 51}
         assert len(values) == 4
 
 
 def test_picks_are_the_same_in_every_process_and_version() -> None:
     # Were these to change, every H and ~ in the world would move on an upgrade.
-    assert alone(MINUTE, "H", job="report") == {32}
-    assert alone(MINUTE, "~", job="backup", salt="host") == {51}
+    assert alone(MINUTE_FIELD, "H", job="report") == {32}
+    assert alone(MINUTE_FIELD, "~", job="backup", salt="host") == {51}
 
 
 @given(st.text(), st.text(), st.text())
@@ -287,9 +295,9 @@ def test_h_hangs_on_the_job_and_the_field_alone(job: str, salt: str, other_salt:
 
 
 def test_a_random_range_hangs_on_salt_job_field_and_item() -> None:
-    assert len({alone(MINUTE, "~", salt=f"host-{n}") for n in range(50)}) > 20
-    assert len({alone(MINUTE, "~", job=f"job-{n}") for n in range(50)}) > 20
-    assert len({min(alone(MINUTE, f"0~{n}")) for n in range(30, 60)}) > 10
+    assert len({alone(MINUTE_FIELD, "~", salt=f"host-{n}") for n in range(50)}) > 20
+    assert len({alone(MINUTE_FIELD, "~", job=f"job-{n}") for n in range(50)}) > 20
+    assert len({min(alone(MINUTE_FIELD, f"0~{n}")) for n in range(30, 60)}) > 10
     both = [five_fields("~ 0~23 * * *", job=f"{n}") for n in range(50)]
     assert len({(min(e.minutes), min(e.hours)) for e in both}) > 40
 
@@ -514,10 +522,10 @@ def bits(field: Field, text: str) -> set[int]:
         base, _, step = item.partition("/")
         low, _, high = base.partition("-")
         if low == "*":
-            low, high = str(field.low), str(7 if field is WEEKDAY else field.high)
+            low, high = str(field.low), str(7 if field is WEEKDAY_FIELD else field.high)
         value = int(low)
         while value <= int(high or low):
-            found.add(value % 7 if field is WEEKDAY else value)
+            found.add(value % 7 if field is WEEKDAY_FIELD else value)
             value += int(step or 1)
     return found
 

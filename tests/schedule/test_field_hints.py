@@ -62,13 +62,13 @@ def test_a_name_that_no_cron_knows_is_told_what_says_the_same(name: str, write: 
 
 
 def test_what_is_to_be_written_is_a_schedule() -> None:
-    for text in {*nicknames.FIELDS.values(), *nicknames._WRITE.values()}:
+    for text in {*nicknames.FIELDS_OF.values(), *nicknames._WRITE.values()}:
         for each in text.removesuffix(" for twice a month").split(", or "):
             expression.parse(each)
 
 
 def test_five_fields_are_read_as_five_fields() -> None:
-    for fields in nicknames.FIELDS.values():
+    for fields in nicknames.FIELDS_OF.values():
         assert isinstance(expression.parse(fields), Expression)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.suggestions import FEW, did_you_mean, job, nearest
+from scheduler.suggestions import FEW_NAMES, did_you_mean, job, nearest
 
 ROOT = Path(__file__).parent.parent.parent
 SYLLABLES = (
@@ -61,7 +61,7 @@ def test_of_ten_thousand_names_the_one_that_was_mistyped_is_found(name: str, whe
             assert alike[0] >= alike[1], (kind, typed, nearest(typed, MANY))
 
 
-@given(st.text("abc-", min_size=1, max_size=12), st.sets(st.text("abc-", min_size=1, max_size=12), max_size=FEW))  # fmt: skip
+@given(st.text("abc-", min_size=1, max_size=12), st.sets(st.text("abc-", min_size=1, max_size=12), max_size=FEW_NAMES))  # fmt: skip
 def test_of_few_names_all_are_compared(word: str, known: set[str]) -> None:
     best = max((difflib.SequenceMatcher(None, each, word).ratio() for each in known), default=0)
     found = nearest(word, known)
@@ -84,7 +84,7 @@ def test_few_of_many_names_are_compared_letter_by_letter(
 
     monkeypatch.setattr(difflib.SequenceMatcher, "set_seq1", counts)
     nearest(word, names, most=3, alike=0.5)
-    assert 0 < len(compared) <= FEW
+    assert 0 < len(compared) <= FEW_NAMES
     assert max(map(len, compared)) <= 100
 
 

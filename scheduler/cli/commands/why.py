@@ -26,14 +26,14 @@ from scheduler.journal.journal import Journal
 from scheduler.journal.rows import RunRow
 from scheduler.schedule import dst
 from scheduler.schedule.dst import walls
-from scheduler.schedule.tick import MINUTE, minute_of
+from scheduler.schedule.tick import DAY, MINUTE, minute_of
 from scheduler.schedule.timetable import Timetable
 from scheduler.schedule.zone_data import named_or_utc
 from scheduler.system.clock import RealClock
 
 app = typer.Typer()
 
-_LONGEST_GAP = dst.DAY  # where a zone dropped a date
+_LONGEST_GAP = DAY  # where a zone dropped a date
 
 
 @app.command(epilog='Example:  meridian why nightly-backup "2027-03-28 02:30"')
