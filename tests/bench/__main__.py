@@ -284,9 +284,9 @@ def _be_alone() -> None:
 
 def _disk() -> str:
     """Return a folder for temporary files that is on a disk, if there is one."""
-    places = ["/var/tmp", str(Path.home()), str(Path.cwd())]
-    on_disk = [place for place in places if _file_system(Path(place)) not in IN_MEMORY]
-    return (on_disk or places)[0]
+    folders = ["/var/tmp", str(Path.home()), str(Path.cwd())]
+    on_disk = [folder for folder in folders if _file_system(Path(folder)) not in IN_MEMORY]
+    return (on_disk or folders)[0]
 
 
 def _file_system(folder: Path) -> str:

@@ -90,11 +90,11 @@ class Cron:
         return f"{command[0]}: {done.stderr.strip().rpartition(chr(10))[2] or done.returncode}"
 
     def _version(self) -> str:
-        archive = next(self._folder.glob("cron_*.deb"))
-        return archive.name.split("_")[1]
+        package = next(self._folder.glob("cron_*.deb"))
+        return package.name.split("_")[1]
 
     def _furnish(self) -> Path:
-        """Make the places that cron is to see, and return the folder of crontabs."""
+        """Make the folders that cron is to see, and return the folder of crontabs."""
         spool = self._folder / "spool/cron/crontabs"
         for place in (spool, self._folder / "run", self._folder / "cron.d"):
             place.mkdir(parents=True, exist_ok=True)

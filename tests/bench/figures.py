@@ -13,7 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The factor that turns seconds or bytes into a unit.
+# The factor from seconds or bytes to a unit.
 _UNITS = {"s": 1.0, "ms": 1e3, "MB": 1e-6, "bytes": 1.0, "": 1.0}
 _COLUMNS = ("floor", "Meridian", "/ floor", "journal", "cron", "/ floor", "/ Meridian")
 

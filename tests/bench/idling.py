@@ -1,4 +1,4 @@
-"""Daemons with nothing to do: how long to watch comes in, how often each woke goes out."""
+"""Daemons with nothing to do: how long to count comes in, how often each woke goes out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Idle:
 def measure(
     minutes: int, folder: Path, cron: Cron | None, progress: Progress
 ) -> tuple[Idle, Idle | None]:
-    """Watch Meridian, and cron if there is one, in the same minutes."""
+    """Count for Meridian, and cron if there is one, in the same minutes."""
     meridian = Meridian(folder)
     text = idle_crontab(ENTRIES, datetime.now(UTC))
     meridian.crontab.write_text(text, encoding="utf-8")

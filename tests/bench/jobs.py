@@ -1,4 +1,4 @@
-"""The jobs of the bench: crontabs that hold them go out, the instants at which they began come back.
+"""The jobs of the bench: crontabs of them go out, the instants at which they began come back.
 
 A job is GNU date, which prints its number and the time: it says itself when it started.
 """

@@ -33,7 +33,7 @@ FIRST = datetime(2023, 11, 14, tzinfo=UTC)
 THEN = datetime(2027, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
-# Runs that are over, of all jobs by turns, a minute after another, with an attempt each.
+# Runs that are over, of one job after another, a minute after another, with an attempt each.
 _RUNS = """
 WITH RECURSIVE k (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM k WHERE n < ? - 1)
 INSERT INTO run (job, instant, zone, state)

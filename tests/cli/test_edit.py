@@ -84,10 +84,10 @@ def test_a_good_edit_is_saved_the_old_text_kept_and_the_next_runs_said(
 
 
 OTHERS = {"named": True, "system_format": False, "zone": "Europe/Berlin"}
-PLACES = OTHERS | {"named": False}
+OF_PATHS = OTHERS | {"named": False}
 READERS = [
     # what the daemon says of what it reads, what is said of it, why
-    ({"reads": PLACES}, "reads it before the next minute.", "it goes by the user's places"),
+    ({"reads": OF_PATHS}, "reads it before the next minute.", "it reads what is at the user's paths"),
     ({"reads": OTHERS}, "does not read it: it was started with /etc/meridian/crontabs/crontab", "named"),
     ({"reads": None, "files": None}, "does not say whether it reads it.", "an older one"),
 ]  # fmt: skip

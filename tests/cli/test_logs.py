@@ -83,7 +83,7 @@ class Scene:
             self.journal.finish(self.run, State.FAILED if code else State.SUCCEEDED)
 
     def has_daemon(self) -> None:
-        """Let this process hold the state folder, as a daemon does."""
+        """Let this process have the state folder, as a daemon does."""
         self.held.enter_context(state_lock.held(self.person.state))
 
 

@@ -179,7 +179,7 @@ def test_the_example_in_the_readme_is_what_it_prints(person: Person) -> None:
 
 
 def knows(person: Person, job: str, seconds: float, at: datetime = LONG_AGO) -> None:
-    """Let the person's journal hold a successful run of the job."""
+    """Let there be a successful run in the person's journal of the job."""
     person.state.mkdir(exist_ok=True)
     with closing(Journal.open(person.state / "journal.db")) as journal:
         run = journal.claim(job, at, "UTC")

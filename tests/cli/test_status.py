@@ -137,7 +137,7 @@ def test_what_is_wrong_is_said_at_the_top(person: Person, daemon: StandIn) -> No
     ]
 
 
-def test_zone_data_may_come_from_several_places_and_name_no_version(
+def test_zone_data_may_come_from_several_folders_and_name_no_version(
     person: Person, daemon: StandIn
 ) -> None:
     system = {"where": "/usr/share/zoneinfo", "version": None, "zones": 2}

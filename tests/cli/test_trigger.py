@@ -364,7 +364,7 @@ def test_a_reply_steers_no_terminal(person: Person, daemon: StandIn) -> None:
 
 @pytest.fixture
 def held(person: Person) -> Iterator[int]:
-    """The state folder is held by a living process, as a daemon would hold it."""
+    """The state folder is held by a living process, as by a daemon."""
     person.state.mkdir()
     lock = person.state / "lock"
     lock.write_text(f"{os.getpid()}\n")

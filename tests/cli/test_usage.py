@@ -113,7 +113,7 @@ def test_wrong_usage_is_told_with_what_to_do(
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_number_that_is_typed_has_bounds(name: str) -> None:
+def test_every_number_that_is_typed_has_limits(name: str) -> None:
     for each in COMMANDS[name].params:
         if each.type_descriptor.annotation in (int, float):
             assert None not in (each.min, each.max), each.opts

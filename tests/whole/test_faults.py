@@ -36,7 +36,7 @@ AS_SOMEBODY = (
     *("setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"),
     *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
 )
-ALL = "CRON_CATCHUP=all"  # a busy machine may hold a daemon up for minutes, at speed
+ALL = "CRON_CATCHUP=all"  # a daemon may be late by minutes on a busy machine, at speed
 ENTRIES = (
     f"CRON_NAME=beat {ALL} * * * * *\n"
     f"CRON_NAME=retried {ALL} CRON_RETRIES=2 CRON_RETRY_DELAY=10s * * * * *"

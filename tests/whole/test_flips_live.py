@@ -1,6 +1,6 @@
 """The real daemon upon a journal with a few flipped bytes: it starts, says so and doubles nothing.
 
-What a killed daemon left is put back each time, other bytes of it are flipped, and the next daemon
+What a killed daemon left is restored each time, other bytes of it are flipped, and the next daemon
 starts beside the job that lives on. A thousand such starts, in a world of their own, are those of
 `test_flips`.
 """

@@ -113,7 +113,7 @@ def daemon(
 
 
 @real
-def test_clients_that_never_read_their_replies_hold_up_nobody(tmp_path: Path) -> None:
+def test_clients_that_never_read_their_replies_delay_nobody(tmp_path: Path) -> None:
     text = "".join(f"CRON_NAME=job-{n} @daily true\n" for n in range(500))
     with daemon(tmp_path, text) as running:
         deaf = []
@@ -406,7 +406,7 @@ def test_a_job_whose_environment_says_nothing_never_runs_twice(
 
 
 @contextmanager
-def impostors(folder: Path, marks: dict[str, bytes]) -> Iterator[None]:
+def impostors(folder: Path, environment: dict[str, bytes]) -> Iterator[None]:
     """Programs of root's that another user has started, with this in their environments.
 
     One runs with root's rights, and one has become root altogether, as su does.
@@ -417,7 +417,7 @@ def impostors(folder: Path, marks: dict[str, bytes]) -> Iterator[None]:
     try:
         for words in ((str(sleeper), "100"), altogether):
             command = (*as_user(OTHER), *words)
-            some.append(subprocess.Popen(command, env=marks, start_new_session=True))
+            some.append(subprocess.Popen(command, env=environment, start_new_session=True))
             until(
                 lambda: Path(f"/proc/{some[-1].pid}/comm").read_text() in ("sleeper\n", "sleep\n")
             )
@@ -474,7 +474,7 @@ HIDDEN = """
     import json, os, signal, subprocess, sys, time
     from pathlib import Path
     case, folder, *whose = sys.argv[1:]
-    folder, stranger = Path(folder), None
+    folder, other = Path(folder), None
     def said(*messages):
         whole = (folder / "log").read_text().rpartition("\\n")[0]
         return [line for line in map(json.loads, whole.splitlines()) if line["message"] in messages]

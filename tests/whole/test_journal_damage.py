@@ -56,7 +56,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 
 def happens(folder: Path) -> Told:
-    story, file, path = Told(), folder / "crontab", folder / "state/journal.db"
+    told, file, path = Told(), folder / "crontab", folder / "state/journal.db"
     path.parent.mkdir(mode=0o700)
     remember(path)
     by_rename(file, f"HOME={folder}\n{CRONTAB}")
@@ -71,19 +71,19 @@ def happens(folder: Path) -> Told:
         (folder / "go").touch()
         until(lambda: daemon.said("failed", job="long"))
         number = str(daemon.said("failed", job="long")[0]["run"])
-        story.output = meridian("logs", number, "--state", str(folder / "state"))
+        told.output = meridian("logs", number, "--state", str(folder / "state"))
         assert daemon.ends(signal.SIGKILL) == -9
-        story.first = daemon.lines()
-    pids = pids_of(story.first)
+        told.first = daemon.lines()
+    pids = pids_of(told.first)
     damage(path, keep=0)
     clear_of_the_minute()
     with running(*words, log=folder / "second.log") as daemon:
         until(lambda: daemon.said("adopted"))
         assert is_alive(pids["other"])
-        story.status = ends(daemon)
-        story.second = daemon.lines()
-    story.aside = [each.name for each in path.parent.glob("journal.db.damaged-*[!lm]")]
-    return story
+        told.status = ends(daemon)
+        told.second = daemon.lines()
+    told.aside = [each.name for each in path.parent.glob("journal.db.damaged-*[!lm]")]
+    return told
 
 
 def remember(path: Path) -> None:
@@ -147,7 +147,7 @@ def test_nothing_is_started_twice(told: Told) -> None:
     assert [job for job, _ in starts].count("boot") == 1
 
 
-def test_the_next_daemon_finds_what_still_runs_by_its_marks(told: Told) -> None:
+def test_the_next_daemon_finds_what_still_runs_by_its_environment(told: Told) -> None:
     (adopted,) = said(told.second, "adopted")
     (started,) = [line for line in said(told.first, "started") if line["job"] == "other"]
     assert (adopted["run"], adopted["pid"]) == (started["run"], started["pid"])

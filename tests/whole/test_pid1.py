@@ -26,7 +26,7 @@ JOBS = {
     "well": "exec sleep 300",
     "stubborn": "trap '' TERM; echo deaf; while :; do sleep 1; done",
     "short": "sleep 1.5; echo done",
-    "leaving": "(setsid sh -c 'sleep 0.3; exit 3' & ) ; (setsid sleep 0.3 &) ; echo left",
+    "orphaning": "(setsid sh -c 'sleep 0.3; exit 3' & ) ; (setsid sleep 0.3 &) ; echo left",
 }
 HEAD = "CRON_RETRIES=0\nCRON_KILL_AFTER=1s\n"
 
@@ -114,11 +114,11 @@ def test_it_is_process_1(tmp_path: Path) -> None:
 
 
 def test_it_buries_the_orphans_that_its_jobs_leave(tmp_path: Path) -> None:
-    with container(tmp_path, "leaving") as found:
+    with container(tmp_path, "orphaning") as found:
         until(lambda: found.said("succeeded") and found.children() == [])
         os.kill(found.pid, signal.SIGTERM)
         assert found.ends() == 0
-        assert found.outcomes("leaving") == ["exit 0"]
+        assert found.outcomes("orphaning") == ["exit 0"]
         assert found.said("bug") == []
 
 

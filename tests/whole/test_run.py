@@ -102,7 +102,7 @@ def in_place(file: Path, text: str) -> None:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     folder = tmp_path_factory.mktemp("e2e")
-    story = Told()
+    told = Told()
     with ExitStack() as stack:
         journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         stack.callback(journal.close)
@@ -128,43 +128,43 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         first = stack.enter_context(
             running(*words, log=folder / "first.log", NOTIFY_SOCKET=str(folder / "notify"))
         )
-        story.reports.append(journal.recv(1000).decode())
-        watch_first(story, first, file)
-        collect(story, first, folder / "state")
-        story.statuses["demo"] = demo.ends(signal.SIGINT)
-        story.demo = first_minute(demo)
-        kill_and_restart(story, first, words, folder, stack)
+        told.reports.append(journal.recv(1000).decode())
+        observe_first(told, first, file)
+        collect(told, first, folder / "state")
+        told.statuses["demo"] = demo.ends(signal.SIGINT)
+        told.demo = first_minute(demo)
+        kill_and_restart(told, first, words, folder, stack)
         journal.settimeout(0)
         with suppress(BlockingIOError):
             while True:
-                story.reports.append(journal.recv(1000).decode())
-    yield story
-    for pid in (pid for pids in story.left.values() for pid in pids if is_alive(pid)):
+                told.reports.append(journal.recv(1000).decode())
+    yield told
+    for pid in (pid for pids in told.left.values() for pid in pids if is_alive(pid)):
         os.kill(pid, signal.SIGKILL)
 
 
-def watch_first(story: Told, daemon: Process, file: Path) -> None:
+def observe_first(told: Told, daemon: Process, file: Path) -> None:
     """From the start to the second minute after it."""
     until(lambda: len(daemon.said("succeeded", job="retried")) > 0)
     for save, text, job in ((in_place, SECOND, "second"), (by_rename, THIRD, "third")):
-        story.minutes.append(clear_of_the_minute())
+        told.minutes.append(clear_of_the_minute())
         save(file, text)
         until(lambda job=job: daemon.said("succeeded", job=job))  # type: ignore[misc]  # the job of this turn
     until(lambda: daemon.said("succeeded", job="slow"))
 
 
-def collect(story: Told, daemon: Process, state: Path) -> None:
-    story.lines = daemon.lines()
+def collect(told: Told, daemon: Process, state: Path) -> None:
+    told.lines = daemon.lines()
     for line in meridian("history", "--json", "-n", "1000", "--state", str(state)).splitlines():
         run = json.loads(line)
-        story.history.setdefault(run["job"], []).append(run)
+        told.history.setdefault(run["job"], []).append(run)
     for job in ("simple", "flood", "binary"):
-        number = str(story.history[job][0]["run"])
-        story.outputs[job] = meridian("logs", number, "--state", str(state))
+        number = str(told.history[job][0]["run"])
+        told.outputs[job] = meridian("logs", number, "--state", str(state))
     for job in ("daemon", "family"):
-        runs = [str(run["run"]) for run in story.history[job]]
-        story.left[job] = [int(meridian("logs", run, "--state", str(state))) for run in runs]
-        story.alive[job] = is_alive(story.left[job][0])
+        runs = [str(run["run"]) for run in told.history[job]]
+        told.left[job] = [int(meridian("logs", run, "--state", str(state))) for run in runs]
+        told.alive[job] = is_alive(told.left[job][0])
 
 
 def first_minute(demo: Process) -> str:
@@ -178,18 +178,18 @@ def first_minute(demo: Process) -> str:
 
 
 def kill_and_restart(
-    story: Told, first: Process, words: tuple[str, ...], folder: Path, stack: ExitStack
+    told: Told, first: Process, words: tuple[str, ...], folder: Path, stack: ExitStack
 ) -> None:
     """kill -9 while jobs run, one of which is killed too; then a daemon that Ctrl-C stops."""
     (started,) = first.said("started", job="lost")
-    story.statuses["killed"] = first.ends(signal.SIGKILL)
+    told.statuses["killed"] = first.ends(signal.SIGKILL)
     os.killpg(started["pid"], signal.SIGKILL)
     notify = {"NOTIFY_SOCKET": str(folder / "notify")}
     again = stack.enter_context(running(*words, "--grace", "0", log=folder / "again.log", **notify))
     until(lambda: again.said("succeeded", job="lost"))
     text = meridian("history", "lost", "--json", "-n", "1000", "--state", str(folder / "state"))
-    story.after_kill = [json.loads(line) for line in text.splitlines()]
-    story.statuses["stopped"] = again.ends(signal.SIGINT)
+    told.after_kill = [json.loads(line) for line in text.splitlines()]
+    told.statuses["stopped"] = again.ends(signal.SIGINT)
 
 
 # --- what jobs do to it -------------------------------------------------------------------------

@@ -367,7 +367,7 @@ def test_hostile_text_does_nothing_to_a_terminal(person: Person) -> None:
 
 
 FORGED = "2027-03-28 03:00:00+00:00  failed  x  forged"
-# What names of files and folders may hold: line ends of many kinds, and what steers a terminal.
+# What names of files and folders may contain: line ends of many kinds, and what steers a terminal.
 ODD_NAME = f"a\n{FORGED}\r{FORGED}\x0b{FORGED}\u2028{FORGED}\x1b[2J\x1b]0;owned\x07\u202e"
 BEGINS_A_LINE = re.compile("(?:^|[\\n\\r\\v\\f\\x85\u2028\u2029])" + re.escape(FORGED))
 
