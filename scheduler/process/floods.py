@@ -175,7 +175,8 @@ class Floods:
         poll.register(self._waker, select.POLLIN)
         if self._changes.descriptor is not None:
             poll.register(self._changes.descriptor, select.POLLIN)
-        poll.poll(_LOOK * 1000 if self._due or self._stopped else None)
+        is_at_work = self._asked or self._due or self._stopped  # asked still, if hearing it failed
+        poll.poll(_LOOK * 1000 if is_at_work else None)
         with suppress(BlockingIOError):
             os.read(self._waker, _PIECE)
         numbers = self._changes.told()
