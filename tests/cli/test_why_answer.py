@@ -21,7 +21,7 @@ FAILS = Act(outcome=Exited(3))
 
 def why(world: World, job: str, time: str, *, now: str = "18:00") -> str:
     """What the world's journal and its crontab as it stands answer."""
-    entry = next((e for e in world.shelf.load().entries if e.job == job), None)
+    entry = next((e for e in world.library.load().entries if e.job == job), None)
     zone = ZoneInfo("UTC")
     return " ".join(answer(known_of(world.journal, job, entry, when(time), zone, when(now))))
 

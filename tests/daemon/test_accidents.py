@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes import Act, FakeClock
-from world import Frail, Shelf, World, line, when
+from frail_journal import FrailJournal
+from memory_library import MemoryLibrary
+from world import World, line, when
 
 from scheduler.daemon.log_once import LogOnce
 from scheduler.errors import JournalError
@@ -83,12 +85,12 @@ def some(total: int) -> range:
 
 
 def statements(world: World) -> int:
-    assert isinstance(world.journal, Frail)
+    assert isinstance(world.journal, FrailJournal)
     return world.journal.statements
 
 
 def happens(world: World, number: int, accident: Callable[[], None]) -> None:
-    assert isinstance(world.journal, Frail)
+    assert isinstance(world.journal, FrailJournal)
     world.journal.accidents[number] = accident
 
 
@@ -162,7 +164,7 @@ def instant(outcome: str) -> str:
 def test_a_journal_that_refuses_for_long_is_asked_once_a_second_and_catches_up() -> None:
     """Five minutes of a full disk: what it kept is started late, in order; it is said once."""
     world = World(line("job", "* * * * *"), "12:00:10")
-    assert isinstance(world.journal, Frail)
+    assert isinstance(world.journal, FrailJournal)
     world.at("12:00:30", lambda: setattr(world.journal, "is_full", True))
     world.at("12:04:30", lambda: setattr(world.journal, "is_full", False))
     world.runs_until("12:05:30")
@@ -233,7 +235,7 @@ def test_a_refusal_at_the_very_end_is_made_good() -> None:
 
 def test_a_pause_after_trouble_is_not_made_longer_by_the_clock() -> None:
     world = World(line("job", "* * * * *", timeout="20s"), "12:00:10", {"job": [Act(lasts=99)]})
-    assert isinstance(world.journal, Frail)
+    assert isinstance(world.journal, FrailJournal)
     world.at("12:00:12", lambda: happens(world, statements(world) + 1, refuse))
     world.reload_at("12:00:12")
     world.set_clock_at("12:00:13", "11:00", stop="11:00:40")
@@ -269,7 +271,9 @@ def test_a_crontab_that_breaks_the_reader_leaves_the_old_one_in_force(
     def breaks() -> None:
         raise RuntimeError("a bug")
 
-    world.at("12:00:30", lambda: monkeypatch.setattr(Shelf, "load", lambda _shelf: breaks()))
+    world.at(
+        "12:00:30", lambda: monkeypatch.setattr(MemoryLibrary, "load", lambda _shelf: breaks())
+    )
     world.edit_at("12:00:30", "")
     world.stop_at("12:02:30")
     asyncio.run(world.daemon.run())

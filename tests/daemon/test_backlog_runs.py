@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import Act
-from world import Asked, Frail, Killed, World, line, shown, when
+from frail_journal import FrailJournal
+from world import Asked, Killed, World, line, shown, when
 
 from scheduler.errors import JournalError
 from scheduler.protocol import Pause, Resume, Status
@@ -118,7 +119,7 @@ def test_each_runs_once_and_in_order_whichever_statement_is_the_last(
 
     def happens() -> None:
         world.clock.set(when("12:45:20"))
-        assert isinstance(world.journal, Frail)
+        assert isinstance(world.journal, FrailJournal)
         accident = refuse if what == "refused" else world.kill
         world.journal.accidents[world.journal.statements + number] = accident
 

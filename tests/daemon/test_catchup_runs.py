@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import Act
-from world import Frail, Killed, World, line, shown, when
+from frail_journal import FrailJournal
+from world import Killed, World, line, shown, when
 
 from scheduler.errors import JournalError
 from scheduler.run import Exited
@@ -450,7 +451,7 @@ def test_a_minute_that_is_refused_after_a_gap_is_run_with_its_own_entries(number
     def happens() -> None:
         world.clock.set(when("12:45:20"))
         world.stop_at("12:47")
-        assert isinstance(world.journal, Frail)
+        assert isinstance(world.journal, FrailJournal)
         world.journal.accidents[world.journal.statements + number] = refuse
 
     world.at("12:05:20", happens)
@@ -662,7 +663,7 @@ def test_a_daemon_that_starts_on_a_clock_that_is_far_behind_looks_at_once() -> N
 def test_beginning_anew_is_told_once_wherever_the_daemon_is_killed(number: int) -> None:
     world = World(line("job", "0 12 * * *"), "20:00").runs_until("20:00:30")
     world.clock.set(when("12:00:05"))
-    assert isinstance(world.journal, Frail)
+    assert isinstance(world.journal, FrailJournal)
     world.journal.accidents[world.journal.statements + number] = world.kill
     try:
         world.runs_until("12:01")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from fakes import Act
-from world import UTC_ZONE, World, line, when
+from memory_library import UTC_ZONE
+from world import World, line, when
 
 from scheduler.entry import Overlap
 from scheduler.run import Exited, Limit, NotStarted, Signalled, State

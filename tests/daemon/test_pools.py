@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from fakes import Act
-from world import Frail, World, line
+from frail_journal import FrailJournal
+from world import World, line
 
 from scheduler.errors import JournalError
 from scheduler.run import Exited
@@ -214,7 +215,7 @@ def test_a_refused_commit_neither_loses_nor_doubles_who_waits(number: int) -> No
     told = world(three(pool="db"))
 
     def refused() -> None:
-        assert isinstance(told.journal, Frail)
+        assert isinstance(told.journal, FrailJournal)
         told.journal.accidents[told.journal.statements + number] = refuse
 
     told.at("12:00:50", refused)

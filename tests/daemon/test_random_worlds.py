@@ -17,8 +17,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import reference
+from careful_spawner import CarefulSpawner
 from fakes import Act, FakeClock
-from world import Careful, Frail, Killed, World, line
+from frail_journal import FrailJournal
+from world import Killed, World, line
 
 from scheduler.entry import Catchup, Overlap
 from scheduler.errors import JournalError
@@ -64,7 +66,7 @@ class Plan(NamedTuple):
     line: str
 
 
-class Pausing(Careful):
+class Pausing(CarefulSpawner):
     """It starts nothing by its schedule of what is paused."""
 
     def start(self, launch: Launch) -> int | NotStarted:
@@ -148,7 +150,7 @@ class Troubled(World):
         with suppress(Killed, JournalError):
             asyncio.run(daemon.run())
             was_killed = False
-        assert isinstance(self.journal, Frail)
+        assert isinstance(self.journal, FrailJournal)
         self.journal.accidents.clear()
         if self.first is None and (last := self.journal.daemon_state.last_tick()) is not None:
             self.first, self.first_era = last, len(self.journal.daemon_state.eras())
@@ -211,7 +213,7 @@ class Troubled(World):
 
     def fails_once(self) -> None:
         """One of the next statements is refused, or the last thing this daemon did."""
-        assert isinstance(self.journal, Frail)
+        assert isinstance(self.journal, FrailJournal)
         number = self.journal.statements + self.dice.randint(1, 12)
         self.journal.accidents[number] = self.dice.choice((refuse, self.kill))
 
@@ -319,7 +321,7 @@ def test_no_attempt_is_left_open_and_none_is_started_twice(world: Troubled) -> N
 
 
 def test_no_run_begins_when_it_is_too_late(world: Troubled) -> None:
-    entries = {entry.job: entry for entry in world.shelf.load().entries}
+    entries = {entry.job: entry for entry in world.library.load().entries}
     for each in world.spawner.launched:
         entry = entries.get(each.entry.job)
         if entry is None or each.attempt.number > 1 or each.attempt.run.number in world.by_hand:
@@ -336,7 +338,7 @@ def test_with_all_wanted_first_attempts_begin_in_the_order_of_their_instants(
     What comes again in a new era of the clock is later than what was; what that era never came to
     is an earlier one's, and behind it.
     """
-    entries = {entry.job: entry for entry in world.shelf.load().entries}
+    entries = {entry.job: entry for entry in world.library.load().entries}
     for plan in world.plans:
         entry = entries[plan.job]
         if entry.settings.catchup is not Catchup.ALL or entry.settings.overlap is Overlap.REPLACE:

@@ -28,14 +28,14 @@ def test_a_changed_crontab_is_read_before_the_next_minute() -> None:
 def test_an_unchanged_crontab_is_not_read_again() -> None:
     world = World(OLD)
     world.runs_until("12:30")
-    assert world.shelf.loads == 1
+    assert world.library.loads == 1
 
 
 def test_sighup_reads_them_at_once() -> None:
     world = World(OLD)
     world.reload_at("12:00:30")
     world.runs_until("12:00:40")
-    assert world.shelf.loads == 2
+    assert world.library.loads == 2
 
 
 @pytest.mark.parametrize("time", ["12:00:59.7", "12:00:59.8", "12:00:59.9", "12:00:59.999"])
@@ -208,7 +208,7 @@ def test_a_crontab_that_vanishes_does_not_delay_the_reading_of_another() -> None
 
 def test_a_daemon_without_crontabs_waits_for_one() -> None:
     world = World(named=False)
-    world.shelf.files.clear()
+    world.library.files.clear()
     world.edit_at("12:00:30", NEW)
     assert world.runs_until("12:01:30").starts("new") == ["12:01:00"]
 
@@ -284,7 +284,7 @@ def test_at_reboot_is_retried_as_any_run_is() -> None:
 def test_at_reboot_that_comes_with_an_edit_waits_for_the_next_boot(text: str | None) -> None:
     world = World(now="12:00:30", named=False)
     if text is None:
-        world.shelf.files.clear()
+        world.library.files.clear()
     else:
         world.edit(text)
     world.edit_at("12:01:30", line("job", "@reboot"))
@@ -335,7 +335,7 @@ def earlier(world: World, old: str) -> None:
 
 def test_what_ran_under_a_name_with_arguments_in_it_is_called_by_the_program_alone() -> None:
     world = World("@reboot curl -u me:hunter2 x\n")
-    (entry,) = world.shelf.load().entries
+    (entry,) = world.library.load().entries
     digest = entry.job.removeprefix("curl-")
     old = f"curl-u-me-hunter2-x-{digest}"
     earlier(world, old)

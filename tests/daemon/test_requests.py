@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import Act, FakeSpawner
-from world import Asked, Frail, line, when
+from frail_journal import FrailJournal
+from world import Asked, line, when
 
 from scheduler.daemon import requests
 from scheduler.errors import JournalError
@@ -391,7 +392,7 @@ def test_a_replaced_run_is_not_tried_again_by_the_next_daemon() -> None:
 def test_a_job_that_fills_the_disk_can_be_killed_though_the_journal_refuses() -> None:
     world = Asked(line("job", NOON), acts={"job": [Act(lasts=9999)]})
     journal = world.journal
-    assert isinstance(journal, Frail)
+    assert isinstance(journal, FrailJournal)
 
     def fills(*, is_full: bool) -> None:
         journal.is_full = is_full
@@ -409,7 +410,7 @@ def test_a_waiting_run_is_killed_once_though_its_place_is_free() -> None:
     text = line("x", NOON, pool="db") + line("job", NOON, pool="db")
     world = Asked(text, acts={"x": [Act(lasts=300)], "job": [Act(lasts=5)]})
     journal = world.journal
-    assert isinstance(journal, Frail)
+    assert isinstance(journal, FrailJournal)
 
     def refuses() -> None:
         for more in range(1, 6):
@@ -570,7 +571,7 @@ def test_a_pause_is_done_whole_or_not_at_all(number: int) -> None:
     world = Asked(line("job", "5 12 * * *"))
 
     def refused() -> None:
-        assert isinstance(world.journal, Frail)
+        assert isinstance(world.journal, FrailJournal)
         world.journal.accidents[world.journal.statements + number] = refuse
 
     world.at("12:04:59.8", refused)
@@ -767,13 +768,13 @@ def test_a_kill_whose_reply_can_not_be_read_is_one_all_the_same(
 def test_what_the_journal_refuses_is_not_done_and_said_so() -> None:
     for request in (Trigger("job"), Pause(("job",)), Retry(1)):
         world = Asked(line("job", NOON, retry_delay="10m"), acts={"job": [FAILS]})
-        assert isinstance(world.journal, Frail)
+        assert isinstance(world.journal, FrailJournal)
         journal = world.journal
 
-        def fills(journal: Frail = journal) -> None:
+        def fills(journal: FrailJournal = journal) -> None:
             journal.is_full = True
 
-        def empties(journal: Frail = journal) -> None:
+        def empties(journal: FrailJournal = journal) -> None:
             journal.is_full = False
 
         world.at("12:05", fills)

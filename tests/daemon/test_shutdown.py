@@ -339,7 +339,7 @@ def test_a_reload_is_not_heeded_any_more() -> None:
     world = World(line("job", NOON), acts={"job": [Act(lasts=38)]})
     world.reload_at("12:00:35")
     world.runs_until("12:00:30")
-    assert world.shelf.loads == 1
+    assert world.library.loads == 1
 
 
 # --- kill -9, and the next daemon ---------------------------------------------------------------

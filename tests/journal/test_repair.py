@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import Act, FakeSpawner
+from frail_journal import FrailJournal
 from lost_journal import (
     BOOT,
     DAY,
@@ -24,7 +25,7 @@ from lost_journal import (
     is_text,
     overwritten,
 )
-from world import Frail, World, line
+from world import World, line
 
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import sql
@@ -560,7 +561,7 @@ def finds_damage(world: World) -> None:
     def found() -> None:
         raise JournalDamaged("a page of it")
 
-    assert isinstance(world.journal, Frail)
+    assert isinstance(world.journal, FrailJournal)
     world.journal.accidents[world.journal.statements + 1] = found
 
 
@@ -595,7 +596,7 @@ def test_one_that_is_asked_to_stop_stops() -> None:
 def test_a_process_that_the_new_journal_does_not_know_ends_unseen() -> None:
     world = World(line("job", "0 12 * * *"))
     attempt = Attempt(Run(99, "unknown", NOON), 1)
-    entry = replace(world.shelf.load().entries[0], job="unknown")
+    entry = replace(world.library.load().entries[0], job="unknown")
     launch = world.spawner.prepare(entry, attempt, Path("log"))
     assert isinstance(launch, Launch)
     FakeSpawner.start(world.spawner, launch)

@@ -111,7 +111,7 @@ def told() -> dict[str, Any]:
     acts = {"backup": [Act(lasts=900)], "report": [Act(outcome=Exited(1))]}
     waits = "START_HOURS_RANGE=20-22\n" + line("import", "0 * * * *", catchup="all")
     world = Asked("0 12 * * * true\n" + text + waits, acts=acts, grace=0, most=50)
-    (missed,) = (each for each in world.shelf.load().entries if each.job == "import")
+    (missed,) = (each for each in world.library.load().entries if each.job == "import")
     world.journal.daemon_state.set_backlog(of_missed(missed, when("10:00"), when("11:00"), 2))
     for second, request in enumerate(REQUESTS):
         world.ask_at(f"12:05:{10 + second}", request)

@@ -132,7 +132,7 @@ def test_a_listener_hears_what_the_crontabs_say_each_time_they_are_loaded() -> N
     world = World(line("a", "0 12 * * *"), listeners=(listener,))
     text = line("b", "0 12 * * *").replace("0 12", "61 12") + line("c", "0 13 * * *")
     world.edit_at("12:00:30", text)
-    world.at("12:01:30", lambda: setattr(world.shelf, "files", {FILE: None}))
+    world.at("12:01:30", lambda: setattr(world.library, "files", {FILE: None}))
     world.runs_until("12:05")
     loaded = [each for each in listener.heard if isinstance(each, events.CrontabLoaded)]
     first, edited, vanished = loaded[0], loaded[1], loaded[-1]

@@ -9,7 +9,7 @@ import pytest
 from fakes import utc
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import UTC_ZONE
+from memory_library import UTC_ZONE
 
 from scheduler.entry import Entry
 from scheduler.schedule import expression

@@ -89,7 +89,7 @@ class Site(World):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.jobs = Writer(self.clock, self.acts)
-        self.spawner = self.jobs  # type: ignore[assignment]  # it takes Careful's place
+        self.spawner = self.jobs  # type: ignore[assignment]  # it takes CarefulSpawner's place
         self.journal.close()  # that in memory
 
     def lives(self) -> None:

@@ -14,44 +14,33 @@ import asyncio
 import io
 import json
 import weakref
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from fakes import Act, FakeClock, FakeSpawner
+from careful_spawner import CarefulSpawner
+from fakes import Act, FakeClock
+from frail_journal import FrailJournal
+from memory_library import MemoryLibrary
+from table_check import TableCheck
 
 from scheduler.codec import encode
-from scheduler.crontab import parser
 from scheduler.daemon import wiring
 from scheduler.daemon.wiring import Parts
-from scheduler.entry import Crontab, Overlap, Problem, Reboot, Severity, pool_of
-from scheduler.errors import JournalError
-from scheduler.journal.connection import Connection
-from scheduler.journal.journal import Journal
 from scheduler.protocol import Refused
-from scheduler.runs.table import RunTable
-from scheduler.status import Reads
-from scheduler.system.crontab_loader import Loaded
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from scheduler.daemon.loop import Daemon
-    from scheduler.entry import Entry
     from scheduler.journal.journal import RunRow
     from scheduler.journal.retention import Retention
-    from scheduler.process.launch import Launch
     from scheduler.protocol import Received, Request
-    from scheduler.run import Attempt, NotStarted
     from scheduler.runs.events import Listener
-    from scheduler.runs.lifecycle import Runs
     from scheduler.schedule.tick import Jump
-    from scheduler.system.crontab_files import Stamp
     from scheduler.system.log import Format
 
 DAY = datetime(2027, 3, 1, tzinfo=UTC)
@@ -85,187 +74,6 @@ def line(job: str, schedule: str, **settings: object) -> str:
     return f"{' '.join(words)} {schedule} {job}\n"
 
 
-@dataclass(slots=True)
-class Shelf:
-    """Crontabs in memory: missing ones (None) that were named can't be read, as on a disk."""
-
-    files: dict[str, str | None]
-    named: bool = True
-    loads: int = 0
-
-    def stamps(self) -> Mapping[str, Stamp]:
-        return {name: (text,) for name, text in self.files.items() if text is not None}
-
-    def load(self) -> Loaded:
-        self.loads += 1
-        tables = parser.unique([_read(name, text) for name, text in self.files.items()])
-        missing = {name for name, text in self.files.items() if text is None}
-        return Loaded(
-            crontabs=tables,
-            entries=tuple(entry for table in tables for entry in table.entries),
-            problems=tuple(problem for table in tables for problem in table.problems),
-            failed=frozenset(missing if self.named else ()),
-        )
-
-    def reads(self) -> Reads:
-        return Reads(is_named=self.named, is_system_format=False, zone="UTC")
-
-
-def _read(name: str, text: str | None) -> Crontab:
-    if text is None:
-        why = Problem(name, 0, 0, Severity.ERROR, "missing", "there is no such file")
-        return Crontab(name, b"", (), (why,))
-    return parser.parse(text.encode(), file=name, zone=UTC_ZONE)
-
-
-class Careful(FakeSpawner):
-    """It starts nothing that the journal has not heard of, for good, before; and nothing twice.
-
-    Nor does it start anything beside a run of the same job, unless that is allowed, or more than
-    its pool or the daemon lets run at once.
-    """
-
-    def __init__(self, clock: FakeClock, acts: Mapping[str, Sequence[Act]], world: World) -> None:
-        super().__init__(clock, acts)
-        self._world = world
-        self._seen: set[Attempt] = set()
-        self._turned_away: set[int] = set()
-        self.then: Callable[[], None] = lambda: None
-
-    def start(self, launch: Launch) -> int | NotStarted:
-        self._world.hears_of(launch.attempt)
-        assert launch.attempt not in self._seen, f"started twice: {launch.attempt}"
-        self._seen.add(launch.attempt)
-        entry = self._entries[launch.output]
-        assert entry.settings.overlap is Overlap.ALLOW or not self._alive(entry.job)
-        self._has_place(entry)
-        self._is_in_its_time(entry, launch.attempt)
-        result = super().start(launch)
-        self.then()
-        return result
-
-    def _is_in_its_time(self, entry: Entry, attempt: Attempt) -> None:
-        """Assert that the clock has come to the instant, whatever was set, missed or retried."""
-        row = self._world.journal.queries.run(attempt.run.number)
-        assert row is not None
-        if not (row.by_hand or isinstance(entry.schedule, Reboot)):
-            assert self.clock.now() >= attempt.run.instant, f"too early: {attempt}"
-
-    def _has_place(self, entry: Entry) -> None:
-        groups = self._groups.items()
-        alive = {pid for pid, group in groups if group.leader in ("child", "orphan")}
-        running = [each.entry for each in self.launched if each.pid in alive - self._turned_away]
-        most = self._world.most
-        assert most is None or len(running) < most
-        pool = entry.settings.pool
-        if pool is not None:
-            limits = [each.settings.pool for each in self._world.shelf.load().entries]
-            known = [
-                each.limit for each in limits if each and each.name == pool.name and each.limit
-            ]
-            beside = [each for each in running if pool_of(each) == pool.name]
-            assert len(beside) < min(known, default=1)
-
-    def _alive(self, job: str) -> list[Attempt]:
-        """The attempts of a job that run, whatever the journal has heard of them."""
-        groups = self._groups.items()
-        alive = {pid for pid, group in groups if group.leader in ("child", "orphan")}
-        ours = [each for each in self.launched if each.pid in alive - self._turned_away]
-        return [each.attempt for each in ours if each.entry.job == job]
-
-    def leave(self) -> None:
-        """Let every grandchild end."""
-        for group in self._groups.values():
-            group.grandchild = False
-
-    def renumber(self) -> None:
-        """Let the numbers of all processes belong to other ones."""
-        for pid, group in self._groups.items():
-            group.started += 1
-            self._turned_away.add(pid)
-
-
-class _Overheard(Connection):
-    """A connection that tells of each statement before it is executed."""
-
-    def __init__(self, connection: Connection, before: Callable[[str], None]) -> None:
-        super().__init__(connection._sqlite, connection.name, path=connection.path)
-        self._before = before
-
-    def do(self, name: str, **values: str | float | None) -> sqlite3.Cursor:
-        self._before(name)
-        return super().do(name, **values)
-
-
-class Frail(Journal):
-    """A journal that something happens to before the statement of a certain number."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.statements = 0
-        self.accidents: dict[int, Callable[[], None]] = {}
-        self.is_full = False
-        self.is_looked_at = False  # by a test, to which nothing happens
-        super().__init__(_Overheard(connection, self._before))
-
-    def _before(self, name: str) -> None:
-        if not self.is_looked_at and name not in (
-            "rollback",
-            "run",
-            "history_of_job",
-            "pauses",
-        ):  # these are the tests' own, and what
-            self.statements += 1  # follows an accident
-            self.accidents.pop(self.statements, lambda: None)()
-            if self.is_full:
-                raise JournalError("the disk is full")
-
-    def live(self, now: datetime) -> RunTable:
-        """Return the table of runs that this journal tells of; it is the test that asks."""
-        self.is_looked_at = True
-        try:
-            return RunTable.from_journal(self, {}, now)
-        finally:
-            self.is_looked_at = False
-
-
-def told(table: RunTable) -> tuple[object, ...]:
-    """What a table of runs tells that a journal has to tell, too."""
-    runs: dict[int, object] = {}
-    for live in table.all():
-        waits = (live.reason, live.due, live.made_up and not live.is_retry)
-        does = waits if live.is_waiting else "has begun"
-        runs[live.run.number] = (live.run, live.attempt, does)
-    return runs, table.backlogs, table.paused
-
-
-class Truth:
-    """After every commit of these runs, held or refused, they are as the journal tells."""
-
-    def __init__(self, runs: Runs, journal: Frail) -> None:
-        self._runs, self._journal = runs, journal
-        self._is_recovered = False
-        self._plain_recover, self._plain_commit = runs.recover, runs._transaction.commit
-        runs.recover = self._recover  # type: ignore[method-assign]  # wrapped
-        runs._transaction.commit = self._commit  # type: ignore[method-assign]  # wrapped
-
-    def _recover(self) -> None:
-        self._plain_recover()
-        self._is_recovered = True
-        self._check()
-
-    @contextmanager
-    def _commit(self, *, synced: bool = True) -> Iterator[None]:
-        try:
-            with self._plain_commit(synced=synced):
-                yield
-        finally:
-            self._check()
-
-    def _check(self) -> None:
-        if self._is_recovered and not self._runs._is_stopping:  # then nothing waits in memory
-            assert told(self._runs.table) == told(self._journal.live(self._runs._clock.now()))
-
-
 @dataclass
 class World:
     """Everything outside the daemon, which may be started and ended in it more than once."""
@@ -287,11 +95,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.clock = FakeClock(when(self.now), limit=timedelta(days=2))
-        self.shelf = Shelf({FILE: self.text}, named=self.named)
-        self.journal = Frail.in_memory()
-        assert isinstance(self.journal, Frail)
+        self.library = MemoryLibrary({FILE: self.text}, named=self.named)
+        self.journal = FrailJournal.in_memory()
+        assert isinstance(self.journal, FrailJournal)
         weakref.finalize(self, self.journal.close)
-        self.spawner = Careful(self.clock, self.acts, self)
+        self.spawner = CarefulSpawner(self.clock, self.acts, self)
         self.log = io.StringIO()
         self.daemon = self.new_daemon()
 
@@ -302,7 +110,7 @@ class World:
         parts = Parts(
             clock=self.clock,
             spawner=self.spawner,
-            library=self.shelf,
+            library=self.library,
             log=open_log(self.style, self.log),
             state=self.state,
             draw=lambda: self.draw,
@@ -315,7 +123,7 @@ class World:
             listeners=self.listeners,
         )
         self.daemon = wiring.build(parts, self.journal)
-        Truth(self.daemon.runs, self.journal)
+        TableCheck(self.daemon.runs, self.journal)
         return self.daemon
 
     def at(self, time: str, happening: Callable[[], object]) -> None:
@@ -347,7 +155,7 @@ class World:
 
     def edit(self, text: str | None, *, file: str = FILE) -> None:
         """Save a crontab; None takes it away."""
-        self.shelf.files[file] = text
+        self.library.files[file] = text
 
     def edit_at(self, time: str, text: str | None, *, file: str = FILE) -> None:
         self.at(time, lambda: self.edit(text, file=file))
@@ -390,15 +198,6 @@ class World:
         self.new_daemon()
 
     # --- what is seen ------------------------------------------------------------------------
-
-    def hears_of(self, attempt: Attempt) -> None:
-        """Assert that the journal has this claim on disk, and nobody has started it."""
-        assert not self.journal.connection.in_transaction
-        row = self.journal.queries.run(attempt.run.number)
-        assert row is not None
-        claims = [each for each in row.attempts if each.number == attempt.number]
-        assert [(each.started, each.ended) for each in claims] == [(None, None)]
-        assert row.state == "running"
 
     def said(self, message: str) -> list[dict[str, Any]]:
         """The facts of each log line with this message."""

@@ -1,0 +1,52 @@
+"""Crontabs in memory, as a test edits them; a daemon reads them like files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from scheduler.crontab import parser
+from scheduler.entry import Crontab, Problem, Severity
+from scheduler.status import Reads
+from scheduler.system.crontab_loader import Loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scheduler.system.crontab_files import Stamp
+
+UTC_ZONE = ZoneInfo("UTC")
+
+
+@dataclass(slots=True)
+class MemoryLibrary:
+    """Crontabs in memory: missing ones (None) that were named can't be read, as on a disk."""
+
+    files: dict[str, str | None]
+    named: bool = True
+    loads: int = 0
+
+    def stamps(self) -> Mapping[str, Stamp]:
+        return {name: (text,) for name, text in self.files.items() if text is not None}
+
+    def load(self) -> Loaded:
+        self.loads += 1
+        tables = parser.unique([_read(name, text) for name, text in self.files.items()])
+        missing = {name for name, text in self.files.items() if text is None}
+        return Loaded(
+            crontabs=tables,
+            entries=tuple(entry for table in tables for entry in table.entries),
+            problems=tuple(problem for table in tables for problem in table.problems),
+            failed=frozenset(missing if self.named else ()),
+        )
+
+    def reads(self) -> Reads:
+        return Reads(is_named=self.named, is_system_format=False, zone="UTC")
+
+
+def _read(name: str, text: str | None) -> Crontab:
+    if text is None:
+        why = Problem(name, 0, 0, Severity.ERROR, "missing", "there is no such file")
+        return Crontab(name, b"", (), (why,))
+    return parser.parse(text.encode(), file=name, zone=UTC_ZONE)
