@@ -18,7 +18,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from scheduler.process import output_files
+from scheduler.process import output_trim
 from scheduler.process.inotify import Changes
 from scheduler.process.procfs import Processes
 from scheduler.system import state_files
@@ -285,8 +285,8 @@ class Floods:
         """Take away what is too much, and say whether somebody wrote meanwhile."""
         status = state_files.status(path)
         first = size = status.st_size
-        for _ in range(_STEPS + status.st_blocks * _SECTOR // output_files.AT_ONCE):
-            bounded = output_files.bound(path, self._most)
+        for _ in range(_STEPS + status.st_blocks * _SECTOR // output_trim.AT_ONCE):
+            bounded = output_trim.trim(path, self._most)
             size = bounded.size
             if bounded.is_done:
                 break

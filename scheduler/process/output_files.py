@@ -1,21 +1,21 @@
-"""Files that jobs write to: paths of outputs in, files within their bounds and what they hold out.
+"""Files that jobs write to: an attempt in, its output file out; and which there are, to be read.
 
-A job appends to its own file and outlives the daemon, so a file is bounded where it lies: what is
-between its head and its tail becomes a hole, which takes no room on the disk.
+`output_trim` keeps them to their cap, `output_guard` keeps a job from emptying its own.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import re
+import resource
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
-from scheduler.process import lease
+from scheduler.process import file_holes, lease
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
@@ -24,35 +24,20 @@ if TYPE_CHECKING:
 
     from scheduler.run import Attempt
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-CUT = b"\n[meridian: some output is left out here]\n"
-
-_KEEP_SIZE, _PUNCH_HOLE = 0x01, 0x02  # of fallocate(2)
-_NO_HOLES = (errno.EOPNOTSUPP, errno.ENOSYS)  # neither this file system nor this kernel has them
-_SECTOR = 512  # what stat(2) counts a file's blocks in
 _PIECE = 65536
-AT_ONCE = 32 << 20  # bytes that become a hole in one step: some 15 ms, measured on ext4
+# A start takes three descriptors for itself: two of a pipe, one of its standard input. One of them
+# is that of the folder in which the file was opened, which is free again.
+_SPARE = 2
 _MOST_RUNS = 10**15  # of a daemon: a million a second for thirty years
 # `.old` is one whose name another attempt's output was given.
 _NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})(?:\.old[0-9]{0,9})?\.log")
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Omitted:
     """So many bytes are not kept; None: nobody knows how many, since the job emptied its file."""
 
     size: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Bounded:
-    """A file's size with what is left out of it, and whether nothing is left to do about it now."""
-
-    size: int
-    is_done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +51,49 @@ class Found:
     changed: float
 
 
-# --- keeping them within their bounds --------------------------------------------------------
+# --- making one ------------------------------------------------------------------------------
 
 
-def bound(path: Path, most: int) -> Bounded:
-    """Keep a file to its first and last `most` / 2 bytes, to whole blocks.
+def output_of(attempt: Attempt) -> str:
+    """Return the path of the attempt's output file, relative to the state folder."""
+    return f"outputs/{attempt.run.job}/{attempt.run.number}.{attempt.number}.log"
 
-    Whoever appends to it meanwhile loses nothing. Where there are no holes, the file is cut back
-    to its head, a line says so, and what is appended follows. Raises OSError.
+
+def open_output(path: Path) -> int:
+    """Create the output file; appended to, so that two writers of a job never overwrite.
+
+    No file that is there already is emptied or written to: it is kept beside this one, as
+    `7.1.old.log`. A file that leaves no descriptors for the start itself is given up: many are
+    prepared at once. Raises OSError, also where something that is no file has its name.
     """
-    status = state_files.status(path)
-    if status.st_size <= most or status.st_blocks * _SECTOR <= most:
-        return Bounded(status.st_size, is_done=True)
-    with state_files.open_for(path, os.O_WRONLY | os.O_APPEND) as descriptor:
-        return Bounded(status.st_size, _shorten(descriptor, max(1, most // 2)))
+    try:
+        descriptor = _create(path)
+    except FileNotFoundError:
+        for folder in (path.parent.parent, path.parent):
+            state_files.make_folder(folder)
+        descriptor = _create(path)
+    except FileExistsError:  # of an attempt that a kill cut short, or of a journal that is gone
+        _keep_old(path)
+        descriptor = _create(path)
+    if descriptor + _SPARE < resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
+        os.set_blocking(descriptor, True)  # it is the job's from now on
+        return descriptor
+    os.close(descriptor)
+    state_files.remove(path)
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def _create(path: Path) -> int:
+    return state_files.opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+
+
+def _keep_old(path: Path) -> None:
+    """Give an older file of this name another one, which `there` knows too."""
+    mode = state_files.status(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise state_files.in_place(mode)
+    names = (path.with_suffix(f".old{n or ''}.log") for n in count())
+    state_files.rename(path, next(name for name in names if not state_files.is_there(name)))
 
 
 def is_written(path: Path) -> bool:
@@ -95,48 +109,16 @@ def is_written(path: Path) -> bool:
     return False
 
 
-def _shorten(descriptor: int, half: int) -> bool:
-    """Take away a part of what is between head and tail; False if there is more of it."""
-    status = os.fstat(descriptor)
-    block = max(1, status.st_blksize)
-    head = -(-half // block) * block  # a hole is made of whole blocks: else the rest would be NULs
-    tail = (status.st_size - half) // block * block
-    start = max(head, _seek(descriptor, "SEEK_DATA", head, tail) // block * block)
-    length = min(tail - start, AT_ONCE)
-    if length > 0 and not _punch(descriptor, start, length):
-        os.ftruncate(descriptor, half)
-        os.write(descriptor, CUT)
-        return True
-    return start + length >= tail
-
-
-def _punch(descriptor: int, start: int, length: int) -> bool:
-    """Let a part of a file be a hole; False where there are no holes."""
-    call = _fallocate()
-    if call is None:
-        return False
-    mode = _PUNCH_HOLE | _KEEP_SIZE
-    if call(descriptor, mode, ctypes.c_int64(start), ctypes.c_int64(length)) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in _NO_HOLES:
-        return False
-    raise OSError(number, os.strerror(number))
-
-
-def _fallocate() -> Callable[..., int] | None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    return getattr(libc, "fallocate64", None) or getattr(libc, "fallocate", None)
-
-
 # --- reading them ----------------------------------------------------------------------------
 
 
 class Reader:
-    """An output that is read from `position` on, also while it grows and is bounded.
+    """Owns an output that is open, read from `position` on, also while it grows and is trimmed.
 
-    Raises FileNotFoundError for one that is not there (any more), and OSError for something else
-    that a job has put in its place.
+    `logs` and the echo of outputs call it, and close it. Invariant: `position` is the end of what
+    was yielded; no byte is yielded twice, unless the job emptied its file, which is told. Raises
+    FileNotFoundError for one that is not there (any more), and OSError for something else that a
+    job has put in its place.
     """
 
     def __init__(self, path: Path, position: int = 0) -> None:
@@ -147,35 +129,22 @@ class Reader:
         """Let go of the file."""
         os.close(self._descriptor)
 
-    def pieces(self) -> Iterator[bytes | LeftOut]:
+    def pieces(self) -> Iterator[bytes | Omitted]:
         """Yield what is kept between the last piece and the present end; never what is no more."""
         if os.fstat(self._descriptor).st_size < self.position:
             self.position = 0
-            yield LeftOut(None)
+            yield Omitted(None)
         while (end := os.fstat(self._descriptor).st_size) > self.position:
-            start = _seek(self._descriptor, "SEEK_DATA", self.position, end)
+            start = file_holes.seek(self._descriptor, "SEEK_DATA", self.position, end)
             if start > self.position:
-                yield LeftOut(start - self.position)
+                yield Omitted(start - self.position)
             piece = os.pread(self._descriptor, min(_PIECE, end - start), start)
             # What was read may have become a hole before it was read: then it is none of the job's.
-            hole = _seek(self._descriptor, "SEEK_HOLE", start, start + len(piece))
+            hole = file_holes.seek(self._descriptor, "SEEK_HOLE", start, start + len(piece))
             piece = piece[: hole - start]
             self.position = start + len(piece)
             if piece:
                 yield piece
-
-
-def _seek(descriptor: int, whence: str, start: int, otherwise: int) -> int:
-    """Return where the next data, or the next hole, begins: lseek(2)."""
-    number: int | None = getattr(os, whence, None)
-    if number is None:
-        return start if whence == "SEEK_DATA" else otherwise
-    try:
-        return os.lseek(descriptor, start, number)
-    except OSError as error:
-        if error.errno != errno.ENXIO:  # there is none up to the end
-            raise
-        return otherwise
 
 
 # --- which there are -------------------------------------------------------------------------
@@ -184,7 +153,7 @@ def _seek(descriptor: int, whence: str, start: int, otherwise: int) -> int:
 def there(folder: Path) -> Iterator[Found]:
     """Yield all output files under their folder, job by job; a job's folder that is empty goes.
 
-    What bears another name than an output is passed over, and so is what vanishes meanwhile. Raises
+    What bears another name than an output is left out, and so is what vanishes meanwhile. Raises
     OSError where the system does not tell what there is.
     """
     for job in folders(folder):
@@ -247,8 +216,3 @@ def _readable(folder: Path) -> Iterator[os.DirEntry[str]]:
 def _within(folder: Path) -> Iterator[os.DirEntry[str]]:
     with suppress(FileNotFoundError, NotADirectoryError):
         yield from state_files.listed(folder)
-
-
-def output_of(attempt: Attempt) -> str:
-    """Return the path of the attempt's output file, relative to the state folder."""
-    return f"outputs/{attempt.run.job}/{attempt.run.number}.{attempt.number}.log"

@@ -16,7 +16,8 @@ from scheduler.process.job_environment import Inheritance, attempt_of, attempt_v
 from scheduler.process.launch import Launch, not_started, opened_input, refused_part, start_child
 from scheduler.process.leaders import Leaders, signal_one
 from scheduler.process.limiter import Limiter
-from scheduler.process.output_guard import Means, OutputGuard, open_output, pipe_to
+from scheduler.process.output_files import open_output
+from scheduler.process.output_guard import Means, OutputGuard, pipe_to
 from scheduler.process.procfs import PROC, Processes
 from scheduler.process.reaper import Ended, peak_memory, reap
 from scheduler.process.survivors import Survivors

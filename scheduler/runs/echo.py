@@ -11,7 +11,7 @@ from itertools import count
 from threading import Condition
 from typing import TYPE_CHECKING
 
-from scheduler.process.output_files import LeftOut, Reader, output_of
+from scheduler.process.output_files import Omitted, Reader, output_of
 from scheduler.runs.messages import of_size
 from scheduler.system import state_files
 from scheduler.system.background import start_apart
@@ -146,7 +146,7 @@ class Echo:
         reader = Reader(shown.path, position)
         try:
             for piece in reader.pieces():
-                if isinstance(piece, LeftOut):
+                if isinstance(piece, Omitted):
                     self._skip(shown, piece.size)
                 else:
                     self._take(shown, piece)

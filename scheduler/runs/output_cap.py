@@ -8,7 +8,7 @@ from itertools import count
 from math import ceil
 from typing import TYPE_CHECKING
 
-from scheduler.process import output_files
+from scheduler.process import output_files, output_trim
 from scheduler.process.output_files import output_of
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class OutputCap:
             self._wait_after(watched, size)
             return
         try:
-            bounded = output_files.bound(watched.path, self._most or 0)
+            bounded = output_trim.trim(watched.path, self._most or 0)
             size, is_done = bounded.size, bounded.is_done
             is_over = watched.has_ended and is_done and not output_files.is_written(watched.path)
         except FileNotFoundError:

@@ -19,7 +19,7 @@ import pytest
 
 from scheduler.cli.commands.logs import SILENCE_TIMEOUT
 from scheduler.journal.journal import Journal
-from scheduler.process import output_files
+from scheduler.process import output_trim
 from scheduler.process.procfs import PROC, Processes
 from scheduler.run import Attempt, Ending, Exited, Reason, Run, State
 from scheduler.system import clock, state_lock
@@ -124,7 +124,7 @@ def long(scene: Scene) -> Scene:
     """A run that wrote 2 MB in lines of 10 bytes, of which 64 KB are kept."""
     scene.begin(1, pid=4242)
     scene.write(1, b"".join(b"%09d\n" % n for n in range(200_000)))
-    output_files.bound(scene.person.state / "outputs/report/1.1.log", 1 << 16)
+    output_trim.trim(scene.person.state / "outputs/report/1.1.log", 1 << 16)
     scene.end(1, 0)
     return scene
 

@@ -317,7 +317,7 @@ def test_whom_somebody_else_has_stopped_stays_so(scene: Scene, size: int, is_met
         assert state(pid) == "T"
 
 
-def test_a_stranger_who_was_given_the_file_is_not_stopped(tmp_path: Path) -> None:
+def test_another_program_that_was_given_the_file_is_not_stopped(tmp_path: Path) -> None:
     """A job may hand its output to a service, over a socket: that is none of the job."""
     path, other = tmp_path / "1.1.log", tmp_path / "2.1.log"
     other.touch()
@@ -396,7 +396,7 @@ app()
 
 
 @pytest.mark.e2e
-def test_a_daemon_bounds_nothing_any_more_when_it_lets_go_of_its_folder(person: Person) -> None:
+def test_a_daemon_trims_nothing_any_more_when_it_lets_go_of_its_folder(person: Person) -> None:
     """The number of its descriptor may be another file's by then."""
     words = [sys.executable, "-c", TELLING, "run", person.file("@reboot touch ran\n")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=person.home) as process:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.process import output_files
-from scheduler.process.output_files import Bounded, LeftOut, Reader, output_of
+from scheduler.process import file_holes, output_files, output_trim
+from scheduler.process.output_files import Omitted, Reader, output_of
+from scheduler.process.output_trim import Trimmed
 from scheduler.run import Attempt, Run
 from scheduler.system import state_files
 
@@ -41,9 +42,9 @@ def room(path: Path) -> int:
     return path.stat().st_blocks * 512
 
 
-def read(path: Path) -> list[bytes | LeftOut]:
+def read(path: Path) -> list[bytes | Omitted]:
     """What is kept, with neighbouring pieces in one."""
-    found: list[bytes | LeftOut] = []
+    found: list[bytes | Omitted] = []
     with closing(Reader(path)) as reader:
         for piece in reader.pieces():
             if found and isinstance(piece, bytes) and isinstance(found[-1], bytes):
@@ -60,7 +61,7 @@ def read(path: Path) -> list[bytes | LeftOut]:
 def test_a_file_within_its_bound_is_left_as_it_is(path: Path, size: int) -> None:
     text = numbered(size // 16 + 1)[:size]
     path.write_bytes(text)
-    assert output_files.bound(path, 64 * K) == Bounded(size, is_done=True)
+    assert output_trim.trim(path, 64 * K) == Trimmed(size, is_done=True)
     assert path.read_bytes() == text
 
 
@@ -68,7 +69,7 @@ def test_a_file_within_its_bound_is_left_as_it_is(path: Path, size: int) -> None
 def test_of_a_larger_one_head_and_tail_are_kept_and_the_middle_takes_no_room(path: Path) -> None:
     text = numbered(64 * K)  # 1 MB
     path.write_bytes(text)
-    assert output_files.bound(path, 64 * K) == Bounded(len(text), is_done=True)
+    assert output_trim.trim(path, 64 * K) == Trimmed(len(text), is_done=True)
     assert room(path) <= 64 * K + 2 * path.stat().st_blksize
     head, gap, tail = read(path)
     assert isinstance(head, bytes)
@@ -76,7 +77,7 @@ def test_of_a_larger_one_head_and_tail_are_kept_and_the_middle_takes_no_room(pat
     assert text.startswith(head)
     assert text.endswith(tail)
     assert min(len(head), len(tail)) >= 32 * K
-    assert gap == LeftOut(len(text) - len(head) - len(tail))
+    assert gap == Omitted(len(text) - len(head) - len(tail))
 
 
 @linux
@@ -85,17 +86,17 @@ def test_who_appends_meanwhile_loses_nothing_of_the_new_tail(path: Path) -> None
         for n in range(10):
             job.write(numbered(8 * K, n * 8 * K))
             job.flush()
-            output_files.bound(path, 64 * K)
+            output_trim.trim(path, 64 * K)
             assert room(path) <= 64 * K + 2 * os.fstat(job.fileno()).st_blksize
     head, gap, tail = read(path)
     assert (head[:16], tail[-16:]) == (numbered(1), numbered(1, 80 * K - 1))  # type: ignore[index]  # they are bytes
-    assert isinstance(gap, LeftOut)
+    assert isinstance(gap, Omitted)
 
 
 @linux
 def test_a_bound_smaller_than_a_block_leaves_whole_blocks(path: Path) -> None:
     path.write_bytes(numbered(64 * K))
-    output_files.bound(path, 1)
+    output_trim.trim(path, 1)
     head, _, tail = read(path)
     assert (head[:16], tail[-16:]) == (numbered(1), numbered(1, 64 * K - 1))  # type: ignore[index]  # likewise
 
@@ -105,23 +106,23 @@ def test_where_there_are_no_holes_the_file_is_cut_back_to_its_head_and_goes_on(
     path: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     call = None if why == "no such call" else lambda *_: -1
-    monkeypatch.setattr(output_files, "_fallocate", lambda: call)
+    monkeypatch.setattr(file_holes, "_fallocate", lambda: call)
     monkeypatch.setattr("ctypes.get_errno", lambda: errno.EOPNOTSUPP)
     text = numbered(64 * K)
     with path.open("ab") as job:
         job.write(text)
         job.flush()
-        assert output_files.bound(path, 64 * K) == Bounded(len(text), is_done=True)
+        assert output_trim.trim(path, 64 * K) == Trimmed(len(text), is_done=True)
         job.write(b"and on\n")
-    assert path.read_bytes() == text[: 32 * K] + output_files.CUT + b"and on\n"
+    assert path.read_bytes() == text[: 32 * K] + output_trim.CUT + b"and on\n"
 
 
 def test_what_the_disk_refuses_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output_files, "_fallocate", lambda: lambda *_: -1)
+    monkeypatch.setattr(file_holes, "_fallocate", lambda: lambda *_: -1)
     monkeypatch.setattr("ctypes.get_errno", lambda: errno.EIO)
     path.write_bytes(numbered(64 * K))
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-        output_files.bound(path, 64 * K)
+        output_trim.trim(path, 64 * K)
 
 
 def a_link(path: Path) -> None:
@@ -136,7 +137,7 @@ def a_fifo(path: Path) -> None:
 @pytest.mark.parametrize("make", [a_link, a_fifo, Path.mkdir])
 def test_what_a_job_put_in_the_place_of_its_file_holds_nobody_up(path: Path, make: object) -> None:
     make(path)  # type: ignore[operator]  # each takes a path
-    output_files.bound(path, 64 * K)
+    output_trim.trim(path, 64 * K)
     assert not output_files.is_written(path)
     with pytest.raises(OSError, match="is in its place"):
         Reader(path)
@@ -178,7 +179,7 @@ def test_a_reader_begins_anew_when_the_job_empties_its_file(path: Path) -> None:
     with closing(Reader(path)) as reader:
         list(reader.pieces())
         path.write_bytes(b"short")
-        assert list(reader.pieces()) == [LeftOut(None), b"short"]
+        assert list(reader.pieces()) == [Omitted(None), b"short"]
 
 
 @linux
@@ -188,9 +189,9 @@ def test_a_reader_that_is_overtaken_by_the_hole_is_told(path: Path) -> None:
         assert b"".join(reader.pieces()) == numbered(4 * K)  # type: ignore[arg-type]  # there is no hole
         with path.open("ab") as job:
             job.write(numbered(60 * K, 4 * K))
-        output_files.bound(path, 64 * K)
+        output_trim.trim(path, 64 * K)
         gap, *tail = reader.pieces()
-        assert isinstance(gap, LeftOut)
+        assert isinstance(gap, Omitted)
         assert b"".join(tail).endswith(numbered(1, 64 * K - 1))  # type: ignore[arg-type]  # and it is behind us
 
 
@@ -203,7 +204,7 @@ def test_what_becomes_a_hole_while_it_is_read_is_never_taken_for_output(
     pread = os.pread
 
     def slow(descriptor: int, length: int, offset: int) -> bytes:
-        output_files.bound(path, 16 * K)
+        output_trim.trim(path, 16 * K)
         return pread(descriptor, length, offset)
 
     monkeypatch.setattr(os, "pread", slow)
@@ -277,12 +278,12 @@ def test_on_a_file_system_without_holes_the_file_is_cut_too(tmp_path: Path) -> N
             for n in range(10):
                 job.write(numbered(8 * K, n * 8 * K))
                 job.flush()
-                output_files.bound(path, 64 * K)
+                output_trim.trim(path, 64 * K)
                 assert path.stat().st_size <= 64 * K + 128 * K
         (whole,) = read(path)
     assert isinstance(whole, bytes)
     assert whole.startswith(numbered(2 * K))
-    assert whole.count(output_files.CUT) == 1
+    assert whole.count(output_trim.CUT) == 1
 
 
 def test_a_folder_that_can_not_be_read_keeps_no_daemon_from_starting(

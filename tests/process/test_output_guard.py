@@ -21,8 +21,8 @@ import pytest
 from scheduler.entry import Entry, Reboot
 from scheduler.journal.journal import Journal
 from scheduler.process.launch import Launch
-from scheduler.process.output_files import there
-from scheduler.process.output_guard import Means, names_own_streams, open_output
+from scheduler.process.output_files import open_output, there
+from scheduler.process.output_guard import Means, names_own_streams
 from scheduler.process.spawner import RealSpawner
 from scheduler.run import Attempt, Ending, Exited, Run, State
 
@@ -154,7 +154,7 @@ def test_a_job_whose_script_empties_its_output_is_seen_and_gets_a_pipe_from_then
     seen = [stage.run(command) for _ in range(2)]
     assert [text for text, _, _ in seen] == ["b\nc\n", "a\nb\nc\n"]
     assert [ended.emptied for _, ended, _ in seen] == [True, False]
-    assert [means for _, _, means in seen] == [Means.MARK, Means.PIPE]
+    assert [means for _, _, means in seen] == [Means.SENTINEL, Means.PIPE]
     assert stage.run(command, "another")[1].emptied, "which is that job's alone"
 
 
@@ -206,11 +206,11 @@ def test_a_file_whose_mark_is_being_taken_away_is_kept_too(tmp_path: Path) -> No
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_mark_that_cannot_be_taken_away_keeps_no_other(stage: Stage) -> None:
-    marks = stage.spawner.guard._marks
-    marks.remove(Path("a name with \0, which no file can have"))
-    until(lambda: not marks._is_served)
+    remover = stage.spawner.guard._remover
+    remover.remove(Path("a name with \0, which no file can have"))
+    until(lambda: not remover._is_served)
     pid, launch = stage.start("echo kept")
-    if launch.means is Means.MARK:
+    if launch.means is Means.SENTINEL:
         assert blocks(launch.path) > 0
     stage.end(pid)
     until(lambda: blocks(launch.path) <= 8)

@@ -30,7 +30,7 @@ from scheduler.entry import Entry, Reboot
 from scheduler.process import job_environment
 from scheduler.process.job_environment import scheduled
 from scheduler.process.launch import Launch
-from scheduler.process.output_guard import open_output
+from scheduler.process.output_files import open_output
 from scheduler.process.own_process import default_signals
 from scheduler.process.spawner import RealSpawner, Spawner
 from scheduler.process.survivors import TAG, is_held

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import FakeClock, utc
 
-from scheduler.process import output_files
+from scheduler.process import output_files, output_trim
 from scheduler.process.floods import Floods
-from scheduler.process.output_files import Bounded, output_of
+from scheduler.process.output_files import output_of
+from scheduler.process.output_trim import Trimmed
 from scheduler.run import Attempt, Run
 from scheduler.runs import output_cap as bounds_module
 from scheduler.runs.output_cap import OutputCap
@@ -168,7 +169,7 @@ def test_what_a_job_left_behind_is_looked_at_for_as_long_as_it_can_write(scene: 
 
 @linux
 def test_what_takes_long_is_done_in_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output_files, "AT_ONCE", 64 * K)
+    monkeypatch.setattr(output_trim, "AT_ONCE", 64 * K)
     monkeypatch.setattr(bounds_module, "_SLICE", 0)
     path = scene.begin()
     grow(path, 512 * K)
@@ -195,7 +196,7 @@ def test_what_the_disk_refuses_is_tried_again_and_let_go_of_at_the_end(
     def refused(*_: object) -> int:
         raise PermissionError
 
-    monkeypatch.setattr(output_files, "bound", refused)
+    monkeypatch.setattr(output_trim, "trim", refused)
     scene.begin()
     scene.pass_(4)
     assert scene.looked == [1, 3]
@@ -233,11 +234,11 @@ def test_many_looks_share_a_wake_and_give_way_after_a_slice(
     scene.pass_(0.8 + 0.25)
     assert scene.looked == [1, 1.25]
 
-    def slow(*_: object) -> Bounded:
+    def slow(*_: object) -> Trimmed:
         scene.clock.advance(bounds_module._SLICE)
-        return Bounded(0, is_done=True)
+        return Trimmed(0, is_done=True)
 
-    monkeypatch.setattr(output_files, "bound", slow)
+    monkeypatch.setattr(output_trim, "trim", slow)
     for run in range(1, 11):
         scene.output_cap.end(attempt(run))
     scene.output_cap.look()

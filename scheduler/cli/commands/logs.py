@@ -14,7 +14,7 @@ from scheduler.cli import completion, options, output
 from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import AttemptRow, Journal, RunRow
 from scheduler.printable import Screen
-from scheduler.process.output_files import LeftOut, Reader
+from scheduler.process.output_files import Omitted, Reader
 from scheduler.process.procfs import PROC, Processes
 from scheduler.run import State
 from scheduler.runs.messages import of_outcome, of_size
@@ -145,9 +145,9 @@ class _Sink:
         self._screen = Screen()
         self._is_within_line = False
 
-    def take(self, piece: bytes | LeftOut) -> None:
+    def take(self, piece: bytes | Omitted) -> None:
         """Print a piece, or tell of a gap."""
-        if isinstance(piece, LeftOut):
+        if isinstance(piece, Omitted):
             self.end()
             self._write(b"\n" if self._is_within_line else b"")
             output.note(_told(piece))
@@ -172,7 +172,7 @@ _EMPTIED = (
 )
 
 
-def _told(gap: LeftOut) -> str:
+def _told(gap: Omitted) -> str:
     if gap.size is None:
         return "… the job has emptied its output; what follows is new …"
     return f"… {of_size(gap.size)} left out …"
