@@ -1105,9 +1105,10 @@ def test_a_job_is_known_by_its_output_whatever_its_environment_says(
     later = real.next()
     with real.output().open("rb"):  # whoever only reads it is nobody's job
         found = later.orphans(outputs).get(launch.attempt)
-    assert (found is not None) is (is_open or is_tagged), why
-    if is_tagged or (is_open and "/dev/stderr" not in command):
-        assert found == pid, why
+        assert (found is not None) is (is_open or is_tagged), why
+        if is_tagged or (is_open and "/dev/stderr" not in command):
+            # Who is just becoming another program may be hidden for a moment: it lives, unnamed.
+            eventually(lambda: later.orphans(outputs).get(launch.attempt) == pid)
     real.spawner.signal(pid, signal.SIGKILL)
     real.end(pid)
     eventually(lambda: launch.attempt not in later.orphans(outputs))
