@@ -7,7 +7,6 @@ instant, a record, a tuple of any of these, or one of them or None.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import MINYEAR, UTC, datetime
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, object]
 
-MOST = 2**63 - 1  # of a whole number, and of one below nought: what the journal can count
+MOST = 2**63 - 1  # no number is larger, nor smaller than its opposite: it is SQLite's
 INLINE = {"inline": True}  # of a field: its own members stand beside those of the other fields
 
 T = TypeVar("T", bound="DataclassInstance")
@@ -176,7 +175,7 @@ def _whole(found: object) -> int:
 
 def _number(found: object) -> float:
     number = found if isinstance(found, float) else float(_whole(found))
-    if not math.isfinite(number):  # JSON has no NaN and no Infinity, but Python reads them
+    if not abs(number) <= MOST:  # nor is NaN, which JSON has not, but Python reads
         raise ValueError(found)
     return number
 

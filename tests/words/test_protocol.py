@@ -224,12 +224,10 @@ def test_a_line_of_the_greatest_length_is_read() -> None:
     assert _code(line.rstrip().ljust(LONGEST_LINE + 1)) == "too-long"
 
 
-def test_times_are_utc_and_in_whole_seconds() -> None:
+def test_a_request_has_its_times_in_utc_and_whole_seconds() -> None:
     tokyo = timezone(timedelta(hours=9))
     at = datetime(2027, 3, 28, 21, 0, 0, 999_999, tzinfo=tokyo)
-    assert codec.stamp(at) == "2027-03-28T12:00:00Z"
     assert protocol.read(protocol.write(Pause(("a",), at))) == Pause(("a",), NOON)
-    assert codec.stamp(datetime(33, 1, 1, tzinfo=UTC)) == "0033-01-01T00:00:00Z"
 
 
 def test_a_line_is_ascii_whatever_it_says() -> None:
