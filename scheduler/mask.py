@@ -207,7 +207,11 @@ def _is_closed(piece: str) -> bool:
 
 
 class _CommandSoFar:
-    """What is known of a command by those of its words that have been seen."""
+    """What is known of a command by those of its words that have been seen.
+
+    Owns the word before, the programs among the words, and whether the next word is a secret.
+    `_words` asks it word for word, in their order, and begins another where a command ends.
+    """
 
     def __init__(self) -> None:
         self.before = ""

@@ -73,9 +73,11 @@ def folded(name: str) -> str:
 
 
 class Names:
-    """The names given so far and by which entries, whatever their case.
+    """The names given so far.
 
-    Output folders may stand on a disk that ignores case.
+    Owns which entry has which name, and the last number that was put behind a name. The parser
+    calls it for one file, `unique_names` for all. No two entries have one name, whatever its case:
+    output folders may stand on a disk that ignores case.
     """
 
     def __init__(self) -> None:

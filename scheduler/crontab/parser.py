@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scheduler.crontab import command, job_names, lexer, lint, lint_lines, lint_schedule, settings
 from scheduler.crontab.scope import BadSetting, Scope
-from scheduler.crontab.unique_names import second_use, unique
-from scheduler.crontab.writing import write
+from scheduler.crontab.unique_names import second_use
 from scheduler.entry import Crontab, Entry, Flags, Overlap
 from scheduler.errors import BadValue
 from scheduler.schedule import expression, field_count, spread
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from scheduler.crontab.lexer import Assigned, Job
     from scheduler.crontab.lint import LintWarning
     from scheduler.entry import Problem, Schedule
-
-__all__ = ["parse", "unique", "write"]
 
 _NO_FLAGS = Flags()
 # What people may have called something else.

@@ -17,7 +17,7 @@ from scheduler.suggestions import did_you_mean, nearest
 from scheduler.text import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from enum import StrEnum
     from zoneinfo import ZoneInfo
 
@@ -184,19 +184,6 @@ def days_off(text: str) -> tuple[str, ...]:
 def anything(text: str) -> str:
     """Return the text itself: a command is judged by the shell that runs it."""
     return text
-
-
-# --- writing -------------------------------------------------------------------------------------
-
-
-def listed(found: Iterable[int | str]) -> str:
-    """Return the text that `codes` and `endings` read as these."""
-    return ",".join(str(one) for one in sorted(found, key=lambda one: (isinstance(one, str), one)))
-
-
-def pooled(found: Pool) -> str:
-    """Return the text that `pool` reads as this one."""
-    return found.name if found.limit is None else f"{found.name}:{found.limit}"
 
 
 def sized(size_bytes: int) -> str:

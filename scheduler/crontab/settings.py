@@ -10,7 +10,6 @@ from scheduler import suggestions
 from scheduler.crontab import job_names, setting_values
 from scheduler.entry import Catchup, Overlap, RetryPolicy, Settings
 from scheduler.errors import BadValue
-from scheduler.schedule import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,14 +26,13 @@ GIVEN = frozenset({"CRON_JOB", "CRON_RUN", "CRON_ATTEMPT", "CRON_SCHEDULED"})
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row: how its value is read and written, and the field of Settings that it fills.
+    """One row: how its value is read, and the field of Settings that it fills.
 
     `field` is "" where the value goes elsewhere (zone, name) or where nothing acts on it yet.
     """
 
     read: Callable[[str], Any]
     field: str = ""
-    write: Callable[[Any], str] = str
     acts: bool = True
 
 
@@ -42,34 +40,28 @@ def _later(read: Callable[[str], Any]) -> Setting:
     return Setting(read, acts=False)
 
 
-def _plain(number: float) -> str:
-    return f"{number:.12f}".rstrip("0").rstrip(".")
-
-
-_AS_DURATION = duration.to_text
-
 TABLE: dict[str, Setting] = {
     CRON_TZ: Setting(setting_values.zone),
     CRON_NAME: Setting(job_names.check),
     "CRON_RETRIES": Setting(setting_values.whole(0, 1_000_000), "retry.retries"),
-    "CRON_RETRY_DELAY": Setting(setting_values.seconds, "retry.delay", _AS_DURATION),
-    "CRON_RETRY_FACTOR": Setting(setting_values.number(1, 1000), "retry.factor", _plain),
-    "CRON_RETRY_MAX_DELAY": Setting(setting_values.seconds, "retry.max_delay", _AS_DURATION),
-    "CRON_RETRY_JITTER": Setting(setting_values.number(0, 1), "retry.jitter", _plain),
-    "CRON_RETRY_WITHIN": Setting(setting_values.seconds, "retry.within", _AS_DURATION),
-    "CRON_RETRY_ON": Setting(setting_values.endings, "retry.on", setting_values.listed),
-    "CRON_NO_RETRY_ON": Setting(setting_values.endings, "retry.never_on", setting_values.listed),
-    "CRON_SUCCESS": Setting(setting_values.codes, "success", setting_values.listed),
-    "CRON_TIMEOUT": Setting(setting_values.positive_seconds, "timeout", _AS_DURATION),
-    "CRON_KILL_AFTER": Setting(setting_values.seconds, "kill_after", _AS_DURATION),
+    "CRON_RETRY_DELAY": Setting(setting_values.seconds, "retry.delay"),
+    "CRON_RETRY_FACTOR": Setting(setting_values.number(1, 1000), "retry.factor"),
+    "CRON_RETRY_MAX_DELAY": Setting(setting_values.seconds, "retry.max_delay"),
+    "CRON_RETRY_JITTER": Setting(setting_values.number(0, 1), "retry.jitter"),
+    "CRON_RETRY_WITHIN": Setting(setting_values.seconds, "retry.within"),
+    "CRON_RETRY_ON": Setting(setting_values.endings, "retry.on"),
+    "CRON_NO_RETRY_ON": Setting(setting_values.endings, "retry.never_on"),
+    "CRON_SUCCESS": Setting(setting_values.codes, "success"),
+    "CRON_TIMEOUT": Setting(setting_values.positive_seconds, "timeout"),
+    "CRON_KILL_AFTER": Setting(setting_values.seconds, "kill_after"),
     CRON_OVERLAP: Setting(setting_values.choice(Overlap), "overlap"),
     "CRON_CATCHUP": Setting(setting_values.choice(Catchup), "catchup"),
     "CRON_CATCHUP_LIMIT": Setting(setting_values.whole(1, 100_000_000), "catchup_limit"),
-    "CRON_WITHIN": Setting(setting_values.seconds, "within", _AS_DURATION),
-    "CRON_SPREAD": Setting(setting_values.seconds, "spread", _AS_DURATION),
-    "CRON_POOL": Setting(setting_values.pool, "pool", setting_values.pooled),
-    "CRON_MEMORY": Setting(setting_values.size, "memory", setting_values.sized),
-    "CRON_CPU": Setting(setting_values.positive_seconds, "cpu", _AS_DURATION),
+    "CRON_WITHIN": Setting(setting_values.seconds, "within"),
+    "CRON_SPREAD": Setting(setting_values.seconds, "spread"),
+    "CRON_POOL": Setting(setting_values.pool, "pool"),
+    "CRON_MEMORY": Setting(setting_values.size, "memory"),
+    "CRON_CPU": Setting(setting_values.positive_seconds, "cpu"),
     "CRON_NICE": Setting(setting_values.whole(-20, 19), "nice"),
     "CRON_ALERT": _later(setting_values.anything),
     "CRON_PING": _later(setting_values.address),
@@ -110,17 +102,6 @@ def build(chosen: Mapping[str, Any]) -> Settings:
     return _shared(Settings(retry=_shared_policy(RetryPolicy(**retry)), **rest))
 
 
-def assignments(settings: Settings) -> tuple[tuple[str, str], ...]:
-    """Return name and text of each setting that differs from its default."""
-    plain = Settings()
-    found = []
-    for name, setting in TABLE.items():
-        value = _get(settings, setting.field)
-        if value != _get(plain, setting.field):
-            found.append((name, setting.write(value)))
-    return tuple(found)
-
-
 @lru_cache(maxsize=256)
 def nearest(name: str) -> str:
     """Return the name of the table that looks most like `name`, "" if none does."""
@@ -128,12 +109,6 @@ def nearest(name: str) -> str:
     known = [setting.removeprefix(PREFIX) for setting in TABLE]
     near = suggestions.nearest(name.removeprefix(PREFIX), known, alike=0.7)
     return PREFIX + near[0] if near else ""
-
-
-def _get(settings: Settings, field: str) -> Any:
-    if field.startswith("retry."):
-        return getattr(settings.retry, field[6:])
-    return getattr(settings, field) if field else None
 
 
 @lru_cache(maxsize=4096)

@@ -51,8 +51,9 @@ class Outage:
 class Walk:
     """The instants of an outage, most found by looking at each minute of its first and last day.
 
-    For many entries that is much faster than a search for each; what lies between, or outside, is
-    asked of who knows.
+    Owns what was due in those days, by job; it does not change. The entries in force build one for
+    each outage and ask it as they would ask the timetable: for many entries that is much faster
+    than a search for each. What lies between, or outside, is asked of `rest`.
     """
 
     def __init__(

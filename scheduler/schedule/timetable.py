@@ -37,9 +37,11 @@ _SCHEDULE = attrgetter("schedule")
 
 
 class Timetable:
-    """What is due when; built once per reload, and what it answers never changes.
+    """What is due when.
 
-    `anchors` says, for each job with an `@every` schedule, from which instant its interval counts.
+    Owns the entries in force, sorted by zone and schedule. The loop asks it for each minute, and
+    builds another with each reload: what one answers never changes. `anchors` says, for each job
+    with an `@every` schedule, from which instant its interval counts.
     """
 
     def __init__(self, entries: Iterable[Entry], anchors: Mapping[str, datetime]) -> None:

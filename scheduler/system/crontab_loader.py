@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from scheduler.crontab import parser
 from scheduler.crontab.lexer import hidden, split
 from scheduler.crontab.lint import LintWarning, in_order, problem, told_once
+from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Expression, Problem, Severity
 from scheduler.errors import SourceRefused
 from scheduler.schedule import zone_data
@@ -75,11 +76,11 @@ def load(
     """
     with trusted_path.remembered():
         read_ones = [_load_one(file, how, drafts) for file in files]
-    unique = parser.unique([table for table, _ in read_ones])
+    tables = unique([table for table, _ in read_ones])
     return Loaded(
-        crontabs=unique,
-        entries=tuple(entry for table in unique for entry in table.entries),
-        problems=told_once([problem for table in unique for problem in table.problems]),
+        crontabs=tables,
+        entries=tuple(entry for table in tables for entry in table.entries),
+        problems=told_once([problem for table in tables for problem in table.problems]),
         failed=frozenset(table.file for table, failed in read_ones if failed),
     )
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from scheduler.crontab import parser
+from scheduler.crontab.unique_names import unique
 from scheduler.schedule.timetable import Timetable
 
 from .daemons import BenchError
@@ -49,7 +50,7 @@ def measure() -> Ticks:
 def _measured() -> Ticks:
     text = _crontab()
     begin = time.perf_counter()
-    (table,) = parser.unique([parser.parse(text, file="bench", zone=ZoneInfo("UTC"))])
+    (table,) = unique([parser.parse(text, file="bench", zone=ZoneInfo("UTC"))])
     timetable = Timetable(table.entries, {})
     load_s = time.perf_counter() - begin
     ticks = []

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import debian_crontabs
 import pytest
+import writing
 
 from scheduler.crontab import parser
+from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Entry, Severity
 from scheduler.schedule import zone_data
 
@@ -126,8 +128,8 @@ def test_no_warning_is_given_but_for_mail(files: Files) -> None:
 def test_all_files_together_have_unique_names_and_are_written_as_they_were(
     files: Files,
 ) -> None:
-    tables = parser.unique([read(path, data) for (_, path), data in files.items()])
+    tables = unique([read(path, data) for (_, path), data in files.items()])
     names = [entry.job for table in tables for entry in table.entries]
     assert len(names) == len(set(names)) == sum(len(rows) for rows in ENTRIES.values())
     for table in tables:
-        assert read(table.file, parser.write(table.entries).encode()).entries == table.entries
+        assert read(table.file, writing.write(table.entries).encode()).entries == table.entries

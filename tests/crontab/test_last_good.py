@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scheduler.crontab import parser
 from scheduler.crontab.last_good import Merged, merge
+from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ NOTE, BERLIN, MARS = "# note\n", "CRON_TZ=Europe/Berlin\n", "CRON_TZ=Mars/Base\n
 def test_a_broken_line_keeps_its_last_good_version(
     old: str, new: str, kept: str, running: str, why: str
 ) -> None:
-    (before,) = parser.unique([table(old)])
-    merged = merge([before], parser.unique([table(new)]))
+    (before,) = unique([table(old)])
+    merged = merge([before], unique([table(new)]))
     assert " ".join(told(merged)) == kept, why
     assert " ".join(commands(merged)) == running, why
 
@@ -199,7 +200,7 @@ LINES = [f"5 4 * * * backup --number {number}\n" for number in range(2000)]
 def test_a_large_table_is_not_much_slower(
     old: list[str], new: list[str], kept: int, why: str
 ) -> None:
-    (before,), (after,) = ([*parser.unique([table("".join(text))])] for text in (old, new))
+    (before,), (after,) = ([*unique([table("".join(text))])] for text in (old, new))
     started = time.process_time()
     assert len(merge([before], [after]).kept) == kept, why
     assert time.process_time() - started < 5, "a comparison of each with each takes a minute"

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+import writing
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scheduler.crontab import diagnostics, lexer, lint, parser
+from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Entry, Expression, Overlap, Severity
 
 if TYPE_CHECKING:
@@ -832,7 +834,7 @@ def test_names_are_unique_over_files() -> None:
             ("two", b"0 9 * * * x\n\nCRON_NAME=A 0 9 * * * z\nCRON_NAME=b 0 9 * * * z\n"),
         )
     ]
-    one_, two = parser.unique(tables)
+    one_, two = unique(tables)
     assert one_ == tables[0]
     first = tables[0].entries[0].job
     assert [entry.job for entry in two.entries] == [f"{first}-3", "b"]
@@ -844,7 +846,7 @@ def test_names_are_unique_over_files() -> None:
 def test_numbers_go_on_over_files() -> None:
     tables = [parser.parse(b"0 9 * * * x\n" * 2, file=file, zone=BERLIN) for file in "abc"]
     first = tables[0].entries[0].job
-    found = [entry.job for table in parser.unique(tables) for entry in table.entries]
+    found = [entry.job for table in unique(tables) for entry in table.entries]
     assert found == [first, *(f"{first}-{number}" for number in range(2, 7))]
 
 
@@ -990,7 +992,7 @@ def test_no_bytes_make_it_fail(data: bytes, system: bool) -> None:
         "\n".join(diagnostics.lines(problem)).encode()
     assert table.refused.isdisjoint(entry.line for entry in table.entries)
     assert all(1 <= number <= len(text) for number in table.refused)
-    assert parser.unique([table]) == (table,)
+    assert unique([table]) == (table,)
 
 
 # --- and back ------------------------------------------------------------------------------------
@@ -1052,7 +1054,7 @@ ASSIGNMENTS = st.one_of(
 def test_written_entries_read_as_the_same(text: str) -> None:
     data = text.encode("utf-8", "surrogateescape")
     entries = read(data, system=True).entries
-    again = read(parser.write(entries).encode("utf-8", "surrogateescape"), system=True)
+    again = read(writing.write(entries).encode("utf-8", "surrogateescape"), system=True)
     assert [by_zone_name(each) for each in again.entries] == [by_zone_name(e) for e in entries]
     assert [problem for problem in again.problems if problem.severity is Severity.ERROR] == []
 
@@ -1063,7 +1065,7 @@ def by_zone_name(entry: Entry) -> tuple[Entry, str]:
 
 def test_entries_of_the_user_form_are_written_without_a_user() -> None:
     entries = read("A=b c\n0 9 * * * echo 50\\%%in\nCRON_RETRIES=1 @daily x\n").entries
-    assert parser.write(entries).splitlines() == [
+    assert writing.write(entries).splitlines() == [
         'A="b c"',
         f"CRON_TZ=Europe/Berlin CRON_NAME={entries[0].job} 0 9 * * * echo 50\\%%in%",
         f"CRON_TZ=Europe/Berlin CRON_NAME={entries[1].job} CRON_RETRIES=1 @daily x",

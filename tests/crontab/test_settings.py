@@ -6,11 +6,12 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
+import writing
 from hypothesis import given
 from hypothesis import strategies as st
 from setting_ranges import RANGES
 
-from scheduler.crontab import setting_values, settings
+from scheduler.crontab import settings
 from scheduler.entry import Catchup, Overlap, Pool, RetryPolicy, Settings
 from scheduler.errors import BadValue
 
@@ -174,7 +175,9 @@ def test_every_number_of_a_setting_has_a_lowest_and_a_highest(
     for text in (low, high):
         settings.build({name: EVERY[name].read(text)})
     pool = "p:" if name == "CRON_POOL" else ""
-    blanks = [" 5", "5\n"] if EVERY[name].write != setting_values.listed else []  # they part a list
+    blanks = (
+        [" 5", "5\n"] if writing.WRITERS.get(name) != writing.listed else []
+    )  # they part a list
     for text in (below, above, *(pool + each for each in (*NO_NUMBERS, *blanks))):
         with pytest.raises(BadValue) as caught:
             EVERY[name].read(text)
@@ -285,6 +288,6 @@ SETTINGS = st.builds(
 
 @given(SETTINGS)
 def test_written_settings_read_as_the_same(chosen: Settings) -> None:
-    texts = settings.assignments(chosen)
+    texts = tuple(writing.assignments(chosen))
     assert settings.build({name: settings.read(name, text) for name, text in texts}) == chosen
     assert not any(" " in text for _, text in texts), "so that they can stand before a schedule"

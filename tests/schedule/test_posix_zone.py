@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+import writing
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from schedules import UTC_ZONE, expression
@@ -316,7 +317,7 @@ def test_cron_tz_takes_what_tzset_takes(text: str, key: str, found: list[str], w
         assert {problem.column for problem in table.problems} <= {9}
         (entry,) = table.entries
         assert entry.zone.key == key, why
-        again = parser.parse(parser.write([entry]).encode(), file="crontab", zone=UTC_ZONE)
+        again = parser.parse(writing.write([entry]).encode(), file="crontab", zone=UTC_ZONE)
         assert again.entries == (entry,)
 
 

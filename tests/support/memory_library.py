@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from scheduler.crontab import parser
+from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Problem, Severity
 from scheduler.status import Reads
 from scheduler.system.crontab_loader import Loaded
@@ -32,7 +33,7 @@ class MemoryLibrary:
 
     def load(self) -> Loaded:
         self.loads += 1
-        tables = parser.unique([_read(name, text) for name, text in self.files.items()])
+        tables = unique([_read(name, text) for name, text in self.files.items()])
         missing = {name for name, text in self.files.items() if text is None}
         return Loaded(
             crontabs=tables,

@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
-from scheduler.crontab import job_names, settings
+from scheduler.crontab import job_names, setting_values, settings
+from scheduler.entry import Settings
+from scheduler.schedule import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from scheduler.entry import Entry, Flags
+    from scheduler.entry import Entry, Flags, Pool
 
 _BARE_NAME = re.compile(r"""[^\s=#"'][^\s=]*""")
 _BARE_VALUE = re.compile(r"""[^\s"'][^ \t]*(?<!\s)""")
+
+
+def listed(found: Iterable[int | str]) -> str:
+    """Return the text that a list of exit codes and endings is read from."""
+    return ",".join(str(one) for one in sorted(found, key=lambda one: (isinstance(one, str), one)))
+
+
+def _pooled(found: Pool) -> str:
+    return found.name if found.limit is None else f"{found.name}:{found.limit}"
+
+
+def _plain(number: float) -> str:
+    return f"{number:.12f}".rstrip("0").rstrip(".")
+
+
+# How a value is written that `str` does not write.
+WRITERS: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(("CRON_RETRY_DELAY", "CRON_RETRY_MAX_DELAY"), duration.to_text),
+    **dict.fromkeys(("CRON_RETRY_WITHIN", "CRON_TIMEOUT", "CRON_KILL_AFTER"), duration.to_text),
+    **dict.fromkeys(("CRON_WITHIN", "CRON_SPREAD", "CRON_CPU"), duration.to_text),
+    **dict.fromkeys(("CRON_RETRY_FACTOR", "CRON_RETRY_JITTER"), _plain),
+    **dict.fromkeys(("CRON_RETRY_ON", "CRON_NO_RETRY_ON", "CRON_SUCCESS"), listed),
+    "CRON_POOL": _pooled,
+    "CRON_MEMORY": setting_values.sized,
+}
+
+
+def assignments(chosen: Settings) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each setting that differs from its default."""
+    for name, setting in settings.TABLE.items():
+        if setting.field:
+            value, plain = (attrgetter(setting.field)(each) for each in (chosen, Settings()))
+            if value != plain:
+                yield name, WRITERS.get(name, str)(value)
 
 
 def write(entries: Iterable[Entry]) -> str:
@@ -67,7 +104,7 @@ def _settings(entry: Entry) -> Iterator[str]:
     )
     if entry.job != name:
         yield f"{settings.CRON_NAME}={entry.job}"
-    for setting, value in settings.assignments(entry.settings):
+    for setting, value in assignments(entry.settings):
         yield f"{setting}={value}"
 
 
