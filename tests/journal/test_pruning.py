@@ -2,107 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import resource
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-from fakes import FakeClock
+from pruned_journal import DAY, MINUTE, NOW, Scene
 from world import World, line, when
 
-from scheduler.errors import JournalError
 from scheduler.journal import retention
-from scheduler.journal.journal import Journal
 from scheduler.journal.retention import Pruning, Retention
 from scheduler.process import output_files
-from scheduler.process.output_files import output_of
-from scheduler.run import Attempt, Ending, Exited, Reason, Run, State
+from scheduler.run import Reason
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
-from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from scheduler.process.output_files import Found
-
-NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-DAY = timedelta(days=1)
-
-
-@dataclass
-class Scene:
-    """A journal, a folder of outputs and a clock that moves when it is told to."""
-
-    state: Path
-    kept: Retention | None
-    journal: Journal = field(default_factory=Journal.in_memory)
-    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
-    jobs: set[str] = field(default_factory=lambda: {"job"})
-    met: list[Path] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.new_daemon()
-
-    def new_daemon(self) -> None:
-        self.pruning = Pruning(
-            clock=self.clock,
-            journal=self.journal,
-            state=self.state,
-            kept=self.kept,
-            keep_within=self.keep_within,
-        )
-
-    def keep_within(self, found: Found) -> None:
-        self.met.append(found.path)
-
-    def ran(self, *ages: float, job: str = "job") -> None:
-        """Let the job have run so many days ago, and have written something."""
-        for age in ages:
-            run = self.claim(age, job=job)
-            attempt = self.attempt(run)
-            self.journal.ended(attempt, Ending(Exited(0), run.instant))
-            self.journal.finish(run, State.SUCCEEDED)
-
-    def claim(self, age: float, *, job: str = "job") -> Run:
-        run = self.journal.claim(job, NOW - age * DAY, "UTC")
-        assert run is not None
-        return run
-
-    def attempt(self, run: Run) -> Attempt:
-        attempt = self.journal.claim_attempt(run, 1, output_of(Attempt(run, 1)))
-        assert attempt is not None
-        self.file(run.number, job=run.job)
-        return attempt
-
-    def file(self, run: int, *, job: str = "job", age: float = 0, number: int = 1) -> Path:
-        path = self.state / f"outputs/{job}/{run}.{number}.log"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"text")
-        changed = (NOW - age * DAY).timestamp()
-        os.utime(path, (changed, changed))
-        return path
-
-    def pass_(self, seconds: float) -> None:
-        """Let time pass with a wake-up each minute, and whenever a step is wanted."""
-        end = self.clock.monotonic() + seconds
-        while (left := end - self.clock.monotonic()) > 0:
-            wanted = self.pruning.next_step()
-            self.clock.advance(min(60.0, left, 60.0 if wanted is None else max(wanted, 0.001)))
-            self.pruning.step(self.jobs)
-
-    def ages(self, job: str = "job") -> list[float]:
-        """How many days old the runs in the journal are."""
-        return [(NOW - row.run.instant) / DAY for row in self.journal.queries.history(job)]
-
-    def files(self, job: str = "job") -> list[int]:
-        """The numbers of the runs that have an output."""
-        return sorted(each.run for each in output_files.there(self.state / "outputs") if each.path.parent.name == job)  # fmt: skip
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -216,145 +132,6 @@ def test_every_file_is_met_once_after_a_start_and_once_a_day(scene: Scene) -> No
     assert len(scene.met) == 1
     scene.pass_(1500)
     assert len(scene.met) == 2
-
-
-# --- accidents -----------------------------------------------------------------------------------
-
-
-def test_a_crash_between_the_file_and_the_row_is_made_good(scene: Scene) -> None:
-    scene.ran(5, 4, 3, 2, 1)
-    (scene.state / "outputs/job/1.1.log").unlink()
-    scene.pass_(120)
-    assert scene.ages() == [3, 2, 1]
-
-
-def test_what_can_not_be_removed_keeps_its_row_and_holds_up_nothing_else(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scene.ran(5, 4, 3, 2, 1)
-    with monkeypatch.context() as accident:
-        refusing(accident, "remove", scene.state / "outputs/job/1.1.log", errno.EIO)
-        scene.pass_(120)
-        assert scene.ages() == [5, 3, 2, 1]
-        assert scene.pruning.next_step() is None
-    scene.pass_(1300)
-    assert scene.ages() == [3, 2, 1]
-
-
-def test_a_folder_that_a_job_put_in_its_outputs_place_stays_and_keeps_no_row(scene: Scene) -> None:
-    """Else a job could let its history grow without end."""
-    scene.ran(5, 4, 3, 2, 1)
-    path = scene.state / "outputs/job/1.1.log"
-    path.unlink()
-    path.mkdir()
-    scene.pass_(120)
-    assert scene.ages() == [3, 2, 1]
-    assert path.is_dir()
-
-
-def test_what_the_journal_refuses_is_begun_anew_later(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(_: int) -> None:
-        raise JournalError("the disk is full")
-
-    scene.ran(5, 4, 3, 2, 1)
-    with monkeypatch.context() as broken:
-        broken.setattr(scene.journal.old_runs, "forget", refused)
-        scene.clock.advance(60)
-        with pytest.raises(JournalError, match="full"):
-            scene.pruning.step(scene.jobs)
-        scene.pruning.step(scene.jobs)  # it is not tried again at once
-    scene.pass_(120)
-    assert scene.ages() == [3, 2, 1]
-
-
-REFUSALS = [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO, errno.ENOMEM]
-
-
-def refusing(accident: pytest.MonkeyPatch, name: str, at: Path, number: int) -> None:
-    """Let the system refuse one call of `inside`, for one path."""
-    real = getattr(state_files, name)
-
-    def call(path: Path) -> Any:
-        if path == at:
-            raise OSError(number, os.strerror(number), str(path))
-        return real(path)
-
-    accident.setattr(state_files, name, call)
-
-
-@pytest.mark.parametrize("number", REFUSALS)
-@pytest.mark.parametrize(
-    ("name", "at", "met"),
-    [
-        ("listed", "outputs", []),
-        ("listed", "outputs/refused", ["other"]),
-        ("remove", "outputs/refused/7.1.log", ["other", "refused"]),
-    ],
-)
-def test_what_the_system_refuses_is_quietly_left_to_the_next_walk(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, number: int, name: str, at: str, met: list[str]
-) -> None:
-    old = scene.file(7, job="refused", age=11)
-    for job in ("other", "refused"):
-        scene.file(8, job=job)
-    with monkeypatch.context() as accident:
-        refusing(accident, name, scene.state / at, number)
-        scene.pass_(120)
-        assert (old.exists(), sorted(path.parent.name for path in scene.met)) == (True, met)
-    scene.pass_(660)
-    assert not old.exists()
-    assert {path.parent.name for path in scene.met} == {"other", "refused"}
-
-
-@pytest.mark.parametrize("job", ["job", "unknown"])
-def test_without_a_descriptor_nothing_is_lost_and_nothing_fails(scene: Scene, job: str) -> None:
-    """The real thing; a step has to end where there is none for the folder it looks into."""
-    scene.ran(5, 4, 3, 2, 1)
-    scene.file(9, job=job, age=11)
-    with no_descriptors():
-        scene.pass_(120)
-        assert scene.pruning.next_step() is None
-    assert scene.ages() == [5, 4, 3, 2, 1]
-    assert {1, 2, 3, 4, 5} <= set(scene.files())
-    assert 9 in scene.files(job)
-    scene.pass_(660)
-    assert scene.ages() == [3, 2, 1]
-    assert 9 not in scene.files(job)
-
-
-@contextmanager
-def no_descriptors() -> Iterator[None]:
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(int(each.name) for each in Path("/dev/fd").iterdir())
-    hoard: list[int] = []
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, limits[1]))
-        with suppress(OSError):
-            while True:
-                hoard.append(os.open(os.devnull, os.O_RDONLY))
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        for descriptor in hoard:
-            os.close(descriptor)
-
-
-def test_a_clock_that_says_2036_for_an_hour_costs_a_day_at_most(scene: Scene) -> None:
-    scene.kept = scene.pruning._kept = Retention(runs=1000, age=10 * 86400)
-    scene.ran(9.5, 8.5, 7.5, 1)
-    scene.pass_(120)
-    real = scene.clock.now()
-    scene.clock.set(datetime(2036, 1, 1, tzinfo=UTC))
-    scene.pass_(3600)
-    assert scene.ages() == [8.5, 7.5, 1]
-    scene.new_daemon()  # nor does a restart forget what it was
-    scene.pass_(120)
-    assert scene.ages() == [8.5, 7.5, 1]
-    scene.clock.set(real + timedelta(hours=1))
-    scene.pass_(3600)
-    assert scene.ages() == [8.5, 7.5, 1]
 
 
 # --- how much at once ----------------------------------------------------------------------------

@@ -5,42 +5,34 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from fakes import Act, FakeSpawner
-from frail_journal import FrailJournal
+from fakes import FakeSpawner
 from lost_journal import (
     BOOT,
     DAY,
     MINUTE,
     NOON,
-    NOW,
     PAGE,
+    TOTAL,
     Scene,
+    has_a_log,
     has_lost_old_rows,
     is_text,
-    overwritten,
+    known,
+    next_daemon,
+    read_all,
 )
-from world import World, line
 
 from scheduler.errors import JournalDamaged, MeridianError
-from scheduler.journal import sql
-from scheduler.journal.daemon_state import DaemonState
-from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
-from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, RunsTaken, Salvage, Taken
-from scheduler.process.launch import Launch
 from scheduler.run import Attempt, Exited, Run, State
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-TAKEN = (*OPEN, *RECENT, *NEWEST, *(take for take, _ in REST.values()))
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -51,26 +43,6 @@ def scene(tmp_path: Path) -> Scene:
 # --- damages -------------------------------------------------------------------------------------
 
 
-def has_no_header(path: Path) -> None:
-    overwritten(path, 0, 100)
-
-
-def is_cut_in_half(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.truncate(path.stat().st_size // 2 // PAGE * PAGE)
-
-
-def is_overwritten_behind_its_first_page(path: Path) -> None:
-    overwritten(path, PAGE, path.stat().st_size - PAGE, b"\xff")
-
-
-def has_lost_its_first_page(path: Path) -> None:
-    overwritten(path, 100, PAGE - 100)
-
-
-TOTAL = [is_text, has_no_header, is_cut_in_half, is_overwritten_behind_its_first_page, has_lost_its_first_page]  # fmt: skip
-
-
 @pytest.mark.parametrize("damage", [*TOTAL, has_lost_old_rows])
 def test_each_of_these_is_called_a_damage_by_whoever_reads_it(
     scene: Scene, damage: Callable[[Path], None]
@@ -79,13 +51,6 @@ def test_each_of_these_is_called_a_damage_by_whoever_reads_it(
     damage(scene.path)
     with pytest.raises(JournalDamaged, match="the daemon moves it aside"):
         read_all(scene.path)
-
-
-def read_all(path: Path) -> None:
-    with closing(Journal.open(path)) as journal:
-        journal.unfinished()
-        journal.daemon_state.last_tick()
-        journal.queries.history()
 
 
 @pytest.mark.parametrize(
@@ -251,150 +216,6 @@ def test_what_belongs_to_the_database_goes_with_it(scene: Scene) -> None:
     assert not scene.path.with_name("journal.db-wal").exists()
 
 
-class Killed(BaseException):
-    """The daemon is killed."""
-
-
-@dataclass
-class Killer:
-    """Kills at the nth step that a repair takes, before it is taken."""
-
-    patch: pytest.MonkeyPatch
-    number: int = 0
-    steps: int = 0
-    left_open: list[Callable[[], object]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for name in ("rename", "remove"):
-            self._count(state_files, name)
-        for name in ("count_from", "restore", "close"):
-            self._count(Journal, name)
-        for name in ("set_last_tick", "set_booted"):
-            self._count(DaemonState, name)
-        self._count(Salvage, "take_over")
-        self._count(FakeSpawner, "survivors")
-
-    def _count(self, owner: object, name: str) -> None:
-        real = getattr(owner, name)
-
-        def step(*words: Any, **named: Any) -> Any:
-            self.steps += 1
-            if self.steps == self.number:
-                if name == "close":
-                    self.left_open.append(partial(real, *words))
-                raise Killed
-            return real(*words, **named)
-
-        self.patch.setattr(owner, name, step)
-
-
-def steps(scene: Scene, act: Callable[[], object], number: int = 0) -> int:
-    """Do it, killed at this step; returns how many steps there were."""
-    with pytest.MonkeyPatch.context() as patch:
-        killer = Killer(patch, number)
-        try:
-            act()
-        except Killed:
-            assert killer.steps >= number > 0
-            for close in killer.left_open:  # the system does when a process ends
-                close()
-    scene.repair._last = None  # the next daemon knows of none
-    return killer.steps
-
-
-def next_daemon(scene: Scene) -> None:
-    """Begin as a daemon does, and read all that is in its journal."""
-    scene.repair.begin()
-    try:
-        read_all(scene.path)
-    except JournalDamaged as damage:
-        scene.repair.renew(damage)
-
-
-def known(path: Path) -> list[object]:
-    """What a daemon goes on from; sound, and with numbers that no run has had."""
-    with closing(Journal.open(path)) as journal:
-        assert journal.connection._sqlite.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        run = journal.claim("any", NOON + DAY, "UTC")
-        runs = [(row.run, row.state, row.reason) for row in journal.queries.history()]
-        boots = [journal.daemon_state.booted(job, BOOT) for job in ("reboot", "other")]
-        return [
-            run,
-            runs,
-            boots,
-            journal.daemon_state.last_tick(),
-            journal.unfinished(),
-            journal.daemon_state.pauses(),
-        ]
-
-
-def has_a_log(scene: Scene) -> None:
-    """Let the last thing that the journal heard of be in its log only, as after a kill."""
-    with closing(Journal.open(scene.path)) as journal:
-        log = scene.path.with_name("journal.db-wal")
-        whole = scene.path.read_bytes()
-        journal.daemon_state.set_last_tick(NOON + MINUTE)
-        assert journal.claim("last", NOON + MINUTE, "UTC") is not None
-        kept = log.read_bytes()
-    scene.path.write_bytes(whole)
-    log.write_bytes(kept)
-
-
-def parts(path: Path) -> list[Path]:
-    return [path, path.with_name(f"{path.name}-wal")]
-
-
-def scene_of(folder: Path, damage: Callable[[Path], None]) -> Scene:
-    folder.mkdir()
-    scene = Scene(folder)
-    scene.lives()
-    scene.starts("long", 4003)
-    has_a_log(scene)
-    damage(scene.path)
-    return scene
-
-
-@pytest.mark.parametrize("damage", [is_text, has_lost_old_rows])
-def test_wherever_a_repair_is_killed_the_next_daemon_knows_as_much(
-    tmp_path: Path, damage: Callable[[Path], None]
-) -> None:
-    scene = scene_of(tmp_path / "0", damage)
-    total = steps(scene, lambda: next_daemon(scene))
-    told = known(scene.path)
-    assert ("last" in str(told)) == (damage is has_lost_old_rows)
-    assert "long" in str(told) or damage is has_lost_old_rows  # which its journal did not know
-    for number in range(1, total + 1):
-        scene = scene_of(tmp_path / str(number), damage)
-        before = [path.read_bytes() for path in parts(scene.path)]
-        steps(scene, partial(next_daemon, scene), number)
-        next_daemon(scene)
-        (aside,) = scene.aside()
-        assert known(scene.path) == told, number
-        kept = [path.read_bytes() for path in parts(aside)]
-        assert kept == before or damage is has_lost_old_rows  # whose log SQLite has written into it
-        left = [path.name for path in scene.state.iterdir() if ".damaged-" not in path.name]
-        assert sorted(left) == ["journal.db", "outputs"], number
-
-
-def test_wherever_it_is_killed_when_there_was_no_journal_the_next_one_knows_that(
-    tmp_path: Path,
-) -> None:
-    def gone(number: int) -> Scene:
-        scene = scene_of(tmp_path / str(number), lambda path: path.unlink())
-        assert scene.path.with_name("journal.db-wal").exists()
-        return scene
-
-    scene = gone(0)
-    total = steps(scene, scene.repair.begin)
-    told = known(scene.path)
-    assert "long" in str(told)
-    for number in range(1, total + 1):
-        scene = gone(number)
-        steps(scene, scene.repair.begin, number)
-        scene.repair.begin()
-        assert known(scene.path) == told, number
-
-
 def test_one_that_was_moved_before_is_no_first_start(scene: Scene) -> None:
     """Without an output, and with no new one: a journal was here all the same."""
     scene.path.with_name("journal.db.damaged-20270228T120000Z").touch()
@@ -496,108 +317,3 @@ def test_a_first_daemon_begins_as_ever(scene: Scene, has_journal: bool) -> None:
     assert (scene.path.read_bytes() if has_journal else None) == before
     assert scene.path.exists() == has_journal
     assert scene.lines == []
-
-
-# --- the statements ------------------------------------------------------------------------------
-
-
-def test_every_column_of_what_is_taken_is_taken(scene: Scene) -> None:
-    with closing(Journal.open(scene.path)) as journal:
-        for name in TAKEN:
-            statement = sql.statements()[name]
-            found = re.search(r"INSERT INTO (\w+) \(([^)]*)\)", statement)
-            assert found is not None
-            table, columns = found.groups()
-            rows = journal.connection._sqlite.execute(
-                f"SELECT name FROM pragma_table_info('{table}')"
-            )
-            assert {column.strip() for column in columns.split(",")} == {n for (n,) in rows}, name
-
-
-def test_of_a_large_journal_only_what_is_needed_is_read(scene: Scene) -> None:
-    scene.lives()
-    with closing(Journal.open(scene.state / "other.db")) as journal:
-        connection = journal.connection._sqlite
-        connection.execute("ATTACH ? AS old", [str(scene.path)])
-        for name in TAKEN:
-            values: dict[str, Any] = {"since": 1}
-            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql.statements()[name]}", values)
-            steps = [step for *_, step in plan]
-            assert not re.search(r"SCAN (run|attempt)\b(?!.*INDEX)", ";".join(steps)), name
-
-
-def test_half_a_takeover_is_none(scene: Scene) -> None:
-    scene.lives()
-    with closing(sqlite3.connect(scene.path, isolation_level=None)) as connection:
-        connection.execute("UPDATE attempt SET outcome = 'exit none' WHERE run = 4002")
-    with closing(Journal.open(scene.state / "other.db")) as journal:
-        taken = journal.salvage.take_over(scene.path, since=NOW - DAY, known=HighWater())
-        assert taken == Taken(lost=frozenset())
-        assert (journal.daemon_state.last_tick(), journal.queries.history()) == (None, [])
-        assert [pause.note for pause in journal.daemon_state.pauses()] == [
-            "holiday"
-        ]  # they make sense alone
-    with closing(Journal.open(scene.state / "third.db")) as journal:
-        assert (
-            journal.salvage.take_over(intact(scene), since=NOW - DAY, known=HighWater()).runs
-            is RunsTaken.ALL
-        )
-        assert journal.daemon_state.last_tick() == NOON
-
-
-def intact(scene: Scene) -> Path:
-    other = Scene(scene.state / "intact")
-    other.state.mkdir()
-    other.lives()
-    return other.path
-
-
-# --- within a daemon -----------------------------------------------------------------------------
-
-
-def finds_damage(world: World) -> None:
-    """Let the next statement find it."""
-
-    def found() -> None:
-        raise JournalDamaged("a page of it")
-
-    assert isinstance(world.journal, FrailJournal)
-    world.journal.accidents[world.journal.statements + 1] = found
-
-
-def test_a_daemon_that_finds_a_damage_ends_at_once_and_leaves_its_jobs_alone() -> None:
-    world = World(
-        line("long", "0 12 * * *") + line("next", "1 12 * * *"), acts={"long": [Act(lasts=600)]}
-    )
-    world.at(
-        "12:00:30",
-        lambda: finds_damage(world),
-    )
-    with pytest.raises(JournalDamaged):
-        world.run()
-    assert world.starts("long") == ["12:00:00"]
-    assert world.signals() == []
-    assert world.spawner.descriptors == set()
-    assert world.said("journal")
-    assert [attempt.run.job for attempt in world.spawner.living()] == ["long"]
-
-
-def test_one_that_is_asked_to_stop_stops() -> None:
-    world = World(line("job", "0 12 * * *"), acts={"job": [Act(lasts=600)]})
-    world.stop_at("12:00:30")
-    world.at(
-        "12:00:30",
-        lambda: finds_damage(world),
-    )
-    world.run()
-    assert world.said("stopped")
-
-
-def test_a_process_that_the_new_journal_does_not_know_ends_unseen() -> None:
-    world = World(line("job", "0 12 * * *"))
-    attempt = Attempt(Run(99, "unknown", NOON), 1)
-    entry = replace(world.library.load().entries[0], job="unknown")
-    launch = world.spawner.prepare(entry, attempt, Path("log"))
-    assert isinstance(launch, Launch)
-    FakeSpawner.start(world.spawner, launch)
-    assert world.runs_until("12:00:30").starts("job") == ["12:00:00"]

@@ -128,3 +128,69 @@ def overwritten(path: Path, start: int, length: int, by: bytes = b"\0") -> None:
     with path.open("r+b") as file:
         file.seek(start)
         file.write(by * length)
+
+
+def read_all(path: Path) -> None:
+    """Read all that a daemon reads as it starts."""
+    with closing(Journal.open(path)) as journal:
+        journal.unfinished()
+        journal.daemon_state.last_tick()
+        journal.queries.history()
+
+
+def next_daemon(scene: Scene) -> None:
+    """Begin as a daemon does, and read all that is in its journal."""
+    scene.repair.begin()
+    try:
+        read_all(scene.path)
+    except JournalDamaged as damage:
+        scene.repair.renew(damage)
+
+
+def known(path: Path) -> list[object]:
+    """What a daemon goes on from; sound, and with numbers that no run has had."""
+    with closing(Journal.open(path)) as journal:
+        assert journal.connection._sqlite.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        run = journal.claim("any", NOON + DAY, "UTC")
+        runs = [(row.run, row.state, row.reason) for row in journal.queries.history()]
+        boots = [journal.daemon_state.booted(job, BOOT) for job in ("reboot", "other")]
+        return [
+            run,
+            runs,
+            boots,
+            journal.daemon_state.last_tick(),
+            journal.unfinished(),
+            journal.daemon_state.pauses(),
+        ]
+
+
+def has_a_log(scene: Scene) -> None:
+    """Let the last thing that the journal heard of be in its log only, as after a kill."""
+    with closing(Journal.open(scene.path)) as journal:
+        log = scene.path.with_name("journal.db-wal")
+        whole = scene.path.read_bytes()
+        journal.daemon_state.set_last_tick(NOON + MINUTE)
+        assert journal.claim("last", NOON + MINUTE, "UTC") is not None
+        kept = log.read_bytes()
+    scene.path.write_bytes(whole)
+    log.write_bytes(kept)
+
+
+def has_no_header(path: Path) -> None:
+    overwritten(path, 0, 100)
+
+
+def is_cut_in_half(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2 // PAGE * PAGE)
+
+
+def is_overwritten_behind_its_first_page(path: Path) -> None:
+    overwritten(path, PAGE, path.stat().st_size - PAGE, b"\xff")
+
+
+def has_lost_its_first_page(path: Path) -> None:
+    overwritten(path, 100, PAGE - 100)
+
+
+TOTAL = [is_text, has_no_header, is_cut_in_half, is_overwritten_behind_its_first_page, has_lost_its_first_page]  # fmt: skip
