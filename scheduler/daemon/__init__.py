@@ -10,5 +10,7 @@ requests            what is asked through the control socket
 shutdown            stop, drain, grace
 log_once            trouble with the journal, told once; upcoming_log: what is due next
 watchdog            a loop that is held up
+service             a daemon of this machine: its state folder, its log, the next one after a repair
+control_address     where its control socket is; watched_crontabs: which files it reads
 simulation          the same daemon on a virtual clock; virtual_machine, simulation_events
 """

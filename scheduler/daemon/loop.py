@@ -152,7 +152,7 @@ class Daemon:
             Step("start the jobs that waited", self._start_waiting),
             Step("answer a command", self._serve),
             Step(look, self.file_monitor.look),
-            Step("prepare the next minute", self._prepare),
+            Step("prepare the next minute", self._plan),
             Step("remove what is not kept any more", self._prune),
         )
 
@@ -217,14 +217,14 @@ class Daemon:
         if was_asked and not self.shutdown.has_begun:
             self.runs.start()
 
-    def _prepare(self) -> None:
-        """Prepare the next minute, shortly before it."""
+    def _plan(self) -> None:
+        """Plan the next minute, shortly before it."""
         is_whole = self.steps.damage is None  # else what is claimed now, nobody would start
         if is_whole and not self.is_stopping and self.ticker.is_time_to_plan():
             self.ticker.plan()
 
     def _prune(self) -> None:
-        """Remove a little of what is no longer kept, where that holds up nothing."""
+        """Remove a little of what is no longer kept, where that delays no start."""
         if self._is_idle():
             self.pruning.step(self.in_force.entries)
 

@@ -335,7 +335,7 @@ def test_a_daemon_that_has_lost_its_state_folder_ends_before_the_next_minute() -
     assert len(world.said("state")) == 1
 
 
-def test_a_reload_is_not_heeded_any_more() -> None:
+def test_a_reload_is_not_done_any_more() -> None:
     world = World(line("job", NOON), acts={"job": [Act(lasts=38)]})
     world.reload_at("12:00:35")
     world.runs_until("12:00:30")

@@ -128,7 +128,7 @@ def test_a_job_takes_its_time_and_succeeds() -> None:
 @pytest.mark.parametrize(
     ("number", "outcome", "why"),
     [
-        (15, Signalled(15), "SIGTERM is heeded at once"),
+        (15, Signalled(15), "SIGTERM ends it at once"),
         (9, Signalled(9), "SIGKILL always is"),
         (0, None, "0 only asks who is there"),
         (1, None, "nothing sends any other"),

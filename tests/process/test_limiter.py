@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from fakes import utc
-from parts import program
+from programs import program
 
 from scheduler.entry import Entry, Reboot, Settings
 from scheduler.process import limiter, resource_limits

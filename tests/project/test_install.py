@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from parts import program
+from programs import program
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -19,7 +19,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from parts import program
+from programs import program
 
 ROOT = Path(__file__).parent.parent.parent
 LOCKS = ("requirements", "install", "build", "tools")

@@ -136,7 +136,7 @@ class FakeSpawner:
     _shares_look: bool = False
     _entries: dict[int, Entry] = field(default_factory=dict)
     _groups: dict[int, _Group] = field(default_factory=dict)
-    _bequeathed: set[int] = field(default_factory=set)
+    _left_running: set[int] = field(default_factory=set)
     _endings: list[Ended] = field(default_factory=list)
     _numbers: count[int] = field(default_factory=lambda: count(1000))
 
@@ -272,7 +272,7 @@ class FakeSpawner:
 
     def _is_orphan(self, pid: int) -> bool:
         leader = self._groups[pid].leader
-        return leader == "orphan" or (leader == "child" and pid in self._bequeathed)
+        return leader == "orphan" or (leader == "child" and pid in self._left_running)
 
     def escaped(self, _ended: Mapping[Attempt, int]) -> Mapping[Attempt, Sequence[Process]]:
         return {}  # a script's processes stay in their group
@@ -281,7 +281,7 @@ class FakeSpawner:
         raise AssertionError("nobody got away")
 
     def leave_running(self) -> None:
-        self._bequeathed = {pid for pid, group in self._groups.items() if group.leader == "child"}
+        self._left_running = {pid for pid, group in self._groups.items() if group.leader == "child"}
 
     # --- the script ------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from parts import program
+from programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

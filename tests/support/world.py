@@ -244,7 +244,7 @@ class Asked(World):
         self.at(time, happening)
 
     async def ask(self, request: Request) -> Received:
-        """Ask the daemon that runs by then; the reply as it would pass over the socket."""
+        """Ask the daemon that runs by then; the reply as it would come through the socket."""
         reply = await self.daemon.ask(request)
         return reply if isinstance(reply, Refused) else encode(reply)
 

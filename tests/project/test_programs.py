@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from parts import program
+from programs import program
 
 CI = Path(__file__).parent.parent.parent / ".ci/run"
 
