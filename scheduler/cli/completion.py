@@ -17,9 +17,10 @@ _LARGEST = 1 << 20  # bytes of crontabs that are read while somebody waits for a
 def jobs(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the names that begin so, by the journal and the user's crontabs; never fails."""
     names: set[str] = set()
+    state = ctx.params.get("state")  # as typed: nothing is converted yet
     for known in (_in_journal, _in_crontabs):
         with suppress(Exception):  # whatever is wrong, the command itself will say it
-            names.update(known(ctx.params.get("state")))
+            names.update(known(None if state is None else Path(state)))
     return sorted(name for name in names if name.startswith(incomplete))
 
 

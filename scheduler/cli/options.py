@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import human_time, output
+from scheduler.cli import human_time, output, taken
 from scheduler.cli.human_time import Typed
 from scheduler.crontab import setting_values
 from scheduler.errors import BadValue, MeridianError, SourceRefused
@@ -28,29 +28,6 @@ from scheduler.system.paths import Paths
 T = TypeVar("T")
 
 STDIN = "-"
-MOST = 1_000_000_000  # of whatever an option counts
-
-
-def whole(low: int, high: int = MOST) -> dict[str, Any]:
-    """Return what lets an option take the whole numbers that a crontab's settings take."""
-    return {"min": low, "max": high, "parser": _parser(setting_values.whole(low, high))}
-
-
-def number(low: float, high: float) -> dict[str, Any]:
-    """Return what lets an option take the numbers that a crontab's settings take."""
-    return {"min": low, "max": high, "parser": _parser(setting_values.number(low, high))}
-
-
-def _parser(read: Callable[[str], T]) -> Callable[[object], T]:
-    def parse(typed: object) -> T:
-        try:
-            return read(str(typed))
-        except BadValue as bad:
-            raise ValueError(bad.message) from bad  # which Typer makes wrong usage of
-
-    return parse
-
-
 Files = Annotated[
     list[str] | None,
     typer.Argument(
@@ -71,7 +48,7 @@ MaxRunning = Annotated[
         metavar="N",
         help="At most N runs at once; the others wait their turn.",
         show_default="any number",
-        **whole(1),
+        parser=taken.whole(1),
     ),
 ]
 State = Annotated[

@@ -6,49 +6,83 @@ And the one question that is asked, yes or no.
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, TextIO, Union
 
 import typer
-from rich.console import Console
 
 from scheduler.cli import tables
+from scheduler.cli.styled import Text
 from scheduler.cli.tables import Cell
-from scheduler.crontab import diagnostics
-from scheduler.entry import Problem, Severity
 from scheduler.printable import clean
+from scheduler.wrapping import wrapped
 
-MENTIONED = 5  # refusals that are told beside an answer
-STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_FORCED = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # by these rich takes a pipe for a screen
 
 
-def console(*, err: bool = False) -> Console:
-    """Return where to print: colour only on a terminal and without NO_COLOR, nothing wrapped."""
-    return Console(stderr=err, soft_wrap=True, highlight=False, markup=False, emoji=False)
+class Pipe:
+    """Standard output or standard error where no screen is behind it: lines go out as they are."""
+
+    is_terminal = False
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def print(self, text: str | Text, style: str | None = None) -> None:  # noqa: ARG002 (as rich's)
+        """Write a line; a style is for screens."""
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+
+Target = Union["Console", Pipe]
+
+
+def console(*, err: bool = False) -> Target:
+    """Return where to print: rich's console if it may be a terminal, which rich then finds out."""
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty() or _FORCED & os.environ.keys():
+        made: Console = import_module("scheduler.cli.terminal").console(err=err)
+        return made
+    return Pipe(stream)
+
+
+def width() -> int | None:
+    """Return how many cells the screen is wide; None where standard output is no screen."""
+    return _width(console())
+
+
+def _width(target: Target) -> int | None:
+    return target.width if not isinstance(target, Pipe) and target.is_terminal else None
 
 
 def say(text: str, *, style: str | None = None) -> None:
     """Print a line on standard output."""
-    _print(console(), text, style)
+    line(text, style)
 
 
 def note(text: str) -> None:
     """Print a line that is not the answer: on standard error."""
-    _print(console(err=True), text, "dim")
+    line(text, "dim", err=True)
 
 
 def complain(text: str) -> None:
     """Print why it was not done: on standard error."""
-    _print(console(err=True), text, "bold red")
+    line(text, "bold red", err=True)
 
 
-def _print(target: Console, text: str, style: str | None, indent: int = 0) -> None:
+def line(text: str, style: str | None = None, *, indent: int = 0, err: bool = False) -> None:
     """Print a line; a screen is not left to break it within a word."""
-    whole = clean(text)
-    lines = diagnostics.wrapped(whole, target.width, indent) if target.is_terminal else [whole]
-    for line in lines:
-        target.print(line, style=style)
+    target, whole = console(err=err), clean(text)
+    room = _width(target)
+    for piece in [whole] if room is None else wrapped(whole, room, indent):
+        target.print(piece, style=style)
 
 
 def row(values: Mapping[str, object]) -> None:
@@ -71,42 +105,11 @@ def to_second(local: datetime) -> str:
     return f"{wall(local)}:{local:%S}" if local.second else wall(local)
 
 
-def problems(found: Iterable[Problem], *, err: bool = False) -> None:
-    """Print each problem with its line, caret and hint."""
-    target = console(err=err)
-    for problem in found:
-        headline, *rest = diagnostics.lines(problem)
-        _print(target, headline, STYLES[problem.severity], diagnostics.UNDER)
-        for line in rest:
-            is_hint = line.lstrip().startswith(diagnostics.HINT)
-            _print(target, line, None, diagnostics.UNDER + len(diagnostics.HINT) if is_hint else 0)
-
-
-def mention(found: Iterable[Problem]) -> None:
-    """Say on standard error what is refused, so that nobody takes a part for the whole."""
-    refused = [each for each in found if each.severity is Severity.ERROR]
-    for problem in refused[:MENTIONED]:
-        complain(diagnostics.headline(problem))
-    if len(refused) > MENTIONED:
-        note(f"and {len(refused) - MENTIONED} more; meridian check shows them all")
-
-
-def has_errors(found: Iterable[Problem]) -> bool:
-    """Say whether something is refused; warnings alone are no errors."""
-    return any(problem.severity is Severity.ERROR for problem in found)
-
-
-def end(found: Iterable[Problem]) -> None:
-    """End with exit status 1 if something is refused."""
-    if has_errors(found):
-        raise typer.Exit(1)
-
-
 def table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Print columns; on a terminal they are made to fit, elsewhere they are whole."""
     target = console()
-    for line in tables.lines(header, rows, target.width if target.is_terminal else None):
-        target.print(line)
+    for each in tables.lines(header, rows, _width(target)):
+        target.print(each)
 
 
 def confirmed(question: str, *, default: bool) -> bool:

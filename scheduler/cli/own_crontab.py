@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from scheduler.cli import in_force, intervals, options, output
+from scheduler.cli import in_force, intervals, options, output, problems_view
 from scheduler.crontab import diagnostics
 from scheduler.entry import Crontab, Severity
 from scheduler.errors import MeridianError
@@ -67,7 +67,7 @@ def checked(paths: Paths, data: bytes, file: str | None = None) -> Checked:
     how = options.how(options.own_zone(), named=False, system=by_root)
     loaded = crontab_loader.load(tuple(files), how, drafts={path: data})
     table = next(table for table in loaded.crontabs if table.file == path)
-    output.problems(replace(problem, file=file or path) for problem in table.problems)
+    problems_view.show(replace(problem, file=file or path) for problem in table.problems)
     return Checked(data, table)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from rich.text import Text
-
 from scheduler.cli import tables
+from scheduler.cli.styled import Text
 from scheduler.cli.tables import Cell
 
 _HEAD = "bold"

@@ -9,9 +9,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rich.cells import cell_len
-from rich.text import Text
 
 from scheduler.cli import json_rows, output, tables
+from scheduler.cli.styled import Text
 from scheduler.cli.tables import fitted
 from scheduler.daemon.simulation_events import EventKind, SimulatedEvent
 from scheduler.entry import Entry

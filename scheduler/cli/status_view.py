@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from rich.text import Text
-
 from scheduler.cli import health, output, run_view, sections
 from scheduler.cli.failing import Failing
 from scheduler.cli.sections import Section
+from scheduler.cli.styled import Text
 from scheduler.cli.tables import Cell, When
 from scheduler.printable import clean
 from scheduler.runs.messages import of_seconds

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from importlib import import_module
 
 from rich.cells import set_cell_size
-from rich.console import Console
-from rich.text import Text
 
+from scheduler.cli.styled import Text
 from scheduler.printable import clean
 
 GAP = 2  # cells between two columns
@@ -238,8 +238,8 @@ def _broken(cell: Text, kind: Kind, width: int) -> list[Text]:
         return [cell]
     if kind is Kind.CUT:
         return [Text(set_cell_size(cell.plain, width - 1).rstrip() + "…", cell.style)]
-    pieces = cell.wrap(Console(width=width), width)
-    return [Text(piece.plain.rstrip(), cell.style) for piece in pieces]
+    folded = import_module("scheduler.cli.terminal").folded  # a table is broken for a screen alone
+    return [Text(piece, cell.style) for piece in folded(cell.plain, width)]
 
 
 def _forms(rows: Sequence[Sequence[Cell]], width: int | None) -> tuple[Form, Form]:

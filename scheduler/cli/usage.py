@@ -17,10 +17,11 @@ from typing import IO, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from scheduler.crontab.diagnostics import wrapped
+from scheduler.cli import taken
 from scheduler.printable import clean
 from scheduler.suggestions import did_you_mean, nearest
 from scheduler.text import shortened
+from scheduler.wrapping import wrapped
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer does not export it itself
 
@@ -135,8 +136,8 @@ def _default(parameter: Any, context: Any) -> str | None:
 
 
 def _choices(parameter: Any) -> list[str]:
-    found = getattr(parameter.type_descriptor, "choices", None) or ()
-    return [str(each.value if isinstance(each, Enum) else each) for each in found]
+    parser = taken.parser_of(parameter)
+    return [] if parser is None else list(parser.choices)
 
 
 # --- wrong usage ---------------------------------------------------------------------------------
@@ -165,24 +166,10 @@ def _bad(error: Any) -> str:
     if error.param is None:
         hint = error.param_hint
         return f"{hint}: {error.message}" if hint else str(error.message)
-    name = _called(error.param)
-    details: list[Any] = getattr(error.__cause__, "errors", list)()
-    if not details:
+    name, parser = _called(error.param), taken.parser_of(error.param)
+    if parser is None:
         return f"{name}: {error.message}"
-    return f"{name} takes {_taken(error.param)}, not {shortened(str(details[0]['input']))}"
-
-
-def _taken(parameter: Any) -> str:
-    """Return which values a parameter takes: `a whole number from 1 to 1000`."""
-    if choices := _choices(parameter):
-        return f"{', '.join(choices[:-1])} or {choices[-1]}"
-    annotation = parameter.type_descriptor.annotation
-    kinds = {int: "a whole number", float: "a number", bool: "true or false"}
-    kind = kinds.get(annotation, f"a {(parameter.metavar or 'value').lower()}")
-    least, most = parameter.min, parameter.max
-    if least is None or most is None:
-        return kind
-    return f"{kind} from {least} to {most}"
+    return f"{name} takes {parser.what}, not {shortened(error.message)}"  # which is what was typed
 
 
 def _missing(error: Any) -> str:

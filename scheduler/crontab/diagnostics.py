@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 _WINDOW = 76  # characters of an offending line that are shown
 _SHOWN_BEFORE = 48  # of them at most so many in front of the caret, where the line is cut
 _CUT = "…"
-_WORD_OR_LENGTH = re.compile(r" *(?:\d[\d.]{0,9} (?:ms|s|min|h|d)\b[^ ]*|[^ ]+)")
 UNDER, HINT = 4, "hint: "  # where an excerpt stands under its headline, and what follows it
 
 
@@ -65,23 +63,6 @@ def summary(entries: int, problems: Sequence[Problem]) -> str:
     kinds = ((errors, "error"), (len(problems) - errors, "warning"))
     parts = ", ".join(counted(number, noun) for number, noun in kinds if number)
     return f"{total} ({parts})" if parts else total
-
-
-def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
-    """Return a line broken at blanks to fit so many cells, all but the first indented.
-
-    One that fits is as it was; a word longer than the room stays whole, so that it can be copied.
-    So does a number with its unit: `4.1 s`.
-    """
-    if cell_len(text) <= width:
-        return [text]
-    found = [""]
-    for word in _WORD_OR_LENGTH.findall(text):
-        if not found[-1].strip() or cell_len(found[-1] + word) <= width:
-            found[-1] += word
-        else:
-            found.append(" " * indent + word.lstrip(" "))
-    return found
 
 
 def _line(text: str) -> str:

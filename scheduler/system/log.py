@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
-from scheduler.crontab.diagnostics import HINT, UNDER, wrapped
+from scheduler.crontab.diagnostics import HINT, UNDER
 from scheduler.printable import clean
 from scheduler.system.log_sink import Sink
+from scheduler.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,6 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rich.console import Console
 from rich.text import Text
 from standin import STATUS, StandIn
 
@@ -569,7 +568,7 @@ def test_a_terminal_is_shown_changes_until_ctrl_c(person: Person) -> None:
 
 def screen(width: int = 200, height: int = 50) -> str:
     """What a person who watches has before him at this moment."""
-    return _screen(None, options.own_zone(), Console(width=width, height=height)).plain
+    return _screen(None, options.own_zone(), width, height).plain
 
 
 @pytest.mark.parametrize("height", [24, 40, 12])

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from rich.text import Text
 
 from scheduler.cli import tables
+from scheduler.cli.styled import Text
 from scheduler.cli.tables import When, lines
-from scheduler.crontab.diagnostics import wrapped
+from scheduler.wrapping import wrapped
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2027, 3, 26, 12, 0, tzinfo=BERLIN)  # a Friday
@@ -220,7 +220,7 @@ def test_here_goes_where_it_is_what_the_zones_own_clock_shows() -> None:
 )
 def test_a_failure_is_seen_by_its_colour(state: str, colour: str) -> None:
     line = list(lines(("RUN", "STATE"), [("1", tables.state(state))], 80))[1]
-    assert [str(span.style) for span in line.spans] == ([colour] if colour else [])
+    assert [style for _, style in line.pieces if style] == ([colour] if colour else [])
 
 
 def test_a_cell_can_not_steer_the_terminal() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import in_force, json_rows, options, output
+from scheduler.cli import in_force, json_rows, options, output, problems_view, taken
 from scheduler.entry import Entry
 from scheduler.schedule.dst_audit import FIRST_YEAR, LAST_YEAR, Audit, Change, ChangeEffect, audit
 from scheduler.system.clock import RealClock
@@ -24,7 +24,7 @@ def audit_entries(
         typer.Option(
             metavar="Y",
             help=f"The year, {FIRST_YEAR} to {LAST_YEAR}; without it this year.",
-            **options.whole(FIRST_YEAR, LAST_YEAR),
+            parser=taken.whole(FIRST_YEAR, LAST_YEAR),
         ),
     ] = None,
     system: options.SystemForm = False,
@@ -44,8 +44,8 @@ def audit_entries(
             output.row(json_rows.of_finding(entry, finding))
     else:
         _print(audited)
-    output.mention(loaded.problems)
-    output.end(loaded.problems)
+    problems_view.mention(loaded.problems)
+    problems_view.end(loaded.problems)
 
 
 def _print(audited: Audit) -> None:

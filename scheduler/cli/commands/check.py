@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import in_force, json_rows, options, output
+from scheduler.cli import in_force, json_rows, options, output, problems_view
 from scheduler.crontab import diagnostics, zone_changes
 from scheduler.system import crontab_files
 from scheduler.system.clock import RealClock
@@ -33,6 +33,6 @@ def check(
         for problem in problems:
             output.row(json_rows.of_problem(problem))
     else:
-        output.problems(problems)
+        problems_view.show(problems)
         output.say(diagnostics.summary(len(loaded.entries), problems))
-    output.end(problems)
+    problems_view.end(problems)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import json_rows, options, output
+from scheduler.cli import json_rows, options, output, problems_view
 from scheduler.cli.tables import When
 from scheduler.crontab import parser
 from scheduler.entry import Entry, Problem, Severity
@@ -50,7 +50,7 @@ def explain(
     """Say in words what a schedule means, with its next runs."""
     zone = options.zone_named(zone_name) if zone_name else options.own_zone()
     entry, problems = _read(fields, zone)
-    output.problems(problems, err=True)
+    problems_view.show(problems, err=True)
     if entry is None:
         raise typer.Exit(1)
     if _DRAWN.search(entry.schedule_text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import in_force, listing, options, output
+from scheduler.cli import in_force, listing, options, output, problems_view
 from scheduler.system.clock import RealClock
 
 app = typer.Typer()
@@ -31,7 +31,7 @@ def list_entries(
             output.row(each.row())
     elif loaded.entries:
         output.table(listing.HEADER, [each.cells(zone, now) for each in found])
-    elif not output.has_errors(loaded.problems):
+    elif not problems_view.have_errors(loaded.problems):
         output.note("There are no entries.")
-    output.mention(loaded.problems)
-    output.end(loaded.problems)
+    problems_view.mention(loaded.problems)
+    problems_view.end(loaded.problems)

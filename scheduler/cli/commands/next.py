@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import in_force, json_rows, options, output, pausing
+from scheduler.cli import in_force, json_rows, options, output, pausing, problems_view, taken
 from scheduler.cli.known import known
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
@@ -45,7 +45,7 @@ def next_runs(
             "-n",
             metavar="N",
             help="At most N runs in all; 10, or with --until no limit.",
-            **options.whole(0),
+            parser=taken.whole(0),
         ),
     ] = None,
     system: options.SystemForm = False,
@@ -75,11 +75,11 @@ def next_runs(
     some = islice(inside, None if most is None else min(most, sys.maxsize))
     shown = pausing.marked(some, from_journal.pauses)
     is_told = _print_runs(shown, zone, json=json)
-    if not is_told and (loaded.entries or not output.has_errors(loaded.problems)):
+    if not is_told and (loaded.entries or not problems_view.have_errors(loaded.problems)):
         output.note("Nothing runs in that time.")
     _mention_reboot(loaded.entries)
-    output.mention(loaded.problems)
-    output.end(loaded.problems)
+    problems_view.mention(loaded.problems)
+    problems_view.end(loaded.problems)
 
 
 def _print_runs(runs: Iterator[ComingRun], zone: ZoneInfo, *, json: bool) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import options
+from scheduler.cli import options, taken
 from scheduler.daemon import service
 from scheduler.daemon.service import Chosen, LogStream
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
@@ -50,7 +50,10 @@ TrustOwner = Annotated[
 ]
 ForWhom = Annotated[
     LogFormat,
-    typer.Option(help="For a person, for systemd's journal, for machines; auto finds out."),
+    typer.Option(
+        help="For a person, for systemd's journal, for machines; auto finds out.",
+        parser=taken.one_of(LogFormat),
+    ),
 ]
 Grace = Annotated[
     str,
@@ -63,7 +66,9 @@ MaxOutput = Annotated[
 ]
 KeepRuns = Annotated[
     int,
-    typer.Option(metavar="N", help="How many finished runs of a job are kept.", **options.whole(1)),
+    typer.Option(
+        metavar="N", help="How many finished runs of a job are kept.", parser=taken.whole(1)
+    ),
 ]
 KeepFor = Annotated[
     str, typer.Option(metavar="DURATION", help="For how long a run is kept, if not for less.")

@@ -13,10 +13,9 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from scheduler.cli import in_force, intervals, options, output
+from scheduler.cli import in_force, intervals, options, output, problems_view, terminal
 from scheduler.cli.human_time import Typed
 from scheduler.cli.simulation_view import Tally, Telling
 from scheduler.daemon.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
@@ -82,11 +81,11 @@ def simulate(
     simulation = Simulation(
         loaded, start, end, incidents=incidents, anchors=known, lasts=lasts, most=most
     )
-    width = output.console().width if output.is_terminal() else None
+    width = output.width()
     days = (end - start).total_seconds() / 86400
     _tell(simulation, Telling(loaded.entries, zone, width=width, days=days), json=json)
-    output.mention(loaded.problems)
-    output.end(loaded.problems)
+    problems_view.mention(loaded.problems)
+    problems_view.end(loaded.problems)
 
 
 def _whole(at: datetime) -> datetime:
@@ -192,10 +191,9 @@ def _tell(simulation: Simulation, telling: Telling, *, json: bool) -> None:
 
 
 @contextmanager
-def _progress(simulation: Simulation) -> Iterator[tuple[Console, Callable[[], None]]]:
+def _progress(simulation: Simulation) -> Iterator[tuple[output.Target, Callable[[], None]]]:
     """Yield where to print, and what moves the bar on: under the lines, or on standard error."""
-    console = output.console()
-    screen = console if output.is_terminal() else output.console(err=True)
+    screen = terminal.console(err=not output.is_terminal())
     bar = Progress(
         TextColumn("simulating"),
         BarColumn(),
@@ -209,4 +207,7 @@ def _progress(simulation: Simulation) -> Iterator[tuple[Console, Callable[[], No
     )
     task = bar.add_task("", total=simulation.length())
     with bar:
-        yield console, lambda: bar.update(task, completed=simulation.passed())
+        yield (
+            screen if output.is_terminal() else output.console(),
+            lambda: bar.update(task, completed=simulation.passed()),
+        )

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from scheduler import protocol
 from scheduler.cli import failing, health, options, output, status_view
 from scheduler.cli.client import as_refusal, ask
 from scheduler.cli.failing import Failing
 from scheduler.cli.health import Finding, Level, Trouble
+from scheduler.cli.styled import Text
 from scheduler.cli.usage import Command
 from scheduler.codec import Json, decode
-from scheduler.crontab.diagnostics import wrapped
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
 from scheduler.journal.rows import RunRow
 from scheduler.printable import clean
@@ -28,6 +26,7 @@ from scheduler.protocol import Refused, Status
 from scheduler.status import Snapshot
 from scheduler.system.clock import RealClock, rest
 from scheduler.system.control_client import REPLY_TIMEOUT
+from scheduler.wrapping import wrapped
 
 app = typer.Typer()
 
@@ -104,7 +103,6 @@ def _reply(state: Path | None, request: Status, *, timeout: float = REPLY_TIMEOU
 
 def _print(state: Path | None) -> None:
     zone = options.own_zone()
-    target = output.console()
     try:
         snapshot = _snapshot(state)
     except (NoDaemon, NoAnswer) as error:
@@ -112,7 +110,7 @@ def _print(state: Path | None) -> None:
         if damaged := options.damaged(state):
             output.say(status_view.damage(damaged)[0])
         raise typer.Exit(1) from error
-    width = target.width if target.is_terminal else None
+    target, width = output.console(), output.width()
     for line in status_view.lines(snapshot, _known(state), zone, width):
         if width is None or line.cell_len <= width:
             target.print(line)
@@ -173,26 +171,23 @@ def _watch(state: Path | None) -> None:
     """Show it again and again, also while there is no daemon; Ctrl-C ends it."""
     if not output.is_terminal():
         raise typer.BadParameter("--watch needs a terminal; --json is for programs")
-    zone, target = options.own_zone(), output.console()
+    zone, terminal = options.own_zone(), import_module("scheduler.cli.terminal")
     try:
-        with Live(console=target, screen=True, auto_refresh=False) as live:
+        with terminal.Screen() as screen:
             while True:
-                live.update(_screen(state, zone, target), refresh=True)
+                screen.show(_screen(state, zone, *screen.size))
                 rest(_EACH_SECOND)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
-def _screen(state: Path | None, zone: ZoneInfo, target: Console) -> Text:
+def _screen(state: Path | None, zone: ZoneInfo, width: int, height: int) -> Text:
     try:
         snapshot = _snapshot(state, timeout=_EACH_SECOND)
     except (NoDaemon, NoAnswer) as error:
         return Text(clean(_silence(error, state, zone)), "bold red")
-    size = target.size
-    lines = status_view.lines(snapshot, _known(state), zone, size.width, size.height)
-    shown = Text("\n").join(lines)
-    shown.no_wrap, shown.overflow = True, "ellipsis"
-    return shown
+    lines = status_view.lines(snapshot, _known(state), zone, width, height)
+    return Text("\n").join(lines)
 
 
 # --- checking ------------------------------------------------------------------------------------

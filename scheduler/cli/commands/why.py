@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import completion, in_force, intervals, options, output, run_view
+from scheduler.cli import completion, in_force, intervals, options, output, problems_view, run_view
 from scheduler.cli.which_run import (
     NothingThere,
     explain_absence,
@@ -136,7 +136,7 @@ def _entry(
         return None
     entry = next((entry for entry in loaded.entries if entry.job == job), None)
     if entry is None:
-        output.mention(loaded.problems)  # its line may be one that is refused
+        problems_view.mention(loaded.problems)  # its line may be one that is refused
     return entry
 
 

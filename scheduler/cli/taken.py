@@ -1,0 +1,54 @@
+"""What an option takes: the typed text in, its value out, and the words for what it takes.
+
+The library that parses options calls a parser, and knows no more of it; `usage` asks it for words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from scheduler.crontab import setting_values
+from scheduler.errors import BadValue
+
+MOST = 1_000_000_000  # of whatever an option counts
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """How one option's value is read, `what` it takes in words, and its choices if it has some."""
+
+    read: Callable[[str], Any]
+    what: str
+    choices: tuple[str, ...] = ()
+
+    def __call__(self, typed: object) -> Any:
+        """Return the value; ValueError, of which the library makes wrong usage, if it is none."""
+        try:
+            return self.read(str(typed))
+        except BadValue as bad:
+            raise ValueError(bad.message) from bad
+
+
+def whole(low: int, high: int = MOST) -> Parser:
+    """Return what reads the whole numbers that a crontab's settings take."""
+    return Parser(setting_values.whole(low, high), f"a whole number from {low} to {high}")
+
+
+def number(low: float, high: float) -> Parser:
+    """Return what reads the numbers that a crontab's settings take."""
+    return Parser(setting_values.number(low, high), f"a number from {low:g} to {high:g}")
+
+
+def one_of(kinds: type[Enum]) -> Parser:
+    """Return what reads one of these words."""
+    *words, last = (str(kind.value) for kind in kinds)
+    return Parser(kinds, f"{', '.join(words)} or {last}", (*words, last))
+
+
+def parser_of(parameter: Any) -> Parser | None:
+    """Return an option's parser; None if the library reads it, or it is a switch."""
+    read = getattr(parameter.type, "func", None)
+    return read if isinstance(read, Parser) else None
