@@ -8,7 +8,8 @@ entries, reloader   the entries in force, and how new ones come into force
 file_monitor        crontabs that change, a state folder that is lost
 requests            what is asked through the control socket
 shutdown            stop, drain, grace
-log_once            trouble with the journal, told once; upcoming_log: what is due next
+crontab_log         problems in the crontabs; upcoming_log: what is due next
+log_once            trouble with the journal, told once
 watchdog            a loop that is held up
 service             a daemon of this machine: its state folder, its log, the next one after a repair
 control_address     where its control socket is; watched_crontabs: which files it reads

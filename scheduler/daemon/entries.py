@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.crontab import job_names, last_good, lint, zone_changes
-from scheduler.crontab.diagnostics import lines
+from scheduler.daemon.crontab_log import CrontabLog
 from scheduler.entry import Crontab, Entry, Every, Severity
 from scheduler.runs import messages
 from scheduler.runs.events import CrontabLoaded
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from scheduler.system.log import Log
 
     PauseAt = Callable[[str, datetime], datetime | None]
-
-
-_TOLD = 50  # problems told in full at each reading; a binary file has thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +83,13 @@ class EntriesInForce:
         self._library = library
         self._journal = journal
         self._log = log
+        self._crontab_log = CrontabLog(log)
         self._boot = boot
         self._crontabs: tuple[Crontab, ...] = ()
         self._stamps: Mapping[str, Stamp] = {}
         self._vanished: set[str] = set()  # at the last look
         self._spared: set[str] = set()  # those that had not yet vanished at the look before
         self._was_read = False
-        self._failed: frozenset[str] = frozenset()  # files that could not be read, at the last look
         self.entries: Mapping[str, Entry] = {}
         self.timetable = Timetable((), {})
         self.zones: frozenset[str] = frozenset()  # the names of those that there are entries of
@@ -142,9 +139,8 @@ class EntriesInForce:
         self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
         self.kept = kept
         self.files = tuple(self._read_files(loaded))
-        self._tell(loaded, kept)
-        for change in zone_changes.between(before, entries, minute):
-            self._log.warning("zone", **change.facts(), say=str(change))
+        self._crontab_log.tell(loaded, kept)
+        self._crontab_log.tell_of_zones(zone_changes.between(before, entries, minute))
         return CrontabLoaded(
             now,
             entries=len(entries),
@@ -163,11 +159,8 @@ class EntriesInForce:
             if entries:
                 self._log.warning("skipped", say="@reboot: this system does not name its boots")
             return []
-        return [
-            (entry, boot)
-            for entry in entries
-            if not self._journal.daemon_state.booted(entry.job, boot)
-        ]
+        state = self._journal.daemon_state
+        return [(entry, boot) for entry in entries if not state.booted(entry.job, boot)]
 
     def accounts(
         self, outage: Outage, pause: PauseAt, backlog: Callable[[str], Backlog | None]
@@ -231,17 +224,16 @@ class EntriesInForce:
 
         A new interval counts from the job's last instant, a new job's from now.
         """
+        state = self._journal.daemon_state
         anchors: dict[str, datetime] = {}
         for job, entry in entries.items():
             if isinstance(entry.schedule, Every):
                 interval = entry.schedule.minutes
-                anchor = self._journal.daemon_state.anchor(job, interval)
+                anchor = state.anchor(job, interval)
                 if anchor is None:
-                    last = self._journal.daemon_state.last_instant(
-                        job
-                    )  # ahead, if the clock was set back
+                    last = state.last_instant(job)  # ahead, if the clock was set back
                     anchor = now if last is None else min(last, now)
-                    self._journal.daemon_state.set_anchor(job, interval, anchor)
+                    state.set_anchor(job, interval, anchor)
                 anchors[job] = anchor
         return anchors
 
@@ -268,33 +260,3 @@ class EntriesInForce:
             is_readable = file not in loaded.failed
             refused = lint.refusals(table)
             yield FileRead(file, entries[file], refused, kept[file], is_readable)
-
-    def _tell_of_files(self, loaded: Loaded, kept: Sequence[Entry]) -> None:
-        """Say of which files all entries are kept, and which of them can be read again."""
-        for file, number in Counter(entry.file for entry in kept).items():
-            if file in loaded.failed:
-                say = f"{file} can't be read; {counted(number, 'entry')} of it keep running"
-                self._log.warning("kept", file=file, entries=number, say=say)
-        for file in sorted(self._failed - loaded.failed):
-            self._log.info("recovered", file=file, say=f"{file} can be read again")
-        self._failed = loaded.failed
-
-    def _tell(self, loaded: Loaded, kept: Sequence[Entry]) -> None:
-        for problem in loaded.problems[:_TOLD]:
-            record = self._log.error if problem.severity is Severity.ERROR else self._log.warning
-            record(
-                "problem",
-                file=problem.file,
-                line=problem.line,
-                column=problem.column,
-                code=problem.code,
-                text=problem.message,
-                say=lines(problem),
-            )
-        if len(loaded.problems) > _TOLD:
-            say = f"and {len(loaded.problems) - _TOLD} more; meridian check names them all"
-            self._log.warning("problems", count=len(loaded.problems), say=say)
-        self._tell_of_files(loaded, kept)
-        for entry in [entry for entry in kept if entry.file not in self._failed][:_TOLD]:
-            say = f"its line is unreadable; the last good version keeps running ({entry.file})"
-            self._log.warning("kept", job=entry.job, file=entry.file, line=entry.line, say=say)
