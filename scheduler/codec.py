@@ -1,4 +1,4 @@
-"""Records in, JSON objects out, and back: the one codec of what passes over the control socket.
+"""Records in, JSON objects out, and back: the one codec of the control socket.
 
 A record is a frozen dataclass. The types of its fields are all there is to say: a fact that is
 added to a record is written and read from then on. A field may be a text, a number, a truth, an
@@ -39,7 +39,7 @@ def named(name: str) -> Mapping[str, str]:
 def encode(record: DataclassInstance) -> Json:
     """Return the object that a record is in JSON; times are cut to whole seconds."""
     found: Json = {}
-    for member in _members(type(record)):
+    for member in _codecs(type(record)):
         value = getattr(record, member.field)
         if member.is_inline:
             found |= encode(value)
@@ -57,7 +57,7 @@ def decode(kind: type[T], found: object) -> T:
     if not isinstance(found, dict):
         raise _nonsense("object")
     build: Callable[..., T] = kind
-    return build(**{each.field: each.read_from(found) for each in _members(kind)})
+    return build(**{each.field: each.read_from(found) for each in _codecs(kind)})
 
 
 def stamp(at: datetime) -> str:
@@ -82,8 +82,8 @@ def instant(text: str) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
-    """A field of a record, and the member that it is in JSON.
+class _FieldCodec:
+    """How a field of a record is a member in JSON.
 
     `read` takes what stands there, and raises ValueError or NoAnswer; `default` is what a missing
     one is, MISSING where there is no such thing.
@@ -107,10 +107,10 @@ class _Member:
 
 
 @cache
-def _members(kind: type[DataclassInstance]) -> tuple[_Member, ...]:
+def _codecs(kind: type[DataclassInstance]) -> tuple[_FieldCodec, ...]:
     types = get_type_hints(kind)
     return tuple(
-        _Member(
+        _FieldCodec(
             field=field.name,
             name=field.metadata.get("name", field.name),
             is_inline=field.metadata.get("inline", False),

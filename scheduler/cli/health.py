@@ -1,4 +1,4 @@
-"""How a daemon stands in, a finding for whoever watches over machines out: `status --check`.
+"""A snapshot in, a finding for whoever looks after machines out: `status --check`.
 
 The levels are the exit statuses of the Monitoring Plugins' guidelines; so is the one line.
 """

@@ -1,4 +1,4 @@
-"""How a daemon stands in, what a person reads of it out: lines, each with its style."""
+"""A snapshot in, what a person reads of it out: lines, each with its style."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FILES = 5  # crontabs that are named, whole or not
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StateFolder:
     """What the state folder tells beside the daemon.
 
     The files of journals that were moved aside; the jobs that fail, None where nobody can tell.
@@ -45,20 +45,24 @@ class Known:
 
 
 def lines(
-    snapshot: Snapshot, known: Known, zone: ZoneInfo, width: int | None, height: int | None = None
+    snapshot: Snapshot,
+    folder: StateFolder,
+    zone: ZoneInfo,
+    width: int | None,
+    height: int | None = None,
 ) -> Iterator[Text]:
     """Yield all there is to say, in this zone where it is no job's; tables are made to fit `width`.
 
     With a `height`, sections are cut to it.
     """
     head = [Text(*line) for line in _daemon(snapshot, zone)]
-    if known.damaged:
-        head.append(Text(*damage(known.damaged)))
-    if known.failing is None:
+    if folder.damaged:
+        head.append(Text(*damage(folder.damaged)))
+    if folder.failing is None:
         head.append(Text("Failing   nobody can tell: the journal can't be read", _BAD))
     yield from head
     parts = (
-        _failing(snapshot, known.failing or ()),
+        _failing(snapshot, folder.failing or ()),
         _running(snapshot),
         _waiting(snapshot),
         _catching_up(snapshot),

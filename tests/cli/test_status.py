@@ -1,4 +1,4 @@
-"""status: how the daemon stands, for a person, a program, a terminal that is watched, a monitor."""
+"""status: how the daemon does, for a person, a program, a terminal that is watched, a monitor."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from records import values
 
 from scheduler.cli import health, status_view
 from scheduler.cli.health import Trouble
-from scheduler.cli.status_view import Known
+from scheduler.cli.status_view import StateFolder
 from scheduler.status import Snapshot
 
 NOW = datetime(2027, 3, 28, 1, 1, 30, tzinfo=UTC)
@@ -23,7 +23,7 @@ sizes = st.tuples(st.integers(1, 200), st.none() | st.integers(1, 60))
 def test_whatever_the_codec_lets_through_can_be_shown(
     snapshot: Snapshot, zone: ZoneInfo, size: tuple[int, int | None]
 ) -> None:
-    for line in status_view.lines(snapshot, Known(), zone, *size):
+    for line in status_view.lines(snapshot, StateFolder(), zone, *size):
         assert line.plain.isprintable(), line.plain
 
 

@@ -170,13 +170,13 @@ def codes(*where: ast.AST) -> set[str]:
     }
 
 
-def rows_of_codes() -> list[set[str]]:
+def codes_by_row() -> list[set[str]]:
     table = PAGE.split("\n## Refusals\n")[1].split("\n\n")[0].strip()
     return [set(re.findall(r"`([a-z-]+)`", row.split("|")[1])) for row in table.splitlines()[2:]]
 
 
 def test_every_code_is_told_and_no_other() -> None:
-    assert set().union(*rows_of_codes()) == codes(*map(module, ASKED))
+    assert set().union(*codes_by_row()) == codes(*map(module, ASKED))
 
 
 def test_the_codes_that_end_a_connection_are_said_to() -> None:
@@ -188,7 +188,7 @@ def test_the_codes_that_end_a_connection_are_said_to() -> None:
     }
     ending = codes(module("protocol"), functions["_request"], functions["_refusal"])
     assert "The codes of the first four rows end the connection" in PAGE
-    assert set().union(*rows_of_codes()[:4]) == ending
+    assert set().union(*codes_by_row()[:4]) == ending
 
 
 def test_the_limits_are_the_real_ones() -> None:

@@ -1,4 +1,4 @@
-"""A running daemon in, how it stands out, for a person, a program or a monitor: `status`."""
+"""A running daemon in, how it does out, for a person, a program or a monitor: `status`."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _print(state: Path | None) -> None:
             output.say(status_view.damage(damaged)[0])
         raise typer.Exit(1) from error
     target, width = output.console(), output.width()
-    for line in status_view.lines(snapshot, _known(state), zone, width):
+    for line in status_view.lines(snapshot, _state_folder(state), zone, width):
         if width is None or line.cell_len <= width:
             target.print(line)
         else:
@@ -148,8 +148,8 @@ def _last_tick(state: Path | None) -> datetime | None:
         return None
 
 
-def _known(state: Path | None) -> status_view.Known:
-    return status_view.Known(options.damaged(state), _failing(state))
+def _state_folder(state: Path | None) -> status_view.StateFolder:
+    return status_view.StateFolder(options.damaged(state), _failing(state))
 
 
 def _failing(state: Path | None) -> list[Failing] | None:
@@ -186,7 +186,7 @@ def _screen(state: Path | None, zone: ZoneInfo, width: int, height: int) -> Text
         snapshot = _snapshot(state, timeout=_EACH_SECOND)
     except (NoDaemon, NoAnswer) as error:
         return Text(clean(_silence(error, state, zone)), "bold red")
-    lines = status_view.lines(snapshot, _known(state), zone, width, height)
+    lines = status_view.lines(snapshot, _state_folder(state), zone, width, height)
     return Text("\n").join(lines)
 
 
