@@ -15,7 +15,7 @@ import signal
 import sys
 import traceback
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from scheduler.daemon import signals, wiring
@@ -104,30 +104,44 @@ def serve(
         _floods(stream, chosen.most_output) as floods,
     ):
         make_outputs(paths)
-        end = "; Ctrl-C ends it" if sys.stdin.isatty() else ""
-        say = f"state in {paths.state}{end}"
-        log.info("meridian", pid=os.getpid(), state=str(paths.state), say=say)
-        parts = Parts(
-            clock=WaitingClock(),
-            spawner=spawner,
-            library=crontabs,
-            log=log,
-            state=paths.state,
-            draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
-            boot=boot,
+        _say_where(log, paths)
+        parts = replace(
+            _parts(crontabs, chosen, log, spawner, boot),
             holds_state=holds_state,
-            unjournalled=paths.state / unjournalled.NAME,
-            grace=chosen.grace,
-            most=chosen.most,
-            most_output=chosen.most_output,
-            kept=chosen.kept,
             echo=_echo(paths, stream) if chosen.shows_output else None,
             floods=floods,
-            watchdog=_watchdog(log),
         )
         service = Service(parts, spawner, crontabs, ControlAddress(paths_now, log))
         repair = Repair(paths.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
         repair.keep(service.live)
+
+
+def _say_where(log: Log, paths: Paths) -> None:
+    end = "; Ctrl-C ends it" if sys.stdin.isatty() else ""
+    say = f"state in {paths.state}{end}"
+    log.info("meridian", pid=os.getpid(), state=str(paths.state), say=say)
+
+
+def _parts(
+    crontabs: WatchedCrontabs, chosen: Chosen, log: Log, spawner: RealSpawner, boot: str | None
+) -> Parts:
+    """Return what a daemon of this machine stands on, but for what has to be opened first."""
+    state = crontabs.paths.state
+    return Parts(
+        clock=WaitingClock(),
+        spawner=spawner,
+        library=crontabs,
+        log=log,
+        state=state,
+        draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
+        boot=boot,
+        unjournalled=state / unjournalled.NAME,
+        grace=chosen.grace,
+        most=chosen.most,
+        most_output=chosen.most_output,
+        kept=chosen.kept,
+        watchdog=_watchdog(log),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,45 +25,48 @@ app = typer.Typer()
 USUAL_NUMBER = 20
 
 
+_Which = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[JOB|RUN]",
+        help="One job only; or a run's number, for all there is to say of that run.",
+        show_default=False,
+        autocompletion=completion.jobs,
+    ),
+]
+_Job = Annotated[
+    str | None,
+    typer.Option("--job", metavar="JOB", help="One job only.", autocompletion=completion.jobs),
+]
+_Number = Annotated[
+    int | None,
+    typer.Option(
+        "-n",
+        metavar="N",
+        help="The newest N; 20, or of a time that was asked for all.",
+        parser=taken.whole(1),
+    ),
+]
+_Since = Annotated[
+    str | None,
+    typer.Option(metavar="T", help="From T on: 2027-03-28, 9:00, yesterday 9:00, or 2h (ago)."),
+]
+_Until = Annotated[str | None, typer.Option(metavar="T", help="Before T only.")]
+_Failed = Annotated[bool, typer.Option("--failed", help="Failed runs only.")]
+_Jumps = Annotated[
+    bool, typer.Option("--jumps", help="Instead: when the clock jumped, or no daemon ran.")
+]
+
+
 @app.command(epilog="Example:  meridian history nightly-backup --since yesterday --failed")
 def history(
-    which: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[JOB|RUN]",
-            help="One job only; or a run's number, for all there is to say of that run.",
-            show_default=False,
-            autocompletion=completion.jobs,
-        ),
-    ] = None,
-    job: Annotated[
-        str | None,
-        typer.Option(
-            "--job",
-            metavar="JOB",
-            help="One job only.",
-            autocompletion=completion.jobs,
-        ),
-    ] = None,
-    number: Annotated[
-        int | None,
-        typer.Option(
-            "-n",
-            metavar="N",
-            help="The newest N; 20, or of a time that was asked for all.",
-            parser=taken.whole(1),
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="T", help="From T on: 2027-03-28, 9:00, yesterday 9:00, or 2h (ago)."),
-    ] = None,
-    until: Annotated[str | None, typer.Option(metavar="T", help="Before T only.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Failed runs only.")] = False,
-    jumps: Annotated[
-        bool,
-        typer.Option("--jumps", help="Instead: when the clock jumped, or no daemon ran."),
-    ] = False,
+    which: _Which = None,
+    job: _Job = None,
+    number: _Number = None,
+    since: _Since = None,
+    until: _Until = None,
+    failed: _Failed = False,
+    jumps: _Jumps = False,
     state: options.State = None,
     json: options.Json = False,
 ) -> None:
@@ -73,32 +76,24 @@ def history(
     ended. Times without an offset are times of this machine's zone, and look back. It reads the
     journal alone, so it works while the daemon runs and when it does not.
     """
+    _check_usage(which, job, failed=failed, jumps=jumps)
+    asked = _Asked.of(since, until, number, failed=failed, state=state, json=json)
+    with closing(options.journal(state, must_exist=True)) as journal:
+        if jumps:
+            _print_jumps(asked.jumps(journal), json=json)
+        elif which is not None and (run := _numbered(journal, which)) is not None:
+            asked.refuse_for_a_run()
+            _print_run(run, json=json)
+        else:
+            _print_runs(journal, which if job is None else job, asked, json=json)
+
+
+def _check_usage(which: str | None, job: str | None, *, failed: bool, jumps: bool) -> None:
     if job is not None and which is not None:
         raise typer.BadParameter("a job or run was named, and --job too: name one")
     if jumps and (which is not None or job is not None or failed):
         why = "a jump of the clock is no job's, and none fails: leave out the name and --failed"
         raise typer.BadParameter(why)
-    asked = _Asked.of(since, until, number, failed=failed, state=state, json=json)
-    with closing(options.journal(state, must_exist=True)) as journal:
-        if jumps:
-            _print_jumps(asked.jumps(journal), json=json)
-            return
-        run = None if which is None else _numbered(journal, which)
-        if run is not None:
-            asked.refuse_for_a_run()
-            _print_run(run, json=json)
-            return
-        name = which if job is None else job
-        found = asked.runs(journal, name)
-        nothing = "" if found else _nothing(journal, name, asked)
-    if json:
-        for each in found:
-            output.row(json_rows.of_run(each))
-    elif found:
-        now = RealClock().now()
-        output.table(run_view.HEADER, [run_view.line(each, now) for each in found])
-    else:
-        output.note(nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +171,20 @@ def _numbered(journal: Journal, which: str) -> RunRow | None:
     if run is None and not journal.queries.history(which, limit=1):
         raise NothingThere(f"There is no run {which}; meridian history lists the runs")
     return run
+
+
+def _print_runs(journal: Journal, job: str | None, asked: _Asked, *, json: bool) -> None:
+    """Print the runs of a job, or of all (None); for a person also why there are none."""
+    found = asked.runs(journal, job)
+    nothing = "" if found else _nothing(journal, job, asked)
+    if json:
+        for each in found:
+            output.row(json_rows.of_run(each))
+    elif found:
+        now = RealClock().now()
+        output.table(run_view.HEADER, [run_view.line(each, now) for each in found])
+    else:
+        output.note(nothing)
 
 
 def _print_run(run: RunRow, *, json: bool) -> None:

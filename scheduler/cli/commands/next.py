@@ -24,30 +24,33 @@ app = typer.Typer()
 USUAL_NUMBER = 10
 
 
+_From = Annotated[
+    str,
+    typer.Option(
+        "--from", metavar="T", help="Runs at T or later: 2027-03-28, 9:00, tomorrow 9:00, now."
+    ),
+]
+_Until = Annotated[
+    str | None,
+    typer.Option("--until", metavar="T", help="Runs before T only; 2h is so long after --from."),
+]
+_Number = Annotated[
+    int | None,
+    typer.Option(
+        "-n",
+        metavar="N",
+        help="At most N runs in all; 10, or with --until no limit.",
+        parser=taken.whole(0),
+    ),
+]
+
+
 @app.command("next", epilog="Example:  meridian next --from 2027-03-28 --until 2027-03-29")
 def next_runs(
     files: options.Files = None,
-    since: Annotated[
-        str,
-        typer.Option(
-            "--from", metavar="T", help="Runs at T or later: 2027-03-28, 9:00, tomorrow 9:00, now."
-        ),
-    ] = "now",
-    until: Annotated[
-        str | None,
-        typer.Option(
-            "--until", metavar="T", help="Runs before T only; 2h is so long after --from."
-        ),
-    ] = None,
-    number: Annotated[
-        int | None,
-        typer.Option(
-            "-n",
-            metavar="N",
-            help="At most N runs in all; 10, or with --until no limit.",
-            parser=taken.whole(0),
-        ),
-    ] = None,
+    since: _From = "now",
+    until: _Until = None,
+    number: _Number = None,
     system: options.SystemForm = False,
     state: options.State = None,
     json: options.Json = False,

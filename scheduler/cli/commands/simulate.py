@@ -31,26 +31,33 @@ app = typer.Typer()
 _BATCH = 500  # events printed at once
 
 
+_From = Annotated[
+    str, typer.Option("--from", metavar="T", help="When the daemon starts; a whole minute.")
+]
+_Until = Annotated[str, typer.Option("--until", metavar="T", help="What happens before T.")]
+_Downtime = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A..B", help="The daemon is killed at A and starts again at B."),
+]
+_Suspend = Annotated[
+    list[str] | None, typer.Option(metavar="A..B", help="The machine sleeps from A until B.")
+]
+_SetClock = Annotated[
+    list[str] | None, typer.Option(metavar="A=B", help="At A somebody sets the clock to B.")
+]
+
+
 @app.command(
     epilog="Example:  meridian simulate --from 2027-03-28 --until 1d --downtime 1:10..3:20"
 )
 def simulate(
     *,
-    since: Annotated[
-        str, typer.Option("--from", metavar="T", help="When the daemon starts; a whole minute.")
-    ],
-    until: Annotated[str, typer.Option("--until", metavar="T", help="What happens before T.")],
+    since: _From,
+    until: _Until,
     files: options.Files = None,
-    downtime: Annotated[
-        list[str] | None,
-        typer.Option(metavar="A..B", help="The daemon is killed at A and starts again at B."),
-    ] = None,
-    suspend: Annotated[
-        list[str] | None, typer.Option(metavar="A..B", help="The machine sleeps from A until B.")
-    ] = None,
-    set_clock: Annotated[
-        list[str] | None, typer.Option(metavar="A=B", help="At A somebody sets the clock to B.")
-    ] = None,
+    downtime: _Downtime = None,
+    suspend: _Suspend = None,
+    set_clock: _SetClock = None,
     most: options.MaxRunning = None,
     system: options.SystemForm = False,
     state: options.State = None,
@@ -66,23 +73,20 @@ def simulate(
     of --from, durations count from there. --downtime, --suspend and --set-clock may be given more
     than once; each happens the first time that the clock shows its A, also after it was set back.
     """
-    zone = options.own_zone()
-    now = RealClock().now()
+    zone, now = options.own_zone(), RealClock().now()
     first = options.when(since, now, zone, option="--from")
-    start = _whole(first.at)
-    read = _Times(now, start, zone)
+    read = _Times(now, _whole(first.at), zone)
     last = read.end(until)
-    end = last.at
     options.echo(zone, {"from": first, "until": last}, json=json)
     incidents_of = {Mishap.DOWNTIME: downtime, Mishap.SUSPEND: suspend, Mishap.SET_CLOCK: set_clock}
-    incidents = read.incidents(incidents_of, end)
+    incidents = read.incidents(incidents_of, last.at)
     loaded = in_force.load(files, zone, system=system, state=state, json=json)
     known, lasts = _known(state, loaded.entries)
     simulation = Simulation(
-        loaded, start, end, incidents=incidents, anchors=known, lasts=lasts, most=most
+        loaded, read.start, last.at, incidents=incidents, anchors=known, lasts=lasts, most=most
     )
     width = output.width()
-    days = (end - start).total_seconds() / 86400
+    days = (last.at - read.start).total_seconds() / 86400
     _tell(simulation, Telling(loaded.entries, zone, width=width, days=days), json=json)
     problems_view.mention(loaded.problems)
     problems_view.end(loaded.problems)

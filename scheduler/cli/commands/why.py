@@ -36,25 +36,29 @@ app = typer.Typer()
 _LONGEST_GAP = DAY  # where a zone dropped a date
 
 
+_Which = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB|RUN",
+        help="The job's name; or a run's number, without a time.",
+        autocompletion=completion.jobs,
+    ),
+]
+_Time = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[TIME]",
+        help="In the job's zone: 2027-03-28 2:30, 2:30, yesterday 2:30, sun 2:30, or 2h (ago);"
+        " without it the job's last instant.",
+        show_default=False,
+    ),
+]
+
+
 @app.command(epilog='Example:  meridian why nightly-backup "2027-03-28 02:30"')
 def why(
-    which: Annotated[
-        str,
-        typer.Argument(
-            metavar="JOB|RUN",
-            help="The job's name; or a run's number, without a time.",
-            autocompletion=completion.jobs,
-        ),
-    ],
-    time: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[TIME]",
-            help="In the job's zone: 2027-03-28 2:30, 2:30, yesterday 2:30, sun 2:30, or 2h (ago);"
-            " without it the job's last instant.",
-            show_default=False,
-        ),
-    ] = None,
+    which: _Which,
+    time: _Time = None,
     files: options.Files = None,
     system: options.SystemForm = False,
     state: options.State = None,
