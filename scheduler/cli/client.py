@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from scheduler.cli import options
+from scheduler.codec import Json, decode
 from scheduler.errors import NoAnswer, NoDaemon
-from scheduler.protocol import Received, Refused, Request
+from scheduler.protocol import Received, Refused, Request, Status
+from scheduler.status import Snapshot
 from scheduler.system import control_client, crontab_files, state_lock
 from scheduler.system.control_client import REPLY_TIMEOUT
 from scheduler.system.paths import Paths
@@ -33,6 +36,21 @@ def ask(request: Request, state: Path | None, timeout: float = REPLY_TIMEOUT) ->
         lives = f"a daemon (pid {pid}) has the state folder {paths.state}"
         why = "its log says why, and it tries again before each minute"
         raise NoDaemon(f"{lives}, but has no control socket: {why}") from error
+
+
+def snapshot(
+    state: Path | None, jobs: Iterable[str] = (), timeout: float = REPLY_TIMEOUT
+) -> Snapshot:
+    """Return how the daemon does, and which of these jobs are in force; raises what `ask` does."""
+    return decode(Snapshot, status(state, jobs, timeout))
+
+
+def status(state: Path | None, jobs: Iterable[str] = (), timeout: float = REPLY_TIMEOUT) -> Json:
+    """Return the same as it came; NoAnswer for a refusal too, since it is refused to nobody."""
+    reply = ask(Status(tuple(jobs)), state, timeout)
+    if isinstance(reply, Refused):
+        raise NoAnswer(reply.message)
+    return reply
 
 
 def _ask(request: Request, paths: Paths, timeout: float) -> Received:

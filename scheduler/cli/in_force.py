@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import misnamed, options, output
-from scheduler.cli.client import ask
-from scheduler.codec import decode
+from scheduler.cli import client, misnamed, options, output
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
-from scheduler.protocol import Received, Refused, Status
 from scheduler.schedule import zone_data
-from scheduler.status import Reads, Snapshot
+from scheduler.status import Reads
 from scheduler.system import crontab_loader
 from scheduler.system.crontab_loader import Loaded
 from scheduler.text import counted
@@ -84,8 +81,7 @@ def source(state: Path | None) -> Source:
     """Ask the daemon with this state folder what it reads."""
     own = _own()
     try:
-        reply = ask(Status(), state, _REPLY_TIMEOUT)
-        snapshot = _snapshot(reply)
+        snapshot = client.snapshot(state, timeout=_REPLY_TIMEOUT)
     except (NoDaemon, NoAnswer) as error:
         who = (
             "No daemon runs" if isinstance(error, NoDaemon) else f"No word from the daemon: {error}"
@@ -127,12 +123,6 @@ def reader(path: Path, state: Path | None, then: str = "reads it") -> str:
     if is_seen:
         return f"{daemon} {then} before the next minute."
     return f"{daemon} does not read it: it was started with {named(found.files)}"
-
-
-def _snapshot(reply: Received) -> Snapshot:
-    if isinstance(reply, Refused):
-        raise NoAnswer(reply.message)
-    return decode(Snapshot, reply)
 
 
 def named(files: Sequence[str]) -> str:

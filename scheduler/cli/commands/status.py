@@ -12,20 +12,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import protocol
-from scheduler.cli import failing, health, options, output, status_view
-from scheduler.cli.client import as_refusal, ask
+from scheduler.cli import client, failing, health, options, output, status_view
 from scheduler.cli.failing import Failing
 from scheduler.cli.health import Finding, Level, Trouble
 from scheduler.cli.styled import Text
 from scheduler.cli.usage import Command
-from scheduler.codec import Json, decode
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
 from scheduler.journal.rows import RunRow
 from scheduler.printable import clean
-from scheduler.protocol import Refused, Status
-from scheduler.status import Snapshot
 from scheduler.system.clock import RealClock, rest
-from scheduler.system.control_client import REPLY_TIMEOUT
 from scheduler.wrapping import wrapped
 
 app = typer.Typer()
@@ -87,24 +82,10 @@ def status(
         _print(state)
 
 
-def _snapshot(
-    state: Path | None, request: Status | None = None, *, timeout: float = REPLY_TIMEOUT
-) -> Snapshot:
-    return decode(Snapshot, _reply(state, request or Status(), timeout=timeout))
-
-
-def _reply(state: Path | None, request: Status, *, timeout: float = REPLY_TIMEOUT) -> Json:
-    """Return what was replied; NoAnswer for a refusal too, since a status is refused to nobody."""
-    reply = ask(request, state, timeout)
-    if isinstance(reply, Refused):
-        raise NoAnswer(reply.message)
-    return reply
-
-
 def _print(state: Path | None) -> None:
     zone = options.own_zone()
     try:
-        snapshot = _snapshot(state)
+        snapshot = client.snapshot(state)
     except (NoDaemon, NoAnswer) as error:
         output.say(_silence(error, state, zone))
         if damaged := options.damaged(state):
@@ -121,13 +102,13 @@ def _print(state: Path | None) -> None:
 
 def _print_json(state: Path | None) -> None:
     try:
-        reply = protocol.as_json(_reply(state, Status()))
+        reply = protocol.as_json(client.status(state))
         found = _failing(state)
         output.row(reply | {"failing": None if found is None else list(map(failing.row, found))})
     except (NoDaemon, NoAnswer) as error:
         last = _last_tick(state)
         extra = {"last_tick": None if last is None else output.utc(last)}
-        output.row(protocol.as_json(as_refusal(error)) | extra)
+        output.row(protocol.as_json(client.as_refusal(error)) | extra)
         raise typer.Exit(1) from error
 
 
@@ -183,7 +164,7 @@ def _watch(state: Path | None) -> None:
 
 def _screen(state: Path | None, zone: ZoneInfo, width: int, height: int) -> Text:
     try:
-        snapshot = _snapshot(state, timeout=_EACH_SECOND)
+        snapshot = client.snapshot(state, timeout=_EACH_SECOND)
     except (NoDaemon, NoAnswer) as error:
         return Text(clean(_silence(error, state, zone)), "bold red")
     lines = status_view.lines(snapshot, _state_folder(state), zone, width, height)
@@ -197,7 +178,7 @@ def _checked(state: Path | None) -> Finding:
     """Return the finding on the daemon; what went wrong in asking is one too."""
     now = RealClock().now()
     try:
-        snapshot = _snapshot(state, timeout=_MONITOR)
+        snapshot = client.snapshot(state, timeout=_MONITOR)
         with closing(options.journal(state)) as journal:
             failed, retrying = journal.queries.failing(now), journal.queries.retrying()
         damaged = options.damaged(state)
@@ -221,7 +202,7 @@ def _not_in_force(state: Path | None, jobs: list[str]) -> set[str]:
     gone: set[str] = set()
     for start in range(0, len(jobs), _AT_ONCE):
         some = jobs[start : start + _AT_ONCE]
-        in_force = _snapshot(state, Status(tuple(some)), timeout=_MONITOR).in_force
+        in_force = client.snapshot(state, some, _MONITOR).in_force
         gone.update(set(some) - set(some if in_force is None else in_force))
     return gone
 
