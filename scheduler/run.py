@@ -68,6 +68,10 @@ class Paused:
     until: datetime | None = None
     note: str = ""
 
+    def covers(self, instant: datetime) -> bool:
+        """Say whether it lasts at an instant that is not before it."""
+        return self.until is None or instant < self.until
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

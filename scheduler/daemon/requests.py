@@ -157,7 +157,7 @@ class Requests:
     def _snapshot(self, jobs: Iterable[str]) -> Snapshot:
         """Return how the daemon does, and which of these jobs are in force."""
         now, in_force = self._clock.now(), self._in_force
-        running, waiting = list(self._runs.running()), list(self._runs.waiting())
+        running, waiting = list(self._runs.running()), list(self._runs.table.waiting())
         paused, behind = list(self._runs.pauses.all(now)), self._runs.backlogs()
         until = since_boot(self._clock)
         return Snapshot(

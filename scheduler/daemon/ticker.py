@@ -209,7 +209,7 @@ class Ticker:
     def _leaps(self, now: datetime) -> Sequence[Jump]:
         """Return the jumps that left minutes out, where the clock was set back."""
         is_back = self._last is not None and now < self._last
-        return self._journal.daemon_state.leaps(self._runs.era, now) if is_back else ()
+        return self._journal.daemon_state.leaps(self._runs.jumps.era, now) if is_back else ()
 
     def _account(self, owed: Owed, reading: Reading) -> None:
         """Put on disk what happened to time since the last look, and what it makes of the runs."""
@@ -220,27 +220,27 @@ class Ticker:
             outage = Outage(self._last, owed.minutes[0])
             handled = outage.current - MINUTE
             accounts = self._in_force.accounts(
-                outage, self._runs.pauses.end_of, self._runs.backlog_of
+                outage, self._runs.pauses.end_of, self._runs.table.backlogs.get
             )
-            self._runs.account(jumps, accounts, reading.wall, handled)
+            self._runs.jumps.account(jumps, accounts, reading.wall, handled)
             self._reach(handled)
         elif owed.since is not None and self._last is not None:
-            era = Era(self._runs.era + 1, owed.since, self._last, reading.wall)
-            self._runs.jumped(jumps, era)
+            era = Era(self._runs.jumps.era + 1, owed.since, self._last, reading.wall)
+            self._runs.jumps.jumped(jumps, era)
             self._seen = reading  # it is told, whatever comes of the rest
             self._go_back_to(era.since)
         elif jumps:
-            self._runs.jumped(jumps)
+            self._runs.jumps.jumped(jumps)
         self._seen = reading
 
     def _resume_era(self, reading: Reading) -> None:
         """Go on where the last era ended, if the clock was wrong in this one alone."""
-        last, eras = self._last, self._runs.eras
+        last, eras = self._last, self._runs.jumps.eras
         if last is None or not eras or not tick.is_set_right(last, self._seen, reading, eras[-1]):
             return
         jumps = tick.jumps(last, self._seen, reading, Movement.RESUMED)
         era = Era(eras[-1].number + 1, eras[-1].last + MINUTE, last, reading.wall)
-        self._runs.jumped(jumps, era)
+        self._runs.jumps.jumped(jumps, era)
         self._seen = None  # what went by since that minute is told as at a first look
         self._go_back_to(era.since)
 

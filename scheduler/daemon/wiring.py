@@ -33,6 +33,7 @@ from scheduler.daemon.upcoming_log import UpcomingLog
 from scheduler.journal.retention import Pruning
 from scheduler.journal.unjournalled import Unjournalled
 from scheduler.runs.lifecycle import Runs
+from scheduler.runs.output_cap import OutputCap
 from scheduler.status import Identity
 from scheduler.system import systemd
 
@@ -138,9 +139,8 @@ def _runs(parts: Parts, journal: Journal) -> Runs:
         state=parts.state,
         log=parts.log,
         draw=parts.draw,
+        output_cap=OutputCap(parts.clock, parts.state, parts.most_output, parts.floods),
         most=parts.most,
-        most_output=parts.most_output,
-        floods=parts.floods,
         echo=parts.echo,
         listeners=parts.listeners,
         unjournalled=Unjournalled(parts.unjournalled),

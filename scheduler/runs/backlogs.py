@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from scheduler.entry import Entry, Reboot
+from scheduler.entry import Catchup, Entry, Overlap, Reboot
 from scheduler.run import Reason
 from scheduler.schedule import backlog as rules
 from scheduler.schedule import counting
-from scheduler.schedule.catchup import LeftOut
+from scheduler.schedule.catchup import LeftOut, mode
+from scheduler.schedule.misfire import earliest, own_start
 from scheduler.schedule.tick import borders
 from scheduler.schedule.timetable import Timetable
 from scheduler.schedule.zone_data import named_or_utc
@@ -22,7 +23,7 @@ from scheduler.schedule.zone_data import named_or_utc
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from scheduler.runs.table import RunTable
+    from scheduler.runs.live_run import LiveRun
     from scheduler.runs.transaction import Transaction
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Instants
@@ -34,9 +35,10 @@ _AT_ONCE = datetime.min.replace(tzinfo=UTC)
 class Backlogs:
     """See the module; a job has one backlog or none."""
 
-    def __init__(self, transaction: Transaction, table: RunTable) -> None:
+    def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
-        self._jobs = table.backlogs
+        self._table = transaction.table
+        self._jobs = transaction.table.backlogs
         self._waits: dict[str, datetime] = {}
         self._entries: Mapping[str, Entry] = {}
         self._instants: Instants = Timetable((), {})
@@ -59,6 +61,39 @@ class Backlogs:
         """Return before when the next of a job may not be drawn."""
         return self._waits.get(job, _AT_ONCE)
 
+    # --- what a new instant waits behind ---------------------------------------------------------
+
+    def is_behind(
+        self, entry: Entry, instant: datetime, now: datetime, *, late: bool, catching_up: bool
+    ) -> bool:
+        """Say whether a new instant of an entry has to wait, unclaimed, behind others of its job.
+
+        `catching_up` says that its job runs what came too late.
+        """
+        backlog, is_alone = self.of(entry.job), entry.settings.overlap is Overlap.ALLOW
+        is_busy = self._table.is_under_way(entry.job)
+        if own_start(entry, instant) > now and not catching_up:
+            return False  # it waits for its own time, behind those before it
+        if backlog is not None:
+            return late or catching_up or is_alone or not is_busy
+        if is_busy and not is_alone and (late or catching_up):
+            return True
+        return any(
+            not each.is_retry and _is_before(each, instant, now, late=late)
+            for each in self._table.timed(entry.job)
+        )
+
+    def add(self, entry: Entry, instant: datetime, *, late: bool) -> None:
+        """Let a new instant wait behind the others; a `late` one delays those behind it."""
+        self.put(rules.behind(self.of(entry.job), entry, instant, late=late))
+
+    def make_up(self, entry: Entry, backlog: Backlog, first: datetime) -> None:
+        """Let missed instants be made up for, the oldest not before `first`."""
+        counted = self._counted(entry, backlog)
+        self.put(counted)
+        self.wait(entry.job, first)
+        self._transaction.catches_up(entry, counted)
+
     # --- what changes ----------------------------------------------------------------------------
 
     def use(self, entries: Mapping[str, Entry], instants: Instants) -> None:
@@ -71,7 +106,7 @@ class Backlogs:
         self._transaction.set_backlog(backlog)
         self._transaction.assign_item(self._jobs, backlog.job, backlog)
 
-    def counted(self, entry: Entry, backlog: Backlog) -> Backlog:
+    def _counted(self, entry: Entry, backlog: Backlog) -> Backlog:
         """Return it without those that have a row already, from a time that it was built on."""
         known = self._number(LeftOut(entry, backlog.next, backlog.last, Reason.MISSED))
         return replace(backlog, left=max(1, known))
@@ -209,3 +244,15 @@ class Backlogs:
         if entry is not None and backlog.is_of(entry):
             return entry
         return Entry(backlog.job, Reboot(), backlog.schedule, named_or_utc(backlog.zone), "")
+
+
+def _is_before(waits: LiveRun, instant: datetime, now: datetime, *, late: bool) -> bool:
+    """Say whether a claimed run that waits for its time has to begin before a new instant.
+
+    One that is put off to hours to come has only if all missed instants are wanted.
+    """
+    if earliest(waits.entry, waits.run) is None or waits.run.instant >= instant:
+        return False
+    if waits.made_up:
+        return mode(waits.entry) is Catchup.ALL
+    return late or waits.due <= now

@@ -1,7 +1,4 @@
-"""What its user orders of runs and jobs by hand: a request in, what was done or why not out.
-
-All of it is for a daemon that goes on; nothing but a kill is done before it is on disk.
-"""
+"""What users do to runs and jobs by hand: a request in, what was done or why not out."""
 
 from __future__ import annotations
 
@@ -10,37 +7,39 @@ from typing import TYPE_CHECKING
 
 from scheduler import suggestions
 from scheduler.entry import Overlap
+from scheduler.journal.rows import SECOND
 from scheduler.protocol import Refused
 from scheduler.run import Paused, Reason, Run, State
 from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.schedule.misfire import earliest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from scheduler.entry import Entry
     from scheduler.journal.journal import Journal, RunRow
     from scheduler.runs.admission import Admission
-    from scheduler.runs.pauses import Pauses
-    from scheduler.runs.placement import Placement
+    from scheduler.runs.replacement import Replacement
     from scheduler.runs.supervisor import Running, Supervisor
     from scheduler.runs.transaction import Transaction
+    from scheduler.runs.waiting import Waiting
     from scheduler.system.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Which run an order was about, and which attempt it came to; 0 where that has none."""
+    """Which run a request was about, and which attempt it came to; 0 where that has none."""
 
     run: Run
     attempt: int = 0
 
 
 class Manual:
-    """Orders by hand; each returns a Refused, and does nothing then, where it makes no sense.
+    """What users do by hand; what makes no sense returns a Refused, and nothing is done then.
 
-    `unprepare` takes back what is prepared of a job for the coming minute.
+    Owns nothing; the runs and the pauses are the table's. Whoever answers requests calls it, with
+    no commit open. Invariant: nothing but a kill is done before it is on disk.
     """
 
     def __init__(
@@ -48,32 +47,42 @@ class Manual:
         clock: Clock,
         journal: Journal,
         transaction: Transaction,
-        placement: Placement,
         admission: Admission,
+        replacement: Replacement,
+        waiting: Waiting,
         supervisor: Supervisor,
-        pauses: Pauses,
-        unprepare: Callable[[str], None],
     ) -> None:
         self._clock = clock
         self._journal = journal
         self._transaction = transaction
-        self._placement = placement
-        self._table = placement.table
+        self._table = transaction.table
         self._admission = admission
+        self._replacement = replacement
+        self._waiting = waiting
         self._supervisor = supervisor
-        self._pauses = pauses
-        self._unprepare = unprepare
+        self._pauses = admission.pauses
 
     def trigger(self, job: str) -> Done | Refused:
-        """Start a run of a job now, by hand; CRON_OVERLAP, pools and limits hold for it."""
-        entry = self._placement.entries.get(job)
+        """Start a run of a job now, by hand, within CRON_OVERLAP, pools and limits."""
+        entry = self._admission.entries.get(job)
         if entry is None:
             return self._unknown([job])
         if entry.settings.overlap is Overlap.SKIP and self._table.is_under_way(job):
             return _busy(job)
         with self._transaction.commit():
-            run = self._admission.admit_by_hand(entry, self._clock.now())
+            run = self._claim(entry, self._clock.now())
         return Done(run, 1)
+
+    def _claim(self, entry: Entry, now: datetime) -> Run:
+        """Admit a run that its user asked for, now; its instant is the first second not taken."""
+        second, run = now.replace(microsecond=0), None
+        self._replacement.supersede_retries(entry.job)
+        while run is None:
+            if second.second:  # a whole minute is the schedule's, now or when a clock is set back
+                run = self._transaction.claim_by_hand(entry, second)
+            second += SECOND
+        self._admission.place(LiveRun(run, entry, Phase.WAIT_TIME, now), now)
+        return run
 
     def retry(self, number: int) -> Done | Refused:
         """Start the next attempt of a run now: one that waits for it, or one that is over."""
@@ -82,7 +91,7 @@ class Manual:
             return Refused("no-such-run", f"There is no run {number}; meridian history lists them")
         if refused := _never_again(row):
             return refused
-        entry = self._placement.entries.get(row.run.job)
+        entry = self._admission.entries.get(row.run.job)
         if entry is None:
             return Refused("no-such-job", f"{row.run.job} is no longer in a crontab")
         own = earliest(entry, row.run)
@@ -106,10 +115,7 @@ class Manual:
         """End a run, in whatever phase it is."""
         running = self._supervisor.find(live.run.number)
         if running is not None and not running.pid:
-            why = "its process is hidden from this user, as a set-uid program's can be"
-            return Refused(
-                "hidden", f"Run {live.run.number} can't be ended: {why}; root can end it"
-            )
+            return _hidden(live.run)
         if running is not None:
             self._terminate(live, running)
             return Done(live.run, live.attempt)
@@ -119,8 +125,8 @@ class Manual:
             if live.is_waiting:
                 self._transaction.close(live, Reason.KILLED)
             else:
-                self._placement.cancel(live, Reason.KILLED)
-            self._placement.start_waiting(self._clock.now())
+                self._replacement.cancel(live, Reason.KILLED)
+            self._waiting.start_free(self._clock.now())
         return Done(live.run)
 
     def _terminate(self, live: LiveRun, running: Running) -> None:
@@ -141,8 +147,10 @@ class Manual:
         with self._transaction.commit():
             for job in jobs:
                 self._pauses.begin(Paused(job, now, until, note))
-                self._placement.drop_waiting(job, Reason.PAUSED)
-                self._unprepare(job)
+                for live in self._table.waiting_of(job):
+                    self._transaction.close(live, Reason.PAUSED)
+                self._admission.backlogs.drop(job, Reason.PAUSED)
+                self._admission.unplan_job(job)
         return None
 
     def resume(self, jobs: Sequence[str]) -> Refused | None:
@@ -171,7 +179,7 @@ class Manual:
         if entry.settings.overlap is not Overlap.ALLOW and self._table.is_under_way(entry.job):
             return _busy(entry.job)
         with self._transaction.commit():
-            self._admission.again(live, self._clock.now())
+            self._begin_again(live, self._clock.now())
         return Done(live.run, live.attempt)
 
     def _again(self, entry: Entry, row: RunRow) -> Done | Refused:
@@ -184,17 +192,25 @@ class Manual:
             again = replace(again, first_start=now, ended=now)
         with self._transaction.commit():
             self._transaction.reopen(row.run, now)
-            self._admission.again(again, now)
+            self._begin_again(again, now)
         return Done(row.run, number)
+
+    def _begin_again(self, live: LiveRun, now: datetime) -> None:
+        """Begin a run's next attempt at once."""
+        self._transaction.drop(live.run.number)
+        if live.is_retry:
+            self._admission.begin_retry(replace(live, due=now))
+        else:
+            self._admission.place(replace(live, due=now, made_up=False, late=False), now)
 
     # --- names -----------------------------------------------------------------------------------
 
     def _refuse_unknown(self, jobs: Iterable[str]) -> Refused | None:
-        unknown = [job for job in jobs if job not in self._placement.entries]
+        unknown = [job for job in jobs if job not in self._admission.entries]
         return self._unknown(unknown) if unknown else None
 
     def _unknown(self, jobs: Sequence[str]) -> Refused:
-        hint = suggestions.job(jobs[0], self._placement.entries)
+        hint = suggestions.job(jobs[0], self._admission.entries)
         return Refused("no-such-job", f"There is no job {_listed(jobs)}; {hint}")
 
 

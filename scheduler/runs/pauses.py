@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from scheduler.journal.journal import Journal
     from scheduler.run import Paused
-    from scheduler.runs.table import RunTable
     from scheduler.runs.transaction import Transaction
 
 
@@ -24,10 +23,10 @@ _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 class Pauses:
     """See the module."""
 
-    def __init__(self, journal: Journal, transaction: Transaction, table: RunTable) -> None:
+    def __init__(self, journal: Journal, transaction: Transaction) -> None:
         self._journal = journal
         self._transaction = transaction
-        self._paused = table.paused
+        self._paused = transaction.table.paused
 
     def recover(self, found: Iterable[Paused], handled: datetime | None) -> None:
         """Go by what the last daemon knew, whose last minute was `handled`; inside a commit.
@@ -35,7 +34,7 @@ class Pauses:
         A pause that has ended since then still says what the minutes without a daemon were.
         """
         for paused in found:
-            if handled is not None and _is_over(paused, handled):
+            if handled is not None and not paused.covers(handled):
                 self._journal.daemon_state.resume(paused.job)
             else:
                 self._transaction.assign_item(self._paused, paused.job, paused)
@@ -51,7 +50,7 @@ class Pauses:
     def at(self, job: str, instant: datetime) -> Paused | None:
         """Return the pause that the job's instant falls into; None if there is none."""
         paused = self._paused.get(job)
-        return None if paused is None or _is_over(paused, instant) else paused
+        return paused if paused is not None and paused.covers(instant) else None
 
     def all(self, now: datetime) -> Iterable[Paused]:
         """Return the pauses in force, in the order of their jobs' names."""
@@ -66,7 +65,3 @@ class Pauses:
         """Let a job go by its schedule again."""
         self._journal.daemon_state.resume(job)
         self._transaction.assign_item(self._paused, job, None)
-
-
-def _is_over(paused: Paused, at: datetime) -> bool:
-    return paused.until is not None and at >= paused.until

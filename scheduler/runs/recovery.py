@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from scheduler.journal.journal import AttemptRow, Journal, OpenRun
     from scheduler.process.spawner import Spawner
+    from scheduler.runs.admission import Admission
     from scheduler.runs.live_run import LiveRun
     from scheduler.runs.outcomes import Outcomes
-    from scheduler.runs.placement import Placement
     from scheduler.runs.supervisor import Supervisor
     from scheduler.runs.transaction import Transaction
     from scheduler.system.clock import Clock
@@ -44,7 +44,7 @@ class Recovery:
         spawner: Spawner,
         transaction: Transaction,
         supervisor: Supervisor,
-        placement: Placement,
+        admission: Admission,
         outcomes: Outcomes,
         state: Path,
     ) -> None:
@@ -53,7 +53,7 @@ class Recovery:
         self._spawner = spawner
         self._transaction = transaction
         self._supervisor = supervisor
-        self._placement = placement
+        self._admission = admission
         self._outcomes = outcomes
         self._state = state
 
@@ -66,11 +66,11 @@ class Recovery:
         handled = self._journal.daemon_state.last_tick()
         rows = {row.run.number: row for row in self._journal.unfinished()}
         self._transaction.open()
-        found = RunTable.from_journal(self._journal, self._placement.entries, self._clock.now())
+        found = RunTable.from_journal(self._journal, self._admission.entries, self._clock.now())
         with self._transaction.commit():
             self._transaction.assign(self._transaction, "last_handled", handled)
-            self._placement.pauses.recover(found.paused.values(), handled)
-            self._placement.backlogs.recover(found.backlogs.values())
+            self._admission.pauses.recover(found.paused.values(), handled)
+            self._admission.backlogs.recover(found.backlogs.values())
         orphans = self._orphans(rows.values(), seen)
         with self._transaction.commit():
             for live in found.all():
@@ -80,8 +80,6 @@ class Recovery:
                     self._outcomes.close(self._process(live, rows[live.run.number]), ending)
                 else:
                     self._settle_begun(live, rows[live.run.number], orphans, handled)
-        with self._transaction.commit():
-            self._placement.space(self._clock.now())
 
     def _orphans(self, rows: Iterable[OpenRun], seen: Collection[Attempt]) -> Mapping[Attempt, int]:
         """Return the processes of attempts of which the journal does not tell one."""
@@ -100,7 +98,7 @@ class Recovery:
 
     def _wait(self, live: LiveRun) -> None:
         """Go on waiting for a start that was put off, for another run to end, or for a retry."""
-        if live.job in self._placement.entries:
+        if live.job in self._admission.entries:
             self._transaction.put(live)
         else:
             self._transaction.close(live, Reason.REMOVED)
@@ -157,7 +155,7 @@ class Recovery:
             self._transaction.effect(self._supervisor.terminate, process, process.stop_reason)
         own = own_start(process.entry, process.attempt.run.instant)
         if made_up or (row.started is not None and lateness(own, row.started)):
-            self._transaction.effect(self._placement.is_late, process.entry.job)
+            self._transaction.effect(self._admission.is_late, process.entry.job)
 
     def _alive(self, process: Running, known: int | None) -> int | None:
         """Return what has this number; the `known` process, until the system tells otherwise."""

@@ -139,6 +139,12 @@ class RunTable:
         some = self._jobs.get(job)
         return [some[number] for number in sorted(some)] if some else []
 
+    def is_clear(self, job: str, instant: datetime) -> bool:
+        """Say whether nothing is here of a job that can keep a run of this instant from a start."""
+        paused = self.paused.get(job)
+        is_paused = paused is not None and paused.covers(instant)
+        return not (is_paused or job in self._jobs or job in self.backlogs)
+
     def jobs(self) -> list[str]:
         """Return the jobs that have any."""
         return list(self._jobs)

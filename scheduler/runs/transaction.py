@@ -48,7 +48,7 @@ class Transaction:
         now: Callable[[], datetime],
     ) -> None:
         self._journal = journal
-        self._table = table
+        self.table = table
         self._tell = tell
         self._now = now
         self._undo: list[Callable[[], object]] = []
@@ -106,19 +106,19 @@ class Transaction:
     def put(self, live: LiveRun, *, planned: bool = False) -> None:
         """Let a run be like this from now on; see RunTable.put."""
         number = live.run.number
-        was_planned = self._table.is_planned(number)
-        self.undo(self._restore, number, self._table.put(live, planned=planned), was_planned)
+        was_planned = self.table.is_planned(number)
+        self.undo(self._restore, number, self.table.put(live, planned=planned), was_planned)
 
     def drop(self, number: int) -> None:
         """Let a run be live no longer, if it is."""
-        was_planned = self._table.is_planned(number)
-        self.undo(self._restore, number, self._table.remove(number), was_planned)
+        was_planned = self.table.is_planned(number)
+        self.undo(self._restore, number, self.table.remove(number), was_planned)
 
     def _restore(self, number: int, old: LiveRun | None, was_planned: bool) -> None:  # noqa: FBT001 (of a partial)
         if old is None:
-            self._table.remove(number)
+            self.table.remove(number)
         else:
-            self._table.put(old, planned=was_planned)
+            self.table.put(old, planned=was_planned)
 
     def _check(self) -> None:
         if not self._is_open:
@@ -224,13 +224,13 @@ class Transaction:
 
     def wait_for_slot(self, live: LiveRun, reason: Reason, ticket: int | None = None) -> None:
         """Let a run wait for a slot, at the end of its line or in another's place."""
-        ticket = self._table.ticket() if ticket is None else ticket
+        ticket = self.table.ticket() if ticket is None else ticket
         self.wait(replace(live, phase=Phase.WAIT_SLOT, reason=reason, ticket=ticket))
         self.emit(events.SlotAwaited(self._now(), live.entry, live.run, reason))
 
     def wait_for_run(self, live: LiveRun) -> None:
         """Let a run wait for another one of its job to end, behind those that do already."""
-        ticket = self._table.ticket()
+        ticket = self.table.ticket()
         self.wait(replace(live, phase=Phase.WAIT_RUN, reason=Reason.OVERLAP, ticket=ticket))
 
     def skip_paused(self, entry: Entry, instant: datetime, before: datetime | None) -> None:
