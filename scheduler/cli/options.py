@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import human_time, output, taken
+from scheduler.cli import human_time, numbers, output
 from scheduler.cli.human_time import Typed
 from scheduler.crontab import setting_values
 from scheduler.errors import BadValue, MeridianError, SourceRefused
@@ -48,7 +48,7 @@ MaxRunning = Annotated[
         metavar="N",
         help="At most N runs at once; the others wait their turn.",
         show_default="any number",
-        parser=taken.whole(1),
+        parser=numbers.whole(1),
     ),
 ]
 State = Annotated[

@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from scheduler.crontab import setting_values
 from scheduler.errors import BadValue
-
-MOST = 1_000_000_000  # of whatever an option counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +27,6 @@ class Parser:
             return self.read(str(typed))
         except BadValue as bad:
             raise ValueError(bad.message) from bad
-
-
-def whole(low: int, high: int = MOST) -> Parser:
-    """Return what reads the whole numbers that a crontab's settings take."""
-    return Parser(setting_values.whole(low, high), f"a whole number from {low} to {high}")
-
-
-def number(low: float, high: float) -> Parser:
-    """Return what reads the numbers that a crontab's settings take."""
-    return Parser(setting_values.number(low, high), f"a number from {low:g} to {high:g}")
 
 
 def one_of(kinds: type[Enum]) -> Parser:

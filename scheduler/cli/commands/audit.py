@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import in_force, json_rows, options, output, problems_view, taken
+from scheduler.cli import in_force, json_rows, numbers, options, output, problems_view
 from scheduler.entry import Entry
 from scheduler.schedule.dst_audit import FIRST_YEAR, LAST_YEAR, Audit, Change, ChangeEffect, audit
 from scheduler.system.clock import RealClock
@@ -24,7 +24,7 @@ def audit_entries(
         typer.Option(
             metavar="Y",
             help=f"The year, {FIRST_YEAR} to {LAST_YEAR}; without it this year.",
-            parser=taken.whole(FIRST_YEAR, LAST_YEAR),
+            parser=numbers.whole(FIRST_YEAR, LAST_YEAR),
         ),
     ] = None,
     system: options.SystemForm = False,

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 import typer
 
-from scheduler.cli import completion, json_rows, options, output, run_view, taken
+from scheduler.cli import completion, json_rows, numbers, options, output, run_view
 from scheduler.cli.tables import When
 from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import Journal, RunRow
@@ -44,7 +44,7 @@ _Number = Annotated[
         "-n",
         metavar="N",
         help="The newest N; 20, or of a time that was asked for all.",
-        parser=taken.whole(1),
+        parser=numbers.whole(1),
     ),
 ]
 _Since = Annotated[

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import completion, options, output, taken
+from scheduler.cli import completion, numbers, options, output
 from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import AttemptRow, Journal, RunRow
 from scheduler.printable import Screen
@@ -44,7 +44,10 @@ def logs(
     number: Annotated[
         int | None,
         typer.Option(
-            "--attempt", metavar="N", help="Attempt N instead of the newest.", parser=taken.whole(1)
+            "--attempt",
+            metavar="N",
+            help="Attempt N instead of the newest.",
+            parser=numbers.whole(1),
         ),
     ] = None,
     follow: Annotated[

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import in_force, json_rows, options, output, pausing, problems_view, taken
+from scheduler.cli import in_force, json_rows, numbers, options, output, pausing, problems_view
 from scheduler.cli.known import known
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
@@ -40,7 +40,7 @@ _Number = Annotated[
         "-n",
         metavar="N",
         help="At most N runs in all; 10, or with --until no limit.",
-        parser=taken.whole(0),
+        parser=numbers.whole(0),
     ),
 ]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import output, taken
+from scheduler.cli import numbers, output
 from scheduler.system.desktop import notify as show_notification
 
 app = typer.Typer()
@@ -19,7 +19,7 @@ def notify(
     timeout: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", help="How long a notifier may take.", parser=taken.number(0.1, 600)
+            metavar="SECONDS", help="How long a notifier may take.", parser=numbers.number(0.1, 600)
         ),
     ] = 10.0,
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import options, taken
+from scheduler.cli import numbers, options, taken
 from scheduler.daemon import service
 from scheduler.daemon.service import Chosen, LogStream
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
@@ -67,7 +67,7 @@ MaxOutput = Annotated[
 KeepRuns = Annotated[
     int,
     typer.Option(
-        metavar="N", help="How many finished runs of a job are kept.", parser=taken.whole(1)
+        metavar="N", help="How many finished runs of a job are kept.", parser=numbers.whole(1)
     ),
 ]
 KeepFor = Annotated[
