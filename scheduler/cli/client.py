@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from scheduler.cli import options
+from scheduler.cli import state_folder
 from scheduler.codec import Json, decode
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import Received, Refused, Request, Status
@@ -23,7 +23,7 @@ def ask(request: Request, state: Path | None, timeout: float = REPLY_TIMEOUT) ->
 
     Raises NoDaemon if there is none, saying so where one lives without a socket, and NoAnswer.
     """
-    paths = options.here(state)
+    paths = state_folder.here(state)
     try:
         return _ask(request, paths, timeout)
     except NoDaemon as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import options
+from scheduler.cli import options, state_folder
 from scheduler.system import crontab_files, crontab_loader, local_zone
 
 _LARGEST = 1 << 20  # bytes of crontabs that are read while somebody waits for a Tab
@@ -25,12 +25,12 @@ def jobs(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _in_journal(state: Path | None) -> list[str]:
-    with closing(options.journal(state)) as journal:
+    with closing(state_folder.journal(state)) as journal:
         return journal.queries.jobs()
 
 
 def _in_crontabs(state: Path | None) -> list[str]:
-    paths = options.here(state)
+    paths = state_folder.here(state)
     files = crontab_files.own_files(paths)
     if (
         sum(Path(file).stat().st_size for file in files if crontab_files.is_there(Path(file)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import client, misnamed, options, output
+from scheduler.cli import client, misnamed, options, output, state_folder
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
 from scheduler.schedule import zone_data
 from scheduler.status import Reads
@@ -72,7 +72,7 @@ def known(state: Path | None) -> Loaded:
 def _jobs(state: Path | None) -> set[str]:
     """Return the names of all jobs that are known, by the crontabs in force or the journal."""
     jobs = {entry.job for entry in known(state).entries}
-    with suppress(MeridianError), closing(options.journal(state)) as journal:
+    with suppress(MeridianError), closing(state_folder.journal(state)) as journal:
         jobs.update(journal.queries.jobs())
     return jobs
 
@@ -132,7 +132,7 @@ def named(files: Sequence[str]) -> str:
 
 
 def _own() -> str:
-    paths = options.here()
+    paths = state_folder.here()
     return str(paths.folder or paths.crontab)
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from scheduler.cli import options, output
+from scheduler.cli import output, state_folder
 from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
@@ -23,7 +23,7 @@ def known(state: Path | None, entries: Iterable[Entry]) -> dict[str, datetime] |
     if not every:
         return {}
     try:
-        with closing(options.journal(state)) as journal:
+        with closing(state_folder.journal(state)) as journal:
             return of(journal, every)
     except MeridianError as error:
         output.note(f"warning: {error}; @every jobs are counted as if they began anew")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from scheduler.cli import intervals, options, output, pausing
+from scheduler.cli import intervals, output, pausing, state_folder
 from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
@@ -36,7 +36,7 @@ def known(
 ) -> Known:
     """Ask the journal; that it can't be read is said on standard error, with what is not known."""
     try:
-        with closing(options.journal(state)) as journal:
+        with closing(state_folder.journal(state)) as journal:
             return Known(
                 ahead=max(now, journal.daemon_state.first_to_come(now)),
                 anchors=intervals.of(journal, entries),

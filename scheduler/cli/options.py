@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -14,16 +13,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import human_time, numbers, output
+from scheduler.cli import human_time, numbers, output, state_folder
 from scheduler.cli.human_time import Typed
 from scheduler.crontab import setting_values
-from scheduler.errors import BadValue, MeridianError, SourceRefused
-from scheduler.journal.journal import Journal
-from scheduler.schedule import zone_data
-from scheduler.system import crontab_files, crontab_loader, local_zone, state_files
+from scheduler.errors import BadValue, SourceRefused
+from scheduler.system import crontab_files, crontab_loader
 from scheduler.system import paths as machine
 from scheduler.system.crontab_loader import Loaded, ReadOptions
-from scheduler.system.paths import Paths
 
 T = TypeVar("T")
 
@@ -51,96 +47,6 @@ MaxRunning = Annotated[
         parser=numbers.whole(1),
     ),
 ]
-State = Annotated[
-    Path | None,
-    typer.Option("--state", metavar="DIR", help="The state folder, if not the usual one."),
-]
-
-
-def damaged(state: Path | None) -> list[str]:
-    """Return the files of damaged journals that were moved aside, the oldest first.
-
-    A database goes by itself: what else SQLite had of it (`-wal`, `-shm`) stands beside it.
-    """
-    journal = here(state).journal
-    files = map(str, journal.parent.glob(f"{journal.name}.damaged-*"))
-    return sorted(file for file in files if not file.endswith(("-wal", "-shm")))
-
-
-def here(state: Path | None = None) -> Paths:
-    """Return the paths of the user who asks; MeridianError if that user has none, or no access."""
-    paths = paths_of(state)
-    if state is None and (why := _astray(paths.state, "STATE_DIRECTORY")):
-        raise NotYours(f"{why}, or name a folder with --state")
-    if not _is_open(paths.state):
-        option = "" if state is None else f" --state {shlex.quote(str(paths.state))}"
-        raise NotYours(
-            f"{paths.state} is not open to you; if it is root's, as root: "
-            f"sudo meridian status{option}"
-        )
-    return paths
-
-
-def paths_of(state: Path | None) -> Paths:
-    """Return the paths of the user who asks, as they are to be judged now."""
-    return machine.paths(os.environ, os.geteuid(), state=state and state.absolute())
-
-
-def with_crontab(state: Path | None = None) -> Paths:
-    """Return the paths of a user who is about to use the crontab there, as `here`.
-
-    Raises MeridianError also where that would be another user's.
-    """
-    paths = here(state)
-    check_crontab(paths)
-    return paths
-
-
-def check_crontab(paths: Paths) -> None:
-    """Raise MeridianError if the user's own crontab would be one of another user."""
-    if why := _astray(paths.crontab, "CONFIGURATION_DIRECTORY"):
-        raise NotYours(why)
-
-
-def _astray(path: Path, directory: str) -> str:
-    """Return which variable leads astray; "" where systemd's own says where it is."""
-    return "" if os.environ.get(directory) else machine.astray(path, os.environ, os.geteuid())
-
-
-class NotYours(MeridianError):
-    """A folder among one's paths that is another user's."""
-
-
-def _is_open(folder: Path) -> bool:
-    """Say whether this user may look into a folder, or into where it would be."""
-    try:
-        folder.stat()
-    except PermissionError:
-        return False
-    except OSError:
-        return True
-    return os.access(folder, os.R_OK | os.X_OK)
-
-
-def own_zone() -> ZoneInfo:
-    """Return the machine's zone; that it is unknown is said on standard error."""
-    zone_data.renew()  # a screen that is drawn anew goes by what is there now
-    zone, problem = local_zone.machine_zone()
-    if problem:
-        output.note(f"warning: {problem}")
-    return zone
-
-
-def journal(state: Path | None, *, must_exist: bool = False) -> Journal:
-    """Return the journal, to be read; an empty one where nothing has run yet.
-
-    Raises JournalError for one that is damaged or of another version; with `must_exist` also where
-    there is none.
-    """
-    path = here(state).journal
-    if must_exist or state_files.is_there(path):
-        return Journal.open(path, readonly=True)
-    return Journal.in_memory()
 
 
 def how(
@@ -183,7 +89,7 @@ def load(
         named = tuple(dict.fromkeys(files))
         reading = how(zone, named=True, system=system, keep_others=keep_others)
         return crontab_loader.load(named, reading, drafts=drafts)
-    paths = with_crontab()
+    paths = state_folder.with_crontab()
     own = crontab_files.own_files(paths)
     if not any(crontab_files.is_there(Path(file)) for file in own):
         where = str(paths.folder or paths.crontab)

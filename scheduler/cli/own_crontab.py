@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from scheduler.cli import in_force, intervals, options, output, problems_view
+from scheduler.cli.own_zone import own_zone
 from scheduler.crontab import diagnostics
 from scheduler.entry import Crontab, Severity
 from scheduler.errors import MeridianError
@@ -64,7 +65,7 @@ def checked(paths: Paths, data: bytes, file: str | None = None) -> Checked:
     path = str(paths.crontab)
     files = dict.fromkeys((*crontab_files.own_files(paths), path))
     by_root = paths.folder is not None
-    how = options.how(options.own_zone(), named=False, system=by_root)
+    how = options.how(own_zone(), named=False, system=by_root)
     loaded = crontab_loader.load(tuple(files), how, drafts={path: data})
     table = next(table for table in loaded.crontabs if table.file == path)
     problems_view.show(replace(problem, file=file or path) for problem in table.problems)

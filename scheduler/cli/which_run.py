@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from scheduler import suggestions
-from scheduler.cli import in_force, options, run_view
+from scheduler.cli import in_force, run_view, state_folder
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
 from scheduler.journal.queries import Queries
@@ -63,7 +63,7 @@ def _number(
         if number < 1:
             raise typer.BadParameter(f"{which} is no run's number: they count from 1")
         return number
-    with closing(options.journal(state)) as journal:
+    with closing(state_folder.journal(state)) as journal:
         found = candidates(journal.queries, which)
         if not found and not journal.queries.history(which, limit=1):
             explain_absence(journal, which, state)
@@ -116,5 +116,5 @@ def nothing_kept(journal: Journal, what: str, state: Path | None) -> str:
 
 def in_damaged(state: Path | None) -> str:
     """Return where else it may be: in a damaged journal that was moved aside; "" if none was."""
-    damaged = options.damaged(state)
+    damaged = state_folder.damaged(state)
     return f"A damaged journal was moved aside, and may have it: {damaged[-1]}" if damaged else ""

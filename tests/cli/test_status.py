@@ -20,8 +20,8 @@ import pytest
 from rich.text import Text
 from standin import STATUS, StandIn
 
-from scheduler.cli import options
 from scheduler.cli.commands.status import _screen
+from scheduler.cli.own_zone import own_zone
 from scheduler.journal.journal import Journal
 from scheduler.protocol import Refused, Status
 from scheduler.run import Ending, Exited, Reason, State
@@ -568,7 +568,7 @@ def test_a_terminal_is_shown_changes_until_ctrl_c(person: Person) -> None:
 
 def screen(width: int = 200, height: int = 50) -> str:
     """What a person who watches has before him at this moment."""
-    return _screen(None, options.own_zone(), width, height).plain
+    return _screen(None, own_zone(), width, height).plain
 
 
 @pytest.mark.parametrize("height", [24, 40, 12])

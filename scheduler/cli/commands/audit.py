@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import in_force, json_rows, numbers, options, output, problems_view
+from scheduler.cli import in_force, json_rows, numbers, options, output, problems_view, state_folder
+from scheduler.cli.own_zone import own_zone
 from scheduler.entry import Entry
 from scheduler.schedule.dst_audit import FIRST_YEAR, LAST_YEAR, Audit, Change, ChangeEffect, audit
 from scheduler.system.clock import RealClock
@@ -28,14 +29,14 @@ def audit_entries(
         ),
     ] = None,
     system: options.SystemForm = False,
-    state: options.State = None,
+    state: state_folder.State = None,
     json: options.Json = False,
 ) -> None:
     """Say which entries clock changes touch in a year, and what happens.
 
     An entry that is not listed runs as on any other day.
     """
-    zone = options.own_zone()
+    zone = own_zone()
     loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
     asked = RealClock().now().astimezone(zone).year if year is None else year
     audited = audit(loaded.entries, asked)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import in_force, json_rows, options, output, problems_view
+from scheduler.cli import in_force, json_rows, options, output, problems_view, state_folder
+from scheduler.cli.own_zone import own_zone
 from scheduler.crontab import diagnostics, zone_changes
 from scheduler.system import crontab_files
 from scheduler.system.clock import RealClock
@@ -16,16 +17,16 @@ app = typer.Typer()
 def check(
     files: options.Files = None,
     system: options.SystemForm = False,
-    state: options.State = None,
+    state: state_folder.State = None,
     json: options.Json = False,
 ) -> None:
     """Say every problem of the crontabs, with the line, a caret and a hint.
 
     The exit status is 1 if a line is refused; warnings alone leave it 0.
     """
-    loaded = in_force.load(files, options.own_zone(), system=system, state=state, json=json)
+    loaded = in_force.load(files, own_zone(), system=system, state=state, json=json)
     zones = {entry.zone.key for entry in loaded.entries}
-    folder = None if files else options.here(state).folder
+    folder = None if files else state_folder.here(state).folder
     ignored = () if folder is None else crontab_files.ignored(folder)
     conflicts = zone_changes.conflicts(zones, RealClock().now())
     problems = (*loaded.problems, *ignored, *conflicts)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer
 
-from scheduler.cli import options, output, own_crontab
+from scheduler.cli import output, own_crontab, state_folder
 from scheduler.cli.own_crontab import Checked, NotEdited
 from scheduler.errors import MeridianError, SourceRefused
 from scheduler.system import crontab_files, trusted_path
@@ -44,13 +44,13 @@ STARTER = """\
 
 
 @app.command(epilog="Example:  EDITOR=nano meridian edit")
-def edit(state: options.State = None) -> None:
+def edit(state: state_folder.State = None) -> None:
     """Edit your crontab; it is checked before it is saved.
 
     The editor is $VISUAL or $EDITOR. The old text is kept. Nothing is lost when it is not saved:
     the edited copy stays.
     """
-    paths = options.with_crontab(state)
+    paths = state_folder.with_crontab(state)
     editor = _editor()
     base = own_crontab.base(paths.crontab)
     original = _starter(paths) if base.data is None else base.data

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler.cli import json_rows, options, output, problems_view
+from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import When
 from scheduler.crontab import parser
 from scheduler.entry import Entry, Problem, Severity
@@ -48,7 +49,7 @@ def explain(
     json: options.Json = False,
 ) -> None:
     """Say in words what a schedule means, with its next runs."""
-    zone = options.zone_named(zone_name) if zone_name else options.own_zone()
+    zone = options.zone_named(zone_name) if zone_name else own_zone()
     entry, problems = _read(fields, zone)
     problems_view.show(problems, err=True)
     if entry is None:

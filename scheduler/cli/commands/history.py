@@ -12,7 +12,8 @@ from typing import Annotated, Self
 
 import typer
 
-from scheduler.cli import completion, json_rows, numbers, options, output, run_view
+from scheduler.cli import completion, json_rows, numbers, options, output, run_view, state_folder
+from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import When
 from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import Journal, RunRow
@@ -67,7 +68,7 @@ def history(
     until: _Until = None,
     failed: _Failed = False,
     jumps: _Jumps = False,
-    state: options.State = None,
+    state: state_folder.State = None,
     json: options.Json = False,
 ) -> None:
     """Say what ran and what did not, and why: a run a line.
@@ -78,7 +79,7 @@ def history(
     """
     _check_usage(which, job, failed=failed, jumps=jumps)
     asked = _Asked.of(since, until, number, failed=failed, state=state, json=json)
-    with closing(options.journal(state, must_exist=True)) as journal:
+    with closing(state_folder.journal(state, must_exist=True)) as journal:
         if jumps:
             _print_jumps(asked.jumps(journal), json=json)
         elif which is not None and (run := _numbered(journal, which)) is not None:
@@ -118,7 +119,7 @@ class _Asked:
         json: bool,
     ) -> Self:
         """Read what was typed, and say as what it was read."""
-        now, zone = RealClock().now(), options.own_zone()
+        now, zone = RealClock().now(), own_zone()
         times = {
             word: options.when(text, now, zone, option=f"--{word}", looks_back=True)
             for word, text in (("since", since), ("until", until))
@@ -225,7 +226,7 @@ def _print_jumps(found: Sequence[Jump], *, json: bool) -> None:
         for jump in found:
             output.row(json_rows.of_jump(jump))
         return
-    zone, now = options.own_zone(), RealClock().now()
+    zone, now = own_zone(), RealClock().now()
     lines = [
         (
             When(jump.last.astimezone(zone), now),

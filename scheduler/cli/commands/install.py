@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import options, output, own_crontab
+from scheduler.cli import options, output, own_crontab, state_folder
 from scheduler.system import crontab_files
 
 app = typer.Typer()
@@ -17,13 +17,13 @@ app = typer.Typer()
 @app.command(epilog="Example:  meridian install crontabs/housekeeping.crontab")
 def install(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A crontab; `-` is standard input.")],
-    state: options.State = None,
+    state: state_folder.State = None,
 ) -> None:
     """Put a file in the place of your crontab, if it has no errors.
 
     The old text is kept.
     """
-    paths = options.with_crontab(state)
+    paths = state_folder.with_crontab(state)
     own_crontab.base(paths.crontab)  # refuses to replace what can't be trusted
     if file == options.STDIN:
         data = crontab_files.read_stream(file, sys.stdin.buffer)

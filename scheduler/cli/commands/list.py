@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import in_force, listing, options, output, problems_view
+from scheduler.cli import in_force, listing, options, output, problems_view, state_folder
+from scheduler.cli.own_zone import own_zone
 from scheduler.system.clock import RealClock
 
 app = typer.Typer()
@@ -14,7 +15,7 @@ app = typer.Typer()
 def list_entries(
     files: options.Files = None,
     system: options.SystemForm = False,
-    state: options.State = None,
+    state: state_folder.State = None,
     json: options.Json = False,
 ) -> None:
     """List the entries: job, schedule, zone, next and last run, command.
@@ -22,7 +23,7 @@ def list_entries(
     Values of variables whose names look secret are shown as stars, but --json has every command
     exactly as it is run.
     """
-    zone = options.own_zone()
+    zone = own_zone()
     loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
     now = RealClock().now()
     found = listing.listed(loaded, state, now)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import completion, numbers, options, output
+from scheduler.cli import completion, numbers, output, state_folder
 from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import AttemptRow, Journal, RunRow
 from scheduler.printable import Screen
@@ -54,17 +54,17 @@ def logs(
         bool,
         typer.Option("--follow", "-f", help="Go on until the run is over, its retries with it."),
     ] = False,
-    state: options.State = None,
+    state: state_folder.State = None,
 ) -> None:
     """Print what a run wrote.
 
     Into a pipe or file it is byte for byte; on a terminal it is safe to look at.
     What is not kept of a long output is told on standard error, where it was.
     """
-    with closing(options.journal(state, must_exist=True)) as journal:
+    with closing(state_folder.journal(state, must_exist=True)) as journal:
         run = _run(journal, which, state)
         attempt = _attempt(run, number)
-        folder = options.here(state).state
+        folder = state_folder.here(state).state
         with state_files.looked_into(folder):
             if follow:
                 _Follower(journal, folder, is_one=number is not None).follow(run, attempt)

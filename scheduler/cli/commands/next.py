@@ -11,8 +11,18 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import in_force, json_rows, numbers, options, output, pausing, problems_view
+from scheduler.cli import (
+    in_force,
+    json_rows,
+    numbers,
+    options,
+    output,
+    pausing,
+    problems_view,
+    state_folder,
+)
 from scheduler.cli.known import known
+from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
 from scheduler.schedule.upcoming import ComingRun, coming
@@ -52,7 +62,7 @@ def next_runs(
     until: _Until = None,
     number: _Number = None,
     system: options.SystemForm = False,
-    state: options.State = None,
+    state: state_folder.State = None,
     json: options.Json = False,
 ) -> None:
     """Say the coming runs of all entries, in their zones and in yours.
@@ -62,7 +72,7 @@ def next_runs(
     Times without an offset are times of this machine's zone, those without a date of the day of
     --from.
     """
-    zone = options.own_zone()
+    zone = own_zone()
     now = RealClock().now()
     first = options.when(since, now, zone, option="--from")
     last = None if until is None else options.when(until, first.at, zone, option="--until")

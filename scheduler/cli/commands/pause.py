@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import by_hand, completion, options, output
+from scheduler.cli import by_hand, completion, options, output, state_folder
+from scheduler.cli.own_zone import own_zone
 from scheduler.codec import Json, decode
 from scheduler.protocol import (
     Pause,
@@ -34,7 +35,7 @@ def pause(
         str | None, typer.Option("--for", metavar="DURATION", help="Instead: for so long.")
     ] = None,
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever looks.")] = "",
-    state: options.State = None,
+    state: state_folder.State = None,
     json: options.JsonReply = False,
 ) -> None:
     """Start nothing of these jobs by their schedule; what runs goes on.
@@ -51,7 +52,7 @@ def pause(
 
 def _future(text: str) -> datetime:
     now = RealClock().now()
-    zone = options.own_zone()
+    zone = own_zone()
     at = options.when(text, now, zone, option="--until").at.replace(microsecond=0)
     if at <= now:
         read = f"{output.to_second(at.astimezone(zone))} {zone.key}"
@@ -69,7 +70,7 @@ def _in(text: str) -> datetime:
 
 def _paused(reply: Json) -> str:
     found = decode(PauseReply, reply)
-    zone = options.own_zone()
+    zone = own_zone()
     said = f"Paused {_end(found.until, zone)}: {', '.join(found.jobs)}"
     before = [
         f"{each.job} {_end(each.until, zone)}" + (f" ({each.note})" if each.note else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import by_hand, options, status_view
+from scheduler.cli import by_hand, options, state_folder, status_view
 from scheduler.codec import Json, decode
 from scheduler.protocol import (
     Reload,
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 
 @app.command(name="reload", epilog="Example:  meridian reload")
-def reload_(state: options.State = None, json: options.JsonReply = False) -> None:
+def reload_(state: state_folder.State = None, json: options.JsonReply = False) -> None:
     """Read the crontabs again now; no running job is touched. Exit status 1 if lines are refused.
 
     A file that was changed is read before the next minute anyway.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import in_force, options, output, own_crontab
+from scheduler.cli import in_force, output, own_crontab, state_folder
 from scheduler.system import crontab_files, crontab_versions
 from scheduler.system.clock import RealClock
 
@@ -17,10 +17,10 @@ app = typer.Typer()
 @app.command(epilog="Example:  meridian remove --yes")
 def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    state: options.State = None,
+    state: state_folder.State = None,
 ) -> None:
     """Remove your crontab; its text is kept."""
-    paths = options.with_crontab(state)
+    paths = state_folder.with_crontab(state)
     path = paths.crontab
     if not crontab_files.is_there(path):
         raise own_crontab.NotEdited(f"There is no crontab {path}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import by_hand, completion, options
+from scheduler.cli import by_hand, completion, options, state_folder
 from scheduler.codec import Json, decode
 from scheduler.protocol import (
     Resume,
@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example:  meridian resume nightly-backup")
 def resume(
-    jobs: completion.Jobs, state: options.State = None, json: options.JsonReply = False
+    jobs: completion.Jobs, state: state_folder.State = None, json: options.JsonReply = False
 ) -> None:
     """Let paused jobs go by their schedules again.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import by_hand, completion, options, which_run
+from scheduler.cli import by_hand, completion, options, state_folder, which_run
 from scheduler.codec import Json, decode
 from scheduler.protocol import (
     Retry,
@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example:  meridian retry 42")
 def retry(
-    run: completion.RunOrJob, state: options.State = None, json: options.JsonReply = False
+    run: completion.RunOrJob, state: state_folder.State = None, json: options.JsonReply = False
 ) -> None:
     """Start the next attempt of a run that failed or waits, now.
 

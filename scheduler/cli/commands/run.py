@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import numbers, options, taken
+from scheduler.cli import numbers, options, state_folder, taken
+from scheduler.cli.own_zone import own_zone
 from scheduler.daemon import service
 from scheduler.daemon.service import Chosen, LogStream
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
@@ -81,7 +82,7 @@ EchoOutput = Annotated[
 @app.command(epilog="Example:  meridian run crontabs/demo.crontab --state .state")
 def run(
     files: options.Files = None,
-    state: options.State = None,
+    state: state_folder.State = None,
     system_format: options.SystemForm = False,
     trust_owner: TrustOwner = False,
     log_format: ForWhom = LogFormat.AUTO,
@@ -109,7 +110,7 @@ def run(
     )
     default_signals()
     become_subreaper()
-    paths = options.here(state)
+    paths = state_folder.here(state)
     stream = LogStream.of_stderr(_format(log_format))
     crontabs = _crontabs(files, paths, system=system_format, trusts=trust_owner)
     service.serve(
@@ -117,7 +118,7 @@ def run(
         chosen,
         stream,
         account=options.account(os.geteuid()),
-        paths_now=lambda: options.paths_of(state),
+        paths_now=lambda: state_folder.paths_of(state),
     )
 
 
@@ -138,9 +139,9 @@ def _crontabs(
     """
     named = tuple(dict.fromkeys(files or ()))
     if not named:
-        options.check_crontab(paths)
+        state_folder.check_crontab(paths)
     is_system = system or (not named and paths.folder is not None)
-    how = options.how(options.own_zone(), named=bool(named), system=is_system, trusts=trusts)
+    how = options.how(own_zone(), named=bool(named), system=is_system, trusts=trusts)
     for file in named:
         if not crontab_files.is_there(Path(file)):
             raise SourceRefused(file, "missing", "there is no such file")

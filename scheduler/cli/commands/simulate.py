@@ -15,8 +15,17 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from scheduler.cli import in_force, intervals, options, output, problems_view, terminal
+from scheduler.cli import (
+    in_force,
+    intervals,
+    options,
+    output,
+    problems_view,
+    state_folder,
+    terminal,
+)
 from scheduler.cli.human_time import Typed
+from scheduler.cli.own_zone import own_zone
 from scheduler.cli.simulation_view import Tally, Telling
 from scheduler.daemon.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
 from scheduler.entry import Entry
@@ -60,7 +69,7 @@ def simulate(
     set_clock: _SetClock = None,
     most: options.MaxRunning = None,
     system: options.SystemForm = False,
-    state: options.State = None,
+    state: state_folder.State = None,
     json: options.Json = False,
 ) -> None:
     """Say what the daemon would run and skip in a time, when and why.
@@ -73,7 +82,7 @@ def simulate(
     of --from, durations count from there. --downtime, --suspend and --set-clock may be given more
     than once; each happens the first time that the clock shows its A, also after it was set back.
     """
-    zone, now = options.own_zone(), RealClock().now()
+    zone, now = own_zone(), RealClock().now()
     first = options.when(since, now, zone, option="--from")
     read = _Times(now, _whole(first.at), zone)
     last = read.end(until)
@@ -163,7 +172,7 @@ def _known(
     That it can't be read is said on standard error.
     """
     try:
-        with closing(options.journal(state)) as journal:
+        with closing(state_folder.journal(state)) as journal:
             return intervals.of(journal, entries), _durations(journal, entries)
     except MeridianError as error:
         output.note(f"warning: {error}; every job is taken for new")

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import protocol
-from scheduler.cli import client, failing, health, options, output, status_view
+from scheduler.cli import client, failing, health, output, state_folder, status_view
 from scheduler.cli.failing import Failing
 from scheduler.cli.health import Finding, Level, Trouble
+from scheduler.cli.own_zone import own_zone
 from scheduler.cli.styled import Text
 from scheduler.cli.usage import Command
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
@@ -53,7 +54,7 @@ def status(
         bool,
         typer.Option("--check", help="One line and an exit status for a monitor, as said above."),
     ] = False,
-    state: options.State = None,
+    state: state_folder.State = None,
     json: Annotated[
         bool, typer.Option("--json", help="The daemon's reply, and what fails, as one JSON object.")
     ] = False,
@@ -83,12 +84,12 @@ def status(
 
 
 def _print(state: Path | None) -> None:
-    zone = options.own_zone()
+    zone = own_zone()
     try:
         snapshot = client.snapshot(state)
     except (NoDaemon, NoAnswer) as error:
         output.say(_silence(error, state, zone))
-        if damaged := options.damaged(state):
+        if damaged := state_folder.damaged(state):
             output.say(status_view.damage(damaged)[0])
         raise typer.Exit(1) from error
     target, width = output.console(), output.width()
@@ -123,21 +124,21 @@ def _silence(error: MeridianError, state: Path | None, zone: ZoneInfo) -> str:
 
 def _last_tick(state: Path | None) -> datetime | None:
     try:
-        with closing(options.journal(state)) as journal:
+        with closing(state_folder.journal(state)) as journal:
             return journal.daemon_state.last_tick()
     except JournalError:
         return None
 
 
 def _state_folder(state: Path | None) -> status_view.StateFolder:
-    return status_view.StateFolder(options.damaged(state), _failing(state))
+    return status_view.StateFolder(state_folder.damaged(state), _failing(state))
 
 
 def _failing(state: Path | None) -> list[Failing] | None:
     """Return the jobs in force whose newest finished run failed; None if nobody can tell."""
     now = RealClock().now()
     try:
-        with closing(options.journal(state)) as journal:
+        with closing(state_folder.journal(state)) as journal:
             runs = journal.queries.failing(now)
             gone = _not_in_force(state, sorted({run.run.job for run in runs}))
             return failing.of(journal, [run for run in runs if run.run.job not in gone], now)
@@ -152,7 +153,7 @@ def _watch(state: Path | None) -> None:
     """Show it again and again, also while there is no daemon; Ctrl-C ends it."""
     if not output.is_terminal():
         raise typer.BadParameter("--watch needs a terminal; --json is for programs")
-    zone, terminal = options.own_zone(), import_module("scheduler.cli.terminal")
+    zone, terminal = own_zone(), import_module("scheduler.cli.terminal")
     try:
         with terminal.Screen() as screen:
             while True:
@@ -179,12 +180,12 @@ def _checked(state: Path | None) -> Finding:
     now = RealClock().now()
     try:
         snapshot = client.snapshot(state, timeout=_MONITOR)
-        with closing(options.journal(state)) as journal:
+        with closing(state_folder.journal(state)) as journal:
             failed, retrying = journal.queries.failing(now), journal.queries.retrying()
-        damaged = options.damaged(state)
+        damaged = state_folder.damaged(state)
         gone = _not_in_force(state, sorted({run.run.job for run in failed}))
     except (NoDaemon, NoAnswer) as error:
-        return Finding(Level.CRITICAL, _silence(error, state, options.own_zone()))
+        return Finding(Level.CRITICAL, _silence(error, state, own_zone()))
     except JournalError as error:
         return Finding(Level.CRITICAL, str(error))
     except (MeridianError, OSError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import by_hand, completion, options
+from scheduler.cli import by_hand, completion, options, state_folder
 from scheduler.codec import Json, decode
 from scheduler.protocol import (
     RunReply,
@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example:  meridian trigger nightly-backup")
 def trigger(
-    job: completion.Job, state: options.State = None, json: options.JsonReply = False
+    job: completion.Job, state: state_folder.State = None, json: options.JsonReply = False
 ) -> None:
     """Start a run of a job now, whatever its schedule says.
 

@@ -11,7 +11,17 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import completion, in_force, intervals, options, output, problems_view, run_view
+from scheduler.cli import (
+    completion,
+    in_force,
+    intervals,
+    options,
+    output,
+    problems_view,
+    run_view,
+    state_folder,
+)
+from scheduler.cli.own_zone import own_zone
 from scheduler.cli.which_run import (
     NothingThere,
     explain_absence,
@@ -61,14 +71,14 @@ def why(
     time: _Time = None,
     files: options.Files = None,
     system: options.SystemForm = False,
-    state: options.State = None,
+    state: state_folder.State = None,
     json: options.Json = False,
 ) -> None:
     """Say why a job ran at a time, ran late, or did not run.
 
     The journal answers, and where it has no record the rules do; no daemon has to run.
     """
-    with closing(options.journal(state)) as journal:
+    with closing(state_folder.journal(state)) as journal:
         run = _run(journal, which) if time is None else None
         job = which if run is None else run.run.job
         entry = _entry(job, files, system=system, state=state, json=json)
@@ -133,7 +143,7 @@ def _entry(
     job: str, files: Sequence[str] | None, *, system: bool, state: Path | None, json: bool
 ) -> Entry | None:
     """Return the job's line, None if it has none (any more)."""
-    zone = options.own_zone()
+    zone = own_zone()
     try:
         loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
     except SourceRefused:  # there is no crontab at all
