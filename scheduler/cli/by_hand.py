@@ -59,5 +59,5 @@ def attempt_told(what: str, moved: RunReply, state: Path | None) -> str:
 
 def _begun(moved: RunReply) -> str:
     if moved.state == "running":
-        return "has started"
+        return "is being started"
     return "waits for its start" + (f" ({moved.reason})" if moved.reason else "")

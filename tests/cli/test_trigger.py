@@ -77,7 +77,7 @@ def run(**members: object) -> dict[str, Any]:
             ("trigger", "backup"),
             Trigger("backup"),
             run(at="2027-03-28T10:00:00Z", state="running", reason=None),
-            "Run 9 of backup has started; see meridian logs 9",
+            "Run 9 of backup is being started; see meridian logs 9",
         ),
         (
             ("trigger", "backup"),
@@ -89,7 +89,7 @@ def run(**members: object) -> dict[str, Any]:
             ("retry", "9"),
             Retry(9),
             run(attempt=2, state="running"),
-            "Attempt 2 of run 9 of backup has started; see meridian logs 9",
+            "Attempt 2 of run 9 of backup is being started; see meridian logs 9",
         ),
         (
             ("retry", "9"),
