@@ -19,8 +19,8 @@ import typer
 from typer.main import get_command_from_info
 
 from scheduler import __version__
+from scheduler.cli.command import Command, Group
 from scheduler.cli.output import complain
-from scheduler.cli.usage import Command, Group
 from scheduler.errors import MeridianError
 
 STDOUT, STDERR = 1, 2
@@ -72,7 +72,7 @@ def _command_of(app: typer.Typer) -> Any:
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    rich_markup_mode=None,  # help pages and errors are those of `usage`
+    rich_markup_mode=None,  # help pages and errors are those of `help_page` and `wrong_usage`
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example:  meridian run crontabs/demo.crontab",

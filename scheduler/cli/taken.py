@@ -1,6 +1,7 @@
 """What an option takes: the typed text in, its value out, and the words for what it takes.
 
-The library that parses options calls a parser, and knows no more of it; `usage` asks it for words.
+The library that parses options calls a parser, and knows no more of it; `help_page` and
+`wrong_usage` ask it for words.
 """
 
 from __future__ import annotations

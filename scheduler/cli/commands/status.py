@@ -13,11 +13,11 @@ import typer
 
 from scheduler import protocol
 from scheduler.cli import client, failing, health, output, state_folder, status_view
+from scheduler.cli.command import Command
 from scheduler.cli.failing import Failing
 from scheduler.cli.health import Finding, Level, Trouble
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.styled import Text
-from scheduler.cli.usage import Command
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
 from scheduler.journal.rows import RunRow
 from scheduler.printable import clean
