@@ -15,6 +15,10 @@ DAMAGED = (
     *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT),
     *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERNAL, sqlite3.SQLITE_TOOBIG),
 )
+_HINTS = {  # what to look for, where SQLite's own words do not tell
+    sqlite3.SQLITE_IOERR: "look whether its disk is full, failing, or can only be read",
+    sqlite3.SQLITE_CANTOPEN: "to read it, SQLite writes beside it: look whether that is allowed",
+}
 UNDECODABLE = "Could not decode"  # so sqlite3 begins what it says of a text that is none
 NONSENSE = (ValueError, TypeError, ArithmeticError, LookupError)  # of a row that nobody wrote
 
@@ -25,8 +29,10 @@ def refusal(name: str, error: Exception) -> JournalError:
         return damage(name, why(error))
     if isinstance(error, MemoryError):
         return JournalError(f"{name}: no memory; {of_memory() or 'the system has none to give'}")
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     limit = of_files() if _family(error) in TOO_LARGE else ""
-    return JournalError(f"{name}: {error}{'; ' if limit else ''}{limit}")
+    hint = limit or _HINTS.get(_family(error), "")
+    return JournalError(f"{name}: {said}{'; ' if hint else ''}{hint}")
 
 
 def damage(name: str, what: str) -> JournalDamaged:
