@@ -5,17 +5,18 @@ The damaged file is only moved aside: its user may know more of repairing it tha
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+import os
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
 from typing import TYPE_CHECKING
 
 from scheduler.errors import JournalBehind, JournalDamaged, MeridianError
-from scheduler.journal import high_water
+from scheduler.journal import high_water, unjournalled
 from scheduler.journal.columns import EPOCH
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
+from scheduler.journal.repair_files import RepairFiles
 from scheduler.journal.rows import SECOND
 from scheduler.journal.salvage import RunsTaken, Taken
 from scheduler.process import output_files
@@ -46,28 +47,29 @@ _LOST = {  # what is said of a table that could not be taken over whole
     "boot": "@reboot counts as handled",
     "backlog": "some missed runs are not made up for",
 }
+_BESIDE = {  # the files beside the journal, and what is said of one that can't be written
+    high_water.NAME: "if the journal is set back, by a crash or a copy, that is not seen",
+    unjournalled.NAME: "how jobs end while the journal refuses it is lost when the daemon stops",
+}
 EVERY_JOB = ""  # stands in the journal for all names, of which none is empty
-_HALF, _NEW = ".half", ".new"  # one that is being filled, and one that only has to take its place
-_LOG = ("-wal", "-shm")  # sqlite.org/walformat.html: a database is these files and itself
 _TAKEN = timedelta(days=1)  # finished runs of this time are taken over: their keys stay taken
-_AGAIN_WITHIN = (
-    600.0  # seconds in which a second damage is the disk's, and no third journal is begun
-)
+# Seconds in which a second damage is the disk's, and no third journal is begun.
+_AGAIN_WITHIN = 600.0
 
 
 class Repair:
     """Begins a journal anew where the one that was is damaged, gone, or older than is known.
 
-    Owns: the names in the state folder that begin with the journal's, while no daemon has it open;
-    and when it last began one. Called by: `meridian run`, around each daemon's life. Invariant: the
-    old journal is moved when the new one is complete. Wherever that is cut short, the next daemon
-    finds one or the other, and goes on.
+    Owns: the journal while no daemon has it open, and when it last began one. Called by: the
+    service, around each daemon's life. Invariant: the old journal is moved when the new one is
+    complete. Wherever that is cut short, the next daemon finds one or the other, and goes on.
     """
 
     def __init__(
         self, journal: Path, *, clock: Clock, spawner: Spawner, boot: str | None, log: Log
     ) -> None:
         self._path = journal
+        self._files = RepairFiles(journal)
         self._clock = clock
         self._spawner = spawner
         self._boot = boot
@@ -81,6 +83,7 @@ class Repair:
         Raises what `begin` and `renew` raise.
         """
         self.begin()
+        self._tell_of_unwritable()
         while True:
             try:
                 self.check()
@@ -97,12 +100,12 @@ class Repair:
         has emptied it: an empty file is a database. Raises MeridianError if there can be none.
         """
         with self._refusals():
-            self._throw_away(_HALF)
-            if state_files.is_there(self._path) and state_files.status(self._path).st_size:
-                self._throw_away(_NEW)  # its damage is met again
-            elif state_files.is_there(self._beside(_NEW)):
+            self._files.begin()
+            if self._files.has_journal():
+                self._files.remove_new()  # its damage is found again
+            elif self._files.has_new():
                 self._finish()
-            elif self._asides() or self._known() != HighWater():
+            elif self._files.asides() or self._known() != HighWater():
                 self._begin_again()
 
     def check(self) -> None:
@@ -131,12 +134,12 @@ class Repair:
         """
         is_blind = self._is_too_soon(damage)
         with self._refusals():
-            with self._new() as journal:
+            with self._files.filling() as journal:
                 known = self._known()
                 taken = self._take_over(journal, known, is_blind=is_blind)
-            aside = self._unused()
-            state_files.rename(self._path, aside)
-            self._take_place(aside)
+            aside = self._files.unused(self._clock.now())
+            self._files.move_aside(aside)
+            self._files.take_place(aside)
         whole, behind = int(taken.runs is RunsTaken.ALL), int(isinstance(damage, JournalBehind))
         self._last = self._clock.monotonic(), taken.runs is not RunsTaken.NONE
         then = "; ".join(
@@ -165,45 +168,32 @@ class Repair:
 
     def _begin_again(self) -> None:
         """Begin one in the place of a journal that is gone."""
-        self._set_aside_log(self._unused())
-        with self._new() as journal:
+        self._files.move_log_aside(self._files.unused(self._clock.now()))
+        with self._files.filling() as journal:
             known = self._known()
             self._begin_blind(journal, known)
-        self._take_place(self._unused())
+        self._files.take_place(self._files.unused(self._clock.now()))
         what = "there is no journal beside what earlier daemons left"
         self._log.error("renewed", taken_over=0, say=f"{what}, so one is begun: {_BLIND}")
 
     def _finish(self) -> None:
         """Let a new journal take its place, whose daemon was killed after it had moved the old."""
-        aside = max(self._asides(), key=_moved, default=self._unused())
-        self._take_place(aside)
+        aside = self._files.newest_aside() or self._files.unused(self._clock.now())
+        self._files.take_place(aside)
         say = f"the damaged journal was moved to {aside.name} by a daemon that was killed then"
         self._log.error("renewed", moved_to=str(aside), say=f"{say}; the new one is in its place")
 
-    # --- the files ---------------------------------------------------------------------------
-
-    @property
-    def _outputs(self) -> Path:
-        return self._path.parent / "outputs"
-
-    def _beside(self, ending: str) -> Path:
-        return self._path.with_name(self._path.name + ending)
-
-    def _asides(self) -> list[Path]:
-        """Return the damaged journals that have been moved aside, without their logs."""
-        names = (each.name for each in state_files.listed(self._path.parent))
-        found = (name for name in names if name.startswith(f"{self._path.name}.damaged-"))
-        return [self._path.with_name(name) for name in found if not name.endswith(_LOG)]
-
-    def _unused(self) -> Path:
-        """Return a name for a damaged journal that no other has."""
-        stem = f".damaged-{self._clock.now():%Y%m%dT%H%M%SZ}"
-        names = (stem if n == 0 else f"{stem}.{n}" for n in count())
-        return next(path for name in names if not state_files.is_there(path := self._beside(name)))
-
-    def _throw_away(self, ending: str) -> None:
-        for part in ("", *_LOG):
-            state_files.remove(self._beside(ending + part))
+    def _tell_of_unwritable(self) -> None:
+        """Warn of a file beside the journal that can't be written, and say what that costs."""
+        for name, lost in _BESIDE.items():
+            path = self._path.with_name(name)
+            try:
+                with state_files.open_for(path, os.O_WRONLY | os.O_CREAT):
+                    pass
+            except OSError as error:
+                why = error.strerror
+                say = f"{path} can't be written ({why}): {lost}"
+                self._log.warning("unwritable", file=str(path), why=why, say=say)
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -213,34 +203,11 @@ class Repair:
             message = f"the journal {self._path} can't be begun anew: {error.strerror}"
             raise MeridianError(message) from error
 
-    @contextmanager
-    def _new(self) -> Iterator[Journal]:
-        """Yield a journal to be filled; one that is not filled to its end never takes a place."""
-        half = self._beside(_HALF)
-        self._throw_away(_HALF)
-        with closing(Journal.open(half)) as journal:
-            yield journal
-        if state_files.is_there(
-            self._beside(f"{_HALF}-wal")
-        ):  # closing it writes all of it, if there is room
-            raise MeridianError(f"the journal {half} can't be written to its end")
-        state_files.rename(half, self._beside(_NEW))
-
-    def _take_place(self, aside: Path) -> None:
-        """Let the new journal be the journal, once nothing of the old one lies beside it."""
-        self._set_aside_log(aside)
-        state_files.rename(self._beside(_NEW), self._path)
-
-    def _set_aside_log(self, aside: Path) -> None:
-        """Move what belongs to a journal that was moved first: SQLite would give it to the next.
-
-        Without it, that journal would be an older one, and nobody would see a damage in it.
-        """
-        for part in _LOG:
-            if state_files.is_there(left := self._beside(part)):
-                state_files.rename(left, aside.with_name(aside.name + part))
-
     # --- what it knows -----------------------------------------------------------------------
+
+    @property
+    def _outputs(self) -> Path:
+        return self._path.parent / "outputs"
 
     def _known(self) -> HighWater:
         """Return how far the journal had come, by the file beside it and by the outputs' numbers.
@@ -293,8 +260,3 @@ class Repair:
                 is_new = journal.restore(attempt, output_of(attempt), replaces=replaces)
                 if is_new and pid:  # else it is hidden, and known by its output alone
                     journal.started(attempt, now, pid, self._spawner.started_at(pid))
-
-
-def _moved(path: Path) -> int:
-    """Return when a file got its name: a rename changes nothing else of it."""
-    return state_files.status(path).st_ctime_ns

@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes import FakeSpawner
 from lost_journal import (
     BOOT,
     DAY,
@@ -27,8 +26,7 @@ from lost_journal import (
 
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal.journal import Journal
-from scheduler.run import Attempt, Exited, Run, State
-from scheduler.system import state_files
+from scheduler.run import Exited, Run, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,58 +233,6 @@ def test_what_belongs_to_no_journal_is_given_to_none(scene: Scene) -> None:
     assert known(scene.path)[3] == NOON
     assert scene.aside() == []
     assert len(list(scene.state.glob("journal.db.damaged-*-wal"))) == 1
-
-
-def test_one_that_can_not_be_written_to_its_end_takes_no_place(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its log would have to go with it: another reader stands for a disk without room here."""
-    others: list[sqlite3.Connection] = []
-
-    def reads(*_: object) -> dict[Attempt, int]:
-        others.append(sqlite3.connect(scene.path.with_name("journal.db.half")))
-        others[0].execute("SELECT * FROM run").fetchall()
-        return {}
-
-    is_text(scene.path)
-    monkeypatch.setattr(FakeSpawner, "survivors", reads)
-    with pytest.raises(MeridianError, match="can't be written to its end"):
-        scene.renews()
-    others[0].close()
-    assert scene.path.read_text().startswith("30 7")
-
-
-def test_where_it_can_not_be_moved_nothing_is_begun(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(path: Path, target: Path) -> None:
-        if ".damaged-" in target.name:
-            raise OSError(30, "Read-only file system")
-        real(path, target)
-
-    real = state_files.rename
-    is_text(scene.path)
-    with monkeypatch.context() as accident:
-        accident.setattr(state_files, "rename", refused)
-        with pytest.raises(MeridianError, match="can't be begun anew: Read-only"):
-            scene.renews()
-    assert scene.path.read_text().startswith("30 7")
-    scene.repair.begin()
-    assert [path.name for path in scene.state.iterdir()] == ["journal.db"]
-
-
-def test_outputs_that_can_not_be_read_are_not_none(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: object) -> None:
-        raise OSError(24, "Too many open files")
-
-    scene.starts("long", 7)
-    with monkeypatch.context() as accident:
-        accident.setattr("os.scandir", refused)
-        with pytest.raises(MeridianError, match="can't be begun anew: Too many open files"):
-            scene.repair.begin()
-    assert not scene.path.exists()
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["deleted", "emptied"])
