@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 from scheduler.daemon import signals, wiring
 from scheduler.daemon.control_address import ControlAddress
 from scheduler.daemon.watchdog import Watchdog
-from scheduler.daemon.wiring import Parts
+from scheduler.daemon.wiring import Chosen, Parts
 from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import high_water, unjournalled
 from scheduler.journal.journal import Journal
@@ -44,24 +44,12 @@ if TYPE_CHECKING:
 
     from scheduler.daemon.loop import Daemon
     from scheduler.daemon.watched_crontabs import WatchedCrontabs
-    from scheduler.journal.retention import Retention
     from scheduler.system.log import Format, Log
     from scheduler.system.log_sink import Sink
     from scheduler.system.paths import Paths
 
 _LAST_WORDS = 1.0  # seconds that the end of the log has to be read; a stop waits no longer
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """What a user may choose of a daemon; None is "as much as there is"."""
-
-    grace: float  # seconds that a stop waits for jobs
-    most: int | None  # runs at once
-    most_output: int | None  # bytes kept of one attempt's output
-    kept: Retention  # finished runs
-    shows_output: bool  # what jobs write stands in the log, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +124,7 @@ def _parts(
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
         boot=boot,
         unjournalled=state / unjournalled.NAME,
-        grace=chosen.grace,
-        most=chosen.most,
-        most_output=chosen.most_output,
-        kept=chosen.kept,
+        chosen=chosen,
         watchdog=_watchdog(log),
     )
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 from scheduler.daemon import wiring
 from scheduler.daemon.simulation_events import Recorder, StrictLog
 from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
-from scheduler.daemon.wiring import Parts
+from scheduler.daemon.wiring import Chosen, Parts
 from scheduler.entry import Every
 from scheduler.journal.journal import Journal
 from scheduler.run import State
@@ -185,7 +185,7 @@ class Simulation:
             boot=_BOOT,
             watches=False,
             manager=_NoManager(),
-            most=self._most,
+            chosen=Chosen(most=self._most),
             listeners=(self._recorder,),
         )
 

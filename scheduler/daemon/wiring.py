@@ -11,6 +11,7 @@ Everything inside a daemon is the same wherever it lives. What differs is what i
 | log | stderr | none; a bug ends the simulation | read by the test |
 | listeners | none beside the log | a recorder of events | whatever a test brings |
 | draw | random | 0 | what a test says |
+| manager | systemd, where it started the daemon | nobody | as `run` |
 """
 
 from __future__ import annotations
@@ -59,6 +60,17 @@ def _always() -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What a user may choose of a daemon; None is "as much as there is"."""
+
+    grace: float = 10.0  # seconds that a stop waits for jobs
+    most: int | None = None  # runs at once
+    most_output: int | None = None  # bytes kept of one attempt's output
+    kept: Retention | None = None  # finished runs
+    shows_output: bool = False  # what jobs write stands in the log, too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What a daemon stands on, all but its journal; daemons that succeed one another share it."""
 
@@ -68,6 +80,7 @@ class Parts:
     log: Log
     state: Path  # the folder of the journal and the outputs
     draw: Callable[[], float]  # from -1 to 1: spreads retries by their jitter
+    chosen: Chosen = Chosen()
 
     # --- the machine
     boot: str | None = None  # which boot this is; None: no @reboot entry is ever due
@@ -75,12 +88,6 @@ class Parts:
     holds_state: Callable[[], bool] = _always  # the state folder is still this process's
     manager: ServiceManager = systemd
     unjournalled: Path | None = None  # where ends go that no journal takes
-
-    # --- what the user may choose; None is "as much as there is"
-    grace: float = 10.0  # seconds that a stop waits for jobs
-    most: int | None = None  # runs at once
-    most_output: int | None = None  # bytes kept of one attempt's output
-    kept: Retention | None = None  # finished runs
 
     # --- who looks on
     listeners: Sequence[Listener] = ()
@@ -98,7 +105,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
     upcoming_log = UpcomingLog(clock, log)
     ticker = Ticker(clock, journal, in_force, runs, upcoming_log)
     reloader = Reloader(clock, in_force, runs, ticker, upcoming_log, parts.manager)
-    shutdown = Shutdown(clock, runs, log, parts.manager, parts.grace)
+    shutdown = Shutdown(clock, runs, log, parts.manager, parts.chosen.grace)
     identity = Identity(__version__, os.getpid(), clock.now(), str(parts.state))
     return Daemon(
         clock=clock,
@@ -123,7 +130,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
             clock=clock,
             journal=journal,
             state=parts.state,
-            kept=parts.kept,
+            kept=parts.chosen.kept,
             keep_within=runs.keep_within,
         ),
         shutdown=shutdown,
@@ -139,8 +146,8 @@ def _runs(parts: Parts, journal: Journal) -> Runs:
         state=parts.state,
         log=parts.log,
         draw=parts.draw,
-        output_cap=OutputCap(parts.clock, parts.state, parts.most_output, parts.floods),
-        most=parts.most,
+        output_cap=OutputCap(parts.clock, parts.state, parts.chosen.most_output, parts.floods),
+        most=parts.chosen.most,
         echo=parts.echo,
         listeners=parts.listeners,
         unjournalled=Unjournalled(parts.unjournalled),

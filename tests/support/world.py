@@ -28,7 +28,7 @@ from table_check import TableCheck
 
 from scheduler.codec import encode
 from scheduler.daemon import wiring
-from scheduler.daemon.wiring import Parts
+from scheduler.daemon.wiring import Chosen, Parts
 from scheduler.protocol import Refused
 from scheduler.system.log import open_log
 
@@ -117,9 +117,7 @@ class World:
             boot=self.boot,
             holds_state=lambda: self.holds_state,
             unjournalled=self.unjournalled,
-            grace=self.grace,
-            most=self.most,
-            kept=self.kept,
+            chosen=Chosen(grace=self.grace, most=self.most, kept=self.kept),
             listeners=self.listeners,
         )
         self.daemon = wiring.build(parts, self.journal)

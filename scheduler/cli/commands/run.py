@@ -14,8 +14,9 @@ import typer
 from scheduler.cli import numbers, options, state_folder, taken
 from scheduler.cli.own_zone import own_zone
 from scheduler.daemon import service
-from scheduler.daemon.service import Chosen, LogStream
+from scheduler.daemon.service import LogStream
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
+from scheduler.daemon.wiring import Chosen
 from scheduler.errors import SourceRefused
 from scheduler.journal.retention import Retention
 from scheduler.process.own_process import become_subreaper, default_signals
