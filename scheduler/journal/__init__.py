@@ -7,6 +7,7 @@
   refused; `migrations/` brings an older file up to date; `sql/` has the statements.
 - `retention` decides what is too old or too much, and removes it step by step.
 - Damage: `integrity` finds it inside the file, `files_in_place` that a file was deleted or cut, and
-  `high_water` that the journal is an older one. `repair` then begins a new journal, with what
-  `salvage` can take from the old. `unjournalled` keeps the ends that the journal refused.
+  `high_water` that the journal is an older one. `repair` then begins a new journal with what
+  `salvage` can take from the old, and `repair_files` moves the one in the place of the other.
+- `unjournalled` keeps the ends of attempts that the journal refused.
 """

@@ -1,4 +1,6 @@
 -- What a daemon remembers beside its runs, for the next one.
+--
+-- A row's seal is a number that is worked out of its values: another one tells of a damage.
 
 -- name: last_instant
 -- The newest instant of a job's schedule that is accounted for, run or not.

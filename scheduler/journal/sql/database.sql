@@ -21,11 +21,11 @@ UPDATE high_water SET commits = commits + 1 WHERE one = 1;
 SELECT commits FROM high_water WHERE one = 1;
 
 -- name: checkpoint
--- What is in the log is written to the database itself, too: blocked, pages in the log, of them done.
+-- What is in the log is written to the database itself, too: blocked, pages in the log, done.
 PRAGMA wal_checkpoint(PASSIVE);
 
 -- name: page_size
--- In bytes.
+-- In bytes; with it the log's length in pages is one in bytes.
 PRAGMA page_size;
 
 -- name: commit

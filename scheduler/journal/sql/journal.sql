@@ -1,8 +1,8 @@
--- The life of a run: claimed, started, ended, tried again, over.
-
--- name: count_commits_from
--- There have been so many at least.
-UPDATE high_water SET commits = max(commits, :commits) WHERE one = 1;
+-- The life of a run: claimed, started, ended, tried again, over; and, last, what a journal is told
+-- that is begun anew.
+--
+-- A run is in one of two partial indexes, run_open and run_over, by its state. SQLite takes one of
+-- them only for a statement that names the same states, so these stand in full where it is meant.
 
 -- name: claim
 -- A run of its own for this key, or no row when the key is taken.
@@ -114,13 +114,17 @@ WHERE until >= :first
 ORDER BY 1;
 
 -- name: count_at_all
--- Numbers of runs are counted, from 0 on.
+-- Numbers of runs are counted, from 0 on: SQLite itself makes that row with the first run.
 INSERT INTO sqlite_sequence (name, seq)
 SELECT 'run', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'run');
 
 -- name: count_from
 -- No run gets this number, nor one below.
 UPDATE sqlite_sequence SET seq = max(seq, :number) WHERE name = 'run';
+
+-- name: count_commits_from
+-- There have been so many at least.
+UPDATE high_water SET commits = max(commits, :commits) WHERE one = 1;
 
 -- name: restore
 -- A run that an older journal knew; its zone is known no more, nor is what this one knows of it.

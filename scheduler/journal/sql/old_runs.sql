@@ -72,6 +72,6 @@ SELECT 1 FROM attempt WHERE run = :run AND attempt = :attempt AND output = :outp
 SELECT at FROM reckoning WHERE one = 1;
 
 -- name: set_reckoning
--- So late it is for the age of runs.
+-- How late it is for the age of runs: the clock, unless that is far ahead (see retention).
 INSERT INTO reckoning (one, at) VALUES (1, :at)
 ON CONFLICT (one) DO UPDATE SET at = excluded.at;

@@ -1,4 +1,8 @@
 -- What has been: runs as the commands show them, and jumps of the clock.
+--
+-- Each goes by an index: what it costs grows with what it returns, and not with the table. The
+-- states stand in full where run_open or run_over is meant (see journal.sql), and a narrower state
+-- behind them. The view record is a run beside each of its attempts.
 
 -- name: history
 -- The newest runs of all jobs in a stretch of time, in the order of their instants and numbers.

@@ -1,4 +1,7 @@
 -- What is taken from a damaged journal, which is attached as old.
+--
+-- A statement that begins with take fills a table of the new journal; one that begins with lost
+-- tells what of it can't be relied on.
 
 -- name: commits_of_old
 -- How many commits the other journal has.
