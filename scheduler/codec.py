@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 Json = dict[str, object]
 
-MOST = 2**63 - 1  # no number is larger, nor smaller than its opposite: it is SQLite's
+MOST_NUMBER = 2**63 - 1  # no number is larger, nor smaller than its opposite: it is SQLite's
 INLINE = {"inline": True}  # of a field: its own members stand beside those of the other fields
 
-T = TypeVar("T", bound="DataclassInstance")
+R = TypeVar("R", bound="DataclassInstance")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
@@ -48,7 +48,7 @@ def encode(record: DataclassInstance) -> Json:
     return found
 
 
-def decode(kind: type[T], found: object) -> T:
+def decode(kind: type[R], found: object) -> R:
     """Return the record of this kind that an object in JSON is; NoAnswer where it is none.
 
     Members that nobody knows are left alone. One that is missing or null is what its field's
@@ -56,7 +56,7 @@ def decode(kind: type[T], found: object) -> T:
     """
     if not isinstance(found, dict):
         raise _nonsense("object")
-    build: Callable[..., T] = kind
+    build: Callable[..., R] = kind
     return build(**{each.field: each.read_from(found) for each in _codecs(kind)})
 
 
@@ -168,14 +168,14 @@ def _exactly(kind: type, found: object) -> Any:
 
 def _whole(found: object) -> int:
     number: int = _exactly(int, found)
-    if abs(number) > MOST:
+    if abs(number) > MOST_NUMBER:
         raise ValueError(found)
     return number
 
 
 def _number(found: object) -> float:
     number = found if isinstance(found, float) else float(_whole(found))
-    if not abs(number) <= MOST:  # nor is NaN, which JSON has not, but Python reads
+    if not abs(number) <= MOST_NUMBER:  # nor is NaN, which JSON has not, but Python reads
         raise ValueError(found)
     return number
 

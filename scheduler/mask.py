@@ -60,7 +60,7 @@ def masked(environment: Environment) -> dict[str, str]:
 def mask(text: str) -> str:
     """Return the text of a command with stars for whatever in it looks like a secret."""
     lowered = text.lower()
-    if not any(hint in lowered for hint in forms.HINTS):
+    if not any(hint in lowered for hint in forms.SECRET_HINTS):
         return text  # as most are
     head, tail = text[:LONGEST_MASKED], "*" * (len(text) - LONGEST_MASKED)
     shown = list(head)

@@ -40,7 +40,7 @@ def screened(text: str) -> str:
     return "".join(char if _is_harmless(char) else _escape(char) for char in text)
 
 
-class Screen:
+class OutputScreen:
     """A job's output in pieces, as `screened` shows it whole.
 
     Owns the end of the last piece that may go on in the next one: half a letter, colour or line

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from scheduler.codec import MOST, Json, encode, instant, stamp
+from scheduler.codec import MOST_NUMBER, Json, encode, instant, stamp
 from scheduler.errors import BadValue, NoAnswer
 from scheduler.run import Paused  # noqa: TC001 (the codec reads the types)
 from scheduler.status import Crontabs, Snapshot
@@ -251,7 +251,7 @@ def _arguments(kind: Callable[..., Request], members: dict[str, Any]) -> dict[st
             raise BadValue("unknown-member", message, hint=_near(name, known))
     for name, default in known.items():
         if name not in members and default is MISSING:
-            hint = f'add "{name}": {_MEMBERS[name].example}'
+            hint = f'add "{name}": {_REQUEST_MEMBERS[name].example}'
             raise BadValue("missing-member", f"this request needs a {name}", hint=hint)
     return {name: _argument(name, value) for name, value in members.items()}
 
@@ -262,7 +262,7 @@ def _near(name: str, known: Collection[str]) -> str:
 
 
 def _argument(name: str, value: object) -> object:
-    member = _MEMBERS[name]
+    member = _REQUEST_MEMBERS[name]
     try:
         return member.read(value)
     except ValueError as error:
@@ -293,7 +293,7 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def _number(value: object) -> int:
-    if type(value) is not int or not 1 <= value <= MOST:
+    if type(value) is not int or not 1 <= value <= MOST_NUMBER:
         raise ValueError(value)
     return value
 
@@ -303,7 +303,7 @@ def _until(value: object) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
+class _RequestMember:
     """How a member is read (ValueError if it can't be), and what to say then."""
 
     read: Callable[[object], object]
@@ -311,10 +311,12 @@ class _Member:
     example: str
 
 
-_MEMBERS = {
-    "job": _Member(_name, f"a job's name of at most {LONGEST_TEXT} characters", '"backup"'),
-    "jobs": _Member(_names, "a list of one or more jobs' names, each once", '["backup"]'),
-    "run": _Member(_number, "a run's number", "7"),
-    "until": _Member(_until, "an instant in UTC, or null", '"2027-03-28T01:00:00Z"'),
-    "note": _Member(_text, f"a text of at most {LONGEST_TEXT} characters", '"disk is swapped"'),
+_REQUEST_MEMBERS = {
+    "job": _RequestMember(_name, f"a job's name of at most {LONGEST_TEXT} characters", '"backup"'),
+    "jobs": _RequestMember(_names, "a list of one or more jobs' names, each once", '["backup"]'),
+    "run": _RequestMember(_number, "a run's number", "7"),
+    "until": _RequestMember(_until, "an instant in UTC, or null", '"2027-03-28T01:00:00Z"'),
+    "note": _RequestMember(
+        _text, f"a text of at most {LONGEST_TEXT} characters", '"disk is swapped"'
+    ),
 }

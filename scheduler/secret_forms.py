@@ -120,7 +120,7 @@ _SIGNS = (
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat-", "xox", "_live_", "sk-", "npm_"),
     *("pypi-", "dop_", "hf_", "aiza", "ya29.", "sg.", "eyj", "akia", "asia"),
 )
-HINTS = frozenset(_SIGNS) | {f"{name.lower()} " for name in TOOLS}
+SECRET_HINTS = frozenset(_SIGNS) | {f"{name.lower()} " for name in TOOLS}
 
 
 def tool(word: str) -> Tool | None:

@@ -10,7 +10,7 @@ from scheduler.cli import run_view
 from scheduler.cli.output import utc
 from scheduler.journal.journal import Journal, RunRow
 
-MOST = 100  # jobs of which more is told than that they fail
+MOST_JOBS = 100  # jobs of which more is told than that they fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Failing:
 def of(journal: Journal, runs: Collection[RunRow], now: datetime) -> list[Failing]:
     """Return of these newest runs, which failed, since when and how often their jobs have."""
     found = []
-    for run in list(runs)[:MOST]:
+    for run in list(runs)[:MOST_JOBS]:
         times, since = journal.queries.failing_since(run.run.job, now)
         found.append(Failing(run, since or run.run.instant, max(1, times)))
     return found

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMS = "write 2027-03-28, 2027-03-28T09:00+02:00, 09:00, tomorrow 9:00, mon 9:00, 2h or now"
 
 _ENDS = "it is at the end of the calendar"
-_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_NAMED_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CLOCK = (
     r"(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9])"
@@ -37,7 +37,7 @@ _FORM = re.compile(
     rf"(?:(?:(?<=[0-9])t|(?<=[a-z0-9]) |^)(?P<clock>{_CLOCK})(?: ?(?P<offset>{_OFFSET}))?)?"
 )
 _BARE = re.compile(r"[0-9.]+")
-_ZONE_NAME = re.compile(r"(?P<time>.*[0-9]:[0-9]{2}) ?(?!am\b|pm\b)[a-z]{2,5}(?:[+-][0-9:]+)?")
+_ZONE_WORD = re.compile(r"(?P<time>.*[0-9]:[0-9]{2}) ?(?!am\b|pm\b)[a-z]{2,5}(?:[+-][0-9:]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +163,9 @@ def _day(form: re.Match[str], today: date) -> date:
         return type(today).fromisoformat(form["date"])
     if form["name"] is None:
         return today
-    if form["name"] not in _DAYS:
+    if form["name"] not in _NAMED_DAYS:
         raise _refusal(form[0], _hint(form[0]))
-    return today + timedelta(days=_DAYS[form["name"]])
+    return today + timedelta(days=_NAMED_DAYS[form["name"]])
 
 
 def _weekday(name: str | None) -> int | None:
@@ -187,7 +187,7 @@ def _fixed(offset: str) -> tzinfo:
 def _hint(text: str) -> str:
     if _BARE.fullmatch(text):
         return f"a number alone is neither a time nor a duration; {FORMS}"
-    named = _ZONE_NAME.fullmatch(text)
+    named = _ZONE_WORD.fullmatch(text)
     if named is not None:
         time = named["time"]
         return f"write the offset from UTC in place of a zone's name: {time}+01:00, {time}Z"

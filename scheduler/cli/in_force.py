@@ -16,7 +16,7 @@ from scheduler.system import crontab_loader
 from scheduler.system.crontab_loader import Loaded
 from scheduler.text import counted
 
-_REPLY_TIMEOUT = 2.0  # seconds; who lists crontabs does not wait for long
+_SHORT_TIMEOUT = 2.0  # seconds; who lists crontabs does not wait for long
 _NAMED = 5  # files that are named; the rest is a number
 
 
@@ -81,7 +81,7 @@ def source(state: Path | None) -> Source:
     """Ask the daemon with this state folder what it reads."""
     own = _own()
     try:
-        snapshot = client.snapshot(state, timeout=_REPLY_TIMEOUT)
+        snapshot = client.snapshot(state, timeout=_SHORT_TIMEOUT)
     except (NoDaemon, NoAnswer) as error:
         who = (
             "No daemon runs" if isinstance(error, NoDaemon) else f"No word from the daemon: {error}"

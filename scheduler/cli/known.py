@@ -14,11 +14,11 @@ from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
 from scheduler.run import Paused
 
-_SOON = timedelta(seconds=1)
+_A_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class JournalFacts:
     """What the journal knows of some entries, by job.
 
     `ahead` is the first minute that a daemon has still to handle, `anchors` is from where @every
@@ -33,11 +33,11 @@ class Known:
 
 def known(
     state: Path | None, entries: Sequence[Entry], now: datetime, *, lasts: bool = False
-) -> Known:
+) -> JournalFacts:
     """Ask the journal; that it can't be read is said on standard error, with what is not known."""
     try:
         with closing(state_folder.journal(state)) as journal:
-            return Known(
+            return JournalFacts(
                 ahead=max(now, journal.daemon_state.first_to_come(now)),
                 anchors=intervals.of(journal, entries),
                 pauses=pausing.of(journal),
@@ -45,7 +45,7 @@ def known(
             )
     except MeridianError as error:
         output.note("; ".join((f"warning: {error}", *_unknown(entries, lasts=lasts))))
-        return Known(now)
+        return JournalFacts(now)
 
 
 def _unknown(entries: Sequence[Entry], *, lasts: bool) -> list[str]:
@@ -62,5 +62,5 @@ def _lasts(journal: Journal, entries: Sequence[Entry], now: datetime) -> dict[st
     if journal.queries.is_unused():
         return {}
     jobs = {entry.job for entry in entries}
-    found = {job: journal.queries.history(job, before=now + _SOON, limit=1) for job in jobs}
+    found = {job: journal.queries.history(job, before=now + _A_SECOND, limit=1) for job in jobs}
     return {job: runs[-1] for job, runs in found.items() if runs}

@@ -18,7 +18,7 @@ from scheduler.mask import mask
 from scheduler.schedule.upcoming import first_instants
 from scheduler.system.crontab_loader import Loaded
 
-HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND")
+JOBS_HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Listed:
     is_paused: bool = False
 
     def cells(self, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
-        """Return its row in the table, under HEADER."""
+        """Return its row in the table, under JOBS_HEADER."""
         entry, last = self.entry, self.last
         return (
             entry.job,

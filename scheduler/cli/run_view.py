@@ -14,12 +14,12 @@ from scheduler.run import Exited, State
 from scheduler.runs.messages import of_left_behind, of_outcome, of_seconds, of_size
 from scheduler.schedule.zone_data import named_or_utc
 
-HEADER = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
+RUNS_HEADER = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
 ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")
 
 
 def line(run: RunRow, now: datetime) -> tuple[Cell, ...]:
-    """Return the cells of a run in `history`, under HEADER."""
+    """Return the cells of a run in `history`, under RUNS_HEADER."""
     zone = named_or_utc(run.zone)
     until = None if run.until is None else run.until.astimezone(zone)
     return (

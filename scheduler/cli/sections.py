@@ -10,7 +10,7 @@ from scheduler.cli import tables
 from scheduler.cli.styled import Text
 from scheduler.cli.tables import Cell
 
-_HEAD = "bold"
+_HEAD_STYLE = "bold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def whole(sections: Sequence[Section], width: int | None) -> Iterator[Text]:
             cut = section.whole - len(section.rows)
             more = f", {len(section.rows)} of them shown" if cut > 0 else ""
             yield Text()
-            yield Text(section.title + more, _HEAD)
+            yield Text(section.title + more, _HEAD_STYLE)
             yield from section.lines(width)
 
 
@@ -69,5 +69,5 @@ def _cut(section: Section, need: int, share: int, width: int | None) -> Iterator
     each = -(-(need - 1) // len(section.rows))  # lines of a row
     number = len(section.rows) if share >= need else max(0, (share - 1) // each)
     more = section.whole - number
-    yield Text(section.title + (f", … {more} more" if more > 0 else ""), _HEAD)
+    yield Text(section.title + (f", … {more} more" if more > 0 else ""), _HEAD_STYLE)
     yield from replace(section, rows=section.rows[:number]).lines(width)

@@ -18,14 +18,14 @@ from scheduler.entry import Entry
 from scheduler.printable import clean
 from scheduler.text import counted
 
-_STYLES = {
+_EVENT_STYLES = {
     EventKind.RETRY: "yellow",
     EventKind.FAILURE: "red",
     EventKind.SKIP: "yellow",
     EventKind.JUMP: "magenta",
 }
 _TITLES = ("TIME", "ZONE", "EVENT", "JOB", "SCHEDULED", "WHY")
-_WIDEST = {"TIME": len("Sun 2027-03-28 03:00:00"), "EVENT": len("failure 2"), "SCHEDULED": 9}
+_WIDEST_CELLS = {"TIME": len("Sun 2027-03-28 03:00:00"), "EVENT": len("failure 2"), "SCHEDULED": 9}
 
 
 class Telling:
@@ -48,7 +48,7 @@ class Telling:
         ]
         jobs = [cell_len(entry.job) for entry in entries]
         sizes = {
-            **{title: [cells] for title, cells in _WIDEST.items()},
+            **{title: [cells] for title, cells in _WIDEST_CELLS.items()},
             "ZONE": list(map(len, zones)),
             "JOB": jobs,
             "WHY": [width or 0],
@@ -74,7 +74,7 @@ class Telling:
         return Text("\n").join(self._layout.header(self._titles))
 
     def _fitted(self, event: SimulatedEvent) -> Iterator[Text]:
-        style = _STYLES.get(event.kind, "")
+        style = _EVENT_STYLES.get(event.kind, "")
         return self._layout.lines([Text(cell, style) for cell in self._cells(event)])
 
     def _whole(self, cells: Sequence[str]) -> str:

@@ -28,8 +28,8 @@ from scheduler.text import counted
 
 _Styled = tuple[str, str]  # text and style
 
-_PLAIN, _HEAD, _BAD, _DOUBT = "", "bold", "bold red", "yellow"
-INDENT = len("Crontabs  ")  # where what is said of the daemon goes on in the next line
+_NO_STYLE, _HEAD, _BAD, _DOUBT = "", "bold", "bold red", "yellow"
+WORDS_INDENT = len("Crontabs  ")  # where what is said of the daemon goes on in the next line
 _FILES = 5  # crontabs that are named, whole or not
 
 
@@ -78,12 +78,12 @@ def lines(
 def _daemon(snapshot: Snapshot, zone: ZoneInfo) -> Iterator[_Styled]:
     daemon, up = snapshot.daemon, _ago(snapshot.daemon.started, snapshot.now)
     yield f"Meridian {clean(daemon.version)}, pid {daemon.pid}, up for {up}", _HEAD
-    yield f"Since     {_time(daemon.started, zone)} {zone.key}", _PLAIN
-    yield f"State     {clean(daemon.state)}", _PLAIN
+    yield f"Since     {_time(daemon.started, zone)} {zone.key}", _NO_STYLE
+    yield f"State     {clean(daemon.state)}", _NO_STYLE
     is_whole = not (snapshot.crontabs.problems or snapshot.crontabs.kept)
     is_one = len(snapshot.files) == 1 and health.is_whole(snapshot.files[0])
     where = f" of {clean(snapshot.files[0].file)}" if is_one else ""
-    yield f"Crontabs  {crontabs(snapshot.crontabs)}{where}", _PLAIN if is_whole else _DOUBT
+    yield f"Crontabs  {crontabs(snapshot.crontabs)}{where}", _NO_STYLE if is_whole else _DOUBT
     yield from () if is_one else _files(snapshot.files)
     yield _last_minute(snapshot, zone)
     if snapshot.journal is not None:
@@ -91,7 +91,7 @@ def _daemon(snapshot: Snapshot, zone: ZoneInfo) -> Iterator[_Styled]:
     if snapshot.is_stopping:
         yield "Stopping  no new runs; what runs is waited for", _BAD
     if snapshot.zone_data:
-        yield f"Zones     {'; '.join(map(_zone_data, snapshot.zone_data))}", _PLAIN
+        yield f"Zones     {'; '.join(map(_zone_data, snapshot.zone_data))}", _NO_STYLE
 
 
 def damage(files: Sequence[str]) -> _Styled:
@@ -120,21 +120,21 @@ def _files(files: Sequence[CrontabFile]) -> Iterator[_Styled]:
     shown = files if len(files) <= _FILES else in_trouble[:_FILES]
     for file in shown:
         what = clean(health.of_file(file))
-        yield f"          {what}", _PLAIN if health.is_whole(file) else _DOUBT
+        yield f"          {what}", _NO_STYLE if health.is_whole(file) else _DOUBT
     if more := len(files) - len(shown):
-        yield f"          … {more} more files", _PLAIN
+        yield f"          … {more} more files", _NO_STYLE
 
 
 def _last_minute(snapshot: Snapshot, zone: ZoneInfo) -> _Styled:
     if snapshot.last_tick is None:
-        return "Minute    none handled yet", _PLAIN
+        return "Minute    none handled yet", _NO_STYLE
     late = health.behind(snapshot, snapshot.now)
     is_late = late > health.LATE
     words = f"{of_seconds(late.total_seconds())} behind the clock" if is_late else "in time"
     if (wait := health.ahead(snapshot, snapshot.now)) > health.LATE:
         words = health.waiting_out(wait)
     said = f"Minute    {_time(snapshot.last_tick, zone)} {zone.key} was handled last: {words}"
-    return said, _BAD if is_late else _PLAIN
+    return said, _BAD if is_late else _NO_STYLE
 
 
 def _failing(snapshot: Snapshot, failing: Sequence[Failing]) -> Section:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.tick import Jump
 
-_DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_WEEKDAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class MinuteFacts:
     """What there is to know about a job and one of its minutes, `at`.
 
     `entry` is the job's line as it stands today (None: there is none), `is_due` whether it asks for
@@ -54,13 +54,13 @@ class Known:
     backlog: Backlog | None = None
 
 
-def answer(known: Known) -> list[str]:
+def answer(known: MinuteFacts) -> list[str]:
     """Return the answer in sentences, the most telling one first."""
     ran = [row for row in known.unreal if row.attempts]
     return [*_answer(known), *(_in_a_wrong_time(known, row) for row in ran)]
 
 
-def _answer(known: Known) -> list[str]:
+def _answer(known: MinuteFacts) -> list[str]:
     if known.row is not None and _is_meant(known, known.row):
         return _by_the_journal(known, known.row)
     if known.entry is None:
@@ -72,12 +72,12 @@ def _answer(known: Known) -> list[str]:
     return [*_not_due(known, known.entry), *_neighbours(known)]
 
 
-def _is_meant(known: Known, row: RunRow) -> bool:
+def _is_meant(known: MinuteFacts, row: RunRow) -> bool:
     """Say whether the row is about this minute: a stretch only tells of the instants in it."""
     return row.until is None or known.entry is None or known.is_due
 
 
-def _in_a_wrong_time(known: Known, row: RunRow) -> str:
+def _in_a_wrong_time(known: MinuteFacts, row: RunRow) -> str:
     first = row.attempts[0].started
     began = "began" if first is None else f"started at {_seconds(known, first)}"
     run = f"Run {row.run.number} of {_at(known, row.run.instant)} {began}"
@@ -88,7 +88,7 @@ def _in_a_wrong_time(known: Known, row: RunRow) -> str:
 # --- the journal knows ---------------------------------------------------------------------------
 
 
-def _by_the_journal(known: Known, row: RunRow) -> list[str]:
+def _by_the_journal(known: MinuteFacts, row: RunRow) -> list[str]:
     if row.state is State.SKIPPED:
         return _skipped(known, row)
     first = row.attempts[0] if row.attempts else None
@@ -97,7 +97,7 @@ def _by_the_journal(known: Known, row: RunRow) -> list[str]:
     return [_ended(known, row, first.started), *_lateness(known, row, first.started)]
 
 
-def _ended(known: Known, row: RunRow, started: datetime) -> str:
+def _ended(known: MinuteFacts, row: RunRow, started: datetime) -> str:
     last = row.attempts[-1]
     head = f"It ran: run {row.run.number} of {_at(known, row.run.instant)} started at"
     head = f"{head} {_seconds(known, started)}"
@@ -129,7 +129,7 @@ def _how(attempt: AttemptRow) -> str:
     return f"{attempt.outcome}{limit}{behind}"
 
 
-def _lateness(known: Known, row: RunRow, started: datetime) -> list[str]:
+def _lateness(known: MinuteFacts, row: RunRow, started: datetime) -> list[str]:
     delay = known.entry.delay if known.entry is not None else 0.0
     late = (started - row.run.instant).total_seconds()
     told = []
@@ -149,7 +149,7 @@ _BUSY = (
 )
 
 
-def _not_yet_started(known: Known, row: RunRow) -> list[str]:
+def _not_yet_started(known: MinuteFacts, row: RunRow) -> list[str]:
     run = f"Run {row.run.number} of {_at(known, row.run.instant)}"
     if row.due is not None and row.due > known.now:
         return [f"{run} waits: it starts at {_seconds(known, row.due)}.", *_jumps(known)]
@@ -177,7 +177,7 @@ _SKIPPED = {
 }
 
 
-def _skipped(known: Known, row: RunRow) -> list[str]:
+def _skipped(known: MinuteFacts, row: RunRow) -> list[str]:
     reason = row.reason or Reason.MISSED
     told = [f"It did not run: {_SKIPPED.get(reason, reason.value)}."]
     if row.until is not None:
@@ -203,7 +203,7 @@ def _why_not_made_up(entry: Entry) -> list[str]:
 # --- the journal does not know -------------------------------------------------------------------
 
 
-def _still_to_run(known: Known, backlog: Backlog) -> str:
+def _still_to_run(known: MinuteFacts, backlog: Backlog) -> str:
     left = counted(backlog.left, "instant")
     ahead = f"{left} of the job that came too late, or behind those, are still to run"
     return (
@@ -211,7 +211,7 @@ def _still_to_run(known: Known, backlog: Backlog) -> str:
     )
 
 
-def _without_a_record(known: Known) -> list[str]:
+def _without_a_record(known: MinuteFacts) -> list[str]:
     if known.backlog is not None and known.backlog.next <= known.at <= known.backlog.last:
         return [_still_to_run(known, known.backlog)]
     is_handled = known.to_come is not None and known.at < known.to_come
@@ -232,7 +232,7 @@ def _without_a_record(known: Known) -> list[str]:
     ]
 
 
-def _not_due(known: Known, entry: Entry) -> list[str]:
+def _not_due(known: MinuteFacts, entry: Entry) -> list[str]:
     match entry.schedule:
         case Reboot():
             return ["It is due at no time of the clock, but once each time the machine starts."]
@@ -264,7 +264,7 @@ def misses(expression: Expression, zone: ZoneInfo, at: datetime) -> list[str]:
     if shown.month not in expression.months:
         found.append(f"the month {shown.month} is not in {month}")
     elif not matches_day(expression, shown):
-        name = _DAYS[shown.isoweekday() % 7]
+        name = _WEEKDAY_NAMES[shown.isoweekday() % 7]
         found.append(_by_day(expression, shown, (day, weekday), name))
     return found
 
@@ -279,7 +279,7 @@ def _by_day(expression: Expression, shown: datetime, fields: tuple[str, str], we
     return week if fields[0] == "*" else f"{day}, or {week}"
 
 
-def _neighbours(known: Known) -> list[str]:
+def _neighbours(known: MinuteFacts) -> list[str]:
     told = []
     if known.before is not None:
         told.append(f"The instant before it is {_at(known, known.before)}.")
@@ -290,7 +290,7 @@ def _neighbours(known: Known) -> list[str]:
 
 # --- jumps ---------------------------------------------------------------------------------------
 
-_TOLD = {
+_JUMP_WORDS = {
     JumpKind.DOWN: "The daemon was down from {} to {}",
     JumpKind.ASLEEP: "The machine was asleep between {} and {}",
     JumpKind.FORWARD: "The clock was set forward from about {} to {}",
@@ -300,17 +300,17 @@ _TOLD = {
 }
 
 
-def _jumps(known: Known) -> list[str]:
+def _jumps(known: MinuteFacts) -> list[str]:
     return [_jump(known, jump) for jump in known.jumps if jump.verdict is not Verdict.NOTHING]
 
 
-def _jump(known: Known, jump: Jump) -> str:
+def _jump(known: MinuteFacts, jump: Jump) -> str:
     size = messages.of_seconds(abs(jump.seconds))
-    words = _TOLD[jump.kind].format(_at(known, jump.last), _seconds(known, jump.at))
+    words = _JUMP_WORDS[jump.kind].format(_at(known, jump.last), _seconds(known, jump.at))
     return f"{words} ({size}): {messages.of_verdict(jump)}."
 
 
-def _at(known: Known, instant: datetime) -> str:
+def _at(known: MinuteFacts, instant: datetime) -> str:
     local = instant.astimezone(known.zone)
     text = f"{local:%a %Y-%m-%d %H:%M} {known.zone}"
     if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
@@ -318,13 +318,13 @@ def _at(known: Known, instant: datetime) -> str:
     return f"{text} ({local.isoformat()[-6:]})"  # the clock shows it twice
 
 
-def _seconds(known: Known, instant: datetime) -> str:
+def _seconds(known: MinuteFacts, instant: datetime) -> str:
     local = instant.astimezone(known.zone)
     is_near = abs(instant - known.at) < timedelta(hours=12)
     return f"{local:%H:%M:%S}" if is_near else f"{local:%a %Y-%m-%d %H:%M:%S}"
 
 
-def _whole(known: Known, instant: datetime) -> str:
+def _whole(known: MinuteFacts, instant: datetime) -> str:
     return f"{instant.astimezone(known.zone):%a %Y-%m-%d %H:%M:%S} {known.zone}"
 
 

@@ -46,10 +46,10 @@ def parse(
     Never raises: whatever is wrong is a Problem, and a bad line takes no good one down. `salt`
     moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD hang on the job's name.
     """
-    return _Parser(file, zone, system=system, by_root=by_root, salt=salt).read(data)
+    return _FileReader(file, zone, system=system, by_root=by_root, salt=salt).read(data)
 
 
-class _Parser:
+class _FileReader:
     """Reads one file, line by line.
 
     Owns the line it has come to, the settings in force there (a Scope), the names given so far,

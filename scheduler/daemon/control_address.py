@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from scheduler.system.control_listener import Listener
+    from scheduler.system.control_listener import ListeningSocket
     from scheduler.system.control_server import Server
     from scheduler.system.log import Log
 
@@ -35,7 +35,7 @@ class ControlAddress:
     path: Path | None = None  # of the socket
     trouble: str = ""  # what was said of it last
 
-    def listen(self) -> Listener | None:
+    def listen(self) -> ListeningSocket | None:
         """Open the socket in the runtime folder, else in the state folder.
 
         A daemon that can have none runs its jobs all the same.
@@ -43,7 +43,7 @@ class ControlAddress:
         paths = self.paths()
         _clear(paths.contact)
         troubles: list[str] = []
-        listener: Listener | None = None
+        listener: ListeningSocket | None = None
         for path in dict.fromkeys((paths.socket, paths.contact)):
             try:
                 listener = _listener(path)
@@ -70,7 +70,7 @@ class ControlAddress:
             if contact.readlink() == self.path:
                 contact.unlink()
 
-    def _tell(self, trouble: str, listener: Listener | None) -> None:
+    def _tell(self, trouble: str, listener: ListeningSocket | None) -> None:
         """Say what keeps commands away, once, and where they find the daemon after all."""
         if trouble and trouble != self.trouble:
             found = "no command reaches this daemon" if listener is None else _at(listener)
@@ -81,11 +81,11 @@ class ControlAddress:
         self.path = self.path if listener is None else listener.path
 
 
-def _at(listener: Listener) -> str:
+def _at(listener: ListeningSocket) -> str:
     return f"commands reach this daemon at {listener.path}"
 
 
-def _listener(path: Path) -> Listener:
+def _listener(path: Path) -> ListeningSocket:
     make_private(path.parent, os.geteuid(), kind="runtime")
     return control_listener.listen(path)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scheduler.system.crontab_loader import Loaded
     from scheduler.system.log import Log
 
-_MOST = 50  # problems told in full at each reading; a binary file has thousands
+_MOST_TOLD = 50  # problems told in full at each reading; a binary file has thousands
 
 
 class CrontabLog:
@@ -33,13 +33,13 @@ class CrontabLog:
 
     def tell(self, loaded: Loaded, kept: Sequence[Entry]) -> None:
         """Tell what is wrong in them, and which entries are `kept` in their last good version."""
-        for problem in loaded.problems[:_MOST]:
+        for problem in loaded.problems[:_MOST_TOLD]:
             self._tell_of_problem(problem)
-        if len(loaded.problems) > _MOST:
-            say = f"and {len(loaded.problems) - _MOST} more; meridian check names them all"
+        if len(loaded.problems) > _MOST_TOLD:
+            say = f"and {len(loaded.problems) - _MOST_TOLD} more; meridian check names them all"
             self._log.warning("problems", count=len(loaded.problems), say=say)
         self._tell_of_files(loaded, kept)
-        for entry in [entry for entry in kept if entry.file not in self._failed][:_MOST]:
+        for entry in [entry for entry in kept if entry.file not in self._failed][:_MOST_TOLD]:
             say = f"its line is unreadable; the last good version keeps running ({entry.file})"
             self._log.warning("kept", job=entry.job, file=entry.file, line=entry.line, say=say)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scheduler.runs.events import Event
     from scheduler.system.clock import Clock
 
-_REMINDER = 600.0  # seconds after which trouble that lasts is told again
+_TROUBLE_REMINDER = 600.0  # seconds after which trouble that lasts is told again
 
 
 class LogOnce:
@@ -37,7 +37,7 @@ class LogOnce:
         """Hear why the journal has refused what in this turn, and whether it `takes` anything."""
         now = self._clock.monotonic()
         refusal = refusals[0] if refusals else ""
-        is_old = refusal in self._told and now - self._told[refusal] < _REMINDER
+        is_old = refusal in self._told and now - self._told[refusal] < _TROUBLE_REMINDER
         if refusal and not is_old:
             self._tell(JournalTrouble(self._clock.now(), refusal))
             self._told[refusal] = now

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     _Asked = tuple[Request, Future[Answer | Refused]]  # and who waits for the reply
 
-_BUG = Refused("bug", "the daemon met a bug of its own; its log has the trace")
-_REST = timedelta(days=1)  # a daemon that watches no files wakes up at least this often
+_LOOP_BUG = Refused("bug", "the daemon met a bug of its own; its log has the trace")
+_LONGEST_SLEEP = timedelta(days=1)  # a daemon that watches no files wakes up at least this often
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -172,7 +172,7 @@ class Daemon:
     def _next_wake(self) -> datetime:
         """Return when there is something to do next."""
         now = self.clock.now()
-        look = now + (file_monitor.INTERVAL if self.in_force.watches else _REST)
+        look = now + (file_monitor.INTERVAL if self.in_force.watches else _LONGEST_SLEEP)
         wakes = [look, self.runs.next_wake(), self.shutdown.next_wake(now)]
         if (prune := self.pruning.next_step()) is not None and self._is_idle():
             wakes.append(now + timedelta(seconds=prune))
@@ -209,7 +209,7 @@ class Daemon:
             request, future = self._asked.popleft()
             if future.done():  # whoever asked is gone: what nobody hears of is not done
                 continue
-            reply: Answer | Refused = _BUG
+            reply: Answer | Refused = _LOOP_BUG
             try:
                 reply = self.requests.answer(request)
             finally:

@@ -48,18 +48,18 @@ if TYPE_CHECKING:
     from scheduler.run import Paused
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.live_run import LiveRun
-    from scheduler.runs.manual import Done
+    from scheduler.runs.manual import ByHandResult
     from scheduler.runs.supervisor import Running
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.zone_data import ZoneDatabase
     from scheduler.status import Identity
     from scheduler.system.clock import Clock
 
-_MOST = 100  # rows of each list in a status
+_MOST_ROWS = 100  # rows of each list in a status
 _NEXT = 5  # coming runs in it
 _LINES = 20  # refused lines of a crontab that are named
 # How much is looked at to find them, since the loop waits meanwhile: 10 ms by these.
-_MINUTES = 300  # in each of which every zone costs a look
+_MOST_MINUTES = 300  # in each of which every zone costs a look
 _PASSED = 5_000  # entries
 
 
@@ -124,7 +124,7 @@ class Requests:
 
     # --- replies -------------------------------------------------------------------------------
 
-    def _of_run(self, done: Done | Refused) -> RunReply | Refused:
+    def _of_run(self, done: ByHandResult | Refused) -> RunReply | Refused:
         if isinstance(done, Refused):
             return done
         row = self._runs.journalled(done.run)
@@ -170,10 +170,10 @@ class Requests:
             zone_data=tuple(map(_zone_data, databases(in_force.zones))),
             max_running=self._runs.most,
             counts=Counts(len(running), len(waiting), len(paused), len(behind)),
-            running=tuple(_running(each, until) for each in running[:_MOST]),
-            waiting=tuple(map(self._waiting, waiting[:_MOST])),
-            paused=tuple(paused[:_MOST]),
-            catching_up=tuple(map(_catching_up, behind[:_MOST])),
+            running=tuple(_running(each, until) for each in running[:_MOST_ROWS]),
+            waiting=tuple(map(self._waiting, waiting[:_MOST_ROWS])),
+            paused=tuple(paused[:_MOST_ROWS]),
+            catching_up=tuple(map(_catching_up, behind[:_MOST_ROWS])),
             coming=() if self.is_closed else tuple(islice(self._coming(), _NEXT)),
             files=tuple(map(_file, in_force.files)),
             in_force=tuple(job for job in jobs if job in in_force.entries),
@@ -199,7 +199,7 @@ class Requests:
         They are fewer where many are left out: of paused jobs, or of one that is due each minute.
         """
         in_force, after = self._in_force, self._ticker.first_to_come() - MINUTE
-        most = max(1, _MINUTES // max(1, len(in_force.zones)))
+        most = max(1, _MOST_MINUTES // max(1, len(in_force.zones)))
         ticker = islice(in_force.timetable.upcoming(after), most)
         due = ((minute, entry) for minute, entries in ticker for entry in entries)
         told: set[str] = set()

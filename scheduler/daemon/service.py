@@ -34,7 +34,7 @@ from scheduler.runs.echo import Echo
 from scheduler.system import control_server, state_lock
 from scheduler.system.boot import boot_id
 from scheduler.system.log import open_log
-from scheduler.system.log_sink import MOST, take_stderr
+from scheduler.system.log_sink import MOST_UNREAD, take_stderr
 from scheduler.system.paths import entered, make_outputs
 from scheduler.system.waiting import Alarm, WaitingClock
 
@@ -123,7 +123,7 @@ def _parts(
         state=state,
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
         boot=boot,
-        unjournalled=state / unjournalled.NAME,
+        unjournalled=state / unjournalled.ENDINGS_NAME,
         chosen=chosen,
         watchdog=_watchdog(log),
     )
@@ -192,7 +192,7 @@ def _echo(paths: Paths, stream: LogStream) -> Echo:
 
     At the end of the daemon it comes before the end of the log: what is registered last is first.
     """
-    echo = Echo(paths.state, stream.log(), stream.sink.room, least=MOST // 2)
+    echo = Echo(paths.state, stream.log(), stream.sink.room, least=MOST_UNREAD // 2)
     atexit.register(echo.drain, _LAST_WORDS)
     return echo
 

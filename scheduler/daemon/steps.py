@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
-_PAUSE = 1.0  # seconds before what went wrong is tried again
-_REMINDER = 60.0  # seconds between two lines of the log about one shortage of memory
+_RETRY_PAUSE = 1.0  # seconds before what went wrong is tried again
+_MEMORY_REMINDER = 60.0  # seconds between two lines of the log about one shortage of memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,12 @@ class StepRunner:
         return ""
 
     def _pause(self) -> None:
-        self._pause_until = self._clock.monotonic() + _PAUSE
+        self._pause_until = self._clock.monotonic() + _RETRY_PAUSE
 
     def _tell_of_memory(self, step: Step) -> None:
         now = self._clock.monotonic()
         if now >= self._told_of_memory_until:
-            self._told_of_memory_until = now + _REMINDER
+            self._told_of_memory_until = now + _MEMORY_REMINDER
             why = of_memory() or "the system has none to give"
             say = f"there was no memory to {step.purpose}: {why}; it is tried again"
             self._log.error("memory", error=say, say=say)

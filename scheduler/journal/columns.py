@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MOST = 2**63 - 1  # of the whole numbers that SQLite can store
+MOST_STORED = 2**63 - 1  # of the whole numbers that SQLite can store
 
 _DAY = timedelta(days=1)
 _EARLIEST = datetime.min.replace(tzinfo=UTC) + _DAY  # it is in the calendar of any zone
 
 
-def number(value: object, least: int = 0, most: int = MOST) -> int:
+def number(value: object, least: int = 0, most: int = MOST_STORED) -> int:
     """Return a whole number from `least` to `most`."""
     if not isinstance(value, int) or not least <= value <= most:
         raise _none(value, "number of its kind")

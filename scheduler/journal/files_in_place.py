@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_DATABASE, _LOG, _INDEX = "", "-wal", "-shm"
+_DATABASE_FILE, _WAL_FILE, _INDEX_FILE = "", "-wal", "-shm"
 
 
 class InPlace:
@@ -25,7 +25,7 @@ class InPlace:
     """
 
     def __init__(self, path: Path, needed: Callable[[], int | None]) -> None:
-        parts = (_DATABASE, _LOG, _INDEX)
+        parts = (_DATABASE_FILE, _WAL_FILE, _INDEX_FILE)
         self._paths = {part: path.with_name(path.name + part) for part in parts}
         self._known: dict[str, os.stat_result] = {}
         self._size = 0  # of the log, which shrinks only where a checkpoint empties it
@@ -38,13 +38,13 @@ class InPlace:
         if self.lost is None:
             gone = [path for part, path in self._paths.items() if not self._is_same(part)]
             if not gone and self._is_cut():
-                gone = [self._paths[_LOG]]
+                gone = [self._paths[_WAL_FILE]]
             self.lost = next(iter(gone), None)
         return self.lost
 
     def has_lost_database(self) -> bool:
         """Say whether it is the database itself that is not in its place."""
-        return self.lost == self._paths[_DATABASE]
+        return self.lost == self._paths[_DATABASE_FILE]
 
     def _is_same(self, part: str) -> bool:
         known = self._known.get(part)
@@ -57,7 +57,7 @@ class InPlace:
 
     def _is_cut(self) -> bool:
         """Say whether the log is shorter than it was, and than SQLite goes by."""
-        size = self._known[_LOG].st_size if _LOG in self._known else 0
+        size = self._known[_WAL_FILE].st_size if _WAL_FILE in self._known else 0
         if size < self._size:
             needed = self._needed()
             if needed is None or size < needed:

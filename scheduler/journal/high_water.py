@@ -20,8 +20,8 @@ from scheduler.system import state_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAME = "high-water"
-MOST = 10**15  # runs, or commits: a million a second for thirty years
+HIGH_WATER_NAME = "high-water"
+MOST_NUMBERED = 10**15  # runs, or commits: a million a second for thirty years
 LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())  # it is in the calendar of any zone
 _LINE = "meridian 1 commits {:019d} run {:019d} minute {:019d}"
 _RECORD = re.compile(
@@ -47,7 +47,7 @@ class HighWater:
 
 def beside(journal: Path) -> Path:
     """Return the place of the record of a journal."""
-    return journal.with_name(NAME)
+    return journal.with_name(HIGH_WATER_NAME)
 
 
 def read(path: Path) -> HighWater:
@@ -57,7 +57,7 @@ def read(path: Path) -> HighWater:
             found = _RECORD.fullmatch(os.pread(descriptor, 256, 0))
         if found is not None and int(found[5], 16) == zlib.crc32(found[1]):
             commits, run, minute = (int(found[n]) for n in (2, 3, 4))
-            if max(commits, run) <= MOST and minute <= LATEST:
+            if max(commits, run) <= MOST_NUMBERED and minute <= LATEST:
                 return HighWater(commits, run, minute)
     return HighWater()
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scheduler.schedule.tick import Jump
 
 
-_EVER = 2**62  # seconds since 1970 that no instant comes to
+_NEVER_COMES = 2**62  # seconds since 1970 that no instant comes to
 
 
 class Queries:
@@ -56,8 +56,8 @@ class Queries:
         Of a time if one is given, from `since` on and `before` its end; `failed` ones alone.
         """
         values = {
-            "since": -_EVER if since is None else whole(since),
-            "before": _EVER if before is None else seconds(before),
+            "since": -_NEVER_COMES if since is None else whole(since),
+            "before": _NEVER_COMES if before is None else seconds(before),
             "state": State.FAILED.value if failed else "",
             "limit": -1 if limit is None else limit,
         }
@@ -78,7 +78,7 @@ class Queries:
 
         One of a time to come, of a clock that was wrong, only where there is no other.
         """
-        for by in (whole(now), _EVER):
+        for by in (whole(now), _NEVER_COMES):
             if found := self._connection.read(decoding.runs, "latest", job=job, now=by):
                 return found[0]
         return None

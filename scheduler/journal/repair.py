@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
-_MINUTES = "minutes up to now count as handled"
-_BLIND = f"{_MINUTES}, and so does @reboot"
-_THEN = {  # what is said of the runs that were taken over
+_HANDLED_WORDS = "minutes up to now count as handled"
+_BLIND = f"{_HANDLED_WORDS}, and so does @reboot"
+_TAKEN_WORDS = {  # what is said of the runs that were taken over
     RunsTaken.ALL: "open runs, the runs of a day and what minute it was are taken over",
-    RunsTaken.OPEN: f"open runs are taken over; {_MINUTES}",
+    RunsTaken.OPEN: f"open runs are taken over; {_HANDLED_WORDS}",
     RunsTaken.OVER: f"of it, what is over and the pauses are taken over; {_BLIND}",
     RunsTaken.NONE: f"its runs can't be relied on, so {_BLIND}",
 }
@@ -47,9 +47,13 @@ _LOST = {  # what is said of a table that could not be taken over whole
     "boot": "@reboot counts as handled",
     "backlog": "some missed runs are not made up for",
 }
-_BESIDE = {  # the files beside the journal, and what is said of one that can't be written
-    high_water.NAME: "if the journal is set back, by a crash or a copy, that is not seen",
-    unjournalled.NAME: "how jobs end while the journal refuses it is lost when the daemon stops",
+_COST_OF = {  # the files beside the journal, and what is said of one that can't be written
+    high_water.HIGH_WATER_NAME: (
+        "if the journal is set back, by a crash or a copy, that is not seen"
+    ),
+    unjournalled.ENDINGS_NAME: (
+        "how jobs end while the journal refuses it is lost when the daemon stops"
+    ),
 }
 EVERY_JOB = ""  # stands in the journal for all names, of which none is empty
 _TAKEN = timedelta(days=1)  # finished runs of this time are taken over: their keys stay taken
@@ -143,7 +147,7 @@ class Repair:
         whole, behind = int(taken.runs is RunsTaken.ALL), int(isinstance(damage, JournalBehind))
         self._last = self._clock.monotonic(), taken.runs is not RunsTaken.NONE
         then = "; ".join(
-            (_THEN[taken.runs], *(_LOST[each] for each in _LOST if each in taken.lost))
+            (_TAKEN_WORDS[taken.runs], *(_LOST[each] for each in _LOST if each in taken.lost))
         )
         say = f"{damage}; it is moved to {aside.name}, and a new one is begun: {then}"
         self._log.error(
@@ -185,7 +189,7 @@ class Repair:
 
     def _tell_of_unwritable(self) -> None:
         """Warn of a file beside the journal that can't be written, and say what that costs."""
-        for name, lost in _BESIDE.items():
+        for name, lost in _COST_OF.items():
             path = self._path.with_name(name)
             try:
                 with state_files.open_for(path, os.O_WRONLY | os.O_CREAT):

@@ -27,12 +27,12 @@ T = TypeVar("T")
 _END = datetime(9999, 12, 31, tzinfo=UTC)  # no instant lies behind it
 _PACE = 24  # a day of age an hour: so long a clock may be wrong before it costs a day of history
 
-_SLICE = 0.02  # seconds of one step
-_BATCH = 100  # runs that go in one commit
-_SOON = 1.0  # seconds until the next step where there is more to remove
-_SELDOM = 60.0  # and where none of it had to go so far
-_REST = 600.0  # seconds between one walk through all jobs and the next
-_DAY = 86400.0  # and between walks through all files
+_STEP_TIME = 0.02  # seconds of one step
+_RUNS_AT_ONCE = 100  # runs that go in one commit
+_NEXT_STEP = 1.0  # seconds until the next step where there is more to remove
+_IDLE_STEP = 60.0  # and where none of it had to go so far
+_JOBS_WALK = 600.0  # seconds between one walk through all jobs and the next
+_FILES_WALK = 86400.0  # and between walks through all files
 JUMPS = 10_000  # jumps of the clock that are kept
 
 
@@ -98,7 +98,7 @@ class Pruning:
         self._walk: Iterator[bool] | None = None
         self._jobs: Container[str] = ()  # those of the last step: a walk outlives a reload
         self._end = 0.0  # of this step
-        self._due = clock.monotonic() + _SELDOM
+        self._due = clock.monotonic() + _IDLE_STEP
         self._is_wanted = False  # there was something to remove, so there may be more
         self._files_due = self._due
         self._is_refused = False  # the system would not have something done, of this walk's files
@@ -115,15 +115,15 @@ class Pruning:
         if self._kept is None or now < self._due:
             return
         walk, self._walk = self._walk or self._all(self._kept), None
-        self._jobs, self._end = jobs, now + _SLICE
-        self._due, self._is_wanted = now + _SELDOM, False
+        self._jobs, self._end = jobs, now + _STEP_TIME
+        self._due, self._is_wanted = now + _IDLE_STEP, False
         for has_removed in walk:
             self._is_wanted = self._is_wanted or has_removed
             if self._is_over():
                 self._walk = walk
-                self._due = now + (_SOON if self._is_wanted else _SELDOM)
+                self._due = now + (_NEXT_STEP if self._is_wanted else _IDLE_STEP)
                 return
-        self._due, self._is_wanted = now + _REST, False
+        self._due, self._is_wanted = now + _JOBS_WALK, False
 
     def _is_over(self) -> bool:
         return self._clock.monotonic() >= self._end
@@ -135,7 +135,7 @@ class Pruning:
         while (found := self._journal.old_runs.next_job(job)) is not None:
             job = found
             yield from self._of_job(job, kept, old)
-        yield self._journal.old_runs.forget_jumps(old, keep=JUMPS, limit=_BATCH) > 0
+        yield self._journal.old_runs.forget_jumps(old, keep=JUMPS, limit=_RUNS_AT_ONCE) > 0
         if self._clock.monotonic() >= self._files_due:
             yield from self._files(old)
 
@@ -155,7 +155,7 @@ class Pruning:
             yield from self._of_era(job, era, edge(nth, old, era))
 
     def _of_era(self, job: str, era: int, edge: datetime) -> Iterator[bool]:
-        while found := self._journal.old_runs.before(job, edge, limit=_BATCH, era=era):
+        while found := self._journal.old_runs.before(job, edge, limit=_RUNS_AT_ONCE, era=era):
             spared = self._spared(job)
             going = self._cleared(run for run in found if run.number not in spared)
             if not going:
@@ -203,7 +203,7 @@ class Pruning:
             for found in self._trying(output_files.of(folder)):
                 yield self._look_at(found, old)
         if not self._is_refused:
-            self._files_due = self._clock.monotonic() + _DAY
+            self._files_due = self._clock.monotonic() + _FILES_WALK
 
     def _trying(self, some: Iterator[T]) -> Iterator[T]:
         """Pass them on, up to where the system refuses to tell of more."""

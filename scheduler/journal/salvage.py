@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 # What a daemon needs of a damaged journal, in the order in which it can be taken: all of what is
 # not over, and the time that it belongs to, or nothing. Of one that is behind nothing of that: what
 # it has open, or still to run, may have been done since.
-OVER = ("take_numbers", "take_eras")
-OPEN = ("take_numbers", "take_tick", "take_eras", "take_open", "take_attempts")
+TAKE_OVER = ("take_numbers", "take_eras")
+TAKE_OPEN = ("take_numbers", "take_tick", "take_eras", "take_open", "take_attempts")
 # The runs of a day by the index of their keys, and a second time what that may have lost.
 RECENT = ("take_recent", "take_attempts")
 NEWEST = ("take_newest", "take_attempts")
 # And what makes sense by itself: of each table what takes it, and what counts rows that are no more
 # as they were written.
-REST = {
+TAKE_REST = {
     "pause": ("take_pauses", "lost_pauses"),
     "anchor": ("take_anchors", "lost_anchors"),
     "boot": ("take_boots", "lost_boots"),
@@ -62,7 +62,7 @@ class Taken:
     """What was taken from a damaged journal; `lost` are the tables of which not all was."""
 
     runs: RunsTaken = RunsTaken.NONE
-    lost: frozenset[str] = frozenset(REST)
+    lost: frozenset[str] = frozenset(TAKE_REST)
 
 
 class Salvage:
@@ -113,14 +113,18 @@ class Salvage:
 
     def _take_attached(self, since: datetime, known: HighWater) -> Taken:
         runs = self._take_runs(whole(since), known)
-        rest = [table for table in REST if table != "backlog" or runs.has_open]
-        lost = [table for table in rest if not self._takes_table(*REST[table])]
+        rest = [table for table in TAKE_REST if table != "backlog" or runs.has_open]
+        lost = [table for table in rest if not self._takes_table(*TAKE_REST[table])]
         return Taken(runs, frozenset(lost))
 
     def _take_runs(self, since: int, known: HighWater) -> RunsTaken:
         if self._is_behind(known):
-            return RunsTaken.OVER if self._takes((*OVER, *RECENT), since=since) else RunsTaken.NONE
-        if not self._takes(OPEN):
+            return (
+                RunsTaken.OVER
+                if self._takes((*TAKE_OVER, *RECENT), since=since)
+                else RunsTaken.NONE
+            )
+        if not self._takes(TAKE_OPEN):
             return RunsTaken.NONE
         if not self._takes(RECENT, since=since):
             return RunsTaken.OPEN

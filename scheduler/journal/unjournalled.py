@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-NAME = "endings"
+ENDINGS_NAME = "endings"
 _SIZE = 65536  # bytes that are the file's before the disk is full: some 250 ends
 _ROOM = _SIZE - 64  # of them: the rest is for the head
-_HEAD = re.compile(rb"meridian 1 ([0-9]{8}) ([0-9a-f]{8})\n")
+_RECORD_HEAD = re.compile(rb"meridian 1 ([0-9]{8}) ([0-9a-f]{8})\n")
 
 
 class Unjournalled:
@@ -84,7 +84,7 @@ class Unjournalled:
             text = os.pread(descriptor, _SIZE, 0)
             if len(text) < _SIZE:
                 os.pwrite(descriptor, bytes(_SIZE - len(text)), len(text))
-        head = _HEAD.match(text)
+        head = _RECORD_HEAD.match(text)
         if head is None:
             return b""
         body = text[head.end() : head.end() + int(head[1])]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOUNT = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
 _DAEMON = "daemon"
-_ATTEMPT = "attempt-"
+_ATTEMPT_PREFIX = "attempt-"
 _UNDELEGATED = "no cgroup has been delegated to this daemon"
 _SWEPT = 4  # groups that are tried at a time: more than come, so that each of them has its turn
 _TRIES = 100  # to move processes that start others meanwhile
@@ -64,7 +64,7 @@ class Groups:
         if root is None:
             return None
         self._sweep()
-        group = Path(tempfile.mkdtemp(prefix=f"{_ATTEMPT}{name}-", dir=root))
+        group = Path(tempfile.mkdtemp(prefix=f"{_ATTEMPT_PREFIX}{name}-", dir=root))
         try:
             _limit(group, memory)
         except OSError:
@@ -95,7 +95,7 @@ class Groups:
         """Return the pids of what lives on in a group of this name; none where there is none."""
         found: list[int] = []
         for group in self._left:
-            if group.name.startswith(f"{_ATTEMPT}{name}-"):
+            if group.name.startswith(f"{_ATTEMPT_PREFIX}{name}-"):
                 with suppress(OSError):  # it has just been removed
                     text = (group / "cgroup.procs").read_text(encoding="ascii")
                     found += map(int, text.split())
@@ -132,7 +132,7 @@ class Groups:
             raise _Unusable("its cgroup has no memory controller")
         (root / _DAEMON).mkdir(exist_ok=True)
         _enable(root)
-        self._left = deque(root.glob(f"{_ATTEMPT}*"))
+        self._left = deque(root.glob(f"{_ATTEMPT_PREFIX}*"))
         return root
 
     def _of_daemon(self) -> Path:

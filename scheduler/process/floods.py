@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
     from scheduler.process.procfs import Process
 
-OVER = 32 << 20  # bytes over its bound that an output may have before its writers are stopped
-_PAUSE = 0.05  # seconds between two looks at a file that is written to
-_AT_ONCE = 64  # files that are looked at together: 6 ms in which the loop may have to wait
-_LOOK = 0.25  # and at one of which the system does not tell when it is
+FLOOD_BYTES = 32 << 20  # over its cap that an output may have before its writers are stopped
+_LOOK_PAUSE = 0.05  # seconds between two looks at a file that is written to
+_FILES_AT_ONCE = 64  # files that are looked at together: 6 ms in which the loop may have to wait
+_LOOK_UNTOLD = 0.25  # and at one of which the system does not tell when it is
 _STEPS = 8  # of taking away at a time what is more than it was at first
-_PIECE = 4096
+_PAGE_BYTES = 4096
 _SECTOR = 512  # what stat(2) counts a file's blocks in
 _LAST = 2.0  # seconds in which writers that are stopped are continued at the end
-_ATTEMPTS = 20  # at that, a pause apart
+_MOST_TRIES = 20  # at that, a pause apart
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # to signal a process: it is tried again
 
 
 @dataclass(slots=True)
-class _Watched:
+class _FloodedFile:
     """An output, and who wrote it when it was too large; see `Floods.add` for its `leader`."""
 
     path: Path
@@ -77,9 +77,9 @@ class Floods:
         self._asked: deque[Callable[[], object]] = deque()
         self._processes = Processes()
         self._changes = Changes()
-        self._watched: dict[Path, _Watched] = {}
-        self._numbers: dict[int, _Watched] = {}
-        self._due: dict[Path, _Watched] = {}
+        self._watched: dict[Path, _FloodedFile] = {}
+        self._numbers: dict[int, _FloodedFile] = {}
+        self._due: dict[Path, _FloodedFile] = {}
         self._stopped: dict[Path, list[Process]] = {}  # the one that waits longest first
         self._closing, self._has_ended = Event(), Event()
         self._waker, self._wake = os.pipe()
@@ -92,7 +92,7 @@ class Floods:
 
         Of a job that an earlier daemon started `leader` leads its session; it is 0 if unknown.
         """
-        self._ask(partial(self._add, _Watched(path, leader, is_met=leader is not None)))
+        self._ask(partial(self._add, _FloodedFile(path, leader, is_met=leader is not None)))
 
     def drop(self, path: Path) -> None:
         """Look at it no more: nobody writes it."""
@@ -121,7 +121,7 @@ class Floods:
 
     def _serve(self) -> None:
         # What begins, or is written, within that pause is looked at once.
-        pause, let_one = partial(self._closing.wait, _PAUSE), partial(self._let_go_on, 1)
+        pause, let_one = partial(self._closing.wait, _LOOK_PAUSE), partial(self._let_go_on, 1)
         try:
             while not self._closing.is_set():
                 for step in (self._wait, pause, self._hear, self._look, let_one):
@@ -154,20 +154,20 @@ class Floods:
 
     def _end(self) -> None:
         """Let all go on, and bound what the loop, which is over, has left."""
-        for _ in range(_ATTEMPTS):
+        for _ in range(_MOST_TRIES):
             self._try(partial(self._let_go_on, len(self._stopped)))
-            if not self._stopped or self._has_ended.wait(_PAUSE):
+            if not self._stopped or self._has_ended.wait(_LOOK_PAUSE):
                 break
         for path in list(self._watched):
             self._try(partial(self._bound_last, path))
         self.under_way.clear()
         self._changes.close()
 
-    def _next(self) -> list[_Watched]:
+    def _next(self) -> list[_FloodedFile]:
         """Return what to look at now: each that is held back, and the next of the others."""
         due = list(self._due.values())
         held = [each for each in due if each.path in self.under_way]
-        return held + [each for each in due if each.path not in self.under_way][:_AT_ONCE]
+        return held + [each for each in due if each.path not in self.under_way][:_FILES_AT_ONCE]
 
     def _wait(self) -> None:
         """Wait until there is something to look at."""
@@ -176,16 +176,16 @@ class Floods:
         if self._changes.descriptor is not None:
             poll.register(self._changes.descriptor, select.POLLIN)
         is_at_work = self._asked or self._due or self._stopped  # asked still, if hearing it failed
-        poll.poll(_LOOK * 1000 if is_at_work else None)
+        poll.poll(_LOOK_UNTOLD * 1000 if is_at_work else None)
         with suppress(BlockingIOError):
-            os.read(self._waker, _PIECE)
+            os.read(self._waker, _PAGE_BYTES)
         numbers = self._changes.told()
         for number in list(self._numbers) if numbers is None else numbers:
             if (watched := self._numbers.pop(number, None)) is not None:
                 watched.number = None
                 self._due[watched.path] = watched
 
-    def _add(self, watched: _Watched) -> None:
+    def _add(self, watched: _FloodedFile) -> None:
         if watched.path not in self._watched:
             self._watched[watched.path] = self._due[watched.path] = watched
 
@@ -198,7 +198,7 @@ class Floods:
             self._changes.forget(watched.number)
             self._numbers.pop(watched.number, None)
 
-    def _is_flood(self, watched: _Watched) -> bool:
+    def _is_flood(self, watched: _FloodedFile) -> bool:
         """Look at a file that has been written to; it is told of when it is written to again."""
         self._due[watched.path] = self._due.pop(watched.path)  # it stays, or comes again: as last
         try:
@@ -211,7 +211,7 @@ class Floods:
         except OSError:  # it is looked at again
             return False
         was_flood = watched.is_met and status.st_size > self._most
-        if was_flood or status.st_blocks * _SECTOR > self._most + OVER:
+        if was_flood or status.st_blocks * _SECTOR > self._most + FLOOD_BYTES:
             return True
         if watched.path in self._stopped:
             return False
@@ -221,13 +221,13 @@ class Floods:
             del self._due[watched.path]
         return False
 
-    def _watch(self, watched: _Watched, file: int) -> None:
+    def _watch(self, watched: _FloodedFile, file: int) -> None:
         if watched.number is None:
             watched.number = self._changes.watch(file)
             if watched.number is not None:
                 self._numbers[watched.number] = watched
 
-    def _hold_back(self, floods: list[_Watched]) -> None:
+    def _hold_back(self, floods: list[_FloodedFile]) -> None:
         """Stop whoever writes these files, and bring all of them within their bounds."""
         self._stop(floods)
         for watched in floods:
@@ -236,9 +236,9 @@ class Floods:
                 if self._grew_while_bounded(watched.path):
                     watched.writers = []  # there are others
 
-    def _stop(self, floods: list[_Watched]) -> None:
+    def _stop(self, floods: list[_FloodedFile]) -> None:
         """Stop the writers of these files, those that are known and if need be all others."""
-        unknown: dict[Path, _Watched] = {}
+        unknown: dict[Path, _FloodedFile] = {}
         for watched in floods:
             self._stopped.setdefault(watched.path, [])
             if not sum(self._stop_one(watched.path, each) for each in watched.writers):
@@ -273,7 +273,7 @@ class Floods:
         if left:
             self._stopped[path] = left
 
-    def _note(self, watched: _Watched) -> None:
+    def _note(self, watched: _FloodedFile) -> None:
         if watched.path not in self.under_way and not watched.is_met:
             self.under_way.add(watched.path)
             if not watched.has_flooded:
@@ -285,7 +285,7 @@ class Floods:
         """Take away what is too much, and say whether somebody wrote meanwhile."""
         status = state_files.status(path)
         first = size = status.st_size
-        for _ in range(_STEPS + status.st_blocks * _SECTOR // output_trim.AT_ONCE):
+        for _ in range(_STEPS + status.st_blocks * _SECTOR // output_trim.HOLE_BYTES):
             bounded = output_trim.trim(path, self._most)
             size = bounded.size
             if bounded.is_done:

@@ -15,7 +15,7 @@ from typing import Any
 
 _MODIFY, _ONESHOT, _OVERFLOW = 0x2, 0x8000_0000, 0x4000
 _EVENT = struct.Struct("iIII")
-_PIECE = 1 << 16
+_EVENT_BYTES = 1 << 16
 
 
 class Changes:
@@ -50,7 +50,9 @@ class Changes:
         found: set[int] = set()
         with suppress(BlockingIOError):
             while self.descriptor is not None:
-                for number, mask, _, _ in _EVENT.iter_unpack(os.read(self.descriptor, _PIECE)):
+                for number, mask, _, _ in _EVENT.iter_unpack(
+                    os.read(self.descriptor, _EVENT_BYTES)
+                ):
                     if mask & _OVERFLOW:
                         return None
                     found.add(number)

@@ -56,7 +56,7 @@ _DAEMONS_OWN = {
 PRIVATE = frozenset(name for names in _DAEMONS_OWN.values() for name in names.split())
 
 # As outputs are named by them; what is longer no journal has counted to.
-_RUN, _ATTEMPT = re.compile(rb"[1-9][0-9]{0,17}"), re.compile(rb"[1-9][0-9]{0,8}")
+_RUN_NUMBER, _ATTEMPT_NUMBER = re.compile(rb"[1-9][0-9]{0,17}"), re.compile(rb"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def attempt_of(environment: Mapping[bytes, bytes]) -> Attempt | None:
         environment.get(name, b"")
         for name in (b"CRON_JOB", b"CRON_RUN", b"CRON_ATTEMPT", b"CRON_SCHEDULED")
     )
-    if not _RUN.fullmatch(run) or not _ATTEMPT.fullmatch(number):
+    if not _RUN_NUMBER.fullmatch(run) or not _ATTEMPT_NUMBER.fullmatch(number):
         return None
     try:
         at = datetime.fromisoformat(instant.decode("ascii"))

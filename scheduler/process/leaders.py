@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scheduler.process.procfs import Groups, Members, Process, Processes
+    from scheduler.process.procfs import GroupMembers, Members, Process, Processes
 
-_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP of pidfd_send_signal(2)
+_TO_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP of pidfd_send_signal(2)
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Leaders:
         self._processes = processes
         self._has_pidfds = has_pidfds and hasattr(os, "pidfd_open")
         self._kept: dict[int, _Leader] = {}
-        self._shared: Callable[[], Groups | None] | None = None  # the look of `one_look`
+        self._shared: Callable[[], GroupMembers | None] | None = None  # the look of `one_look`
 
     def __contains__(self, pid: int) -> bool:
         """Say whether this leader is kept."""
@@ -107,7 +107,7 @@ class Leaders:
         try:
             if leader.descriptor is not None and leader.reaches_group:
                 descriptor = leader.descriptor
-                _send(lambda each: _by(descriptor, each, _GROUP), number)
+                _send(lambda each: _by(descriptor, each, _TO_GROUP), number)
             elif is_pinned or self._is_same(pid, leader):
                 _send(lambda each: os.killpg(pid, each), number)
             else:
@@ -130,7 +130,7 @@ class Leaders:
         groups = (self._shared or self._look)()
         return None if groups is None else groups.get(pid, set())
 
-    def _look(self) -> Groups | None:
+    def _look(self) -> GroupMembers | None:
         """Return who is in which group: nobody in any where the system does not tell now.
 
         Rather no signal than one to another's processes.
@@ -218,7 +218,7 @@ def _reaches_group(descriptor: int | None) -> bool:
     if descriptor is None:
         return False
     try:
-        _by(descriptor, 0, _GROUP)
+        _by(descriptor, 0, _TO_GROUP)
     except OSError as error:
         return error.errno == errno.EPERM
     return True

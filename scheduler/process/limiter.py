@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from scheduler.run import Attempt, Exited, Limit, Signalled
 
 _PROGRAM = Path(__file__).with_name("limited.py")
-_MOST = 4096  # bytes of a report that are read
+_REPORT_BYTES = 4096  # bytes of a report that are read
 _LOOKED_AT = 64  # reports at a time, 1 us each: more than come, so that each has its turn
 
 
-class Groups(Protocol):
+class MemoryGroups(Protocol):
     """What limits a whole attempt, with everything that it starts."""
 
     def make(self, name: str, memory: int) -> Path | None:
@@ -57,7 +57,7 @@ class Limited:
 
 
 @dataclass(slots=True)
-class _Started:
+class _LimitedAttempt:
     """What limits an attempt that runs, and what has come of its report; None: all of it has."""
 
     limited: Limited
@@ -68,10 +68,10 @@ class _Started:
 class Limiter:
     """The limits of all attempts; without `groups` memory is limited process by process."""
 
-    def __init__(self, groups: Groups | None = None) -> None:
+    def __init__(self, groups: MemoryGroups | None = None) -> None:
         self._groups = groups
-        self._started: dict[int, _Started] = {}
-        self._reporting: deque[_Started] = deque()
+        self._started: dict[int, _LimitedAttempt] = {}
+        self._reporting: deque[_LimitedAttempt] = deque()
 
     def prepare(
         self, settings: Settings, attempt: Attempt, environment: Mapping[bytes, bytes]
@@ -103,7 +103,7 @@ class Limiter:
         """
         self.look()
         if limited is not None:
-            started = self._started[pid] = _Started(limited, pipe)
+            started = self._started[pid] = _LimitedAttempt(limited, pipe)
             if pipe is not None:
                 os.set_blocking(pipe, False)
                 self._reporting.append(started)
@@ -196,16 +196,16 @@ def _instead_of_shell(
     return tuple(map(os.fsencode, words)), variables
 
 
-def _read(started: _Started, *, is_over: bool = False) -> None:
+def _read(started: _LimitedAttempt, *, is_over: bool = False) -> None:
     """Read what there is of a report, up to its end, which is when the job begins."""
     while started.pipe is not None:
         try:
-            piece = os.read(started.pipe, _MOST)
+            piece = os.read(started.pipe, _REPORT_BYTES)
         except BlockingIOError:
             if not is_over:
                 return
             piece = b""
-        started.report = (started.report + piece)[-_MOST:]
+        started.report = (started.report + piece)[-_REPORT_BYTES:]
         if not piece:
             os.close(started.pipe)
             started.pipe = None

@@ -30,7 +30,7 @@ _PIECE = 65536
 _SPARE = 2
 _MOST_RUNS = 10**15  # of a daemon: a million a second for thirty years
 # `.old` is one whose name another attempt's output was given.
-_NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})(?:\.old[0-9]{0,9})?\.log")
+_OUTPUT_NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})(?:\.old[0-9]{0,9})?\.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,9 @@ def highest(folder: Path) -> int:
     Only names are read: there may be a million. A number that no daemon comes to is some other
     file's, and a folder that can't be read is one of somebody else (`lost+found`). Raises OSError.
     """
-    names = (_NAME.fullmatch(file.name) for job in folders(folder) for file in _readable(job))
+    names = (
+        _OUTPUT_NAME.fullmatch(file.name) for job in folders(folder) for file in _readable(job)
+    )
     numbers = (int(name[1]) for name in names if name is not None)
     return max((number for number in numbers if number <= _MOST_RUNS), default=0)
 
@@ -181,7 +183,7 @@ def folders(folder: Path) -> Iterator[Path]:
 def of(folder: Path) -> Iterator[Found]:
     """Yield the outputs in one job's folder, which goes if it is empty; raises OSError."""
     for file in _within(folder):
-        name = _NAME.fullmatch(file.name)
+        name = _OUTPUT_NAME.fullmatch(file.name)
         with suppress(FileNotFoundError):
             if name is not None:
                 status = file.stat(follow_symlinks=False)

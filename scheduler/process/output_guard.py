@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _OWN_STREAMS = re.compile(
     r"/dev/(std(out|err)|fd/[12])(?![\w/])|/proc/(self|thread-self|\$\$|\$PPID|[0-9]+)/fd/"
 )
-_SHELL = b"/bin/sh"
+_SHELL_BYTES = b"/bin/sh"
 # What can't be written (the disk is full) is let go: the job must not die of it.
 _COPY = "trap '' HUP INT QUIT TERM; cat || exec cat >/dev/null"
 _ENVIRONMENT = {b"PATH": b"/usr/bin:/bin"}  # without the variables of a job, which it is not
@@ -44,7 +44,7 @@ class Means(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pipe:
+class OutputPipe:
     """Where a job writes to, and who copies that into its file: the one that holds it open."""
 
     end: int
@@ -70,9 +70,9 @@ class OutputGuard:
             return Means.PIPE
         return Means.SENTINEL if put_sentinel(descriptor) else Means.NONE
 
-    def started(self, pid: int, job: str, path: Path, means: Means | Pipe) -> None:
+    def started(self, pid: int, job: str, path: Path, means: Means | OutputPipe) -> None:
         """Remember what an attempt that has started writes to."""
-        if isinstance(means, Pipe):
+        if isinstance(means, OutputPipe):
             self._copiers[pid] = means.copier
         elif means is Means.SENTINEL:
             self._with_sentinel[pid] = job, path
@@ -105,7 +105,7 @@ def names_own_streams(command: str) -> bool:
     return _OWN_STREAMS.search(command) is not None
 
 
-def pipe_to(output: int) -> Pipe | None:
+def pipe_to(output: int) -> OutputPipe | None:
     """Start a copier into this file; None where that can't be: the job matters more."""
     reader, end = os.pipe()
     actions = (
@@ -113,10 +113,10 @@ def pipe_to(output: int) -> Pipe | None:
         (os.POSIX_SPAWN_DUP2, output, 1),
         (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
     )
-    words = (_SHELL, b"-c", _COPY.encode())
+    words = (_SHELL_BYTES, b"-c", _COPY.encode())
     try:
         copier = os.posix_spawn(
-            _SHELL,
+            _SHELL_BYTES,
             words,
             _ENVIRONMENT,
             file_actions=actions,
@@ -128,7 +128,7 @@ def pipe_to(output: int) -> Pipe | None:
         return None
     finally:
         os.close(reader)
-    return Pipe(end, copier)
+    return OutputPipe(end, copier)
 
 
 def _is_idle(copier: int) -> bool:

@@ -16,10 +16,10 @@ from scheduler.system import state_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-CUT = b"\n[meridian: some output is left out here]\n"
+CUT_LINE = b"\n[meridian: some output is left out here]\n"
 
 _SECTOR = 512  # what stat(2) counts a file's blocks in
-AT_ONCE = 32 << 20  # bytes that become a hole in one step: some 15 ms, measured on ext4
+HOLE_BYTES = 32 << 20  # bytes that become a hole in one step: some 15 ms, measured on ext4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ def _shorten(descriptor: int, half: int) -> bool:
     head = -(-half // block) * block  # a hole is made of whole blocks: else the rest would be NULs
     tail = (status.st_size - half) // block * block
     start = max(head, file_holes.seek(descriptor, "SEEK_DATA", head, tail) // block * block)
-    length = min(tail - start, AT_ONCE)
+    length = min(tail - start, HOLE_BYTES)
     if length > 0 and not file_holes.punch(descriptor, start, length):
         os.ftruncate(descriptor, half)
-        os.write(descriptor, CUT)
+        os.write(descriptor, CUT_LINE)
         return True
     return start + length >= tail

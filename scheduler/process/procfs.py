@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Identity = tuple[int, int]  # a file's device and number: what tells it from any other
 Members = set[tuple[int, int]]  # of a process group: their pids and starts
-Groups = dict[int, Members]
+GroupMembers = dict[int, Members]
 
 PROC = Path("/proc")
 _BOOT_SHIFT = 44
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
 # Where they stand behind the name; the start is in ticks
-_STATE, _PARENT, _GROUP, _SESSION, _START = 0, 1, 2, 3, 19
+_STATE_AT, _PARENT_AT, _GROUP_AT, _SESSION_AT, _START_AT = 0, 1, 2, 3, 19
 _UIDS = re.compile(rb"^Uid:\t(\d+)\t(\d+)\t(\d+)", re.MULTILINE)  # real, effective, saved
 _WRITES = 0o200  # of a link in /proc/PID/fd: its file is open to be written
 _GONE = (errno.ENOENT, errno.ESRCH, errno.ENOTDIR)  # all else says nothing of a process
@@ -141,14 +141,14 @@ class Processes:
                 if environment is not None:
                     yield process, environment
 
-    def groups(self) -> Groups | None:
+    def groups(self) -> GroupMembers | None:
         """Return who is in which process group, dead ones too; None without /proc.
 
         Raises OSError where the system does not tell of all now.
         """
         if not self._is_there:
             return None
-        found: Groups = {}
+        found: GroupMembers = {}
         for each in self._all():
             found.setdefault(each.group, set()).add((each.pid, each.start))
         return found
@@ -239,12 +239,12 @@ class Processes:
         fields = stat[stat.rindex(b")") + 2 :].split()
         return Process(
             int(folder.name),
-            start=self._boot + int(fields[_START]),
-            leads_session=fields[_SESSION] == folder.name.encode(),
-            is_dead=fields[_STATE] in (b"Z", b"X"),
-            parent=int(fields[_PARENT]),
-            group=int(fields[_GROUP]),
-            session=int(fields[_SESSION]),
+            start=self._boot + int(fields[_START_AT]),
+            leads_session=fields[_SESSION_AT] == folder.name.encode(),
+            is_dead=fields[_STATE_AT] in (b"Z", b"X"),
+            parent=int(fields[_PARENT_AT]),
+            group=int(fields[_GROUP_AT]),
+            session=int(fields[_SESSION_AT]),
         )
 
     def _spared(self, look: Callable[[], T]) -> T:

@@ -38,7 +38,7 @@ _NICE = (b"/usr/bin/nice", b"-n")  # an absolute path: the job's own PATH may ha
 _PLAIN_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 
 _FROM_OUTSIDE = frozenset({SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGXCPU})
-_NEAR = 0.9  # of CRON_MEMORY: a program whose next piece is refused has not used all of it
+_NEARLY_ALL = 0.9  # of CRON_MEMORY: a program whose next piece is refused has not used all of it
 
 
 def are_set(settings: Settings) -> bool:
@@ -89,7 +89,7 @@ def a_shell_drops(names: Iterable[bytes]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _LimitStep:
     """A limit to put on, with its values, and what to say if that fails."""
 
     kind: str
@@ -98,23 +98,23 @@ class _Step:
     why: str
 
 
-def _steps(settings: Settings, group: bytes | None) -> Iterator[_Step]:
+def _steps(settings: Settings, group: bytes | None) -> Iterator[_LimitStep]:
     memory = memory_of(settings)
     if group is not None:
         path = group.decode("utf-8", "surrogateescape")
-        yield _Step("group", "", path, f"{memory}: it could not join its cgroup")
+        yield _LimitStep("group", "", path, f"{memory}: it could not join its cgroup")
     if settings.cpu is not None:
         soft, hard = cpu_seconds(settings)
         told = f"CRON_CPU={duration.to_text(settings.cpu)}"
-        yield _Step("cpu", f"{soft}", f"{hard}", f"{told}: the daemon itself has less")
+        yield _LimitStep("cpu", f"{soft}", f"{hard}", f"{told}: the daemon itself has less")
     if settings.memory is not None and group is None:
         kib = min(_MOST_KIB, ceil(settings.memory / 1024))
-        yield _Step("memory", f"{kib}", "", f"{memory}: the daemon itself has less")
+        yield _LimitStep("memory", f"{kib}", "", f"{memory}: the daemon itself has less")
         if kib < _LEAST_KIB:
-            yield _Step("probe", SHELL, "", f"{memory}: too little for a shell to start")
+            yield _LimitStep("probe", SHELL, "", f"{memory}: too little for a shell to start")
 
 
-def _in_shell(step: _Step) -> str:
+def _in_shell(step: _LimitStep) -> str:
     match step.kind:
         case "group":
             return 'echo 0 >"$1"'
@@ -181,7 +181,7 @@ def ended_by(
     if settings.cpu is not None and is_spent:
         return Limit.CPU
     if settings.memory is not None and ran_out is None and number not in _FROM_OUTSIDE:
-        return Limit.MEMORY if (memory_bytes or 0) >= _NEAR * settings.memory else None
+        return Limit.MEMORY if (memory_bytes or 0) >= _NEARLY_ALL * settings.memory else None
     return None
 
 

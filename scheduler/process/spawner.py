@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.entry import Entry
-    from scheduler.process.limiter import Groups
+    from scheduler.process.limiter import MemoryGroups
     from scheduler.process.procfs import Process
     from scheduler.run import Attempt
 
@@ -137,7 +137,7 @@ class RealSpawner:
         user: str,
         *,
         boot: str | None = None,
-        groups: Groups | None = None,
+        groups: MemoryGroups | None = None,
         proc: Path = PROC,
         has_pidfds: bool = True,
     ) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scheduler.runs.transaction import Transaction
     from scheduler.schedule.backlog import Backlog
 
-AT_ONCE = 20  # jobs that are drawn for in one commit: the loop has other work, too
+JOBS_AT_ONCE = 20  # jobs that are drawn for in one commit: the loop has other work, too
 
 
 class Backfill:
@@ -45,7 +45,7 @@ class Backfill:
         # With thousands of jobs only those whose time has come may cost more than a look.
         come = (each for each in self._backlogs.all() if self._backlogs.wait_of(each.job) <= now)
         free = (each for each in rules.oldest_first(come) if not self._is_blocked(each))
-        return [each.job for each in islice(free, AT_ONCE)]
+        return [each.job for each in islice(free, JOBS_AT_ONCE)]
 
     def due_next(self) -> datetime | None:
         """Return when the next run may be drawn; None if none may before another has ended."""

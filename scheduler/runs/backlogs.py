@@ -7,7 +7,7 @@ Whoever decides about runs calls it, inside a commit. Invariant: the table has w
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.entry import Catchup, Entry, Overlap, Reboot
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Instants
 
-_INSTANT = datetime.resolution
-_AT_ONCE = datetime.min.replace(tzinfo=UTC)
+_INSTANT = timedelta.resolution
+_NO_WAIT = datetime.min.replace(tzinfo=UTC)
 
 
 class Backlogs:
@@ -59,7 +59,7 @@ class Backlogs:
 
     def wait_of(self, job: str) -> datetime:
         """Return before when the next of a job may not be drawn."""
-        return self._waits.get(job, _AT_ONCE)
+        return self._waits.get(job, _NO_WAIT)
 
     # --- what a new instant waits behind ---------------------------------------------------------
 

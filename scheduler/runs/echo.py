@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from scheduler.run import Attempt
     from scheduler.system.log import Fact, Log
 
-_SOON, _SELDOM = 0.1, 1.0  # seconds between looks while something comes, and while nothing does
-_AT_ONCE = 1 << 16  # bytes of one look at all outputs: some 10 ms of work, ten times a second
+_ECHO_SOON = 0.1  # seconds between looks while something comes
+_ECHO_SELDOM = 1.0  # and while nothing does
+_ECHOED_AT_ONCE = 1 << 16  # bytes of one look at all outputs: some 10 ms, ten times a second
 _BEHIND = 1 << 20  # bytes that an attempt may be ahead of what is shown; of more the end is shown
-_LONGEST = 2000  # bytes of a line that are shown
+_LINE_SHOWN = 2000  # bytes of a line that are shown
 _MOST_ENDED = 1000  # attempts that are over and not shown to their end
 _CUT = "…"
 
@@ -56,7 +57,7 @@ class Echo:
         self._room = room
         self._least = least
         self._shown: dict[Attempt, _Shown] = {}
-        self._wait = _SOON
+        self._wait = _ECHO_SOON
         self._left = 0  # bytes that this look may still show
         self._is_looking = False
         self._is_draining = False
@@ -68,7 +69,7 @@ class Echo:
         """Show what this attempt writes, from its beginning or from now on."""
         shown = _Shown(attempt, self._state / output_of(attempt), None if is_adopted else 0)
         with self._changed:
-            self._wait = self._wait if self._shown else _SOON
+            self._wait = self._wait if self._shown else _ECHO_SOON
             self._shown.setdefault(attempt, shown)
             self._changed.notify_all()
 
@@ -107,14 +108,14 @@ class Echo:
                 self._changed.wait_for(lambda: self._shown)
                 self._changed.wait_for(lambda: self._is_draining or self._has_ended, self._wait)
                 if self._has_ended:  # soon, with others that end now, and not at each one's end
-                    self._changed.wait_for(lambda: self._is_draining, _SOON)
+                    self._changed.wait_for(lambda: self._is_draining, _ECHO_SOON)
                 self._has_ended = False
                 found = list(self._shown.values())
                 self._is_looking = True
-            self._left = _AT_ONCE
+            self._left = _ECHOED_AT_ONCE
             first = turn % max(1, len(found))
             has_come = [self._look(each) for each in (*found[first:], *found[:first])]
-            self._wait = _SOON if any(has_come) else min(2 * self._wait, _SELDOM)
+            self._wait = _ECHO_SOON if any(has_come) else min(2 * self._wait, _ECHO_SELDOM)
 
     def _has_room(self) -> bool:
         return self._room() >= self._least
@@ -141,8 +142,8 @@ class Echo:
         """Show a piece of a file that has grown to this size, or shrunk."""
         position = shown.position or 0
         if size - position > _BEHIND:
-            self._skip(shown, size - _AT_ONCE - position)
-            position = size - _AT_ONCE
+            self._skip(shown, size - _ECHOED_AT_ONCE - position)
+            position = size - _ECHOED_AT_ONCE
         reader = Reader(shown.path, position)
         try:
             for piece in reader.pieces():
@@ -175,11 +176,11 @@ class Echo:
     def _add(self, shown: _Shown, part: bytes) -> None:
         if not shown.is_cut:
             shown.begun += part
-            shown.is_cut = len(shown.begun) > _LONGEST
+            shown.is_cut = len(shown.begun) > _LINE_SHOWN
 
     def _end_line(self, shown: _Shown, *, is_whole: bool = False) -> None:
         if shown.begun or is_whole:
-            text = shown.begun[:_LONGEST].removesuffix(b"\r").decode(errors="surrogateescape")
+            text = shown.begun[:_LINE_SHOWN].removesuffix(b"\r").decode(errors="surrogateescape")
             self._say(shown, text + _CUT if shown.is_cut else text)
         shown.begun, shown.is_cut = b"", False
 

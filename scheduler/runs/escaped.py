@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scheduler.runs.supervisor import Running
     from scheduler.system.clock import Clock
 
-_LOOK = 0.5  # seconds between two looks
+_LOOK_EVERY = 0.5  # seconds between two looks
 _DYING = 5.0  # seconds after SIGKILL in which a process should be gone
 
 
@@ -63,7 +63,7 @@ class Escaped:
         now = self._clock.monotonic()
         if not self._left or now < self._look_at:
             return
-        self._look_at = now + _LOOK
+        self._look_at = now + _LOOK_EVERY
         try:
             found = self._spawner.escaped({a: left.running.pid for a, left in self._left.items()})
         except OSError:  # no descriptor to look with: the next look may have one

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
-_AHEAD = 200  # launches made ready before the minute: each holds a descriptor until it starts
+_MOST_PREPARED = 200  # before the minute: each of them has a descriptor until it starts
 _CALM = 90.0  # seconds without a refused start after which the next one ends the trouble
 _EVER = datetime.min.replace(tzinfo=UTC)
-_SLICE = 1.0  # seconds of starting without a look at anything else
+_STARTS_TIME = 1.0  # seconds of starting without a look at anything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Launcher:
 
         What can't be done yet is left: at the start itself there may be a descriptor to spare.
         """
-        for live in islice(self._table.planned(), _AHEAD):
+        for live in islice(self._table.planned(), _MOST_PREPARED):
             if live.run.number not in self._prepared:
                 launch = self._prepare(live)
                 if not isinstance(launch, NotStarted):
@@ -70,7 +70,7 @@ class Launcher:
 
         So does what would start before its own instant, since the clock was set back meanwhile.
         """
-        until = self._clock.monotonic() + _SLICE
+        until = self._clock.monotonic() + _STARTS_TIME
         for live in self._table.starting():
             if _earliest_start(live) > self._clock.now():
                 continue

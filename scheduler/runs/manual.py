@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ByHandResult:
     """Which run a request was about, and which attempt it came to; 0 where that has none."""
 
     run: Run
@@ -62,7 +62,7 @@ class Manual:
         self._supervisor = supervisor
         self._pauses = admission.pauses
 
-    def trigger(self, job: str) -> Done | Refused:
+    def trigger(self, job: str) -> ByHandResult | Refused:
         """Start a run of a job now, by hand, within CRON_OVERLAP, pools and limits."""
         entry = self._admission.entries.get(job)
         if entry is None:
@@ -71,7 +71,7 @@ class Manual:
             return _busy(job)
         with self._transaction.commit():
             run = self._claim(entry, self._clock.now())
-        return Done(run, 1)
+        return ByHandResult(run, 1)
 
     def _claim(self, entry: Entry, now: datetime) -> Run:
         """Admit a run that its user asked for, now; its instant is the first second not taken."""
@@ -84,7 +84,7 @@ class Manual:
         self._admission.place(LiveRun(run, entry, Phase.WAIT_TIME, now), now)
         return run
 
-    def retry(self, number: int) -> Done | Refused:
+    def retry(self, number: int) -> ByHandResult | Refused:
         """Start the next attempt of a run now: one that waits for it, or one that is over."""
         row = self._journal.queries.run(number)
         if row is None:
@@ -101,7 +101,7 @@ class Manual:
             return self._start_now(entry, number)
         return self._again(entry, row)
 
-    def kill(self, number: int) -> Done | Refused:
+    def kill(self, number: int) -> ByHandResult | Refused:
         """End a run, or let go of it where it waits; it is not tried again."""
         live = self._table.get(number)
         if live is not None:
@@ -111,14 +111,14 @@ class Manual:
             return Refused("no-such-run", f"There is no run {number}; meridian history lists them")
         return Refused("over", f"Run {number} of {row.run.job} is over: {row.state}")
 
-    def _end(self, live: LiveRun) -> Done | Refused:
+    def _end(self, live: LiveRun) -> ByHandResult | Refused:
         """End a run, in whatever phase it is."""
         running = self._supervisor.find(live.run.number)
         if running is not None and not running.pid:
             return _hidden(live.run)
         if running is not None:
             self._terminate(live, running)
-            return Done(live.run, live.attempt)
+            return ByHandResult(live.run, live.attempt)
         if live.phase in (Phase.RUNNING, Phase.STOPPING):
             return Refused("over", f"Run {live.run.number} of {live.job} has just ended")
         with self._transaction.commit():
@@ -127,7 +127,7 @@ class Manual:
             else:
                 self._replacement.cancel(live, Reason.KILLED)
             self._waiting.start_free(self._clock.now())
-        return Done(live.run)
+        return ByHandResult(live.run)
 
     def _terminate(self, live: LiveRun, running: Running) -> None:
         """End an attempt; a job that fills the disk can be ended though the journal refuses."""
@@ -168,7 +168,7 @@ class Manual:
 
     # --- retry ---------------------------------------------------------------------------------
 
-    def _start_now(self, entry: Entry, number: int) -> Done | Refused:
+    def _start_now(self, entry: Entry, number: int) -> ByHandResult | Refused:
         """Let a run that waits for a time wait no longer."""
         live = self._table.get(number)
         if live is None or not live.is_waiting:
@@ -180,9 +180,9 @@ class Manual:
             return _busy(entry.job)
         with self._transaction.commit():
             self._begin_again(live, self._clock.now())
-        return Done(live.run, live.attempt)
+        return ByHandResult(live.run, live.attempt)
 
-    def _again(self, entry: Entry, row: RunRow) -> Done | Refused:
+    def _again(self, entry: Entry, row: RunRow) -> ByHandResult | Refused:
         """Open a run again that is over."""
         if entry.settings.overlap is not Overlap.ALLOW and self._table.is_under_way(entry.job):
             return _busy(entry.job)
@@ -193,7 +193,7 @@ class Manual:
         with self._transaction.commit():
             self._transaction.reopen(row.run, now)
             self._begin_again(again, now)
-        return Done(row.run, number)
+        return ByHandResult(row.run, number)
 
     def _begin_again(self, live: LiveRun, now: datetime) -> None:
         """Begin a run's next attempt at once."""

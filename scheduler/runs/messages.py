@@ -183,7 +183,7 @@ _CAUSES = {
     JumpKind.BACK: "clock set back",
     JumpKind.HELD_UP: "daemon held up",
 }
-_THEN = {
+_VERDICT_WORDS = {
     Verdict.NOTHING: "no minute was missed",
     Verdict.REPLAYED: "the missed minutes run late",
     Verdict.ACCOUNTED: "missed runs are made up for, or left out with a reason",
@@ -223,7 +223,7 @@ def of_cause(kind: JumpKind) -> str:
 
 def of_verdict(jump: Jump) -> str:
     """Return what the daemon made of a jump."""
-    return _THEN[jump.verdict]
+    return _VERDICT_WORDS[jump.verdict]
 
 
 def crontab_facts(loaded: CrontabLoaded) -> Facts:

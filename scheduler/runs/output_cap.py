@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from scheduler.system.clock import Clock
 
 _FIRST = 1.0  # seconds between a start and the first look at its output, and the shortest wait
-_LONGEST = 15.0  # the longest wait, for one that does not grow
+_LONGEST_WAIT = 15.0  # the longest wait, for one that does not grow
 _LONGEST_AFTER = 60.0  # and for one whose job has ended and left somebody behind who may write
 _GRID = 0.25  # looks are due at whole quarters of seconds, so that many share one wake-up
-_SLICE = 0.05  # seconds of looking without a look at anything else
+_LOOKS_TIME = 0.05  # seconds of looking without a look at anything else
 _ROUNDING = 1e-6
 
 
 @dataclass(slots=True)
-class _Watched:
+class _CappedFile:
     """A file, when it is looked at next, and what the last look saw."""
 
     path: Path
@@ -52,15 +52,15 @@ class OutputCap:
         self._clock = clock
         self._state = state
         self._most = most
-        self._watched: dict[Path, _Watched] = {}
-        self._queue: list[tuple[float, int, _Watched]] = []
+        self._watched: dict[Path, _CappedFile] = {}
+        self._queue: list[tuple[float, int, _CappedFile]] = []
         self._numbers = count()
 
     def add(self, attempt: Attempt, leader: int | None = None) -> None:
         """Look at the output of an attempt from now on; see `Floods.add`."""
         path = self._state / output_of(attempt)
         if self._most is not None and path not in self._watched:
-            watched = self._watched[path] = _Watched(path, 0.0)
+            watched = self._watched[path] = _CappedFile(path, 0.0)
             self._wait(watched)
             if self._floods is not None:
                 self._floods.add(path, leader)
@@ -69,7 +69,7 @@ class OutputCap:
         """Look at a file that an earlier daemon left, and go on for as long as it is written to."""
         path = found.path
         if self._most is not None and found.size > self._most and path not in self._watched:
-            watched = self._watched[path] = _Watched(path, 0.0, has_ended=True)
+            watched = self._watched[path] = _CappedFile(path, 0.0, has_ended=True)
             if self._floods is not None:
                 self._floods.add(path, leader=0)
             self._look(watched)
@@ -86,7 +86,7 @@ class OutputCap:
         now = self._clock.monotonic()
         while (wait := self.next_look()) is not None and wait <= _ROUNDING:
             self._look(heappop(self._queue)[2])
-            if self._clock.monotonic() >= now + _SLICE:
+            if self._clock.monotonic() >= now + _LOOKS_TIME:
                 return
 
     def next_look(self) -> float | None:
@@ -95,7 +95,7 @@ class OutputCap:
             heappop(self._queue)  # it was put off, or preferred
         return max(0.0, self._queue[0][0] - self._clock.monotonic()) if self._queue else None
 
-    def _look(self, watched: _Watched) -> None:
+    def _look(self, watched: _CappedFile) -> None:
         """Keep a file within its bound, and say when to look again.
 
         One whose attempt is over is left alone once nobody can write to it any more. What the
@@ -123,23 +123,23 @@ class OutputCap:
         else:
             self._wait_after(watched, size)
 
-    def _is_flood(self, watched: _Watched) -> bool:
+    def _is_flood(self, watched: _CappedFile) -> bool:
         """Say whether it is bounded elsewhere just now: two who cut one file would cut it twice."""
         return self._floods is not None and watched.path in self._floods.under_way
 
-    def _wait_after(self, watched: _Watched, size: int) -> None:
+    def _wait_after(self, watched: _CappedFile, size: int) -> None:
         """Let a file that has this size by now wait for its next look."""
         rate = abs(size - watched.size) / watched.wait
-        longest = _LONGEST_AFTER if watched.has_ended else _LONGEST
+        longest = _LONGEST_AFTER if watched.has_ended else _LONGEST_WAIT
         wait = (self._most or 0) / 4 / rate if rate else longest
         watched.wait = min(max(wait, _FIRST), 2 * watched.wait, longest)
         watched.size = size
         self._wait(watched)
 
-    def _wait(self, watched: _Watched) -> None:
+    def _wait(self, watched: _CappedFile) -> None:
         at = self._clock.monotonic() + watched.wait
         self._put(watched, ceil(at / _GRID) * _GRID)
 
-    def _put(self, watched: _Watched, due: float) -> None:
+    def _put(self, watched: _CappedFile, due: float) -> None:
         watched.due = due
         heappush(self._queue, (due, next(self._numbers), watched))

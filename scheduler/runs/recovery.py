@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scheduler.system.clock import Clock
 
 _HIDDEN = 0  # stands for the start of a process that nobody tells of
-_AHEAD = timedelta(minutes=1)  # more than the longest time for which a minute is prepared
+_PREPARED_BEFORE = timedelta(minutes=1)  # more than the longest time for which a minute is prepared
 
 
 class Recovery:
@@ -133,7 +133,7 @@ class Recovery:
         """Say whether a run was prepared for a minute that is still to come."""
         instant = row.run.instant
         is_new = not row.by_hand and (handled is None or instant > handled)
-        return is_new and timedelta(0) < instant - self._clock.now() <= _AHEAD
+        return is_new and timedelta(0) < instant - self._clock.now() <= _PREPARED_BEFORE
 
     def _adopt(self, process: Running, row: AttemptRow, *, is_found: bool, made_up: bool) -> None:
         """Supervise what an earlier daemon started; what is gone, or can't be told, is lost.

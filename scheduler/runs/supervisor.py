@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scheduler.runs.output_cap import OutputCap
     from scheduler.system.clock import Clock
 
-_LOOK = 15.0  # seconds between looks at processes that are not our children
+_LOOK_AT_ADOPTED = 15.0  # seconds between looks at processes that are not our children
 _LOOK_AT_MOST = 0.2  # and at least so many between them, whatever wakes the daemon
 _ROUNDING = 1e-6  # seconds: what is due in less is due, since no wait is shorter
 _LOOK_BEHIND = 0.5  # and at what an ended job left behind, which is none of ours either
@@ -199,7 +199,7 @@ class Supervisor:
         due = [r.signal_at - now for r in self._running.values() if r.signal_at is not None]
         due += [min(at - now, _LOOK_BEHIND) for at in self._stragglers.values()]
         if self._adopted:
-            due.append(_LOOK)
+            due.append(_LOOK_AT_ADOPTED)
         wait = min(due, default=None)
         return None if wait is None else max(0.0, wait)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 NO_W = "no cron knows W, the weekday that is nearest: let the command ask for the date"
 
 _CLOCK_TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})")
-_HALF = re.compile(r"([0-9]{1,2})(?::00)?([ap])m?", re.IGNORECASE)
+_HALF_DAY = re.compile(r"([0-9]{1,2})(?::00)?([ap])m?", re.IGNORECASE)
 _WITH_UNIT = re.compile(r"(.*[0-9*])(?:s|m|h|d|min|mins|hrs?|hours?|minutes?|days?)", re.IGNORECASE)
 _DASH = re.compile("[\u2010-\u2015\u2212]")
 _ANY_VALUE = "([0-9A-Za-z]+)"
@@ -46,7 +46,7 @@ def hint(field: Field, item: str, is_item: Callable[[str], bool]) -> str:
 def _time_of_day(field: Field, item: str) -> str:
     if found := _CLOCK_TIME.fullmatch(item):
         return f"minute and hour are two fields: {int(found[2])} {int(found[1])}"
-    found = _HALF.fullmatch(item) if field is HOUR_FIELD else None
+    found = _HALF_DAY.fullmatch(item) if field is HOUR_FIELD else None
     if found is None or not 1 <= int(found[1]) <= 12:
         return ""
     return f"write {int(found[1]) % 12 + 12 * (found[2].lower() == 'p')}"

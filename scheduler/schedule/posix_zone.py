@@ -28,14 +28,14 @@ _RULE = re.compile(
 )
 _RULE_TIME = re.compile(r"([+-]?)([0-9]{1,3})(?::([0-9]{2}))?(?::([0-9]{2}))?")
 _MONTH_RULE = re.compile(r"M([0-9]{1,2})\.([1-5])\.([0-6])")
-_USUAL = ("M3.2.0", "M11.1.0")  # glibc's and POSIX's own, where a rule names none
+_USUAL_CHANGES = ("M3.2.0", "M11.1.0")  # glibc's and POSIX's own, where a rule names none
 _HOUR_S, _DAY_S = 3600, 86_400
 # Every change in these years is worked out here. After them the library follows the rule, which
 # it does year by year of UTC, and so not where a change is due at New Year.
 _YEARS = range(1900, 2300)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _SHORTEST = 2 * _DAY_S  # between two changes: they are looked for once a day
-_HINT = "such as CET-1CEST,M3.5.0,M10.5.0/3; better a name such as Europe/Berlin"
+_RULE_HINT = "such as CET-1CEST,M3.5.0,M10.5.0/3; better a name such as Europe/Berlin"
 
 
 class _Rule(NamedTuple):
@@ -92,7 +92,7 @@ def which_way(text: str) -> tuple[str, str]:
     if rule.dst:
         said += f", and {_away(rule.dst_east)} it with DST"
         if rule.text != text:
-            usual = ",".join(_USUAL)
+            usual = ",".join(_USUAL_CHANGES)
             said += f", which has the dates of the United States ({usual}) for want of any"
     return f"{said}: in a POSIX rule + is behind UTC, and - ahead", _instead(rule)
 
@@ -128,7 +128,7 @@ def _read(text: str) -> _Rule:
     if not found["dst"]:
         return _Rule(found["std"].strip("<>"), _offset(east))
     dst_east = -_seconds(found["dst_west"], 24) if found["dst_west"] else east + _HOUR_S
-    start, end = (found["start"], found["end"]) if found["start"] else _USUAL
+    start, end = (found["start"], found["end"]) if found["start"] else _USUAL_CHANGES
     names = (found["std"].strip("<>"), _offset(east), found["dst"].strip("<>"), _offset(dst_east))
     return _Rule(*names, start, end, text if found["start"] else f"{text},{start},{end}")
 
@@ -152,7 +152,7 @@ def _seconds(text: str, most: int) -> int:
 
 def _bad(why: str) -> BadValue:
     message = f"no zone has this name, and it is no POSIX rule: {why}"
-    return BadValue("bad-zone-rule", message, hint=_HINT)
+    return BadValue("bad-zone-rule", message, hint=_RULE_HINT)
 
 
 # --- when the clock is changed -------------------------------------------------------------------

@@ -24,7 +24,7 @@ _QUEUE = 128  # connections that wait to be taken
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListeningSocket:
     """A socket that is listened at, and the file that stands for it."""
 
     socket: socket.socket
@@ -47,7 +47,7 @@ class Listener:
         self.socket.close()
 
 
-def listen(path: Path) -> Listener:
+def listen(path: Path) -> ListeningSocket:
     """Make the socket at `path`, in a folder that is there and private: its user's alone (0600).
 
     What a dead daemon left is replaced. Raises NoSocket where a living one listens, where something
@@ -112,7 +112,7 @@ def _taken(path: Path, probe: socket.socket) -> str:
     return f"{who} listens at {path}; give this one a folder of its own with --state"
 
 
-def _bound(path: Path, address: str) -> Listener:
+def _bound(path: Path, address: str) -> ListeningSocket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.settimeout(0)
@@ -126,4 +126,4 @@ def _bound(path: Path, address: str) -> Listener:
     except BaseException:
         sock.close()
         raise
-    return Listener(sock, path, (status.st_dev, status.st_ino))
+    return ListeningSocket(sock, path, (status.st_dev, status.st_ino))

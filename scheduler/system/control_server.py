@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from scheduler.system.control_listener import Listener
+    from scheduler.system.control_listener import ListeningSocket
 
     Ask = Callable[[Request], Awaitable[Reply]]
 
@@ -31,7 +31,7 @@ MOST_AT_ONCE = 32  # connections
 REQUEST_TIMEOUT = 10.0  # seconds for a whole line to come, and for a reply to be read
 ANSWER_WITHIN = 30.0  # seconds for the daemon to get to a request
 GOODBYE = 0.5  # seconds for replies that are on their way when the daemon ends
-REST = 1.0  # seconds before a connection is taken again where that went wrong
+ACCEPT_PAUSE = 1.0  # seconds before a connection is taken again where that went wrong
 
 
 class Warn(Protocol):
@@ -43,7 +43,7 @@ class Warn(Protocol):
 
 @asynccontextmanager
 async def serve(
-    listener: Listener | None, ask: Ask, warn: Warn, *, within: float = REQUEST_TIMEOUT
+    listener: ListeningSocket | None, ask: Ask, warn: Warn, *, within: float = REQUEST_TIMEOUT
 ) -> AsyncIterator[Server]:
     """Answer what comes in while the block runs, one reply a request and in order; then close.
 
@@ -77,7 +77,9 @@ class Server:
     user or of root; no trouble of a client leaves its task.
     """
 
-    def __init__(self, listener: Listener | None, ask: Ask, warn: Warn, within: float) -> None:
+    def __init__(
+        self, listener: ListeningSocket | None, ask: Ask, warn: Warn, within: float
+    ) -> None:
         self._listener = listener
         self._ask = ask
         self._warn = warn
@@ -94,7 +96,7 @@ class Server:
         if self._listener is not None:
             self._loop.add_reader(self._listener.socket, partial(self._accept, self._listener))
 
-    def ensure_listening(self, listen: Callable[[], Listener | None]) -> None:
+    def ensure_listening(self, listen: Callable[[], ListeningSocket | None]) -> None:
         """Listen anew if nobody finds the socket any more; who is connected stays so."""
         if self._listener is not None and self._listener.is_in_place():
             return
@@ -120,7 +122,7 @@ class Server:
             self._loop.remove_reader(self._listener.socket)
             self._listener.close()
 
-    def _accept(self, listener: Listener) -> None:
+    def _accept(self, listener: ListeningSocket) -> None:
         """Take one connection; the loop comes again for the next."""
         try:
             connection, _ = listener.socket.accept()
@@ -131,7 +133,7 @@ class Server:
                 self._warn(f"can't take a connection to the control socket: {error.strerror}")
             self._is_out = True
             self._loop.remove_reader(listener.socket)
-            self._rest = self._loop.call_later(REST, self.open)
+            self._rest = self._loop.call_later(ACCEPT_PAUSE, self.open)
             return
         self._is_out = False
         connection.settimeout(0)
@@ -209,18 +211,18 @@ class Server:
             return Refused("no-answer", _TOO_BUSY)
         except Exception as error:  # noqa: BLE001 (a bug in an answer must not reach the daemon)
             self._warn(*_traced(error))
-            return _BUG
+            return _ANSWER_BUG
 
     def _line(self, reply: Reply) -> bytes:
         try:
             return protocol.write_reply(reply)
         except (TypeError, ValueError) as error:
             self._warn(*_traced(error))
-            return protocol.write_reply(_BUG)
+            return protocol.write_reply(_ANSWER_BUG)
 
 
 _TOO_BUSY = "the daemon did not get to it in time; look at its status before you ask again"
-_BUG = Refused("bug", "the daemon went wrong over this; its log says how")
+_ANSWER_BUG = Refused("bug", "the daemon went wrong over this; its log says how")
 
 
 def _traced(error: Exception) -> list[str]:

@@ -26,7 +26,7 @@ MOST_BYTES = 16 * 1024 * 1024
 
 # As Debian's cron and run-parts(8) have it, so that what an editor or a package manager left is no
 # crontab; and `.crontab`, which says that it is one.
-_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.crontab)?")
+_CRONTAB_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.crontab)?")
 _PLACEHOLDER = ".placeholder"  # Debian's, which keeps a folder from being removed
 _IGNORED = "it is not read, for its name"
 _RENAME = "letters, digits, - and _ make a crontab's name, with or without .crontab behind it"
@@ -35,7 +35,7 @@ Stamp = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class CrontabText:
     """What a file holds, and what is doubtful about the file (code and sentence)."""
 
     data: bytes
@@ -48,7 +48,7 @@ def within(folder: Path) -> tuple[Path, ...]:
     Links and unreadable files are among them, so that reading names what is wrong; a folder that
     is not there, or not to be read, holds nothing. Raises OSError where nobody can tell.
     """
-    return tuple(path for path in _files(folder) if _NAME.fullmatch(path.name))
+    return tuple(path for path in _files(folder) if _CRONTAB_NAME.fullmatch(path.name))
 
 
 def own_files(paths: Paths) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def ignored(folder: Path) -> tuple[Problem, ...]:
     return tuple(
         Problem(str(path), 0, 0, Severity.WARNING, "ignored-name", _IGNORED, _RENAME)
         for path in _files(folder)
-        if not _NAME.fullmatch(path.name) and path.name != _PLACEHOLDER
+        if not _CRONTAB_NAME.fullmatch(path.name) and path.name != _PLACEHOLDER
     )
 
 
@@ -112,7 +112,7 @@ def _owners(folder: Path) -> Stamp | None:
     return (status.st_mode, status.st_uid, status.st_gid)
 
 
-def read(file: str, *, named: bool, uid: int, trusts: bool = False) -> Text:
+def read(file: str, *, named: bool, uid: int, trusts: bool = False) -> CrontabText:
     """Return the bytes of one crontab that this user can trust, or `trusts` though others have it.
 
     Raises SourceRefused. A FIFO or device can't hang it, a huge file can't fill the memory.
@@ -154,7 +154,7 @@ def check_place(file: str, uid: int) -> None:
         return
 
 
-def _read(file: str, *, named: bool, uid: int | None) -> Text:
+def _read(file: str, *, named: bool, uid: int | None) -> CrontabText:
     """Read a crontab with care for what this user may trust; None: it is trusted whatever it is."""
     descriptor = safe_open.opened(file, named=named, uid=uid)
     try:
@@ -163,7 +163,7 @@ def _read(file: str, *, named: bool, uid: int | None) -> Text:
         if status.st_size > MOST_BYTES:
             raise _too_large(file)
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
-            return Text(read_stream(file, stream), warnings)
+            return CrontabText(read_stream(file, stream), warnings)
     finally:
         os.close(descriptor)
 

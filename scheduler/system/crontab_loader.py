@@ -19,7 +19,7 @@ from scheduler.entry import Crontab, Expression, Problem, Severity
 from scheduler.errors import SourceRefused
 from scheduler.schedule import zone_data
 from scheduler.system import crontab_files, trusted_path
-from scheduler.system.crontab_files import Text
+from scheduler.system.crontab_files import CrontabText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,7 +88,7 @@ def load(
 def _load_one(file: str, how: ReadOptions, drafts: Mapping[str, bytes]) -> tuple[Crontab, bool]:
     try:
         if file in drafts:
-            return _parsed(file, Text(drafts[file]), how), False
+            return _parsed(file, CrontabText(drafts[file]), how), False
         return _parsed(
             file, crontab_files.read(file, named=how.named, uid=how.uid, trusts=how.trusts), how
         ), False
@@ -100,7 +100,7 @@ def _load_one(file: str, how: ReadOptions, drafts: Mapping[str, bytes]) -> tuple
         return Crontab(file, b"", (), (why,)), failed
 
 
-def _parsed(file: str, text: Text, how: ReadOptions) -> Crontab:
+def _parsed(file: str, text: CrontabText, how: ReadOptions) -> Crontab:
     by_root = how.uid == 0
     table = parser.parse(
         text.data, file=file, zone=how.zone, system=how.system, by_root=by_root, salt=how.salt

@@ -24,7 +24,7 @@ LOCALTIME = Path("/etc/localtime")
 
 _NAMES = "timezone"  # a file beside it, on some systems: a name that may be stale
 _MOST_LINKS = 40  # as many as Linux follows
-_COMPARED = datetime(2020, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
+_COMPARED_FROM_TO = datetime(2020, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
 
 
 def machine_zone(
@@ -108,7 +108,7 @@ def _is_alike(path: Path, name: str) -> bool:
         pair = zone_data.named(str(path)), zone_data.named(name)
     except BadValue:
         return False
-    return first_difference(*pair, *_COMPARED) is None
+    return first_difference(*pair, *_COMPARED_FROM_TO) is None
 
 
 def _named_beside(path: Path) -> str:

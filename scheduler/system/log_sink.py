@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-MOST = 1 << 20  # bytes that wait for their reader: some 8,000 lines
-_AT_ONCE = 1 << 16  # bytes of one write: what a pipe holds
+MOST_UNREAD = 1 << 20  # bytes that wait for their reader: some 8,000 lines
+_WRITTEN_AT_ONCE = 1 << 16  # bytes of one write: what a pipe holds
 
 
 class Sink(RawIOBase):
@@ -35,7 +35,7 @@ class Sink(RawIOBase):
     is never set to non-blocking: it is shared with the shell that started the daemon.
     """
 
-    def __init__(self, descriptor: int, *, most: int = MOST) -> None:
+    def __init__(self, descriptor: int, *, most: int = MOST_UNREAD) -> None:
         super().__init__()
         self.lost: Callable[[int], str] = _plainly
         self._descriptor = descriptor
@@ -108,7 +108,7 @@ class Sink(RawIOBase):
         """Return what is written next; that lines were lost is said where they are missing."""
         taken = [b"\n"] if self._is_cut else []
         size = 0
-        while self._waiting and (not size or size + len(self._waiting[0]) <= _AT_ONCE):
+        while self._waiting and (not size or size + len(self._waiting[0]) <= _WRITTEN_AT_ONCE):
             taken.append(self._waiting.popleft())
             size += len(taken[-1])
         if not size:
@@ -124,7 +124,7 @@ class Sink(RawIOBase):
         with suppress(OSError):  # the reader has gone, the disk is full
             while done < len(piece):
                 try:
-                    done += os.write(self._descriptor, piece[done : done + _AT_ONCE])
+                    done += os.write(self._descriptor, piece[done : done + _WRITTEN_AT_ONCE])
                 except BlockingIOError:  # somebody who shares it has set it to non-blocking
                     poll = select.poll()
                     poll.register(self._descriptor, select.POLLOUT)

@@ -19,7 +19,7 @@ from scheduler.system import state_files, trusted_path
 if TYPE_CHECKING:
     from scheduler.system.trusted_path import FolderWalk
 
-_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+_OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def opened(file: str, *, named: bool, uid: int | None) -> int:
@@ -62,7 +62,7 @@ def _walked(file: str, uid: int, walk: FolderWalk, *, sticky: bool) -> int:
         elif left:
             walk.enter(name)
         else:
-            return os.open(name, _FILE, dir_fd=walk.at)
+            return os.open(name, _OPEN_FILE, dir_fd=walk.at)
         walk.judge()
     raise SourceRefused(file, "not-regular", "it is a link to a folder", "name the files in it")
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_STATE_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_KINDS = (
+_FILE_KINDS = (
     (stat.S_ISREG, "a file"),
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISLNK, "a link"),
@@ -64,7 +64,7 @@ def opened(path: Path, flags: int, mode: int = 0o600) -> int:
     """Open a regular file; OSError for anything else in its place, with a word for what it is."""
     with _folder(path) as at:
         try:
-            descriptor = os.open(path.name, flags | _FILE, mode, dir_fd=at)
+            descriptor = os.open(path.name, flags | _STATE_FILE, mode, dir_fd=at)
         except OSError as error:
             raise _other(path.name, at, stat.S_ISREG) or error from error
     mode = os.fstat(descriptor).st_mode
@@ -155,7 +155,7 @@ def listed(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 def kind(mode: int) -> str:
     """Return a word for what bears this mode."""
-    return next((word for test, word in _KINDS if test(mode)), "a device")
+    return next((word for test, word in _FILE_KINDS if test(mode)), "a device")
 
 
 @contextmanager

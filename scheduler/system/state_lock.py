@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_NAME = "lock"
-_LONGEST = 20  # digits of a pid
+_LOCK_NAME = "lock"
+_PID_DIGITS = 20  # digits of a pid
 
 
 @contextmanager
@@ -28,12 +28,12 @@ def held(folder: Path) -> Iterator[Callable[[], bool]]:
 
     Yields what says whether it is still held: a folder may be deleted, and made anew by another.
     """
-    path = folder / _NAME
+    path = folder / _LOCK_NAME
     with _own(path) as descriptor, os.fdopen(descriptor, "r+", closefd=False) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            who = lock.read(_LONGEST).strip() or "unknown"
+            who = lock.read(_PID_DIGITS).strip() or "unknown"
             message = f"another daemon (pid {who}) has the state folder {folder}"
             raise MeridianError(f"{message}; stop it, or name another with --state") from error
         lock.truncate(0)
@@ -57,8 +57,8 @@ def _own(path: Path) -> Iterator[int]:
 def holder(folder: Path) -> int | None:
     """Return the process that holds the state folder; None if none does."""
     try:
-        with state_files.open_for(folder / _NAME, os.O_RDONLY) as lock:
-            pid = int(os.read(lock, _LONGEST))
+        with state_files.open_for(folder / _LOCK_NAME, os.O_RDONLY) as lock:
+            pid = int(os.read(lock, _PID_DIGITS))
             os.kill(pid, 0)  # first: a daemon that is starting must not meet the lock below
             return None if _is_free(lock) else pid
     except (OSError, ValueError, OverflowError):

@@ -14,7 +14,7 @@ from threading import Lock
 from scheduler.errors import MeridianError
 from scheduler.system.background import start_apart
 
-_MOST = 8  # states that wait for a listener who does not read; of more the oldest go
+_MOST_STATES = 8  # states that wait for a listener who does not read; of more the oldest go
 
 
 class _Late:
@@ -22,7 +22,7 @@ class _Late:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=_MOST)
+        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=_MOST_STATES)
         self._is_served = False
 
     def send(self, address: str, state: bytes) -> None:

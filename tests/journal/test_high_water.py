@@ -29,18 +29,18 @@ UNIX = int(NOON.timestamp())
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Path:
-    return tmp_path / high_water.NAME
+    return tmp_path / high_water.HIGH_WATER_NAME
 
 
 # --- the record ----------------------------------------------------------------------------------
 
-COUNTS = st.integers(0, high_water.MOST)
+COUNTS = st.integers(0, high_water.MOST_NUMBERED)
 MINUTES = st.integers(0, high_water.LATEST)
 
 
 @given(st.builds(HighWater, COUNTS, COUNTS, MINUTES))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, told: HighWater) -> None:
-    path = tmp_path_factory.getbasetemp() / high_water.NAME
+    path = tmp_path_factory.getbasetemp() / high_water.HIGH_WATER_NAME
     high_water.write(path, told)
     assert high_water.read(path) == told
     assert path.stat().st_mode & 0o777 == 0o600

@@ -155,14 +155,14 @@ def test_a_step_is_short_and_the_next_follows_soon_while_there_is_more(
     forget, remove = scene.journal.old_runs.forget, output_files.remove
 
     def forgets(number: int) -> None:
-        scene.clock.advance(retention._SLICE / 10 if costly == "rows" else 0)
+        scene.clock.advance(retention._STEP_TIME / 10 if costly == "rows" else 0)
         forget(number)
 
     def removes(path: Path) -> None:
-        scene.clock.advance(retention._SLICE / 10 if costly == "files" else 0)
+        scene.clock.advance(retention._STEP_TIME / 10 if costly == "files" else 0)
         remove(path)
 
-    monkeypatch.setattr(retention, "_BATCH", batch)
+    monkeypatch.setattr(retention, "_RUNS_AT_ONCE", batch)
     monkeypatch.setattr(scene.journal.old_runs, "forget", forgets)
     monkeypatch.setattr(output_files, "remove", removes)
     scene.ran(*(n / 1440 for n in range(103, 0, -1)))
@@ -183,7 +183,7 @@ def test_a_job_that_comes_with_a_reload_is_spared_its_newest_run(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A walk can last for hours: what it began with is not what is in the crontabs now."""
-    monkeypatch.setattr(retention, "_SLICE", 0)
+    monkeypatch.setattr(retention, "_STEP_TIME", 0)
     for job in ("a", "b", "c"):
         scene.ran(300, 200, job=job)
     scene.pass_(61)
@@ -194,7 +194,7 @@ def test_a_job_that_comes_with_a_reload_is_spared_its_newest_run(
 
 
 def test_a_walk_goes_on_where_it_stopped(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "_SLICE", 0)
+    monkeypatch.setattr(retention, "_STEP_TIME", 0)
     for job in ("a", "b", "c"):
         scene.ran(2, 1, job=job)
     asked: list[str] = []

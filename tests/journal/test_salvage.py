@@ -18,13 +18,13 @@ from lost_journal import (
 from scheduler.journal import sql
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
-from scheduler.journal.salvage import NEWEST, OPEN, RECENT, REST, RunsTaken, Taken
+from scheduler.journal.salvage import NEWEST, RECENT, TAKE_OPEN, TAKE_REST, RunsTaken, Taken
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-TAKEN = (*OPEN, *RECENT, *NEWEST, *(take for take, _ in REST.values()))
+TAKEN = (*TAKE_OPEN, *RECENT, *NEWEST, *(take for take, _ in TAKE_REST.values()))
 
 
 @pytest.fixture

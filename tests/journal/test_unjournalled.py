@@ -16,7 +16,7 @@ from live import by_rename, meridian, running, until
 from world import World, line
 
 from scheduler.errors import JournalDamaged
-from scheduler.journal.unjournalled import NAME, Unjournalled
+from scheduler.journal.unjournalled import ENDINGS_NAME, Unjournalled
 from scheduler.run import Attempt, Ending, Exited, Limit, NotStarted, Run, Signalled, TimedOut
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ ENDINGS = {
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / NAME
+    return tmp_path / ENDINGS_NAME
 
 
 # --- the file ------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def is_whole(scene: Scene) -> None:
 def is_an_old_backup_of_all(scene: Scene) -> None:
     shutil.copytree(scene.state, scene.state / "backup")
     lives_on(scene, claims)
-    for name in ("journal.db", high_water.NAME):
+    for name in ("journal.db", high_water.HIGH_WATER_NAME):
         shutil.copy(scene.state / "backup" / name, scene.state / name)
     shutil.rmtree(scene.state / "backup")
 
@@ -155,7 +155,9 @@ def test_a_journal_that_its_user_deletes_is_begun_blind(scene: Scene, *, has_out
     assert not any("went_back" in line for line in scene.lines)
 
 
-@pytest.mark.parametrize("name", ["journal.db.damaged-20270101T000000Z", high_water.NAME])
+@pytest.mark.parametrize(
+    "name", ["journal.db.damaged-20270101T000000Z", high_water.HIGH_WATER_NAME]
+)
 def test_one_that_is_begun_where_no_run_ever_had_a_number_is_whole(
     tmp_path: Path, name: str
 ) -> None:

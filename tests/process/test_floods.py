@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from scheduler.process.floods import OVER, Floods
+from scheduler.process.floods import FLOOD_BYTES, Floods
 from scheduler.process.procfs import Process, Processes
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="holes, /proc and pidfd")
 
 MOST = 1 << 20
-ROOM = 32 * OVER  # what no number of floods takes; each writes more than that
+ROOM = 32 * FLOOD_BYTES  # what no number of floods takes; each writes more than that
 PR_SET_CHILD_SUBREAPER = 36
 LONG = "while :; do sleep 1; done"
 
 
 def flood(command: str = "exec yes") -> str:
     """A command that ends by itself, whoever forgets it, and never keeps a tested thread waiting."""
-    return f"ulimit -f {(ROOM + 4 * OVER) // 512}; exec nice -n 19 /bin/sh -c '{command}'"
+    return f"ulimit -f {(ROOM + 4 * FLOOD_BYTES) // 512}; exec nice -n 19 /bin/sh -c '{command}'"
 
 
 @dataclass
@@ -114,7 +114,7 @@ def eventually(is_so: Callable[[], object]) -> None:
 def write_within_their_room(paths: list[Path]) -> None:
     """See that they take no more than that until more has been written to each."""
     until = time.monotonic() + 100
-    while any(path.stat().st_size < ROOM + OVER for path in paths):
+    while any(path.stat().st_size < ROOM + FLOOD_BYTES for path in paths):
         assert room(*paths) < ROOM, "they grow without end"
         assert time.monotonic() < until, "somebody never goes on"
         time.sleep(0.01)
@@ -157,7 +157,7 @@ def test_what_is_quiet_costs_nothing(scene: Scene) -> None:
     eventually(lambda: path in scene.floods._watched and not scene.floods._due)
     eventually(is_undisturbed)
     with path.open("ab") as more:
-        more.write(b"x" * (OVER + 2 * MOST))
+        more.write(b"x" * (FLOOD_BYTES + 2 * MOST))
     eventually(lambda: room(path) < 2 * MOST)
     scene.floods.drop(path)
     eventually(lambda: path not in scene.floods._watched and not scene.floods._numbers)
@@ -211,9 +211,9 @@ def test_what_goes_wrong_once_costs_no_output_its_bound(
     eventually(lambda: was_wrong.is_set() or not floods._asked)
     path, child = scene.begin(LONG)
     floods.add(path)
-    os.truncate(path, OVER)
+    os.truncate(path, FLOOD_BYTES)
     with path.open("ab") as more:
-        more.write(b"x" * (OVER + 2 * MOST))
+        more.write(b"x" * (FLOOD_BYTES + 2 * MOST))
     eventually(was_wrong.is_set)
     eventually(lambda: room(path) < 2 * MOST)
     eventually(lambda: not floods._stopped)
@@ -265,10 +265,10 @@ def test_nobody_stays_stopped_when_the_thread_dies(scene: Scene) -> None:
 
 def test_what_the_loop_left_to_it_is_bounded_before_it_ends(scene: Scene) -> None:
     path, _ = scene.begin(LONG)
-    path.write_bytes(b"x" * OVER)
+    path.write_bytes(b"x" * FLOOD_BYTES)
     scene.floods.add(path)
     eventually(lambda: path in scene.floods._watched and not scene.floods._due)
-    assert room(path) >= OVER, "it is no flood, and left to the loop"
+    assert room(path) >= FLOOD_BYTES, "it is no flood, and left to the loop"
     scene.floods.close()
     assert room(path) < 2 * MOST
 

@@ -21,7 +21,7 @@ from scheduler.process.procfs import Process, Processes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scheduler.process.procfs import Groups
+    from scheduler.process.procfs import GroupMembers
 
 both_ways = pytest.mark.parametrize("has_pidfds", [True, False], ids=["pidfd", "/proc"])
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -81,7 +81,7 @@ class Counted(Processes):
 
     looks = 0
 
-    def groups(self) -> Groups | None:
+    def groups(self) -> GroupMembers | None:
         self.looks += 1
         return super().groups()
 

@@ -114,7 +114,7 @@ def test_where_there_are_no_holes_the_file_is_cut_back_to_its_head_and_goes_on(
         job.flush()
         assert output_trim.trim(path, 64 * K) == Trimmed(len(text), is_done=True)
         job.write(b"and on\n")
-    assert path.read_bytes() == text[: 32 * K] + output_trim.CUT + b"and on\n"
+    assert path.read_bytes() == text[: 32 * K] + output_trim.CUT_LINE + b"and on\n"
 
 
 def test_what_the_disk_refuses_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +283,7 @@ def test_on_a_file_system_without_holes_the_file_is_cut_too(tmp_path: Path) -> N
         (whole,) = read(path)
     assert isinstance(whole, bytes)
     assert whole.startswith(numbered(2 * K))
-    assert whole.count(output_trim.CUT) == 1
+    assert whole.count(output_trim.CUT_LINE) == 1
 
 
 def test_a_folder_that_can_not_be_read_keeps_no_daemon_from_starting(

@@ -18,7 +18,7 @@ from heard import heard
 
 from scheduler.process.output_files import output_of
 from scheduler.run import Attempt, Run
-from scheduler.runs.echo import _AT_ONCE, _BEHIND, Echo
+from scheduler.runs.echo import _BEHIND, _ECHOED_AT_ONCE, Echo
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
@@ -181,10 +181,10 @@ def test_what_an_earlier_daemon_has_shown_is_not_shown_again(world: World) -> No
 
 def test_of_a_flood_the_end_is_shown_and_how_much_is_left_out(world: World) -> None:
     os.truncate(world.writes(b""), 40 * _BEHIND)  # a hole costs nothing
-    texts = world.shows(b"y\n" * (_AT_ONCE // 2))
+    texts = world.shows(b"y\n" * (_ECHOED_AT_ONCE // 2))
     assert texts[0] == "… 42 MB left out: meridian logs 7 …"
     assert set(texts[1:]) == {"y"}
-    assert len(texts) - 1 == _AT_ONCE // 2
+    assert len(texts) - 1 == _ECHOED_AT_ONCE // 2
 
 
 def test_an_output_that_was_emptied_is_begun_anew(world: World) -> None:

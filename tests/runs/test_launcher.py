@@ -13,7 +13,7 @@ from fakes import Act, FakeClock, FakeSpawner, utc
 from scheduler.entry import Entry, Every, Reboot
 from scheduler.process.output_files import output_of
 from scheduler.run import Attempt, NotStarted, Run
-from scheduler.runs.launcher import _AHEAD, Launcher, Started
+from scheduler.runs.launcher import _MOST_PREPARED, Launcher, Started
 from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.runs.table import RunTable
 
@@ -91,12 +91,12 @@ def test_who_is_planned_starts_behind_a_burst_that_goes_on() -> None:
 
 def test_no_more_is_prepared_than_there_are_descriptors_for() -> None:
     fake = spawner()
-    starts = [start(number) for number in range(_AHEAD + 50)]
+    starts = [start(number) for number in range(_MOST_PREPARED + 50)]
     ready = stage(*starts, spawner=fake, planned=True)
     ready.launcher.prepare()
-    assert len(fake.descriptors) == _AHEAD
+    assert len(fake.descriptors) == _MOST_PREPARED
     ready.table.take_planned()
-    assert len(ready.begin()) == _AHEAD + 50
+    assert len(ready.begin()) == _MOST_PREPARED + 50
 
 
 def test_why_there_is_no_process_is_told_whenever_that_shows() -> None:

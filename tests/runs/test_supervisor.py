@@ -20,7 +20,7 @@ from scheduler.entry import Entry, Reboot, Settings
 from scheduler.process.launch import Launch
 from scheduler.run import Attempt, Exited, Reason, Run, Signalled, TimedOut
 from scheduler.runs.output_cap import OutputCap
-from scheduler.runs.supervisor import _LOOK, _LOOK_BEHIND, Running, Supervisor
+from scheduler.runs.supervisor import _LOOK_AT_ADOPTED, _LOOK_BEHIND, Running, Supervisor
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ def test_an_attempt_is_known_until_it_is_gone(scene: Scene) -> None:
 
 def test_an_adopted_process_has_to_be_looked_for(scene: Scene) -> None:
     running = scene.start("job", Act(lasts=100), is_adopted=True)
-    assert scene.supervisor.next_signal() == _LOOK
+    assert scene.supervisor.next_signal() == _LOOK_AT_ADOPTED
     scene.pass_(99)
     assert list(scene.supervisor.vanished()) == []
     scene.pass_(1)

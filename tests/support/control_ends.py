@@ -97,7 +97,7 @@ def code(reply: dict[str, Any]) -> str:
 
 
 @contextmanager
-def listening(path: Path) -> Iterator[control_listener.Listener]:
+def listening(path: Path) -> Iterator[control_listener.ListeningSocket]:
     with closing(control_listener.listen(path)) as listener:
         yield listener
 

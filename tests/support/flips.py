@@ -200,7 +200,7 @@ class Dead:
         """Let a state folder have these files, and the outputs that there were."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-        for name, data in (files | {high_water.NAME: self.known}).items():
+        for name, data in (files | {high_water.HIGH_WATER_NAME: self.known}).items():
             (folder / name).write_bytes(data)
         for output in self.outputs:
             (folder / output).parent.mkdir(parents=True, exist_ok=True)
@@ -268,10 +268,10 @@ def killed(folder: Path) -> Dead:
     site.lives()
     site.clock.advance(480)
     files: dict[str, bytes] = {}
-    names = ("journal.db", "journal.db-wal", high_water.NAME)
+    names = ("journal.db", "journal.db-wal", high_water.HIGH_WATER_NAME)
     site.at("12:16:30", lambda: files.update({n: (state / n).read_bytes() for n in names}))
     site.at("12:16:30", site.kill)
     site.lives()
     outputs = [str(path.relative_to(state)) for path in state.rglob("*.log")]
-    known = files.pop(high_water.NAME)
+    known = files.pop(high_water.HIGH_WATER_NAME)
     return Dead(files, known, outputs, site.jobs, site.clock.monotonic())

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from scheduler.codec import MOST, stamp
+from scheduler.codec import MOST_NUMBER, stamp
 
 times = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC)).map(
     lambda at: at.replace(microsecond=0)
@@ -21,7 +21,7 @@ json_values = st.recursive(
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(),
     bool: st.booleans(),
-    int: st.integers(-MOST, MOST),
+    int: st.integers(-MOST_NUMBER, MOST_NUMBER),
     float: st.floats(-1e18, 1e18),
     datetime: times,
     NoneType: st.none(),

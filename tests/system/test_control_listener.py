@@ -141,4 +141,6 @@ def test_a_file_that_is_another_s_by_now_stays(path: Path) -> None:
     path.write_text("another's")
     listener.close()
     assert path.read_text() == "another's"
-    control_listener.Listener(socket.socket(socket.AF_UNIX), path.parent / "gone", (0, 0)).close()
+    control_listener.ListeningSocket(
+        socket.socket(socket.AF_UNIX), path.parent / "gone", (0, 0)
+    ).close()

@@ -208,7 +208,7 @@ def test_an_end_while_connections_are_not_taken_is_an_end(
         full = Full(fileno=os.dup(listener.socket.fileno()))
         server = Requests()
         with closing(listener):
-            blocked = control_listener.Listener(full, path, listener.file)
+            blocked = control_listener.ListeningSocket(full, path, listener.file)
             async with control_server.serve(blocked, server.ask, server.warn):
                 with closing(socket.socket(socket.AF_UNIX)) as client:
                     client.connect(str(path))

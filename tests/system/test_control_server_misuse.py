@@ -213,7 +213,7 @@ def test_a_flood_of_requests_lets_others_through(path: Path) -> None:
 def test_without_descriptors_the_daemon_says_so_once_and_answers_later(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control_server, "REST", 0.0)
+    monkeypatch.setattr(control_server, "ACCEPT_PAUSE", 0.0)
     tries: list[None] = []
     open_ = control_server.Server.open
 

@@ -32,7 +32,7 @@ from live import (
 )
 
 from scheduler.cli.commands.status import _checked as checked
-from scheduler.journal.high_water import NAME
+from scheduler.journal.high_water import HIGH_WATER_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +102,7 @@ def database_is_emptied(state: Path) -> None:
 def all_but_the_outputs_is_old(state: Path) -> None:
     """Whatever the daemon itself has told beside its journal is gone, too."""
     log_is_removed(state)
-    (state / NAME).unlink()
+    (state / HIGH_WATER_NAME).unlink()
 
 
 def database_is_an_old_copy(state: Path) -> None:

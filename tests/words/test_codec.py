@@ -15,7 +15,7 @@ from records import json_values, times, values
 from standin import STATUS
 
 from scheduler import codec, protocol
-from scheduler.codec import INLINE, MOST, decode, encode, named
+from scheduler.codec import INLINE, MOST_NUMBER, decode, encode, named
 from scheduler.errors import NoAnswer
 from scheduler.protocol import Answer, Refused
 from scheduler.status import Snapshot
@@ -121,8 +121,8 @@ def test_a_record_in_json_has_its_fields_in_their_order() -> None:
         ({"words": None, "least": None}, {"words": (), "least": 7}, "null is the default"),
         ({"amount": 2}, {"amount": 2.0}, "a whole number is a number"),
         ({"amount": -1e18}, {"amount": -1e18}, "a large one"),
-        ({"number": MOST}, {"number": MOST}, "the largest"),
-        ({"number": -MOST}, {"number": -MOST}, "the smallest"),
+        ({"number": MOST_NUMBER}, {"number": MOST_NUMBER}, "the largest"),
+        ({"number": -MOST_NUMBER}, {"number": -MOST_NUMBER}, "the smallest"),
         ({"rows": []}, {"rows": ()}, "none"),
         ({"mood": {"deep": [1]}}, {}, "of a newer daemon"),
     ],
@@ -144,8 +144,8 @@ def test_a_member_that_makes_sense(
         ({"number": True}, "number", "a truth is no number, though Python says so"),
         ({"number": 3.0}, "number", "a fraction is no whole number"),
         ({"number": "3"}, "number", "nor is a text"),
-        ({"number": MOST + 1}, "number", "larger than anybody counts"),
-        ({"number": -MOST - 1}, "number", "smaller than that"),
+        ({"number": MOST_NUMBER + 1}, "number", "larger than anybody counts"),
+        ({"number": -MOST_NUMBER - 1}, "number", "smaller than that"),
         ({"amount": 10**4000}, "amount", "a number that no float holds"),
         ({"amount": 1e19}, "amount", "one that nobody could show"),
         ({"amount": float("nan")}, "amount", "Python's JSON, nobody else's"),

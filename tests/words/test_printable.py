@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.printable import Screen, clean, quoted, screened
+from scheduler.printable import OutputScreen, clean, quoted, screened
 from scheduler.text import shortened
 
 
@@ -76,14 +76,14 @@ def test_output_keeps_lines_and_blanks_and_nothing_else_that_steers(data: bytes)
 def test_an_output_in_pieces_is_shown_as_it_is_whole(parts: list[str], cuts: list[int]) -> None:
     data = "".join(parts).encode() + b"\xff\xc3"
     ends = [*sorted(cuts), len(data)]
-    screen = Screen()
+    screen = OutputScreen()
     shown = "".join(screen.show(data[a:b]) for a, b in zip([0, *ends], ends, strict=False))
     shown += screen.show(b"", is_last=True)
     assert shown == screened(data.decode("utf-8", "surrogateescape"))
 
 
 def test_a_colour_without_an_end_does_not_delay_the_text() -> None:
-    assert Screen().show(b"\x1b[" + b"1;" * 50) == "\\x1b[" + "1;" * 50
+    assert OutputScreen().show(b"\x1b[" + b"1;" * 50) == "\\x1b[" + "1;" * 50
 
 
 def test_colours_of_an_output_are_dropped_and_its_line_ends_are_lines() -> None:

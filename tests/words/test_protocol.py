@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler import codec, protocol
-from scheduler.codec import MOST
+from scheduler.codec import MOST_NUMBER
 from scheduler.errors import NoAnswer
 from scheduler.protocol import (
     LONGEST_LINE,
@@ -30,7 +30,7 @@ from scheduler.protocol import (
 NOON = datetime(2027, 3, 28, 12, 0, tzinfo=UTC)
 
 names = st.text(min_size=1, max_size=LONGEST_TEXT)
-runs = st.integers(1, MOST)
+runs = st.integers(1, MOST_NUMBER)
 times = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC)).map(
     lambda at: at.replace(microsecond=0)
 )
@@ -117,7 +117,7 @@ def asked(rest: str) -> str:
         (asked('"do": "trigger", "job": "backup"'), Trigger("backup"), "a name"),
         ('{"job":"b","do":"trigger","meridian":1}\r\n', Trigger("b"), "in any order and spacing"),
         (asked('"do": "retry", "run": 7'), Retry(7), "a number"),
-        (asked('"do": "kill", "run": 9223372036854775807'), Kill(MOST), "the last number"),
+        (asked('"do": "kill", "run": 9223372036854775807'), Kill(MOST_NUMBER), "the last number"),
         (asked('"do": "pause", "jobs": ["a", "b"]'), Pause(("a", "b")), "until told, no note"),
         (asked('"do": "pause", "jobs": ["a"], "until": null'), Pause(("a",)), "null is none"),
         (

@@ -23,7 +23,7 @@ from scheduler.system.clock import RealClock
 
 app = typer.Typer()
 
-USUAL_NUMBER = 20
+USUAL_RUNS = 20
 
 
 _Which = Annotated[
@@ -136,7 +136,7 @@ class _Asked:
     @property
     def limit(self) -> int | None:
         """How many at most; None for all."""
-        usual = None if self.is_of_a_time else USUAL_NUMBER
+        usual = None if self.is_of_a_time else USUAL_RUNS
         return usual if self.number is None else min(self.number, sys.maxsize)
 
     def runs(self, journal: Journal, job: str | None) -> list[RunRow]:
@@ -183,7 +183,7 @@ def _print_runs(journal: Journal, job: str | None, asked: _Asked, *, json: bool)
             output.row(json_rows.of_run(each))
     elif found:
         now = RealClock().now()
-        output.table(run_view.HEADER, [run_view.line(each, now) for each in found])
+        output.table(run_view.RUNS_HEADER, [run_view.line(each, now) for each in found])
     else:
         output.note(nothing)
 

@@ -31,7 +31,7 @@ def list_entries(
         for each in found:
             output.row(each.row())
     elif loaded.entries:
-        output.table(listing.HEADER, [each.cells(zone, now) for each in found])
+        output.table(listing.JOBS_HEADER, [each.cells(zone, now) for each in found])
     elif not problems_view.have_errors(loaded.problems):
         output.note("There are no entries.")
     problems_view.mention(loaded.problems)

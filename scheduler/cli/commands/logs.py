@@ -13,7 +13,7 @@ import typer
 from scheduler.cli import completion, numbers, output, state_folder
 from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import AttemptRow, Journal, RunRow
-from scheduler.printable import Screen
+from scheduler.printable import OutputScreen
 from scheduler.process.output_files import Omitted, Reader
 from scheduler.process.procfs import PROC, Processes
 from scheduler.run import State
@@ -24,11 +24,12 @@ from scheduler.system.boot import boot_id
 
 app = typer.Typer()
 
-SOON, SELDOM = 0.2, 1.0  # seconds between looks at an output that grows, and at one that does not
+LOOK_SOON = 0.2  # seconds between looks at an output that grows
+LOOK_SELDOM = 1.0  # and at one that does not
 SILENCE_TIMEOUT = (
     30.0  # a daemon looks at a process that is not its child each 15 s; then it has told
 )
-OPEN = (State.SCHEDULED, State.RUNNING)
+OPEN_STATES = (State.SCHEDULED, State.RUNNING)
 
 
 @app.command(epilog="Example:  meridian logs nightly-backup --follow")
@@ -77,7 +78,7 @@ def _print(folder: Path, run: RunRow, attempt: AttemptRow) -> None:
     with closing(_opened(folder, attempt)) as reader:
         if attempt.emptied:
             output.note(_EMPTIED)
-        sink = _Sink()
+        sink = _OutputPrinter()
         _pour(reader, sink)
         sink.end()
 
@@ -127,7 +128,7 @@ def _opened(folder: Path, attempt: AttemptRow) -> Reader:
         raise NothingThere(f"The output of that attempt {why}") from error
 
 
-def _pour(reader: Reader, sink: _Sink) -> bool:
+def _pour(reader: Reader, sink: _OutputPrinter) -> bool:
     """Print what has come; False if nothing has."""
     has_come = False
     for piece in reader.pieces():
@@ -136,7 +137,7 @@ def _pour(reader: Reader, sink: _Sink) -> bool:
     return has_come
 
 
-class _Sink:
+class _OutputPrinter:
     """Standard output: a terminal is shown what does not steer it, anything else gets the bytes.
 
     What is left out is told on standard error, so that nobody takes it for the job's own words;
@@ -145,7 +146,7 @@ class _Sink:
 
     def __init__(self) -> None:
         self._is_terminal = output.is_terminal()
-        self._screen = Screen()
+        self._screen = OutputScreen()
         self._is_within_line = False
 
     def take(self, piece: bytes | Omitted) -> None:
@@ -188,7 +189,7 @@ class _Follower:
     journal: Journal
     folder: Path
     is_one: bool  # of the run's attempts only the one that was asked for
-    sink: _Sink = field(default_factory=_Sink)
+    sink: _OutputPrinter = field(default_factory=_OutputPrinter)
     processes: Processes = field(default_factory=lambda: Processes(PROC, boot_id()))
     gone_for: float = 0.0  # seconds of looking without the attempt's process
 
@@ -201,14 +202,14 @@ class _Follower:
                 output.note(_heading(run, ended))
             if ended.ended is None:
                 self._give_up("its process is gone, and no daemon has told of its end")
-            if self.is_one or run.state not in OPEN:
+            if self.is_one or run.state not in OPEN_STATES:
                 return
             run, attempt = self._wait(run, ended)
 
     def _print(self, run: RunRow, attempt: AttemptRow) -> tuple[RunRow, AttemptRow]:
         """Print one attempt's output until it is over."""
         reader: Reader | None = None
-        wait, self.gone_for = SOON, 0.0
+        wait, self.gone_for = LOOK_SOON, 0.0
         try:
             while True:
                 run = self._now(run)
@@ -220,7 +221,7 @@ class _Follower:
                 has_come = reader is not None and _pour(reader, self.sink)
                 if is_over:
                     return run, row
-                wait = SOON if has_come else min(2 * wait, SELDOM)
+                wait = LOOK_SOON if has_come else min(2 * wait, LOOK_SELDOM)
                 clock.rest(wait)
         finally:
             self.sink.end()
@@ -232,12 +233,12 @@ class _Follower:
         at = "" if run.due is None else f" at {run.due.astimezone(named_or_utc(run.zone)):%H:%M:%S}"
         output.note(f"attempt {ended.number + 1} follows{at}")
         while (last := run.attempts[-1]).number == ended.number:
-            if run.state not in OPEN:
+            if run.state not in OPEN_STATES:
                 output.note(f"attempt {ended.number + 1} does not follow: {run.reason}")
                 raise typer.Exit
             if state_lock.holder(self.folder) is None:
                 self._give_up("no daemon runs that would start it")
-            clock.rest(SELDOM)
+            clock.rest(LOOK_SELDOM)
             run = self._now(run)
         return run, last
 

@@ -31,7 +31,7 @@ from scheduler.system.clock import RealClock
 app = typer.Typer()
 
 
-USUAL_NUMBER = 10
+USUAL_INSTANTS = 10
 
 
 _From = Annotated[
@@ -80,7 +80,7 @@ def next_runs(
     is_typed = last is not None or since != "now"
     options.echo(zone, {"from": first, "until": last} if is_typed else {}, json=json)
     loaded = in_force.load(files, zone, system=system, state=state, json=json)
-    most = number if number is not None or end else USUAL_NUMBER
+    most = number if number is not None or end else USUAL_INSTANTS
     from_journal = known(state, loaded.entries, now)
     runs = coming(loaded.entries, start, from_journal.anchors)
     still = (run for run in runs if not now <= run.at < from_journal.ahead)

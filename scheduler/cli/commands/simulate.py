@@ -37,7 +37,7 @@ from scheduler.text import shortened
 
 app = typer.Typer()
 
-_BATCH = 500  # events printed at once
+_PRINTED_AT_ONCE = 500  # events printed at once
 
 
 _From = Annotated[
@@ -190,7 +190,7 @@ def _tell(simulation: Simulation, telling: Telling, *, json: bool) -> None:
     with _progress(simulation) as (console, advance):
         if not json:
             console.print(telling.header())
-        while batch := list(islice(events, _BATCH)):
+        while batch := list(islice(events, _PRINTED_AT_ONCE)):
             tally.add(batch)
             text = telling.as_json(batch) if json else telling.as_lines(batch)
             if output.is_terminal():

@@ -29,10 +29,10 @@ app = typer.Typer()
 _WRONG_USAGE = 2
 _EACH_SECOND = 1.0
 _MONITOR = 5.0  # seconds: monitors themselves wait for ten
-_AT_ONCE = 500  # jobs asked about in one request
+_ASKED_AT_ONCE = 500  # jobs asked about in one request
 
 
-class _Status(Command):
+class _StatusCommand(Command):
     """A monitor takes 2 for critical: wrong usage of `--check` ends with 3, unknown."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -45,7 +45,7 @@ class _Status(Command):
             raise
 
 
-@app.command(cls=_Status, epilog="Example:  meridian status --watch")
+@app.command(cls=_StatusCommand, epilog="Example:  meridian status --watch")
 def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Show it anew each second, until Ctrl-C.")
@@ -97,7 +97,7 @@ def _print(state: Path | None) -> None:
         if width is None or line.cell_len <= width:
             target.print(line)
         else:
-            for piece in wrapped(line.plain, width, status_view.INDENT):
+            for piece in wrapped(line.plain, width, status_view.WORDS_INDENT):
                 target.print(piece, style=line.style)
 
 
@@ -201,8 +201,8 @@ def _checked(state: Path | None) -> Finding:
 def _not_in_force(state: Path | None, jobs: list[str]) -> set[str]:
     """Return those of the jobs that no crontab has any more, by the daemon's word."""
     gone: set[str] = set()
-    for start in range(0, len(jobs), _AT_ONCE):
-        some = jobs[start : start + _AT_ONCE]
+    for start in range(0, len(jobs), _ASKED_AT_ONCE):
+        some = jobs[start : start + _ASKED_AT_ONCE]
         in_force = client.snapshot(state, some, _MONITOR).in_force
         gone.update(set(some) - set(some if in_force is None else in_force))
     return gone

@@ -29,7 +29,7 @@ from scheduler.cli.which_run import (
     nothing_kept,
     run_number,
 )
-from scheduler.cli.why_answer import Known, answer, of_repeated, of_skipped
+from scheduler.cli.why_answer import MinuteFacts, answer, of_repeated, of_skipped
 from scheduler.entry import Entry
 from scheduler.errors import SourceRefused
 from scheduler.journal.journal import Journal
@@ -178,7 +178,7 @@ def known_of(
     zone: ZoneInfo,
     now: datetime,
     run: RunRow | None = None,
-) -> Known:
+) -> MinuteFacts:
     """Return what the journal and the job's line (None: it has none) say of one of its minutes.
 
     Where it was asked for, it is that `run` that accounts for it.
@@ -190,7 +190,7 @@ def known_of(
         timetable = _timetable(journal, entry, at)
         is_due = bool(timetable.due(at))
         before, after = timetable.last_instant(entry, at), timetable.next_instant(entry, at)
-    return Known(
+    return MinuteFacts(
         job=job,
         at=at,
         zone=zone,
@@ -231,7 +231,7 @@ def _timetable(journal: Journal, entry: Entry, at: datetime) -> Timetable:
     return Timetable((entry,), {entry.job: anchor})
 
 
-def _row(known: Known, told: Sequence[str]) -> dict[str, object]:
+def _row(known: MinuteFacts, told: Sequence[str]) -> dict[str, object]:
     row = known.row
     return {
         "job": known.job,

@@ -1,0 +1,57 @@
+"""A name stands for one thing in the whole package, and a file or a function fits a sitting."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent.parent / "scheduler"
+TREES = {
+    str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(ROOT.rglob("*.py"))
+}
+
+
+def assignments(tree: ast.Module) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield what a module sets, and to what; `A, B = 1, 2` sets two."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                yield from zip(names, values, strict=True)
+            case ast.Assign(targets=targets, value=value):
+                yield from ((target, value) for target in targets)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                yield target, value
+            case _:
+                pass
+
+
+def constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield each name in capitals that a module sets, and the text of its value."""
+    for target, value in assignments(tree):
+        if isinstance(target, ast.Name) and target.id.isupper():
+            yield target.id.strip("_"), ast.unparse(value)
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    where: dict[str, list[str]] = defaultdict(list)
+    for file, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                where[node.name.strip("_")].append(file)
+    assert len(where) > 300
+    assert {name: files for name, files in where.items() if len(files) > 1} == {}
+
+
+def test_a_constant_has_one_value_wherever_it_stands() -> None:
+    values: dict[str, dict[str, str]] = defaultdict(dict)
+    for file, tree in TREES.items():
+        for name, value in constants(tree):
+            values[name][file] = value
+    assert len(values) > 300
+    assert {name: each for name, each in values.items() if len({*each.values()}) > 1} == {}
