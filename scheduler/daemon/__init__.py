@@ -13,5 +13,6 @@ log_once            trouble with the journal, told once
 watchdog            a loop that is held up
 service             a daemon of this machine: its state folder, its log, the next one after a repair
 control_address     where its control socket is; watched_crontabs: which files it reads
-simulation          the same daemon on a virtual clock; virtual_machine, simulation_events
+simulation          the same daemon on a virtual clock: virtual_machine, incidents, job_duration,
+                    simulation_events
 """

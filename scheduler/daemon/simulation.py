@@ -10,33 +10,29 @@ from collections import deque
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, NoReturn
 
 from scheduler.daemon import wiring
+from scheduler.daemon.incidents import Mishap, in_order
 from scheduler.daemon.simulation_events import Recorder, StrictLog
 from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
 from scheduler.daemon.wiring import Chosen, Parts
 from scheduler.entry import Every
 from scheduler.journal.journal import Journal
-from scheduler.run import State
 from scheduler.status import Reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from scheduler.daemon.incidents import Incident
     from scheduler.daemon.simulation_events import SimulatedEvent
     from scheduler.journal.connection import Connection
-    from scheduler.journal.rows import RunRow
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded
 
 ASSUMED = 1.0  # seconds that a job takes of which the journal knows nothing
-_SAMPLE = 20  # newest successful runs of a job, which tell how long it takes
-_SEARCHED = (20, 200, 2000)  # newest runs and skipped instants that are searched for them
 _BOOT = "simulated"
 _INSTANT = timedelta.resolution
 
@@ -49,48 +45,6 @@ class _NoManager:
 
     def stopping(self) -> None:
         pass
-
-
-class Mishap(StrEnum):
-    """What can happen to a machine."""
-
-    DOWNTIME = "downtime"  # the daemon is killed, and started again later
-    SUSPEND = "suspend"  # the machine sleeps
-    SET_CLOCK = "set-clock"  # somebody sets the wall clock
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """A mishap that begins when the wall clock shows `at`, and is over when it shows `to`."""
-
-    mishap: Mishap
-    at: datetime
-    to: datetime
-
-
-class OutOfTurn(Exception):
-    """Something is to happen at a time that the clock does not show: it lies in what is before."""
-
-    def __init__(self, before: Incident, after: Incident) -> None:
-        super().__init__(before, after)
-        self.before, self.after = before, after
-
-
-def in_turn(incidents: Iterable[Incident]) -> list[Incident]:
-    """Return incidents in the order in which they happen: each the first time that it can.
-
-    A clock may be set forward and back again, so that is not always the order of their times.
-    Raises OutOfTurn for one that never can.
-    """
-    left, order = sorted(incidents, key=lambda each: each.at), list[Incident]()
-    while left:
-        coming = (each for each in left if not order or each.at > order[-1].to)
-        following = next(coming, None)
-        if following is None:
-            raise OutOfTurn(order[-1], left[0])
-        left.remove(following)
-        order.append(following)
-    return order
 
 
 class Simulation:
@@ -124,7 +78,7 @@ class Simulation:
         self._recorder = Recorder(self._clock, loaded.entries)
         self._anchors = anchors or {}
         self._most = most
-        self._to_come = deque(in_turn(incidents))
+        self._to_come = deque(in_order(incidents))
         self._await_next()
         self._clock.at(end, _stop)
 
@@ -260,22 +214,3 @@ class _FixedLibrary:
 
     def reads(self) -> Reads:
         return Reads(is_named=True, is_system_format=False, zone="UTC")
-
-
-def usual(journal: Journal, job: str) -> float | None:
-    """Return the seconds that the job's newest successful attempts took, in the median.
-
-    None if there is none among the newest 2,000 of its rows.
-    """
-    took: list[float] = []
-    for limit in _SEARCHED:
-        rows = journal.queries.history(job, limit=limit)
-        took = [seconds for row in rows if (seconds := _took(row)) is not None]
-        if len(took) >= _SAMPLE or len(rows) < limit:
-            break
-    return median(took[-_SAMPLE:]) if took else None
-
-
-def _took(row: RunRow) -> float | None:
-    is_told = row.state is State.SUCCEEDED and row.attempts
-    return row.attempts[-1].took if is_told else None

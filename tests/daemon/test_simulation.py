@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from world import FILE, World, line
 
 from scheduler.crontab import parser
-from scheduler.daemon.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
+from scheduler.daemon.incidents import Incident, Mishap, OutOfOrder, in_order
+from scheduler.daemon.job_duration import usual_duration
+from scheduler.daemon.simulation import Simulation
 from scheduler.daemon.simulation_events import EventKind, SimulatedEvent
 from scheduler.daemon.virtual_machine import VirtualClock
 from scheduler.errors import BadValue, JournalError
@@ -313,10 +315,10 @@ IN_ORDER = [
 def test_a_clock_may_be_set_forward_and_back_again(texts: str, order: str | None, why: str) -> None:
     found = [incident(f"set-clock {text}") for text in texts.split()]
     if order is None:
-        with pytest.raises(OutOfTurn):
-            in_turn(found)
+        with pytest.raises(OutOfOrder):
+            in_order(found)
     else:
-        assert in_turn(found) == [incident(f"set-clock {text}") for text in order.split()], why
+        assert in_order(found) == [incident(f"set-clock {text}") for text in order.split()], why
 
 
 def test_what_ran_while_the_clock_was_forward_runs_again_in_its_time() -> None:
@@ -533,8 +535,8 @@ def test_how_long_a_job_usually_takes(
     with closing(Journal.in_memory()) as journal:
         for number, (seconds, outcomes) in enumerate(runs):
             took(journal, number, seconds, *outcomes)
-        assert usual(journal, "job") == expected, why
-        assert usual(journal, "other") is None
+        assert usual_duration(journal, "job") == expected, why
+        assert usual_duration(journal, "other") is None
 
 
 def test_intervals_count_from_where_they_are_told_to() -> None:

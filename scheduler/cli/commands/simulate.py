@@ -27,7 +27,9 @@ from scheduler.cli import (
 from scheduler.cli.human_time import Typed
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.simulation_view import Tally, Telling
-from scheduler.daemon.simulation import Incident, Mishap, OutOfTurn, Simulation, in_turn, usual
+from scheduler.daemon.incidents import Incident, Mishap, OutOfOrder, in_order
+from scheduler.daemon.job_duration import usual_duration
+from scheduler.daemon.simulation import Simulation
 from scheduler.entry import Entry
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
@@ -131,8 +133,8 @@ class _Times:
             for text in texts or ()
         ]
         try:
-            return in_turn(found)
-        except OutOfTurn as error:
+            return in_order(found)
+        except OutOfOrder as error:
             names = f"--{error.before.mishap.value} and --{error.after.mishap.value}"
             why = "one begins before the other is over"
             raise typer.BadParameter(why, param_hint=names) from error
@@ -180,7 +182,7 @@ def _known(
 
 
 def _durations(journal: Journal, entries: Sequence[Entry]) -> dict[str, float]:
-    found = {entry.job: usual(journal, entry.job) for entry in entries}
+    found = {entry.job: usual_duration(journal, entry.job) for entry in entries}
     return {job: took for job, took in found.items() if took is not None}
 
 
