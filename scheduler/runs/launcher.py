@@ -95,8 +95,8 @@ class Launcher:
             self.forget(number)
 
     def _prepare(self, live: LiveRun) -> Launch | NotStarted:
-        path = self._state / output_of(live.key)
-        return self._spawner.prepare(live.entry, live.key, path)
+        attempt = live.key
+        return self._spawner.prepare(live.entry, attempt, self._state / output_of(attempt))
 
 
 def _earliest_start(live: LiveRun) -> datetime:

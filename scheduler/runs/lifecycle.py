@@ -171,8 +171,9 @@ class Runs:
         if not self._admission.has_plan():
             self.handled(instant)
             return
-        self.table.take_planned()
-        self.start()
+        if self.table.has_planned():
+            self.table.take_planned()
+            self.start()
         now = self._clock.now()
         with self._transaction.commit():
             self._admission.admit_deferred(instant, now, late=late)
