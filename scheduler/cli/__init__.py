@@ -1,7 +1,15 @@
 """The command line: arguments in, text or JSON and an exit status out.
 
 0 is done, 1 a problem found, 2 wrong usage, 130 stopped with Ctrl-C; `status --check` has a
-monitor's own.
+monitor's own. What stands here beside the commands, which have a folder:
+
+    typed        command, help_page, wrong_usage, completion, options, option_parser, numbers,
+                 human_time
+    meant        state_folder, own_zone, crontabs, misnamed, own_crontab, which_run
+    asked        client, by_hand (the daemon); journal_facts, intervals, failing_jobs (the journal)
+    told         list_view, run_view, status_view, simulation_view, problems_view, why_answer,
+                 health, json_rows
+    printed      output, tables, sections, styled, terminal
 """
 
 from __future__ import annotations

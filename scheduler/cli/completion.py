@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import options, state_folder
+from scheduler.cli import crontabs, state_folder
 from scheduler.system import crontab_files, crontab_loader, local_zone
 
 _LARGEST = 1 << 20  # bytes of crontabs that are read while somebody waits for a Tab
@@ -38,7 +38,9 @@ def _in_crontabs(state: Path | None) -> list[str]:
     ):
         return []
     zone, _ = local_zone.machine_zone()
-    how = options.how(zone, named=False, system=paths.folder is not None, keep_others=True)
+    how = crontabs.read_options(
+        zone, named=False, system=paths.folder is not None, keep_others=True
+    )
     return [entry.job for entry in crontab_loader.load(files, how).entries]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from scheduler.cli import taken
+from scheduler.cli import option_parser
 from scheduler.wrapping import wrapped
 
 WIDEST, USUAL = 100, 80  # cells of a page: at most, and where there is no screen
@@ -127,5 +127,5 @@ def _default(parameter: Any, context: Any) -> str | None:
 
 def choices_of(parameter: Any) -> list[str]:
     """Return the words of which one has to be typed; none where any value may be."""
-    parser = taken.parser_of(parameter)
+    parser = option_parser.parser_of(parameter)
     return [] if parser is None else list(parser.choices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.cli.taken import Parser
+from scheduler.cli.option_parser import Parser
 from scheduler.crontab import setting_values
 
 MOST = 1_000_000_000  # of whatever an option counts

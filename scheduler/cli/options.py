@@ -1,25 +1,18 @@
-"""What was given on the command line in, the files, paths, zones and instants it means out."""
+"""What a person types for a command: the options that several share, and how values are read."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import human_time, numbers, output, state_folder
+from scheduler.cli import human_time, numbers, output
 from scheduler.cli.human_time import Typed
 from scheduler.crontab import setting_values
-from scheduler.errors import BadValue, SourceRefused
-from scheduler.system import crontab_files, crontab_loader
-from scheduler.system import paths as machine
-from scheduler.system.crontab_loader import Loaded, ReadOptions
+from scheduler.errors import BadValue
 
 T = TypeVar("T")
 
@@ -47,57 +40,6 @@ MaxRunning = Annotated[
         parser=numbers.whole(1),
     ),
 ]
-
-
-def how(
-    zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False, trusts: bool = True
-) -> ReadOptions:
-    """Return how this process reads crontabs: those that it won't run it need not mistrust."""
-    uid = os.geteuid()
-    return ReadOptions(
-        uid=uid,
-        user=account(uid)[0],
-        zone=zone,
-        salt=machine.salt(),
-        named=named,
-        trusts=trusts,
-        system=system,
-        keep_others=keep_others,
-    )
-
-
-def account(uid: int) -> tuple[str, str]:
-    """Return a user's name and home; the number and `/` where the system knows no such user."""
-    try:
-        found = pwd.getpwuid(uid)
-    except KeyError:
-        return str(uid), "/"
-    return found.pw_name, found.pw_dir
-
-
-def load(
-    files: Sequence[str] | None, zone: ZoneInfo, *, system: bool, keep_others: bool = False
-) -> Loaded:
-    """Read the named crontabs, or the user's own; SourceRefused if there are none of these.
-
-    As the daemon reads them, or with `keep_others` also what it would refuse for its user.
-    """
-    if files:
-        drafts = (
-            {STDIN: crontab_files.read_stream(STDIN, sys.stdin.buffer)} if STDIN in files else {}
-        )
-        named = tuple(dict.fromkeys(files))
-        reading = how(zone, named=True, system=system, keep_others=keep_others)
-        return crontab_loader.load(named, reading, drafts=drafts)
-    paths = state_folder.with_crontab()
-    own = crontab_files.own_files(paths)
-    if not any(crontab_files.is_there(Path(file)) for file in own):
-        where = str(paths.folder or paths.crontab)
-        hint = "meridian edit begins one, or name a file"
-        raise SourceRefused(where, "missing", "there is no crontab here yet", hint)
-    by_root = paths.folder is not None
-    reading = how(zone, named=False, system=system or by_root, keep_others=keep_others)
-    return crontab_loader.load(own, reading)
 
 
 def size(text: str, option: str) -> int | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from scheduler.cli import in_force, intervals, options, output, problems_view
+from scheduler.cli import crontabs, intervals, output, problems_view
 from scheduler.cli.own_zone import own_zone
 from scheduler.crontab import diagnostics
 from scheduler.entry import Crontab, Severity
@@ -65,7 +65,7 @@ def checked(paths: Paths, data: bytes, file: str | None = None) -> Checked:
     path = str(paths.crontab)
     files = dict.fromkeys((*crontab_files.own_files(paths), path))
     by_root = paths.folder is not None
-    how = options.how(own_zone(), named=False, system=by_root)
+    how = crontabs.read_options(own_zone(), named=False, system=by_root)
     loaded = crontab_loader.load(tuple(files), how, drafts={path: data})
     table = next(table for table in loaded.crontabs if table.file == path)
     problems_view.show(replace(problem, file=file or path) for problem in table.problems)
@@ -85,7 +85,7 @@ def save(paths: Paths, checked: Checked, state: Path | None) -> None:
     for run in islice(coming(table.entries, now, known), COMING):
         at = output.wall(run.at.astimezone(run.entry.zone))
         output.say(f"  {at} {run.entry.zone.key}  {run.entry.job}")
-    output.say(in_force.reader(paths.crontab, state))
+    output.say(crontabs.reader(paths.crontab, state))
 
 
 def keep(paths: Paths, now: datetime) -> Path | None:

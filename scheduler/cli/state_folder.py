@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -96,3 +97,12 @@ def journal(state: Path | None, *, must_exist: bool = False) -> Journal:
     if must_exist or state_files.is_there(path):
         return Journal.open(path, readonly=True)
     return Journal.in_memory()
+
+
+def account(uid: int) -> tuple[str, str]:
+    """Return a user's name and home; the number and `/` where the system knows no such user."""
+    try:
+        found = pwd.getpwuid(uid)
+    except KeyError:
+        return str(uid), "/"
+    return found.pw_name, found.pw_dir

@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from scheduler.cli import health, output, run_view, sections
-from scheduler.cli.failing import Failing
+from scheduler.cli.failing_jobs import Failing
 from scheduler.cli.sections import Section
 from scheduler.cli.styled import Text
 from scheduler.cli.tables import Cell, When

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from scheduler import suggestions
-from scheduler.cli import in_force, run_view, state_folder
+from scheduler.cli import crontabs, run_view, state_folder
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
 from scheduler.journal.queries import Queries
@@ -95,7 +95,7 @@ class NothingThere(MeridianError):
 
 def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
     """Tell a job that has not run yet from a name that nobody knows, which raises."""
-    entries = in_force.known(state).entries
+    entries = crontabs.known(state).entries
     if any(entry.job == job for entry in entries):
         return
     if run_number(job) is not None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import typer
 
-from scheduler.cli import taken
+from scheduler.cli import option_parser
 from scheduler.cli.help_page import USUAL, is_option, is_switch, metavar, names
 from scheduler.printable import clean
 from scheduler.suggestions import did_you_mean, nearest
@@ -45,7 +45,7 @@ def _bad(error: Any) -> str:
     if error.param is None:
         hint = error.param_hint
         return f"{hint}: {error.message}" if hint else str(error.message)
-    name, parser = _called(error.param), taken.parser_of(error.param)
+    name, parser = _called(error.param), option_parser.parser_of(error.param)
     if parser is None:
         return f"{name}: {error.message}"
     return f"{name} takes {parser.what}, not {shortened(error.message)}"  # which is what was typed

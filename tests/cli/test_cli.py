@@ -16,7 +16,7 @@ from commands import COMMANDS
 from rich.cells import cell_len
 from rich.text import Text
 
-from scheduler.cli import options
+from scheduler.cli import state_folder
 
 if TYPE_CHECKING:
     from conftest import Person
@@ -166,8 +166,8 @@ def test_the_daemon_does_not_move_into_a_folder_that_others_can_write(person: Pe
 
 
 def test_a_user_whom_the_system_does_not_know_has_a_number_for_a_name() -> None:
-    assert options.account(4_000_000_000) == ("4000000000", "/")
-    assert options.account(0)[0] == "root"
+    assert state_folder.account(4_000_000_000) == ("4000000000", "/")
+    assert state_folder.account(0)[0] == "root"
 
 
 def on_a_terminal(person: Person, *words: str) -> str:

@@ -14,7 +14,7 @@ from commands import COMMANDS, GROUP
 from rich.cells import cell_len
 
 from scheduler.cli import Commands
-from scheduler.cli.taken import parser_of
+from scheduler.cli.option_parser import parser_of
 
 if TYPE_CHECKING:
     from conftest import Person

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from zonefiles import DAMAGES, moved, put
 
-from scheduler.cli.options import how
+from scheduler.cli.crontabs import read_options
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.schedule import zone_data
 from scheduler.system import crontab_loader, local_zone
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_said_and_no_entry_goes_by_it(tmp_path: Path, damage: 
     assert problem.startswith(f"the zone file {file} is damaged: {damage}")
     crontab = tmp_path / "crontab"
     crontab.write_text("0 9 * * * x\nCRON_TZ=Asia/Tokyo 0 9 * * * y\n@reboot z\n@every 2h e\n")
-    loaded = crontab_loader.load([str(crontab)], how(zone, named=True, system=False))
+    loaded = crontab_loader.load([str(crontab)], read_options(zone, named=True, system=False))
     assert [entry.command for entry in loaded.entries] == ["y", "z", "e"]
     assert [(each.line, each.column, each.code) for each in loaded.problems] == [
         (1, 1, "damaged-zone")
@@ -202,7 +202,7 @@ def test_entries_without_a_zone_go_with_the_machine(
     monkeypatch.delenv("TZ", raising=False)
     monkeypatch.setattr(local_zone, "LOCALTIME", localtime)
     own = paths({}, os.geteuid(), state=tmp_path)
-    reading = how(machine_zone()[0], named=True, system=False, trusts=False)
+    reading = read_options(machine_zone()[0], named=True, system=False, trusts=False)
     crontabs = WatchedCrontabs((str(file),), own, reading)
     berlin, before = crontabs.load().entries, crontabs.stamps()
     put(tmp_path, "localtime", LIMA)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import in_force, json_rows, numbers, options, output, problems_view, state_folder
+from scheduler.cli import crontabs, json_rows, numbers, options, output, problems_view, state_folder
 from scheduler.cli.own_zone import own_zone
 from scheduler.entry import Entry
 from scheduler.schedule.dst_audit import FIRST_YEAR, LAST_YEAR, Audit, Change, ChangeEffect, audit
@@ -37,7 +37,7 @@ def audit_entries(
     An entry that is not listed runs as on any other day.
     """
     zone = own_zone()
-    loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
+    loaded = crontabs.load(files, zone, system=system, state=state, json=json, keep_others=True)
     asked = RealClock().now().astimezone(zone).year if year is None else year
     audited = audit(loaded.entries, asked)
     if json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import in_force, json_rows, options, output, problems_view, state_folder
+from scheduler.cli import crontabs, json_rows, options, output, problems_view, state_folder
 from scheduler.cli.own_zone import own_zone
 from scheduler.crontab import diagnostics, zone_changes
 from scheduler.system import crontab_files
@@ -24,7 +24,7 @@ def check(
 
     The exit status is 1 if a line is refused; warnings alone leave it 0.
     """
-    loaded = in_force.load(files, own_zone(), system=system, state=state, json=json)
+    loaded = crontabs.load(files, own_zone(), system=system, state=state, json=json)
     zones = {entry.zone.key for entry in loaded.entries}
     folder = None if files else state_folder.here(state).folder
     ignored = () if folder is None else crontab_files.ignored(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import in_force, listing, options, output, problems_view, state_folder
+from scheduler.cli import crontabs, list_view, options, output, problems_view, state_folder
 from scheduler.cli.own_zone import own_zone
 from scheduler.system.clock import RealClock
 
@@ -24,14 +24,14 @@ def list_entries(
     exactly as it is run.
     """
     zone = own_zone()
-    loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
+    loaded = crontabs.load(files, zone, system=system, state=state, json=json, keep_others=True)
     now = RealClock().now()
-    found = listing.listed(loaded, state, now)
+    found = list_view.listed(loaded, state, now)
     if json:
         for each in found:
             output.row(each.row())
     elif loaded.entries:
-        output.table(listing.JOBS_HEADER, [each.cells(zone, now) for each in found])
+        output.table(list_view.JOBS_HEADER, [each.cells(zone, now) for each in found])
     elif not problems_view.have_errors(loaded.problems):
         output.note("There are no entries.")
     problems_view.mention(loaded.problems)

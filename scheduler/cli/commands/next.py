@@ -12,16 +12,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler.cli import (
-    in_force,
+    crontabs,
+    journal_facts,
     json_rows,
     numbers,
     options,
     output,
-    pausing,
     problems_view,
     state_folder,
 )
-from scheduler.cli.known import known
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
@@ -79,14 +78,14 @@ def next_runs(
     start, end = first.at, None if last is None else last.at
     is_typed = last is not None or since != "now"
     options.echo(zone, {"from": first, "until": last} if is_typed else {}, json=json)
-    loaded = in_force.load(files, zone, system=system, state=state, json=json)
+    loaded = crontabs.load(files, zone, system=system, state=state, json=json)
     most = number if number is not None or end else USUAL_INSTANTS
-    from_journal = known(state, loaded.entries, now)
-    runs = coming(loaded.entries, start, from_journal.anchors)
-    still = (run for run in runs if not now <= run.at < from_journal.ahead)
+    facts = journal_facts.read(state, loaded.entries, now)
+    runs = coming(loaded.entries, start, facts.anchors)
+    still = (run for run in runs if not now <= run.at < facts.ahead)
     inside = takewhile(lambda run: end is None or run.at < end, still)
     some = islice(inside, None if most is None else min(most, sys.maxsize))
-    shown = pausing.marked(some, from_journal.pauses)
+    shown = journal_facts.marked(some, facts.pauses)
     is_told = _print_runs(shown, zone, json=json)
     if not is_told and (loaded.entries or not problems_view.have_errors(loaded.problems)):
         output.note("Nothing runs in that time.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import in_force, output, own_crontab, state_folder
+from scheduler.cli import crontabs, output, own_crontab, state_folder
 from scheduler.system import crontab_files, crontab_versions
 from scheduler.system.clock import RealClock
 
@@ -32,4 +32,4 @@ def remove(
     kept = own_crontab.keep(paths, RealClock().now())
     crontab_versions.remove(path)
     output.say(f"Removed {path}; its text is kept in {kept}")
-    output.say(in_force.reader(path, state, "lets go of its jobs"))
+    output.say(crontabs.reader(path, state, "lets go of its jobs"))

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import numbers, options, state_folder, taken
+from scheduler.cli import crontabs, numbers, option_parser, options, state_folder
 from scheduler.cli.own_zone import own_zone
 from scheduler.daemon import service
 from scheduler.daemon.service import LogStream
@@ -54,7 +54,7 @@ ForWhom = Annotated[
     LogFormat,
     typer.Option(
         help="For a person, for systemd's journal, for machines; auto finds out.",
-        parser=taken.one_of(LogFormat),
+        parser=option_parser.one_of(LogFormat),
     ),
 ]
 Grace = Annotated[
@@ -118,7 +118,7 @@ def run(
         crontabs,
         chosen,
         stream,
-        account=options.account(os.geteuid()),
+        account=state_folder.account(os.geteuid()),
         paths_now=lambda: state_folder.paths_of(state),
     )
 
@@ -142,7 +142,7 @@ def _crontabs(
     if not named:
         state_folder.check_crontab(paths)
     is_system = system or (not named and paths.folder is not None)
-    how = options.how(own_zone(), named=bool(named), system=is_system, trusts=trusts)
+    how = crontabs.read_options(own_zone(), named=bool(named), system=is_system, trusts=trusts)
     for file in named:
         if not crontab_files.is_there(Path(file)):
             raise SourceRefused(file, "missing", "there is no such file")

@@ -16,7 +16,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from scheduler.cli import (
-    in_force,
+    crontabs,
     intervals,
     options,
     output,
@@ -91,7 +91,7 @@ def simulate(
     options.echo(zone, {"from": first, "until": last}, json=json)
     incidents_of = {Mishap.DOWNTIME: downtime, Mishap.SUSPEND: suspend, Mishap.SET_CLOCK: set_clock}
     incidents = read.incidents(incidents_of, last.at)
-    loaded = in_force.load(files, zone, system=system, state=state, json=json)
+    loaded = crontabs.load(files, zone, system=system, state=state, json=json)
     known, lasts = _known(state, loaded.entries)
     simulation = Simulation(
         loaded, read.start, last.at, incidents=incidents, anchors=known, lasts=lasts, most=most

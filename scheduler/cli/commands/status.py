@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scheduler import protocol
-from scheduler.cli import client, failing, health, output, state_folder, status_view
+from scheduler.cli import client, failing_jobs, health, output, state_folder, status_view
 from scheduler.cli.command import Command
-from scheduler.cli.failing import Failing
+from scheduler.cli.failing_jobs import Failing
 from scheduler.cli.health import Finding, Level, Trouble
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.styled import Text
@@ -105,7 +105,9 @@ def _print_json(state: Path | None) -> None:
     try:
         reply = protocol.as_json(client.status(state))
         found = _failing(state)
-        output.row(reply | {"failing": None if found is None else list(map(failing.row, found))})
+        output.row(
+            reply | {"failing": None if found is None else list(map(failing_jobs.row, found))}
+        )
     except (NoDaemon, NoAnswer) as error:
         last = _last_tick(state)
         extra = {"last_tick": None if last is None else output.utc(last)}
@@ -141,7 +143,7 @@ def _failing(state: Path | None) -> list[Failing] | None:
         with closing(state_folder.journal(state)) as journal:
             runs = journal.queries.failing(now)
             gone = _not_in_force(state, sorted({run.run.job for run in runs}))
-            return failing.of(journal, [run for run in runs if run.run.job not in gone], now)
+            return failing_jobs.of(journal, [run for run in runs if run.run.job not in gone], now)
     except MeridianError:
         return None
 

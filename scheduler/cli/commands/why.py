@@ -13,7 +13,7 @@ import typer
 
 from scheduler.cli import (
     completion,
-    in_force,
+    crontabs,
     intervals,
     options,
     output,
@@ -145,7 +145,7 @@ def _entry(
     """Return the job's line, None if it has none (any more)."""
     zone = own_zone()
     try:
-        loaded = in_force.load(files, zone, system=system, state=state, json=json, keep_others=True)
+        loaded = crontabs.load(files, zone, system=system, state=state, json=json, keep_others=True)
     except SourceRefused:  # there is no crontab at all
         return None
     entry = next((entry for entry in loaded.entries if entry.job == job), None)

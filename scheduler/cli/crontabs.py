@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -9,11 +11,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from scheduler.cli import client, misnamed, options, output, state_folder
-from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon
+from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon, SourceRefused
 from scheduler.schedule import zone_data
 from scheduler.status import Reads
-from scheduler.system import crontab_loader
-from scheduler.system.crontab_loader import Loaded
+from scheduler.system import crontab_files, crontab_loader
+from scheduler.system import paths as machine
+from scheduler.system.crontab_loader import Loaded, ReadOptions
 from scheduler.text import counted
 
 _SHORT_TIMEOUT = 2.0  # seconds; who lists crontabs does not wait for long
@@ -47,10 +50,10 @@ def load(
 ) -> Loaded:
     """Read the named crontabs, or those in force, and say which on standard error.
 
-    As `given.load`. A program is not told which they are: its rows name their files.
+    As `_named_or_own`. A program is not told which they are: its rows name their files.
     """
     if files:
-        loaded = options.load(files, zone, system=system, keep_others=keep_others)
+        loaded = _named_or_own(files, zone, system=system, keep_others=keep_others)
         return misnamed.explained(loaded, files, lambda: _jobs(state))
     found = source(state)
     if not json:
@@ -138,9 +141,9 @@ def _own() -> str:
 
 def _load(found: Source, zone: ZoneInfo, *, system: bool, keep_others: bool) -> Loaded:
     if found.reads is None:
-        return options.load(None, zone, system=system, keep_others=keep_others)
+        return _named_or_own(None, zone, system=system, keep_others=keep_others)
     reads = found.reads
-    how = options.how(
+    how = read_options(
         _zone(reads, zone),
         named=reads.is_named,
         system=system or reads.is_system_format,
@@ -155,3 +158,46 @@ def _zone(reads: Reads, own: ZoneInfo) -> ZoneInfo:
         return zone_data.named(reads.zone)
     except BadValue:
         return own
+
+
+def _named_or_own(
+    files: Sequence[str] | None, zone: ZoneInfo, *, system: bool, keep_others: bool = False
+) -> Loaded:
+    """Read the named crontabs, or the user's own; SourceRefused if there are none of these.
+
+    As the daemon reads them, or with `keep_others` also what it would refuse for its user.
+    """
+    if files:
+        drafts = {
+            name: crontab_files.read_stream(name, sys.stdin.buffer)
+            for name in {options.STDIN}.intersection(files)
+        }
+        named = tuple(dict.fromkeys(files))
+        reading = read_options(zone, named=True, system=system, keep_others=keep_others)
+        return crontab_loader.load(named, reading, drafts=drafts)
+    paths = state_folder.with_crontab()
+    own = crontab_files.own_files(paths)
+    if not any(crontab_files.is_there(Path(file)) for file in own):
+        where = str(paths.folder or paths.crontab)
+        hint = "meridian edit begins one, or name a file"
+        raise SourceRefused(where, "missing", "there is no crontab here yet", hint)
+    by_root = paths.folder is not None
+    reading = read_options(zone, named=False, system=system or by_root, keep_others=keep_others)
+    return crontab_loader.load(own, reading)
+
+
+def read_options(
+    zone: ZoneInfo, *, named: bool, system: bool, keep_others: bool = False, trusts: bool = True
+) -> ReadOptions:
+    """Return how this process reads crontabs: those that it won't run it need not mistrust."""
+    uid = os.geteuid()
+    return ReadOptions(
+        uid=uid,
+        user=state_folder.account(uid)[0],
+        zone=zone,
+        salt=machine.salt(),
+        named=named,
+        trusts=trusts,
+        system=system,
+        keep_others=keep_others,
+    )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from scheduler.cli import intervals, output, pausing, state_folder
+from scheduler.cli import intervals, output, state_folder
 from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal, RunRow
 from scheduler.run import Paused
+from scheduler.schedule.upcoming import ComingRun
 
+PAUSED = "paused"  # what is said of an instant at which nothing starts
 _A_SECOND = timedelta(seconds=1)
 
 
@@ -31,7 +33,7 @@ class JournalFacts:
     lasts: Mapping[str, RunRow] = field(default_factory=dict)
 
 
-def known(
+def read(
     state: Path | None, entries: Sequence[Entry], now: datetime, *, lasts: bool = False
 ) -> JournalFacts:
     """Ask the journal; that it can't be read is said on standard error, with what is not known."""
@@ -40,7 +42,7 @@ def known(
             return JournalFacts(
                 ahead=max(now, journal.daemon_state.first_to_come(now)),
                 anchors=intervals.of(journal, entries),
-                pauses=pausing.of(journal),
+                pauses={each.job: each for each in journal.daemon_state.pauses()},
                 lasts=_lasts(journal, entries, now) if lasts else {},
             )
     except MeridianError as error:
@@ -64,3 +66,17 @@ def _lasts(journal: Journal, entries: Sequence[Entry], now: datetime) -> dict[st
     jobs = {entry.job for entry in entries}
     found = {job: journal.queries.history(job, before=now + _A_SECOND, limit=1) for job in jobs}
     return {job: runs[-1] for job, runs in found.items() if runs}
+
+
+def is_paused(paused: Paused | None, at: datetime) -> bool:
+    """Say whether the job with this pause starts nothing at an instant to come."""
+    return paused is not None and (paused.until is None or at < paused.until)
+
+
+def marked(runs: Iterator[ComingRun], pauses: Mapping[str, Paused]) -> Iterator[ComingRun]:
+    """Yield the runs, with a note those which a pause leaves out."""
+    for run in runs:
+        if is_paused(pauses.get(run.entry.job), run.at):
+            yield replace(run, note="; ".join(filter(None, (run.note, PAUSED))))
+        else:
+            yield run

@@ -8,8 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import json_rows, pausing, tables
-from scheduler.cli.known import known
+from scheduler.cli import journal_facts, json_rows, tables
 from scheduler.cli.output import utc
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
@@ -60,7 +59,7 @@ class Listed:
         if self.is_refused:
             return "refused"
         if self.is_paused:
-            return pausing.NOTE
+            return journal_facts.PAUSED
         if self.following is not None:
             return When(self.following.astimezone(zone), now)
         return "at the next boot" if isinstance(self.entry.schedule, Reboot) else "never"
@@ -68,15 +67,15 @@ class Listed:
 
 def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[Listed]:
     """Yield all entries; that the journal can't be read is said on standard error."""
-    from_journal = known(state, loaded.entries, now, lasts=True)
-    firsts = first_instants(loaded.entries, from_journal.ahead, from_journal.anchors)
+    facts = journal_facts.read(state, loaded.entries, now, lasts=True)
+    firsts = first_instants(loaded.entries, facts.ahead, facts.anchors)
     refused = loaded.refused
     for entry, first in zip(loaded.entries, firsts, strict=True):
         is_refused = (entry.file, entry.line) in refused
-        is_paused = first is not None and pausing.is_paused(
-            from_journal.pauses.get(entry.job), first
+        is_paused = first is not None and journal_facts.is_paused(
+            facts.pauses.get(entry.job), first
         )
-        yield Listed(entry, first, from_journal.lasts.get(entry.job), is_refused, is_paused)
+        yield Listed(entry, first, facts.lasts.get(entry.job), is_refused, is_paused)
 
 
 def _newest(run: RunRow) -> datetime:
