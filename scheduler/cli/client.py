@@ -11,7 +11,7 @@ from scheduler.codec import Json, decode
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import Received, Refused, Request, Status
 from scheduler.status import Snapshot
-from scheduler.system import control_client, crontab_files, state_lock
+from scheduler.system import control_client, state_lock
 from scheduler.system.control_client import REPLY_TIMEOUT
 from scheduler.system.paths import Paths
 
@@ -28,7 +28,7 @@ def ask(request: Request, state: Path | None, timeout: float = REPLY_TIMEOUT) ->
         return _ask(request, paths, timeout)
     except NoDaemon as error:
         pid = state_lock.holder(paths.state)
-        if pid is None and state is None and os.geteuid() and crontab_files.is_there(_MACHINES):
+        if pid is None and state is None and os.geteuid() and os.path.lexists(_MACHINES):
             way = "the machine's own is asked by: sudo meridian status"
             raise NoDaemon(f"{error}; {way}") from error
         if pid is None:

@@ -15,8 +15,8 @@ from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon, Source
 from scheduler.schedule import zone_data
 from scheduler.status import Reads
 from scheduler.system import crontab_files, crontab_loader
-from scheduler.system import paths as machine
 from scheduler.system.crontab_loader import Loaded, ReadOptions
+from scheduler.system.machine_salt import salt
 from scheduler.text import counted
 
 _SHORT_TIMEOUT = 2.0  # seconds; who lists crontabs does not wait for long
@@ -195,7 +195,7 @@ def read_options(
         uid=uid,
         user=state_folder.account(uid)[0],
         zone=zone,
-        salt=machine.salt(),
+        salt=salt(),
         named=named,
         trusts=trusts,
         system=system,

@@ -10,9 +10,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from scheduler.runs.messages import of_seconds
 from scheduler.schedule.tick import MINUTE
-from scheduler.text import counted
+from scheduler.text import counted, of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

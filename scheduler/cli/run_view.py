@@ -11,8 +11,9 @@ from scheduler.cli.tables import Cell, When
 from scheduler.journal.rows import AttemptRow, RunRow
 from scheduler.process.procfs import apart
 from scheduler.run import Exited, State
-from scheduler.runs.messages import of_left_behind, of_outcome, of_seconds, of_size
+from scheduler.runs.outcome_words import of_left_behind, of_outcome
 from scheduler.schedule.zone_data import named_or_utc
+from scheduler.text import of_seconds, of_size
 
 RUNS_HEADER = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "HOW")
 ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")

@@ -13,7 +13,6 @@ from scheduler.cli.sections import Section
 from scheduler.cli.styled import Text
 from scheduler.cli.tables import Cell, When
 from scheduler.printable import clean
-from scheduler.runs.messages import of_seconds
 from scheduler.schedule.zone_data import named_or_utc
 from scheduler.status import (
     Coming,
@@ -24,7 +23,7 @@ from scheduler.status import (
     WaitingNow,
     ZoneData,
 )
-from scheduler.text import counted
+from scheduler.text import counted, of_seconds
 
 _Styled = tuple[str, str]  # text and style
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from scheduler.entry import Catchup, Every, Expression, Reboot
 from scheduler.run import Reason, State
 from scheduler.runs import messages
+from scheduler.runs.outcome_words import of_left_behind
 from scheduler.schedule import catchup
 from scheduler.schedule.canonical import five_fields
 from scheduler.schedule.dates import matches_day
 from scheduler.schedule.dst import Wall, applies, walls
 from scheduler.schedule.tick import MINUTE, JumpKind, Verdict
-from scheduler.text import counted
+from scheduler.text import counted, of_seconds
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -125,7 +126,7 @@ _GIVEN_UP = {
 
 def _how(attempt: AttemptRow) -> str:
     limit = "" if attempt.limit is None else f", its CRON_{attempt.limit.name} was used up"
-    behind = f", {messages.of_left_behind(attempt.left_behind)}" if attempt.left_behind else ""
+    behind = f", {of_left_behind(attempt.left_behind)}" if attempt.left_behind else ""
     return f"{attempt.outcome}{limit}{behind}"
 
 
@@ -134,10 +135,10 @@ def _lateness(known: MinuteFacts, row: RunRow, started: datetime) -> list[str]:
     late = (started - row.run.instant).total_seconds()
     told = []
     if delay and late >= delay:
-        spread = messages.of_seconds(delay)
+        spread = of_seconds(delay)
         told.append(f"CRON_SPREAD or RANDOM_DELAY start it {spread} after its minute.")
     if late - delay >= MINUTE.total_seconds():  # within its own minute no run is late
-        told.append(f"That is {messages.of_seconds(late - delay)} late.")
+        told.append(f"That is {of_seconds(late - delay)} late.")
         cause = _jumps(known)
         told += cause or [_BUSY]
     return told
@@ -219,7 +220,7 @@ def _without_a_record(known: MinuteFacts) -> list[str]:
         what = "That minute was handled before the clock was set back, and nothing runs in it again"
         return [f"{what}: the journal has no record of the job for it."]
     if known.at > known.now:
-        wait = messages.of_seconds((known.at - known.now).total_seconds())
+        wait = of_seconds((known.at - known.now).total_seconds())
         return [f"It is due then, which is still to come: in {wait}."]
     if known.last_tick is None:
         return ["It was due then, but no daemon has ever run with this state folder."]
@@ -237,7 +238,7 @@ def _not_due(known: MinuteFacts, entry: Entry) -> list[str]:
         case Reboot():
             return ["It is due at no time of the clock, but once each time the machine starts."]
         case Every(minutes):
-            every = messages.of_seconds(minutes * 60)
+            every = of_seconds(minutes * 60)
             at = _at(known, known.at)
             return [f"It was not due at {at}: it runs every {every}, from its last instant on."]
         case Expression() as expression:
@@ -305,7 +306,7 @@ def _jumps(known: MinuteFacts) -> list[str]:
 
 
 def _jump(known: MinuteFacts, jump: Jump) -> str:
-    size = messages.of_seconds(abs(jump.seconds))
+    size = of_seconds(abs(jump.seconds))
     words = _JUMP_WORDS[jump.kind].format(_at(known, jump.last), _seconds(known, jump.at))
     return f"{words} ({size}): {messages.of_verdict(jump)}."
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.runs.messages import of_seconds
-from scheduler.text import counted
+from scheduler.text import counted, of_seconds
 
 if TYPE_CHECKING:
     from datetime import datetime

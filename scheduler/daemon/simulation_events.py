@@ -13,12 +13,13 @@ from scheduler.entry import Expression
 from scheduler.errors import JournalError
 from scheduler.run import GiveUp, Reason, RetryAt
 from scheduler.runs import events, messages
-from scheduler.runs.messages import of_cause, of_seconds, of_times
+from scheduler.runs.messages import of_cause, of_times
 from scheduler.schedule.catchup import LeftOut
 from scheduler.schedule.dst import walls
 from scheduler.schedule.misfire import lateness, own_start
 from scheduler.schedule.search import following
 from scheduler.system.log import Fact, Log
+from scheduler.text import of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

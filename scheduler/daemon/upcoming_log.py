@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from scheduler.runs import messages
+from scheduler.text import of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,4 +57,4 @@ class UpcomingLog:
 
     def _until(self, minute: datetime) -> str:
         wait = (minute - self._clock.now()).total_seconds()
-        return f"in {messages.of_seconds(wait)}" if wait > 0 else "now"
+        return f"in {of_seconds(wait)}" if wait > 0 else "now"

@@ -16,7 +16,6 @@ from scheduler.system import state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.resources.abc import Traversable
     from pathlib import Path
 
 _COUNTED_SINCE = 11  # the first version of the journal that counts its commits
@@ -40,9 +39,7 @@ class Database:
             self._files = InPlace(connection.path, self._log_needed)
 
     @classmethod
-    def open(
-        cls, path: Path, *, readonly: bool = False, migrations: Traversable | None = None
-    ) -> Self:
+    def open(cls, path: Path, *, readonly: bool = False, migrations: Path | None = None) -> Self:
         """Open the journal at `path`, brought up to date, or only to read what is there.
 
         The folder must exist. Raises JournalError for a file that is missing (`readonly`),
@@ -56,7 +53,7 @@ class Database:
         return cls._of(Connection.in_memory())
 
     @classmethod
-    def _of(cls, connection: Connection, migrations: Traversable | None = None) -> Self:
+    def _of(cls, connection: Connection, migrations: Path | None = None) -> Self:
         try:
             bring_up_to_date(connection, scripts(migrations))
             return cls(connection)

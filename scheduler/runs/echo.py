@@ -12,9 +12,9 @@ from threading import Condition
 from typing import TYPE_CHECKING
 
 from scheduler.process.output_files import Omitted, Reader, output_of
-from scheduler.runs.messages import of_size
 from scheduler.system import state_files
 from scheduler.system.background import start_apart
+from scheduler.text import of_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

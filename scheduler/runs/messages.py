@@ -6,9 +6,10 @@ from datetime import UTC
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler.run import Decision, Done, GiveUp, Reason, RetryAt
+from scheduler.runs.outcome_words import of_left_behind, of_outcome
 from scheduler.schedule import misfire
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
-from scheduler.text import counted
+from scheduler.text import counted, of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.entry import Entry
-    from scheduler.run import Attempt, Ending, Limit, Outcome, Run
+    from scheduler.run import Attempt, Ending, Run
     from scheduler.runs.events import CrontabLoaded
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import LeftOut
@@ -127,11 +128,6 @@ def left_facts(attempt: Attempt, number: int) -> Facts:
     return _facts_of(attempt) | {"processes": number, "say": of_left_behind(number)}
 
 
-def of_left_behind(number: int) -> str:
-    """Return what is said of processes that got away when their attempt was ended."""
-    return f"left {number} process{'' if number == 1 else 'es'} behind, which got SIGTERM too"
-
-
 def end_facts(attempt: Attempt, ending: Ending, decision: Decision) -> Facts:
     """Return what the log says of an ending and of what follows it."""
     took = ending.took
@@ -156,11 +152,6 @@ def end_facts(attempt: Attempt, ending: Ending, decision: Decision) -> Facts:
             return facts | {"gave_up": reason.value, "say": words}
         case _:
             assert_never(decision)
-
-
-def of_outcome(outcome: Outcome, limit: Limit | None) -> str:
-    """Return how an attempt ended, with the limit that ended it where one did."""
-    return str(outcome) if limit is None else f"{outcome} ({limit.value} limit)"
 
 
 def _facts_of(attempt: Attempt) -> Facts:
@@ -242,31 +233,3 @@ def of_entries(entries: int, zones: int) -> str:
 def utc(at: datetime, precision: str = "seconds") -> str:
     """Return the instant as RFC 3339 has it, in UTC: `2027-03-28T01:00:00Z`."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
-
-
-def of_seconds(amount: float) -> str:
-    """Return a length of time as a person says it: 20 ms, 3.1 s, 5 min 20 s, 3 h 12 min."""
-    if amount < 0.9995:
-        return f"{round(amount * 1000)} ms"
-    if amount < 10:
-        return f"{amount:.2g} s"
-    whole = round(amount)
-    for size, unit, part, lesser in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
-        if whole >= size:
-            return _two(whole // size, unit, whole % size // part, lesser)
-    return _two(whole // 60, "min", whole % 60, "s") if whole >= 60 else f"{whole} s"
-
-
-def of_size(size: int) -> str:
-    """Return a number of bytes as a person says it: 512 bytes, 3.1 kB, 47 MB, 1.2 GB."""
-    amount, unit = float(size), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 999.5:
-            break
-        amount, unit = amount / 1000, larger
-    whole = unit == "bytes" or amount >= 9.95
-    return f"{amount:.0f} {unit}" if whole else f"{amount:.1f} {unit}"
-
-
-def _two(number: int, unit: str, rest: int, lesser: str) -> str:
-    return f"{number} {unit} {rest} {lesser}" if rest else f"{number} {unit}"

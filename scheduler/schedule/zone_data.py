@@ -14,7 +14,7 @@ import zoneinfo
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
@@ -234,10 +234,8 @@ def _folders() -> tuple[Path, ...]:
 
 @cache
 def _package() -> Path | None:
-    try:
-        return Path(str(resources.files("tzdata"))) / "zoneinfo"
-    except ModuleNotFoundError:  # a distribution that has the system's may leave it out
-        return None
+    found = find_spec("tzdata")  # a distribution that has the system's may leave it out
+    return None if found is None or not found.origin else Path(found.origin).parent / "zoneinfo"
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ _APP = "meridian"
 _SOCKET = "control.sock"
 _CONFIG, _STATE, _RUNTIME = "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"
 _REMEDY = ("su keeps it from another user: unset it", "su -m keeps it: set it to your own")
-_MACHINE_ID = Path("/etc/machine-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +214,3 @@ def _whose(folder: Path, uid: int) -> str:
 def _first(environ: Mapping[str, str], name: str) -> Path | None:
     first = environ.get(name, "").split(":")[0]
     return Path(first) if first else None
-
-
-def salt() -> str:
-    """Return a stable hash of this machine (its id, else its name), for `~` and RANDOM_DELAY."""
-    try:
-        machine = _MACHINE_ID.read_bytes().strip()
-    except OSError:
-        machine = b""
-    return hashlib.sha256(machine or os.uname().nodename.encode()).hexdigest()[:16]

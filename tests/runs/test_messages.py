@@ -28,8 +28,6 @@ from scheduler.runs.messages import (
     end_facts,
     jump_facts,
     of_instant,
-    of_seconds,
-    of_size,
     of_stretch,
     skip_facts,
     start_facts,
@@ -37,6 +35,7 @@ from scheduler.runs.messages import (
 )
 from scheduler.schedule.catchup import LeftOut
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
+from scheduler.text import of_seconds, of_size
 
 START = utc(2027, 3, 28, 1)
 RUN = Run(7, "job", START)

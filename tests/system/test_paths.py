@@ -10,8 +10,9 @@ from platformdirs.macos import MacOS
 from users import OTHER
 
 from scheduler.errors import MeridianError
-from scheduler.system import paths as module
-from scheduler.system.paths import astray, make_private, paths, salt
+from scheduler.system import machine_salt
+from scheduler.system.machine_salt import salt
+from scheduler.system.paths import astray, make_private, paths
 
 USER = 1000
 ME = os.geteuid()
@@ -179,7 +180,7 @@ def test_the_salt_is_the_machines_and_stays_the_same(
 ) -> None:
     machine_id = tmp_path / "machine-id"
     machine_id.write_text("one\n")
-    monkeypatch.setattr(module, "_MACHINE_ID", machine_id)
+    monkeypatch.setattr(machine_salt, "_MACHINE_ID", machine_id)
     first = salt()
     assert first == salt()
     machine_id.write_text("another\n")
@@ -189,7 +190,7 @@ def test_the_salt_is_the_machines_and_stays_the_same(
 def test_a_machine_without_an_id_is_known_by_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "_MACHINE_ID", tmp_path / "none")
+    monkeypatch.setattr(machine_salt, "_MACHINE_ID", tmp_path / "none")
     assert salt() == salt() != ""
 
 

@@ -17,9 +17,9 @@ from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import When
 from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
 from scheduler.journal.journal import Journal, RunRow
-from scheduler.runs.messages import of_seconds
 from scheduler.schedule.tick import Jump
 from scheduler.system.clock import RealClock
+from scheduler.text import of_seconds
 
 app = typer.Typer()
 

@@ -17,10 +17,11 @@ from scheduler.printable import OutputScreen
 from scheduler.process.output_files import Omitted, Reader
 from scheduler.process.procfs import PROC, Processes
 from scheduler.run import State
-from scheduler.runs.messages import of_outcome, of_size
+from scheduler.runs.outcome_words import of_outcome
 from scheduler.schedule.zone_data import named_or_utc
 from scheduler.system import clock, state_files, state_lock
 from scheduler.system.boot import boot_id
+from scheduler.text import of_size
 
 app = typer.Typer()
 

@@ -126,7 +126,7 @@ def _silence(error: MeridianError, state: Path | None, zone: ZoneInfo) -> str:
 
 def _last_tick(state: Path | None) -> datetime | None:
     try:
-        with closing(state_folder.journal(state)) as journal:
+        with closing(state_folder.journal(state, must_exist=True)) as journal:
             return journal.daemon_state.last_tick()
     except JournalError:
         return None

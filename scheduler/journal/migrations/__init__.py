@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from importlib.resources import files
+from pathlib import Path
 from sqlite3 import complete_statement  # noqa: TID251 (it reads text, it opens nothing)
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,14 @@ from scheduler.journal.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from importlib.resources.abc import Traversable
 
 MIGRATION = re.compile(r"(\d{4})_\w+\.sql")
 
 
-def scripts(folder: Traversable | None = None) -> dict[int, str]:
+def scripts(folder: Path | None = None) -> dict[int, str]:
     """Return the scripts of this folder, or of another, by number."""
     found = {}
-    for file in (folder or files(__name__)).iterdir():
+    for file in (folder or Path(__file__).parent).iterdir():
         if match := MIGRATION.fullmatch(file.name):
             found[int(match[1])] = file.read_text(encoding="utf-8")
     return dict(sorted(found.items()))

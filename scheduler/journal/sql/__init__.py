@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 STATEMENT = re.compile(r"^-- name: (\w+)\n((?:(?!-- name: ).*\n)+)", re.MULTILINE)
 
@@ -16,7 +16,6 @@ STATEMENT = re.compile(r"^-- name: (\w+)\n((?:(?!-- name: ).*\n)+)", re.MULTILIN
 @cache
 def statements() -> dict[str, str]:
     """Return each statement by its name, read once."""
-    folder = files(__name__)
-    texts = (file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".sql"))
+    texts = (file.read_text("utf-8") for file in Path(__file__).parent.glob("*.sql"))
     found = [each for text in texts for each in STATEMENT.findall(text)]
     return {name: statement.strip() for name, statement in found}
