@@ -27,8 +27,8 @@ from scheduler.journal import high_water, unjournalled
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair import Repair
 from scheduler.process.cgroup import Groups
-from scheduler.process.floods import Floods
 from scheduler.process.job_environment import DELEGATED
+from scheduler.process.output_throttle import OutputThrottle
 from scheduler.process.spawner import RealSpawner
 from scheduler.runs.echo import Echo
 from scheduler.system import control_server, state_lock
@@ -89,7 +89,7 @@ def serve(
     with (
         entered(paths.state, os.geteuid()),
         state_lock.held(paths.state) as holds_state,
-        _floods(stream, chosen.most_output) as floods,
+        _throttle(stream, chosen.most_output) as throttle,
     ):
         make_outputs(paths)
         _say_where(log, paths)
@@ -97,7 +97,7 @@ def serve(
             _parts(crontabs, chosen, log, spawner, boot),
             holds_state=holds_state,
             echo=_echo(paths, stream) if chosen.shows_output else None,
-            floods=floods,
+            throttle=throttle,
         )
         service = Service(parts, spawner, crontabs, ControlAddress(paths_now, log))
         repair = Repair(paths.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
@@ -198,7 +198,7 @@ def _echo(paths: Paths, stream: LogStream) -> Echo:
 
 
 @contextmanager
-def _floods(stream: LogStream, most: int | None) -> Iterator[Floods | None]:
+def _throttle(stream: LogStream, most: int | None) -> Iterator[OutputThrottle | None]:
     """Have those stopped who write more than can be bounded; nobody without a bound.
 
     It ends before the state folder is let go of, in which it works.
@@ -218,8 +218,8 @@ def _floods(stream: LogStream, most: int | None) -> Iterator[Floods | None]:
         trace = "".join(traceback.format_exception(error))
         log.error("bug", error=repr(error), trace=trace, say=tuple(trace.splitlines()))
 
-    with closing(Floods(most, tell, broke)) as floods:
-        yield floods
+    with closing(OutputThrottle(most, tell, broke)) as throttle:
+        yield throttle
 
 
 def _watchdog(log: Log) -> Watchdog | None:

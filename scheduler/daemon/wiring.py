@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from scheduler.daemon.watchdog import Watchdog
     from scheduler.journal.journal import Journal
     from scheduler.journal.retention import Retention
-    from scheduler.process.floods import Floods
+    from scheduler.process.output_throttle import OutputThrottle
     from scheduler.process.spawner import Spawner
     from scheduler.runs.echo import Echo
     from scheduler.runs.events import Listener
@@ -92,7 +92,7 @@ class Parts:
     # --- who looks on
     listeners: Sequence[Listener] = ()
     echo: Echo | None = None  # shows what jobs write in the log
-    floods: Floods | None = None  # stops who writes more than can be bounded
+    throttle: OutputThrottle | None = None  # stops who writes more than can be bounded
     watchdog: Watchdog | None = None  # tells of a loop that is held up
 
 
@@ -146,7 +146,7 @@ def _runs(parts: Parts, journal: Journal) -> Runs:
         state=parts.state,
         log=parts.log,
         draw=parts.draw,
-        output_cap=OutputCap(parts.clock, parts.state, parts.chosen.most_output, parts.floods),
+        output_cap=OutputCap(parts.clock, parts.state, parts.chosen.most_output, parts.throttle),
         most=parts.chosen.most,
         echo=parts.echo,
         listeners=parts.listeners,

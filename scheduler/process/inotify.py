@@ -19,7 +19,10 @@ _EVENT_BYTES = 1 << 16
 
 
 class Changes:
-    """Owns one inotify instance; each file that is watched for is told of once."""
+    """Owns one inotify instance; the throttle of outputs calls it.
+
+    Invariant: each number that `notice` returned is told of once, at the next write to its file.
+    """
 
     def __init__(self) -> None:
         self.descriptor: int | None = None  # readable when something has changed
@@ -27,7 +30,7 @@ class Changes:
             flags = os.O_NONBLOCK | os.O_CLOEXEC
             self.descriptor = _checked(_libc().inotify_init1(flags))
 
-    def watch(self, file: int) -> int | None:
+    def notice(self, file: int) -> int | None:
         """Return by which number the next write to an open file is told; None if it won't be."""
         if self.descriptor is None:
             return None
@@ -41,7 +44,7 @@ class Changes:
         return None
 
     def forget(self, number: int) -> None:
-        """Watch for a file no more."""
+        """Tell nothing more of a file."""
         if self.descriptor is not None:
             _libc().inotify_rm_watch(self.descriptor, number)
 

@@ -14,8 +14,8 @@ from scheduler.process.output_files import output_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scheduler.process.floods import Floods
     from scheduler.process.output_files import Found
+    from scheduler.process.output_throttle import OutputThrottle
     from scheduler.run import Attempt
     from scheduler.system.clock import Clock
 
@@ -46,9 +46,9 @@ class OutputCap:
     """
 
     def __init__(
-        self, clock: Clock, state: Path, most: int | None, floods: Floods | None = None
+        self, clock: Clock, state: Path, most: int | None, throttle: OutputThrottle | None = None
     ) -> None:
-        self._floods = floods
+        self._throttle = throttle
         self._clock = clock
         self._state = state
         self._most = most
@@ -57,21 +57,21 @@ class OutputCap:
         self._numbers = count()
 
     def add(self, attempt: Attempt, leader: int | None = None) -> None:
-        """Look at the output of an attempt from now on; see `Floods.add`."""
+        """Look at the output of an attempt from now on; see `OutputThrottle.add`."""
         path = self._state / output_of(attempt)
         if self._most is not None and path not in self._watched:
             watched = self._watched[path] = _CappedFile(path, 0.0)
             self._wait(watched)
-            if self._floods is not None:
-                self._floods.add(path, leader)
+            if self._throttle is not None:
+                self._throttle.add(path, leader)
 
     def keep_within(self, found: Found) -> None:
         """Look at a file that an earlier daemon left, and go on for as long as it is written to."""
         path = found.path
         if self._most is not None and found.size > self._most and path not in self._watched:
             watched = self._watched[path] = _CappedFile(path, 0.0, has_ended=True)
-            if self._floods is not None:
-                self._floods.add(path, leader=0)
+            if self._throttle is not None:
+                self._throttle.add(path, leader=0)
             self._look(watched)
 
     def end(self, attempt: Attempt) -> None:
@@ -102,7 +102,7 @@ class OutputCap:
         system refuses is tried again, and what takes long is done in steps.
         """
         size, is_done, is_over = watched.size, True, watched.has_ended
-        if self._is_flood(watched):
+        if self._is_throttled(watched):
             self._wait_after(watched, size)
             return
         try:
@@ -115,17 +115,17 @@ class OutputCap:
             pass
         if is_over:
             del self._watched[watched.path]
-            if self._floods is not None:
-                self._floods.drop(watched.path)
+            if self._throttle is not None:
+                self._throttle.drop(watched.path)
             watched.due = -1.0
         elif not is_done:
             self._put(watched, self._clock.monotonic())
         else:
             self._wait_after(watched, size)
 
-    def _is_flood(self, watched: _CappedFile) -> bool:
+    def _is_throttled(self, watched: _CappedFile) -> bool:
         """Say whether it is bounded elsewhere just now: two who cut one file would cut it twice."""
-        return self._floods is not None and watched.path in self._floods.under_way
+        return self._throttle is not None and watched.path in self._throttle.under_way
 
     def _wait_after(self, watched: _CappedFile, size: int) -> None:
         """Let a file that has this size by now wait for its next look."""

@@ -15,8 +15,8 @@ import pytest
 from fakes import FakeClock, utc
 
 from scheduler.process import output_files, output_trim
-from scheduler.process.floods import Floods
 from scheduler.process.output_files import output_of
+from scheduler.process.output_throttle import OutputThrottle
 from scheduler.process.output_trim import Trimmed
 from scheduler.run import Attempt, Run
 from scheduler.runs import output_cap as bounds_module
@@ -140,16 +140,16 @@ def test_the_end_is_looked_at_once_and_at_once(scene: Scene) -> None:
 
 @linux
 def test_the_end_of_one_that_is_bounded_elsewhere_waits_until_that_is_over(scene: Scene) -> None:
-    floods = Floods(64 * K, print, print)
-    floods.close()  # so that it does only what is said here
-    scene.output_cap = OutputCap(scene.clock, scene.state, 64 * K, floods)
+    throttle = OutputThrottle(64 * K, print, print)
+    throttle.close()  # so that it does only what is said here
+    scene.output_cap = OutputCap(scene.clock, scene.state, 64 * K, throttle)
     path = scene.begin()
     grow(path, 1000 * K)
-    floods.under_way.add(path)
+    throttle.under_way.add(path)
     scene.output_cap.end(attempt(1))
     scene.pass_(10)
     assert room(path) >= 1000 * K
-    floods.under_way.remove(path)
+    throttle.under_way.remove(path)
     scene.pass_(60)
     assert room(path) <= 64 * K + 2 * path.stat().st_blksize
     assert scene.output_cap.next_look() is None

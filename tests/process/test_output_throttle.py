@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from scheduler.process.floods import FLOOD_BYTES, Floods
+from scheduler.process.output_throttle import THROTTLE_OVER, OutputThrottle
 from scheduler.process.procfs import Process, Processes
 
 if TYPE_CHECKING:
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="holes, /proc and pidfd")
 
 MOST = 1 << 20
-ROOM = 32 * FLOOD_BYTES  # what no number of floods takes; each writes more than that
+ROOM = 32 * THROTTLE_OVER  # what no number of floods takes; each writes more than that
 PR_SET_CHILD_SUBREAPER = 36
 LONG = "while :; do sleep 1; done"
 
 
 def flood(command: str = "exec yes") -> str:
     """A command that ends by itself, whoever forgets it, and never keeps a tested thread waiting."""
-    return f"ulimit -f {(ROOM + 4 * FLOOD_BYTES) // 512}; exec nice -n 19 /bin/sh -c '{command}'"
+    return f"ulimit -f {(ROOM + 4 * THROTTLE_OVER) // 512}; exec nice -n 19 /bin/sh -c '{command}'"
 
 
 @dataclass
 class Scene:
-    """Files and who writes them, with `Floods` between."""
+    """Files and who writes them, with a throttle between."""
 
     folder: Path
     told: list[Path] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Scene:
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.floods = Floods(MOST, self.told.append, self.broken.append)
+        self.throttle = OutputThrottle(MOST, self.told.append, self.broken.append)
 
     def begin(self, command: str, name: str = "1.1.log") -> tuple[Path, subprocess.Popen[bytes]]:
         path = self.folder / name
@@ -88,7 +88,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         try:
             yield found
         finally:
-            found.floods.close()
+            found.throttle.close()
     for child in found.children:
         child.wait()
     for path in tmp_path.glob("*.log"):
@@ -114,7 +114,7 @@ def eventually(is_so: Callable[[], object]) -> None:
 def write_within_their_room(paths: list[Path]) -> None:
     """See that they take no more than that until more has been written to each."""
     until = time.monotonic() + 100
-    while any(path.stat().st_size < ROOM + FLOOD_BYTES for path in paths):
+    while any(path.stat().st_size < ROOM + THROTTLE_OVER for path in paths):
         assert room(*paths) < ROOM, "they grow without end"
         assert time.monotonic() < until, "somebody never goes on"
         time.sleep(0.01)
@@ -128,10 +128,10 @@ def test_any_number_of_floods_is_bounded_and_each_of_them_goes_on(
     begun = [scene.begin(flood(), f"{n}.1.log") for n in range(number)]
     paths = [path for path, _ in begun]
     for path in paths:
-        scene.floods.add(path)
+        scene.throttle.add(path)
     write_within_their_room(paths)
     assert sorted(scene.told) == sorted(paths), "each is told of once"
-    scene.floods.close()
+    scene.throttle.close()
     assert "T" not in {state(child.pid) for _, child in begun}
 
 
@@ -139,28 +139,28 @@ def test_any_number_of_floods_is_bounded_and_each_of_them_goes_on(
 @pytest.mark.parametrize("command", ["yes & wait", "yes | cat", "setsid yes & wait", "env -i yes"])
 def test_a_flood_is_found_by_its_file_wherever_it_went(scene: Scene, command: str) -> None:
     path, _ = scene.begin(flood(command))
-    scene.floods.add(path)
+    scene.throttle.add(path)
     write_within_their_room([path])
 
 
 @pytest.mark.e2e
 def test_without_inotify_files_are_looked_at(scene: Scene) -> None:
-    scene.floods._changes.close()
+    scene.throttle._changes.close()
     path, _ = scene.begin(flood())
-    scene.floods.add(path)
+    scene.throttle.add(path)
     write_within_their_room([path])
 
 
 def test_what_is_quiet_costs_nothing(scene: Scene) -> None:
     path, _ = scene.begin(LONG)
-    scene.floods.add(path)
-    eventually(lambda: path in scene.floods._watched and not scene.floods._due)
+    scene.throttle.add(path)
+    eventually(lambda: path in scene.throttle._outputs and not scene.throttle._due)
     eventually(is_undisturbed)
     with path.open("ab") as more:
-        more.write(b"x" * (FLOOD_BYTES + 2 * MOST))
+        more.write(b"x" * (THROTTLE_OVER + 2 * MOST))
     eventually(lambda: room(path) < 2 * MOST)
-    scene.floods.drop(path)
-    eventually(lambda: path not in scene.floods._watched and not scene.floods._numbers)
+    scene.throttle.drop(path)
+    eventually(lambda: path not in scene.throttle._outputs and not scene.throttle._numbers)
 
 
 def is_undisturbed() -> bool:
@@ -171,17 +171,17 @@ def is_undisturbed() -> bool:
 
 
 def woken() -> list[str]:
-    """How often the threads of all floods have been woken."""
-    numbers = [each.native_id for each in threading.enumerate() if each.name == "floods"]
+    """How often the threads of all throttles have been woken."""
+    numbers = [each.native_id for each in threading.enumerate() if each.name == "throttle"]
     texts = [Path(f"/proc/self/task/{number}/status").read_text() for number in numbers]
     return [line for text in texts for line in text.splitlines() if "ctxt_switches" in line]
 
 
 def test_who_writes_much_and_not_too_much_is_never_stopped(scene: Scene) -> None:
     path, child = scene.begin("exec head -c 30000000 /dev/zero")
-    scene.floods.add(path)
+    scene.throttle.add(path)
     assert child.wait(60) == 0
-    scene.floods.close()
+    scene.throttle.close()
     assert scene.told == []
 
 
@@ -192,31 +192,33 @@ def wrong(error: type[BaseException]) -> NoReturn:
     raise error
 
 
-@pytest.mark.parametrize("step", ["_wait", "_hear", "_next", "_tell", "_signal"])
+@pytest.mark.parametrize("step", ["_wait", "_hear", "_next", "_tell", "signal"])
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError, OSError])
-def test_what_goes_wrong_once_costs_no_output_its_bound(
+def test_what_goes_wrong_once_costs_no_output_its_cap(
     scene: Scene, step: str, error: type[Exception]
 ) -> None:
-    floods, right = scene.floods, getattr(scene.floods, step)
+    throttle = scene.throttle
+    owner = throttle._stopped if step == "signal" else throttle
+    right = getattr(owner, step)
     was_wrong = threading.Event()
 
     def first_wrong(*given: Any) -> Any:
-        if was_wrong.is_set() or (step == "_hear" and not floods._asked):
+        if was_wrong.is_set() or (step == "_hear" and not throttle._asked):
             return right(*given)
         was_wrong.set()
         raise error
 
-    setattr(floods, step, first_wrong)
-    floods.add(Path("none.log"))  # by whose end the thread has met the step that goes wrong
-    eventually(lambda: was_wrong.is_set() or not floods._asked)
+    setattr(owner, step, first_wrong)
+    throttle.add(Path("none.log"))  # by whose end the thread has met the step that goes wrong
+    eventually(lambda: was_wrong.is_set() or not throttle._asked)
     path, child = scene.begin(LONG)
-    floods.add(path)
-    os.truncate(path, FLOOD_BYTES)
+    throttle.add(path)
+    os.truncate(path, THROTTLE_OVER)
     with path.open("ab") as more:
-        more.write(b"x" * (FLOOD_BYTES + 2 * MOST))
+        more.write(b"x" * (THROTTLE_OVER + 2 * MOST))
     eventually(was_wrong.is_set)
     eventually(lambda: room(path) < 2 * MOST)
-    eventually(lambda: not floods._stopped)
+    eventually(lambda: not throttle._stopped)
     assert state(child.pid) != "T"
     assert [type(each) for each in scene.broken] in ([error], []), "told once, if it is a bug"
     assert error is not RuntimeError or scene.broken != []
@@ -230,13 +232,15 @@ def stopped(scene: Scene) -> tuple[Path, int]:
     assert process is not None
     os.kill(child.pid, signal.SIGSTOP)
     eventually(lambda: state(child.pid) == "T")
-    scene.floods._ask(lambda: scene.floods._stopped.setdefault(path, []).append(process))
+    scene.throttle._ask(
+        lambda: scene.throttle._stopped._by_output.setdefault(path, []).append(process)
+    )
     return path, child.pid
 
 
 def test_who_cannot_be_told_to_go_on_for_want_of_descriptors_is_told_later(scene: Scene) -> None:
     refused = threading.Event()
-    signalled = scene.floods._signal
+    signalled = scene.throttle._stopped.signal
 
     def without_room(process: Process, number: signal.Signals) -> bool:
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -245,10 +249,10 @@ def test_who_cannot_be_told_to_go_on_for_want_of_descriptors_is_told_later(scene
             return signalled(process, number)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
-            scene.floods._signal = signalled  # type: ignore[method-assign]  # there is room again
+            scene.throttle._stopped.signal = signalled  # type: ignore[method-assign]  # there is room again
             refused.set()
 
-    scene.floods._signal = without_room  # type: ignore[method-assign]  # as in a full process
+    scene.throttle._stopped.signal = without_room  # type: ignore[method-assign]  # as in a full process
     _, pid = stopped(scene)
     eventually(refused.is_set)
     eventually(lambda: state(pid) != "T")
@@ -258,29 +262,29 @@ def test_who_cannot_be_told_to_go_on_for_want_of_descriptors_is_told_later(scene
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_nobody_stays_stopped_when_the_thread_dies(scene: Scene) -> None:
-    scene.floods._next = partial(wrong, SystemExit)  # type: ignore[method-assign]  # as a real one
+    scene.throttle._next = partial(wrong, SystemExit)  # type: ignore[method-assign]  # as a real one
     _, pid = stopped(scene)
     eventually(lambda: state(pid) != "T")
 
 
-def test_what_the_loop_left_to_it_is_bounded_before_it_ends(scene: Scene) -> None:
+def test_what_the_loop_left_to_it_is_trimmed_before_it_ends(scene: Scene) -> None:
     path, _ = scene.begin(LONG)
-    path.write_bytes(b"x" * FLOOD_BYTES)
-    scene.floods.add(path)
-    eventually(lambda: path in scene.floods._watched and not scene.floods._due)
-    assert room(path) >= FLOOD_BYTES, "it is no flood, and left to the loop"
-    scene.floods.close()
+    path.write_bytes(b"x" * THROTTLE_OVER)
+    scene.throttle.add(path)
+    eventually(lambda: path in scene.throttle._outputs and not scene.throttle._due)
+    assert room(path) >= THROTTLE_OVER, "it is not throttled, and left to the loop"
+    scene.throttle.close()
     assert room(path) < 2 * MOST
 
 
 def test_it_leaves_no_pipe(tmp_path: Path) -> None:
     before = pipes()
-    floods = Floods(MOST, print, print)
-    floods.add(tmp_path / "1.1.log")
+    throttle = OutputThrottle(MOST, print, print)
+    throttle.add(tmp_path / "1.1.log")
     assert len(pipes()) == len(before) + 1
-    floods.close()
-    floods.add(tmp_path / "2.1.log")
-    floods.close()
+    throttle.close()
+    throttle.add(tmp_path / "2.1.log")
+    throttle.close()
     assert pipes() == before
 
 
@@ -304,16 +308,18 @@ def left_stopped(scene: Scene, size: int) -> Iterator[tuple[Path, int]]:
 
 def test_the_next_daemon_lets_go_on_whom_a_killed_one_had_stopped(scene: Scene) -> None:
     with left_stopped(scene, 100 * MOST) as (path, pid):
-        scene.floods.add(path, pid)
+        scene.throttle.add(path, pid)
         eventually(lambda: state(pid) != "T")
     assert scene.told == []
 
 
-@pytest.mark.parametrize(("size", "is_met"), [(MOST // 2, True), (100 * MOST, False)])
-def test_whom_somebody_else_has_stopped_stays_so(scene: Scene, size: int, is_met: bool) -> None:
+@pytest.mark.parametrize(("size", "is_inherited"), [(MOST // 2, True), (100 * MOST, False)])
+def test_whom_somebody_else_has_stopped_stays_so(
+    scene: Scene, size: int, is_inherited: bool
+) -> None:
     with left_stopped(scene, size) as (path, pid):
-        scene.floods.add(path, pid if is_met else None)
-        eventually(lambda: path in scene.floods._watched and not scene.floods._due)
+        scene.throttle.add(path, pid if is_inherited else None)
+        eventually(lambda: path in scene.throttle._outputs and not scene.throttle._due)
         assert state(pid) == "T"
 
 
@@ -342,21 +348,21 @@ def test_a_number_that_has_gone_round_is_not_signalled(scene: Scene) -> None:
     process = Processes().find(child.pid)
     assert process is not None
     earlier = Process(process.pid, process.start - 1, leads_session=False)
-    assert not scene.floods._signal(earlier, signal.SIGKILL)
-    assert scene.floods._signal(process, signal.SIGSTOP)
+    assert not scene.throttle._stopped.signal(earlier, signal.SIGKILL)
+    assert scene.throttle._stopped.signal(process, signal.SIGSTOP)
     eventually(lambda: state(child.pid) == "T")
 
 
 def test_a_file_that_is_gone_or_is_none_is_let_go(scene: Scene) -> None:
     (scene.folder / "fifo").parent.mkdir(exist_ok=True)
     os.mkfifo(scene.folder / "fifo")
-    scene.floods.add(scene.folder / "gone")
-    scene.floods.add(scene.folder / "fifo")
+    scene.throttle.add(scene.folder / "gone")
+    scene.throttle.add(scene.folder / "fifo")
     path, _ = scene.begin(LONG)
-    scene.floods.add(path)
-    eventually(lambda: {path, scene.folder / "fifo"} == scene.floods._watched.keys())
-    scene.floods.drop(scene.folder / "fifo")
-    eventually(lambda: scene.floods._watched.keys() == {path})
+    scene.throttle.add(path)
+    eventually(lambda: {path, scene.folder / "fifo"} == scene.throttle._outputs.keys())
+    scene.throttle.drop(scene.folder / "fifo")
+    eventually(lambda: scene.throttle._outputs.keys() == {path})
 
 
 @pytest.mark.e2e
@@ -407,4 +413,4 @@ def test_a_daemon_trims_nothing_any_more_when_it_lets_go_of_its_folder(person: P
             told = process.communicate(timeout=60)[0].decode().splitlines()
     assert process.returncode == 0
     assert told != []
-    assert not [line for line in told if "floods" in line]
+    assert not [line for line in told if "throttle" in line]
