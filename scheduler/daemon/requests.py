@@ -5,8 +5,6 @@ It is asked by the daemon's loop alone, so nothing else goes on meanwhile.
 
 from __future__ import annotations
 
-from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from scheduler.errors import JournalError
@@ -23,44 +21,16 @@ from scheduler.protocol import (
     Status,
     Trigger,
 )
-from scheduler.schedule.tick import MINUTE
-from scheduler.schedule.zone_data import databases
-from scheduler.status import (
-    CatchingUp,
-    Coming,
-    Counts,
-    CrontabFile,
-    Crontabs,
-    RunningNow,
-    Snapshot,
-    WaitingNow,
-    ZoneData,
-)
-from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from scheduler.daemon.entries import EntriesInForce, FileRead
-    from scheduler.daemon.log_once import LogOnce
-    from scheduler.daemon.ticker import Ticker
+    from scheduler.daemon.snapshot import Snapshots
     from scheduler.protocol import Answer, Request
     from scheduler.run import Paused
     from scheduler.runs.lifecycle import Runs
-    from scheduler.runs.live_run import LiveRun
     from scheduler.runs.manual import ByHandResult
-    from scheduler.runs.supervisor import Running
-    from scheduler.schedule.backlog import Backlog
-    from scheduler.schedule.zone_data import ZoneDatabase
-    from scheduler.status import Identity
     from scheduler.system.clock import Clock
-
-_MOST_ROWS = 100  # rows of each list in a status
-_NEXT = 5  # coming runs in it
-_LINES = 20  # refused lines of a crontab that are named
-# How much is looked at to find them, since the loop waits meanwhile: 10 ms by these.
-_MOST_MINUTES = 300  # in each of which every zone costs a look
-_PASSED = 5_000  # entries
 
 
 class Requests:
@@ -71,21 +41,11 @@ class Requests:
     """
 
     def __init__(
-        self,
-        identity: Identity,
-        clock: Clock,
-        in_force: EntriesInForce,
-        runs: Runs,
-        ticker: Ticker,
-        log_once: LogOnce,
-        reload: Callable[[], None],
+        self, clock: Clock, runs: Runs, snapshots: Snapshots, reload: Callable[[], None]
     ) -> None:
-        self._identity = identity
         self._clock = clock
-        self._in_force = in_force
         self._runs = runs
-        self._ticker = ticker
-        self._log_once = log_once
+        self._snapshots = snapshots
         self._reload = reload
         self.is_closed = False  # the daemon is stopping: it says what there is, and ends what runs
 
@@ -103,7 +63,7 @@ class Requests:
         reply: Answer | Refused
         match request:
             case Status(jobs):
-                reply = self._snapshot(jobs)
+                reply = self._snapshots.take(jobs, is_stopping=self.is_closed)
             case Trigger(job):
                 reply = self._of_run(manual.trigger(job))
             case Retry(run):
@@ -117,7 +77,7 @@ class Requests:
                 reply = manual.resume(jobs) or ResumeReply(jobs)
             case Reload():
                 self._reload()
-                reply = self._crontabs()
+                reply = self._snapshots.crontabs()
             case _:
                 assert_never(request)
         return reply
@@ -142,111 +102,3 @@ class Requests:
         now = self._clock.now()
         found = (self._runs.pauses.at(job, now) for job in jobs)
         return (paused for paused in found if paused is not None)
-
-    def _crontabs(self) -> Crontabs:
-        in_force = self._in_force
-        return Crontabs(
-            entries=len(in_force.entries),
-            zones=len(in_force.zones),
-            problems=in_force.refused,
-            kept=len(in_force.kept),
-        )
-
-    # --- the snapshot --------------------------------------------------------------------------
-
-    def _snapshot(self, jobs: Iterable[str]) -> Snapshot:
-        """Return how the daemon does, and which of these jobs are in force."""
-        now, in_force = self._clock.now(), self._in_force
-        running, waiting = list(self._runs.running()), list(self._runs.table.waiting())
-        paused, behind = list(self._runs.pauses.all(now)), self._runs.backlogs()
-        until = since_boot(self._clock)
-        return Snapshot(
-            daemon=self._identity,
-            is_stopping=self.is_closed,
-            crontabs=self._crontabs(),
-            last_tick=self._ticker.last,
-            now=now,
-            journal=self._log_once.refusal or None,
-            zone_data=tuple(map(_zone_data, databases(in_force.zones))),
-            max_running=self._runs.most,
-            counts=Counts(len(running), len(waiting), len(paused), len(behind)),
-            running=tuple(_running(each, until) for each in running[:_MOST_ROWS]),
-            waiting=tuple(map(self._waiting, waiting[:_MOST_ROWS])),
-            paused=tuple(paused[:_MOST_ROWS]),
-            catching_up=tuple(map(_catching_up, behind[:_MOST_ROWS])),
-            coming=() if self.is_closed else tuple(islice(self._coming(), _NEXT)),
-            files=tuple(map(_file, in_force.files)),
-            in_force=tuple(job for job in jobs if job in in_force.entries),
-            reads=in_force.reads(),
-        )
-
-    def _waiting(self, live: LiveRun) -> WaitingNow:
-        by_time = "retry" if live.is_retry else "put off"
-        is_known = live.job in self._in_force.entries
-        return WaitingNow(
-            run=live.run.number,
-            job=live.job,
-            at=live.run.instant,
-            zone=live.entry.zone.key if is_known else None,
-            attempt=live.attempt,
-            due=live.due,
-            reason=by_time if live.reason is None else live.reason.value,
-        )
-
-    def _coming(self) -> Iterator[Coming]:
-        """Yield the next instant of each job that is not paused then, of the day to come.
-
-        They are fewer where many are left out: of paused jobs, or of one that is due each minute.
-        """
-        in_force, after = self._in_force, self._ticker.first_to_come() - MINUTE
-        most = max(1, _MOST_MINUTES // max(1, len(in_force.zones)))
-        ticker = islice(in_force.timetable.upcoming(after), most)
-        due = ((minute, entry) for minute, entries in ticker for entry in entries)
-        told: set[str] = set()
-        for minute, entry in islice(due, _PASSED):
-            if entry.job not in told and not self._runs.pauses.at(entry.job, minute):
-                told.add(entry.job)
-                yield Coming(job=entry.job, at=minute, zone=entry.zone.key)
-            if len(told) >= len(in_force.timetable.entries):
-                return
-
-
-def _file(read: FileRead) -> CrontabFile:
-    return CrontabFile(
-        file=str(Path(read.file).absolute()),
-        entries=read.entries,
-        refused=len(read.refused),
-        lines=tuple(islice(read.refused, _LINES)),
-        reasons=tuple(islice(read.refused.values(), _LINES)),
-        kept=read.kept,
-        is_readable=read.is_readable,
-    )
-
-
-def _zone_data(found: ZoneDatabase) -> ZoneData:
-    return ZoneData(where=found.where, version=found.version or None, zones=len(found.zones))
-
-
-def _running(running: Running, until: float) -> RunningNow:
-    """Return a process as it is `until` so many seconds since the machine's boot."""
-    run, took = running.attempt.run, running.took(until)
-    return RunningNow(
-        run=run.number,
-        job=run.job,
-        at=run.instant,
-        zone=running.entry.zone.key,
-        attempt=running.attempt.number,
-        pid=running.pid or None,
-        started=running.started,
-        for_s=None if took is None else round(took, 3),
-    )
-
-
-def _catching_up(backlog: Backlog) -> CatchingUp:
-    return CatchingUp(
-        job=backlog.job,
-        at=backlog.next,
-        until=backlog.last,
-        zone=backlog.zone,
-        left=backlog.left,
-    )

@@ -28,6 +28,7 @@ from scheduler.daemon.loop import Daemon
 from scheduler.daemon.reloader import Reloader
 from scheduler.daemon.requests import Requests
 from scheduler.daemon.shutdown import Shutdown
+from scheduler.daemon.snapshot import Snapshots
 from scheduler.daemon.steps import StepRunner
 from scheduler.daemon.ticker import Ticker
 from scheduler.daemon.upcoming_log import UpcomingLog
@@ -107,6 +108,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
     reloader = Reloader(clock, in_force, runs, ticker, upcoming_log, parts.manager)
     shutdown = Shutdown(clock, runs, log, parts.manager, parts.chosen.grace)
     identity = Identity(__version__, os.getpid(), clock.now(), str(parts.state))
+    snapshots = Snapshots(identity, clock, in_force, runs, ticker, log_once)
     return Daemon(
         clock=clock,
         log=log,
@@ -115,7 +117,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         runs=runs,
         ticker=ticker,
         reloader=reloader,
-        requests=Requests(identity, clock, in_force, runs, ticker, log_once, reloader.reload),
+        requests=Requests(clock, runs, snapshots, reloader.reload),
         file_monitor=FileMonitor(
             clock=clock,
             log=log,
