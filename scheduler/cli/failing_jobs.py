@@ -14,7 +14,7 @@ MOST_JOBS = 100  # jobs of which more is told than that they fail
 
 
 @dataclass(frozen=True, slots=True)
-class Failing:
+class FailingJob:
     """A job's newest finished run, which failed; `times` have on end, the first of `since`."""
 
     run: RunRow
@@ -22,16 +22,16 @@ class Failing:
     times: int
 
 
-def of(journal: Journal, runs: Collection[RunRow], now: datetime) -> list[Failing]:
+def of(journal: Journal, runs: Collection[RunRow], now: datetime) -> list[FailingJob]:
     """Return of these newest runs, which failed, since when and how often their jobs have."""
     found = []
     for run in list(runs)[:MOST_JOBS]:
         times, since = journal.queries.failing_since(run.run.job, now)
-        found.append(Failing(run, since or run.run.instant, max(1, times)))
+        found.append(FailingJob(run, since or run.run.instant, max(1, times)))
     return found
 
 
-def row(failing: Failing) -> dict[str, object]:
+def row(failing: FailingJob) -> dict[str, object]:
     """Return the row of `status --json`."""
     run = failing.run
     return {

@@ -21,7 +21,7 @@ JOBS_HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", 
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedEntry:
     """An entry, its next instant (None: it has none) and its newest run by now, run or not.
 
     A paused one starts nothing at its next instant.
@@ -65,7 +65,7 @@ class Listed:
         return "at the next boot" if isinstance(self.entry.schedule, Reboot) else "never"
 
 
-def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[Listed]:
+def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[ListedEntry]:
     """Yield all entries; that the journal can't be read is said on standard error."""
     facts = journal_facts.read(state, loaded.entries, now, lasts=True)
     firsts = first_instants(loaded.entries, facts.ahead, facts.anchors)
@@ -75,7 +75,7 @@ def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[Listed
         is_paused = first is not None and journal_facts.is_paused(
             facts.pauses.get(entry.job), first
         )
-        yield Listed(entry, first, facts.lasts.get(entry.job), is_refused, is_paused)
+        yield ListedEntry(entry, first, facts.lasts.get(entry.job), is_refused, is_paused)
 
 
 def _newest(run: RunRow) -> datetime:

@@ -1,4 +1,4 @@
-"""Bounds in, what reads an option's number out: the numbers that a crontab's settings take."""
+"""The least and the most in, what reads a number that is typed out: as a crontab's are read."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from scheduler.errors import BadValue
 
 @dataclass(frozen=True, slots=True)
 class Parser:
-    """How one option's value is read, `what` it takes in words, and its choices if it has some."""
+    """How one option's value is read, in words `what` it may be, and its choices if it has some."""
 
     read: Callable[[str], Any]
     what: str

@@ -27,7 +27,7 @@ class NotEdited(MeridianError):
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class Original:
     """The crontab as it was when editing began; None where there was none."""
 
     path: Path
@@ -36,7 +36,7 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedText:
     """A text, and what the crontab would be once it is saved."""
 
     data: bytes
@@ -48,16 +48,16 @@ class Checked:
         return any(problem.severity is Severity.ERROR for problem in self.table.problems)
 
 
-def base(path: Path) -> Base:
+def base(path: Path) -> Original:
     """Return the crontab as it is now; SourceRefused where it can't be trusted, or its folder."""
     stamp = crontab_files.stamp(path)
     if not crontab_files.is_there(path) and not path.is_symlink():
         crontab_files.check_place(str(path), os.geteuid())
-        return Base(path, None, stamp)
-    return Base(path, crontab_files.read(str(path), named=False, uid=os.geteuid()).data, stamp)
+        return Original(path, None, stamp)
+    return Original(path, crontab_files.read(str(path), named=False, uid=os.geteuid()).data, stamp)
 
 
-def checked(paths: Paths, data: bytes, file: str | None = None) -> Checked:
+def checked(paths: Paths, data: bytes, file: str | None = None) -> CheckedText:
     """Judge the text as it would be once saved, and show what is wrong with it.
 
     Its problems are those of the `file` it comes from, if it is from one.
@@ -69,10 +69,10 @@ def checked(paths: Paths, data: bytes, file: str | None = None) -> Checked:
     loaded = crontab_loader.load(tuple(files), how, drafts={path: data})
     table = next(table for table in loaded.crontabs if table.file == path)
     problems_view.show(replace(problem, file=file or path) for problem in table.problems)
-    return Checked(data, table)
+    return CheckedText(data, table)
 
 
-def save(paths: Paths, checked: Checked, state: Path | None) -> None:
+def save(paths: Paths, checked: CheckedText, state: Path | None) -> None:
     """Save the text, keep the old one, and say which runs come next and which daemon reads it."""
     table = checked.table
     now = RealClock().now()

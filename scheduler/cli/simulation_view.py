@@ -28,7 +28,7 @@ _TITLES = ("TIME", "ZONE", "EVENT", "JOB", "SCHEDULED", "WHY")
 _WIDEST_CELLS = {"TIME": len("Sun 2027-03-28 03:00:00"), "EVENT": len("failure 2"), "SCHEDULED": 9}
 
 
-class Telling:
+class EventLines:
     """How events are told, in the zones of their entries; what is no entry's, in `zone`.
 
     Columns are as wide as the entries need, whichever of them have events: the first lines are out
@@ -97,7 +97,10 @@ class Telling:
 
 
 class Tally:
-    """What events come to; it hears of all of them."""
+    """Owns what the events of a simulation come to.
+
+    The command calls it with each batch that it prints: it has counted each event once.
+    """
 
     def __init__(self) -> None:
         self._kinds: Counter[EventKind] = Counter()

@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from scheduler.cli import health, output, run_view, sections
-from scheduler.cli.failing_jobs import Failing
+from scheduler.cli.failing_jobs import FailingJob
 from scheduler.cli.sections import Section
 from scheduler.cli.styled import Text
 from scheduler.cli.tables import Cell, When
@@ -40,7 +40,7 @@ class StateFolder:
     """
 
     damaged: Sequence[str] = ()
-    failing: Sequence[Failing] | None = ()
+    failing: Sequence[FailingJob] | None = ()
 
 
 def lines(
@@ -58,7 +58,7 @@ def lines(
     if folder.damaged:
         head.append(Text(*damage(folder.damaged)))
     if folder.failing is None:
-        head.append(Text("Failing   nobody can tell: the journal can't be read", _BAD))
+        head.append(Text("FailingJob   nobody can tell: the journal can't be read", _BAD))
     yield from head
     parts = (
         _failing(snapshot, folder.failing or ()),
@@ -136,7 +136,7 @@ def _last_minute(snapshot: Snapshot, zone: ZoneInfo) -> _Styled:
     return said, _BAD if is_late else _NO_STYLE
 
 
-def _failing(snapshot: Snapshot, failing: Sequence[Failing]) -> Section:
+def _failing(snapshot: Snapshot, failing: Sequence[FailingJob]) -> Section:
     rows = [
         (
             str(each.run.run.number),

@@ -22,7 +22,7 @@ INDENT = 4  # of what stands below its row
 NEAR = 6  # days to either side of today in which a weekday alone is clear
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """What becomes of a column's cells where there is little room."""
 
     WHOLE = "it keeps its room"
@@ -32,25 +32,29 @@ class Kind(Enum):
 
 
 KINDS = {
-    "JOB": Kind.HANGS,
-    "ZONE": Kind.HANGS,
-    "SCHEDULE": Kind.HANGS,
-    "COMMAND": Kind.CUT,
-    "NOTE": Kind.WRAPS,
-    "WHY": Kind.WRAPS,
-    "HOW": Kind.WRAPS,
-    "WHAT": Kind.WRAPS,
-    "AND THEN": Kind.WRAPS,
-    "WHAT HAPPENS": Kind.WRAPS,
+    "JOB": ColumnKind.HANGS,
+    "ZONE": ColumnKind.HANGS,
+    "SCHEDULE": ColumnKind.HANGS,
+    "COMMAND": ColumnKind.CUT,
+    "NOTE": ColumnKind.WRAPS,
+    "WHY": ColumnKind.WRAPS,
+    "HOW": ColumnKind.WRAPS,
+    "WHAT": ColumnKind.WRAPS,
+    "AND THEN": ColumnKind.WRAPS,
+    "WHAT HAPPENS": ColumnKind.WRAPS,
 }
-FLOORS = {Kind.HANGS: 12, Kind.CUT: 12, Kind.WRAPS: 16}  # cells that a column keeps
+FLOORS = {
+    ColumnKind.HANGS: 12,
+    ColumnKind.CUT: 12,
+    ColumnKind.WRAPS: 16,
+}  # cells that a column keeps
 FEW = 3  # one in so many names may be so long that it pushes the rest of its row down
 TWINS = {"HERE": "IN ITS ZONE"}  # goes where it says nothing else than the other
 
 STATES = {"failed": "red", "lost": "red", "skipped": "yellow", "running": "cyan"}
 
 
-class Form(Enum):
+class TimeForm(Enum):
     """How a time is written."""
 
     SHORT = "%a"
@@ -75,7 +79,7 @@ class When:
             for each in self._times()
         )
 
-    def text(self, form: Form) -> str:
+    def text(self, form: TimeForm) -> str:
         """Return it in this form."""
         return " to ".join(f"{each:{form.value} {self.clock}}" for each in self._times())
 
@@ -106,7 +110,7 @@ def lines(
 
 
 def _laid_out(
-    header: Sequence[str], rows: Sequence[Sequence[Cell]], form: Form, width: int | None
+    header: Sequence[str], rows: Sequence[Sequence[Cell]], form: TimeForm, width: int | None
 ) -> tuple[Layout, list[list[Text]]]:
     """Return the layout, and the cells that are shown, titles first."""
     whole = [[_text(cell, form) for cell in row] for row in (header, *rows)]
@@ -120,7 +124,7 @@ def _laid_out(
 class Layout:
     """Where the columns of a table begin, and what stands below its row."""
 
-    kinds: Sequence[Kind]
+    kinds: Sequence[ColumnKind]
     widths: Sequence[int]
     below: frozenset[int]
     width: int | None
@@ -162,7 +166,7 @@ class Layout:
         return behind if is_on and behind + piece.cell_len <= self.width else min(start, INDENT)
 
     def _beneath(self, column: int, cell: Text) -> Iterator[Text]:
-        room = max(FLOORS[Kind.WRAPS], (self.width or 0) - INDENT)
+        room = max(FLOORS[ColumnKind.WRAPS], (self.width or 0) - INDENT)
         for piece in _broken(cell, self.kinds[column], room) if cell.plain else ():
             yield Text(" " * INDENT).append_text(piece)
 
@@ -178,28 +182,28 @@ def _put(pieces: Sequence[Text], found: list[Text], top: int, at: int) -> None:
 
 def fitted(titles: Sequence[str], sizes: Sequence[Sequence[int]], width: int | None) -> Layout:
     """Return the layout of columns whose cells, titles with them, are so wide each."""
-    kinds = [KINDS.get(title, Kind.WHOLE) for title in titles]
+    kinds = [KINDS.get(title, ColumnKind.WHOLE) for title in titles]
     if width is None:
         return Layout(kinds, list(map(max, sizes)), frozenset(), None)
     most = [_usual(cells, kind, width // 2) for kind, cells in zip(kinds, sizes, strict=True)]
     few = [_few(cells, kind, width // 3) for kind, cells in zip(kinds, sizes, strict=True)]
-    soft = [i for i, kind in enumerate(kinds) if kind in {Kind.CUT, Kind.WRAPS}]
+    soft = [i for i, kind in enumerate(kinds) if kind in {ColumnKind.CUT, ColumnKind.WRAPS}]
     for widths in (list(most), few):
         _shrink(widths, soft, kinds, _excess(widths, width))
         if _excess(widths, width) <= 0:
             return Layout(kinds, widths, frozenset(), width, is_crowded=widths is few)
     excess = _excess([cells for i, cells in enumerate(most) if i not in soft], width)
-    hanging = [i for i, kind in enumerate(kinds) if kind is Kind.HANGS]
+    hanging = [i for i, kind in enumerate(kinds) if kind is ColumnKind.HANGS]
     _shrink(most, _by_pushed(hanging, most, sizes, excess), kinds, excess)
     return Layout(kinds, most, frozenset(soft), width, is_crowded=True)
 
 
-def _usual(cells: Sequence[int], kind: Kind, most: int) -> int:
+def _usual(cells: Sequence[int], kind: ColumnKind, most: int) -> int:
     """Return how wide a column is: a name's takes no more than so many cells of the screen."""
-    return min(max(cells), max(cells[0], most)) if kind is Kind.HANGS else max(cells)
+    return min(max(cells), max(cells[0], most)) if kind is ColumnKind.HANGS else max(cells)
 
 
-def _few(cells: Sequence[int], kind: Kind, most: int) -> int:
+def _few(cells: Sequence[int], kind: ColumnKind, most: int) -> int:
     """Return how wide a column is where a few long names hang, so that all else has its place."""
     longer = sum(size > most for size in cells)
     return _usual(cells, kind, most if longer * FEW <= len(cells) else max(cells))
@@ -213,7 +217,9 @@ def _by_pushed(
     def pushed(column: int) -> int:
         left = widths[column] - max(0, excess)
         rows = sizes[column][1:]
-        return sum(size > left for size in rows) if left >= FLOORS[Kind.HANGS] else len(rows) + 1
+        return (
+            sum(size > left for size in rows) if left >= FLOORS[ColumnKind.HANGS] else len(rows) + 1
+        )
 
     return sorted(columns, key=pushed, reverse=True)
 
@@ -222,7 +228,9 @@ def _excess(widths: Sequence[int], width: int) -> int:
     return sum(widths) + GAP * (len(widths) - 1) - width
 
 
-def _shrink(widths: list[int], columns: Sequence[int], kinds: Sequence[Kind], excess: int) -> None:
+def _shrink(
+    widths: list[int], columns: Sequence[int], kinds: Sequence[ColumnKind], excess: int
+) -> None:
     """Take so many cells from these columns, the last first; none if they have too few."""
     spare = {i: max(0, widths[i] - FLOORS[kinds[i]]) for i in reversed(columns)}
     if sum(spare.values()) < excess:
@@ -233,25 +241,25 @@ def _shrink(widths: list[int], columns: Sequence[int], kinds: Sequence[Kind], ex
         excess -= taken
 
 
-def _broken(cell: Text, kind: Kind, width: int) -> list[Text]:
-    if cell.cell_len <= width or kind in {Kind.WHOLE, Kind.HANGS}:
+def _broken(cell: Text, kind: ColumnKind, width: int) -> list[Text]:
+    if cell.cell_len <= width or kind in {ColumnKind.WHOLE, ColumnKind.HANGS}:
         return [cell]
-    if kind is Kind.CUT:
+    if kind is ColumnKind.CUT:
         return [Text(set_cell_size(cell.plain, width - 1).rstrip() + "…", cell.style)]
     folded = import_module("scheduler.cli.terminal").folded  # a table is broken for a screen alone
     return [Text(piece, cell.style) for piece in folded(cell.plain, width)]
 
 
-def _forms(rows: Sequence[Sequence[Cell]], width: int | None) -> tuple[Form, Form]:
+def _forms(rows: Sequence[Sequence[Cell]], width: int | None) -> tuple[TimeForm, TimeForm]:
     """Return how the times of a table are written, and how where that leaves too little room."""
     whens = [cell for row in rows for cell in row if isinstance(cell, When)]
     if width is None:
-        return Form.LONG, Form.LONG
+        return TimeForm.LONG, TimeForm.LONG
     is_near = all(when.is_near for when in whens)
-    return (Form.SHORT, Form.SHORT) if is_near else (Form.LONG, Form.DATE)
+    return (TimeForm.SHORT, TimeForm.SHORT) if is_near else (TimeForm.LONG, TimeForm.DATE)
 
 
-def _text(cell: Cell, form: Form) -> Text:
+def _text(cell: Cell, form: TimeForm) -> Text:
     if isinstance(cell, When):
         return Text(cell.text(form))
     if isinstance(cell, Text):

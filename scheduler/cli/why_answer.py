@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from scheduler.cli.why_not_due import misses
 from scheduler.entry import Catchup, Every, Expression, Reboot
 from scheduler.run import Reason, State
 from scheduler.runs import messages
 from scheduler.runs.outcome_words import of_left_behind
 from scheduler.schedule import catchup
-from scheduler.schedule.canonical import five_fields
-from scheduler.schedule.dates import matches_day
-from scheduler.schedule.dst import Wall, applies, walls
 from scheduler.schedule.tick import MINUTE, JumpKind, Verdict
 from scheduler.text import counted, of_seconds
 
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from scheduler.journal.rows import AttemptRow, RunRow
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.tick import Jump
-
-_WEEKDAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +150,14 @@ def _not_yet_started(known: MinuteFacts, row: RunRow) -> list[str]:
     run = f"Run {row.run.number} of {_at(known, row.run.instant)}"
     if row.due is not None and row.due > known.now:
         return [f"{run} waits: it starts at {_seconds(known, row.due)}.", *_jumps(known)]
-    if row.reason in _PATHS:
-        return [f"{run} waits for a place: {_PATHS[row.reason]}."]
+    if row.reason in _WAITS_FOR:
+        return [f"{run} waits for a place: {_WAITS_FOR[row.reason]}."]
     if row.state is State.SCHEDULED:
         return [f"{run} waits for an earlier run of the job to end."]
     return [f"{run} is about to start."]
 
 
-_PATHS = {
+_WAITS_FOR = {
     Reason.POOL: "its pool is full (CRON_POOL)",
     Reason.CROWD: "as many jobs run as the daemon lets run at once (--max-running)",
 }
@@ -244,40 +240,6 @@ def _not_due(known: MinuteFacts, entry: Entry) -> list[str]:
         case Expression() as expression:
             head = f"It was not due at {_at(known, known.at)}"
             return [f"{head}: {'; '.join(misses(expression, entry.zone, known.at))}."]
-
-
-def misses(expression: Expression, zone: ZoneInfo, at: datetime) -> list[str]:
-    """Return what keeps the expression from asking for this minute of the zone's clock."""
-    *skipped, wall = walls(zone, at)
-    if any(applies(expression, each) for each in (*skipped, wall)):
-        return []
-    if applies(expression, Wall(wall.time)):
-        return [
-            f"this is the second {wall.time:%H:%M} of that night, and it ran the first time only"
-        ]
-    minute, hour, day, month, weekday = five_fields(expression).split()
-    shown = wall.time
-    found = []
-    if shown.minute not in expression.minutes:
-        found.append(f"the minute {shown.minute} is not in {minute}")
-    if shown.hour not in expression.hours:
-        found.append(f"the hour {shown.hour} is not in {hour}")
-    if shown.month not in expression.months:
-        found.append(f"the month {shown.month} is not in {month}")
-    elif not matches_day(expression, shown):
-        name = _WEEKDAY_NAMES[shown.isoweekday() % 7]
-        found.append(_by_day(expression, shown, (day, weekday), name))
-    return found
-
-
-def _by_day(expression: Expression, shown: datetime, fields: tuple[str, str], weekday: str) -> str:
-    day = f"the day {shown.day} is not in {fields[0]}"
-    week = f"the day of the week, {weekday}, is not in {fields[1]}"
-    if expression.days_rule == "or":
-        return f"{day}, and {week}"
-    if fields[1] == "*":
-        return day
-    return week if fields[0] == "*" else f"{day}, or {week}"
 
 
 def _neighbours(known: MinuteFacts) -> list[str]:

@@ -247,7 +247,7 @@ def test_a_retry_that_does_not_come_is_told_with_its_reason(scene: Scene) -> Non
     scene.end(1, 1, retry=True)
     give_up = (lambda: scene.journal.finish(scene.run, State.FAILED, Reason.SUPERSEDED),)
     result = scene.types("report", "-f", script=give_up)
-    assert "attempt 2 does not follow: superseded" in result.stderr
+    assert "attempt 2 does not come: superseded" in result.stderr
     assert result.exit_code == 0
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from fakes import utc
 
-from scheduler.cli.simulation_view import Telling
+from scheduler.cli.simulation_view import EventLines
 from scheduler.daemon.simulation_events import EventKind, SimulatedEvent
 from scheduler.entry import Entry, Reboot
 
@@ -23,7 +23,7 @@ def entry(job: str, zone: str = "UTC") -> Entry:
 def told(
     entries: list[Entry], *events: SimulatedEvent, width: int | None, days: float = 1.0
 ) -> list[str]:
-    telling = Telling(entries, ZoneInfo("UTC"), width=width, days=days)
+    telling = EventLines(entries, ZoneInfo("UTC"), width=width, days=days)
     text = f"{telling.header()}\n{telling.as_lines(events)}"
     return [line.rstrip() for line in text.splitlines()]
 

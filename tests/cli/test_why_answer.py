@@ -10,7 +10,8 @@ from fakes import Act
 from world import World, line, when
 
 from scheduler.cli.commands.why import known_of
-from scheduler.cli.why_answer import answer, misses
+from scheduler.cli.why_answer import answer
+from scheduler.cli.why_not_due import misses
 from scheduler.entry import Expression
 from scheduler.run import Attempt, Exited, Limit, Signalled
 from scheduler.schedule.expression import parse

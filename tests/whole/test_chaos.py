@@ -130,7 +130,7 @@ def test_each_process_has_one_attempt_in_the_journal(
     assert outcomes <= {"exit 0", "lost", "timed out", "signal 15"}
 
 
-def test_the_attempts_of_a_run_follow_one_another(
+def test_the_attempts_of_a_run_come_one_after_another(
     daemon: KilledDaemon, rows: dict[str, list[RunRow]]
 ) -> None:
     for plan in daemon.plans:

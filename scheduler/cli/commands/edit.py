@@ -15,7 +15,7 @@ from pathlib import Path
 import typer
 
 from scheduler.cli import output, own_crontab, state_folder
-from scheduler.cli.own_crontab import Checked, NotEdited
+from scheduler.cli.own_crontab import CheckedText, NotEdited
 from scheduler.errors import MeridianError, SourceRefused
 from scheduler.system import crontab_files, trusted_path
 from scheduler.system.paths import Paths
@@ -96,7 +96,9 @@ def _draft(data: bytes) -> Path:
     return Path(name)
 
 
-def _edited(editor: Sequence[str], paths: Paths, draft: Path, original: bytes) -> Checked | None:
+def _edited(
+    editor: Sequence[str], paths: Paths, draft: Path, original: bytes
+) -> CheckedText | None:
     """Edit until the text has no errors; None if it is what it was, NotEdited if given up."""
     while True:
         _open(editor, draft, original)

@@ -78,7 +78,7 @@ def history(
     journal alone, so it works while the daemon runs and when it does not.
     """
     _check_usage(which, job, failed=failed, jumps=jumps)
-    asked = _Asked.of(since, until, number, failed=failed, state=state, json=json)
+    asked = _Selection.of(since, until, number, failed=failed, state=state, json=json)
     with closing(state_folder.journal(state, must_exist=True)) as journal:
         if jumps:
             _print_jumps(asked.jumps(journal), json=json)
@@ -98,7 +98,7 @@ def _check_usage(which: str | None, job: str | None, *, failed: bool, jumps: boo
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Selection:
     """Of which time, how many and which runs are asked for, in which state folder."""
 
     since: datetime | None
@@ -174,7 +174,7 @@ def _numbered(journal: Journal, which: str) -> RunRow | None:
     return run
 
 
-def _print_runs(journal: Journal, job: str | None, asked: _Asked, *, json: bool) -> None:
+def _print_runs(journal: Journal, job: str | None, asked: _Selection, *, json: bool) -> None:
     """Print the runs of a job, or of all (None); for a person also why there are none."""
     found = asked.runs(journal, job)
     nothing = "" if found else _nothing(journal, job, asked)
@@ -202,7 +202,7 @@ def _print_run(run: RunRow, *, json: bool) -> None:
     output.note(f"meridian why {run.run.number} says why it ran, ran late or did not run")
 
 
-def _nothing(journal: Journal, job: str | None, asked: _Asked) -> str:
+def _nothing(journal: Journal, job: str | None, asked: _Selection) -> str:
     """Return why there is no run to be told; NothingThere for a job that nobody knows."""
     if job is not None:
         if not journal.queries.history(job, limit=1):
@@ -214,7 +214,7 @@ def _nothing(journal: Journal, job: str | None, asked: _Asked) -> str:
     return nothing_kept(journal, "what has run", asked.state)
 
 
-def _none_such(asked: _Asked, job: str | None = None) -> str:
+def _none_such(asked: _Selection, job: str | None = None) -> str:
     """Return that there are runs, but none such as was asked for."""
     what = "failed run" if asked.failed else "run"
     whose = "" if job is None else f" of {job}"

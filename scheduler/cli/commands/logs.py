@@ -69,7 +69,7 @@ def logs(
         folder = state_folder.here(state).state
         with state_files.looked_into(folder):
             if follow:
-                _Follower(journal, folder, is_one=number is not None).follow(run, attempt)
+                _Follower(journal, folder, is_one=number is not None).print_to_the_end(run, attempt)
             else:
                 _print(folder, run, attempt)
 
@@ -139,10 +139,11 @@ def _pour(reader: Reader, sink: _OutputPrinter) -> bool:
 
 
 class _OutputPrinter:
-    """Standard output: a terminal is shown what does not steer it, anything else gets the bytes.
+    """Owns where standard output is in a line, and what a terminal has not been shown of it yet.
 
-    What is left out is told on standard error, so that nobody takes it for the job's own words;
-    no line is made up of what stood before a gap and what stood behind it.
+    Whoever reads an output calls it with each piece. A terminal is shown what does not steer it,
+    anything else gets the bytes. What is left out is told on standard error, so that nobody takes
+    it for the job's own words; no line is made up of what stood before a gap and what stood behind.
     """
 
     def __init__(self) -> None:
@@ -185,7 +186,11 @@ def _told(gap: Omitted) -> str:
 
 @dataclass
 class _Follower:
-    """Prints what an attempt writes until its end, and then its run's further ones."""
+    """Owns for how long an attempt's process has not been seen.
+
+    `logs --follow` calls it once. It prints what an attempt writes until its end, and then its
+    run's further ones; it ends itself where nobody runs them any more.
+    """
 
     journal: Journal
     folder: Path
@@ -194,7 +199,7 @@ class _Follower:
     processes: Processes = field(default_factory=lambda: Processes(PROC, boot_id()))
     gone_for: float = 0.0  # seconds of looking without the attempt's process
 
-    def follow(self, run: RunRow, attempt: AttemptRow) -> None:
+    def print_to_the_end(self, run: RunRow, attempt: AttemptRow) -> None:
         """Print all that is to come; exit status 1 if nobody runs it any more."""
         while True:
             output.note(_heading(run, attempt))
@@ -235,7 +240,7 @@ class _Follower:
         output.note(f"attempt {ended.number + 1} follows{at}")
         while (last := run.attempts[-1]).number == ended.number:
             if run.state not in OPEN_STATES:
-                output.note(f"attempt {ended.number + 1} does not follow: {run.reason}")
+                output.note(f"attempt {ended.number + 1} does not come: {run.reason}")
                 raise typer.Exit
             if state_lock.holder(self.folder) is None:
                 self._give_up("no daemon runs that would start it")

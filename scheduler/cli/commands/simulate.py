@@ -26,7 +26,7 @@ from scheduler.cli import (
 )
 from scheduler.cli.human_time import Typed
 from scheduler.cli.own_zone import own_zone
-from scheduler.cli.simulation_view import Tally, Telling
+from scheduler.cli.simulation_view import EventLines, Tally
 from scheduler.daemon.incidents import Incident, Mishap, OutOfOrder, in_order
 from scheduler.daemon.job_duration import usual_duration
 from scheduler.daemon.simulation import Simulation
@@ -86,7 +86,7 @@ def simulate(
     """
     zone, now = own_zone(), RealClock().now()
     first = options.when(since, now, zone, option="--from")
-    read = _Times(now, _whole(first.at), zone)
+    read = _TimeReader(now, _whole(first.at), zone)
     last = read.end(until)
     options.echo(zone, {"from": first, "until": last}, json=json)
     incidents_of = {Mishap.DOWNTIME: downtime, Mishap.SUSPEND: suspend, Mishap.SET_CLOCK: set_clock}
@@ -98,7 +98,7 @@ def simulate(
     )
     width = output.width()
     days = (last.at - read.start).total_seconds() / 86400
-    _tell(simulation, Telling(loaded.entries, zone, width=width, days=days), json=json)
+    _tell(simulation, EventLines(loaded.entries, zone, width=width, days=days), json=json)
     problems_view.mention(loaded.problems)
     problems_view.end(loaded.problems)
 
@@ -109,7 +109,7 @@ def _whole(at: datetime) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class _Times:
+class _TimeReader:
     """How times are read: what has no date is of the day of `start`."""
 
     now: datetime
@@ -186,15 +186,15 @@ def _durations(journal: Journal, entries: Sequence[Entry]) -> dict[str, float]:
     return {job: took for job, took in found.items() if took is not None}
 
 
-def _tell(simulation: Simulation, telling: Telling, *, json: bool) -> None:
+def _tell(simulation: Simulation, lines: EventLines, *, json: bool) -> None:
     """Print what happens as it happens, and for a person what it comes to."""
     events, tally = simulation.events(), Tally()
     with _progress(simulation) as (console, advance):
         if not json:
-            console.print(telling.header())
+            console.print(lines.header())
         while batch := list(islice(events, _PRINTED_AT_ONCE)):
             tally.add(batch)
-            text = telling.as_json(batch) if json else telling.as_lines(batch)
+            text = lines.as_json(batch) if json else lines.as_lines(batch)
             if output.is_terminal():
                 console.print(text)
             else:

@@ -14,7 +14,7 @@ import typer
 from scheduler import protocol
 from scheduler.cli import client, failing_jobs, health, output, state_folder, status_view
 from scheduler.cli.command import Command
-from scheduler.cli.failing_jobs import Failing
+from scheduler.cli.failing_jobs import FailingJob
 from scheduler.cli.health import Finding, Level, Trouble
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.styled import Text
@@ -136,7 +136,7 @@ def _state_folder(state: Path | None) -> status_view.StateFolder:
     return status_view.StateFolder(state_folder.damaged(state), _failing(state))
 
 
-def _failing(state: Path | None) -> list[Failing] | None:
+def _failing(state: Path | None) -> list[FailingJob] | None:
     """Return the jobs in force whose newest finished run failed; None if nobody can tell."""
     now = RealClock().now()
     try:
