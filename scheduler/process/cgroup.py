@@ -32,11 +32,15 @@ class _Unusable(Exception):
 
 
 class Groups:
-    """Groups of attempts below the daemon's own; `tell` hears once how memory is limited.
+    """Owns the cgroups of attempts below the daemon's own, and those in which something lives on.
 
-    That its group has been delegated is written on it by a system's systemd, and has to be told
-    (`is_delegated`) where a user's does not write it. What can have groups below it may hold no
-    processes itself, so the daemon moves into one too, with all that it finds beside itself.
+    The limiter of attempts calls it. Invariant: nothing outside a delegated group is changed, and
+    each group that was made is removed, at once or when what lives on in it has ended.
+
+    `tell` hears once how memory is limited. That its group has been delegated is written on it by a
+    system's systemd, and has to be told (`is_delegated`) where a user's does not write it. What has
+    groups below it may have no processes itself, so the daemon moves into one too, with all that it
+    finds beside itself.
     """
 
     def __init__(

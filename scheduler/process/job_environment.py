@@ -69,7 +69,11 @@ class Surroundings:
 
 
 class Inheritance:
-    """What every job of this daemon inherits: the daemon's `own` variables, and who it is."""
+    """Owns what every job of this daemon inherits: the daemon's `own` variables, and who it is.
+
+    The spawner calls it once for each start. Invariant: what `of` returned last is the one that it
+    keeps, and nobody changes that.
+    """
 
     def __init__(self, own: Mapping[str, str], home: str, user: str) -> None:
         kept = {name: value for name, value in own.items() if name not in PRIVATE}

@@ -39,7 +39,12 @@ class _Leader:
 
 
 class Leaders:
-    """Owns what is kept of leaders; `has_pidfds` is False where the system is to have none."""
+    """Owns which leaders of process groups are kept, and a descriptor of each where there is one.
+
+    The spawner calls it: `take` before a signal, `drop` when nobody is to be signalled any more.
+    Invariant: a signal reaches the group of a leader that is kept, or nobody. `has_pidfds` is False
+    where the system is to have none.
+    """
 
     def __init__(self, processes: Processes, *, has_pidfds: bool = True) -> None:
         self._processes = processes

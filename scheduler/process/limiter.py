@@ -66,7 +66,12 @@ class _LimitedAttempt:
 
 
 class Limiter:
-    """The limits of all attempts; without `groups` memory is limited process by process."""
+    """Owns the limits of attempts that run, and the pipes into which their starts report.
+
+    The spawner calls it: `prepare`, `started` and `ended` once for each attempt, `look` often.
+    Invariant: each pipe is closed once its job begins or has ended, and each cgroup is removed.
+    Without `groups` memory is limited process by process.
+    """
 
     def __init__(self, groups: MemoryGroups | None = None) -> None:
         self._groups = groups

@@ -50,6 +50,9 @@ class Process:
 class Processes:
     """The processes of this machine, as the folder `proc` tells of them.
 
+    Owns a spare descriptor alone, so that it can look when no other is left; every look is new. The
+    spawner, the survivors and the throttle of outputs call it.
+
     `start` alone would take a process of this boot for one of the last; the checksum of what names
     the `boot` stands above it, in what is left of SQLite's 63 bits. `exists` says whether anybody
     has a number, also whom the folder hides from us (hidepid of proc(5)).

@@ -175,7 +175,7 @@ def ended_by(
     if ran_out:
         return Limit.MEMORY
     number = _signal(outcome)
-    # Who lives through the first signal meets the second. The kernel counts ticks for both; what it
+    # Who lives through the first signal gets the second. The kernel counts ticks for both; what it
     # tells in the end is up to a quarter less where a hypervisor takes time away.
     is_spent = number == SIGXCPU or (number == SIGKILL and cpu_s >= cpu_seconds(settings)[0])
     if settings.cpu is not None and is_spent:

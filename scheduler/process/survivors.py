@@ -77,7 +77,11 @@ def is_held(path: Path) -> bool:
 
 
 class Survivors:
-    """Looks for them; `is_own` says which processes are children that need not be looked for."""
+    """Looks for living processes of attempts that an earlier daemon started, by their outputs.
+
+    The spawner calls it for recovery. It keeps nothing between two calls; `is_own` says which
+    processes are children of this daemon, and are left out.
+    """
 
     def __init__(self, processes: Processes, is_own: Callable[[int], bool]) -> None:
         self._processes = processes

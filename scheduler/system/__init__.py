@@ -1,1 +1,18 @@
-"""The operating system: clocks, paths, locks, systemd, log, crontab files, control socket."""
+"""The operating system: clocks, paths, locks, systemd, log, crontab files, control socket.
+
+| to find | look in |
+| --- | --- |
+| reading clocks, and waiting | `clock`, `waiting` |
+| where files live; who has the state folder | `paths`, `state_lock` |
+| files in the state folder | `state_files` |
+| reading crontabs; all of them together | `crontab_files`, `crontab_loader` |
+| who else could have written a crontab | `safe_open`, `trusted_path` |
+| saving a crontab, and its old versions | `crontab_versions` |
+| the control socket: the daemon's end | `control_server`, `control_listener` (the file) |
+| the control socket: a command's end | `control_client` |
+| the control socket: its address, who asks | `control_socket` |
+| the log, and who writes it out | `log`, `log_sink` |
+| the machine's time zone | `local_zone` |
+| systemd; notifications on the desktop | `systemd`, `desktop` |
+| threads beside the loop; limits of this process | `background`, `own_limits` |
+"""

@@ -48,7 +48,7 @@ OSASCRIPT = (
     "--",
 )
 
-# Marks that reorder the letters around them: a title could be made to read as something else.
+# Signs that reorder the letters around them: a title could be made to read as something else.
 BIDI_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -260,7 +260,7 @@ def _open_own() -> int:
 
 
 def _open(terminal: Path) -> int:
-    # Opened anew even when it is stderr: not to wait is a property of the opening, not of a shell.
+    # Opened anew even when it is stderr: whoever shares that must not get one that never waits.
     return os.open(terminal, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
 
 

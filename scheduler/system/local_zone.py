@@ -33,7 +33,7 @@ def machine_zone(
     """Return the machine's zone, by its IANA name where it has one.
 
     Where it is not what it seems: what stands for it, and a sentence saying why. TZ that names no
-    zone is UTC, as to libc. For a damaged file it is `zonedata.NOBODYS`.
+    zone is UTC, as to libc. For a damaged file it is `zone_data.NOBODYS`.
     """
     wanted = environ.get("TZ")
     try:
@@ -50,7 +50,7 @@ def machine_zone(
 def zone_stamp(localtime: Path | None = None) -> tuple[object, ...]:
     """Return what differs when the machine has been given another zone: a link, or a file."""
     path = localtime or LOCALTIME
-    return _stamp(path, follow=False), _stamp(path, follow=True)
+    return _stamp(path, of_link=True), _stamp(path, of_link=False)
 
 
 def _of_tz(text: str) -> ZoneInfo:
@@ -118,9 +118,9 @@ def _named_beside(path: Path) -> str:
         return ""
 
 
-def _stamp(path: Path, *, follow: bool) -> object:
+def _stamp(path: Path, *, of_link: bool) -> object:
     try:
-        status = path.stat(follow_symlinks=follow)
+        status = path.stat(follow_symlinks=not of_link)
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size

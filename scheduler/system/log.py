@@ -35,7 +35,7 @@ _WIDE = 22  # cells of the column with jobs' names in a file
 
 
 class Log:
-    """Facts beside a fixed message, so that no machine has to parse a sentence.
+    """A logger that takes facts beside a fixed message, so that no machine parses a sentence.
 
     The fact `say` is their wording for a person: one line, or a tuple of lines. A newline within a
     fact ends no line, whoever named a file so.

@@ -30,9 +30,10 @@ _WRITTEN_AT_ONCE = 1 << 16  # bytes of one write: what a pipe holds
 class Sink(RawIOBase):
     """Owns the bytes on their way to `descriptor`, at most `most` of them; any thread may write.
 
-    Order is kept. What comes while there is no room is dropped up to the next moment in which
-    everything before it is written, and then `lost` words how many lines that were. The descriptor
-    is never set to non-blocking: it is shared with the shell that started the daemon.
+    The log's handler calls `write`, the daemon `drain` at its end. Invariant: nobody waits in
+    `write`, and order is kept. What comes while there is no room is dropped up to the next moment
+    in which everything before it is written, and then `lost` words how many lines that were. The
+    descriptor is never set to non-blocking: it is shared with the shell that started the daemon.
     """
 
     def __init__(self, descriptor: int, *, most: int = MOST_UNREAD) -> None:

@@ -72,11 +72,11 @@ def paths(
     state: Path | None = None,
     user: PlatformDirsABC | None = None,
 ) -> Paths:
-    """Return the places of this user; root's when `uid` is 0.
+    """Return the paths of this user; root's when `uid` is 0.
 
     systemd's CONFIGURATION_DIRECTORY, STATE_DIRECTORY and RUNTIME_DIRECTORY win (the first of a
     list), a given `state` folder wins over those and takes the sockets in too, so that daemons
-    with states of their own do not meet. An XDG_RUNTIME_DIR that others get into is none. `user`
+    with states of their own share nothing. An XDG_RUNTIME_DIR that others get into is none. `user`
     are the user's folders, the system's by default. Raises MeridianError for a user without a home.
     """
     dirs = user or PlatformDirs(_APP, appauthor=False)

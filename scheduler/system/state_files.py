@@ -1,6 +1,6 @@
 """The folder that this process works in, opened once: paths in it in, what is there out.
 
-A path in it is followed from its descriptor, name by name and through no link: so nobody who
+A path in it is resolved from its descriptor, name by name and through no link: so nobody who
 renames a folder above it, or puts a link into it, leads anything elsewhere, and a FIFO in a file's
 place holds nobody up. Any other path begins at the folder that it is in.
 """
@@ -96,7 +96,7 @@ def own_for(path: Path) -> Iterator[int]:
 
 
 def make_own(path: Path) -> None:
-    """Let a file be its user's alone, without opening it; OSError."""
+    """Let a file be its user's alone, though nobody opens it; OSError."""
     with _folder(path) as at:
         os.chmod(path.name, 0o600, dir_fd=at)
 

@@ -1,4 +1,4 @@
-"""Who has a state folder: a folder in, held for one daemon as long as it lives, or who has it out.
+"""Who has a state folder: a folder in, locked for a daemon as long as it lives, or its holder out.
 
 The lock is flock(2) on a file of the folder, so it ends with its holder, however that ends.
 """
@@ -24,7 +24,7 @@ _PID_DIGITS = 20  # digits of a pid
 
 @contextmanager
 def held(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Hold the state folder; MeridianError if another daemon does.
+    """Lock the state folder; MeridianError if another daemon does.
 
     Yields what says whether it is still held: a folder may be deleted, and made anew by another.
     """
@@ -59,7 +59,7 @@ def holder(folder: Path) -> int | None:
     try:
         with state_files.open_for(folder / _LOCK_NAME, os.O_RDONLY) as lock:
             pid = int(os.read(lock, _PID_DIGITS))
-            os.kill(pid, 0)  # first: a daemon that is starting must not meet the lock below
+            os.kill(pid, 0)  # first: a daemon that is starting must not find the lock below
             return None if _is_free(lock) else pid
     except (OSError, ValueError, OverflowError):
         return None

@@ -18,7 +18,11 @@ _MOST_STATES = 8  # states that wait for a listener who does not read; of more t
 
 
 class _Late:
-    """Owns what the listener had no room for; a thread waits for that room, and ends with it."""
+    """Owns the states that the listener had no room for; a thread waits for that room.
+
+    `tell` calls it. Invariant: states are sent in order, the loop never waits for the listener, and
+    the thread ends when nothing is left.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -216,7 +216,7 @@ def test_what_is_written_reads_the_same(
         ({b"CRON_RUN": b"1_000"}, "and underscores"),
         ({b"CRON_RUN": "\u0667".encode()}, "and the digits of all scripts"),
         ({b"CRON_RUN": b"1" * 19}, "a run that no output can be called by"),
-        ({b"CRON_RUN": b"9" * 400}, "nor SQLite hold"),
+        ({b"CRON_RUN": b"9" * 400}, "nor SQLite count to"),
         ({b"CRON_ATTEMPT": b"1" * 10}, "an attempt of that kind"),
         ({b"CRON_JOB": b"../../x"}, "a path out of the outputs"),
         ({b"CRON_JOB": b"/etc"}, "or from the root"),

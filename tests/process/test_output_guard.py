@@ -241,7 +241,7 @@ def test_killing_a_jobs_group_does_not_cut_off_what_it_wrote(stage: Stage) -> No
     assert launch.path.read_text().count("\n") == 20001
 
 
-def test_what_it_left_behind_does_not_hold_up_its_end_and_is_kept(stage: Stage) -> None:
+def test_what_it_left_behind_does_not_delay_its_end_and_is_kept(stage: Stage) -> None:
     gate = stage.folder / "gate"
     os.mkfifo(gate)
     pid, launch = stage.start(

@@ -25,7 +25,7 @@ NOWHERE = Path("/nowhere")
 
 
 def stat(pid: int, *, state: str = "S", session: int | None = None, start: int = 100) -> str:
-    """A line of /proc/[pid]/stat: the name may hold anything."""
+    """A line of /proc/[pid]/stat: the name may be anything."""
     leader = pid if session is None else session
     return f"{pid} (a) Z 1 () {state} 1 {leader} {leader} " + "0 " * 15 + f"{start} 0 0\n"
 
@@ -108,7 +108,7 @@ def test_no_environment_is_a_crash(proc: Path, environment: bytes) -> None:
     assert pids(proc) == [7]
 
 
-def test_who_vanishes_or_hides_is_passed_over(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_vanishes_or_hides_is_left_out(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add(proc, 7, stat(7))
     add(proc, 8, stat(8))
     (proc / "8/environ").unlink()

@@ -89,7 +89,7 @@ def test_waiting_again_and_again_comes_to_the_instant(clock: Clock) -> None:
     assert clock.monotonic() > before
 
 
-def test_the_waits_of_one_clock_follow_each_other(clock: Clock) -> None:
+def test_one_clock_waits_again_and_again(clock: Clock) -> None:
     async def waits() -> None:
         wake = asyncio.Event()
         for _ in range(3):

@@ -104,15 +104,15 @@ def test_where_there_is_no_file_there_is_nothing_to_keep(crontab: Path, tmp_path
 
 def test_only_the_newest_fifty_stay(crontab: Path, tmp_path: Path) -> None:
     crontab_versions.save(crontab, b"x")
-    stranger = tmp_path / "versions" / "other.20000101T000000Z"
-    stranger.parent.mkdir()
-    stranger.touch()
+    other = tmp_path / "versions" / "other.20000101T000000Z"
+    other.parent.mkdir()
+    other.touch()
     for minute in range(crontab_versions.MOST_VERSIONS + 5):
         crontab_versions.keep(crontab, tmp_path / "versions", NOW + timedelta(minutes=minute))
-    names = sorted(path.name for path in stranger.parent.glob("crontab.*"))
+    names = sorted(path.name for path in other.parent.glob("crontab.*"))
     assert len(names) == crontab_versions.MOST_VERSIONS
     assert names[0] == "crontab.20270328T010500Z"
-    assert stranger.exists()
+    assert other.exists()
 
 
 def test_a_clock_set_back_does_not_cost_the_version_just_kept(

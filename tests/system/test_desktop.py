@@ -40,7 +40,7 @@ HARMLESS = [
     ("a\0b", "ab", "NUL would end an argument"),
     ("\x1b[31mred\x1b]0;owned\x07", "[31mred]0;owned", "ESC and BEL command a terminal"),
     ("\x9b31mred", "31mred", "so does the one-letter CSI of the C1 set"),
-    ("evil\u202etxt.exe", "eviltxt.exe", "an override turns what follows around"),
+    ("evil\u202etxt.exe", "eviltxt.exe", "an override reverses what is behind it"),
     ("a\u2066b\u2069c", "abc", "and so do isolates"),
     ("one\r\ntwo\u2028three", "one\ntwo\nthree", "only newlines end a line"),
     ("col\tcol", "col\tcol", "a tab is harmless"),
@@ -385,8 +385,8 @@ def test_a_bus_that_is_none_is_given_up_in_time(
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(tmp_path / "bus"))
         listener.listen()
-        stranger = threading.Thread(target=_pretend, args=(listener, greeting))
-        stranger.start()
+        impostor = threading.Thread(target=_pretend, args=(listener, greeting))
+        impostor.start()
         with pytest.raises(NotifyError, match=complaint):
             notify(
                 "Title",
@@ -396,7 +396,7 @@ def test_a_bus_that_is_none_is_given_up_in_time(
                 timeout=timeout,
                 terminal=NOWHERE,
             )
-        stranger.join()
+        impostor.join()
 
 
 def _pretend(listener: socket.socket, greeting: list[bytes | None]) -> None:

@@ -202,7 +202,7 @@ def test_its_thread_takes_no_signal(opened: Callable[[Callable[[], Ends]], Ends]
 def test_all_of_standard_error_goes_through_it(
     opened: Callable[[Callable[[], Ends]], Ends], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Warnings, tracebacks and what a library logs must hold up nobody either."""
+    """Warnings, tracebacks and what a library logs must let nobody wait either."""
     writer, reader = opened(pipe)
     monkeypatch.setattr(sys, "stderr", os.fdopen(os.dup(writer), "w", encoding="latin-1"))
     real = sys.stderr

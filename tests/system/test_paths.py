@@ -143,7 +143,7 @@ def test_without_a_runtime_folder_it_is_with_the_state_not_in_a_shared_one(home:
     assert paths({}, USER).runtime == home / ".local/state/meridian"
 
 
-def test_macos_has_places_of_its_own(home: Path) -> None:
+def test_macos_has_folders_of_its_own(home: Path) -> None:
     found = paths({}, USER, user=MacOS("meridian", appauthor=False))
     assert found.crontab == home / "Library/Application Support/meridian/crontab"
     assert found.runtime.is_relative_to(home / "Library/Caches")

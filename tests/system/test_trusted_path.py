@@ -190,7 +190,7 @@ def test_a_group_of_ones_name_that_is_not_ones_own_is_no_private_one(
     assert not is_private(GROUP, {ME})
 
 
-def test_an_acl_lets_in_whom_no_group_tells_of(
+def test_an_acl_names_writers_whom_no_group_tells_of(
     above: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = account("ann", ME, above.stat().st_gid)
