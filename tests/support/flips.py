@@ -21,12 +21,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from fakes import Act, FakeClock, FakeSpawner
+from frail_journal import FrailJournal
 from world import Killed as KilledNow
 from world import World, line, shown, when
 
 from scheduler.entry import Overlap
 from scheduler.journal import high_water
-from scheduler.journal.journal import Journal
 from scheduler.journal.repair import Repair
 from scheduler.protocol import Pause, Trigger
 from scheduler.run import Exited
@@ -108,7 +108,7 @@ class Site(World):
             self.spawner.crash()
 
     def _live(self) -> None:
-        with closing(Journal.open(self.state / "journal.db")) as self.journal:  # type: ignore[assignment]
+        with closing(FrailJournal.open(self.state / "journal.db")) as self.journal:
             self.journal.integrity.examine()
             self.journal.tell(high_water.beside(self.state / "journal.db"))
             self.journal.queries.emptiers()
