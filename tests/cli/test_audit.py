@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from commands import rows
 
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
     from conftest import Person
-    from typer.testing import Result
 
 NIGHT = "CRON_NAME=night\n30 2 * * * x\nCRON_NAME=noon\n0 12 * * * x\n"
 WORLD = NIGHT + "CRON_TZ=Asia/Tokyo\nCRON_NAME=tokyo\n30 2 * * * x\nCRON_NAME=up\n@reboot x\n"
-
-
-def rows(result: Result) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def test_audit_says_change_by_change_what_happens_to_which_entry(person: Person) -> None:

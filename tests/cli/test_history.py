@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from commands import rows
 from fakes import TICKS
 
 from scheduler.journal.journal import Journal
@@ -18,7 +18,6 @@ from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 
 if TYPE_CHECKING:
     from conftest import Person
-    from typer.testing import Result
 
 NINE = datetime(2027, 3, 29, 7, 0, tzinfo=UTC)  # 09:00 in Berlin
 SECOND = timedelta(seconds=1)
@@ -47,10 +46,6 @@ def past(person: Person) -> Person:
     (outputs / "report.1").write_bytes(b"first\n")
     (outputs / "report.2").write_bytes(b"\x1b[31mred\x1b[0m \x1b]0;title\x07\n\xff\xfe end")
     return person
-
-
-def rows(result: Result) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 # --- history -------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import pwd
@@ -10,9 +9,10 @@ import shlex
 import socket
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from commands import rows
 from fakes import utc
 
 from scheduler.journal.journal import Journal
@@ -31,10 +31,6 @@ SPRING = ("--from", "2027-03-28", "--until", "2027-03-28 06:00")
 AUTUMN = ("--from", "2027-10-31", "--until", "2027-10-31 06:00")
 LONG_AGO = utc(2027, 1, 1)
 PLAIN = ("--from", "2027-03-01", "--until", "2027-03-02")
-
-
-def rows(result: Result) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def starts(result: Result) -> list[str]:

@@ -1,21 +1,15 @@
-"""trigger, retry, kill, pause, resume, reload: what the daemon is asked, and what is said of it."""
+"""Commands that ask a daemon to do something: what it is asked, and what is said of its reply."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import subprocess
-import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer.main
 from standin import StandIn
 
-from scheduler.cli import app, completion
 from scheduler.journal.journal import Journal
 from scheduler.protocol import (
     Kill,
@@ -33,9 +27,9 @@ from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from conftest import Person
+
 
 NOON = datetime(2027, 3, 28, 10, 0, tzinfo=UTC)  # in Berlin
 NOBODY = "no daemon runs with this state folder; meridian run starts one"
@@ -294,6 +288,8 @@ def has_run(person: Person, *states: tuple[str, State | None]) -> None:
 
 
 FAILED, DONE, RUNS, WAITS = State.FAILED, State.SUCCEEDED, State.RUNNING, None
+
+
 CHOSEN = [
     # verb, the job's runs, the one that is meant; why
     ("kill", [DONE, RUNS], 2, "it runs"),
@@ -357,108 +353,3 @@ def test_a_reply_steers_no_terminal(person: Person, daemon: StandIn) -> None:
     assert "\x1b" not in person.types("trigger", "x").stdout
     daemon.replies[Trigger] = Refused("unknown-job", "There is no job '\x1b[2J'")
     assert "\x1b" not in person.types("trigger", "x").stderr
-
-
-# --- a daemon that can't be reached --------------------------------------------------------------
-
-
-@pytest.fixture
-def held(person: Person) -> Iterator[int]:
-    """The state folder is held by a living process, as by a daemon."""
-    person.state.mkdir()
-    lock = person.state / "lock"
-    lock.write_text(f"{os.getpid()}\n")
-    with lock.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield os.getpid()
-
-
-def test_a_daemon_without_a_socket_is_told_from_none(person: Person, held: int) -> None:
-    result = person.types("reload")
-    assert result.exit_code == 1
-    lives = f"a daemon (pid {held}) has the state folder {person.state}, but has no control socket"
-    why = "its log says why, and it tries again before each minute"
-    assert result.stderr == f"{lives}: {why}\n"
-    assert person.types("reload", "--state", str(person.state)).stderr == result.stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("", "it has just begun"),
-        ("daemon", "no number"),
-        (f"{2**31 - 1}\n", "that process is dead"),
-        ("9" * 19, "no process has such a number"),
-        (f"{os.getpid()}\n", "a process of that number lives, and holds nothing"),
-    ],
-)
-def test_a_lock_that_a_dead_daemon_left_says_nothing(person: Person, text: str, why: str) -> None:
-    person.state.mkdir()
-    (person.state / "lock").write_text(text)
-    assert person.types("reload").stderr == f"{NOBODY}\n", why
-
-
-# --- what a shell completes ----------------------------------------------------------------------
-
-
-def completed(line: str) -> list[str]:
-    """What a shell is offered for a line that is not finished."""
-    _, name, *words, last = line.split(" ")
-    command = typer.main.get_command(app).get_command(None, name)  # type: ignore[attr-defined]  # a group
-    asking = command.make_context(name, words, resilient_parsing=True)
-    argument = next(each for each in command.params if each.param_type_name == "argument")
-    return [each.value for each in argument.shell_complete(asking, last)]
-
-
-def completed_by_bash(line: str) -> list[str]:
-    """What bash is offered for it, which asks a process of its own."""
-    asking = {
-        "_MERIDIAN_COMPLETE": "complete_bash",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(line.split(" ")) - 1),
-    }
-    command = (sys.executable, "-c", "from scheduler.cli import main; main()")
-    done = subprocess.run(
-        command, env={**os.environ, **asking}, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
-
-
-def ran(folder: Path, *jobs: str) -> None:
-    folder.mkdir(exist_ok=True)
-    with closing(Journal.open(folder / "journal.db")) as journal:
-        for job in jobs:
-            journal.claim(job, NOON, "UTC")
-
-
-def test_a_shell_completes_names_from_the_journal_and_the_crontab(person: Person) -> None:
-    ran(person.state, "backup", "report")
-    person.has("CRON_NAME=bake " + person.line("0 9 * * *", "x"))
-    assert completed_by_bash("meridian trigger ba") == ["backup", "bake"]
-    assert completed("meridian trigger ba") == ["backup", "bake"]
-    assert completed("meridian pause report ba") == ["backup", "bake"]
-    for command in ("logs", "why"):
-        assert completed(f"meridian {command} rep") == ["report"]
-
-
-def test_it_looks_into_the_state_folder_that_was_named(person: Person) -> None:
-    ran(person.home / "other", "elsewhere")
-    assert completed(f"meridian resume --state {person.home}/other ") == ["elsewhere"]
-
-
-def test_where_there_is_nothing_it_completes_nothing(person: Person) -> None:
-    assert completed("meridian trigger ") == []
-    person.state.mkdir()
-    (person.state / "journal.db").write_bytes(b"no database at all, but long enough to be one")
-    person.has("CRON_NAME=fine " + person.line("0 9 * * *", "x"))
-    assert completed("meridian trigger ") == ["fine"]
-
-
-def test_a_large_crontab_keeps_nobody_waiting(
-    person: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    person.has("CRON_NAME=fine " + person.line("0 9 * * *", "x"))
-    assert completion._in_crontabs(None) == ["fine"]
-    monkeypatch.setattr(completion, "_LARGEST", 10)
-    assert completion._in_crontabs(None) == []

@@ -1,0 +1,87 @@
+"""What a shell completes at Tab."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer.main
+
+from scheduler.cli import app, completion
+from scheduler.journal.journal import Journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from conftest import Person
+
+
+NOON = datetime(2027, 3, 28, 10, 0, tzinfo=UTC)  # in Berlin
+
+
+def completed(line: str) -> list[str]:
+    """What a shell is offered for a line that is not finished."""
+    _, name, *words, last = line.split(" ")
+    command = typer.main.get_command(app).get_command(None, name)  # type: ignore[attr-defined]  # a group
+    asking = command.make_context(name, words, resilient_parsing=True)
+    argument = next(each for each in command.params if each.param_type_name == "argument")
+    return [each.value for each in argument.shell_complete(asking, last)]
+
+
+def completed_by_bash(line: str) -> list[str]:
+    """What bash is offered for it, which asks a process of its own."""
+    asking = {
+        "_MERIDIAN_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
+    }
+    command = (sys.executable, "-c", "from scheduler.cli import main; main()")
+    done = subprocess.run(
+        command, env={**os.environ, **asking}, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def ran(folder: Path, *jobs: str) -> None:
+    folder.mkdir(exist_ok=True)
+    with closing(Journal.open(folder / "journal.db")) as journal:
+        for job in jobs:
+            journal.claim(job, NOON, "UTC")
+
+
+def test_a_shell_completes_names_from_the_journal_and_the_crontab(person: Person) -> None:
+    ran(person.state, "backup", "report")
+    person.has("CRON_NAME=bake " + person.line("0 9 * * *", "x"))
+    assert completed_by_bash("meridian trigger ba") == ["backup", "bake"]
+    assert completed("meridian trigger ba") == ["backup", "bake"]
+    assert completed("meridian pause report ba") == ["backup", "bake"]
+    for command in ("logs", "why"):
+        assert completed(f"meridian {command} rep") == ["report"]
+
+
+def test_it_looks_into_the_state_folder_that_was_named(person: Person) -> None:
+    ran(person.home / "other", "elsewhere")
+    assert completed(f"meridian resume --state {person.home}/other ") == ["elsewhere"]
+
+
+def test_where_there_is_nothing_it_completes_nothing(person: Person) -> None:
+    assert completed("meridian trigger ") == []
+    person.state.mkdir()
+    (person.state / "journal.db").write_bytes(b"no database at all, but long enough to be one")
+    person.has("CRON_NAME=fine " + person.line("0 9 * * *", "x"))
+    assert completed("meridian trigger ") == ["fine"]
+
+
+def test_a_large_crontab_keeps_nobody_waiting(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.has("CRON_NAME=fine " + person.line("0 9 * * *", "x"))
+    assert completion._in_crontabs(None) == ["fine"]
+    monkeypatch.setattr(completion, "_LARGEST", 10)
+    assert completion._in_crontabs(None) == []
