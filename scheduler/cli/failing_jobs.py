@@ -8,7 +8,8 @@ from datetime import datetime
 
 from scheduler.cli import run_view
 from scheduler.cli.output import utc
-from scheduler.journal.journal import Journal, RunRow
+from scheduler.journal.journal import Journal
+from scheduler.journal.rows import RunRow
 
 MOST_JOBS = 100  # jobs of which more is told than that they fail
 

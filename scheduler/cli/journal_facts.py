@@ -11,7 +11,8 @@ from pathlib import Path
 from scheduler.cli import intervals, output, state_folder
 from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
-from scheduler.journal.journal import Journal, RunRow
+from scheduler.journal.journal import Journal
+from scheduler.journal.rows import RunRow
 from scheduler.run import Paused
 from scheduler.schedule.upcoming import ComingRun
 

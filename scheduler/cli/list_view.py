@@ -12,7 +12,7 @@ from scheduler.cli import journal_facts, json_rows, tables
 from scheduler.cli.output import utc
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
-from scheduler.journal.journal import RunRow
+from scheduler.journal.rows import RunRow
 from scheduler.mask import mask
 from scheduler.schedule.upcoming import first_instants
 from scheduler.system.crontab_loader import Loaded

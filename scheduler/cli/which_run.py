@@ -11,8 +11,9 @@ import typer
 from scheduler import suggestions
 from scheduler.cli import crontabs, run_view, state_folder
 from scheduler.errors import MeridianError
-from scheduler.journal.journal import Journal, RunRow
+from scheduler.journal.journal import Journal
 from scheduler.journal.queries import Queries
+from scheduler.journal.rows import RunRow
 from scheduler.run import State
 from scheduler.text import shortened
 

@@ -1,7 +1,7 @@
 """The journal, one SQLite file: runs, attempts and their ends come in; its parts tell them again.
 
 `queries` looks back, `daemon_state` is what a daemon remembers beside its runs, `old_runs` is what
-may go, `integrity` looks for damage and `salvage` takes what can be read of a damaged journal.
+may go, and `integrity` looks for damage.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from scheduler.journal.database import Database
 from scheduler.journal.integrity import Integrity
 from scheduler.journal.old_runs import OldRuns
 from scheduler.journal.queries import Queries
-from scheduler.journal.rows import AttemptRow, OpenRun, RunRow, outcome_from, seconds, whole
-from scheduler.journal.salvage import Salvage
+from scheduler.journal.rows import OpenRun, seconds, whole
 from scheduler.run import Attempt, Run
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from scheduler.journal.connection import Connection
     from scheduler.journal.high_water import HighWater
     from scheduler.run import Ending, Reason, State
-
-__all__ = ["AttemptRow", "Journal", "OpenRun", "RunRow", "outcome_from"]
 
 
 class Journal(Database):
@@ -43,7 +40,6 @@ class Journal(Database):
         self.daemon_state = DaemonState(connection, self.progress)
         self.old_runs = OldRuns(connection)
         self.integrity = Integrity(connection)
-        self.salvage = Salvage(self)
 
     def claim(
         self, job: str, instant: datetime, zone: str, *, era: int = 0, by_hand: bool = False

@@ -18,7 +18,7 @@ from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair_files import RepairFiles
 from scheduler.journal.rows import SECOND
-from scheduler.journal.salvage import RunsTaken, Taken
+from scheduler.journal.salvage import RunsTaken, Salvage, Taken
 from scheduler.process import output_files
 from scheduler.process.output_files import output_of
 from scheduler.schedule.tick import minute_of
@@ -226,7 +226,7 @@ class Repair:
         taken = Taken()
         if not is_blind:
             since = self._clock.now() - _TAKEN
-            taken = journal.salvage.take_over(self._path, since=since, known=known)
+            taken = Salvage(journal).take_over(self._path, since=since, known=known)
         if taken.runs is not RunsTaken.ALL:
             self._count_as_handled(journal, known)
         if not taken.runs.has_open or "boot" in taken.lost:

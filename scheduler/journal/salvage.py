@@ -66,7 +66,7 @@ class Taken:
 
 
 class Salvage:
-    """The part of a new journal that fills it with what can be read of a damaged one.
+    """Fills a new journal with what can be read of a damaged one.
 
     Owns: nothing but its way to the new journal. Called by: `Repair`. Invariant: what was taken has
     been read once and makes sense, or it is not taken at all.

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.entry import Entry
-    from scheduler.journal.journal import Journal, RunRow
+    from scheduler.journal.journal import Journal
+    from scheduler.journal.rows import RunRow
     from scheduler.journal.unjournalled import Unjournalled
     from scheduler.process.output_files import Found
     from scheduler.process.spawner import Spawner

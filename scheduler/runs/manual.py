@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from scheduler.entry import Entry
-    from scheduler.journal.journal import Journal, RunRow
+    from scheduler.journal.journal import Journal
+    from scheduler.journal.rows import RunRow
     from scheduler.runs.admission import Admission
     from scheduler.runs.replacement import Replacement
     from scheduler.runs.supervisor import Running, Supervisor

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from scheduler.journal.journal import AttemptRow, Journal, OpenRun
+    from scheduler.journal.journal import Journal
+    from scheduler.journal.rows import AttemptRow, OpenRun
     from scheduler.process.spawner import Spawner
     from scheduler.runs.admission import Admission
     from scheduler.runs.live_run import LiveRun

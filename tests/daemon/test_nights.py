@@ -16,7 +16,7 @@ from world import World, line
 from scheduler.schedule.tick import Verdict
 
 if TYPE_CHECKING:
-    from scheduler.journal.journal import RunRow
+    from scheduler.journal.rows import RunRow
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAYS = {"spring": "2027-03-28", "autumn": "2027-10-31"}

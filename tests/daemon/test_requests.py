@@ -15,7 +15,7 @@ from scheduler.run import Exited
 from scheduler.runs.lifecycle import Runs
 
 if TYPE_CHECKING:
-    from scheduler.journal.journal import RunRow
+    from scheduler.journal.rows import RunRow
     from scheduler.protocol import Reply, Request
     from scheduler.run import Run
 

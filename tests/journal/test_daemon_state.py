@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from journalled import MINUTE, NOON, attempted, claimed, finished
 
 from scheduler.errors import JournalError
-from scheduler.journal.journal import Journal, OpenRun
+from scheduler.journal.rows import OpenRun
 from scheduler.run import (
     Reason,
     State,
 )
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
+
+if TYPE_CHECKING:
+    from scheduler.journal.journal import Journal
 
 
 def test_nothing_is_unfinished_at_first(journal: Journal) -> None:

@@ -9,7 +9,7 @@ import pytest
 from journalled import MINUTE, NOON, attempted, claimed, finished
 
 from scheduler.errors import JournalError
-from scheduler.journal.journal import AttemptRow, Journal
+from scheduler.journal.rows import AttemptRow
 from scheduler.run import (
     Attempt,
     Ending,
@@ -26,6 +26,7 @@ from scheduler.run import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scheduler.journal.journal import Journal
     from scheduler.run import Outcome
 
 

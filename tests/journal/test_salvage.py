@@ -18,7 +18,15 @@ from lost_journal import (
 from scheduler.journal import sql
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
-from scheduler.journal.salvage import NEWEST, RECENT, TAKE_OPEN, TAKE_REST, RunsTaken, Taken
+from scheduler.journal.salvage import (
+    NEWEST,
+    RECENT,
+    TAKE_OPEN,
+    TAKE_REST,
+    RunsTaken,
+    Salvage,
+    Taken,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +70,7 @@ def test_half_a_takeover_is_none(scene: Scene) -> None:
     with closing(sqlite3.connect(scene.path, isolation_level=None)) as connection:
         connection.execute("UPDATE attempt SET outcome = 'exit none' WHERE run = 4002")
     with closing(Journal.open(scene.state / "other.db")) as journal:
-        taken = journal.salvage.take_over(scene.path, since=NOW - DAY, known=HighWater())
+        taken = Salvage(journal).take_over(scene.path, since=NOW - DAY, known=HighWater())
         assert taken == Taken(lost=frozenset())
         assert (journal.daemon_state.last_tick(), journal.queries.history()) == (None, [])
         assert [pause.note for pause in journal.daemon_state.pauses()] == [
@@ -70,7 +78,7 @@ def test_half_a_takeover_is_none(scene: Scene) -> None:
         ]  # they make sense alone
     with closing(Journal.open(scene.state / "third.db")) as journal:
         assert (
-            journal.salvage.take_over(intact(scene), since=NOW - DAY, known=HighWater()).runs
+            Salvage(journal).take_over(intact(scene), since=NOW - DAY, known=HighWater()).runs
             is RunsTaken.ALL
         )
         assert journal.daemon_state.last_tick() == NOON

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from scheduler.daemon.loop import Daemon
-    from scheduler.journal.journal import RunRow
     from scheduler.journal.retention import Retention
+    from scheduler.journal.rows import RunRow
     from scheduler.protocol import Received, Request
     from scheduler.runs.events import Listener
     from scheduler.schedule.tick import Jump

@@ -16,7 +16,8 @@ from scheduler.cli import completion, json_rows, numbers, options, output, run_v
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import When
 from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
-from scheduler.journal.journal import Journal, RunRow
+from scheduler.journal.journal import Journal
+from scheduler.journal.rows import RunRow
 from scheduler.schedule.tick import Jump
 from scheduler.system.clock import RealClock
 from scheduler.text import of_seconds

@@ -12,7 +12,8 @@ import typer
 
 from scheduler.cli import completion, numbers, output, state_folder
 from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
-from scheduler.journal.journal import AttemptRow, Journal, RunRow
+from scheduler.journal.journal import Journal
+from scheduler.journal.rows import AttemptRow, RunRow
 from scheduler.printable import OutputScreen
 from scheduler.process.output_files import Omitted, Reader
 from scheduler.process.procfs import PROC, Processes
