@@ -13,7 +13,7 @@ INSTALLED := $(PREFIX)/share/meridian/venv
 
 # Nothing of an index runs but what a lock names by its hash: no package's own build (--only-binary),
 # no build backend that is newer (--no-build-isolation: pip's isolation fetches the newest).
-# pip's own remarks are no help to who reads them here; its errors are.
+# pip's own notes are no help to who reads them here; its errors are.
 PIP  := -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: --no-build-isolation
 LOCK := $(PIP) --require-hashes -r $(LOCKS)
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

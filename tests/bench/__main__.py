@@ -19,7 +19,18 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from . import endless, figures, flooding, idling, loading, minutes, remembering, ticking, winding
+from . import (
+    endless,
+    figures,
+    flooding,
+    idling,
+    loading,
+    minutes,
+    remembering,
+    starting,
+    ticking,
+    winding,
+)
 from .daemons import BenchError, end_on_sigterm
 from .debian_cron import Cron
 from .figures import Figure, percentile
@@ -42,8 +53,8 @@ Lateness is the job's own word: each is a date(1) that prints the time, so every
 date itself costs, about the same for all; a lone Popen of it, after a rest, is the floor. The
 journal's figure is when the daemon had started the process. The floor of a burst starts the same
 jobs one after the other and does nothing else, through the shell where they go through it: the
-median of three rounds in the same minute. cron's jobs all go through the shell. Ready: from the
-process's start to READY=1. CPU: from its start until idle, for cron with the shell that makes its
+median of three rounds in the same minute. cron's jobs all go through the shell. The floor of a
+command is `python -c "import typer"`. Ready: from the process's start to READY=1. CPU: from its start until idle, for cron with the shell that makes its
 namespace; Debian's cron takes no crontab of more than 10,000 lines. A tick is one look for what is
 due; its load goes from a crontab's bytes to a timetable. A wake-up is a voluntary context switch,
 and one a minute is the floor. A year is simulated of 1,000 daily entries. A claim
@@ -82,7 +93,7 @@ def _bench(wanted: Wanted, folder: Path) -> None:
     progress = Progress(sys.stderr)
     cron, why_not = _cron(folder, progress, is_quick=wanted.is_quick)
     head = _machine(folder, cron, why_not)
-    load = [*_loads(folder, cron, progress), *_ticks(progress)]
+    load = [*_starts(folder, progress), *_loads(folder, cron, progress), *_ticks(progress)]
     watched = WATCHED_QUICKLY if wanted.is_quick else WATCHED
     load += _idle(watched, folder, cron, progress)
     load += _simulated(folder, progress)
@@ -118,6 +129,24 @@ def _loads(folder: Path, cron: Cron | None, progress: Progress) -> list[Figure]:
             meridian=_each(ours[0], ours[-1]),
             cron=_each(theirs[0], theirs[-2]),
         ),
+    ]
+
+
+def _starts(folder: Path, progress: Progress) -> list[Figure]:
+    progress.say("Starting commands that are over at once")
+    found = starting.measure(folder / "starts")
+    kinds = (
+        ("--version", found.version_s),
+        ("status", found.status_s),
+        ("status without a daemon", found.status_alone_s),
+    )
+    return [
+        *(
+            Figure(f"meridian {name}: CPU", "ms", floor=found.floor_s, meridian=spent)
+            for name, spent in kinds
+        ),
+        Figure("1 idle entry: memory (PSS)", "MB", meridian=found.memory),
+        Figure("1 idle entry: memory of its own", "MB", meridian=found.private),
     ]
 
 

@@ -1,0 +1,85 @@
+"""What a command loads: nobody waits for what another command, or only a screen, needs.
+
+Which modules, not how long: that is the same on every machine. `make bench` has the times.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+from standin import StandIn
+
+if TYPE_CHECKING:
+    from conftest import Person
+
+LOADED = """
+import sys
+from scheduler.__main__ import main
+sys.argv = ["meridian", *sys.argv[1:]]
+try:
+    main()
+except SystemExit:
+    pass
+print(*sorted(sys.modules))
+"""
+
+LOOP = {"asyncio", "concurrent.futures", "ssl", "logging"}  # the daemon's
+TIMES = {"croniter", "dateutil", "decimal"}  # what finds, and reads, times
+SCREEN = {"rich.console", "rich.text", "rich.live", "rich.progress"}
+CRONTABS = {"scheduler.crontab.parser", "scheduler.entry", "hashlib"}
+PACKAGES = {"importlib.metadata", "importlib.resources", "email", "pydantic"}
+STATE = {"sqlite3", "socket", "zoneinfo", "platformdirs", "scheduler.protocol"}
+BUT_STATE = LOOP | TIMES | SCREEN | CRONTABS | PACKAGES
+
+
+def loaded(*words: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *words], capture_output=True, text=True, check=True,
+        env={name: text for name, text in os.environ.items() if name != "FORCE_COLOR"},
+    )  # fmt: skip
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["no daemon", "a daemon"])
+@pytest.mark.parametrize(
+    "words", [["status"], ["status", "--json"], ["status", "--check"]], ids=" ".join
+)
+def test_a_status_loads_no_loop_no_screen_and_no_crontab(
+    person: Person, words: list[str], is_running: bool
+) -> None:
+    stand_in = StandIn()
+    with stand_in.listening(person.home / "run" / "control.sock") if is_running else nullcontext():
+        found = loaded(*words)
+    assert found & BUT_STATE == set()
+    assert bool(stand_in.asked) == is_running
+    assert found >= STATE, "the judge sees what is loaded"
+
+
+@pytest.mark.parametrize("words", [["--version"], ["nonsense"]], ids=" ".join)
+def test_what_the_command_line_alone_answers_loads_no_more_than_it(words: list[str]) -> None:
+    assert loaded(*words) & (BUT_STATE | STATE) == set()
+
+
+def test_one_who_lists_crontabs_waits_for_no_loop_and_no_screen(person: Person) -> None:
+    person.has(person.line("0 9 * * *", "true"))
+    found = loaded("list")
+    assert found & (LOOP | SCREEN | PACKAGES - {"importlib.resources"}) == set()
+    assert "scheduler.crontab.parser" in found
+
+
+def test_the_daemon_loads_no_screen_and_no_library_that_describes_packages() -> None:
+    """All that a run needs is there at the start: the venv may be gone by the night."""
+    code = "import sys, scheduler.cli.commands.run; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = set(done.stdout.split())
+    assert found & (SCREEN | {"importlib.metadata", "email", "pydantic"}) == set()
+    assert found >= LOOP | TIMES | {
+        "sqlite3",
+        "scheduler.crontab.parser",
+        "scheduler.runs.launcher",
+    }
