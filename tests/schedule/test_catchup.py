@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scheduler.entry import Catchup, Entry, Reboot, Settings
 from scheduler.run import Reason
-from scheduler.schedule.catchup import Account, LeftOut, Outage, Walk, account, starts
+from scheduler.schedule.catchup import Account, LeftOut, Outage, Walk, account, accounts, starts
 from scheduler.schedule.expression import parse
 from scheduler.schedule.misfire import is_too_late
 from scheduler.schedule.timetable import Timetable
@@ -107,6 +107,26 @@ def test_what_was_missed_gets_what_the_table_says(
     schedule: str, hours: float, chosen: dict[str, Any], expected: str, why: str
 ) -> None:
     assert told(judged(entry(schedule, **chosen), hours)) == expected, why
+
+
+PAUSED = [
+    # when the pause ended, expected, why
+    (None, ["13:00 14:00 |"], "there was none"),
+    (0.5, ["13:00 14:00 |"], "it was over before the first"),
+    (1.5, ["| 13:00-13:00 paused", "14:00 |"], "one of them was in it"),
+    (9, ["| 13:00-14:00 paused"], "all of them"),
+]
+
+
+@pytest.mark.parametrize(("hours", "expected", "why"), PAUSED)
+def test_of_a_paused_job_only_what_came_after_the_pause_is_made_up_for(
+    hours: float | None, expected: list[str], why: str
+) -> None:
+    asked = entry("0 * * * *", catchup=Catchup.ALL)
+    until = None if hours is None else NOON + hours * HOUR
+    outage = Outage(NOON, NOON + 2.5 * HOUR)
+    found = accounts(asked, outage, Timetable([asked], {}), is_due=False, paused_until=until)
+    assert [told(each) for each in found] == expected, why
 
 
 @given(
