@@ -41,7 +41,7 @@ ALLOWED = {
     ("process.resource_limits", "signal"): "only the numbers of signals, which differ by machine",
     ("schedule.zone_data", "importlib"): "zones are files of the system or of a package,",
     ("schedule.zone_data", "pathlib"): "as they are to the library whose place it takes;",
-    ("schedule.zone_data", "os"): "a FIFO among them must hold up nobody",
+    ("schedule.zone_data", "os"): "a FIFO among them must delay nobody",
     ("schedule.zone_data", "io"): "and what was read is what is taken apart",
 }
 OUTSIDE_CALLS = {"open", "print", "input", "breakpoint", "exec", "eval", "__import__"}

@@ -33,7 +33,7 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def wheel(folder: Path, name: str, files: dict[str, bytes], version: str = "9999") -> Path:
-    """Write a wheel of these files: a planted one if they hold no metadata."""
+    """Write a wheel of these files: a planted one if they have no metadata."""
     stem = f"{name.replace('-', '_')}-{version}"
     found = next((text for path, text in files.items() if path.endswith(".dist-info/WHEEL")), b"")
     tag = (re.findall(rb"^Tag: (\S+)", found, re.MULTILINE) or [b"py3-none-any"])[-1].decode()
@@ -45,9 +45,9 @@ def wheel(folder: Path, name: str, files: dict[str, bytes], version: str = "9999
             f"{info}/RECORD": "".join(f"{path},,\n" for path in files).encode(),
         }
     path = folder / f"{stem}-{tag}.whl"
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w") as packed:
         for inside, data in files.items():
-            archive.writestr(inside, data)
+            packed.writestr(inside, data)
     return path
 
 
@@ -96,11 +96,11 @@ class Index:
         self.plant("setuptools")
         told = f"open({str(self.witness)!r}, 'a').write('setup.py')\n".encode()
         path = self.packages / f"{name}-1.tar.gz"
-        with tarfile.open(path, "w:gz") as archive:
+        with tarfile.open(path, "w:gz") as packed:
             for inside, data in (("setup.py", told), ("PKG-INFO", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n".encode())):  # fmt: skip
                 member = tarfile.TarInfo(f"{name}-1/{inside}")
                 member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
+                packed.addfile(member, io.BytesIO(data))
         return path
 
     def former(self, prefix: Path) -> Path:
