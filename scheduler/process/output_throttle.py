@@ -17,6 +17,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from scheduler.process import output_trim
+from scheduler.process.file_writers import writing
 from scheduler.process.inotify import Changes
 from scheduler.process.procfs import Processes
 from scheduler.process.stopped_writers import StoppedWriters
@@ -247,7 +248,7 @@ class OutputThrottle:
                 unknown[output.path] = output
                 output.writers = []
         leaders = {path: output.leader for path, output in unknown.items()}
-        for path, process in self._processes.writing(leaders, os.getpid()) if leaders else ():
+        for path, process in writing(self._processes, leaders, os.getpid()) if leaders else ():
             if self._stopped.stop(path, process):
                 unknown[path].writers.append(process)
 

@@ -14,13 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from scheduler.system import state_files
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
 T = TypeVar("T")
-Identity = tuple[int, int]  # a file's device and number: what tells it from any other
 Members = set[tuple[int, int]]  # of a process group: their pids and starts
 GroupMembers = dict[int, Members]
 
@@ -30,7 +27,6 @@ _TICKS = os.sysconf("SC_CLK_TCK")  # a second
 # Where they stand behind the name; the start is in ticks
 _STATE_AT, _PARENT_AT, _GROUP_AT, _SESSION_AT, _START_AT = 0, 1, 2, 3, 19
 _UIDS = re.compile(rb"^Uid:\t(\d+)\t(\d+)\t(\d+)", re.MULTILINE)  # real, effective, saved
-_WRITES = 0o200  # of a link in /proc/PID/fd: its file is open to be written
 _GONE = (errno.ENOENT, errno.ESRCH, errno.ENOTDIR)  # all else says nothing of a process
 
 
@@ -67,7 +63,7 @@ class Processes:
         exists: Callable[[int], bool] | None = None,
     ) -> None:
         self._proc = proc
-        self._exists = exists or _exists
+        self.exists = exists or _exists
         self._is_there = (proc / "self/stat").exists()
         self._spare = _spare()
         self._boot = zlib.crc32((boot or "").encode()) % 2**18 << _BOOT_SHIFT
@@ -89,7 +85,7 @@ class Processes:
             found = self._read(self._proc / str(pid))
             if found is not None:
                 return found
-        if self._exists(pid):
+        if self.exists(pid):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return None
 
@@ -99,7 +95,7 @@ class Processes:
         That its number has gone round, to another leader, is less likely than that a job lives on,
         and would be started again beside itself.
         """
-        if not self._exists(pid):
+        if not self.exists(pid):
             return None
         try:
             is_leader = os.getsid(pid) == pid
@@ -125,9 +121,9 @@ class Processes:
         user's: real, effective and saved user are ours. The eldest comes first; where there is no
         /proc, nobody. Raises OSError where the system does not tell of all now.
         """
-        leaders = [each for each in self._all() if each.leads_session and not each.is_dead]
+        leaders = [each for each in self.everybody() if each.leads_session and not each.is_dead]
         for process in sorted(leaders, key=lambda each: (each.start, each.pid)):
-            environment = self._environment(process.pid) if self._is_own(process.pid) else None
+            environment = self._environment(process.pid) if self.is_own(process.pid) else None
             if environment is not None:
                 yield process, environment
 
@@ -136,8 +132,8 @@ class Processes:
 
         None where there is no /proc. Raises OSError where the system does not tell of all now.
         """
-        everyone = {process.pid: process for process in self._all()}
-        found = _descendants(of, everyone.values())
+        everyone = {process.pid: process for process in self.everybody()}
+        found = descendants_of(of, everyone.values())
         for process in everyone.values():
             if not process.is_dead and process.pid in found:
                 environment = self._environment(process.pid)
@@ -152,76 +148,17 @@ class Processes:
         if not self._is_there:
             return None
         found: GroupMembers = {}
-        for each in self._all():
+        for each in self.everybody():
             found.setdefault(each.group, set()).add((each.pid, each.start))
         return found
 
-    def writers(self, files: Mapping[Identity, Path]) -> dict[Identity, int | None]:
-        """Return the living leaders of sessions in which somebody has these files open to write.
-
-        So a process is found whose environment says nothing (`env -i`) or is not for us to read,
-        as a set-uid program's. Of those the system tells only root; where it does not, nobody. None
-        is a leader who has ended, 0 one who is hidden from us.
-        """
-        found: dict[Identity, int | None] = {}
-        names = {path.name for path in files.values()}
-        everybody = {each.pid: each for each in self._all()} if files else {}
-        for process in sorted(everybody.values(), key=lambda each: (each.start, each.pid)):
-            for file in files.keys() & set(self._written(process.pid, names)):
-                if found.get(file) is None:
-                    found[file] = self._leader(process.session, everybody)
-        return found
-
-    def writing(
-        self, leaders: Mapping[Path, int | None], of: int
-    ) -> Iterator[tuple[Path, Process]]:
-        """Yield the living processes that have one of these files open to write, and are a job's.
-
-        A job of this daemon has None as its file's leader; its processes descend from process `of`.
-        The processes of an earlier daemon's job are in its leader's session (0 is an unknown one),
-        or are our user's own, as what copies into the file is. A process of none of these was given
-        the file by a job, and is left out. Raises OSError.
-        """
-        files = {identity: path for path in leaders if (identity := _identity(path)) is not None}
-        names = {path.name for path in leaders}
-        is_any_earlier = any(leader is not None for leader in leaders.values())
-        living = [each for each in self._all() if not each.is_dead]
-        ours = _descendants(of, living)
-        for process in living:
-            is_ours = process.pid in ours
-            if is_ours or is_any_earlier:
-                for file in files.keys() & set(self._written(process.pid, names)):
-                    if is_ours or self._is_of_earlier(process, leaders[files[file]]):
-                        yield files[file], process
-
-    def _is_of_earlier(self, process: Process, leader: int | None) -> bool:
-        if leader is None or process.pid == os.getpid():
-            return False
-        # Session 0 is any whose leader is outside our pid namespace: pid_namespaces(7).
-        is_in_session = leader != 0 and process.session == leader
-        return is_in_session or self._is_own(process.pid)
-
-    def _leader(self, session: int, everybody: Mapping[int, Process]) -> int | None:
-        """Return a session's living leader: None if there is none, 0 if it is hidden."""
-        if session in everybody:
-            return None if everybody[session].is_dead else session
-        return 0 if session and self._exists(session) else None
-
-    def _written(self, pid: int, names: Collection[str]) -> Iterator[Identity]:
-        """Yield the files of these names that a process has open to write.
-
-        Of no other is it asked which it is: one on a network that is down would never answer.
-        """
+    def descriptors(self, pid: int) -> list[Path]:
+        """Return the links that stand for what a process has open; OSError."""
         folder = self._proc / str(pid) / "fd"
-        with contextlib.suppress(OSError):  # gone, or not ours to look at
-            for descriptor in self._spared(lambda: list(folder.iterdir())):
-                if descriptor.lstat().st_mode & _WRITES:  # else it only reads, as `logs -f` does
-                    with contextlib.suppress(OSError):  # closed meanwhile
-                        if descriptor.readlink().name in names:
-                            status = descriptor.stat()
-                            yield status.st_dev, status.st_ino
+        return self._spared(lambda: list(folder.iterdir()))
 
-    def _all(self) -> Iterator[Process]:
+    def everybody(self) -> Iterator[Process]:
+        """Yield all processes that we are told of; OSError where that fails now."""
         for folder in self._spared(self._folders) if self._is_there else ():
             # Mounted with hidepid=1: it is not our user's.
             with contextlib.suppress(PermissionError):
@@ -268,7 +205,7 @@ class Processes:
             with contextlib.suppress(OSError):
                 self._spare = _spare()
 
-    def _is_own(self, pid: int) -> bool:
+    def is_own(self, pid: int) -> bool:
         """Say whether real, effective and saved user of a process are ours."""
         try:
             status = self._spared((self._proc / str(pid) / "status").read_bytes)
@@ -310,7 +247,8 @@ def apart(one: int | None, other: int | None) -> float | None:
     return ticks(other) - ticks(one)
 
 
-def _descendants(of: int, everyone: Iterable[Process]) -> set[int]:
+def descendants_of(of: int, everyone: Iterable[Process]) -> set[int]:
+    """Return the pids of those among these processes that descend from one of them."""
     children: dict[int, list[int]] = {}
     for process in everyone:
         children.setdefault(process.parent, []).append(process.pid)
@@ -320,13 +258,6 @@ def _descendants(of: int, everyone: Iterable[Process]) -> set[int]:
         found.update(some)
         parents += some
     return found - {of}
-
-
-def _identity(path: Path) -> Identity | None:
-    with contextlib.suppress(OSError):
-        status = state_files.status(path)
-        return status.st_dev, status.st_ino
-    return None
 
 
 def _exists(pid: int) -> bool:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.process import lease
+from scheduler.process.file_writers import leaders_of_writers
 from scheduler.process.job_environment import attempt_of
 from scheduler.run import Attempt, Run
 from scheduler.system import state_files
@@ -28,7 +29,8 @@ from scheduler.system import state_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from scheduler.process.procfs import Identity, Process, Processes
+    from scheduler.process.file_writers import Identity
+    from scheduler.process.procfs import Process, Processes
 
 HIDDEN = 0  # stands for the number of a process that lives, where the system does not tell it
 
@@ -147,7 +149,7 @@ class Survivors:
         """
         hidden = {seen.file: HIDDEN for seen in outputs if seen.is_held}
         asked = {seen.file: seen.path for seen in outputs if seen.is_held is not False}
-        return hidden | (self._processes.writers(asked) if asked else {})
+        return hidden | (leaders_of_writers(self._processes, asked) if asked else {})
 
 
 def _place(path: Path) -> Path:

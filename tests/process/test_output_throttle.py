@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from scheduler.process import file_writers
 from scheduler.process.output_throttle import THROTTLE_OVER, OutputThrottle
 from scheduler.process.procfs import Process, Processes
 
@@ -332,7 +333,7 @@ def test_another_program_that_was_given_the_file_is_not_stopped(tmp_path: Path) 
     found = Processes()
 
     def writing(path: Path, leader: int | None, of: int) -> list[int]:
-        return [each.pid for _, each in found.writing({path: leader}, of)]
+        return [each.pid for _, each in file_writers.writing(found, {path: leader}, of)]
 
     with child:
         assert writing(path, None, os.getpid()) == [child.pid], "it descends from the daemon"

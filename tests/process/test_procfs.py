@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler.process.procfs import PROC, Process, Processes, _descendants
+from scheduler.process.file_writers import leaders_of_writers, writing
+from scheduler.process.procfs import PROC, Process, Processes, descendants_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,7 +278,10 @@ def test_who_writes_a_file_is_told_by_its_sessions_leader(
     (proc / "output").touch()
     status = (proc / "output").stat()
     file = status.st_dev, status.st_ino
-    assert set(processes_of(proc, *hidden).writers({file: proc / "output"}).values()) == leader, why
+    assert (
+        set(leaders_of_writers(processes_of(proc, *hidden), {file: proc / "output"}).values())
+        == leader
+    ), why
 
 
 def test_no_file_is_asked_for_but_those_that_are_looked_for(
@@ -297,10 +301,10 @@ def test_no_file_is_asked_for_but_those_that_are_looked_for(
     status = (proc / "output").stat()
     monkeypatch.setattr(os, "stat", noted)
     processes, output = processes_of(proc), proc / "output"
-    assert processes.writers({(status.st_dev, status.st_ino): output}) == {
+    assert leaders_of_writers(processes, {(status.st_dev, status.st_ino): output}) == {
         (status.st_dev, status.st_ino): 7
     }
-    assert [each.pid for _, each in processes.writing({output: 7}, 1)] == [7]
+    assert [each.pid for _, each in writing(processes, {output: 7}, 1)] == [7]
     assert {Path(each).name for each in asked if "/fd/" in each} == {"1"}
 
 
@@ -320,7 +324,7 @@ def test_who_writes_for_an_earlier_daemons_job_is_in_its_session_or_ours(
 ) -> None:
     writes(proc, 7, session=session)
     is_user(proc, 7, *[uid] * 4)
-    found = processes_of(proc).writing({proc / "output": leader}, of=2)
+    found = writing(processes_of(proc), {proc / "output": leader}, of=2)
     assert [each.pid for _, each in found] == [7] * is_found, why
 
 
@@ -342,7 +346,7 @@ def test_who_descends_from_a_process(proc: Path, parents: dict[int, int], found:
 def test_who_descends_is_told_by_one_look_at_each() -> None:
     """A chain was walked anew for each of its processes."""
     chain = [Process(pid, 1, leads_session=False, parent=pid - 1) for pid in range(2, 100_000)]
-    assert len(_descendants(2, chain)) == len(chain) - 1
+    assert len(descendants_of(2, chain)) == len(chain) - 1
 
 
 # --- without one ---------------------------------------------------------------------------------
