@@ -13,56 +13,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fake_proc import OTHER, OURS, add, is_user, make_proc, processes_of, stat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler.process.file_writers import leaders_of_writers, writing
 from scheduler.process.procfs import PROC, Process, Processes, descendants_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 NOWHERE = Path("/nowhere")
-
-
-def stat(pid: int, *, state: str = "S", session: int | None = None, start: int = 100) -> str:
-    """A line of /proc/[pid]/stat: the name may be anything."""
-    leader = pid if session is None else session
-    return f"{pid} (a) Z 1 () {state} 1 {leader} {leader} " + "0 " * 15 + f"{start} 0 0\n"
 
 
 @pytest.fixture
 def proc(tmp_path: Path) -> Path:
-    """A /proc with nobody in it, and what else stands there."""
-    (tmp_path / "self").mkdir()
-    (tmp_path / "self/stat").write_text(stat(1))
-    (tmp_path / "uptime").write_text("1 1\n")
-    return tmp_path
-
-
-def add(proc: Path, pid: int, line: str, environment: bytes = b"A=1\0") -> None:
-    (proc / str(pid)).mkdir()
-    (proc / str(pid) / "stat").write_text(line)
-    (proc / str(pid) / "environ").write_bytes(environment)
-    is_user(proc, pid)
-
-
-def is_user(proc: Path, pid: int, *uids: int) -> None:
-    """Let a process have these real, effective and saved users, then that of the file system."""
-    some = "\t".join(map(str, uids or (os.geteuid(),) * 4))
-    (proc / str(pid) / "status").write_text(f"Name:\tUid:\t9\t9\t9\t9\nUid:\t{some}\nGid:\t0\n")
-
-
-def processes_of(proc: Path, *hidden: int) -> Processes:
-    """The processes that the folder tells of; beside them live the hidden ones."""
-    return Processes(proc, exists=lambda pid: pid in hidden or (proc / str(pid)).exists())
+    return make_proc(tmp_path)
 
 
 def pids(proc: Path) -> list[int]:
     return [process.pid for process, _ in processes_of(proc).own_leaders()]
-
-
-# --- with a /proc --------------------------------------------------------------------------------
 
 
 def test_a_process_is_what_its_stat_says(proc: Path) -> None:
@@ -124,9 +94,6 @@ def test_who_vanishes_or_hides_is_left_out(proc: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Path, "read_bytes", hides)
     assert pids(proc) == [7]
-
-
-OURS, OTHER = os.geteuid(), os.geteuid() + 1
 
 
 @pytest.mark.parametrize(
@@ -243,91 +210,6 @@ def test_who_is_hidden_is_told_from_who_is_gone(
     assert Processes(proc, exists=lambda _: False).find(7) is None
 
 
-def writes(proc: Path, pid: int, *, session: int, state: str = "S") -> None:
-    """Let a process have the file `output` open to write."""
-    add(proc, pid, stat(pid, session=session, state=state))
-    (proc / str(pid) / "fd").mkdir()
-    (proc / "output").touch()
-    (proc / str(pid) / "fd/1").symlink_to(proc / "output")
-
-
-@pytest.mark.parametrize(
-    ("writers", "hidden", "leader", "why"),
-    [
-        ([(7, 7)], (), {7}, "the leader has it open"),
-        ([(8, 7)], (), {7}, "somebody in its session"),
-        ([(9, 9), (8, 7)], (), {7}, "the eldest's leader: what it put aside came after it"),
-        ([(8, 6)], (), {None}, "the leader has ended"),
-        ([(8, 6)], (6,), {0}, "the leader is hidden"),
-        ([(8, 6), (9, 9)], (), {9}, "one whose leader lives"),
-        ([], (), set(), "nobody whom we are told of"),
-    ],
-)
-def test_who_writes_a_file_is_told_by_its_sessions_leader(
-    proc: Path,
-    writers: list[tuple[int, int]],
-    hidden: tuple[int, ...],
-    leader: set[int | None],
-    why: str,
-) -> None:
-    for pid, session in writers:
-        writes(proc, pid, session=session)
-    if (8, 7) in writers:
-        add(proc, 7, stat(7, start=50))
-        (proc / "8/stat").write_text(stat(8, session=7, start=60))
-    (proc / "output").touch()
-    status = (proc / "output").stat()
-    file = status.st_dev, status.st_ino
-    assert (
-        set(leaders_of_writers(processes_of(proc, *hidden), {file: proc / "output"}).values())
-        == leader
-    ), why
-
-
-def test_no_file_is_asked_for_but_those_that_are_looked_for(
-    proc: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One on a network that is down would hang a start for as long as it is."""
-    writes(proc, 7, session=7)
-    (proc / "elsewhere").touch()
-    (proc / "7/fd/2").symlink_to(proc / "elsewhere")
-    asked, stat = list[str](), os.stat
-
-    def noted(path: os.PathLike[str], **options: bool) -> os.stat_result:
-        if options.get("follow_symlinks", True):
-            asked.append(os.fspath(path))
-        return stat(path, **options)
-
-    status = (proc / "output").stat()
-    monkeypatch.setattr(os, "stat", noted)
-    processes, output = processes_of(proc), proc / "output"
-    assert leaders_of_writers(processes, {(status.st_dev, status.st_ino): output}) == {
-        (status.st_dev, status.st_ino): 7
-    }
-    assert [each.pid for _, each in writing(processes, {output: 7}, 1)] == [7]
-    assert {Path(each).name for each in asked if "/fd/" in each} == {"1"}
-
-
-@pytest.mark.parametrize(
-    ("leader", "session", "uid", "is_found", "why"),
-    [
-        (6, 6, OTHER, True, "it is in the session of the job"),
-        (6, 5, OTHER, False, "it is in another one, and another user's"),
-        (6, 0, OTHER, False, "nobody tells in which it is"),
-        (0, 5, OTHER, False, "nobody knows the session of the job"),
-        (0, 0, OTHER, False, "two sessions that are unknown need not be one"),
-        (0, 0, OURS, True, "it is our user's own"),
-    ],
-)
-def test_who_writes_for_an_earlier_daemons_job_is_in_its_session_or_ours(
-    proc: Path, leader: int, session: int, uid: int, is_found: bool, why: str
-) -> None:
-    writes(proc, 7, session=session)
-    is_user(proc, 7, *[uid] * 4)
-    found = writing(processes_of(proc), {proc / "output": leader}, of=2)
-    assert [each.pid for _, each in found] == [7] * is_found, why
-
-
 @pytest.mark.parametrize(
     ("parents", "found"),
     [
@@ -349,7 +231,7 @@ def test_who_descends_is_told_by_one_look_at_each() -> None:
     assert len(descendants_of(2, chain)) == len(chain) - 1
 
 
-# --- without one ---------------------------------------------------------------------------------
+# --- without a /proc -----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -396,7 +278,7 @@ def test_without_proc_who_is_not_ours_to_signal_lives(monkeypatch: pytest.Monkey
     assert Processes(NOWHERE).find(os.getpid()) is not None
 
 
-def test_without_proc_who_is_in_no_session_waits_to_be_buried(
+def test_without_proc_who_is_in_no_session_waits_to_be_reaped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuses(pid: int) -> int:
