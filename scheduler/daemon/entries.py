@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.crontab import job_names, last_good, lint, zone_changes
@@ -16,6 +17,7 @@ from scheduler.schedule import zone_data
 from scheduler.schedule.catchup import Outage, Walk, accounts
 from scheduler.schedule.tick import MINUTE, minute_of
 from scheduler.schedule.timetable import Timetable
+from scheduler.status import CrontabFile
 from scheduler.text import counted
 
 if TYPE_CHECKING:
@@ -32,21 +34,7 @@ if TYPE_CHECKING:
 
     PauseAt = Callable[[str, datetime], datetime | None]
 
-
-@dataclass(frozen=True, slots=True)
-class FileRead:
-    """A crontab as it was last read: how many of its entries are in force, and what is refused.
-
-    `refused` has the numbers of the lines that became no entry, each with its reason; `kept` are
-    entries in their last good version. `is_readable` is False for a file that is there and can't be
-    read.
-    """
-
-    file: str
-    entries: int
-    refused: Mapping[int, str]
-    kept: int
-    is_readable: bool
+_NAMED_LINES = 20  # refused lines of a crontab that are named
 
 
 class Library(Protocol):
@@ -95,7 +83,7 @@ class EntriesInForce:
         self.zones: frozenset[str] = frozenset()  # the names of those that there are entries of
         self.refused = 0  # how many errors there are in the crontabs
         self.kept: Sequence[Entry] = ()  # the entries that run in their last good version
-        self.files: tuple[FileRead, ...] = ()
+        self.files: tuple[CrontabFile, ...] = ()
 
     def reads(self) -> Reads:
         """Return how the crontabs are read."""
@@ -252,11 +240,26 @@ class EntriesInForce:
             if entry.job not in self.entries and self._boot is not None:
                 self._journal.daemon_state.set_booted(entry.job, self._boot)
 
-    def _read_files(self, loaded: Loaded) -> Iterator[FileRead]:
+    def _read_files(self, loaded: Loaded) -> Iterator[CrontabFile]:
         entries = Counter(entry.file for entry in self.entries.values())
         kept = Counter(entry.file for entry in self.kept)
         for table in loaded.crontabs:
             file = table.file
-            is_readable = file not in loaded.failed
             refused = lint.refusals(table)
-            yield FileRead(file, entries[file], refused, kept[file], is_readable)
+            yield CrontabFile(
+                file=_in_full(file),
+                entries=entries[file],
+                refused=len(refused),
+                lines=tuple(islice(refused, _NAMED_LINES)),
+                reasons=tuple(islice(refused.values(), _NAMED_LINES)),
+                kept=kept[file],
+                is_readable=file not in loaded.failed,
+            )
+
+
+def _in_full(file: str) -> str:
+    """Return the path in full; as it is where the folder that it was relative to is gone."""
+    try:
+        return str(Path(file).absolute())
+    except OSError:
+        return file

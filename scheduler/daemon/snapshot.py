@@ -6,7 +6,6 @@ What a snapshot says stands in `scheduler/status.py`; here is where each fact of
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.schedule.tick import MINUTE
@@ -15,7 +14,6 @@ from scheduler.status import (
     CatchingUp,
     Coming,
     Counts,
-    CrontabFile,
     Crontabs,
     RunningNow,
     Snapshot,
@@ -27,7 +25,7 @@ from scheduler.system.clock import since_boot
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from scheduler.daemon.entries import EntriesInForce, FileRead
+    from scheduler.daemon.entries import EntriesInForce
     from scheduler.daemon.log_once import LogOnce
     from scheduler.daemon.ticker import Ticker
     from scheduler.runs.lifecycle import Runs
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 100  # rows of each list in a status
 _NEXT = 5  # coming runs in it
-_LINES = 20  # refused lines of a crontab that are named
 # How much is looked at to find them, since the loop waits meanwhile: 10 ms by these.
 _MOST_MINUTES = 300  # in each of which every zone costs a look
 _PASSED = 5_000  # entries
@@ -90,7 +87,7 @@ class Snapshots:
             paused=tuple(paused[:_MOST_ROWS]),
             catching_up=tuple(map(_catching_up, behind[:_MOST_ROWS])),
             coming=() if is_stopping else tuple(islice(self._coming(), _NEXT)),
-            files=tuple(map(_file, in_force.files)),
+            files=in_force.files,
             in_force=tuple(job for job in jobs if job in in_force.entries),
             reads=in_force.reads(),
         )
@@ -134,18 +131,6 @@ class Snapshots:
                 yield Coming(job=entry.job, at=minute, zone=entry.zone.key)
             if len(told) >= len(in_force.timetable.entries):
                 return
-
-
-def _file(read: FileRead) -> CrontabFile:
-    return CrontabFile(
-        file=str(Path(read.file).absolute()),
-        entries=read.entries,
-        refused=len(read.refused),
-        lines=tuple(islice(read.refused, _LINES)),
-        reasons=tuple(islice(read.refused.values(), _LINES)),
-        kept=read.kept,
-        is_readable=read.is_readable,
-    )
 
 
 def _zone_data(found: ZoneDatabase) -> ZoneData:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from fakes import Act
-from world import Asked, line, when
+from world import FILE, Asked, line, when
 
 from scheduler.daemon import snapshot
 from scheduler.protocol import Pause, Status
 from scheduler.run import Exited
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FAILS = Act(outcome=Exited(1))
 NOON = "0 12 * * *"
@@ -25,6 +30,23 @@ def test_a_snapshot_says_which_daemon_it_is_of_and_how_it_reads_its_crontabs() -
         assert (status["state"], status["in_force"]) == ("/state", ["job"])
         assert status["reads"] == {"named": True, "system_format": False, "zone": "UTC"}
         assert [each["file"].startswith("/") for each in status["files"]] == [True]
+
+
+def test_a_crontab_is_named_in_full_while_its_folder_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for is_there, named in ((True, f"{folder}/{FILE}"), (False, FILE)):
+        world = Asked(line("job", NOON))
+        if not is_there:
+            folder.rmdir()
+        world.ask_at("12:05", Status())
+        world.runs_until("12:30")
+        (status,) = world.replies
+        assert [each["file"] for each in status["files"]] == [named]
+        assert world.starts("job") == ["12:00:00"]
 
 
 def test_taking_a_snapshot_changes_nothing() -> None:
