@@ -83,7 +83,7 @@ def test_who_is_in_another_session_or_group_got_away(spawner: RealSpawner) -> No
         until(lambda: not spawner.escaped(ended))
 
 
-def test_only_what_descends_from_this_daemon_and_has_the_marks_is_found(
+def test_only_what_descends_from_this_daemon_and_has_its_variables_is_found(
     spawner: RealSpawner,
 ) -> None:
     """Another daemon's run may have the same number, job and instant."""
@@ -95,7 +95,7 @@ def test_only_what_descends_from_this_daemon_and_has_the_marks_is_found(
         assert list(spawner._processes.descendants(made.pid + 1_000_000)) == []
 
 
-def test_a_cgroup_tells_of_those_too_that_dropped_their_marks() -> None:
+def test_a_cgroup_tells_of_those_too_that_dropped_their_variables() -> None:
     mark, lives = attempt(1), list[int]()
 
     class Groups:
