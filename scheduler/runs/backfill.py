@@ -90,7 +90,7 @@ class Backfill:
         """Return a job's backlog without what is too late by now.
 
         Instants that were missed and those that waited behind them are judged apart: the hours of
-        START_HOURS_RANGE hold for the first alone.
+        START_HOURS_RANGE count for the first alone.
         """
         while (backlog := self._backlogs.of(entry.job)) is not None:
             is_made_up, last = backlog.is_made_up, backlog.last

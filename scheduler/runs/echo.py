@@ -45,10 +45,11 @@ class _Shown:
 
 
 class Echo:
-    """Owns how far each output has been shown; the loop calls `add` and `end`, and never waits.
+    """Shows in a log what jobs write, on a thread of its own.
 
-    It writes to a log of its own, and only as long as that has `room` for the daemon's own lines
-    too: a reader who is slow or gone is waited for, since the files keep everything.
+    Owns how far each output has been shown. The supervisor calls `add` and `end`, and never waits.
+    Invariant: the log always has `room` for the daemon's own lines, too: a reader who is slow or
+    gone is waited for, since the files keep everything.
     """
 
     def __init__(self, state: Path, log: Log, room: Callable[[], int], *, least: int) -> None:

@@ -1,10 +1,11 @@
 """Attempts that were ended in, the processes of theirs that got away out: told, and ended too.
 
-Owns the attempts that this daemon has ended itself (a timeout, a kill, `replace`, a stop) and of
-which a process may live on in a session or a process group of its own, where the signals to the
-attempt's group do not reach. `runs` adds to them and looks; a look goes through the processes of
-the machine, so nobody looks while there is nobody to look for. What a job leaves behind that ended
-by itself is no concern here: it may have started a daemon on purpose, as under any cron.
+`Escaped` owns the attempts that this daemon has ended itself (a timeout, a kill, `replace`, a stop)
+and of which a process may live on in a session or a process group of its own, where the signals to
+the attempt's group do not reach. The loop's verbs add to them and look; a look goes through the
+processes of the machine, so nobody looks while there is nobody to look for. Invariant: SIGTERM
+comes before SIGKILL, with CRON_KILL_AFTER between them. What a job leaves behind that ended by
+itself is no concern here: it may have started a daemon on purpose, as under any cron.
 """
 
 from __future__ import annotations
@@ -28,10 +29,9 @@ _DYING = 5.0  # seconds after SIGKILL in which a process should be gone
 
 @dataclass(slots=True)
 class _Left:
-    """One such attempt; `since` and `kill_at` are on the monotonic clock, None before the first."""
+    """One such attempt; `kill_at` is on the monotonic clock, None while nothing of it was found."""
 
     running: Running
-    since: float
     kill_at: float | None = None
     seen: set[int] = field(default_factory=set)
     told: int = 0
@@ -56,7 +56,7 @@ class Escaped:
         An adopted one is left out: what an earlier daemon started is no descendant of this one.
         """
         if running.adopted is None:
-            self._left[running.attempt] = _Left(running, self._clock.monotonic())
+            self._left[running.attempt] = _Left(running)
 
     def look(self) -> Iterator[tuple[Running, int]]:
         """Signal what got away; yield an attempt when more was found, and how many there are."""

@@ -222,8 +222,9 @@ class Listener(Protocol):
 class Events:
     """Tells events to all listeners.
 
-    Owns what it has said about them: one that fails, or is behind, is told once in the log until it
-    is well again, and keeps the others from nothing. The transaction calls it, and the loop.
+    Owns which of them are in trouble: the log says so once until they are well again. A transaction
+    calls it when its commit is done, the loop for what is not of a run. Invariant: each listener is
+    told everything in order, whatever another one does.
     """
 
     def __init__(self, log: Log, listeners: Sequence[Listener]) -> None:
@@ -257,9 +258,9 @@ class Behind(Exception):
 class Apart:
     """A listener that may wait for somebody, on a thread of its own, told in order.
 
-    Owns the events that it has not heard yet, `most` of them. The loop puts them in and never
-    waits; `hear` raises Behind for one that finds no room, and what the listener itself has raised
-    since the last one, so that the log says so.
+    Owns the events that it has not heard yet, `most` of them. `Events` puts them in. Invariant:
+    who puts one in never waits. `hear` raises Behind for one that finds no room, and what the
+    listener itself has raised since the last one, so that the log says so.
     """
 
     def __init__(self, listener: Listener, most: int = 1000) -> None:

@@ -104,7 +104,11 @@ def _earliest_start(live: LiveRun) -> datetime:
 
 
 class StartTrouble:
-    """Says once that the system has no room for processes, and when it has again."""
+    """Says once that the system has no room for processes, and when it has again.
+
+    Owns since when starts are refused. The loop's verbs tell it of each start. Invariant: one line
+    for the trouble, one for its end.
+    """
 
     def __init__(self, clock: Clock, log: Log) -> None:
         self._clock = clock

@@ -220,7 +220,7 @@ class Runs:
     def enforce(self) -> None:
         """End who is over its time, and keep outputs within their cap.
 
-        Outputs are not looked at while a minute is prepared, since that could hold it up; signals
+        Outputs are not looked at while a minute is prepared, since that could delay it; signals
         are sent all the same.
         """
         with self._spawner.one_look():

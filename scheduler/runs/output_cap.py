@@ -1,4 +1,4 @@
-"""The outputs of what runs: attempts in, looks at their files out, each within its bound."""
+"""The outputs of what runs: attempts in, looks at their files out, each kept within the cap."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ class _CappedFile:
 
 
 class OutputCap:
-    """Keeps each output to `most` bytes; None is no bound, and nobody looks.
+    """Keeps each output to `most` bytes; None is no cap, and nobody looks.
 
-    Times are on the monotonic clock. A file that grows is looked at again before it would grow by
-    a quarter of its bound.
+    Owns which files it looks at, and when each is due, on the monotonic clock. The loop has it
+    look; the supervisor adds and ends attempts. Invariant: a file that grows is looked at again
+    before it would grow by a quarter of the cap.
     """
 
     def __init__(

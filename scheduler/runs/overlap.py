@@ -9,8 +9,8 @@ it. The first row that holds decides:
     in time, and `replace`, and the job is not planned for now      Replace
     else                                                            Queue
 
-In time is what is neither late itself nor meets a job that catches up: it is only the catch-up that
-makes runs meet that were hours apart, so there each waits for its turn.
+In time is what is neither late itself nor comes while its job catches up: only the catch-up brings
+runs together that were hours apart, so there each waits for its turn.
 """
 
 from __future__ import annotations

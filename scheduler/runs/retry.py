@@ -26,7 +26,7 @@ PUNCTUAL = timedelta(seconds=5)  # a start that is late by less is in time: the 
 
 
 def wait(policy: RetryPolicy, number: int, draw: float) -> float:
-    """Return the seconds before retry `number` (from 1); `draw` in [-1, 1] places the jitter."""
+    """Return the seconds before retry `number` (from 1); `draw` in [-1, 1] chooses the jitter."""
     try:
         grown = policy.delay * policy.factor ** (number - 1)
     except OverflowError:  # beyond every limit, unless it grows from nothing

@@ -1,8 +1,9 @@
-"""Who may have a slot: at most so many runs at once, and in each pool as many as it holds.
+"""Who may have a slot: at most so many runs at once, and in each pool as many as it has slots.
 
-`Slots` owns the limits alone; who uses a slot and who waits in which line is in the table. One line
-for all would let a full pool delay everybody, so each pool has its own, and of their heads the one
-that came first goes first.
+`Slots` owns the limits alone; who uses a slot and who waits in which line is in the table.
+`Admission` asks it for an obstacle, `Waiting` for whose turn it is. Invariant: a line moves in the
+order in which its runs came. One line for all would let a full pool delay everybody, so each pool
+has its own, and of their heads the one that came first goes first.
 """
 
 from __future__ import annotations

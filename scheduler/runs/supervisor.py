@@ -1,4 +1,9 @@
-"""The attempts that have a process: started ones in, signals to those over their time out."""
+"""The attempts that have a process: started ones in, signals to those over their time out.
+
+`Supervisor` owns them, by pid and by run, when which signal is due, and the process groups that
+outlive an attempt which was made to end. The loop's verbs call it, and commits as their effects.
+Invariant: no signal reaches a number that may be another process's by now.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,7 @@ _LOOK_BEHIND = 0.5  # and at what an ended job left behind, which is none of our
 
 @dataclass(slots=True)
 class Running:
-    """An attempt with a process.
+    """An attempt with a process; the supervisor owns it and alone changes it.
 
     `stop_reason` is why the daemon itself decided to end it; `signal_at` is on the monotonic clock,
     since no setting of the clock may end a job; `adopted` is the start time of a process that an
@@ -78,7 +83,7 @@ class Running:
 
 
 class Supervisor:
-    """Who runs, by pid and by job, and when which signal is due."""
+    """See the module."""
 
     def __init__(
         self, clock: Clock, spawner: Spawner, output_cap: OutputCap, echo: Echo | None = None
@@ -98,7 +103,7 @@ class Supervisor:
         return len(self._running) + len(self._stragglers)
 
     def add(self, running: Running) -> None:
-        """Watch an attempt; its CRON_TIMEOUT counts from its start."""
+        """Supervise an attempt; its CRON_TIMEOUT counts from its start."""
         timeout = running.entry.settings.timeout
         if timeout is not None and running.pid:
             running.signal_at = self._clock.monotonic() + timeout - self._age(running)
@@ -131,11 +136,11 @@ class Supervisor:
         self._signal(running)
 
     def knows(self, pid: int) -> bool:
-        """Say whether an attempt with this process is watched."""
+        """Say whether an attempt with this process is supervised."""
         return pid in self._running
 
     def remove(self, key: int) -> Running:
-        """Stop watching an attempt whose process is gone; what it left behind stays marked.
+        """Forget an attempt whose process is gone; what it left behind stays marked.
 
         Only who was being ended leaves stragglers: they get the rest of CRON_KILL_AFTER, then
         SIGKILL. A job that ended by itself may leave a daemon behind, as under any cron.

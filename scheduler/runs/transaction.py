@@ -35,9 +35,10 @@ V = TypeVar("V")
 class Transaction:
     """A journal commit and the changes of memory with it: nothing is believed that is not on disk.
 
-    Owns what has to be undone if the journal refuses, and the effects (log lines, signals) that
-    wait until it has not. Who decides about runs calls it, inside `commit`; memory changes at once
-    there. Invariant: after a commit, held or refused, the table is what the journal tells.
+    Owns what has to be undone if the journal refuses, the effects (events, signals) that come after
+    the commit, the eras of the clock and the last minute handled. Whoever decides about runs calls
+    it, inside `commit`; memory changes at once there. Invariant: after a commit, done or refused,
+    the table is what RunTable.from_journal makes of the journal.
     """
 
     def __init__(
@@ -89,12 +90,12 @@ class Transaction:
         self.effect(self._tell, event)
 
     def undo(self, step: Callable[..., object], *arguments: object) -> None:
-        """Do this if the commit does not hold, the newest first; RuntimeError outside of one."""
+        """Do this if the commit is refused, the newest first; RuntimeError outside of one."""
         self._check()
         self._undo.append(partial(step, *arguments))
 
     def assign(self, holder: object, name: str, value: object) -> None:
-        """Give an attribute a value, its old one again if the commit does not hold."""
+        """Give an attribute a value, its old one again if the commit is refused."""
         self.undo(setattr, holder, name, getattr(holder, name))
         setattr(holder, name, value)
 

@@ -246,8 +246,8 @@ def test_a_flood_makes_no_minute_late(person: Person) -> None:
     job = "@reboot while :; do seq 20000; sleep 0.1; done\n"
     crontab = person.file("".join(f"CRON_NAME=f{n} {job}" for n in range(10)))
     words = ("run", crontab, "--state", str(person.state), "--log-format", "json", "--grace", "0")
-    bounds = ("--echo-output", "--max-output", "1M")
-    daemon = person.starts(*words, *bounds, stderr=subprocess.DEVNULL)
+    limits = ("--echo-output", "--max-output", "1M")
+    daemon = person.starts(*words, *limits, stderr=subprocess.DEVNULL)
     try:
         status = (sys.executable, "-m", "scheduler", "status", "--state", str(person.state))
         until(lambda: subprocess.run(status, check=False, capture_output=True).returncode == 0)

@@ -183,7 +183,7 @@ def test_a_listener_that_fails_is_told_of_once_and_keeps_nobody_from_anything() 
     assert "no route to host" in str(world.said("listener")[0]["error"])
 
 
-def test_a_slow_listener_does_not_hold_up_the_loop() -> None:
+def test_a_slow_listener_does_not_delay_the_loop() -> None:
     """It is blocked for good, and each minute is on time; then it hears of all that it could keep."""
     slow = Slow()
     world = lived(Apart(slow, most=20))

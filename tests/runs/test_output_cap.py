@@ -19,7 +19,7 @@ from scheduler.process.output_files import output_of
 from scheduler.process.output_throttle import OutputThrottle
 from scheduler.process.output_trim import Trimmed
 from scheduler.run import Attempt, Run
-from scheduler.runs import output_cap as bounds_module
+from scheduler.runs import output_cap as cap_module
 from scheduler.runs.output_cap import OutputCap
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_what_a_job_left_behind_is_looked_at_for_as_long_as_it_can_write(scene: 
 @linux
 def test_what_takes_long_is_done_in_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output_trim, "HOLE_BYTES", 64 * K)
-    monkeypatch.setattr(bounds_module, "_LOOKS_TIME", 0)
+    monkeypatch.setattr(cap_module, "_LOOKS_TIME", 0)
     path = scene.begin()
     grow(path, 512 * K)
     scene.output_cap.end(attempt(1))
@@ -235,7 +235,7 @@ def test_many_looks_share_a_wake_and_give_way_after_a_slice(
     assert scene.looked == [1, 1.25]
 
     def slow(*_: object) -> Trimmed:
-        scene.clock.advance(bounds_module._LOOKS_TIME)
+        scene.clock.advance(cap_module._LOOKS_TIME)
         return Trimmed(0, is_done=True)
 
     monkeypatch.setattr(output_trim, "trim", slow)

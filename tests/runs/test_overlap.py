@@ -11,7 +11,7 @@ from scheduler.run import Reason
 from scheduler.runs.overlap import Queue, Replace, Skip, Start, Verdict, decide
 
 ALLOW, SKIP, QUEUE, REPLACE = Overlap.ALLOW, Overlap.SKIP, Overlap.QUEUE, Overlap.REPLACE
-TOO_LATE, MEETS = Skip(Reason.TOO_LATE), Skip(Reason.OVERLAP)
+TOO_LATE, OVERLAPS = Skip(Reason.TOO_LATE), Skip(Reason.OVERLAP)
 
 
 NAMES = ("too_late", "busy", "late", "catching_up", "queued", "planned")
@@ -42,14 +42,14 @@ def facts(text: str) -> dict[str, bool]:
         (ALLOW, "busy", Start(), "beside one another"),
         (ALLOW, "busy late", Start(), "however late"),
         (ALLOW, "busy catching_up queued", Start(), "it never waits for its own job"),
-        (SKIP, "busy", MEETS, "the default"),
-        (SKIP, "busy queued", MEETS, "whoever waits"),
-        (SKIP, "busy planned", MEETS, "also for the coming minute"),
-        (SKIP, "busy late", Queue(), "only the delay made them meet"),
+        (SKIP, "busy", OVERLAPS, "the default"),
+        (SKIP, "busy queued", OVERLAPS, "whoever waits"),
+        (SKIP, "busy planned", OVERLAPS, "also for the coming minute"),
+        (SKIP, "busy late", Queue(), "only the delay brought them together"),
         (SKIP, "busy catching_up", Queue(), "it comes while missed ones are made up for"),
         (SKIP, "busy late queued", Queue(), "behind those that wait"),
         (QUEUE, "busy", Queue(), "one waits"),
-        (QUEUE, "busy queued", MEETS, "and no second one"),
+        (QUEUE, "busy queued", OVERLAPS, "and no second one"),
         (QUEUE, "busy late queued", Queue(), "but a late one does"),
         (QUEUE, "busy catching_up queued", Queue(), "and one in a catch-up"),
         (REPLACE, "busy", Replace(), "the newest run is what counts"),
@@ -79,7 +79,7 @@ def test_what_holds_in_every_case(policy: Overlap, so: str) -> None:
     assert idle == Start(), "an idle job lets everyone in"
     if policy is ALLOW:
         assert on_time == Start(), "allow never waits"
-    if on_time == MEETS:
+    if on_time == OVERLAPS:
         assert not facts(so)["late"], "a late run waits where one in time is skipped"
     if on_time == Replace():
         assert policy is REPLACE, "nobody else is ended"

@@ -37,7 +37,7 @@ LEAVER = Act(lasts=1e6, leaves=True, is_stubborn=True)
 
 @dataclass
 class Scene:
-    """A watch over jobs of a script, each of its own name; time passes when it is told to."""
+    """A supervisor of jobs of a script, each of its own name; time passes when it is told to."""
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOON))
     acts: dict[str, list[Act]] = field(default_factory=dict)
@@ -201,11 +201,11 @@ def test_what_a_timed_out_job_left_behind_is_killed_in_its_time(scene: Scene) ->
     assert (len(scene.supervisor), scene.supervisor.next_signal()) == (0, None)
 
 
-def test_what_heeds_sigterm_is_waited_for_no_longer(scene: Scene) -> None:
+def test_what_ends_at_sigterm_is_waited_for_no_longer(scene: Scene) -> None:
     running = scene.start("job", LEAVER, timeout=30)
     scene.pass_(31)
     assert len(scene.supervisor) == 1
-    scene.spawner.signal(running.pid, KILL)  # it went by itself, as far as the watch knows
+    scene.spawner.signal(running.pid, KILL)  # it went by itself, as far as the supervisor knows
     scene.supervisor.enforce()
     assert len(scene.supervisor) == 0
 
@@ -231,7 +231,9 @@ def test_what_outlives_its_sigkilled_leader_is_killed_at_once(scene: Scene) -> N
 # --- making room, and the end --------------------------------------------------------------------
 
 
-def test_a_doomed_attempt_hears_sigterm_and_then_sigkill_and_nobody_else_does(scene: Scene) -> None:
+def test_a_terminated_attempt_hears_sigterm_and_then_sigkill_and_nobody_else_does(
+    scene: Scene,
+) -> None:
     running = scene.start("job", STUBBORN)
     other = scene.start("other", LONG)
     assert scene.supervisor.find(running.attempt.run.number) is running
@@ -243,7 +245,7 @@ def test_a_doomed_attempt_hears_sigterm_and_then_sigkill_and_nobody_else_does(sc
     assert scene.told(running) == [(0, TERM), (10, KILL)]
 
 
-def test_doomed_again_it_is_ended_at_once(scene: Scene) -> None:
+def test_terminated_again_it_is_ended_at_once(scene: Scene) -> None:
     running = scene.start("job", STUBBORN)
     scene.supervisor.terminate(running, Reason.KILLED)
     scene.pass_(3)
@@ -365,7 +367,7 @@ def hide(scene: Scene, running: Running, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_where_its_number_is_hidden_whoever_has_its_output_open_stands_for_it(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stranger with that number does not: else it would count as the job for ever."""
+    """Another process with that number does not: else it would count as the job for ever."""
     running = scene.start("job", LONG, is_adopted=True)
     hide(scene, running, monkeypatch)
     assert list(scene.supervisor.vanished()) == []
