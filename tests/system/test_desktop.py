@@ -3,54 +3,20 @@
 import os
 import pty
 import select
-import socket
 import subprocess
 import sys
 import termios
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jeepney import HeaderFields, Message, MessageType, new_error, new_method_return
-from jeepney.bus_messages import message_bus
-from jeepney.io.blocking import DBusConnection, open_dbus_connection
-from jeepney.wrappers import unwrap_msg
+from notification_words import HARMLESS, HOSTILE, NOWHERE
 
 from scheduler.errors import NotifyError
 from scheduler.system import desktop as module
 from scheduler.system.desktop import OSASCRIPT, TEXT_LIMIT, TITLE_LIMIT, notify
-
-NOWHERE = Path("/nonexistent/tty")
-
-HOSTILE = [
-    ('"; do shell script "id', "closes an AppleScript string"),
-    ("$(id) `id` ; id | id > x", "shell syntax"),
-    ("-e", "one of osascript's own options"),
-    ("--", "the end of options"),
-    ("-l JavaScript", "another of osascript's own options"),
-    ("%n %s {0} \\n", "what formatters replace"),
-    ("Pausé 休憩 ☕", "other alphabets"),
-]
-
-HARMLESS = [
-    ("a\0b", "ab", "NUL would end an argument"),
-    ("\x1b[31mred\x1b]0;owned\x07", "[31mred]0;owned", "ESC and BEL command a terminal"),
-    ("\x9b31mred", "31mred", "so does the one-letter CSI of the C1 set"),
-    ("evil\u202etxt.exe", "eviltxt.exe", "an override reverses what is behind it"),
-    ("a\u2066b\u2069c", "abc", "and so do isolates"),
-    ("one\r\ntwo\u2028three", "one\ntwo\nthree", "only newlines end a line"),
-    ("col\tcol", "col\tcol", "a tab is harmless"),
-    ("half\udce9", "half\ufffd", "a byte that was no UTF-8"),
-    ("👩\u200d💻", "👩\u200d💻", "a joiner inside an emoji"),
-    ("  \n ", "", "white space is nothing to show"),
-]
-
-
-# --- stand-ins -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -87,9 +53,6 @@ def seen(person: int) -> str:
     return os.read(person, 65536).decode().replace("\r", "")
 
 
-# --- words ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("raw", "shown", "why"), HARMLESS, ids=[row[2] for row in HARMLESS])
 def test_what_commands_a_terminal_is_dropped(raw: str, shown: str, why: str) -> None:
     assert module._plain(raw) == shown, why
@@ -106,9 +69,6 @@ def test_whatever_is_left_is_printable_and_encodable(text: str) -> None:
 def test_a_title_nobody_could_see_is_refused(title: str) -> None:
     with pytest.raises(NotifyError, match="needs a title"):
         notify(title, "text", environ={}, terminal=NOWHERE)
-
-
-# --- osascript -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("words", "why"), HOSTILE, ids=[row[1] for row in HOSTILE])
@@ -194,9 +154,6 @@ def test_a_hanging_osascript_is_killed_with_all_it_started(
         assert pipe.read() == "up\n"
 
 
-# --- the terminal --------------------------------------------------------------------------------
-
-
 def test_the_terminal_shows_title_and_text_and_rings(terminal: tuple[int, int]) -> None:
     person, device = terminal
     where = Path(os.ttyname(device))
@@ -232,6 +189,7 @@ ALONE = (
     "devices = Path({devices!r})\n"
     "print(notify('Take a break', environ={{}}, platform='linux', devices=devices))"
 )
+
 NONE = "/nonexistent"
 
 
@@ -275,9 +233,6 @@ def test_without_any_way_it_fails_and_says_each_reason() -> None:
         "(DBUS_SESSION_BUS_ADDRESS is not set); there is no terminal to write to. "
         "Run it inside a desktop session or from a terminal."
     ) in done.stderr
-
-
-# --- the terminals of a user who has none at hand ------------------------------------------------
 
 
 @pytest.fixture
@@ -351,66 +306,6 @@ def test_terminals_of_others_are_left_alone_and_roots_consoles_are_nobodys(
     assert len(module._logins(tmp_path, me)) == (2 if me else 1)
 
 
-# --- the session bus, without one ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("address", "complaint", "why"),
-    [
-        ("unix:path=/nonexistent/bus", "No such file", "nobody listens"),
-        ("autolaunch:", "D-Bus can't be used", "needs libdbus"),
-        ("tcp:host=localhost,port=1", "not supported", "another transport"),
-        ("nonsense", "D-Bus can't be used", "no address at all"),
-    ],
-)
-def test_a_bus_that_cannot_be_reached_is_said(address: str, complaint: str, why: str) -> None:
-    environ = {"DBUS_SESSION_BUS_ADDRESS": address}
-    with pytest.raises(NotifyError, match=complaint):
-        notify("Title", why, environ=environ, platform="linux", terminal=NOWHERE)
-
-
-@pytest.mark.parametrize(
-    ("greeting", "timeout", "complaint", "why"),
-    [
-        ([], 0.4, "no answer within 0.4 s", "it never greets"),
-        ([b"OK 0123\r\n"], 1.2, "no answer within 1.2 s", "it greets and then says nothing"),
-        ([b"REJECTED EXTERNAL\r\n"], 9, "Authentication failed", "it lets nobody in"),
-        ([b"OK 0123\r\n", None], 9, "D-Bus can't be used", "it hangs up"),
-    ],
-    ids=["silent", "silent after its greeting", "unwelcoming", "hanging up"],
-)
-def test_a_bus_that_is_none_is_given_up_in_time(
-    greeting: list[bytes | None], timeout: float, complaint: str, why: str, tmp_path: Path
-) -> None:
-    with closing(socket.socket(socket.AF_UNIX)) as listener:
-        listener.bind(str(tmp_path / "bus"))
-        listener.listen()
-        impostor = threading.Thread(target=_pretend, args=(listener, greeting))
-        impostor.start()
-        with pytest.raises(NotifyError, match=complaint):
-            notify(
-                "Title",
-                why,
-                environ={"XDG_RUNTIME_DIR": str(tmp_path)},
-                platform="linux",
-                timeout=timeout,
-                terminal=NOWHERE,
-            )
-        impostor.join()
-
-
-def _pretend(listener: socket.socket, greeting: list[bytes | None]) -> None:
-    caller, _ = listener.accept()
-    with closing(caller), suppress(ConnectionError):
-        for line in greeting:
-            caller.recv(1024)
-            if line is None:
-                return
-            caller.sendall(line)
-        while caller.recv(1024):
-            pass
-
-
 def test_a_machine_without_jeepney_says_so() -> None:
     code = "import sys; sys.modules['jeepney'] = None\n" + ALONE.format(before="", devices=NONE)
     done = subprocess.run(
@@ -423,128 +318,3 @@ def test_a_machine_without_jeepney_says_so() -> None:
         check=False,
     )
     assert "the jeepney library, which speaks D-Bus, is not installed" in done.stderr
-
-
-# --- the session bus, the real one ---------------------------------------------------------------
-
-
-class NotificationServer:
-    """Owns org.freedesktop.Notifications on a bus and keeps what it was asked to show."""
-
-    def __init__(self, address: str, able: list[str], *, answers: str = "as a server does") -> None:
-        self.shown: list[tuple[object, ...]] = []
-        self._able = able
-        self._answers = answers
-        self._bus: DBusConnection = open_dbus_connection(address)
-        unwrap_msg(
-            self._bus.send_and_get_reply(message_bus.RequestName("org.freedesktop.Notifications"))
-        )
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._bus.sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._bus.close()
-
-    def _serve(self) -> None:
-        with suppress(ConnectionError):
-            while True:
-                call = self._bus.receive()
-                if call.header.message_type is MessageType.method_call:
-                    self._answer(call)
-
-    def _answer(self, call: Message) -> None:
-        method = call.header.fields[HeaderFields.member]
-        if self._answers == "never":
-            return
-        if self._answers == "with an error":
-            self._bus.send(
-                new_error(call, "org.freedesktop.Notifications.Error.ExcessNotifications")
-            )
-        elif method == "GetCapabilities":
-            self._bus.send(new_method_return(call, "as", (self._able,)))
-        else:
-            self.shown.append(call.body)
-            self._bus.send(new_method_return(call, "u", (1,)))
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[str]:
-    """A private session bus at $XDG_RUNTIME_DIR/bus of a directory of its own."""
-    address = f"unix:path={tmp_path}/bus"
-    with subprocess.Popen(
-        ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address={address}"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as daemon:
-        assert daemon.stdout is not None
-        yield daemon.stdout.readline().strip()
-        daemon.terminate()
-
-
-BODY = "<b>1 < 2 & 3</b>"
-
-
-@pytest.mark.privileged
-@pytest.mark.parametrize(
-    ("able", "title", "text", "why"),
-    [
-        (["body", "body-markup"], "<i>T</i>", "&lt;b&gt;1 &lt; 2 &amp; 3&lt;/b&gt;", "markup is escaped in the text alone"),
-        (["body", "actions"], "<i>T</i>", BODY, "a server without markup shows the text as it is"),
-        (["actions"], f"<i>T</i>: {BODY}", "", "a server that shows one line gets both in it"),
-    ],
-)  # fmt: skip
-def test_a_notification_server_shows_it_literally(
-    able: list[str], title: str, text: str, why: str, bus: str
-) -> None:
-    with closing(NotificationServer(bus, able)) as server:
-        environ = {"DBUS_SESSION_BUS_ADDRESS": bus}
-        assert notify("<i>T</i>", BODY, environ=environ, platform="linux") == "dbus"
-    assert server.shown == [("Meridian", 0, "", title, text, [], {}, -1)], why
-
-
-@pytest.mark.privileged
-def test_the_bus_is_found_in_the_runtime_directory(bus: str, tmp_path: Path) -> None:
-    with closing(NotificationServer(bus, ["body"])) as server:
-        environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
-        assert notify("half\udce9 a\0b", "\x1b[m", environ=environ, platform="linux") == "dbus"
-    assert server.shown == [("Meridian", 0, "", "half\ufffd ab", "[m", [], {}, -1)]
-
-
-@pytest.mark.privileged
-@pytest.mark.parametrize(
-    ("answers", "timeout", "complaint"),
-    [
-        ("never", 1.2, "D-Bus gave no answer within 1.2 s"),
-        (
-            "with an error",
-            9,
-            "D-Bus answered org.freedesktop.Notifications.Error.ExcessNotifications",
-        ),
-    ],
-)
-def test_a_server_that_does_not_show_it_leaves_it_to_the_terminal(
-    answers: str, timeout: float, complaint: str, bus: str, terminal: tuple[int, int]
-) -> None:
-    person, device = terminal
-    environ = {"DBUS_SESSION_BUS_ADDRESS": bus}
-    with closing(NotificationServer(bus, ["body"], answers=answers)):
-        way = notify(
-            "Title",
-            environ=environ,
-            platform="linux",
-            timeout=timeout,
-            terminal=Path(os.ttyname(device)),
-        )
-        assert way == "terminal"
-        assert seen(person) == "\n\aTitle\n"
-        with pytest.raises(NotifyError, match=complaint):
-            notify("Title", environ=environ, platform="linux", timeout=timeout, terminal=NOWHERE)
-
-
-@pytest.mark.privileged
-def test_a_bus_without_a_notification_server_is_said(bus: str) -> None:
-    environ = {"DBUS_SESSION_BUS_ADDRESS": bus}
-    with pytest.raises(NotifyError, match=r"D-Bus answered org.freedesktop.DBus.Error"):
-        notify("Title", environ=environ, platform="linux", terminal=NOWHERE)
