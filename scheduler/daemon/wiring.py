@@ -107,8 +107,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
     ticker = Ticker(clock, journal, in_force, runs, upcoming_log)
     reloader = Reloader(clock, in_force, runs, ticker, upcoming_log, parts.manager)
     shutdown = Shutdown(clock, runs, log, parts.manager, parts.chosen.grace)
-    identity = Identity(__version__, os.getpid(), clock.now(), str(parts.state))
-    snapshots = Snapshots(identity, clock, in_force, runs, ticker, log_once)
+    snapshots = Snapshots(_identity(parts), clock, in_force, runs, ticker, log_once)
     return Daemon(
         clock=clock,
         log=log,
@@ -138,6 +137,10 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         shutdown=shutdown,
         steps=StepRunner(clock, journal, log, log_once, parts.watchdog),
     )
+
+
+def _identity(parts: Parts) -> Identity:
+    return Identity(__version__, os.getpid(), parts.clock.now(), str(parts.state))
 
 
 def _runs(parts: Parts, journal: Journal) -> Runs:
