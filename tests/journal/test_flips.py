@@ -13,13 +13,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
-from flips import killed
+from flipped_journal import killed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import Person
-    from flips import Dead, Trial
+    from flipped_journal import Dead, Trial
 
 FLIPS = int(os.environ.get("FLIPS", "1000"))
 BATCHES = 8

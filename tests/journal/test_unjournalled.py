@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes import Act
-from live import by_rename, meridian, running, until
+from real_daemon import by_rename, meridian, running, until
 from world import World, line
 
 from scheduler.errors import JournalDamaged

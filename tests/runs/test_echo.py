@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from heard import heard
+from log_lines import heard
 
 from scheduler.process.output_files import output_of
 from scheduler.run import Attempt, Run

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from heard import heard
+from log_lines import heard
 
 from scheduler.journal.journal import Journal
 

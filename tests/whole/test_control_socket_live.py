@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from heard import heard
+from log_lines import heard
 from users import until
 
 from scheduler.errors import NoAnswer, NoDaemon

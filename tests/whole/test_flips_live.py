@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from flips import flipped
-from live import by_rename, clear_of_the_minute, is_alive, no_job_left, running, until
+from flipped_journal import flipped
+from real_daemon import by_rename, clear_of_the_minute, is_alive, no_job_left, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

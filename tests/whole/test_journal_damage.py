@@ -13,7 +13,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from live import by_rename, clear_of_the_minute, is_alive, meridian, no_job_left, running, until
+from real_daemon import (
+    by_rename,
+    clear_of_the_minute,
+    is_alive,
+    meridian,
+    no_job_left,
+    running,
+    until,
+)
 
 from scheduler.journal.journal import Journal
 from scheduler.run import State
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from live import Process
+    from real_daemon import Process
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

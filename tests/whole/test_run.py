@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from live import (
+from real_daemon import (
     MINUTE,
     Process,
     by_rename,

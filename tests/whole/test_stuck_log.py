@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faketime import MINUTE, Warped
-from stuck import KINDS, Reader, full_pipe
+from stuck_readers import KINDS, Reader, full_pipe
 
 from scheduler.protocol import Refused, Reload, Trigger
 from scheduler.system import control_client

@@ -20,7 +20,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from live import (
+from real_daemon import (
     by_rename,
     clear_of_the_minute,
     is_alive,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from live import Process
+    from real_daemon import Process
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
