@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
@@ -15,19 +16,26 @@ from scheduler import protocol
 from scheduler.cli import output
 from scheduler.cli.client import as_refusal, ask
 from scheduler.cli.which_run import NotOneRun
-from scheduler.codec import Json
+from scheduler.codec import decode
 from scheduler.errors import NoAnswer, NoDaemon
-from scheduler.protocol import Refused, Request, RunReply
+from scheduler.protocol import PauseReply, Refused, Request, ResumeReply, RunReply
+from scheduler.status import Crontabs
+
+T = TypeVar("T", RunReply, PauseReply, ResumeReply, Crontabs)
 
 
 def carry_out(
     request: Request | Callable[[], Request],
+    kind: type[T],
     state: Path | None,
-    told: Callable[[Json], str],
+    told: Callable[[T], str],
     *,
     json: bool,
-) -> Json:
-    """Ask the daemon and say what came of it; exit status 1 if it did not do it."""
+) -> T:
+    """Ask the daemon, say what came of it and return that; exit status 1 if it did not do it.
+
+    A program gets the reply as it came, though it may make no sense here.
+    """
     try:
         reply = ask(request() if callable(request) else request, state)
     except (NoDaemon, NoAnswer, NotOneRun) as error:
@@ -36,13 +44,14 @@ def carry_out(
         reply = _refusal(error)
     if json:
         output.row(protocol.as_json(reply))
-    elif isinstance(reply, Refused):
-        output.complain(reply.message)
-    else:
-        output.say(told(reply))
     if isinstance(reply, Refused):
+        if not json:
+            output.complain(reply.message)
         raise typer.Exit(1)
-    return reply
+    done = decode(kind, reply)
+    if not json:
+        output.say(told(done))
+    return done
 
 
 def _refusal(error: NoDaemon | NoAnswer | NotOneRun) -> Refused:

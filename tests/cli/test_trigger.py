@@ -174,6 +174,10 @@ def test_an_answer_that_makes_no_sense_is_no_success(
     result = person.types(*words)
     assert result.exit_code == 1
     assert "that makes sense" in result.stderr
+    result = person.types(*words, "--json")
+    assert json.loads(result.stdout) == {"ok": True, "run": "x"}
+    assert "that makes sense" in result.stderr
+    assert result.exit_code == 1
 
 
 def test_a_reload_with_problems_ends_with_one(person: Person, daemon: StandIn) -> None:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import typer
 
 from scheduler.cli import by_hand, completion, options, state_folder, which_run
-from scheduler.codec import Json, decode
-from scheduler.protocol import (
-    Kill,
-    RunReply,
-)
+from scheduler.protocol import Kill, RunReply
 
 app = typer.Typer()
 
@@ -24,9 +20,8 @@ def kill(
     Instead of the run you may name its job, if exactly one of its runs runs or waits.
     """
 
-    def told(reply: Json) -> str:
-        moved = decode(RunReply, reply)
+    def told(moved: RunReply) -> str:
         became = {"running": "is being ended", "skipped": "will not start"}
         return f"Run {moved.run} of {moved.job} {became.get(moved.state, 'has been ended')}"
 
-    by_hand.carry_out(lambda: Kill(which_run.to_kill(run, state)), state, told, json=json)
+    by_hand.carry_out(lambda: Kill(which_run.to_kill(run, state)), RunReply, state, told, json=json)

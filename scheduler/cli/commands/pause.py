@@ -10,11 +10,7 @@ import typer
 
 from scheduler.cli import by_hand, completion, options, output, state_folder
 from scheduler.cli.own_zone import own_zone
-from scheduler.codec import Json, decode
-from scheduler.protocol import (
-    Pause,
-    PauseReply,
-)
+from scheduler.protocol import Pause, PauseReply
 from scheduler.system.clock import RealClock
 from scheduler.text import shortened
 
@@ -47,7 +43,9 @@ def pause(
         raise typer.BadParameter("--until and --for are two ends: give one")
     end = None if until is None else _future(until)
     end = end if length is None else _in(length)
-    by_hand.carry_out(Pause(tuple(dict.fromkeys(jobs)), end, note), state, _paused, json=json)
+    by_hand.carry_out(
+        Pause(tuple(dict.fromkeys(jobs)), end, note), PauseReply, state, _paused, json=json
+    )
 
 
 def _future(text: str) -> datetime:
@@ -68,13 +66,12 @@ def _in(text: str) -> datetime:
     return (RealClock().now() + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
-def _paused(reply: Json) -> str:
-    found = decode(PauseReply, reply)
+def _paused(done: PauseReply) -> str:
     zone = own_zone()
-    said = f"Paused {_end(found.until, zone)}: {', '.join(found.jobs)}"
+    said = f"Paused {_end(done.until, zone)}: {', '.join(done.jobs)}"
     before = [
         f"{each.job} {_end(each.until, zone)}" + (f" ({each.note})" if each.note else "")
-        for each in found.replaced
+        for each in done.replaced
     ]
     return f"{said}; this replaces the pause of {', of '.join(before)}" if before else said
 

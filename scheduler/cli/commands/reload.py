@@ -5,10 +5,7 @@ from __future__ import annotations
 import typer
 
 from scheduler.cli import by_hand, options, state_folder, status_view
-from scheduler.codec import Json, decode
-from scheduler.protocol import (
-    Reload,
-)
+from scheduler.protocol import Reload
 from scheduler.status import Crontabs
 
 app = typer.Typer()
@@ -20,10 +17,10 @@ def reload_(state: state_folder.State = None, json: options.JsonReply = False) -
 
     A file that was changed is read before the next minute anyway.
     """
-    reply = by_hand.carry_out(Reload(), state, _reloaded, json=json)
-    if decode(Crontabs, reply).problems:
+    found = by_hand.carry_out(Reload(), Crontabs, state, _reloaded, json=json)
+    if found.problems:
         raise typer.Exit(1)
 
 
-def _reloaded(reply: Json) -> str:
-    return f"Read again: {status_view.crontabs(decode(Crontabs, reply))}"
+def _reloaded(found: Crontabs) -> str:
+    return f"Read again: {status_view.crontabs(found)}"

@@ -5,11 +5,7 @@ from __future__ import annotations
 import typer
 
 from scheduler.cli import by_hand, completion, options, state_folder
-from scheduler.codec import Json, decode
-from scheduler.protocol import (
-    Resume,
-    ResumeReply,
-)
+from scheduler.protocol import Resume, ResumeReply
 
 app = typer.Typer()
 
@@ -23,7 +19,7 @@ def resume(
     Nothing that was left out is made up for.
     """
 
-    def told(reply: Json) -> str:
-        return f"Go by their schedules again: {', '.join(decode(ResumeReply, reply).jobs)}"
+    def told(done: ResumeReply) -> str:
+        return f"Go by their schedules again: {', '.join(done.jobs)}"
 
-    by_hand.carry_out(Resume(tuple(dict.fromkeys(jobs))), state, told, json=json)
+    by_hand.carry_out(Resume(tuple(dict.fromkeys(jobs))), ResumeReply, state, told, json=json)

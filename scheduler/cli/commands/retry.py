@@ -5,11 +5,7 @@ from __future__ import annotations
 import typer
 
 from scheduler.cli import by_hand, completion, options, state_folder, which_run
-from scheduler.codec import Json, decode
-from scheduler.protocol import (
-    Retry,
-    RunReply,
-)
+from scheduler.protocol import Retry, RunReply
 
 app = typer.Typer()
 
@@ -24,10 +20,11 @@ def retry(
     the job last succeeded.
     """
 
-    def told(reply: Json) -> str:
-        moved = decode(RunReply, reply)
+    def told(moved: RunReply) -> str:
         attempt = "The next attempt" if moved.attempt is None else f"Attempt {moved.attempt}"
         what = f"{attempt} of run {moved.run} of {moved.job}"
         return by_hand.attempt_told(what, moved, state)
 
-    by_hand.carry_out(lambda: Retry(which_run.to_retry(run, state)), state, told, json=json)
+    by_hand.carry_out(
+        lambda: Retry(which_run.to_retry(run, state)), RunReply, state, told, json=json
+    )

@@ -5,11 +5,7 @@ from __future__ import annotations
 import typer
 
 from scheduler.cli import by_hand, completion, options, state_folder
-from scheduler.codec import Json, decode
-from scheduler.protocol import (
-    RunReply,
-    Trigger,
-)
+from scheduler.protocol import RunReply, Trigger
 
 app = typer.Typer()
 
@@ -23,8 +19,7 @@ def trigger(
     Its limits and CRON_OVERLAP are those of any run, so it may have to wait, or be refused.
     """
 
-    def told(reply: Json) -> str:
-        moved = decode(RunReply, reply)
+    def told(moved: RunReply) -> str:
         return by_hand.attempt_told(f"Run {moved.run} of {moved.job}", moved, state)
 
-    by_hand.carry_out(Trigger(job), state, told, json=json)
+    by_hand.carry_out(Trigger(job), RunReply, state, told, json=json)
