@@ -1,4 +1,7 @@
-"""What stands behind a schedule in: the user, the flags, the command and its input out."""
+"""What stands behind a schedule in: the user, the flags, the command and its input out.
+
+The user's column and the `%` are those of crontab(5); the flags `-n -q -s` are OpenBSD's.
+"""
 
 from __future__ import annotations
 

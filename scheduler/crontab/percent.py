@@ -1,4 +1,7 @@
-"""What stands behind a schedule in; whether its first `%` was meant for the command, out."""
+"""What stands behind a schedule in; whether its first `%` was meant for the command, out.
+
+crontab(5): the first `%` ends the command, and what follows it is its standard input.
+"""
 
 from __future__ import annotations
 

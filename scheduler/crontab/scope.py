@@ -1,4 +1,8 @@
-"""Assignments in, what is in force for the entries below them out."""
+"""Assignments in, what is in force for the entries below them out.
+
+crontab(5): an assignment counts from its line to the end of the file, or until the name is set
+again. What stands in front of a schedule counts for that entry alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The table of `CRON_…` settings: a name and a text come in, what acts on an entry goes out."""
+"""The table of `CRON_…` settings: a name and a text come in, what acts on an entry goes out.
+
+RANDOM_DELAY and START_HOURS_RANGE are variables of cronie and anacron that act here too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Durations as people write them: `1h30m` comes in, seconds go out, and back again."""
+"""Durations as people write them: `1h30m` comes in, seconds go out, and back again.
+
+A part of what systemd.time(7) takes: nothing that can be read in two ways, no months, no `1:30`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The text of a whole schedule comes in, a Schedule of a settled dialect goes out; and back."""
+"""The text of a whole schedule comes in, a Schedule of a settled dialect goes out; and back.
+
+Five fields or a nickname as in crontab(5) of cronie, and `~` as in OpenBSD's. Meridian adds `L`,
+`#`, `H` and `@every`.
+"""
 
 from __future__ import annotations
 

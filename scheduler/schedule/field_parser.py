@@ -1,4 +1,8 @@
-"""The text of one field comes in, the values it names go out, or BadValue with what to write."""
+"""The text of one field comes in, the values it names go out, or BadValue with what to write.
+
+Lists, ranges, steps and names as in crontab(5); what cron itself would take for something else than
+its writer meant is refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The five fields and their values: what a text leaves open comes in, sets of numbers go out."""
+"""The five fields and their values: what a text leaves open comes in, sets of numbers go out.
+
+Their ranges and names are those of crontab(5): Sunday is 0, and 7 is another way to write it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The name of a schedule in, the five fields that it stands for out, or what to write instead."""
+"""The name of a schedule in, the five fields that it stands for out, or what to write instead.
+
+The names that crontab(5) knows; the others are told what says the same.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A job and its settings in, how long after its instants it starts out: the same every day."""
+"""A job and its settings in, how long after its instants it starts out: the same every day.
+
+RANDOM_DELAY is crontab(5)'s of cronie, except that a restart does not draw it anew.
+"""
 
 from __future__ import annotations
 

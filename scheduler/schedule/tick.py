@@ -1,4 +1,8 @@
-"""How time moved: the last minute handled and the clocks now in; minutes owed and jumps out."""
+"""How time moved: the last minute handled and the clocks now in; minutes owed and jumps out.
+
+After cron(8) of Debian and OpenBSD: a clock set back by three hours at most is waited out, further
+it is believed. What they do not know is an era: time that came again.
+"""
 
 from __future__ import annotations
 
