@@ -2,114 +2,39 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
-import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from throttled import LONG, MOST, ROOM, Scene, eventually, nobody_left, room, state, throttled
 
 from scheduler.process import file_writers
 from scheduler.process.output_throttle import THROTTLE_OVER, OutputThrottle
-from scheduler.process.procfs import Process, Processes
+from scheduler.process.procfs import Processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from conftest import Person
 
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="holes, /proc and pidfd")
 
-MOST = 1 << 20
-ROOM = 32 * THROTTLE_OVER  # what no number of floods takes; each writes more than that
-PR_SET_CHILD_SUBREAPER = 36
-LONG = "while :; do sleep 1; done"
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with throttled(tmp_path) as scene:
+        yield scene
 
 
 def flood(command: str = "exec yes") -> str:
     """A command that ends by itself, whoever forgets it, and never keeps a tested thread waiting."""
     return f"ulimit -f {(ROOM + 4 * THROTTLE_OVER) // 512}; exec nice -n 19 /bin/sh -c '{command}'"
-
-
-@dataclass
-class Scene:
-    """Files and who writes them, with a throttle between."""
-
-    folder: Path
-    told: list[Path] = field(default_factory=list)
-    broken: list[Exception] = field(default_factory=list)
-    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.throttle = OutputThrottle(MOST, self.told.append, self.broken.append)
-
-    def begin(self, command: str, name: str = "1.1.log") -> tuple[Path, subprocess.Popen[bytes]]:
-        path = self.folder / name
-        with path.open("ab") as output:
-            child = subprocess.Popen(["/bin/sh", "-c", command], stdout=output, process_group=0)
-        self.children.append(child)
-        return path, child
-
-
-@contextmanager
-def nobody_left() -> Iterator[None]:
-    """Kill whoever was started meanwhile, also in sessions of their own: they come to this process."""
-    before = descendants()
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    try:
-        yield
-    finally:
-        while left := descendants() - before:
-            for pid in left:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            for pid in left:
-                with suppress(ChildProcessError):  # its parent has still to die, or has waited
-                    os.waitpid(pid, 0)
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-
-
-def descendants() -> set[int]:
-    return {process.pid for process, _ in Processes().descendants(os.getpid())}
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with nobody_left():
-        found = Scene(tmp_path)
-        try:
-            yield found
-        finally:
-            found.throttle.close()
-    for child in found.children:
-        child.wait()
-    for path in tmp_path.glob("*.log"):
-        path.unlink()  # of a test that fails pytest keeps the folder
-    assert found.broken == []
-
-
-def room(*paths: Path) -> int:
-    return sum(path.stat().st_blocks * 512 for path in paths)
-
-
-def state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-def eventually(is_so: Callable[[], object]) -> None:
-    until = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < until, "it never came to be"
-        time.sleep(0.01)
 
 
 def write_within_their_room(paths: list[Path]) -> None:
@@ -186,9 +111,6 @@ def test_who_writes_much_and_not_too_much_is_never_stopped(scene: Scene) -> None
     assert scene.told == []
 
 
-# --- when something goes wrong on its thread -----------------------------------------------------
-
-
 def wrong(error: type[BaseException]) -> NoReturn:
     raise error
 
@@ -226,48 +148,6 @@ def test_what_goes_wrong_once_costs_no_output_its_cap(
     scene.broken.clear()
 
 
-def stopped(scene: Scene) -> tuple[Path, int]:
-    """Let somebody be stopped, and be noted as such."""
-    path, child = scene.begin(LONG)
-    process = Processes().find(child.pid)
-    assert process is not None
-    os.kill(child.pid, signal.SIGSTOP)
-    eventually(lambda: state(child.pid) == "T")
-    scene.throttle._ask(
-        lambda: scene.throttle._stopped._by_output.setdefault(path, []).append(process)
-    )
-    return path, child.pid
-
-
-def test_who_cannot_be_told_to_go_on_for_want_of_descriptors_is_told_later(scene: Scene) -> None:
-    refused = threading.Event()
-    signalled = scene.throttle._stopped.signal
-
-    def without_room(process: Process, number: signal.Signals) -> bool:
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
-        try:
-            return signalled(process, number)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, before)
-            scene.throttle._stopped.signal = signalled  # type: ignore[method-assign]  # there is room again
-            refused.set()
-
-    scene.throttle._stopped.signal = without_room  # type: ignore[method-assign]  # as in a full process
-    _, pid = stopped(scene)
-    eventually(refused.is_set)
-    eventually(lambda: state(pid) != "T")
-    assert len(scene.broken) == 1
-    scene.broken.clear()
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_nobody_stays_stopped_when_the_thread_dies(scene: Scene) -> None:
-    scene.throttle._next = partial(wrong, SystemExit)  # type: ignore[method-assign]  # as a real one
-    _, pid = stopped(scene)
-    eventually(lambda: state(pid) != "T")
-
-
 def test_what_the_loop_left_to_it_is_trimmed_before_it_ends(scene: Scene) -> None:
     path, _ = scene.begin(LONG)
     path.write_bytes(b"x" * THROTTLE_OVER)
@@ -294,36 +174,6 @@ def pipes() -> set[str]:
     return {found for each in links if "pipe:" in (found := os.path.realpath(each))}
 
 
-# --- what an earlier daemon left -----------------------------------------------------------------
-
-
-@contextmanager
-def left_stopped(scene: Scene, size: int) -> Iterator[tuple[Path, int]]:
-    """A writer that a daemon had stopped when it was killed; its output had become a hole."""
-    path, child = scene.begin(LONG)
-    os.truncate(path, size)
-    os.kill(child.pid, signal.SIGSTOP)
-    eventually(lambda: state(child.pid) == "T")
-    yield path, child.pid
-
-
-def test_the_next_daemon_lets_go_on_whom_a_killed_one_had_stopped(scene: Scene) -> None:
-    with left_stopped(scene, 100 * MOST) as (path, pid):
-        scene.throttle.add(path, pid)
-        eventually(lambda: state(pid) != "T")
-    assert scene.told == []
-
-
-@pytest.mark.parametrize(("size", "is_inherited"), [(MOST // 2, True), (100 * MOST, False)])
-def test_whom_somebody_else_has_stopped_stays_so(
-    scene: Scene, size: int, is_inherited: bool
-) -> None:
-    with left_stopped(scene, size) as (path, pid):
-        scene.throttle.add(path, pid if is_inherited else None)
-        eventually(lambda: path in scene.throttle._outputs and not scene.throttle._due)
-        assert state(pid) == "T"
-
-
 def test_another_program_that_was_given_the_file_is_not_stopped(tmp_path: Path) -> None:
     """A job may hand its output to a service, over a socket: that is none of the job."""
     path, other = tmp_path / "1.1.log", tmp_path / "2.1.log"
@@ -342,16 +192,6 @@ def test_another_program_that_was_given_the_file_is_not_stopped(tmp_path: Path) 
         assert writing(path, 0, child.pid) == [child.pid], "what copies for one"
         assert writing(other, 0, os.getpid()) == [], "it has another file"
         child.kill()
-
-
-def test_a_number_that_has_gone_round_is_not_signalled(scene: Scene) -> None:
-    _, child = scene.begin(LONG)
-    process = Processes().find(child.pid)
-    assert process is not None
-    earlier = Process(process.pid, process.start - 1, leads_session=False)
-    assert not scene.throttle._stopped.signal(earlier, signal.SIGKILL)
-    assert scene.throttle._stopped.signal(process, signal.SIGSTOP)
-    eventually(lambda: state(child.pid) == "T")
 
 
 def test_a_file_that_is_gone_or_is_none_is_let_go(scene: Scene) -> None:
