@@ -469,12 +469,12 @@ def test_no_program_that_another_user_starts_is_taken_for_a_job(
 
 
 # In a namespace of pids whose /proc tells each user of that user's processes alone. As number 1 it
-# inherits, and buries, what a daemon leaves behind.
+# inherits, and reaps, what a daemon leaves behind.
 HIDDEN = """
     import json, os, signal, subprocess, sys, time
     from pathlib import Path
     case, folder, *whose = sys.argv[1:]
-    folder, other = Path(folder), None
+    folder = Path(folder)
     def said(*messages):
         whole = (folder / "log").read_text().rpartition("\\n")[0]
         return [line for line in map(json.loads, whole.splitlines()) if line["message"] in messages]
