@@ -35,7 +35,7 @@ class Starts:
 
 
 def measure(folder: Path) -> Starts:
-    """Start each in turn, so that all meet the same machine."""
+    """Start each in turn, so that the machine is as busy for all."""
     meridian = Meridian(folder)
     meridian.crontab.write_text(idle_crontab(1, datetime.now(UTC)), encoding="utf-8")
     ours = [sys.executable, "-m", "scheduler"]
