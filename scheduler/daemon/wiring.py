@@ -34,7 +34,9 @@ from scheduler.daemon.ticker import Ticker
 from scheduler.daemon.upcoming_log import UpcomingLog
 from scheduler.journal.retention import Pruning
 from scheduler.journal.unjournalled import Unjournalled
+from scheduler.runs.events import Events
 from scheduler.runs.lifecycle import Runs
+from scheduler.runs.log_listener import LogListener
 from scheduler.runs.output_cap import OutputCap
 from scheduler.status import Identity
 from scheduler.system import systemd
@@ -150,10 +152,10 @@ def _runs(parts: Parts, journal: Journal) -> Runs:
         spawner=parts.spawner,
         state=parts.state,
         log=parts.log,
+        events=Events(parts.log, (LogListener(parts.log), *parts.listeners)),
         draw=parts.draw,
         output_cap=OutputCap(parts.clock, parts.state, parts.chosen.most_output, parts.throttle),
         most=parts.chosen.most,
         echo=parts.echo,
-        listeners=parts.listeners,
         unjournalled=Unjournalled(parts.unjournalled),
     )

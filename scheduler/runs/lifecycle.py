@@ -20,10 +20,8 @@ from scheduler.runs.admission import Admission
 from scheduler.runs.backfill import Backfill
 from scheduler.runs.backlogs import Backlogs
 from scheduler.runs.escaped import Escaped
-from scheduler.runs.events import Events
 from scheduler.runs.jumps import Jumps
 from scheduler.runs.launcher import Launcher, StartTrouble
-from scheduler.runs.log_listener import LogListener
 from scheduler.runs.manual import Manual
 from scheduler.runs.outcomes import Outcomes
 from scheduler.runs.pauses import Pauses
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
     from scheduler.process.spawner import Spawner
     from scheduler.run import Run
     from scheduler.runs.echo import Echo
-    from scheduler.runs.events import Event, Listener
+    from scheduler.runs.events import Event, Events
     from scheduler.runs.output_cap import OutputCap
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Instants
@@ -74,37 +72,37 @@ class Runs:
         spawner: Spawner,
         state: Path,
         log: Log,
+        events: Events,
         draw: Callable[[], float],
         output_cap: OutputCap,
         unjournalled: Unjournalled,
         most: int | None = None,
         echo: Echo | None = None,
-        listeners: Sequence[Listener] = (),
     ) -> None:
-        self.most = most
+        self.most, self._is_stopping = most, False
         self._clock, self._journal, self._spawner = clock, journal, spawner
-        self._unjournalled, self._output_cap = unjournalled, output_cap
-        self._is_stopping = False
-        self._events = Events(log, (LogListener(log), *listeners))
-        self._starts = StartTrouble(clock, log)
-        self._escaped = Escaped(clock, spawner)
-        self._supervisor = processes = Supervisor(clock, spawner, output_cap, echo)
+        self._unjournalled, self._output_cap, self._events = unjournalled, output_cap, events
+        self._starts, self._escaped = StartTrouble(clock, log), Escaped(clock, spawner)
+        self._supervisor = supervisor = Supervisor(clock, spawner, output_cap, echo)
         self.table = table = RunTable()
         self._launcher = launcher = Launcher(clock, spawner, table, state)
-        self._transaction = disk = Transaction(journal, table, self._events.tell, clock.now)
-        self.pauses, backlogs, slots = Pauses(journal, disk), Backlogs(disk), Slots(table, most)
-        room = Replacement(disk, backlogs, launcher, processes)
-        admission = Admission(disk, slots, backlogs, self.pauses, room, launcher)
+        self._transaction = transaction = Transaction(journal, table, events.tell, clock.now)
+        self.pauses = Pauses(journal, transaction)
+        backlogs, slots = Backlogs(transaction), Slots(table, most)
+        replacement = Replacement(transaction, backlogs, launcher, supervisor)
+        admission = Admission(transaction, slots, backlogs, self.pauses, replacement, launcher)
         self._admission = admission
-        self._waiting = waiting = Waiting(disk, admission, slots)
-        self._backfill = Backfill(disk, admission, backlogs)
-        self.jumps = Jumps(clock, disk, backlogs, room, waiting, launcher)
-        self.manual = Manual(clock, journal, disk, admission, room, waiting, processes)
+        self._waiting = waiting = Waiting(transaction, admission, slots)
+        self._backfill = Backfill(transaction, admission, backlogs)
+        self.jumps = Jumps(clock, transaction, backlogs, replacement, waiting, launcher)
+        self.manual = Manual(
+            clock, journal, transaction, admission, replacement, waiting, supervisor
+        )
         self._outcomes = Outcomes(
-            clock, spawner, disk, admission, waiting, processes, unjournalled, draw
+            clock, spawner, transaction, admission, waiting, supervisor, unjournalled, draw
         )
         self._recovery = Recovery(
-            clock, journal, spawner, disk, processes, admission, self._outcomes, state
+            clock, journal, spawner, transaction, supervisor, admission, self._outcomes, state
         )
 
     def busy(self) -> int:
