@@ -30,7 +30,7 @@ _TO_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP of pidfd_send_signal(2)
 
 @dataclass(slots=True)
 class _Leader:
-    """One that is kept: its start if that is known, its descriptor if there is one."""
+    """One that is kept: its start if known, its descriptor if any; `Leaders` alone changes it."""
 
     start: int | None
     descriptor: int | None

@@ -58,7 +58,10 @@ class Limited:
 
 @dataclass(slots=True)
 class _LimitedAttempt:
-    """What limits an attempt that runs, and what has come of its report; None: all of it has."""
+    """What limits an attempt that runs, and what has come of its report; the limiter changes it.
+
+    `pipe` is None once the whole report has come.
+    """
 
     limited: Limited
     pipe: int | None

@@ -43,7 +43,10 @@ _MOST_TRIES = 20  # at that, a pause apart
 
 @dataclass(slots=True)
 class _ThrottledFile:
-    """An output, and who wrote it when it was too large; see `OutputThrottle.add` for `leader`."""
+    """An output, and who wrote it when it was too large; the throttle changes it, on its thread.
+
+    For `leader` see `OutputThrottle.add`.
+    """
 
     path: Path
     leader: int | None

@@ -63,7 +63,7 @@ async def serve(
 
 @dataclass(slots=True)
 class _Client:
-    """A connection, and whether a request of it is being answered."""
+    """A connection, and whether a request of it is being answered; its own task changes that."""
 
     connection: socket.socket
     is_busy: bool = False

@@ -2,7 +2,11 @@
 
 A path in it is resolved from its descriptor, name by name and through no link: so nobody who
 renames a folder above it, or puts a link into it, leads anything elsewhere, and a FIFO in a file's
-place holds nobody up. Any other path begins at the folder that it is in.
+place blocks nobody. Any other path begins at the folder that it is in.
+
+The module owns the descriptors of the folders that are kept open; `paths.entered` has the state
+folder kept for as long as a daemon or a command works. Invariant: each is closed when its block
+ends, and no path in such a folder is looked for in another one meanwhile.
 """
 
 from __future__ import annotations

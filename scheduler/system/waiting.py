@@ -30,6 +30,9 @@ _SHORT = 0.05  # a sleep this short wakes within 0.1 ms; long timeouts get slack
 class WaitingClock(RealClock):
     """The machine's clocks, and the wait for an instant of theirs.
 
+    Owns the kernel's timer, made at the first wait; the loop calls `wait`, one at a time.
+    Invariant: it returns at the instant at the latest, and soon after the clock was set.
+
     Waits by an absolute timer of the kernel where there is one (Linux: timerfd_create(2)), which
     fires on the instant and when the clock is set; elsewhere by ever shorter sleeps.
     """
@@ -56,7 +59,7 @@ class _Itimerspec(ctypes.Structure):
 
 
 class _Timer:
-    """A timerfd on the real-time clock, watched by the event loop.
+    """Owns a timerfd on the real-time clock, which the event loop reads; see `WaitingClock`.
 
     Python has these calls from 3.13 on only. Raises AttributeError where the system has none.
     """
@@ -91,7 +94,7 @@ class _Timer:
 
 
 class Alarm:
-    """An alarm that one thread sets and another waits for, by a timerfd: nobody wakes meanwhile.
+    """Owns a timerfd: an alarm that one thread sets and another waits for, asleep meanwhile.
 
     It goes by a clock that nobody sets, and stands still while the machine sleeps. Raises
     AttributeError where the system has none.
