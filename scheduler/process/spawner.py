@@ -121,9 +121,10 @@ class RealSpawner:
     """Jobs as children of this process, each in a session and process group of its own.
 
     Owns the children from their start until `ended` tells of them, and through its parts their
-    limits, the leaders of groups that may be signalled, and the guard of their outputs. The daemon
-    alone calls it, from its loop. Invariant: each child that started is told of once, after all of
-    its output is stored; no signal reaches a group that is not an attempt's.
+    limits, the leaders of groups that may be signalled, and the guard of their outputs. Of `runs`
+    the launcher prepares and starts, the supervisor signals, outcomes ask who has ended, recovery
+    asks who lives on; all on the thread of the loop. Invariant: each child that started is told of
+    once, after all of its output is stored; no signal reaches a group that is not an attempt's.
 
     `environ` is what they inherit, `boot` what names this boot of the machine, `groups` what limits
     an attempt's memory as a whole. Descriptors above 2 are closed in them, and signals have their
