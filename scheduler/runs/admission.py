@@ -239,7 +239,7 @@ class Admission:
             before += self._table.in_line(job)
         return job in self._behind or any(each.delays_others for each in before)
 
-    def is_late(self, job: str) -> None:
+    def note_late(self, job: str) -> None:
         """Remember that the run that goes on should have run long before."""
         self._behind.add(job)
 

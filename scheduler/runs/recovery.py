@@ -156,7 +156,7 @@ class Recovery:
             self._transaction.effect(self._supervisor.terminate, process, process.stop_reason)
         own = own_start(process.entry, process.attempt.run.instant)
         if made_up or (row.started is not None and lateness(own, row.started)):
-            self._transaction.effect(self._admission.is_late, process.entry.job)
+            self._transaction.effect(self._admission.note_late, process.entry.job)
 
     def _alive(self, process: Running, known: int | None) -> int | None:
         """Return what has this number; the `known` process, until the system tells otherwise."""
