@@ -2,14 +2,15 @@
 
 | to find | look in |
 | --- | --- |
-| starting a job, signalling it, how it ended | `spawner`: `launch`, `leaders`, `reaper` |
+| starting a job, signalling it, how it ended | `spawner`: `launch`, `process_groups`, `reaper` |
 | a job's variables; a command without a shell | `job_environment`, `direct_exec` |
 | limits of CPU, memory, niceness: the rules | `resource_limits` |
-| limits: how they are put on | `limiter`, `limited` (a program of its own), `cgroup` |
+| limits: how they are put on | `limiter`, `limit_exec` (a program of its own), `cgroup` |
 | output files: made, read, listed | `output_files` |
 | output files: kept to their cap | `output_trim`, `file_holes` |
 | output files: who writes too fast | `output_throttle`, `stopped_writers`, `inotify` |
 | output files: a job that empties its own | `output_guard`, `truncation_sentinel` |
-| what lives on from an earlier daemon | `survivors`, `lease` |
+| what lives on from an earlier daemon | `survivors` |
+| who has a file open to write | `file_writers` |
 | any process of the machine; this one | `procfs`, `own_process` |
 """

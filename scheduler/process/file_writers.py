@@ -1,12 +1,16 @@
-"""Who has files open to write: files in, the leaders of sessions or the processes that do out.
+"""Who has files open to write: files in, whether anybody does, and which processes do, out.
 
-The kernel tells of that in /proc, whatever a process says of itself; where there is none, nobody.
+Whether anybody does, the kernel says by a lease, whoever that is, seen or hidden; who it is, it
+says in /proc, whatever a process says of itself. Where there is no /proc, nobody is found.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from scheduler.process.procfs import descendants_of
@@ -20,6 +24,23 @@ if TYPE_CHECKING:
 
 Identity = tuple[int, int]  # a file's device and number: what tells it from any other
 _WRITES = 0o200  # of a link in /proc/PID/fd: its file is open to be written
+
+
+def is_open_to_write(descriptor: int) -> bool | None:
+    """Say whether some process has this file open to write; None where the system can't tell.
+
+    The descriptor is one to read alone. Linux gives a read lease only on a file that nobody has
+    open to write, whoever that is: fcntl(2). Should one be opened in the moment that the lease is
+    held, the signal that tells of it has to be harmless.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except AttributeError:  # another system than Linux
+        return None
+    except OSError as error:
+        return True if error.errno == errno.EAGAIN else None
+    return False
 
 
 def leaders_of_writers(

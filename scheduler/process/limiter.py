@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.process import limited as limited_program
-from scheduler.process import resource_limits
+from scheduler.process import limit_exec, resource_limits
 from scheduler.run import NotStarted
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from scheduler.entry import Settings
     from scheduler.run import Attempt, Exited, Limit, Signalled
 
-_PROGRAM = Path(__file__).with_name("limited.py")
+_PROGRAM = Path(__file__).with_name("limit_exec.py")
 _REPORT_BYTES = 4096  # bytes of a report that are read
 _LOOKED_AT = 64  # reports at a time, 1 us each: more than come, so that each has its turn
 
@@ -200,7 +199,7 @@ def _instead_of_shell(
         return None, {}
     words = (sys.executable, "-I", "-S", "-X", "utf8", str(_PROGRAM))
     before = environment.get(b"LC_CTYPE")
-    variables = {} if before is None else {limited_program.TOLD_BEFORE: before}
+    variables = {} if before is None else {limit_exec.TOLD_BEFORE: before}
     return tuple(map(os.fsencode, words)), variables
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from scheduler.process import file_holes, lease
+from scheduler.process import file_holes, file_writers
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def is_written(path: Path) -> bool:
         suppress(FileNotFoundError, FileExistsError),
         state_files.open_for(path, os.O_RDONLY) as descriptor,
     ):
-        return lease.is_held(descriptor) is True
+        return file_writers.is_open_to_write(descriptor) is True
     return False
 
 

@@ -1,7 +1,7 @@
 """Starts jobs and tells how they ended: an entry and an attempt in, a process group out.
 
 What a launch is stands in `launch`, the reaping of ended children in `reaper`, signals to groups in
-`leaders`, processes of an earlier daemon in `survivors`.
+`process_groups`, processes of an earlier daemon in `survivors`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from scheduler.process import survivors
 from scheduler.process.direct_exec import direct
 from scheduler.process.job_environment import Inheritance, attempt_of, attempt_variables, raw, text
 from scheduler.process.launch import Launch, not_started, opened_input, refused_part, start_child
-from scheduler.process.leaders import Leaders, signal_one
 from scheduler.process.limiter import Limiter
 from scheduler.process.output_files import open_output
 from scheduler.process.output_guard import Means, OutputGuard, pipe_to
+from scheduler.process.process_groups import Leaders, signal_one
 from scheduler.process.procfs import PROC, Processes
 from scheduler.process.reaper import Ended, peak_memory, reap
 from scheduler.process.survivors import Survivors

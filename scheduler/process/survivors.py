@@ -20,8 +20,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.process import lease
-from scheduler.process.file_writers import leaders_of_writers
+from scheduler.process.file_writers import is_open_to_write, leaders_of_writers
 from scheduler.process.job_environment import attempt_of
 from scheduler.run import Attempt, Run
 from scheduler.system import state_files
@@ -190,7 +189,7 @@ def _seen(path: Path) -> _Seen | None:
     try:
         status = os.fstat(descriptor)
         file = status.st_dev, status.st_ino
-        return _Seen(path, file, _tag_of(descriptor), lease.is_held(descriptor))
+        return _Seen(path, file, _tag_of(descriptor), is_open_to_write(descriptor))
     finally:
         os.close(descriptor)
 

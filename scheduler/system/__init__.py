@@ -12,7 +12,7 @@
 | the control socket: a command's end | `control_client` |
 | the control socket: its address, who asks | `control_socket` |
 | the log, and who writes it out | `log`, `log_sink` |
-| the machine's time zone | `local_zone` |
+| the machine's time zone; its boot; its salt for `~` | `local_zone`, `boot`, `machine_salt` |
 | systemd; notifications on the desktop | `systemd`, `desktop` |
 | threads beside the loop; limits of this process | `background`, `own_limits` |
 """

@@ -78,7 +78,7 @@ def test_a_cgroup_takes_the_place_of_the_resource_limit_and_comes_first() -> Non
 
 
 def test_where_a_shell_would_drop_names_python_takes_its_place() -> None:
-    python = (b"/usr/bin/python3", b"limited.py")
+    python = (b"/usr/bin/python3", b"limit_exec.py")
     words = resource_limits.words(Settings(cpu=5, memory=MIB, nice=3), python=python)
     assert words == (
         *python,

@@ -218,11 +218,11 @@ def test_a_python_that_is_gone_meanwhile_starts_no_job_without_its_limits(
         "what puts its limits on, '/no/python': No such file or directory"
     )
     monkeypatch.undo()
-    monkeypatch.setattr(limiter, "_PROGRAM", Path("/no/limited.py"))
+    monkeypatch.setattr(limiter, "_PROGRAM", Path("/no/limit_exec.py"))
     outcome = stage.run("true", ODD[1], cpu=5)[0].outcome
     assert isinstance(outcome, NotStarted)
     assert outcome.why.startswith("what puts its limits on did not start: ")
-    assert "can't open file '/no/limited.py'" in outcome.why
+    assert "can't open file '/no/limit_exec.py'" in outcome.why
 
 
 @pytest.mark.parametrize("shim", ["sh", "python"])

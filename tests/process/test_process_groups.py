@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.process.leaders import Leaders, signal_one
+from scheduler.process.process_groups import Leaders, signal_one
 from scheduler.process.procfs import Process, Processes
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def test_descriptors_are_left_for_what_is_to_start() -> None:
 
 FEW = """
     import os, resource, signal, subprocess
-    from scheduler.process.leaders import Leaders
+    from scheduler.process.process_groups import Leaders
     from scheduler.process.procfs import Processes
     leaders, processes = Leaders(Processes()), Processes()
     made = subprocess.Popen(("sleep", "300"), start_new_session=True)
