@@ -18,7 +18,7 @@ from scheduler.schedule.misfire import earliest
 from scheduler.system.clock import since_boot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from scheduler.journal.unjournalled import Unjournalled
     from scheduler.process.spawner import Spawner
@@ -72,16 +72,15 @@ class Outcomes:
             self._supervisor.add(running)
             self._begun.append(running)
 
-    def look_for_ends(self) -> list[Running]:
-        """See who has ended; return those that were made to, who may have left processes."""
-        made_to: list[Running] = []
+    def look_for_ends(self) -> Iterator[Running]:
+        """See who has ended; yield those that were made to, who may have left processes."""
         now, until = self._clock.now(), since_boot(self._clock)
         for ended in self._spawner.ended():
             if not self._supervisor.knows(ended.pid):
                 continue  # it was an earlier daemon's, and its journal is damaged
             running = self._supervisor.remove(ended.pid)
             if running.stop_reason is not None:
-                made_to.append(running)
+                yield running
             outcome = running.outcome_of(ended.outcome)
             limit = None if running.stop_reason else ended.limit
             used, took = (ended.cpu_s, ended.memory_bytes), running.took(until)
@@ -90,7 +89,6 @@ class Outcomes:
         for running in self._supervisor.vanished():
             lost = Ending(running.outcome_of(Lost()), now, took=running.took(until))
             self._endings.append((running, lost))
-        return made_to
 
     def saw_left(self, left: Iterable[tuple[Running, int]]) -> None:
         """Take note of how many processes got away from attempts that were made to end."""

@@ -97,6 +97,6 @@ class Scene:
 
 
 def ended(scene: Scene) -> None:
-    """Hold that a supervisor with nothing left to do has let go of every process."""
+    """Assert that a supervisor with nothing left to do has let go of every process."""
     if not len(scene.supervisor):
         assert scene.spawner.groups == set(), "each is a descriptor"
