@@ -181,19 +181,19 @@ def test_emptying_an_output_that_is_empty_loses_nothing_but_is_seen(stage: Stage
 
 
 @pytest.mark.parametrize("command", ["true", "echo a", "seq 100000"])
-def test_the_mark_changes_nothing_and_leaves_nothing(command: str, stage: Stage) -> None:
+def test_the_sentinel_changes_nothing_and_leaves_nothing(command: str, stage: Stage) -> None:
     plain = stage.folder / "plain"
     with plain.open("wb") as file:
         subprocess.run(("sh", "-c", command), check=True, stdout=file)
     pid, launch = stage.start(command)
     stage.end(pid)
     os.sync()
-    # Nobody reads it before: the mark of a file that somebody has open stays.
+    # Nobody reads it before: the sentinel of a file that somebody has open stays.
     until(lambda: launch.path.stat().st_blocks == plain.stat().st_blocks)
     assert launch.path.read_bytes() == plain.read_bytes()
 
 
-def test_a_file_whose_mark_is_being_taken_away_is_kept_too(tmp_path: Path) -> None:
+def test_a_file_whose_sentinel_is_being_removed_is_kept_too(tmp_path: Path) -> None:
     path = tmp_path / "7.1.log"
     path.write_text("of a journal that was thrown away")
     with path.open("r+b") as held:
@@ -205,7 +205,7 @@ def test_a_file_whose_mark_is_being_taken_away_is_kept_too(tmp_path: Path) -> No
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_mark_that_cannot_be_taken_away_keeps_no_other(stage: Stage) -> None:
+def test_a_sentinel_that_cannot_be_removed_keeps_no_other(stage: Stage) -> None:
     remover = stage.spawner.guard._remover
     remover.remove(Path("a name with \0, which no file can have"))
     until(lambda: not remover._is_served)
