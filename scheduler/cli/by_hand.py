@@ -21,17 +21,17 @@ from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import PauseReply, Refused, Request, ResumeReply, RunReply
 from scheduler.status import Crontabs
 
-T = TypeVar("T", RunReply, PauseReply, ResumeReply, Crontabs)
+Done = TypeVar("Done", RunReply, PauseReply, ResumeReply, Crontabs)
 
 
 def carry_out(
     request: Request | Callable[[], Request],
-    kind: type[T],
+    kind: type[Done],
     state: Path | None,
-    told: Callable[[T], str],
+    told: Callable[[Done], str],
     *,
     json: bool,
-) -> T:
+) -> Done:
     """Ask the daemon, say what came of it and return that; exit status 1 if it did not do it.
 
     A program gets the reply as it came, though it may make no sense here.
