@@ -21,17 +21,17 @@ from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import PauseReply, Refused, Request, ResumeReply, RunReply
 from scheduler.status import Crontabs
 
-Done = TypeVar("Done", RunReply, PauseReply, ResumeReply, Crontabs)
+Answered = TypeVar("Answered", RunReply, PauseReply, ResumeReply, Crontabs)
 
 
 def carry_out(
     request: Request | Callable[[], Request],
-    kind: type[Done],
+    kind: type[Answered],
     state: Path | None,
-    told: Callable[[Done], str],
+    told: Callable[[Answered], str],
     *,
     json: bool,
-) -> Done:
+) -> Answered:
     """Ask the daemon, say what came of it and return that; exit status 1 if it did not do it.
 
     A program gets the reply as it came, though it may make no sense here.
