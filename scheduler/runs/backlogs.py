@@ -195,7 +195,7 @@ class Backlogs:
 
     def _by_era(self, left_out: LeftOut) -> Iterator[LeftOut]:
         entry, rest = left_out.entry, left_out
-        for since in borders(self._transaction.eras):
+        for since in borders(self._table.eras):
             before = self._instants.last_instant(entry, since)
             following = self._instants.next_instant(entry, since - _INSTANT)
             if rest.first < since <= rest.last and before is not None and following is not None:

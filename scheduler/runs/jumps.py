@@ -1,7 +1,7 @@
 """What a jump of the clock makes of runs: time that went by unseen, and time that comes again.
 
-`Jumps` owns nothing; the runs are the table's and the eras the transaction's. The ticker calls it
-when it knows how time moved. Invariant: a jump and all that it makes of runs are one commit.
+`Jumps` owns nothing; the runs and the eras are the table's. The ticker calls it when it knows how
+time moved. Invariant: a jump and all that it makes of runs are one commit.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Jumps:
     @property
     def eras(self) -> Sequence[Era]:
         """The eras of the clock that have begun, in order; the first of all is not one of them."""
-        return self._transaction.eras
+        return self._table.eras
 
     @property
     def era(self) -> int:

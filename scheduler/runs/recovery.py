@@ -64,12 +64,12 @@ class Recovery:
         `seen` are ends that a daemon saw and could not journal. Raises MeridianError where the
         system does not tell what lives: it would be started beside itself.
         """
-        handled = self._journal.daemon_state.last_tick()
         rows = {row.run.number: row for row in self._journal.unfinished()}
-        self._transaction.open()
         found = RunTable.from_journal(self._journal, self._admission.entries, self._clock.now())
+        table, handled = self._transaction.table, found.last_handled
         with self._transaction.commit():
-            self._transaction.assign(self._transaction, "last_handled", handled)
+            self._transaction.assign(table, "eras", found.eras)
+            self._transaction.assign(table, "last_handled", handled)
             self._admission.pauses.recover(found.paused.values(), handled)
             self._admission.backlogs.recover(found.backlogs.values())
         orphans = self._orphans(rows.values(), seen)

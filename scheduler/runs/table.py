@@ -1,10 +1,11 @@
 """The one state of all runs that have not come to an end.
 
 `RunTable` owns every `LiveRun`, by its number, and knows which are of a job, which are due, who
-waits in which line, and who uses a slot; and by job its backlog and its pause. Whoever decides
-about runs reads it; a `Transaction` changes it together with the journal, and what the system
-itself has done (a process that has started) is put into it as it is. Invariant: after every
-transaction, committed or refused, it is what `RunTable.from_journal` makes of the journal.
+waits in which line, and who uses a slot; by job its backlog and its pause; and how far time has
+come: the eras of the clock and the last minute handled. Whoever decides about runs reads it; a
+`Transaction` changes it together with the journal, and what the system itself has done (a process
+that has started) is put into it as it is. Invariant: after every transaction, committed or refused,
+it is what `RunTable.from_journal` makes of the journal.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from scheduler.journal.journal import Journal
     from scheduler.run import Paused, Run
     from scheduler.schedule.backlog import Backlog
+    from scheduler.schedule.tick import Era
 
 Name = TypeVar("Name", str, "str | None")
 
@@ -45,12 +47,14 @@ class RunTable:
         self._tickets = count(1)
         self.backlogs: dict[str, Backlog] = {}  # by job
         self.paused: dict[str, Paused] = {}  # by job, those included that are over
+        self.eras: tuple[Era, ...] = ()  # of the clock, since it was set back
+        self.last_handled: datetime | None = None  # the last minute
 
     @classmethod
     def from_journal(
         cls, journal: Journal, entries: Mapping[str, Entry], now: datetime
     ) -> RunTable:
-        """Return what a journal tells of the runs that are open, of the backlogs and the pauses.
+        """Return what a journal tells of the runs that are open, and of all else that is here.
 
         A run whose job is none of the `entries` has one that stands in for it.
         """
@@ -60,6 +64,8 @@ class RunTable:
             table.put(LiveRun.from_row(row, entry, now))
         table.backlogs = {backlog.job: backlog for backlog in journal.daemon_state.backlogs()}
         table.paused = {paused.job: paused for paused in journal.daemon_state.pauses()}
+        table.eras = journal.daemon_state.eras()
+        table.last_handled = journal.daemon_state.last_tick()
         return table
 
     # --- what changes ----------------------------------------------------------------------------

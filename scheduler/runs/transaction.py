@@ -35,10 +35,10 @@ V = TypeVar("V")
 class Transaction:
     """A journal commit and the changes of memory with it: nothing is believed that is not on disk.
 
-    Owns what has to be undone if the journal refuses, the effects (events, signals) that come after
-    the commit, the eras of the clock and the last minute handled. Whoever decides about runs calls
-    it, inside `commit`; memory changes at once there. Invariant: after a commit, done or refused,
-    the table is what RunTable.from_journal makes of the journal.
+    Owns what has to be undone if the journal refuses, and the effects (events, signals) that come
+    after the commit. Whoever decides about runs calls it, inside `commit`; memory changes at once
+    there. Invariant: after a commit, done or refused, the table is what RunTable.from_journal makes
+    of the journal.
     """
 
     def __init__(
@@ -55,8 +55,6 @@ class Transaction:
         self._undo: list[Callable[[], object]] = []
         self._effects: list[Callable[[], object]] = []
         self._is_open = False
-        self.eras: tuple[Era, ...] = ()  # of the clock, since it was set back
-        self.last_handled: datetime | None = None  # the last minute, by what this daemon knows
 
     @contextmanager
     def commit(self, *, synced: bool = True) -> Iterator[None]:
@@ -130,24 +128,20 @@ class Transaction:
     @property
     def era(self) -> int:
         """The number of the present era."""
-        return self.eras[-1].number if self.eras else 0
+        return self.table.eras[-1].number if self.table.eras else 0
 
     def era_of(self, instant: datetime) -> int:
         """Return the number of the newest era that an instant is of."""
-        return era_of(instant, self.eras)
-
-    def open(self) -> None:
-        """Go by the eras that earlier daemons have begun."""
-        self.eras = self._journal.daemon_state.eras()
+        return era_of(instant, self.table.eras)
 
     def begin_era(self, era: Era) -> None:
         """Let time come again: from here on instants are claimed in another era."""
         self._journal.daemon_state.begin_era(era)
-        self.assign(self, "eras", (*self.eras, era))
+        self.assign(self.table, "eras", (*self.table.eras, era))
 
     def comes_again(self, run: Run) -> bool:
         """Say whether a run's instant comes again in a later era than the run's own."""
-        return comes_again(run.era, run.instant, self.eras) is not None
+        return comes_again(run.era, run.instant, self.table.eras) is not None
 
     # --- runs ------------------------------------------------------------------------------
 
@@ -317,7 +311,7 @@ class Transaction:
     def handled(self, minute: datetime) -> None:
         """Remember that the minute has been handled."""
         self._journal.daemon_state.set_last_tick(minute)
-        self.assign(self, "last_handled", minute)
+        self.assign(self.table, "last_handled", minute)
 
     def booted(self, job: str, boot: str) -> None:
         """Remember that the job has had its `@reboot` run for this boot."""

@@ -109,7 +109,7 @@ class Waiting:
         ended = live.ended or live.due
         if self._table.has_later(live.run):
             return ended
-        handled = self._transaction.last_handled or ended
+        handled = self._table.last_handled or ended
         return self._first_to_run(live.entry, max(live.run.instant, ended, handled))
 
     def _first_to_run(self, entry: Entry, since: datetime) -> datetime | None:

@@ -16,6 +16,7 @@ from scheduler.run import Ending, Exited, Paused, Reason, State
 from scheduler.runs.live_run import LiveRun, Phase, stand_in
 from scheduler.runs.table import RunTable
 from scheduler.schedule.backlog import Backlog
+from scheduler.schedule.tick import Era
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,6 +113,14 @@ def test_a_job_that_is_gone_has_an_entry_that_stands_in(journal: Journal) -> Non
     run = claimed(journal, "gone")
     (found,) = table_of(journal).all()
     assert (found.run, found.entry) == (run, stand_in("gone"))
+
+
+def test_how_far_time_has_come_is_in_it(journal: Journal) -> None:
+    era = Era(1, NOON, LATER, LATER + MINUTE)
+    assert (table_of(journal).eras, table_of(journal).last_handled) == ((), None)
+    journal.daemon_state.begin_era(era)
+    journal.daemon_state.set_last_tick(NOON)
+    assert (table_of(journal).eras, table_of(journal).last_handled) == ((era,), NOON)
 
 
 def test_backlogs_and_pauses_are_in_it(journal: Journal) -> None:

@@ -90,14 +90,14 @@ def test_what_is_refused_has_not_happened(stage: Stage) -> None:
             lambda: transaction.put(live(3)),
             lambda: transaction.assign_item(holder, "a", 2),
             lambda: transaction.assign_item(holder, "b", 3),
-            lambda: transaction.assign(transaction, "last_handled", NOON),
+            lambda: transaction.assign(stage.table, "last_handled", NOON),
             lambda: transaction.effect(stage.note, "never"),
             lambda: transaction.emit(RunSkipped(NOON, live(1).run, Reason.OVERLAP)),
             refuse,
         )
     assert (stage.table.get(1), stage.table.get(2), stage.table.get(3)) == (live(1), live(2, Phase.STARTING), None)  # fmt: skip
     assert stage.table.plans("job")
-    assert (holder, stage.transaction.last_handled, stage.done) == ({"a": 1}, None, [])
+    assert (holder, stage.table.last_handled, stage.done) == ({"a": 1}, None, [])
     assert stage.told == [], "no listener hears of what has not happened"
 
 
@@ -113,11 +113,11 @@ def test_nothing_changes_and_no_effect_is_lost_outside_of_a_commit(stage: Stage)
         (transaction.effect, (stage.note, "lost")),
         (transaction.undo, (stage.note, "lost")),
         (transaction.put, (live(1),)),
-        (transaction.assign, (transaction, "last_handled", NOON)),
+        (transaction.assign, (stage.table, "last_handled", NOON)),
     ):
         with pytest.raises(RuntimeError):
             step(*arguments)
-    assert (transaction.last_handled, stage.done) == (None, [])
+    assert (stage.table.last_handled, stage.done) == (None, [])
 
 
 def test_an_effect_that_fails_keeps_no_other_one_from_its_work(stage: Stage) -> None:

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 
 def told(table: RunTable) -> tuple[object, ...]:
-    """What a table of runs tells that a journal has to tell, too."""
+    """What a table of runs tells that a journal has to tell, too.
+
+    The last minute is no part of it: an idle one that is refused after its commit is done again.
+    """
     runs: dict[int, object] = {}
     for live in table.all():
         waits = (live.reason, live.due, live.made_up and not live.is_retry)
         does = waits if live.is_waiting else "has begun"
         runs[live.run.number] = (live.run, live.attempt, does)
-    return runs, table.backlogs, table.paused
+    return runs, table.backlogs, table.paused, table.eras
 
 
 class TableCheck:
