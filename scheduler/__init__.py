@@ -1,7 +1,8 @@
 """Meridian, a cron daemon. Folders are the stages of the flow; each imports only those above it.
 
 The words that all share stand beside the folders: entry (what a crontab says), run (what happens),
-protocol, status and codec (what goes over the control socket), errors, text, printable, mask.
+protocol, status and codec (what goes over the control socket), errors, text, suggestions,
+printable (control characters), mask (secrets).
 
 schedule/   when an expression is due: fields, DST, missed runs, the search
 crontab/    crontab text to entries, and everything wrong with it
