@@ -8,6 +8,7 @@ STAMP  := $(VENV)/.meridian-installed
 STATE  ?= .state
 LOCKS  := .ci
 SELECT ?= not privileged
+QUICK  := not privileged and not e2e and not hypothesis and not slow
 PREFIX ?= $(HOME)/.local
 INSTALLED := $(PREFIX)/share/meridian/venv
 
@@ -32,7 +33,7 @@ define need_python
   { echo "Python's venv is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 endef
 
-.PHONY: help run test check format lint types unit test-system bench lock install uninstall clean
+.PHONY: help run test check format lint types unit quick coverage test-system bench lock install uninstall clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +67,15 @@ types: $(STAMP)  ## only the strict types
 unit: $(STAMP)  ## only the tests
 	@$(BIN)/pytest -m "$(SELECT)"
 	@echo "Left out: the tests that need root or a Debian package (make test-system)."
+
+quick: $(STAMP)  ## the quick tests: under a minute
+	@begin=$$(date +%s); $(BIN)/pytest -q -m "$(QUICK)"; status=$$?; \
+	echo "Took $$(($$(date +%s) - begin)) s. Left out (make unit has them): what waits for a real clock or needs"; \
+	echo "root, properties that draw examples, and what is marked slow."; exit $$status
+
+coverage: $(STAMP)  ## the tests, and whether they run all lines
+	@COVERAGE_CORE=sysmon $(BIN)/pytest -m "$(SELECT)" --cov --cov-report= --cov-report=json:coverage.json
+	@$(BIN)/python tests/support/floors.py coverage.json
 
 test-system: $(STAMP)  ## the tests that need root or a Debian package (.ci/run)
 	@$(BIN)/pytest -m privileged
@@ -105,4 +115,4 @@ uninstall:  ## take away what install made; crontabs and runs stay
 	else echo "Nothing is installed in $(PREFIX)"; fi
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) $(STATE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(STATE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage coverage.json

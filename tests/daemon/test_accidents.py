@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+pytestmark = pytest.mark.slow  # a kill at every commit
+
 FAILS = Act(outcome=Exited(1))
 
 # One of each: it succeeds, it is retried, it waits for itself, it replaces itself, it is skipped,

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from scheduler.process.launch import Launch
     from scheduler.protocol import Request
 
+pytestmark = pytest.mark.slow  # hundreds of random nights
+
 MINUTE = timedelta(minutes=1)
 WORLDS = 12  # in a run of the tests; a failing one is named by its seed
 DAY = 86_400.0

@@ -31,7 +31,7 @@ COMMANDS = (
 # Those that have another answer to give go on without it; a monitor has exit statuses of its own.
 EXITS = {"list": 0, "next": 0, "status": 1}
 
-pytestmark = pytest.mark.timeout(60 + FLIPS)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + FLIPS)]  # hundreds of damaged journals
 
 
 @pytest.fixture

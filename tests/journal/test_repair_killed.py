@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # many processes that are killed
+
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:

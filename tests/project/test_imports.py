@@ -17,6 +17,8 @@ from standin import StandIn
 if TYPE_CHECKING:
     from conftest import Person
 
+pytestmark = pytest.mark.slow  # a process for each command
+
 LOADED = """
 import sys
 from scheduler.__main__ import main

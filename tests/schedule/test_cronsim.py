@@ -28,6 +28,8 @@ from scheduler.schedule.search import following, preceding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow  # every zone there is
+
 TEXTS = 6  # random expressions for each clock
 HOUR = timedelta(hours=1)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+pytestmark = pytest.mark.slow  # every zone there is
+
 TEXTS = 10  # random expressions for each clock
 
 
