@@ -55,3 +55,13 @@ def test_a_constant_has_one_value_wherever_it_stands() -> None:
             values[name][file] = value
     assert len(values) > 300
     assert {name: each for name, each in values.items() if len({*each.values()}) > 1} == {}
+
+
+def test_no_file_has_more_than_350_lines_and_no_function_more_than_40() -> None:
+    for path in sorted(ROOT.rglob("*.py")):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 350, path
+    for file, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                assert lines <= 40, (file, node.name)
