@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from commands import COMMANDS
+from commands import COMMANDS, GROUP
 
 from scheduler.crontab import parser, settings
 from scheduler.entry import Settings
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from typer.core import TyperCommand
 
 ROOT = Path(__file__).parent.parent.parent
-PATHS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOPS = (ROOT, ROOT / "scheduler", ROOT / "scheduler/cli/commands")
+PAPERS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PATHS = [*(ROOT / name for name in PAPERS), *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PATHS}
 README = PAGES["README.md"]
 SITTING = 2600  # words
@@ -82,7 +84,7 @@ def test_every_command_with_its_options_is_one_that_there_is(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_option_that_stands_alone_is_one_of_some_command(page: str) -> None:
     alone = {span.split()[0] for span in written(PAGES[page]) if span.startswith("--")}
-    assert alone <= options(COMMANDS.values())
+    assert alone <= options([GROUP, *COMMANDS.values()])
 
 
 def test_every_option_of_the_daemon_is_in_the_readme_with_its_default() -> None:
@@ -126,9 +128,8 @@ def named(row: str) -> str:
 
 
 def test_in_spring_and_in_autumn_every_row_on_time_is_tested() -> None:
-    """Those of all tables in "The rules" that stand under a heading which begins with "Time"."""
-    parts = [part for part in section("The rules").split("\n### ") if part.startswith("Time")]
-    bodies = re.findall(r"^\| ---.*\n((?:\|.*\n)+)", "\n".join(parts), re.MULTILINE)
+    """Those of all tables of the page on time."""
+    bodies = re.findall(r"^\| ---.*\n((?:\|.*\n)+)", PAGES["docs/time.md"], re.MULTILINE)
     rows = {named(row) for body in bodies for row in body.splitlines()}
     for season in ("spring", "autumn"):
         tested = (re.fullmatch(rf"test_(\w+)_in_{season}", name) for name in every_test())
@@ -171,7 +172,7 @@ def test_the_example_of_a_problem_is_what_check_prints() -> None:
 
 
 def test_the_crontab_at_the_top_is_read_without_a_problem() -> None:
-    text = README.split("backoff, and\nremembers what happened and why.\n\n")[1].split("\n\n")[0]
+    text = README.split("did not, and why.\n\n")[1].split("\n\n")[0]
     table = parser.parse(text.encode(), file="README.md", zone=ZoneInfo("UTC"))
     assert not table.problems
     assert len(table.entries) == 4
@@ -186,6 +187,15 @@ def test_every_file_and_target_named_in_a_page_is_there(page: str) -> None:
         re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     )
     assert set(re.findall(r"(?:sudo |`|    )make ([a-z-]+)", PAGES[page])) <= targets
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_every_module_that_the_map_names_is_there(page: str) -> None:
+    """As `folder/file.py` below the package, or below the project."""
+    modules = set(re.findall(r"`((?:\w+/)*\w+\.py)`", PAGES[page]))
+    assert len(modules) > 10
+    missing = [each for each in modules if not any((top / each).is_file() for top in TOPS)]
+    assert missing == []
 
 
 def test_what_make_says_of_its_targets_fits_a_screen() -> None:
