@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scheduler.cli import run_view
 from scheduler.cli.output import utc
 from scheduler.entry import Expression
-from scheduler.mask import masked
+from scheduler.redact import masked
 from scheduler.schedule import expression
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from scheduler.cli.output import utc
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
 from scheduler.journal.rows import RunRow
-from scheduler.mask import mask
+from scheduler.redact import mask
 from scheduler.schedule.upcoming import first_instants
 from scheduler.system.crontab_loader import Loaded
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.errors import BadValue
-from scheduler.mask import is_secret, mask, mask_value
+from scheduler.redact import is_secret, mask, mask_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.crontab import lexer, percent, settings
 from scheduler.entry import Problem, Severity
-from scheduler.mask import mask
+from scheduler.redact import mask
 from scheduler.suggestions import did_you_mean
 from scheduler.text import shortened
 

@@ -51,7 +51,7 @@ class Below:
 
 
 def below(files: Mapping[str, Any], floors: Sequence[Floor] = FLOORS) -> Iterator[Below]:
-    """Yield the floors that these files of a report do not keep; one that meets no file is one."""
+    """Yield the floors that these files of a report do not keep; one that names no file is one."""
     for floor in floors:
         some = {name: file for name, file in files.items() if fnmatch(name, floor.files)}
         lines = sum(file["summary"]["num_statements"] for file in some.values())

@@ -18,7 +18,7 @@ from scheduler.cli.tables import When
 from scheduler.crontab import parser
 from scheduler.entry import Entry, Problem, Severity
 from scheduler.errors import BadValue
-from scheduler.mask import mask
+from scheduler.redact import mask
 from scheduler.schedule import expression
 from scheduler.schedule.describe import explain as in_words
 from scheduler.schedule.upcoming import ComingRun, coming

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scheduler.mask import is_secret, mask, masked
+from scheduler.redact import is_secret, mask, masked
 
 
 @pytest.mark.parametrize(
