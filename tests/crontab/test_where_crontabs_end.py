@@ -11,6 +11,7 @@ from fakes import utc
 from scheduler.crontab import lexer, setting_values
 from scheduler.crontab.job_names import derived, renamed
 from scheduler.crontab.lint import NO_EFFECT_YET, told_once
+from scheduler.crontab.percent import still_open
 from scheduler.crontab.program_name import program
 from scheduler.crontab.zone_changes import Move, ZoneChange
 from scheduler.entry import Entry, Problem, Severity
@@ -68,3 +69,13 @@ def test_processes_that_were_left_are_counted_in_words() -> None:
     one, two = (messages.left_facts(attempt, number) for number in (1, 2))
     assert (one["processes"], one["say"]) == (1, "left 1 process behind, which got SIGTERM too")
     assert two["say"] == "left 2 processes behind, which got SIGTERM too"
+
+
+def test_a_quote_without_its_end_is_open_at_the_end() -> None:
+    assert still_open("echo 'a %") == "'"
+    assert still_open("echo 'a' %") == ""
+
+
+@pytest.mark.parametrize("text", ["1", "1023", "1K", "1025", "3M", "2G", "7T"])
+def test_a_size_is_written_as_it_is_read(text: str) -> None:
+    assert setting_values.sized(setting_values.size(text)) == text

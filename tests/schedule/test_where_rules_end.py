@@ -61,6 +61,11 @@ def test_where_the_library_finds_no_date_that_is_meant_there_is_none(
     assert list(preceding(daily, UTC_ZONE, NOON)) == []
 
 
+def test_days_that_the_library_does_not_mix_are_sifted_backwards_too() -> None:
+    found = preceding(expression("0 0 10,L * *"), UTC_ZONE, NOON)
+    assert [next(found).day for _ in range(3)] == [28, 10, 31]
+
+
 def test_before_the_calendar_there_is_nothing() -> None:
     leap = expression("0 0 29 2 *")
     assert list(preceding(leap, UTC_ZONE, datetime(3, 1, 1, tzinfo=UTC))) == []
