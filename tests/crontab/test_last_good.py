@@ -163,7 +163,7 @@ def edited(names: Sequence[str], edits: Sequence[str]) -> str:
     return "".join(lines)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.sampled_from(EDITS), min_size=len(NAMES), max_size=len(NAMES)),
     st.one_of(st.just(NAMES), st.permutations(NAMES)),

@@ -439,7 +439,7 @@ texts = st.one_of(
 drawn_lines = st.tuples(texts, st.sampled_from(sorted(reference.CHANGES)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(drawn_lines, min_size=1, max_size=8), reference.changes(), st.integers(-3, 0))
 def test_next_simulate_and_the_daemon_agree(
     drawn: list[tuple[str, str]], change: tuple[ZoneInfo, datetime], hours: int
@@ -464,7 +464,7 @@ def test_next_simulate_and_the_daemon_agree(
     assert started(text, start, end) == [(at, job) for at, job, _ in expected]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(drawn_lines, min_size=1, max_size=4), reference.changes(), st.integers(-200, 0))
 def test_next_and_simulate_agree_on_weeks(
     drawn: list[tuple[str, str]], change: tuple[ZoneInfo, datetime], hours: int

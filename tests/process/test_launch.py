@@ -195,9 +195,7 @@ def test_a_signal_is_seen_as_one_unless_a_shell_stands_between(
 words = st.text("aZ09_@%+=:,./-", min_size=1, max_size=6)
 
 
-@settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(words, max_size=4), st.sampled_from([" ", "  "]))
 def test_without_a_shell_the_same_words_arrive(
     real: RealStage, arguments: list[str], blank: str

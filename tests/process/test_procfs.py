@@ -68,9 +68,7 @@ def test_an_environment_is_bytes_and_of_two_alike_the_first_counts(proc: Path) -
     assert (found[b"A"], found[b"B"], found[b"no sign"]) == (b"1", b"\xff=", b"")
 
 
-@settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_no_environment_is_a_crash(proc: Path, environment: bytes) -> None:
     if not (proc / "7").exists():

@@ -130,7 +130,7 @@ def test_they_agree_on_random_expressions_around_the_clock_changes_of_every_zone
     assert 0 < differed < compared / 10
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     reference.expressions().filter(comes),
     st.datetimes(datetime(2000, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),

@@ -51,7 +51,7 @@ def test_of_a_year_there_is_a_first_and_a_last() -> None:
         assert search(ZoneInfo("Asia/Tokyo"), *year) is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(reference.changes(), st.integers(-2000, 2000), st.integers(0, 3000))
 def test_they_are_where_the_offset_differs_from_the_minute_before(
     change: tuple[ZoneInfo, datetime], before: int, length: int

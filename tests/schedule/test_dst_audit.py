@@ -110,7 +110,7 @@ def shown(zone: ZoneInfo, at: datetime) -> datetime:
 years = st.integers(FIRST_YEAR, LAST_YEAR)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(ZONES), years)
 def test_every_change_of_every_zone_is_found(name: str, year: int) -> None:
     zone = ZoneInfo(name)
@@ -362,7 +362,7 @@ def asked_between(text: str, start: datetime, end: datetime) -> Counter[datetime
     return Counter(wall for wall in minutes if reference.asks_for(text, wall))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(any_texts, any_changes)
 def test_a_findings_runs_are_those_of_the_daemon_and_what_is_skipped_has_none(
     text: str, change: Change
@@ -383,7 +383,7 @@ def test_a_findings_runs_are_those_of_the_daemon_and_what_is_skipped_has_none(
     assert forward or all(seen[wall] == 2 for wall in set(asked) - set(found.skipped))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(any_texts, any_changes)
 def test_silence_is_true(text: str, change: Change) -> None:
     """No finding: what runs around the change is what the wall clock alone would suggest.

@@ -156,7 +156,7 @@ names = st.sampled_from(["ABC", "abcd", "<+05>", "<-0330>", "<A1b>"])
 offsets = st.sampled_from(["0", "5", "-5", "+11", "-12", "3:30", "-9:45", "-0:30", "10:20:30"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.tuples(names, offsets, names, st.just("") | offsets, dates, times, dates, times),
     st.lists(st.integers(20, 340), min_size=5, max_size=20),

@@ -126,7 +126,7 @@ def test_the_clock_changes_of_the_properties_are_real(name: str, changed: dateti
     assert len(offsets) == (1 if name == "UTC" else 2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(EXPRESSIONS, reference.changes(), st.integers(-8, 3))
 def test_random_expressions_are_due_when_brute_force_says_so(
     text: str, change: tuple[ZoneInfo, datetime], hours: int
@@ -138,7 +138,7 @@ def test_random_expressions_are_due_when_brute_force_says_so(
     assert found == reference.due_minutes(text, zone, start, 6 * 60)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TIMES, reference.changes())
 def test_random_times_of_every_day_are_due_when_brute_force_says_so(
     text: str, change: tuple[ZoneInfo, datetime]
@@ -202,7 +202,7 @@ def test_brute_force_names_the_same_dates(text: str, year: int, expected: str, w
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2037, 12, 1), timezones=st.just(UTC))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EXPRESSIONS, reference.changes(), st.integers(-30, 5))
 def test_the_search_finds_the_minutes_that_are_due_around_a_clock_change(
     text: str, change: tuple[ZoneInfo, datetime], hours: int
@@ -214,7 +214,7 @@ def test_the_search_finds_the_minutes_that_are_due_around_a_clock_change(
     assert instants(coming(asked, zone, start, end)) == due(asked, zone, start, end)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EXPRESSIONS, st.sampled_from(sorted(reference.CHANGES)), moments)
 def test_the_search_finds_the_minutes_that_are_due_on_any_day(
     text: str, name: str, moment: datetime
@@ -225,7 +225,7 @@ def test_the_search_finds_the_minutes_that_are_due_on_any_day(
     assert instants(coming(asked, zone, start, end)) == due(asked, zone, start, end)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(EXPRESSIONS, st.sampled_from(sorted(reference.CHANGES)), moments)
 def test_what_the_search_finds_is_later_in_order_and_due(
     text: str, name: str, moment: datetime
@@ -236,7 +236,7 @@ def test_what_the_search_finds_is_later_in_order_and_due(
     assert all(is_due(asked, zone, at) and at == at.replace(second=0) for at in found[1:])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EXPRESSIONS, reference.changes(), st.integers(-60, 60))
 def test_the_search_goes_on_from_anywhere_as_if_it_had_begun_earlier(
     text: str, change: tuple[ZoneInfo, datetime], minutes: int
@@ -248,7 +248,7 @@ def test_the_search_goes_on_from_anywhere_as_if_it_had_begun_earlier(
     assert [each for each in early if each.at > later] == coming(asked, zone, later + MINUTE, end)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(PLAIN, moments)
 def test_the_search_and_croniters_agree_on_random_years(text: str, moment: datetime) -> None:
     other = croniter(text, moment, implement_cron_bug=True)  # its name for the rule of the star
@@ -256,7 +256,7 @@ def test_the_search_and_croniters_agree_on_random_years(text: str, moment: datet
     assert found == [other.get_next(datetime) for _ in range(10)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PLAIN, moments)
 def test_the_tick_and_croniters_search_agree_on_random_years(text: str, moment: datetime) -> None:
     other = croniter(text, moment, implement_cron_bug=True)
@@ -266,7 +266,7 @@ def test_the_tick_and_croniters_search_agree_on_random_years(text: str, moment: 
     assert due(expression(text), UTC_ZONE, start, end) == found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(EXPRESSIONS, reference.changes(), st.integers(-8, 20))
 def test_the_search_backwards_finds_the_same_minutes_the_newest_first(
     text: str, change: tuple[ZoneInfo, datetime], hours: int
@@ -278,7 +278,7 @@ def test_the_search_backwards_finds_the_same_minutes_the_newest_first(
     assert list(found) == due(asked, zone, start, end)[::-1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EXPRESSIONS, st.sampled_from(sorted(reference.CHANGES)), moments)
 def test_the_search_backwards_is_the_search_forwards_turned_round(
     text: str, name: str, moment: datetime

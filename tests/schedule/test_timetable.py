@@ -52,7 +52,7 @@ texts = st.one_of(reference.expressions(every_day=True), reference.expressions()
 zoned = st.tuples(texts, st.sampled_from(ZONES))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(zoned, max_size=12),
     reference.changes(),
@@ -73,7 +73,7 @@ def test_the_due_entries_are_those_that_is_due_picks_one_by_one(
         assert jobs(table.due(minute)) == jobs(one_by_one)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(reference.changes())
 def test_entries_with_equal_schedules_are_all_due(change: tuple[ZoneInfo, datetime]) -> None:
     zone, changed = change
@@ -209,7 +209,7 @@ schedules = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(schedules, reference.changes(), st.integers(-90, 90))
 def test_the_next_instant_is_the_next_minute_at_which_the_entry_is_due(
     schedule: str, change: tuple[ZoneInfo, datetime], minutes: int
@@ -227,7 +227,7 @@ def test_upcoming_ends_after_a_day_with_nothing_due() -> None:
     assert list(Timetable([entry("0 0 29 2 *")], {}).upcoming(NOON)) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(schedules, st.sampled_from(ZONES)), max_size=4),
     reference.changes(),
@@ -300,7 +300,7 @@ def test_the_last_instant_is_the_newest_before(
     assert found == (None if expected is None else NOON + expected * MINUTE), why
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(schedules, reference.changes(), st.integers(-90, 90))
 def test_the_last_instant_is_the_last_minute_at_which_the_entry_was_due(
     schedule: str, change: tuple[ZoneInfo, datetime], minutes: int

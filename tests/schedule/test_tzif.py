@@ -69,7 +69,7 @@ def test_the_damages_of_other_tests_are_some(expected: str) -> None:
     assert found == ("" if "rule" in expected else expected)  # that one is the library's to find
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_what_passes_can_be_read_and_asked_for_any_time(data: st.DataObject) -> None:
     """Or the library refuses it at once; without the check some of these keep it busy for ever."""

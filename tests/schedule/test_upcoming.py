@@ -43,7 +43,7 @@ def test_an_interval_counts_from_its_anchor(
     assert (second.at, second.note) == (first.at + 90 * MINUTE, note)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 5000), st.integers(-20_000, 20_000), st.integers(0, 59))
 def test_an_interval_is_announced_when_the_timetable_has_it(
     minutes: int, anchored: int, seconds: int
