@@ -104,6 +104,8 @@ class Tally:
 
     def __init__(self) -> None:
         self._kinds: Counter[EventKind] = Counter()
+        self._retries = 0  # attempts after the first ones
+        self._to_retry: set[tuple[str | None, datetime | None]] = set()  # runs: a job, an instant
         self._reasons: Counter[str | None] = Counter()  # of skips
         self._folded = 0  # skips that stand for several instants
 
@@ -113,6 +115,10 @@ class Tally:
         self._kinds.update(event.kind for event in events)
         self._reasons.update(event.reason for event in skips)
         self._folded += sum(event.until is not None for event in skips)
+        for event in events:
+            self._retries += event.kind is EventKind.START and event.attempt != 1
+            note = self._to_retry.add if event.kind is EventKind.RETRY else self._to_retry.discard
+            note((event.job, event.at))
 
     def lines(self, running: int) -> list[str]:
         """Return it in words; so many jobs still run."""
@@ -122,10 +128,11 @@ class Tally:
         kinds = self._kinds
         if not any(kinds[kind] for kind in (EventKind.START, EventKind.RETRY, EventKind.FAILURE)):
             return "no runs"
-        runs, retries = counted(kinds[EventKind.START], "run"), kinds[EventKind.RETRY]
+        runs = counted(kinds[EventKind.START] - self._retries, "run")
         ends = f"{kinds[EventKind.SUCCESS]} succeeded, {kinds[EventKind.FAILURE]} failed"
         still = f", {running} still running" if running else ""
-        return f"{runs}, {counted(retries, 'retry')}: {ends}{still}"
+        still += f", {len(self._to_retry)} to be retried" if self._to_retry else ""
+        return f"{runs}, {counted(self._retries, 'retry')}: {ends}{still}"
 
     def _skips(self) -> str:
         skips = counted(self._kinds[EventKind.SKIP], "skip")

@@ -36,10 +36,10 @@ _INSTANT = timedelta.resolution
 class EventKind(StrEnum):
     """What happened to a run, or to the clock."""
 
-    START = "start"  # the first attempt
-    RETRY = "retry"  # a later one
+    START = "start"  # of an attempt
+    RETRY = "retry"  # an attempt has failed, and another one is to come
     SUCCESS = "success"
-    FAILURE = "failure"
+    FAILURE = "failure"  # for good
     SKIP = "skip"
     JUMP = "jump"
 
@@ -87,8 +87,8 @@ class Recorder:
         """See events.Listener."""
         match event:
             case events.RunStarted(at, entry, attempt):
-                kind = EventKind.START if attempt.number == 1 else EventKind.RETRY
-                self._of_attempt(kind, attempt, "; ".join(self._why(entry, attempt, at)) or None)
+                why = "; ".join(self._why(entry, attempt, at)) or None
+                self._of_attempt(EventKind.START, attempt, why)
             case events.RunSucceeded(attempt=attempt):
                 self._of_attempt(EventKind.SUCCESS, attempt, None)
             case events.RetryScheduled() | events.RunFailed():
@@ -121,7 +121,7 @@ class Recorder:
         match event:
             case events.RetryScheduled(_, _, attempt, ending, due):
                 said = messages.end_facts(attempt, ending, RetryAt(due))["say"]
-                self._of_attempt(EventKind.FAILURE, attempt, str(said))
+                self._of_attempt(EventKind.RETRY, attempt, str(said))
             case events.RunFailed(_, _, reason, attempt, ending) if attempt and ending:
                 said = messages.end_facts(attempt, ending, GiveUp(reason))["say"]
                 self._of_attempt(EventKind.FAILURE, attempt, str(said))

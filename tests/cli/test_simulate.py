@@ -92,6 +92,22 @@ def test_the_summary_counts_skips_by_reason_jumps_and_what_still_runs(person: Pe
 
 
 @pytest.mark.parametrize(
+    ("until", "kinds", "summary"),
+    [
+        ("12:02", ["start", "retry", "start", "failure"], "1 run, 1 retry: 0 succeeded, 1 failed"),
+        ("12:01", ["start", "retry"], "1 run, no retries: 0 succeeded, 0 failed, 1 to be retried"),
+    ],
+)
+def test_a_run_that_is_retried_fails_once(
+    person: Person, until: str, kinds: list[str], summary: str
+) -> None:
+    text = "CRON_TIMEOUT=0.5s CRON_RETRIES=1 CRON_RETRY_DELAY=1m 0 12 * * * echo\n"
+    said = ("simulate", person.file(text), "--from", "2027-03-01 12:00", "--until", until)
+    assert [row["event"] for row in rows(person.types(*said, "--json"))] == kinds
+    assert person.types(*said).stdout.splitlines()[-1] == summary
+
+
+@pytest.mark.parametrize(
     ("downtimes", "expected", "why"),
     [
         (["01:00..05:00"], ["1 skip, 1 of several instants: missed 1", "1 jump of the clock or time without a daemon"], "a row for four"),

@@ -73,6 +73,14 @@ def test_an_instant_of_another_day_has_it(at: datetime, said: str) -> None:
     assert line.endswith(f"  a    {said}")
 
 
+@pytest.mark.parametrize(("kind", "is_red"), [(EventKind.RETRY, False), (EventKind.FAILURE, True)])
+def test_what_is_retried_is_no_failure(kind: EventKind, *, is_red: bool) -> None:
+    event = SimulatedEvent(START, kind, "a", START, 1, "exit 1")
+    lines = EventLines([entry("a")], ZoneInfo("UTC"), width=80, days=1.0).as_lines([event])
+    assert kind.value in str(lines)
+    assert ("red" in {style for _, style in lines.pieces}) == is_red
+
+
 def test_a_reason_is_whole_in_a_pipe() -> None:
     line = told([entry("a")], start("a", reason="x " * 300), width=None)[1]
     assert line.endswith("x " * 299 + "x")

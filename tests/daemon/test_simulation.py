@@ -123,8 +123,8 @@ def test_a_job_that_takes_longer_than_its_timeout_is_retried() -> None:
     events = simulated(text, at("11:00"), at("13:00"), lasts={"job": 15})
     assert summary(events) == [
         "12:00 start 12:00 #1",
-        "12:00:10 failure 12:00 #1: timed out after 10 s; attempt 2 in 1 min",
-        "12:01:10 retry 12:00 #2",
+        "12:00:10 retry 12:00 #1: timed out after 10 s; attempt 2 in 1 min",
+        "12:01:10 start 12:00 #2",
         "12:01:20 failure 12:00 #2: timed out after 10 s; gave up after attempt 2: no attempts left",
     ]
 
@@ -354,8 +354,8 @@ def test_a_job_that_runs_when_the_daemon_is_killed_is_lost_and_retried() -> None
         events, EventKind.START, EventKind.FAILURE, EventKind.RETRY, EventKind.SUCCESS
     ) == [
         "02:00 start 02:00 #1",
-        "02:10 failure 02:00 #1: lost; attempt 2 in 1 min",
-        "02:11 retry 02:00 #2",
+        "02:10 retry 02:00 #1: lost; attempt 2 in 1 min",
+        "02:11 start 02:00 #2",
         "02:12 success 02:00 #2",
     ]
 
