@@ -148,6 +148,7 @@ def year_of_minutes(**settings: object) -> Asked:
     return world
 
 
+@pytest.mark.slow  # half a million minutes
 @pytest.mark.parametrize(
     ("settings", "number", "row"),
     [
