@@ -95,14 +95,14 @@ class Runs:
         self._waiting = waiting = Waiting(transaction, admission, slots)
         self._backfill = Backfill(transaction, admission, backlogs)
         self.jumps = Jumps(clock, transaction, backlogs, replacement, waiting, launcher)
-        self.manual = Manual(
-            clock, journal, transaction, admission, replacement, waiting, supervisor
-        )
-        self._outcomes = Outcomes(
+        self._outcomes = outcomes = Outcomes(
             clock, spawner, transaction, admission, waiting, supervisor, unjournalled, draw
         )
+        self.manual = Manual(
+            clock, journal, transaction, admission, replacement, waiting, supervisor, outcomes
+        )
         self._recovery = Recovery(
-            clock, journal, spawner, transaction, supervisor, admission, self._outcomes, state
+            clock, journal, spawner, transaction, supervisor, admission, outcomes, state
         )
 
     def busy(self) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scheduler.journal.journal import Journal
     from scheduler.journal.rows import RunRow
     from scheduler.runs.admission import Admission
+    from scheduler.runs.outcomes import Outcomes
     from scheduler.runs.replacement import Replacement
     from scheduler.runs.supervisor import Running, Supervisor
     from scheduler.runs.transaction import Transaction
@@ -52,6 +53,7 @@ class Manual:
         replacement: Replacement,
         waiting: Waiting,
         supervisor: Supervisor,
+        outcomes: Outcomes,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -61,6 +63,7 @@ class Manual:
         self._replacement = replacement
         self._waiting = waiting
         self._supervisor = supervisor
+        self._outcomes = outcomes
         self._pauses = admission.pauses
 
     def trigger(self, job: str) -> ByHandResult | Refused:
@@ -105,23 +108,31 @@ class Manual:
     def kill(self, number: int) -> ByHandResult | Refused:
         """End a run, or let go of it where it waits; it is not tried again."""
         live = self._table.get(number)
+        if live is not None and self._has_no_process(live):
+            self._outcomes.record()  # its end, and what follows: it may be tried again
+            live = self._table.get(number)
         if live is not None:
             return self._end(live)
         row = self._journal.queries.run(number)
         if row is None:
             return Refused("no-such-run", f"There is no run {number}; meridian history lists them")
+        if row.state is State.SCHEDULED:
+            return self._close_on_disk(row)
         return Refused("over", f"Run {number} of {row.run.job} is over: {row.state}")
+
+    def _has_no_process(self, live: LiveRun) -> bool:
+        """Say whether a run has begun and nobody supervises it: it has ended, or is hidden."""
+        has_begun = live.phase in (Phase.RUNNING, Phase.STOPPING)
+        return has_begun and self._supervisor.find(live.run.number) is None
 
     def _end(self, live: LiveRun) -> ByHandResult | Refused:
         """End a run, in whatever phase it is."""
         running = self._supervisor.find(live.run.number)
-        if running is not None and not running.pid:
+        if self._has_no_process(live) or (running is not None and not running.pid):
             return _hidden(live.run)
         if running is not None:
             self._terminate(live, running)
             return ByHandResult(live.run, live.attempt)
-        if live.phase in (Phase.RUNNING, Phase.STOPPING):
-            return Refused("over", f"Run {live.run.number} of {live.job} has just ended")
         with self._transaction.commit():
             if live.is_waiting:
                 self._transaction.close(live, Reason.KILLED)
@@ -129,6 +140,13 @@ class Manual:
                 self._replacement.cancel(live, Reason.KILLED)
             self._waiting.start_free(self._clock.now())
         return ByHandResult(live.run)
+
+    def _close_on_disk(self, row: RunRow) -> ByHandResult:
+        """Close a run that waits for the next daemon, since this one begins nothing new."""
+        state = State.FAILED if row.attempts else State.SKIPPED
+        with self._transaction.commit():
+            self._transaction.close_open(row.run, state, Reason.KILLED)
+        return ByHandResult(row.run)
 
     def _terminate(self, live: LiveRun, running: Running) -> None:
         """End an attempt; a job that fills the disk can be ended though the journal refuses."""

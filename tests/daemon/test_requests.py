@@ -422,6 +422,79 @@ def test_a_waiting_run_is_killed_once_though_its_place_is_free() -> None:
     assert not world.said("bug")
 
 
+def test_an_end_that_is_not_on_disk_is_not_called_over() -> None:
+    """What follows it is not decided yet, and may be another attempt."""
+    acts = {"job": [Act(lasts=10, outcome=Exited(1)), Act()]}
+    world = Asked(line("job", NOON, retries=3, retry_delay="30s"), acts=acts)
+    world.at("12:00:05", lambda: setattr(world.journal, "is_full", True))
+    world.ask_at("12:00:20", Kill(1))
+    world.at("12:00:30", lambda: setattr(world.journal, "is_full", False))
+    world.runs_until("12:02")
+    assert world.replies == [Refused("journal", "the disk is full")]
+    assert world.history("job") == ["12:00 succeeded: exit 1, exit 0"]
+
+
+def test_a_kill_puts_an_end_on_disk_that_was_refused_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The disk has room again just as it comes."""
+    acts = {"job": [Act(lasts=10, outcome=Exited(1)), Act()]}
+    world = Asked(line("job", NOON, retries=3, retry_delay="30s"), acts=acts)
+    answer = world.daemon.requests.answer
+
+    def with_room(request: Request) -> Reply:
+        monkeypatch.setattr(world.journal, "is_full", False)
+        return answer(request)
+
+    monkeypatch.setattr(world.daemon.requests, "answer", with_room)
+    world.at("12:00:05", lambda: setattr(world.journal, "is_full", True))
+    world.ask_at("12:00:20", Kill(1))
+    world.runs_until("12:02")
+    (reply,) = world.replies
+    assert (reply["state"], reply["reason"]) == ("failed", "killed by hand")
+    assert world.history("job") == ["12:00 failed (killed by hand): exit 1"]
+
+
+@pytest.mark.parametrize(
+    ("job", "run", "lasts", "outcome", "why"),
+    [
+        (line("job", NOON, retry_delay="10m"), 1, 1, "failed (killed by hand): exit 1", "it waited for a retry"),
+        (line("job", NOON, retry_delay="10m"), 1, 61, "failed (killed by hand): exit 1", "it failed during the drain"),
+        (line("job", NOON, spread="20m"), 2, 1, "skipped (killed by hand): -", "it waited for its start"),
+    ],
+)  # fmt: skip
+def test_what_waits_for_the_next_daemon_is_killed_in_this_one(
+    job: str, run: int, lasts: float, outcome: str, why: str
+) -> None:
+    acts = {"job": [Act(lasts=lasts, outcome=Exited(1)), Act()], "long": [Act(lasts=300)]}
+    world = Asked(job + line("long", NOON), acts=acts)
+    world.drain_at("12:01")
+    world.ask_at("12:02", Kill(run))
+    world.run()
+    world.runs_until("12:50")
+    (reply,) = world.replies
+    assert outcome.startswith(f"{reply['state']} ({reply['reason']})"), why
+    assert world.history("job") == [f"12:00 {outcome}"], why
+
+
+def test_a_hidden_run_that_the_end_leaves_alone_is_still_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Asked(line("job", NOON), acts={"job": [Act(lasts=999)]})
+    world.spawner.then = world.kill
+    world.crashes()
+    world.spawner.then = lambda: None
+    monkeypatch.setattr(FakeSpawner, "orphans", lambda _, outputs: dict.fromkeys(outputs, 0))
+    monkeypatch.setattr(FakeSpawner, "is_held", lambda *_: True)
+    world.edit(line("job", NOON) + line("long", "1 12 * * *", kill_after="1m"))
+    world.spawner.acts = {"long": [Act(lasts=999, on_term=None)]}
+    world.stop_at("12:02", "12:02:01")
+    world.ask_at("12:02:10", Kill(1))
+    world.run()
+    (reply,) = world.replies
+    assert refusal(reply) == "hidden"
+
+
 # --- pause and resume -------------------------------------------------------------------------------
 
 
