@@ -50,7 +50,10 @@ class Requests:
         self.is_closed = False  # the daemon is stopping: it says what there is, and ends what runs
 
     def answer(self, request: Request) -> Answer | Refused:
-        """Carry a request out; what the journal refuses is not done, and said so."""
+        """Carry a request out; what the journal refuses is not done, and said so.
+
+        But for a kill: its process is signalled all the same.
+        """
         if self.is_closed and not isinstance(request, Status | Kill):
             return Refused("stopping", "the daemon is stopping, and begins nothing new")
         try:

@@ -25,7 +25,11 @@ _NAMED = 5  # jobs named in the line about the next minute
 
 
 class UpcomingLog:
-    """Tells a person what is due next."""
+    """Tells a person what is due next.
+
+    It owns nothing. The reloader calls it when the crontabs have been read, the ticker after a
+    minute that had runs. Invariant: a log for machines costs no search.
+    """
 
     def __init__(self, clock: Clock, log: Log) -> None:
         self._clock = clock

@@ -1,6 +1,6 @@
 """A value of a journal's row in, the same value with its type out; ValueError if no column has it.
 
-SQLite lets any value stand in any column, and a byte that was damaged makes one value of another.
+A column of SQLite takes any value, and a byte that was damaged makes one value of another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Who may start: due entries in; claimed runs out that start, wait, or never start.
 
 The way of one due entry, from the top down: `plan` claims it before its minute if nothing is in its
-way; else `admit` claims it when the minute comes, `place` lets it in beside what its job has going
-(see `overlap`), and `begin` gives it a slot. What is claimed and has one, the launcher starts.
+way; else `admit_deferred` claims it when the minute comes, `place` decides what it may do beside
+what its job has going (see `overlap`), and `begin` gives it a slot. What is claimed and has one,
+the launcher starts.
 
 `Admission` owns the entries in force, those of the coming minute that it has deferred, and which
 jobs run behind time; the runs are the table's. The loop's verbs and requests by hand call it,
@@ -175,7 +176,7 @@ class Admission:
     # --- beside other runs of its job ------------------------------------------------------------
 
     def place(self, start: LiveRun, now: datetime) -> bool:
-        """Let a claimed run in beside what its job still has going: see `overlap`.
+        """Admit a claimed run beside what its job still has going: see `overlap`.
 
         Returns whether it begins, or waits for nothing but a slot.
         """

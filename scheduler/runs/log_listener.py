@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class LogListener:
-    """Tells a log of events; nothing of the starts and successes of a quiet entry."""
+    """Tells a log of events; nothing of the starts and successes of a quiet entry.
+
+    It owns nothing. `Events` calls `hear`, after the commit that an event came of. Invariant: each
+    event is one line at most, and what it says is taken from the event alone.
+    """
 
     def __init__(self, log: Log) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""What becomes of a run that is due: how CRON_OVERLAP lets it in beside what its job has going.
+"""What becomes of a run that is due: CRON_OVERLAP, beside what its job has going.
 
 Pure: what is so comes in, one of `Start`, `Skip`, `Queue`, `Replace` goes out, and who asked does
 it. The first row that holds decides:

@@ -35,7 +35,10 @@ _LOOK_BEHIND = 0.5  # and at what an ended job left behind, which is none of our
 
 @dataclass(slots=True)
 class Running:
-    """An attempt with a process; the supervisor owns it and alone changes it.
+    """An attempt with a process; the supervisor owns it.
+
+    Who makes one says `adopted`, `began`, `output` and a first `stop_reason` before it is added:
+    `outcomes` of a start, `recovery` of what it found. After that the supervisor alone changes it.
 
     `stop_reason` is why the daemon itself decided to end it; `signal_at` is on the monotonic clock,
     since no setting of the clock may end a job; `adopted` is the start time of a process that an

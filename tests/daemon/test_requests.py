@@ -405,7 +405,7 @@ def test_a_job_that_fills_the_disk_can_be_killed_though_the_journal_refuses() ->
 
 
 def test_a_waiting_run_is_killed_once_though_its_place_is_free() -> None:
-    """Its place fell free in a commit that was refused, so nobody has let it in yet."""
+    """Its place fell free in a commit that was refused, so nobody has admitted it yet."""
     text = line("x", NOON, pool="db") + line("job", NOON, pool="db")
     world = Asked(text, acts={"x": [Act(lasts=300)], "job": [Act(lasts=5)]})
     journal = world.journal

@@ -54,7 +54,7 @@ def journal() -> Iterator[Journal]:
 
 
 def remember(journal: Journal) -> None:
-    """Let there be something in every table."""
+    """Put something into every table."""
     for job, n in (("over", 0), ("over", 1), ("waits", 2), ("runs", 3)):
         begin(journal, job, NOON + n * MINUTE)
     journal.skip("paused", NOON, "UTC", Reason.PAUSED, until=NOON + MINUTE)

@@ -32,7 +32,7 @@ GONE = {
     "lapsed": "too late",
     "leaving": "shutdown",
     "ledger": "transaction",
-    "let in, lets in": "admit",
+    "let in, lets in, let … in, lets … in": "admit",
     "line up, lines up": "enqueue",
     "lose patience, loses patience": "time out",
     "marks": "the variables that a process is known by",
@@ -61,6 +61,7 @@ ELSEWHERE = re.compile(
     follow_symlinks | pytest\.param\(.*marks=                  # Python's, pytest's
     | \w*_PRESSURE_WATCH | "WATCH" | inotify_(?:add|rm)_watch  # systemd's, the kernel's
     | --watch | --follow                                      # as watch(1) and tail(1) have it
+    | [ ]in[ ](?:which|so[ ]many|this[ ]process)              # who lets time pass "in which"
     """,
     re.VERBOSE,
 )
@@ -68,9 +69,10 @@ OPTIONS = {"scheduler/cli/commands/status.py": "watch", "scheduler/cli/commands/
 
 
 def spelt(words: str) -> str:
-    """The expression of these words, also as parts of a name_with_parts."""
-    each = (re.escape(word).replace(r"\ ", "[ _]") for word in words.split(", "))
-    return rf"(?<![A-Za-z0-9])(?:{'|'.join(each)})(?![A-Za-z0-9])"
+    """The expression of these words, also as parts of a name_with_parts; `…` is a few others."""
+    plain = (re.escape(word).replace(r"\ ", "[ _]") for word in words.split(", "))
+    each = "|".join(word.replace("…", r"\w+(?: \w+){0,2}") for word in plain)
+    return rf"(?<![A-Za-z0-9])(?:{each})(?![A-Za-z0-9])"
 
 
 def texts() -> dict[str, str]:

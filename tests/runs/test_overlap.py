@@ -76,7 +76,7 @@ def test_what_holds_in_every_case(policy: Overlap, so: str) -> None:
     on_time = decide(policy, **(facts(so) | {"too_late": False}))
     idle = decide(policy, **(facts(so) | {"too_late": False, "busy": False}))
     assert (verdict == TOO_LATE) == ("too_late" in so)
-    assert idle == Start(), "an idle job lets everyone in"
+    assert idle == Start(), "an idle job keeps nobody waiting"
     if policy is ALLOW:
         assert on_time == Start(), "allow never waits"
     if on_time == OVERLAPS:

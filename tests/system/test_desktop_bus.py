@@ -61,7 +61,7 @@ def test_a_bus_that_cannot_be_reached_is_said(address: str, complaint: str, why:
     [
         ([], 0.4, "no answer within 0.4 s", "it never greets"),
         ([b"OK 0123\r\n"], 1.2, "no answer within 1.2 s", "it greets and then says nothing"),
-        ([b"REJECTED EXTERNAL\r\n"], 9, "Authentication failed", "it lets nobody in"),
+        ([b"REJECTED EXTERNAL\r\n"], 9, "Authentication failed", "it admits nobody"),
         ([b"OK 0123\r\n", None], 9, "D-Bus can't be used", "it hangs up"),
     ],
     ids=["silent", "silent after its greeting", "unwelcoming", "hanging up"],
