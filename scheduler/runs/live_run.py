@@ -22,14 +22,16 @@ class Phase(StrEnum):
 
     STARTING = "starting"  # an attempt is claimed; its process starts now, or when its minute comes
     RUNNING = "running"  # it has a process
-    STOPPING = "stopping"  # it has a process that is being ended
+    STOPPING = "stopping"  # the same, and the journal has a reason to end it: see BEING_ENDED
     WAIT_TIME = "waits for a time"
     WAIT_RUN = "waits for another run"  # of its job
     WAIT_SLOT = "waits for a slot"
 
 
 WAITING = frozenset((Phase.WAIT_TIME, Phase.WAIT_RUN, Phase.WAIT_SLOT))
-BEING_ENDED = frozenset((Reason.KILLED, Reason.REPLACED))  # reasons of a run that has a process
+# Reasons to end a process, each on disk before its signal. A timeout or a stop of the daemon is
+# none: the supervisor alone knows of it, and the run's phase is still RUNNING.
+BEING_ENDED = frozenset((Reason.KILLED, Reason.REPLACED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,6 @@ class LiveRun:
     ended: datetime | None = None
     reason: Reason | None = None
     ticket: int = 0
-    pid: int = 0
 
     @property
     def job(self) -> str:
@@ -94,8 +95,7 @@ class LiveRun:
         last, first_start = row.attempts[-1], row.attempts[0].started or now
         if last.ended is None:
             phase = Phase.STOPPING if row.reason in BEING_ENDED else Phase.RUNNING
-            begun = cls(row.run, entry, phase, due, last.number, first_start=first_start)
-            return replace(begun, pid=last.pid or 0)
+            return cls(row.run, entry, phase, due, last.number, first_start=first_start)
         retry = cls(row.run, entry, Phase.WAIT_TIME, due, last.number + 1, reason=row.reason)
         first_start, ended = row.reopened or first_start, row.reopened or last.ended
         return replace(retry, first_start=first_start, ended=ended)

@@ -41,7 +41,7 @@ class Manual:
     """What users do by hand; what makes no sense returns a Refused, and nothing is done then.
 
     Owns nothing; the runs and the pauses are the table's. Whoever answers requests calls it, with
-    no commit open. Invariant: nothing but a kill is done before it is on disk.
+    no commit open. Invariant: all but the signal of a kill is on disk before it is done.
     """
 
     def __init__(

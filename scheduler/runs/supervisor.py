@@ -77,7 +77,6 @@ class Running:
             self.started,
             self.attempt.number,
             first_start=self.first_start,
-            pid=self.pid,
         )
 
     def outcome_of(self, outcome: Outcome) -> Outcome:

@@ -77,8 +77,8 @@ CASES: list[tuple[Callable[[Journal, Run], object], Callable[[Run], LiveRun], st
     (lambda *_: None, lambda r: live(r, WAITS), "claimed, and due at once"),
     (put_off, lambda r: live(r, WAITS, made_up=True, reason=Reason.POOL), "a slot is judged anew"),
     (attempted, lambda r: live(r, RUNS, first_start=LATER), "it may have a process"),
-    (begun, lambda r: live(r, RUNS, first_start=NOON, pid=41), "it has one"),
-    (being_killed, lambda r: live(r, STOPS, first_start=NOON, pid=41), "which is being ended"),
+    (begun, lambda r: live(r, RUNS, first_start=NOON), "it has one"),
+    (being_killed, lambda r: live(r, STOPS, first_start=NOON), "which is being ended"),
     (
         to_be_retried,
         lambda r: live(r, WAITS, 2, first_start=NOON, ended=FAILED.ended, reason=Reason.OVERLAP),
