@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scheduler.journal.retention import Pruning
     from scheduler.protocol import Answer, Request
     from scheduler.runs.lifecycle import Runs
+    from scheduler.runs.listeners import Events
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
@@ -56,6 +57,8 @@ class Daemon:
     journal: Journal
     in_force: EntriesInForce
     runs: Runs
+    events: Events
+    last_words: float  # seconds
     ticker: Ticker
     reloader: Reloader
     requests: Requests
@@ -88,6 +91,7 @@ class Daemon:
         if self.steps.damage is not None and not self.is_stopping:
             self.runs.abandon()
             raise self.steps.damage
+        self.events.drain(self.clock, self.last_words)
         self.log.info("stopped", say="nothing is running")
 
     # --- notes, left for the loop ----------------------------------------------------------

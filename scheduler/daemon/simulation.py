@@ -140,7 +140,7 @@ class Simulation:
             watches=False,
             manager=_NoManager(),
             chosen=Chosen(most=self._most),
-            listeners=(self._recorder,),
+            in_loop=(self._recorder,),
         )
 
     def _await_next(self) -> None:

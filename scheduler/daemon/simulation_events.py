@@ -84,7 +84,7 @@ class Recorder:
         return found
 
     def hear(self, event: events.Event) -> None:
-        """See events.Listener."""
+        """See listeners.Listener."""
         match event:
             case events.RunStarted(at, entry, attempt):
                 why = "; ".join(self._why(entry, attempt, at)) or None

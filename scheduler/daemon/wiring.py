@@ -9,7 +9,7 @@ Everything inside a daemon is the same wherever it lives. What differs is what i
 | journal | a file, renewed if damaged | in memory, one transaction | in memory, with accidents |
 | library | files, watched | what was read once | texts that a test edits |
 | log | stderr | none; a bug ends the simulation | read by the test |
-| listeners | none beside the log | a recorder of events | whatever a test brings |
+| listeners | none beside the log | a recorder of events, in the loop | whatever a test brings |
 | draw | random | 0 | what a test says |
 | manager | systemd, where it started the daemon | nobody | as `run` |
 """
@@ -34,8 +34,8 @@ from scheduler.daemon.ticker import Ticker
 from scheduler.daemon.upcoming_log import UpcomingLog
 from scheduler.journal.retention import Pruning
 from scheduler.journal.unjournalled import Unjournalled
-from scheduler.runs.events import Events
 from scheduler.runs.lifecycle import Runs
+from scheduler.runs.listeners import Events
 from scheduler.runs.log_listener import LogListener
 from scheduler.runs.output_cap import OutputCap
 from scheduler.status import Identity
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from scheduler.process.output_throttle import OutputThrottle
     from scheduler.process.spawner import Spawner
     from scheduler.runs.echo import Echo
-    from scheduler.runs.events import Listener
+    from scheduler.runs.listeners import Apart, Listener
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
@@ -93,7 +93,9 @@ class Parts:
     unjournalled: Path | None = None  # where ends go that no journal takes
 
     # --- who looks on
-    listeners: Sequence[Listener] = ()
+    apart: Sequence[Apart] = ()  # listeners; daemons that succeed one another tell the same ones
+    in_loop: Sequence[Listener] = ()  # those that never wait for anybody: beside the log a recorder
+    last_words: float = 5.0  # seconds that those apart have at the end to hear what is left
     echo: Echo | None = None  # shows what jobs write in the log
     throttle: OutputThrottle | None = None  # stops who writes more than can be bounded
     watchdog: Watchdog | None = None  # tells of a loop that is held up
@@ -102,7 +104,8 @@ class Parts:
 def build(parts: Parts, journal: Journal) -> Daemon:
     """Return a daemon that knows nothing but what the journal tells; `run` lets it live."""
     clock, log = parts.clock, parts.log
-    runs = _runs(parts, journal)
+    events = Events(log, (LogListener(log), *parts.in_loop), parts.apart)
+    runs = _runs(parts, journal, events)
     in_force = EntriesInForce(parts.library, journal, log, parts.boot, watches=parts.watches)
     log_once = LogOnce(clock, runs.tell)
     upcoming_log = UpcomingLog(clock, log)
@@ -116,6 +119,8 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         journal=journal,
         in_force=in_force,
         runs=runs,
+        events=events,
+        last_words=parts.last_words,
         ticker=ticker,
         reloader=reloader,
         requests=Requests(clock, runs, snapshots, reloader.reload),
@@ -129,13 +134,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
             shutdown=shutdown,
             holds_state=parts.holds_state,
         ),
-        pruning=Pruning(
-            clock=clock,
-            journal=journal,
-            state=parts.state,
-            kept=parts.chosen.kept,
-            keep_within=runs.keep_within,
-        ),
+        pruning=_pruning(parts, journal, runs),
         shutdown=shutdown,
         steps=StepRunner(clock, journal, log, log_once, parts.watchdog),
     )
@@ -145,14 +144,24 @@ def _identity(parts: Parts) -> Identity:
     return Identity(__version__, os.getpid(), parts.clock.now(), str(parts.state))
 
 
-def _runs(parts: Parts, journal: Journal) -> Runs:
+def _pruning(parts: Parts, journal: Journal, runs: Runs) -> Pruning:
+    return Pruning(
+        clock=parts.clock,
+        journal=journal,
+        state=parts.state,
+        kept=parts.chosen.kept,
+        keep_within=runs.keep_within,
+    )
+
+
+def _runs(parts: Parts, journal: Journal, events: Events) -> Runs:
     return Runs(
         clock=parts.clock,
         journal=journal,
         spawner=parts.spawner,
         state=parts.state,
         log=parts.log,
-        events=Events(parts.log, (LogListener(parts.log), *parts.listeners)),
+        events=events,
         draw=parts.draw,
         output_cap=OutputCap(parts.clock, parts.state, parts.chosen.most_output, parts.throttle),
         most=parts.chosen.most,

@@ -14,6 +14,6 @@ backlogs, backfill  instants that came too late, and their runs one after the ot
 jumps               the clock that was set, a machine that slept, a daemon that was down
 recovery            what an earlier daemon left
 manual, pauses      trigger, retry, kill, pause and resume by hand
-events              what happened, as values for listeners; log_listener writes the log from them
+events, listeners   what happened, as values; who hears of it: log_listener writes the log
 messages            the log's words; output_cap, echo: what jobs write
 """

@@ -1,19 +1,13 @@
 """What happens to runs, to time, to the crontabs and to the journal, as values, for listeners.
 
 An event of a run is an effect of a commit: it is told after the commit, in order, to every
-listener; one of the crontabs once they are loaded. The log is one listener, `simulate` another.
-Nobody parses the log, and no listener can delay the loop: one that may wait for somebody (a mail
-server, a person) is wrapped in `Apart`.
+listener (see listeners); one of the crontabs once they are loaded. Nobody parses the log.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from threading import Condition
-from typing import TYPE_CHECKING, Protocol
-
-from scheduler.system.background import start_apart
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +18,6 @@ if TYPE_CHECKING:
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import LeftOut
     from scheduler.schedule.tick import Jump
-    from scheduler.system.log import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,88 +203,3 @@ Event = (
     | JournalTrouble
     | JournalRecovered
 )
-
-
-class Listener(Protocol):
-    """Who hears of events; it is called on the loop, so it must not wait for anybody."""
-
-    def hear(self, event: Event) -> None:
-        """Take an event in."""
-
-
-class Events:
-    """Tells events to all listeners.
-
-    Owns which of them are in trouble: the log says so once until they are well again. A transaction
-    calls it when its commit is done, the loop for what is not of a run. Invariant: each listener is
-    told everything in order, whatever another one does.
-    """
-
-    def __init__(self, log: Log, listeners: Sequence[Listener]) -> None:
-        self._log = log
-        self._listeners = listeners
-        self._troubled: set[int] = set()  # by their identity
-
-    def tell(self, event: Event) -> None:
-        """Tell all listeners of it."""
-        for listener in self._listeners:
-            try:
-                listener.hear(event)
-            except Exception as error:  # noqa: BLE001 (one listener's is no reason to lose a run)
-                self._complain(listener, error)
-            else:
-                self._troubled.discard(id(listener))
-
-    def _complain(self, listener: Listener, error: Exception) -> None:
-        if id(listener) in self._troubled:
-            return
-        self._troubled.add(id(listener))
-        name = type(listener).__name__
-        say = f"{name} does not hear of what happens: {str(error) or type(error).__name__}"
-        self._log.error("listener", listener=name, error=str(error), say=say)
-
-
-class Behind(Exception):
-    """A listener has more to hear than it may put off; what is new is lost to it."""
-
-
-class Apart:
-    """A listener that may wait for somebody, on a thread of its own, told in order.
-
-    Owns the events that it has not heard yet, `most` of them. `Events` puts them in. Invariant:
-    who puts one in never waits. `hear` raises Behind for one that finds no room, and what the
-    listener itself has raised since the last one, so that the log says so.
-    """
-
-    def __init__(self, listener: Listener, most: int = 1000) -> None:
-        self._listener = listener
-        self._most = most
-        self._events: deque[Event] = deque()
-        self._error: Exception | None = None
-        self._is_new = Condition()
-        start_apart(self._work, type(listener).__name__)
-
-    def hear(self, event: Event) -> None:
-        """See Listener."""
-        with self._is_new:
-            error, self._error = self._error, None
-            is_full = len(self._events) >= self._most
-            if not is_full:
-                self._events.append(event)
-                self._is_new.notify()
-        if is_full:
-            raise Behind(f"{self._most} events behind, and what is new is lost to it")
-        if error is not None:
-            raise error
-
-    def _work(self) -> None:
-        while True:
-            with self._is_new:
-                self._is_new.wait_for(lambda: self._events)
-                event = self._events[0]
-            try:
-                self._listener.hear(event)
-            except Exception as error:  # noqa: BLE001 (the loop tells of it)
-                self._error = error
-            finally:
-                self._events.popleft()

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from scheduler.process.spawner import Spawner
     from scheduler.run import Run
     from scheduler.runs.echo import Echo
-    from scheduler.runs.events import Event, Events
+    from scheduler.runs.events import Event
+    from scheduler.runs.listeners import Events
     from scheduler.runs.output_cap import OutputCap
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Instants

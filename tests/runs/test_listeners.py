@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections import Counter
 from dataclasses import dataclass, field
+from queue import Queue
 from threading import Event as Gate
 from typing import TYPE_CHECKING
 
@@ -13,7 +16,8 @@ from world import FILE, World, line, when
 
 from scheduler.run import Exited
 from scheduler.runs import events
-from scheduler.runs.events import Apart
+from scheduler.runs.listeners import Apart, Events, Unheard
+from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
     from scheduler.runs.events import Event
@@ -54,6 +58,17 @@ class Failing:
 
 
 @dataclass
+class Led:
+    """A listener that hears one event each time that a test lets it, or fails at it."""
+
+    lead: Queue[bool] = field(default_factory=Queue)
+
+    def hear(self, event: Event) -> None:
+        if not self.lead.get(timeout=SOON):
+            raise OSError(f"no route to host, {type(event).__name__}")
+
+
+@dataclass
 class Slow(Counting):
     """A listener that waits for somebody."""
 
@@ -64,8 +79,8 @@ class Slow(Counting):
         super().hear(event)
 
 
-def lived(*listeners: Counting | Failing | Apart) -> World:
-    world = World(LINES, acts=ACTS, listeners=listeners)
+def lived(*in_loop: Counting | Failing, apart: tuple[Apart, ...] = ()) -> World:
+    world = World(LINES, acts=ACTS, in_loop=in_loop, apart=apart)
     return world.runs_until("12:20")
 
 
@@ -102,7 +117,7 @@ def test_what_is_tried_again_is_no_failure_in_the_log() -> None:
 
 def test_what_the_journal_refuses_nobody_hears_of() -> None:
     listener = Counting()
-    world = World(LINES, acts=ACTS, listeners=(listener,))
+    world = World(LINES, acts=ACTS, in_loop=(listener,))
     world.at("11:59:50", lambda: setattr(world.journal, "is_full", True))
     world.at("12:05", lambda: setattr(world.journal, "is_full", False))
     world.runs_until("12:20")
@@ -112,7 +127,7 @@ def test_what_the_journal_refuses_nobody_hears_of() -> None:
 
 def test_the_journals_trouble_and_its_end_are_told_after_they_have_come() -> None:
     listener = Counting()
-    world = World(LINES, acts=ACTS, listeners=(listener,))
+    world = World(LINES, acts=ACTS, in_loop=(listener,))
     world.at("11:59:50", lambda: setattr(world.journal, "is_full", True))
     world.at("12:05", lambda: setattr(world.journal, "is_full", False))
     world.runs_until("12:20")
@@ -129,7 +144,7 @@ def test_the_journals_trouble_and_its_end_are_told_after_they_have_come() -> Non
 
 def test_a_listener_hears_what_the_crontabs_say_each_time_they_are_loaded() -> None:
     listener = Counting()
-    world = World(line("a", "0 12 * * *"), listeners=(listener,))
+    world = World(line("a", "0 12 * * *"), in_loop=(listener,))
     text = line("b", "0 12 * * *").replace("0 12", "61 12") + line("c", "0 13 * * *")
     world.edit_at("12:00:30", text)
     world.at("12:01:30", lambda: setattr(world.library, "files", {FILE: None}))
@@ -146,7 +161,7 @@ def test_a_listener_hears_what_the_crontabs_say_each_time_they_are_loaded() -> N
 
 def test_a_listener_that_fails_at_the_crontabs_or_the_journal_ends_nothing() -> None:
     failing = Failing()
-    world = World(LINES, acts=ACTS, listeners=(failing,))
+    world = World(LINES, acts=ACTS, in_loop=(failing,))
     world.at("12:01:50", lambda: setattr(world.journal, "is_full", True))
     world.at("12:02:30", lambda: setattr(world.journal, "is_full", False))
     world.reload_at("12:03:30")
@@ -158,7 +173,7 @@ def test_a_listener_that_fails_at_the_crontabs_or_the_journal_ends_nothing() -> 
 
 def test_a_slow_listener_hears_of_the_crontabs_and_the_journal_when_it_can() -> None:
     slow = Slow()
-    world = World(LINES, acts=ACTS, listeners=(Apart(slow),))
+    world = World(LINES, acts=ACTS, apart=(Apart(slow),))
     world.at("12:01:50", lambda: setattr(world.journal, "is_full", True))
     world.at("12:02:30", lambda: setattr(world.journal, "is_full", False))
     world.runs_until("12:20")
@@ -174,7 +189,7 @@ def test_a_slow_listener_hears_of_the_crontabs_and_the_journal_when_it_can() -> 
 
 def test_a_listener_that_fails_is_told_of_once_and_keeps_nobody_from_anything() -> None:
     failing, listener = Failing(), Counting()
-    world = World(LINES, acts=ACTS, listeners=(failing, listener))
+    world = World(LINES, acts=ACTS, in_loop=(failing, listener))
     world.at("12:02:30", lambda: setattr(failing, "is_broken", False))
     world.at("12:04:30", lambda: setattr(failing, "is_broken", True))
     world.runs_until("12:20")
@@ -186,9 +201,11 @@ def test_a_listener_that_fails_is_told_of_once_and_keeps_nobody_from_anything() 
 def test_a_slow_listener_does_not_delay_the_loop() -> None:
     """It is blocked for good, and each minute is on time; then it hears of all that it could keep."""
     slow = Slow()
-    world = lived(Apart(slow, most=20))
+    world = lived(apart=(Apart(slow, most=20),))
     assert world.starts("well") == [f"12:0{minute}:00" for minute in range(10)]
-    assert [said["listener"] for said in world.said("listener")] == ["Apart"], "once"
+    assert [said["listener"] for said in world.said("listener")] == ["Slow", "Slow"], (
+        "once, and at the end"
+    )
     assert slow.heard == []
     slow.gate.set()
     for _ in range(3000):
@@ -210,7 +227,7 @@ def test_what_a_listener_apart_raises_is_told_by_the_loop(most: int) -> None:
 
     apart = Apart(Broken(), most)
     listener = Counting()
-    world = World(LINES, acts=ACTS, listeners=(listener,)).runs_until("12:01:30")
+    world = World(LINES, acts=ACTS, in_loop=(listener,)).runs_until("12:01:30")
     assert world.starts("well")
     apart.hear(listener.heard[0])
     assert gate.wait(SOON)
@@ -220,5 +237,93 @@ def test_what_a_listener_apart_raises_is_told_by_the_loop(most: int) -> None:
             Gate().wait(0.01)
             apart.hear(listener.heard[0])
 
-    with pytest.raises(OSError, match="no route to host"):
+    with pytest.raises(Unheard, match="no route to host"):
         told_again()
+
+
+# --- once: t tells it of an event, h lets it hear one, f lets it fail at one ---------------------
+
+ONCE = [
+    ("th" * 9, 0, "it hears everything in time"),
+    ("tt" + "th" * 9, 0, "two behind is no trouble where three have room"),
+    ("tttt" + "htt" * 9, 1, "always slow: room for one now and then does not make it well"),
+    ("tttt" + "ht" * 9, 1, "always slow: taking what comes does not, either"),
+    ("tttt" + "hhh" + "ttt", 1, "it has caught up, and is not behind again"),
+    ("tttt" + "hhh" + "tttt", 2, "it has caught up, and is behind again"),
+    ("tf" * 9 + "t", 1, "always failing, with a pause after each"),
+    ("ttff" * 9 + "t", 1, "always failing, by twos"),
+    ("tttt" + "ft" * 9, 1, "always failing, and behind"),
+    ("tf" + "th" + "th" + "tf" + "t", 2, "well again, and fails again"),
+    ("ttt" + "ft" + "hh" + "ht", 1, "well again in the end"),
+    ("ttt" + "ft" + "hhh" + "tft", 2, "it heard all that there was, and then it fails again"),
+    ("ttt" + "ft" + "hh" + "ft", 1, "it heard some, but not all: not yet well"),
+    ("ttf" + "ht", 1, "well again before it could be told: told all the same"),
+    ("ttf" + "ht" + "ht" + "ft", 2, "and so is the next time"),
+]
+
+
+@pytest.mark.parametrize(("course", "lines", "why"), ONCE)
+def test_the_log_says_once_that_a_listener_apart_is_in_trouble(
+    course: str, lines: int, why: str
+) -> None:
+    led, out = Led(), io.StringIO()
+    apart = Apart(led, most=3)
+    teller = Events(open_log("json", out), (), (apart,))
+    for step in course:
+        if step == "t":
+            teller.tell(events.JournalRecovered(when("12:00")))
+            continue
+        behind = apart.waiting
+        led.lead.put(step == "h")
+        for _ in range(30000):
+            if apart.waiting < behind:
+                break
+            Gate().wait(0.001)
+        assert apart.waiting == behind - 1
+    said = [json.loads(each)["listener"] for each in out.getvalue().splitlines()]
+    assert said == ["Led"] * lines, why
+
+
+# --- the end -------------------------------------------------------------------------------------
+
+LAST = line("last", "0 12 * * *", retries=0)
+
+
+def test_what_happened_last_is_heard_before_the_daemon_ends() -> None:
+    class Careful(Counting):
+        """It takes a moment for each."""
+
+        def hear(self, event: Event) -> None:
+            Gate().wait(0.05)
+            super().hear(event)
+
+    careful = Careful()
+    acts = {"last": [FAILS]}
+    world = World(LAST, acts=acts, apart=(Apart(careful),), last_words=SOON)
+    world.runs_until("12:00:30")
+    assert careful.kinds() == {"CrontabLoaded": 1, "RunStarted": 1, "RunFailed": 1}
+    assert world.said("listener") == []
+
+
+def test_a_listener_that_hears_nothing_any_more_delays_the_end_by_no_more_than_that() -> None:
+    slow = Slow()
+    world = World(LAST, acts={"last": [FAILS]}, apart=(Apart(slow),), last_words=0.05)
+    world.runs_until("12:00:30")
+    last, stopped = world.lines()[-2:]
+    assert (last["listener"], last["unheard"], last["level"]) == ("Slow", 3, "error")
+    assert stopped["message"] == "stopped"
+    slow.gate.set()
+
+
+def test_a_failure_at_the_last_event_is_told_though_nothing_comes_after_it() -> None:
+    class Strict:
+        """It is broken where it is needed."""
+
+        def hear(self, event: Event) -> None:
+            if isinstance(event, events.RunFailed):
+                raise OSError("no route to host")
+
+    world = World(LAST, acts={"last": [FAILS]}, apart=(Apart(Strict()),), last_words=SOON)
+    world.runs_until("12:00:30")
+    told = [(each["listener"], each["unheard"], each["error"]) for each in world.said("listener")]
+    assert told == [("Strict", 1, "no route to host")]

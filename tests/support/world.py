@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from scheduler.journal.retention import Retention
     from scheduler.journal.rows import RunRow
     from scheduler.protocol import Received, Request
-    from scheduler.runs.events import Listener
+    from scheduler.runs.listeners import Apart, Listener
     from scheduler.schedule.tick import Jump
     from scheduler.system.log import Format
 
@@ -89,7 +89,9 @@ class World:
     holds_state: bool = True
     most: int | None = None  # runs at once
     kept: Retention | None = None
-    listeners: Sequence[Listener] = ()
+    in_loop: Sequence[Listener] = ()
+    apart: Sequence[Apart] = ()
+    last_words: float = 0.0  # real seconds that those apart have at the end
     unjournalled: Path | None = None  # where ends are kept that the journal refuses
     state: Path = Path("/state")
 
@@ -118,7 +120,9 @@ class World:
             holds_state=lambda: self.holds_state,
             unjournalled=self.unjournalled,
             chosen=Chosen(grace=self.grace, most=self.most, kept=self.kept),
-            listeners=self.listeners,
+            in_loop=self.in_loop,
+            apart=self.apart,
+            last_words=self.last_words,
         )
         self.daemon = wiring.build(parts, self.journal)
         TableCheck(self.daemon.runs, self.journal)
