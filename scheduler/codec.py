@@ -1,4 +1,6 @@
-"""Records in, JSON objects out, and back: the one codec of the control socket.
+"""Records in, JSON objects out, and back: the codec of the control socket's replies.
+
+Requests are written and read by `protocol`, which tells whoever wrote one by hand what is wrong.
 
 A record is a frozen dataclass. The types of its fields are all there is to say: a fact that is
 added to a record is written and read from then on. A field may be a text, a number, a truth, an
