@@ -97,7 +97,7 @@ class Admission:
                 deferred.append(entry)
             elif run := self._transaction.claim(entry, instant):
                 live = LiveRun(run, entry, Phase.STARTING, instant)
-                self._transaction.begin(live, planned=True)
+                self._transaction.claim_attempt(live, planned=True)
         self._transaction.assign(self, "_deferred", deferred)
 
     def _is_free(self, entry: Entry, instant: datetime) -> bool:
@@ -252,7 +252,7 @@ class Admission:
             self._replacement.supersede(start)
         if reason := self._slots.obstacle(start.entry):
             self._transaction.wait_for_slot(start, reason, ticket)
-        elif self._transaction.begin(start):
+        elif self._transaction.claim_attempt(start):
             change = self._behind.add if start.delays_others else self._behind.discard
             self._transaction.effect(change, start.job)
 
@@ -261,7 +261,7 @@ class Admission:
         if reason := self._slots.obstacle(live.entry):
             self._transaction.wait_for_slot(live, reason)
         else:
-            self._transaction.begin(live)
+            self._transaction.claim_attempt(live)
 
 
 def _is_too_late(start: LiveRun, now: datetime) -> bool:

@@ -165,7 +165,7 @@ class Manual:
             return Refused("past", f"{until:%Y-%m-%d %H:%M:%S} UTC is over: name a time to come")
         with self._transaction.commit():
             for job in jobs:
-                self._pauses.begin(Paused(job, now, until, note))
+                self._pauses.pause(Paused(job, now, until, note))
                 for live in self._table.waiting_of(job):
                     self._transaction.close(live, Reason.PAUSED)
                 self._admission.backlogs.drop(job, Reason.PAUSED)
@@ -182,7 +182,7 @@ class Manual:
             return Refused("not-paused", f"{_listed(going)} is not paused")
         with self._transaction.commit():
             for job in jobs:
-                self._pauses.end(job)
+                self._pauses.resume(job)
         return None
 
     # --- retry ---------------------------------------------------------------------------------

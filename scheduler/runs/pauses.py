@@ -56,12 +56,12 @@ class Pauses:
         """Return the pauses in force, in the order of their jobs' names."""
         return [self._paused[job] for job in sorted(self._paused) if self.at(job, now)]
 
-    def begin(self, paused: Paused) -> None:
+    def pause(self, paused: Paused) -> None:
         """Pause a job, in place of an earlier pause."""
         self._journal.daemon_state.pause(paused)
         self._transaction.assign_item(self._paused, paused.job, paused)
 
-    def end(self, job: str) -> None:
+    def resume(self, job: str) -> None:
         """Let a job go by its schedule again."""
         self._journal.daemon_state.resume(job)
         self._transaction.assign_item(self._paused, job, None)

@@ -161,7 +161,7 @@ class Transaction:
             self.emit(events.InstantKnown(self._now(), entry, instant))
         return run
 
-    def begin(self, live: LiveRun, *, planned: bool = False) -> bool:
+    def claim_attempt(self, live: LiveRun, *, planned: bool = False) -> bool:
         """Claim a run's attempt, whose process then starts; False if it has been claimed before.
 
         So it is, too, if the run is over. A `planned` one starts when its minute comes.
