@@ -132,7 +132,7 @@ class Jumps:
                 self._transaction.close(live, Reason.SET_BACK)
         for live in self._table.all_timed():  # elapsed time counts
             due = max(live.due + by, _earliest_start(live))
-            self._transaction.wait(replace(live, due=due))
+            self._transaction.wait(replace(live, due=due, reason=None))
         self._backlogs.set_back(since)
         for live in self._table.starting():
             own = earliest(live.entry, live.run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -99,10 +100,12 @@ class Recovery:
 
     def _wait(self, live: LiveRun) -> None:
         """Go on waiting for a start that was put off, for another run to end, or for a retry."""
-        if live.job in self._admission.entries:
-            self._transaction.put(live)
-        else:
+        if live.job not in self._admission.entries:
             self._transaction.close(live, Reason.REMOVED)
+        elif live.reason is not None and live.due > self._clock.now():  # it is not its turn yet
+            self._transaction.wait(replace(live, reason=None))
+        else:
+            self._transaction.put(live)
 
     def _settle_begun(
         self,

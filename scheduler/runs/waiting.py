@@ -122,6 +122,7 @@ class Waiting:
 
     def space(self, now: datetime) -> None:
         """Let missed runs whose starts went by meanwhile start one after the other."""
-        due = [each for each in self._table.due(now) if each.made_up and not each.is_retry]
-        for missed, turn in zip(due, spaced(len(due)), strict=True):
-            self._transaction.wait(replace(missed, due=window_opens(missed.entry, now) + turn))
+        some = [each for each in self._table.due(now) if each.made_up and not each.is_retry]
+        for missed, turn in zip(some, spaced(len(some)), strict=True):
+            due = window_opens(missed.entry, now) + turn
+            self._transaction.wait(replace(missed, due=due, reason=None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fakes import Act
 from frail_journal import FrailJournal
-from world import World, line
+from world import World, line, when
 
 from scheduler.errors import JournalError
 from scheduler.run import Exited
@@ -170,6 +170,28 @@ def test_the_line_outlives_a_daemon() -> None:
     told.crashes_at("12:00:30").runs_until("12:30")
     assert starts(told) == [["12:00:00", "12:03:00"], ["12:01:00"], ["12:02:00"]]
     assert [told.history(job)[0] for job in "bc"] == ["12:00 succeeded: exit 0"] * 2
+
+
+@pytest.mark.parametrize(
+    ("killed", "clock", "due", "why"),
+    [
+        ("12:11", "12:08", ": - -> 12:10:00", "the clock is before its own time"),
+        ("12:11", "12:12", " (its pool is full): - -> 12:10:00", "its turn would be now"),
+        ("12:22", "15:00", ": - -> 02T12:00:00", "it was missed, and its hours are over for today"),
+    ],
+)
+def test_who_waits_for_a_time_after_a_restart_says_so(
+    killed: str, clock: str, due: str, why: str
+) -> None:
+    text = line("long", "0 12 * * *", pool="db") + line("job", "10 12 * * *", pool="db")
+    told = World(f"START_HOURS_RANGE=12-13\n{text}", acts={"long": [Act(lasts=3600)]})
+    if killed > "12:20":
+        told.sleep_at("12:05", "12:20")
+    told.crashes_at(killed)
+    assert "12:10 scheduled (its pool is full)" in told.history("job")[0]
+    told.clock.set(when(clock))
+    told.runs_until(f"{clock}:30")
+    assert told.history("job") == [f"12:10 scheduled{due}"], why
 
 
 def test_a_stop_leaves_the_line_to_the_next_daemon() -> None:
