@@ -184,8 +184,8 @@ class Runs:
         """Start what is ready; journal and log it after the burst."""
         if self.table.has_starting() and not self._is_stopping:
             for started in self._launcher.begin():
+                self._outcomes.saw_start(started)  # first of all: it may live
                 self._starts.saw(started.result)
-                self._outcomes.saw_start(started)
         self._outcomes.record()
 
     def start_pending(self) -> None:

@@ -19,6 +19,7 @@ from world import World, line, when
 from scheduler.daemon.log_once import LogOnce
 from scheduler.errors import JournalError
 from scheduler.run import Exited, NotStarted
+from scheduler.runs.launcher import StartTrouble
 from scheduler.runs.log_listener import LogListener
 from scheduler.runs.transaction import Transaction
 from scheduler.system.log import open_log
@@ -225,6 +226,23 @@ def test_what_a_job_itself_keeps_from_starting_is_no_trouble_of_the_system() -> 
     act = Act(outcome=NotStarted("its SHELL '/no/such': No such file or directory"))
     world = World(line("job", "* * * * *", retries=0), acts={"job": [act]})
     assert world.runs_until("12:02:30").said("starts") == []
+
+
+def test_a_process_is_supervised_before_anything_else_may_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(line("job", "0 12 * * *"), acts={"job": [Act(lasts=30)]})
+
+    def fails(*_: object) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(StartTrouble, "saw", fails)
+    world.stop_at("12:02")
+    asyncio.run(world.daemon.run())
+    assert len(world.said("bug")) == 1
+    assert world.starts("job") == ["12:00:00"], "it was not taken for one that has not started"
+    assert world.history("job") == ["12:00 succeeded: exit 0"]
 
 
 def test_a_refusal_at_the_very_end_is_made_good() -> None:
