@@ -11,7 +11,6 @@ it is what `RunTable.from_journal` makes of the journal.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections import Counter
 from itertools import chain, count
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from scheduler.schedule.tick import Era
 
 Name = TypeVar("Name", str, "str | None")
+Place = TypeVar("Place", int, "datetime")
 
 
 class RunTable:
@@ -40,10 +40,10 @@ class RunTable:
         self._timed: list[tuple[datetime, int]] = []  # by when they are due
         self._lines: dict[str | None, list[tuple[int, int]]] = {}  # by pool, each by ticket
         self._queues: dict[str, list[tuple[int, int]]] = {}  # by job, each by ticket
-        self._starting: dict[int, None] = {}
-        self._planned: dict[int, None] = {}  # those of a minute that has not come
-        self._pools: Counter[str | None] = Counter()  # how many have begun, by pool
-        self._begun = 0
+        self._starting: dict[int, int] = {}  # each with its place
+        self._planned: dict[int, int] = {}  # those of a minute that has not come, too
+        self._begun: dict[int, None] = {}
+        self._pools: dict[str | None, dict[int, LiveRun]] = {}  # who of each has begun
         self._tickets = count(1)
         self.backlogs: dict[str, Backlog] = {}  # by job
         self.paused: dict[str, Paused] = {}  # by job, those included that are over
@@ -70,10 +70,14 @@ class RunTable:
 
     # --- what changes ----------------------------------------------------------------------------
 
-    def put(self, live: LiveRun, *, planned: bool = False) -> LiveRun | None:
+    def put(
+        self, live: LiveRun, *, planned: bool = False, place: int | None = None
+    ) -> LiveRun | None:
         """Let a run be like this from now on; return what it was, None for a new one.
 
-        One that is `planned` is claimed for a minute that has not come.
+        One that is `planned` is claimed for a minute that has not come. One that is to start does
+        so behind the others, or in the `place` that it had. What fails half-way (MemoryError) is
+        made good by another `put`, or by `remove`.
         """
         old = self.remove(live.run.number)
         number = live.run.number
@@ -87,30 +91,32 @@ class RunTable:
             case Phase.WAIT_SLOT:
                 insort(self._lines.setdefault(pool_of(live.entry), []), (live.ticket, number))
             case _:
-                self._begun += 1
-                self._pools[pool_of(live.entry)] += 1
+                self._begun[number] = None
+                self._pools.setdefault(pool_of(live.entry), {})[number] = live
         if live.phase is Phase.STARTING:
-            (self._planned if planned else self._starting)[number] = None
+            starts = self._planned if planned else self._starting
+            starts[number] = self.ticket() if place is None else place
         return old
 
     def remove(self, number: int) -> LiveRun | None:
         """Forget a run; return what it was, None if it was not here."""
-        old = self._runs.pop(number, None)
+        old = self._runs.get(number)
         if old is None:
             return None
         _drop(self._jobs, old.job, number)
         match old.phase:
             case Phase.WAIT_TIME:
-                del self._timed[bisect_left(self._timed, (old.due, number))]
+                _cut(self._timed, (old.due, number))
             case Phase.WAIT_RUN:
                 _leave(self._queues, old.job, (old.ticket, number))
             case Phase.WAIT_SLOT:
                 _leave(self._lines, pool_of(old.entry), (old.ticket, number))
             case _:
-                self._begun -= 1
-                self._pools[pool_of(old.entry)] -= 1
+                self._begun.pop(number, None)
+                _drop(self._pools, pool_of(old.entry), number)
         self._starting.pop(number, None)
         self._planned.pop(number, None)
+        del self._runs[number]  # last: what fails before that can be done again
         return old
 
     def forget_waiting(self) -> None:
@@ -124,8 +130,9 @@ class RunTable:
 
     def take_planned(self) -> None:
         """Let the minute come that runs are planned for: they start now."""
-        self._starting |= self._planned
-        self._planned.clear()
+        for number in _in_order(self._planned):
+            self._starting[number] = self.ticket()
+            del self._planned[number]
 
     # --- what there is ---------------------------------------------------------------------------
 
@@ -159,15 +166,19 @@ class RunTable:
         """Say whether a run is claimed for a minute that has not come."""
         return number in self._planned
 
+    def place(self, number: int) -> int | None:
+        """Return a run's place among those that are to start; None if it is none of them."""
+        return self._planned.get(number, self._starting.get(number))
+
     # --- who has begun ---------------------------------------------------------------------------
 
     def begun(self) -> int:
         """Return how many have begun, so that each uses a slot."""
-        return self._begun
+        return len(self._begun)
 
     def begun_in(self, pool: str) -> int:
         """Return how many of them are in a pool."""
-        return self._pools[pool]
+        return len(self._pools.get(pool, ()))
 
     def is_running(self, job: str) -> bool:
         """Say whether a run of this job has begun and not ended, or is about to begin."""
@@ -184,11 +195,11 @@ class RunTable:
 
     def starting(self) -> list[LiveRun]:
         """Return those whose process starts now, in the order in which they came."""
-        return [self._runs[number] for number in self._starting]
+        return [self._runs[number] for number in _in_order(self._starting)]
 
     def planned(self) -> list[LiveRun]:
         """Return those that are claimed for a minute that has not come, in the same order."""
-        return [self._runs[number] for number in self._planned]
+        return [self._runs[number] for number in _in_order(self._planned)]
 
     def has_starting(self) -> bool:
         """Say whether there is one whose process starts now."""
@@ -272,15 +283,28 @@ class RunTable:
         return self._timed[0][0] if self._timed else None
 
 
-def _drop(lists: dict[str, dict[int, LiveRun]], job: str, number: int) -> None:
-    some = lists[job]
-    del some[number]
+def _in_order(starts: dict[int, int]) -> list[int]:
+    return sorted(starts, key=starts.__getitem__)
+
+
+# What takes something out bears that it is not there: it may be what has failed half-way.
+
+
+def _drop(lists: dict[Name, dict[int, LiveRun]], name: Name, number: int) -> None:
+    some = lists.get(name, {})
+    some.pop(number, None)
     if not some:
-        del lists[job]
+        lists.pop(name, None)
 
 
 def _leave(lists: dict[Name, list[tuple[int, int]]], name: Name, place: tuple[int, int]) -> None:
-    some = lists[name]
-    del some[bisect_left(some, place)]
+    some = lists.get(name, [])
+    _cut(some, place)
     if not some:
-        del lists[name]
+        lists.pop(name, None)
+
+
+def _cut(some: list[tuple[Place, int]], place: tuple[Place, int]) -> None:
+    index = bisect_left(some, place)
+    if some[index : index + 1] == [place]:
+        del some[index]

@@ -62,15 +62,18 @@ class Transaction:
 
         When the journal refuses (JournalError), or what is inside raises, none of it has happened,
         and it can be done again. What is not `synced` may be lost with the power: see
-        Journal.transaction.
+        Journal.transaction. RuntimeError inside of another commit, which then is refused.
         """
+        if self._is_open:
+            raise RuntimeError("a commit is one whole: none begins inside of it")
         self._undo, self._effects, self._is_open = [], [], True
         try:
             with self._journal.transaction(synced=synced):
                 yield
-        except BaseException:
-            for step in reversed(self._undo):
-                step()
+        except BaseException as error:
+            bugs = [bug for step in reversed(self._undo) if (bug := _try(step))]
+            if bugs:  # the other changes have been taken back
+                raise bugs[0] from error
             raise
         finally:
             self._is_open = False
@@ -88,7 +91,11 @@ class Transaction:
         self.effect(self._tell, event)
 
     def undo(self, step: Callable[..., object], *arguments: object) -> None:
-        """Do this if the commit is refused, the newest first; RuntimeError outside of one."""
+        """Do this if the commit is refused, the newest first; RuntimeError outside of one.
+
+        It is asked for before the change, which may fail half-way: it has to bear that nothing, or
+        not all, has changed.
+        """
         self._check()
         self._undo.append(partial(step, *arguments))
 
@@ -104,20 +111,22 @@ class Transaction:
 
     def put(self, live: LiveRun, *, planned: bool = False) -> None:
         """Let a run be like this from now on; see RunTable.put."""
-        number = live.run.number
-        was_planned = self.table.is_planned(number)
-        self.undo(self._restore, number, self.table.put(live, planned=planned), was_planned)
+        self._keep(live.run.number)
+        self.table.put(live, planned=planned)
 
     def drop(self, number: int) -> None:
         """Let a run be live no longer, if it is."""
-        was_planned = self.table.is_planned(number)
-        self.undo(self._restore, number, self.table.remove(number), was_planned)
+        self._keep(number)
+        self.table.remove(number)
 
-    def _restore(self, number: int, old: LiveRun | None, was_planned: bool) -> None:  # noqa: FBT001 (of a partial)
+    def _keep(self, number: int) -> None:
+        """Let a run be as it is now if the commit is refused."""
+        old = self.table.get(number)
         if old is None:
-            self.table.remove(number)
+            self.undo(self.table.remove, number)
         else:
-            self.table.put(old, planned=was_planned)
+            is_planned, place = self.table.is_planned(number), self.table.place(number)
+            self.undo(partial(self.table.put, old, planned=is_planned, place=place))
 
     def _check(self) -> None:
         if not self._is_open:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from scheduler.entry import Entry, Reboot
 from scheduler.errors import JournalError
 from scheduler.journal.journal import Journal
 from scheduler.run import Reason, Run
+from scheduler.runs import table
 from scheduler.runs.events import RunSkipped
 from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.runs.table import RunTable
@@ -118,6 +120,72 @@ def test_nothing_changes_and_no_effect_is_lost_outside_of_a_commit(stage: Stage)
         with pytest.raises(RuntimeError):
             step(*arguments)
     assert (stage.table.last_handled, stage.done) == (None, [])
+    assert len(stage.table) == 0
+
+
+def test_a_commit_inside_of_another_refuses_both(stage: Stage) -> None:
+    with pytest.raises(RuntimeError, match="inside"):
+        stage.commit(lambda: stage.transaction.put(live(1)), stage.commit)
+    assert len(stage.table) == 0
+    stage.commit(lambda: stage.transaction.put(live(1)))
+    assert stage.table.get(1) == live(1), "and the next one is as any"
+
+
+@pytest.mark.parametrize("was", [None, *Phase])
+@pytest.mark.parametrize(
+    ("short", "phase"),
+    [
+        ("insort", Phase.WAIT_TIME),
+        ("insort", Phase.WAIT_RUN),
+        ("insort", Phase.WAIT_SLOT),
+        ("pool_of", Phase.RUNNING),
+        ("pool_of", Phase.WAIT_SLOT),
+    ],
+)
+def test_a_change_that_fails_half_way_is_taken_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, short: str, phase: Phase, was: Phase | None
+) -> None:
+    before = [live(1, was)] if was else []
+    for each in (*before, live(2, phase)):
+        stage.table.put(each)
+
+    def fails(*_: object) -> None:
+        monkeypatch.undo()
+        raise MemoryError
+
+    monkeypatch.setattr(table, short, fails)
+    with pytest.raises(MemoryError):
+        stage.commit(lambda: stage.transaction.put(live(1, phase)))
+    of_each = (stage.table.timed, stage.table.queued, stage.table.in_line)
+    found = [*chain.from_iterable(some("job") for some in of_each)]
+    found += [each for each in stage.table.all() if not each.is_waiting]
+    assert sorted(found, key=lambda each: each.run.number) == [*before, live(2, phase)]
+    assert stage.table.begun() == sum(not each.is_waiting for each in found)
+    for number in (1, 2):
+        stage.table.remove(number)
+    assert (stage.table.waiting(), stage.table.begun(), stage.table.has_line()) == ([], 0, False)
+
+
+def test_what_cannot_be_taken_back_keeps_no_other_change(stage: Stage) -> None:
+    transaction = stage.transaction
+    with pytest.raises(ValueError, match="bug") as told:
+        stage.commit(
+            lambda: transaction.put(live(1)), lambda: transaction.undo(stage.fail, "bug"), refuse
+        )
+    assert len(stage.table) == 0
+    assert isinstance(told.value.__cause__, JournalError)
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_what_is_refused_changes_no_order(stage: Stage, planned: bool) -> None:
+    for number in (3, 1, 2, 4):
+        stage.table.put(live(number, Phase.STARTING), planned=planned)
+    waits = [partial(stage.transaction.put, live(number)) for number in (1, 3)]
+    drops = [partial(stage.transaction.drop, number) for number in (1, 2, 3)]
+    with pytest.raises(JournalError):
+        stage.commit(*waits, *drops, refuse)
+    stage.table.take_planned()
+    assert [each.run.number for each in stage.table.starting()] == [3, 1, 2, 4]
 
 
 def test_an_effect_that_fails_keeps_no_other_one_from_its_work(stage: Stage) -> None:
