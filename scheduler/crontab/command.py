@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from scheduler.crontab import lexer
 from scheduler.errors import BadValue
+from scheduler.printable import clean
 from scheduler.schedule import sixth_field
 from scheduler.text import shortened
 
@@ -83,7 +84,7 @@ def _refuse_second(job: lexer.Job, first: str, *, more: bool, system: bool) -> N
     """Refuse what can't be a command, and makes the nickname's line mean another time."""
     name = job.schedule.partition(" ")[0]
     if sixth_field.is_field(first, more=more, system=system):
-        message = f"{name} stands for all fields"
+        message = f"{clean(name)} stands for all fields"
         raise BadValue("too-many-fields", message, offset=job.rest_at, hint="leave out the others")
     length = job.schedule.partition(" ")[2]
     is_unit = length.isdigit() and _UNIT_WORD.fullmatch(first)

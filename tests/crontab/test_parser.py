@@ -982,6 +982,7 @@ FILES = st.one_of(
 @given(FILES, st.booleans())
 @settings(max_examples=400)
 @example(b"CRON_TZ=\xff 0 9 * * * \xfe", False)
+@example(b"@\x01 0", False)
 def test_no_bytes_make_it_fail(data: bytes, system: bool) -> None:
     table = read(data, system=system)
     text = list(lexer.split(table.text))
@@ -1051,6 +1052,8 @@ ASSIGNMENTS = st.one_of(
 @example("CRON_X=a'\"b @daily root x\n@daily root x\n@daily root x")
 @example("CRON_X=a'\" b\n@daily root x")
 @example("A=\\ \nB=c\n0 9 * * * root x")
+@example("0 9 * * * root x\\\nA=c\n'B c'=\n0 9 * * * root x")
+@example("A=\n0 9 * * * root x\\\nA=\n'B c'=\n0 9 * * * root x")
 def test_written_entries_read_as_the_same(text: str) -> None:
     data = text.encode("utf-8", "surrogateescape")
     entries = read(data, system=True).entries

@@ -69,6 +69,8 @@ def write(entries: Iterable[Entry]) -> str:
                 front.append(f"{name}={_quoted(value)}")
             elif environment.get(name) != value:
                 environment[name] = value
+                if text and text[-1].endswith("\\"):
+                    text.append("#")  # or it would seem to go on in a name that has a blank
                 text.append(f"{_name(name)}={_quoted(value)}")
         text.append(" ".join((*front, *_settings(entry), *_job(entry))))
     return "".join(f"{line}\n" for line in text)
