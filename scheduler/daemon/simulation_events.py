@@ -111,7 +111,7 @@ class Recorder:
 
     def _of_skip(self, event: events.RunSkipped | events.InstantsSkipped) -> None:
         match event:
-            case events.RunSkipped(_, run, reason):
+            case events.RunSkipped(_, _, run, reason):
                 self._add(EventKind.SKIP, run.job, run.instant, reason=reason.value)
             case events.InstantsSkipped(_, LeftOut(entry, first, last, reason)):
                 until = None if first == last else last
@@ -122,10 +122,10 @@ class Recorder:
             case events.RetryScheduled(_, _, attempt, ending, due):
                 said = messages.end_facts(attempt, ending, RetryAt(due))["say"]
                 self._of_attempt(EventKind.RETRY, attempt, str(said))
-            case events.RunFailed(_, _, reason, attempt, ending) if attempt and ending:
+            case events.RunFailed(_, _, _, reason, attempt, ending) if attempt and ending:
                 said = messages.end_facts(attempt, ending, GiveUp(reason))["say"]
                 self._of_attempt(EventKind.FAILURE, attempt, str(said))
-            case events.RunFailed(_, run, reason):
+            case events.RunFailed(_, _, run, reason):
                 self._add(EventKind.FAILURE, run.job, run.instant, reason=reason.value)
 
     def _of_attempt(self, kind: EventKind, attempt: Attempt, reason: str | None) -> None:

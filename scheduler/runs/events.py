@@ -1,5 +1,8 @@
 """What happens to runs, to time, to the crontabs and to the journal, as values, for listeners.
 
+`entry` is the job's as it was then, with its settings and its zone; None where no crontab has the
+job any more.
+
 An event of a run is an effect of a commit: it is told after the commit, in order, to every
 listener (see listeners); one of the crontabs once they are loaded. Nobody parses the log.
 """
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A process of a run has started."""
+    """A process of a run has started.
+
+    One that an earlier daemon started, of a job that is gone, has an entry that is never due.
+    """
 
     at: datetime
     entry: Entry
@@ -44,7 +50,7 @@ class RunSucceeded:
     """A run has come to its end with success."""
 
     at: datetime
-    entry: Entry
+    entry: Entry | None
     attempt: Attempt
     ending: Ending
 
@@ -68,6 +74,7 @@ class RunFailed:
     """
 
     at: datetime
+    entry: Entry | None
     run: Run
     reason: Reason
     attempt: Attempt | None = None
@@ -79,6 +86,7 @@ class RunSkipped:
     """A run that was claimed never starts."""
 
     at: datetime
+    entry: Entry | None
     run: Run
     reason: Reason
 
@@ -118,6 +126,25 @@ class SlotAwaited:
     at: datetime
     entry: Entry
     run: Run
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class RunQueued:
+    """A run waits for another one of its job to end."""
+
+    at: datetime
+    entry: Entry
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopping:
+    """A run's process is going to be ended, since somebody kills it or another run replaces it."""
+
+    at: datetime
+    entry: Entry | None
+    attempt: Attempt
     reason: Reason
 
 
@@ -196,6 +223,8 @@ Event = (
     | InstantKnown
     | RunWaits
     | SlotAwaited
+    | RunQueued
+    | RunStopping
     | CatchUpBegun
     | ProcessesLeft
     | ClockJumped

@@ -106,6 +106,11 @@ class LiveRun:
         return not is_made_up and self.run.order > run.order
 
 
+def known(entry: Entry) -> Entry | None:
+    """Return the entry; None for a stand-in."""
+    return None if entry == stand_in(entry.job) else entry
+
+
 def stand_in(job: str) -> Entry:
     """Return an entry for the runs of a job that no crontab has any more."""
     return Entry(job, Reboot(), "", UTC_ZONE, "")

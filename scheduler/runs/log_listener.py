@@ -16,7 +16,8 @@ class LogListener:
     """Tells a log of events; nothing of the starts and successes of a quiet entry.
 
     It owns nothing. `Events` calls `hear`, after the commit that an event came of. Invariant: each
-    event is one line at most, and what it says is taken from the event alone.
+    event is one line at most (RunQueued and RunStopping are none: what comes of them is), and what
+    it says is taken from the event alone.
     """
 
     def __init__(self, log: Log) -> None:
@@ -26,8 +27,10 @@ class LogListener:
         """See Listener."""
         match event:
             case events.RunStarted(_, entry) | events.RunSucceeded(_, entry) if (
-                entry.flags.is_quiet
+                entry is not None and entry.flags.is_quiet
             ):
+                pass
+            case events.RunQueued() | events.RunStopping():
                 pass
             case (
                 events.RunStarted() | events.RunAdopted() | events.RunWaits() | events.SlotAwaited()
@@ -77,12 +80,12 @@ class LogListener:
                 self._log.info("succeeded", **messages.end_facts(attempt, ending, Done()))
             case events.RetryScheduled(_, _, attempt, ending, due):
                 self._log.info("retry", **messages.end_facts(attempt, ending, RetryAt(due)))
-            case events.RunFailed(_, _, reason, attempt, ending) if attempt and ending:
+            case events.RunFailed(_, _, _, reason, attempt, ending) if attempt and ending:
                 facts = messages.end_facts(attempt, ending, GiveUp(reason))
                 self._log.warning("failed", **facts)
-            case events.RunFailed(_, run, reason):
+            case events.RunFailed(_, _, run, reason):
                 self._log.info("failed", **messages.close_facts(run, reason))
-            case events.RunSkipped(_, run, reason):
+            case events.RunSkipped(_, _, run, reason):
                 self._log.info("skipped", **messages.close_facts(run, reason))
             case events.ProcessesLeft(_, attempt, number):
                 self._log.warning("left behind", **messages.left_facts(attempt, number))

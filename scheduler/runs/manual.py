@@ -144,8 +144,9 @@ class Manual:
     def _close_on_disk(self, row: RunRow) -> ByHandResult:
         """Close a run that waits for the next daemon, since this one begins nothing new."""
         state = State.FAILED if row.attempts else State.SKIPPED
+        entry = self._admission.entries.get(row.run.job)
         with self._transaction.commit():
-            self._transaction.close_open(row.run, state, Reason.KILLED)
+            self._transaction.close_open(row.run, state, Reason.KILLED, entry)
         return ByHandResult(row.run)
 
     def _terminate(self, live: LiveRun, running: Running) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 from scheduler.process.output_files import output_of
 from scheduler.run import Done, GiveUp, Reason, RetryAt, State
 from scheduler.runs import events
-from scheduler.runs.live_run import Phase
+from scheduler.runs.live_run import Phase, known
 from scheduler.schedule.catchup import LeftOut
 from scheduler.schedule.tick import comes_again, era_of
 
@@ -236,6 +236,7 @@ class Transaction:
         """Let a run wait for another one of its job to end, behind those that do already."""
         ticket = self.table.ticket()
         self.wait(replace(live, phase=Phase.WAIT_RUN, reason=Reason.OVERLAP, ticket=ticket))
+        self.emit(events.RunQueued(self._now(), live.entry, live.run))
 
     def skip_paused(self, entry: Entry, instant: datetime, before: datetime | None) -> None:
         """Let a paused job's instant go by, in the row of the one `before` it if it can."""
@@ -247,6 +248,7 @@ class Transaction:
         """Remember, before it hears of it, why a run's process is going to be ended."""
         self._journal.terminate(live.run, reason)
         self.put(replace(live, phase=Phase.STOPPING))
+        self.emit(events.RunStopping(self._now(), known(live.entry), live.key, reason))
 
     def reopen(self, run: Run, due: datetime) -> None:
         """Open a run again that was over."""
@@ -271,18 +273,17 @@ class Transaction:
         run = running.attempt.run
         self._journal.ended(running.attempt, ending)
         self.drop(run.number)
-        told = (ending.ended, running.entry, running.attempt, ending)
+        at, entry, attempt = ending.ended, running.entry, running.attempt
         match decision:
             case Done():
                 self._journal.finish(run, State.SUCCEEDED)
-                self.emit(events.RunSucceeded(*told))
-            case RetryAt(at):
-                self._journal.retry(run, at)
-                self.emit(events.RetryScheduled(*told, at))
+                self.emit(events.RunSucceeded(at, known(entry), attempt, ending))
+            case RetryAt(due):
+                self._journal.retry(run, due)
+                self.emit(events.RetryScheduled(at, entry, attempt, ending, due))
             case GiveUp(reason):
                 self._journal.finish(run, State.FAILED, reason)
-                failed = events.RunFailed(ending.ended, run, reason, running.attempt, ending)
-                self.emit(failed)
+                self.emit(events.RunFailed(at, known(entry), run, reason, attempt, ending))
             case _:
                 assert_never(decision)
 
@@ -304,14 +305,15 @@ class Transaction:
 
     def close(self, live: LiveRun, reason: Reason) -> None:
         """Close a run that has no process: one that never began is skipped."""
-        self.close_open(live.run, State.FAILED if live.is_retry else State.SKIPPED, reason)
+        state = State.FAILED if live.is_retry else State.SKIPPED
+        self.close_open(live.run, state, reason, known(live.entry))
 
-    def close_open(self, run: Run, state: State, reason: Reason) -> None:
-        """Close an open run."""
+    def close_open(self, run: Run, state: State, reason: Reason, entry: Entry | None) -> None:
+        """Close an open run; None where no crontab has its job."""
         self._journal.finish(run, state, reason)
         self.drop(run.number)
         kind = events.RunSkipped if state is State.SKIPPED else events.RunFailed
-        self.emit(kind(self._now(), run, reason))
+        self.emit(kind(self._now(), entry, run, reason))
 
     def adopted(self, running: Running) -> None:
         """Tell of an attempt that an earlier daemon started and this one watches."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes import Act
-from world import FILE, World, line, when
+from world import FILE, Asked, World, line, shown, when
 
+from scheduler.protocol import Kill
 from scheduler.run import Exited
 from scheduler.runs import events
 from scheduler.runs.listeners import Apart, Events, Unheard
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 SOON = 30.0
 NOT_OF_RUNS = (events.CrontabLoaded, events.JournalTrouble, events.JournalRecovered)
+BETWEEN = (events.RunQueued, events.RunStopping)
 FAILS = Act(outcome=Exited(1))
 LINES = (
     line("well", "0-9 12 * * *")
@@ -97,7 +99,7 @@ def test_a_listener_hears_of_everything_once_and_in_order() -> None:
     }
     with_entry = (events.RunStarted, events.RetryScheduled, events.RunSucceeded)
     heard = [each for each in listener.heard if isinstance(each, with_entry)]
-    of_flaky = [type(each) for each in heard if each.entry.job == "flaky"]
+    of_flaky = [type(each) for each in heard if each.entry and each.entry.job == "flaky"]
     assert of_flaky == [
         events.RunStarted,
         events.RetryScheduled,
@@ -107,6 +109,85 @@ def test_a_listener_hears_of_everything_once_and_in_order() -> None:
     times = [each.at for each in listener.heard]
     assert times == sorted(times)
     assert world.history("long")[1].startswith("12:01 skipped")
+
+
+def test_a_run_that_fails_or_is_skipped_is_told_with_its_entry_as_it_was() -> None:
+    listener = Counting()
+    acts = {**ACTS, "hopeless": [Act(outcome=Exited(1), lasts=300)]}
+    world = World(LINES, acts=acts, in_loop=(listener,))
+    world.edit_at("12:02:30", line("other", "0 12 * * *"))
+    world.runs_until("12:20")
+    kinds = (events.RunFailed, events.RunSkipped)
+    ends = [each for each in listener.heard if isinstance(each, kinds)]
+    told = [(type(each), shown(each.at), each.entry and each.entry.job) for each in ends]
+    assert told == [
+        (events.RunSkipped, "12:01:00", "long"),
+        (events.RunFailed, "12:05:00", "hopeless"),
+    ], "of one that no crontab has any more, too"
+    assert world.said("crontabs")[1]["gone"] == 4
+
+
+def test_what_ends_after_its_job_has_gone_meanwhile_has_no_entry() -> None:
+    """A daemon that starts anew knows of the job by its name alone."""
+    listener = Counting()
+    text = line("waits", "0 12 * * *", retry_delay="5m") + line("runs", "0 12 * * *")
+    acts = {"waits": [FAILS], "runs": [Act(lasts=600)]}
+    world = World(text, acts=acts, in_loop=(listener,))
+    world.crash_at("12:01")
+    world.crashes()
+    world.edit(line("other", "0 12 * * *"))
+    world.new_daemon()
+    world.at("12:11", world.daemon.stop)
+    world.run()
+    kinds = (events.RunFailed, events.RunSucceeded, events.RunSkipped)
+    ends = [each for each in listener.heard if isinstance(each, kinds)]
+    assert [(type(each), each.entry) for each in ends] == [
+        (events.RunFailed, None),
+        (events.RunFailed, None),
+    ], "of the other one nobody sees how it ended"
+
+
+OVERLAPS = [
+    ("skip", [], "what is skipped is told as that"),
+    ("queue", ["12:01:00 RunQueued"], "it waits"),
+    (
+        "replace",
+        ["12:01:00 RunStopping of 12:00:00, replaced", "12:01:00 RunQueued"],
+        "the earlier one ends first",
+    ),
+]
+
+
+@pytest.mark.parametrize(("overlap", "wanted", "why"), OVERLAPS)
+def test_a_run_that_is_due_beside_an_earlier_one_is_told_of(
+    overlap: str, wanted: list[str], why: str
+) -> None:
+    listener = Counting()
+    text = line("job", "0-1 12 * * *", overlap=overlap)
+    World(text, acts={"job": [Act(lasts=90)]}, in_loop=(listener,)).runs_until("12:05")
+    assert [_told(each) for each in listener.heard if isinstance(each, BETWEEN)] == wanted, why
+
+
+def test_a_run_that_is_killed_is_told_of_before_its_end() -> None:
+    listener = Counting()
+    world = Asked(line("job", "0 12 * * *"), acts={"job": [Act(lasts=90)]}, in_loop=(listener,))
+    world.ask_at("12:00:30", Kill(1))
+    world.runs_until("12:05")
+    told = [_told(each) for each in listener.heard if isinstance(each, BETWEEN)]
+    assert told == ["12:00:30 RunStopping of 12:00:00, killed by hand"]
+    kinds = [type(each) for each in listener.heard]
+    assert kinds.index(events.RunStopping) < kinds.index(events.RunFailed)
+    assert [each["message"] for each in world.lines()].count("failed") == 1, "the log: one line"
+
+
+def _told(event: Event) -> str:
+    assert isinstance(event, BETWEEN)
+    assert event.entry is not None
+    assert event.entry.job == "job"
+    words = f"{shown(event.at)} {type(event).__name__}"
+    if isinstance(event, events.RunQueued):
+        return words
+    return f"{words} of {shown(event.attempt.run.instant)}, {event.reason.value}"
 
 
 def test_what_is_tried_again_is_no_failure_in_the_log() -> None:

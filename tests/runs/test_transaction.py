@@ -73,10 +73,10 @@ def test_memory_changes_at_once_and_effects_wait_until_it_holds(stage: Stage) ->
         stage.transaction.put(live(1))
         stage.transaction.effect(stage.note, "first")
         stage.transaction.effect(stage.note, "second")
-        stage.transaction.emit(RunSkipped(NOON, live(1).run, Reason.OVERLAP))
+        stage.transaction.emit(RunSkipped(NOON, None, live(1).run, Reason.OVERLAP))
         assert (stage.table.get(1), stage.done) == (live(1), [])
     assert stage.done == ["first", "second"], "in the order in which they were left"
-    assert stage.told == [RunSkipped(NOON, live(1).run, Reason.OVERLAP)]
+    assert stage.told == [RunSkipped(NOON, None, live(1).run, Reason.OVERLAP)]
 
 
 def test_what_is_refused_has_not_happened(stage: Stage) -> None:
@@ -94,7 +94,7 @@ def test_what_is_refused_has_not_happened(stage: Stage) -> None:
             lambda: transaction.assign_item(holder, "b", 3),
             lambda: transaction.assign(stage.table, "last_handled", NOON),
             lambda: transaction.effect(stage.note, "never"),
-            lambda: transaction.emit(RunSkipped(NOON, live(1).run, Reason.OVERLAP)),
+            lambda: transaction.emit(RunSkipped(NOON, None, live(1).run, Reason.OVERLAP)),
             refuse,
         )
     assert (stage.table.get(1), stage.table.get(2), stage.table.get(3)) == (live(1), live(2, Phase.STARTING), None)  # fmt: skip
