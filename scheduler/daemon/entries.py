@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from scheduler.entry import Problem
     from scheduler.journal.journal import Journal
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Account, Instants
@@ -54,8 +55,9 @@ class EntriesInForce:
     """Which entries there are, and when they are due.
 
     It owns what was read of the crontabs, and what of it is in force. The reloader calls `read`,
-    the file monitor `changed`; everything else only asks it. All it tells is of one reading: one
-    that the journal refuses changes nothing. It `watches` its library, unless that never changes.
+    and then `news`, the file monitor `changed`; everything else only asks it. All it tells is of
+    one reading: one that the journal refuses changes nothing. It `watches` its library, unless that
+    never changes.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class EntriesInForce:
         self._vanished: set[str] = set()  # at the last look
         self._spared: set[str] = set()  # those that had not yet vanished at the look before
         self._was_read = False
+        self._told: Mapping[str, Entry] | None = None  # the entries at the last news
+        self._problems: Sequence[Problem] = ()
         self.entries: Mapping[str, Entry] = {}
         self.timetable = Timetable((), {})
         self.zones: frozenset[str] = frozenset()  # the names of those that there are entries of
@@ -101,11 +105,10 @@ class EntriesInForce:
         self._vanished = vanished
         return self._with_spared(stamps) != self._stamps or bool(zone_data.outdated())
 
-    def read(self, now: datetime) -> CrontabLoaded:
+    def read(self, now: datetime) -> None:
         """Read the crontabs and go by them, with the last good version of what is unreadable.
 
-        Returns what there is to tell of them. Raises JournalError; then the entries are those of
-        before, and it can be done again.
+        Raises JournalError; then the entries are those of before, and it can be done again.
         """
         minute = minute_of(now)
         stamps = self._library.stamps()
@@ -121,6 +124,7 @@ class EntriesInForce:
             if self._was_read:
                 self._wait_for_next_boot(timetable)
         before, self.entries, self.timetable = self.entries, entries, timetable
+        self._problems = loaded.problems
         self.zones = frozenset(entry.zone.key for entry in entries.values())
         self._crontabs, self._was_read = merged.crontabs, True
         kept = [entry for entry in merged.kept if entry.file not in self._spared]
@@ -129,15 +133,20 @@ class EntriesInForce:
         self.files = tuple(self._read_files(loaded))
         self._crontab_log.tell(loaded, kept)
         self._crontab_log.tell_of_zones(zone_changes.between(before, entries, minute))
+
+    def news(self, now: datetime) -> CrontabLoaded:
+        """Return what there is to tell of the crontabs since it was asked the last time."""
+        before, self._told = self._told, self.entries
+        old = (before or {}).keys()
         return CrontabLoaded(
             now,
-            entries=len(entries),
+            entries=len(self.entries),
             zones=len(self.zones),
-            new=len(entries.keys() - before.keys()),
-            gone=len(before.keys() - entries.keys()),
-            problems=loaded.problems,
-            kept=kept,
-            is_first=not before,
+            new=len(self.entries.keys() - old),
+            gone=len(old - self.entries.keys()),
+            problems=self._problems,
+            kept=self.kept,
+            is_first=before is None,
         )
 
     def unbooted(self) -> list[tuple[Entry, str]]:

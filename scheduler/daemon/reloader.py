@@ -20,8 +20,8 @@ class Reloader:
     """Reads the crontabs, at the start and again whenever somebody asks or a file has changed.
 
     It owns whether a reload is still to be done. The loop, the file monitor and the requests call
-    it. The entries, the runs and the planned minute go by the same crontabs when it returns; if it
-    raises, the reload stays to be done.
+    it. The entries, the runs and the planned minute go by the same crontabs when it returns, and
+    listeners are told once that they do; if it raises, the reload stays to be done.
     """
 
     def __init__(
@@ -57,12 +57,13 @@ class Reloader:
         """Read the crontabs, and go by them. Raises JournalError and MemoryError."""
         self.is_asked = False
         try:
-            self._runs.tell(self._in_force.read(self._clock.now()))
+            self._in_force.read(self._clock.now())
             self._runs.use(self._in_force.entries, self._in_force.timetable)
             self._ticker.replan()
         except (JournalError, MemoryError):
             self.is_asked = True
             raise
+        self._runs.tell(self._in_force.news(self._clock.now()))
         self._manager.ready(self._in_force.summary())
         now = minute_of(self._clock.now())
         after = max(self._ticker.next(), now) - MINUTE

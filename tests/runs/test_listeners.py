@@ -8,16 +8,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from queue import Queue
 from threading import Event as Gate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import Act
 from world import FILE, Asked, World, line, shown, when
 
+from scheduler.errors import JournalError
 from scheduler.protocol import Kill
 from scheduler.run import Exited
 from scheduler.runs import events
 from scheduler.runs.listeners import Apart, Events, Unheard
+from scheduler.runs.messages import crontab_facts
 from scheduler.system.log import open_log
 
 if TYPE_CHECKING:
@@ -238,6 +240,37 @@ def test_a_listener_hears_what_the_crontabs_say_each_time_they_are_loaded() -> N
     assert [each.job for each in edited.kept] == ["a"], "its line may be the one with the mistake"
     assert {each.job for each in vanished.kept} == {"a", "c"}, "the file can't be read"
     assert [each["entries"] for each in world.said("crontabs")] == [each.entries for each in loaded]
+
+
+def test_only_the_first_reading_is_the_first_though_it_found_nothing() -> None:
+    listener = Counting()
+    world = World("", in_loop=(listener,))
+    world.edit_at("12:00:30", line("a", "0 13 * * *"))
+    world.runs_until("12:05")
+    loaded = [each for each in listener.heard if isinstance(each, events.CrontabLoaded)]
+    assert [(each.is_first, each.new) for each in loaded] == [(True, 0), (False, 1)]
+    assert str(crontab_facts(loaded[1])["say"]).endswith("; 1 new, 0 gone")
+
+
+def test_an_edit_is_told_once_when_everything_goes_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal takes the new jobs, but refuses at first what the edit closes."""
+    listener = Counting()
+    retried = line("b", "0 12 * * *", retry_delay="30m")
+    world = World(line("a", "0 13 * * *") + retried, acts={"b": [FAILS]}, in_loop=(listener,))
+    world.edit_at("12:05:30", line("a", "0 13 * * *") + "0 0 31 2 * never\n")
+    finish, refusals = world.journal.finish, iter(range(5))
+
+    def refuse(*given: Any, **named: Any) -> None:
+        if next(refusals, None) is not None:
+            raise JournalError("the disk is full")
+        finish(*given, **named)
+
+    monkeypatch.setattr(world.journal, "finish", refuse)
+    world.runs_until("12:10")
+    assert next(refusals, None) is None
+    _, edited = [each for each in listener.heard if isinstance(each, events.CrontabLoaded)]
+    assert (edited.entries, edited.new, edited.gone) == (2, 1, 1)
+    assert edited.at > when("12:06:03"), "a second later each time"
 
 
 def test_a_listener_that_fails_at_the_crontabs_or_the_journal_ends_nothing() -> None:
