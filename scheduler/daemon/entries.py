@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.crontab import job_names, last_good, lint, zone_changes
-from scheduler.daemon.crontab_log import CrontabLog
 from scheduler.entry import Crontab, Entry, Every, Severity
 from scheduler.runs import messages
 from scheduler.runs.events import CrontabLoaded
@@ -73,7 +72,6 @@ class EntriesInForce:
         self._library = library
         self._journal = journal
         self._log = log
-        self._crontab_log = CrontabLog(log)
         self._boot = boot
         self._crontabs: tuple[Crontab, ...] = ()
         self._stamps: Mapping[str, Stamp] = {}
@@ -82,6 +80,7 @@ class EntriesInForce:
         self._was_read = False
         self._told: Mapping[str, Entry] | None = None  # the entries at the last news
         self._problems: Sequence[Problem] = ()
+        self._failed: frozenset[str] = frozenset()  # the files that could not be read
         self.entries: Mapping[str, Entry] = {}
         self.timetable = Timetable((), {})
         self.zones: frozenset[str] = frozenset()  # the names of those that there are entries of
@@ -123,22 +122,20 @@ class EntriesInForce:
             timetable = Timetable(entries.values(), self._anchors(entries, minute))
             if self._was_read:
                 self._wait_for_next_boot(timetable)
-        before, self.entries, self.timetable = self.entries, entries, timetable
-        self._problems = loaded.problems
+        self.entries, self.timetable = entries, timetable
+        self._problems, self._failed = loaded.problems, loaded.failed
         self.zones = frozenset(entry.zone.key for entry in entries.values())
         self._crontabs, self._was_read = merged.crontabs, True
-        kept = [entry for entry in merged.kept if entry.file not in self._spared]
         self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
-        self.kept = kept
+        self.kept = [entry for entry in merged.kept if entry.file not in self._spared]
         self.files = tuple(self._read_files(loaded))
-        self._crontab_log.tell(loaded, kept)
-        self._crontab_log.tell_of_zones(zone_changes.between(before, entries, minute))
 
     def news(self, now: datetime) -> CrontabLoaded:
         """Return what there is to tell of the crontabs since it was asked the last time."""
-        before, self._told = self._told, self.entries
-        old = (before or {}).keys()
-        return CrontabLoaded(
+        before = self._told or {}
+        old = before.keys()
+        changes = zone_changes.between(before, self.entries, minute_of(now))
+        loaded = CrontabLoaded(
             now,
             entries=len(self.entries),
             zones=len(self.zones),
@@ -146,8 +143,12 @@ class EntriesInForce:
             gone=len(old - self.entries.keys()),
             problems=self._problems,
             kept=self.kept,
-            is_first=before is None,
+            failed=self._failed,
+            zone_changes=tuple(changes),
+            is_first=self._told is None,
         )
+        self._told = self.entries
+        return loaded
 
     def unbooted(self) -> list[tuple[Entry, str]]:
         """Return the @reboot entries that have not run since the machine booted, and that boot."""

@@ -60,10 +60,11 @@ class Reloader:
             self._in_force.read(self._clock.now())
             self._runs.use(self._in_force.entries, self._in_force.timetable)
             self._ticker.replan()
+            news = self._in_force.news(self._clock.now())
         except (JournalError, MemoryError):
             self.is_asked = True
             raise
-        self._runs.tell(self._in_force.news(self._clock.now()))
+        self._runs.tell(news)
         self._manager.ready(self._in_force.summary())
         now = minute_of(self._clock.now())
         after = max(self._ticker.next(), now) - MINUTE

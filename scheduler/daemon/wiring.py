@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scheduler import __version__
+from scheduler.daemon.crontab_log import CrontabLog
 from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.file_monitor import FileMonitor
 from scheduler.daemon.log_once import LogOnce
@@ -104,7 +105,7 @@ class Parts:
 def build(parts: Parts, journal: Journal) -> Daemon:
     """Return a daemon that knows nothing but what the journal tells; `run` lets it live."""
     clock, log = parts.clock, parts.log
-    events = Events(log, (LogListener(log), *parts.in_loop), parts.apart)
+    events = Events(log, (CrontabLog(log), LogListener(log), *parts.in_loop), parts.apart)
     runs = _runs(parts, journal, events)
     in_force = EntriesInForce(parts.library, journal, log, parts.boot, watches=parts.watches)
     log_once = LogOnce(clock, runs.tell)

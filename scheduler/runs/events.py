@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from scheduler.crontab.zone_changes import ZoneChange
     from scheduler.entry import Entry, Problem
     from scheduler.run import Attempt, Ending, Reason, Run
     from scheduler.schedule.backlog import Backlog
@@ -181,7 +182,8 @@ class CrontabLoaded:
     """The crontabs have been read, at the start or anew, and the daemon goes by them.
 
     So many `entries` in so many `zones` are in force; of their jobs so many are `new`, and so many
-    others `gone`. `kept` are entries that run in their last good version.
+    others `gone`. `kept` are entries that run in their last good version, `failed` the files that
+    could not be read. `zone_changes` tell which entries move with new data of their zone.
     """
 
     at: datetime
@@ -191,6 +193,8 @@ class CrontabLoaded:
     gone: int
     problems: Sequence[Problem]
     kept: Sequence[Entry]
+    failed: frozenset[str]
+    zone_changes: Sequence[ZoneChange]
     is_first: bool
 
 

@@ -271,6 +271,7 @@ def test_an_edit_is_told_once_when_everything_goes_by_it(monkeypatch: pytest.Mon
     _, edited = [each for each in listener.heard if isinstance(each, events.CrontabLoaded)]
     assert (edited.entries, edited.new, edited.gone) == (2, 1, 1)
     assert edited.at > when("12:06:03"), "a second later each time"
+    assert len(world.said("problem")) == 1, "as the log, which listens too"
 
 
 def test_a_listener_that_fails_at_the_crontabs_or_the_journal_ends_nothing() -> None:
