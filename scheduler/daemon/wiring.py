@@ -161,7 +161,6 @@ def _runs(parts: Parts, journal: Journal, events: Events) -> Runs:
         journal=journal,
         spawner=parts.spawner,
         state=parts.state,
-        log=parts.log,
         events=events,
         draw=parts.draw,
         output_cap=OutputCap(parts.clock, parts.state, parts.chosen.most_output, parts.throttle),

@@ -216,6 +216,21 @@ class JournalRecovered:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StartsRefused:
+    """The system has no room for another process, and why; told when that begins."""
+
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartsRecovered:
+    """Processes start again."""
+
+    at: datetime
+
+
 Event = (
     RunStarted
     | RunAdopted
@@ -235,4 +250,6 @@ Event = (
     | CrontabLoaded
     | JournalTrouble
     | JournalRecovered
+    | StartsRefused
+    | StartsRecovered
 )

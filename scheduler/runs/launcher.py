@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING
 
 from scheduler.process.output_files import output_of
 from scheduler.run import NotStarted
+from scheduler.runs.events import StartsRecovered, StartsRefused
 from scheduler.schedule.misfire import earliest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from scheduler.process.launch import Launch
     from scheduler.process.spawner import Spawner
+    from scheduler.runs.events import Event
     from scheduler.runs.live_run import LiveRun
     from scheduler.runs.table import RunTable
     from scheduler.system.clock import Clock
-    from scheduler.system.log import Log
 
 _MOST_PREPARED = 200  # before the minute: each of them has a descriptor until it starts
 _CALM = 90.0  # seconds without a refused start after which the next one ends the trouble
@@ -104,15 +105,15 @@ def _earliest_start(live: LiveRun) -> datetime:
 
 
 class StartTrouble:
-    """Says once that the system has no room for processes, and when it has again.
+    """Tells once that the system has no room for processes, and when it has again.
 
-    Owns since when starts are refused. The loop's verbs tell it of each start. Invariant: one line
+    Owns since when starts are refused. The loop's verbs tell it of each start. Invariant: one event
     for the trouble, one for its end.
     """
 
-    def __init__(self, clock: Clock, log: Log) -> None:
+    def __init__(self, clock: Clock, tell: Callable[[Event], None]) -> None:
         self._clock = clock
-        self._log = log
+        self._tell = tell
         self._refused_at: float | None = None
 
     def saw(self, result: int | NotStarted) -> None:
@@ -124,9 +125,9 @@ class StartTrouble:
         now = self._clock.monotonic()
         if isinstance(result, NotStarted):
             if result.by_system and self._refused_at is None:
-                self._log.error("starts", error=result.why, say=f"no job can start: {result.why}")
+                self._tell(StartsRefused(self._clock.now(), result.why))
             if result.by_system:
                 self._refused_at = now
         elif self._refused_at is not None and now - self._refused_at >= _CALM:
-            self._log.info("recovered", say="jobs start again")
+            self._tell(StartsRecovered(self._clock.now()))
             self._refused_at = None

@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Instants
     from scheduler.system.clock import Clock
-    from scheduler.system.log import Log
 
 _COPYING = 0.02  # seconds between looks at output that is on its way to its file
 
@@ -72,7 +71,6 @@ class Runs:
         journal: Journal,
         spawner: Spawner,
         state: Path,
-        log: Log,
         events: Events,
         draw: Callable[[], float],
         output_cap: OutputCap,
@@ -83,7 +81,7 @@ class Runs:
         self.most, self._is_stopping = most, False
         self._clock, self._journal, self._spawner = clock, journal, spawner
         self._unjournalled, self._output_cap, self._events = unjournalled, output_cap, events
-        self._starts, self._escaped = StartTrouble(clock, log), Escaped(clock, spawner)
+        self._starts, self._escaped = StartTrouble(clock, events.tell), Escaped(clock, spawner)
         self._supervisor = supervisor = Supervisor(clock, spawner, output_cap, echo)
         self.table = table = RunTable()
         self._launcher = launcher = Launcher(clock, spawner, table, state)

@@ -44,7 +44,13 @@ class LogListener:
                 | events.ProcessesLeft()
             ):
                 self._ends(event)
-            case events.CrontabLoaded() | events.JournalTrouble() | events.JournalRecovered():
+            case (
+                events.CrontabLoaded()
+                | events.JournalTrouble()
+                | events.JournalRecovered()
+                | events.StartsRefused()
+                | events.StartsRecovered()
+            ):
                 self._of_daemon(event)
             case _:
                 self._of_time(event)
@@ -113,7 +119,12 @@ class LogListener:
                 assert_never(event)
 
     def _of_daemon(
-        self, event: events.CrontabLoaded | events.JournalTrouble | events.JournalRecovered
+        self,
+        event: events.CrontabLoaded
+        | events.JournalTrouble
+        | events.JournalRecovered
+        | events.StartsRefused
+        | events.StartsRecovered,
     ) -> None:
         match event:
             case events.CrontabLoaded():
@@ -122,5 +133,9 @@ class LogListener:
                 self._log.error("journal", error=why, say=why)
             case events.JournalRecovered():
                 self._log.info("recovered", say="the journal takes everything again")
+            case events.StartsRefused(_, why):
+                self._log.error("starts", error=why, say=f"no job can start: {why}")
+            case events.StartsRecovered():
+                self._log.info("recovered", say="jobs start again")
             case _:
                 assert_never(event)

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import random
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import cycle
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from world import World, line, when
 from scheduler.daemon.log_once import LogOnce
 from scheduler.errors import JournalError
 from scheduler.run import Exited, NotStarted
+from scheduler.runs.events import StartsRecovered, StartsRefused
 from scheduler.runs.launcher import StartTrouble
 from scheduler.runs.log_listener import LogListener
 from scheduler.runs.transaction import Transaction
@@ -27,6 +29,8 @@ from scheduler.system.log import open_log
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from scheduler.runs.events import Event
 
 pytestmark = pytest.mark.slow  # a kill at every commit
 
@@ -209,15 +213,27 @@ def test_that_nothing_is_asked_of_the_journal_is_no_end_of_its_trouble() -> None
     assert log_once.refusal == ""
 
 
+@dataclass
+class Starts:
+    """A listener that wants to know whether jobs can start."""
+
+    heard: list[Event] = field(default_factory=list)
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, StartsRefused | StartsRecovered):
+            self.heard.append(event)
+
+
 NO_ROOM = Act(outcome=NotStarted("no new process: no memory", by_system=True))
 
 
 def test_a_system_without_room_for_processes_is_told_once() -> None:
     """That others of the same burst find room is no end of it."""
-    world = World(
-        line("first", "* * * * *") + line("job", "0-4 12 * * *", retries=0), acts={"job": [NO_ROOM]}
-    )
+    text = line("first", "* * * * *") + line("job", "0-4 12 * * *", retries=0)
+    listener = Starts()
+    world = World(text, acts={"job": [NO_ROOM]}, in_loop=(listener,))
     world.runs_until("12:09:30")
+    assert [type(each) for each in listener.heard] == [StartsRefused, StartsRecovered]
     assert [said["error"] for said in world.said("starts")] == [str(NO_ROOM.outcome)[13:]]
     assert len(world.said("recovered")) == 1
 
