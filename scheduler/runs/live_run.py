@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from scheduler.run import Attempt, Reason
 from scheduler.schedule.zone_data import UTC_ZONE
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from scheduler.journal.rows import OpenRun
     from scheduler.run import Run
 
@@ -32,6 +31,7 @@ WAITING = frozenset((Phase.WAIT_TIME, Phase.WAIT_RUN, Phase.WAIT_SLOT))
 # Reasons to end a process, each on disk before its signal. A timeout or a stop of the daemon is
 # none: the supervisor alone knows of it, and the run's phase is still RUNNING.
 BEING_ENDED = frozenset((Reason.KILLED, Reason.REPLACED))
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class LiveRun:
 
     It is to start at `due`. One that is `made_up` was missed, and is late by then; a `late` one
     came a few minutes after its time, and runs as if in time. `first_start` is that of its first
-    attempt, and `ended` when its last one did; None where there is none. `reason` is what it waits
+    attempt, or when its user tried it again, and `ended` when its last attempt did, or then; None
+    where there is none. `reason` is what it waits
     for if that is no time, `ticket` its place in line.
     """
 
@@ -92,13 +93,14 @@ class LiveRun:
         if not row.attempts:
             waits = cls(row.run, entry, Phase.WAIT_TIME, due, made_up=row.made_up)
             return replace(waits, reason=row.reason)
-        last, first_start = row.attempts[-1], row.attempts[0].started or now
+        first, last = row.attempts[0], row.attempts[-1]
+        since = row.reopened or _EVER  # what was before its user tried it again does not count
+        first_start = max(first.started or first.ended or now, since)
         if last.ended is None:
             phase = Phase.STOPPING if row.reason in BEING_ENDED else Phase.RUNNING
             return cls(row.run, entry, phase, due, last.number, first_start=first_start)
         retry = cls(row.run, entry, Phase.WAIT_TIME, due, last.number + 1, reason=row.reason)
-        first_start, ended = row.reopened or first_start, row.reopened or last.ended
-        return replace(retry, first_start=first_start, ended=ended)
+        return replace(retry, first_start=first_start, ended=max(last.ended, since))
 
     def takes_place_of(self, run: Run) -> bool:
         """Say whether it takes the place of an earlier run's retries: not if it is made up for."""

@@ -217,6 +217,19 @@ def test_a_run_that_failed_for_good_gets_one_more_attempt() -> None:
     assert world.history("job") == ["12:00 failed (no attempts left): exit 1, exit 1, exit 1"]
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_the_time_for_retries_counts_from_when_it_was_tried_again(is_killed: bool) -> None:
+    settings = {"retries": 9, "retry_delay": "30s", "retry_factor": 1, "retry_within": "45s"}
+    acts = {"job": [FAILS, FAILS, Act(lasts=10, outcome=Exited(1)), Act()]}
+    world = Asked(line("job", NOON, **settings), acts=acts)
+    world.ask_at("12:10", Retry(1))
+    if is_killed:
+        world.crashes_at("12:10:05")
+    world.runs_until("12:20")
+    assert world.starts("job") == ["12:00:00", "12:00:30", "12:10:00", "12:10:40"]
+    assert world.history("job")[0].startswith("12:00 succeeded")
+
+
 def test_a_skipped_run_is_run_after_all() -> None:
     text = line("job", "0-1 12 * * *")
     world, reply = asked(text, "12:10", Retry(2), acts={"job": [Act(lasts=90)]})

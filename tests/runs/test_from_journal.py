@@ -12,7 +12,7 @@ from journalled import LATER, MINUTE, NOON, attempted, claimed, finished
 
 from scheduler.entry import Entry, Reboot
 from scheduler.journal.journal import Journal
-from scheduler.run import Ending, Exited, Paused, Reason, State
+from scheduler.run import Attempt, Ending, Exited, Lost, Paused, Reason, State
 from scheduler.runs.live_run import LiveRun, Phase, stand_in
 from scheduler.runs.table import RunTable
 from scheduler.schedule.backlog import Backlog
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from scheduler.run import Run
 
+AGAIN = LATER  # when it was opened again, and started at once
 FAILED = Ending(Exited(1), NOON + MINUTE)
 ENTRY = Entry("backup", Reboot(), "@reboot", ZoneInfo("UTC"), "true")
 
@@ -67,6 +68,22 @@ def reopened(journal: Journal, run: Run) -> None:
     journal.reopen(run, LATER)
 
 
+def tried_again(journal: Journal, run: Run) -> None:
+    reopened(journal, run)
+    journal.started(attempted(journal, run, 2), AGAIN, 42, 9)
+
+
+def failed_again(journal: Journal, run: Run) -> None:
+    tried_again(journal, run)
+    journal.ended(Attempt(run, 2), Ending(Exited(1), AGAIN + MINUTE))
+    journal.retry(run, AGAIN + 2 * MINUTE)
+
+
+def lost_before_it_was_told(journal: Journal, run: Run) -> None:
+    journal.ended(attempted(journal, run), Ending(Lost(), NOON + MINUTE))
+    journal.retry(run, LATER)
+
+
 def live(run: Run, phase: Phase, attempt: int = 1, **facts: object) -> LiveRun:
     due = facts.pop("due", LATER)
     return LiveRun(run, ENTRY, phase, due, attempt, **facts)  # type: ignore[arg-type]  # of a table
@@ -88,6 +105,23 @@ CASES: list[tuple[Callable[[Journal, Run], object], Callable[[Run], LiveRun], st
         reopened,
         lambda r: live(r, WAITS, 2, first_start=LATER, ended=LATER),
         "CRON_RETRY_WITHIN counts from when it was opened again",
+    ),
+    (
+        tried_again,
+        lambda r: live(r, RUNS, 2, first_start=AGAIN),
+        "and so it does of the attempt that came of that",
+    ),
+    (
+        failed_again,
+        lambda r: live(
+            r, WAITS, 3, due=AGAIN + 2 * MINUTE, first_start=AGAIN, ended=AGAIN + MINUTE
+        ),
+        "and of those after it, whose last end is their own",
+    ),
+    (
+        lost_before_it_was_told,
+        lambda r: live(r, WAITS, 2, first_start=FAILED.ended, ended=FAILED.ended),
+        "when it started nobody knows: no later than its end",
     ),
 ]
 
