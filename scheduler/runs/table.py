@@ -4,8 +4,13 @@
 waits in which line, and who uses a slot; by job its backlog and its pause; and how far time has
 come: the eras of the clock and the last minute handled. Whoever decides about runs reads it; a
 `Transaction` changes it together with the journal, and what the system itself has done (a process
-that has started) is put into it as it is. Invariant: after every transaction, committed or refused,
-it is what `RunTable.from_journal` makes of the journal.
+that has started) is put into it as it is.
+
+Invariant: after every transaction, committed or refused, `RunTable.from_journal` makes the same of
+the journal: which runs there are, with which attempt, first start, last end, due time and reason;
+whether each waits, has begun or is being ended; backlogs, pauses and eras. What it can't make of it
+is only here: what a run waits for beside a time, which its reason says, and its place in line; who
+is to start and who runs already, since a start is journalled after its burst; who is late.
 """
 
 from __future__ import annotations

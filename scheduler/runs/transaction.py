@@ -37,8 +37,8 @@ class Transaction:
 
     Owns what has to be undone if the journal refuses, and the effects (events, signals) that come
     after the commit. Whoever decides about runs calls it, inside `commit`; memory changes at once
-    there. Invariant: after a commit, done or refused, the table is what RunTable.from_journal makes
-    of the journal.
+    there. Invariant: after a commit, done or refused, the table says what the journal says, as far
+    as that can: see RunTable.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from scheduler.errors import JournalError
@@ -11,7 +12,7 @@ from scheduler.runs.table import RunTable
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
 # Statements of the tests themselves, and what comes after an accident.
@@ -49,8 +50,19 @@ class FrailJournal(Journal):
 
     def live(self, now: datetime) -> RunTable:
         """Return the table of runs that this journal tells of; it is the test that asks."""
+        with self._a_look():
+            return RunTable.from_journal(self, {}, now)
+
+    def unstarted(self) -> set[int]:
+        """Return the open runs of whose first attempt it has no start; it is the test that asks."""
+        with self._a_look():
+            rows = self.unfinished()
+        return {row.run.number for row in rows if row.attempts and not row.attempts[0].started}
+
+    @contextmanager
+    def _a_look(self) -> Iterator[None]:
         self.is_looked_at = True
         try:
-            return RunTable.from_journal(self, {}, now)
+            yield
         finally:
             self.is_looked_at = False
