@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 _LAST_WORDS = 1.0  # seconds that the end of the log has to be read; a stop waits no longer
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
+_EARLY = (signal.SIGHUP, signal.SIGUSR1)  # they wait for the loop: until then they would end us
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def serve(
 
     Raises MeridianError where another daemon has the state folder, or this one has lost it.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _EARLY)
     (user, home), boot = account, boot_id()
     paths, log = crontabs.paths, stream.log()
     spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))

@@ -51,7 +51,7 @@ class InPlace:
         try:
             status = self._paths[part].lstat()  # by its name, as others find it
         except OSError:
-            return known is None  # it comes with the first statement
+            return known is None and part != _DATABASE_FILE  # these come with the first statement
         self._known[part] = status
         return known is None or os.path.samestat(known, status)
 

@@ -15,6 +15,7 @@ import pytest
 
 from scheduler.errors import JournalError
 from scheduler.journal import connection
+from scheduler.journal.files_in_place import InPlace
 from scheduler.journal.journal import Journal
 from scheduler.run import Reason, Run, State
 from scheduler.system import state_files
@@ -331,3 +332,8 @@ def test_a_closed_journal_says_so(path: Path) -> None:
     journal.close()
     with pytest.raises(JournalError, match="closed"):
         journal.daemon_state.last_tick()
+
+
+def test_a_database_that_is_gone_before_it_was_seen_is_lost(tmp_path: Path) -> None:
+    """SQLite has made it, and has it open still: what is committed would be in no folder."""
+    assert InPlace(tmp_path / "journal.db", lambda: None).has_lost_database()
