@@ -96,8 +96,8 @@ class Admission:
             if late or entry.delay or not self._is_free(entry, instant):
                 deferred.append(entry)
             elif run := self._transaction.claim(entry, instant):
-                live = LiveRun(run, entry, Phase.STARTING, instant)
-                self._transaction.claim_attempt(live, planned=True)
+                live = LiveRun(run, entry, Phase.PLANNED, instant)
+                self._transaction.claim_attempt(live)
         self._transaction.assign(self, "_deferred", deferred)
 
     def _is_free(self, entry: Entry, instant: datetime) -> bool:
@@ -116,7 +116,7 @@ class Admission:
 
     def unplan_job(self, job: str) -> None:
         """Take back what is claimed of a job: the minute itself sees what becomes of it."""
-        taken = [live for live in self._table.of(job) if self._table.is_planned(live.run.number)]
+        taken = [live for live in self._table.of(job) if live.phase is Phase.PLANNED]
         for live in taken:
             self._release(live)
         entries = [*self._deferred, *(live.entry for live in taken)]

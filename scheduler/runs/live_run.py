@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Phase(StrEnum):
     """What a live run does."""
 
-    STARTING = "starting"  # an attempt is claimed; its process starts now, or when its minute comes
+    PLANNED = "planned"  # an attempt is claimed; its process starts when its minute comes
+    STARTING = "starting"  # an attempt is claimed; its process starts now
     RUNNING = "running"  # it has a process
     STOPPING = "stopping"  # the same, and the journal has a reason to end it: see BEING_ENDED
     WAIT_TIME = "waits for a time"
@@ -27,6 +28,7 @@ class Phase(StrEnum):
     WAIT_SLOT = "waits for a slot"
 
 
+WITHOUT_PROCESS = frozenset((Phase.PLANNED, Phase.STARTING))  # and with an attempt
 WAITING = frozenset((Phase.WAIT_TIME, Phase.WAIT_RUN, Phase.WAIT_SLOT))
 # Reasons to end a process, each on disk before its signal. A timeout or a stop of the daemon is
 # none: the supervisor alone knows of it, and the run's phase is still RUNNING.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.entry import Catchup
 from scheduler.run import Reason
-from scheduler.runs.live_run import Phase
+from scheduler.runs.live_run import WITHOUT_PROCESS
 from scheduler.schedule.catchup import mode
 from scheduler.schedule.misfire import earliest
 
@@ -80,7 +80,7 @@ class Replacement:
             self._transaction.close(live, Reason.REPLACED)
         self._backlogs.drop(job, Reason.REPLACED)
         for live in self._table.of(job):
-            if live.phase is Phase.STARTING:
+            if live.phase in WITHOUT_PROCESS:
                 self.cancel(live, Reason.REPLACED)
             elif not live.is_waiting:
                 has_process = True

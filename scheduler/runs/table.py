@@ -16,11 +16,12 @@ is to start and who runs already, since a start is journalled after its burst; w
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from dataclasses import replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, TypeVar
 
 from scheduler.entry import pool_of
-from scheduler.runs.live_run import LiveRun, Phase, stand_in
+from scheduler.runs.live_run import WITHOUT_PROCESS, LiveRun, Phase, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,14 +76,11 @@ class RunTable:
 
     # --- what changes ----------------------------------------------------------------------------
 
-    def put(
-        self, live: LiveRun, *, planned: bool = False, place: int | None = None
-    ) -> LiveRun | None:
+    def put(self, live: LiveRun, *, place: int | None = None) -> LiveRun | None:
         """Let a run be like this from now on; return what it was, None for a new one.
 
-        One that is `planned` is claimed for a minute that has not come. One that is to start does
-        so behind the others, or in the `place` that it had. What fails half-way (MemoryError) is
-        made good by another `put`, or by `remove`.
+        One that is to start does so behind the others, or in the `place` that it had. What fails
+        half-way (MemoryError) is made good by another `put`, or by `remove`.
         """
         old = self.remove(live.run.number)
         number = live.run.number
@@ -98,8 +96,8 @@ class RunTable:
             case _:
                 self._begun[number] = None
                 self._pools.setdefault(pool_of(live.entry), {})[number] = live
-        if live.phase is Phase.STARTING:
-            starts = self._planned if planned else self._starting
+        if live.phase in WITHOUT_PROCESS:
+            starts = self._planned if live.phase is Phase.PLANNED else self._starting
             starts[number] = self.ticket() if place is None else place
         return old
 
@@ -135,9 +133,8 @@ class RunTable:
 
     def take_planned(self) -> None:
         """Let the minute come that runs are planned for: they start now."""
-        for number in _in_order(self._planned):
-            self._starting[number] = self.ticket()
-            del self._planned[number]
+        for live in self.planned():
+            self.put(replace(live, phase=Phase.STARTING))
 
     # --- what there is ---------------------------------------------------------------------------
 
@@ -166,10 +163,6 @@ class RunTable:
     def jobs(self) -> list[str]:
         """Return the jobs that have any."""
         return list(self._jobs)
-
-    def is_planned(self, number: int) -> bool:
-        """Say whether a run is claimed for a minute that has not come."""
-        return number in self._planned
 
     def place(self, number: int) -> int | None:
         """Return a run's place among those that are to start; None if it is none of them."""

@@ -109,10 +109,10 @@ class Transaction:
         self.undo(_set_item, items, name, items.get(name))
         _set_item(items, name, value)
 
-    def put(self, live: LiveRun, *, planned: bool = False) -> None:
+    def put(self, live: LiveRun) -> None:
         """Let a run be like this from now on; see RunTable.put."""
         self._keep(live.run.number)
-        self.table.put(live, planned=planned)
+        self.table.put(live)
 
     def drop(self, number: int) -> None:
         """Let a run be live no longer, if it is."""
@@ -125,8 +125,7 @@ class Transaction:
         if old is None:
             self.undo(self.table.remove, number)
         else:
-            is_planned, place = self.table.is_planned(number), self.table.place(number)
-            self.undo(partial(self.table.put, old, planned=is_planned, place=place))
+            self.undo(partial(self.table.put, old, place=self.table.place(number)))
 
     def _check(self) -> None:
         if not self._is_open:
@@ -170,16 +169,17 @@ class Transaction:
             self.emit(events.InstantKnown(self._now(), entry, instant))
         return run
 
-    def claim_attempt(self, live: LiveRun, *, planned: bool = False) -> bool:
+    def claim_attempt(self, live: LiveRun) -> bool:
         """Claim a run's attempt, whose process then starts; False if it has been claimed before.
 
-        So it is, too, if the run is over. A `planned` one starts when its minute comes.
+        So it is, too, if the run is over. One that is PLANNED starts when its minute comes.
         """
         run, number = live.run, live.attempt
         if self._journal.claim_attempt(run, number, output_of(live.key)) is None:
             self.drop(run.number)
             return False
-        self.put(replace(live, phase=Phase.STARTING, reason=None), planned=planned)
+        phase = Phase.PLANNED if live.phase is Phase.PLANNED else Phase.STARTING
+        self.put(replace(live, phase=phase, reason=None))
         return True
 
     def release(self, run: Run) -> None:

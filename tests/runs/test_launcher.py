@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -48,7 +48,7 @@ class Stage:
 def stage(*starts: LiveRun, spawner: FakeSpawner, planned: bool = False) -> Stage:
     table = RunTable()
     for each in starts:
-        table.put(each, planned=planned)
+        table.put(replace(each, phase=Phase.PLANNED) if planned else each)
     return Stage(spawner, table)
 
 

@@ -43,10 +43,10 @@ def live(
     return LiveRun(run, entry(job), phase, at, attempt, made_up=made_up, late=late, ticket=ticket)
 
 
-def filled(*runs: LiveRun, planned: bool = False) -> RunTable:
+def filled(*runs: LiveRun) -> RunTable:
     table = RunTable()
     for each in runs:
-        table.put(each, planned=planned)
+        table.put(each)
     return table
 
 
@@ -151,6 +151,7 @@ def test_what_comes_in_time_waits_behind_what_is_late(
 @pytest.mark.parametrize(
     ("phase", "begun", "under_way"),
     [
+        (Phase.PLANNED, True, True),
         (Phase.STARTING, True, True),
         (Phase.RUNNING, True, True),
         (Phase.STOPPING, True, True),
@@ -167,12 +168,18 @@ def test_a_phase_says_who_uses_a_slot(phase: Phase, begun: bool, under_way: bool
 
 
 def test_who_is_planned_starts_when_its_minute_comes_behind_who_starts_already() -> None:
-    table = filled(live(2, Phase.STARTING), live(3, Phase.STARTING), planned=True)
+    table = filled(live(2, Phase.PLANNED), live(3, Phase.PLANNED))
     table.put(live(7, Phase.STARTING))
     assert (numbers(table.starting()), numbers(table.planned())) == ([7], [2, 3])
     assert (table.plans("a"), table.is_running("a")) == (True, True)
     table.take_planned()
     assert (numbers(table.starting()), table.planned(), table.plans("a")) == ([7, 2, 3], [], False)
+
+
+def test_who_is_planned_stays_so_whatever_else_changes() -> None:
+    table = filled(live(2, Phase.PLANNED))
+    table.put(replace(table.planned()[0], entry=entry("b")))
+    assert (numbers(table.planned()), table.starting()) == ([2], [])
 
 
 def test_what_waits_can_be_forgotten_and_what_runs_stays() -> None:
@@ -192,7 +199,6 @@ STEPS = st.lists(
             st.sampled_from(Phase),
             st.sampled_from("abc"),
             st.integers(0, 3),
-            st.booleans(),
         ),
         st.integers(1, 6),
     ),
@@ -226,7 +232,7 @@ def shown(table: RunTable) -> dict[str, object]:
     }
 
 
-def expected(runs: dict[int, LiveRun], planned: set[int]) -> dict[str, object]:
+def expected(runs: dict[int, LiveRun]) -> dict[str, object]:
     """The same, found by looking at all of them."""
     some = [runs[number] for number in sorted(runs)]
 
@@ -239,17 +245,16 @@ def expected(runs: dict[int, LiveRun], planned: set[int]) -> dict[str, object]:
             return numbers(sorted(found, key=lambda each: (each.due, each.run.number)))
         return numbers(sorted(found, key=lambda each: each.ticket))
 
-    begun = (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
-    starts = {each.run.number for each in of(Phase.STARTING)}
+    begun = (Phase.PLANNED, Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
     lines = [ordered(Phase.WAIT_SLOT, pool=pool) for pool in (None, "disk")]
     timed = of(Phase.WAIT_TIME)
     return {
         "of": [numbers(of(*Phase, job=job)) for job in "abc"],
         "running": [bool(of(*begun, job=job)) for job in "abc"],
         "under way": [bool(of(*begun, Phase.WAIT_SLOT, job=job)) for job in "abc"],
-        "planned": sorted(planned),
-        "plans": [any(each.run.number in planned for each in of(*Phase, job=job)) for job in "abc"],
-        "starting": sorted(starts - planned),
+        "planned": numbers(of(Phase.PLANNED)),
+        "plans": [bool(of(Phase.PLANNED, job=job)) for job in "abc"],
+        "starting": numbers(of(Phase.STARTING)),
         "queued": [ordered(Phase.WAIT_RUN, job) for job in "abc"],
         "timed": [ordered(Phase.WAIT_TIME, job) for job in "abc"],
         "in line": [ordered(Phase.WAIT_SLOT, job) for job in "abc"],
@@ -266,24 +271,19 @@ def expected(runs: dict[int, LiveRun], planned: set[int]) -> dict[str, object]:
 
 @given(STEPS)
 def test_it_says_what_a_look_at_all_of_them_says(
-    steps: list[tuple[int, Phase, str, int, bool] | int],
+    steps: list[tuple[int, Phase, str, int] | int],
 ) -> None:
     table = RunTable()
     runs: dict[int, LiveRun] = {}
-    planned: set[int] = set()
     for step in steps:
         if isinstance(step, int):
             assert table.remove(step) == runs.pop(step, None)
-            planned.discard(step)
             continue
-        number, phase, job, place, is_planned = step
+        number, phase, job, place = step
         run = replace(live(number, phase, job, due=place), ticket=table.ticket())
-        assert table.put(run, planned=is_planned) == runs.get(number)
+        assert table.put(run) == runs.get(number)
         runs[number] = run
-        planned.discard(number)
-        if is_planned and phase is Phase.STARTING:
-            planned.add(number)
-    assert shown(table) == expected(runs, planned)
+    assert shown(table) == expected(runs)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100)), max_size=20))

@@ -81,7 +81,7 @@ def test_memory_changes_at_once_and_effects_wait_until_it_holds(stage: Stage) ->
 
 def test_what_is_refused_has_not_happened(stage: Stage) -> None:
     stage.table.put(live(1))
-    stage.table.put(live(2, Phase.STARTING), planned=True)
+    stage.table.put(live(2, Phase.PLANNED))
     holder = {"a": 1}
     transaction = stage.transaction
     with pytest.raises(JournalError):
@@ -97,7 +97,7 @@ def test_what_is_refused_has_not_happened(stage: Stage) -> None:
             lambda: transaction.emit(RunSkipped(NOON, None, live(1).run, Reason.OVERLAP)),
             refuse,
         )
-    assert (stage.table.get(1), stage.table.get(2), stage.table.get(3)) == (live(1), live(2, Phase.STARTING), None)  # fmt: skip
+    assert (stage.table.get(1), stage.table.get(2), stage.table.get(3)) == (live(1), live(2, Phase.PLANNED), None)  # fmt: skip
     assert stage.table.plans("job")
     assert (holder, stage.table.last_handled, stage.done) == ({"a": 1}, None, [])
     assert stage.told == [], "no listener hears of what has not happened"
@@ -176,10 +176,10 @@ def test_what_cannot_be_taken_back_keeps_no_other_change(stage: Stage) -> None:
     assert isinstance(told.value.__cause__, JournalError)
 
 
-@pytest.mark.parametrize("planned", [True, False])
-def test_what_is_refused_changes_no_order(stage: Stage, planned: bool) -> None:
+@pytest.mark.parametrize("phase", [Phase.PLANNED, Phase.STARTING])
+def test_what_is_refused_changes_no_order(stage: Stage, phase: Phase) -> None:
     for number in (3, 1, 2, 4):
-        stage.table.put(live(number, Phase.STARTING), planned=planned)
+        stage.table.put(live(number, phase))
     waits = [partial(stage.transaction.put, live(number)) for number in (1, 3)]
     drops = [partial(stage.transaction.drop, number) for number in (1, 2, 3)]
     with pytest.raises(JournalError):
