@@ -80,6 +80,19 @@ VARIABLES: dict[str, Setting] = {
     "START_HOURS_RANGE": Setting(setting_values.hours, "start_hours"),
 }
 
+# What else people call a setting, of schedulers and libraries they know; letters alone don't tell.
+_OTHER_NAMES = {
+    "CRON_RETRY": "CRON_RETRIES",
+    "CRON_RETRY_COUNT": "CRON_RETRIES",
+    "CRON_TIMEZONE": CRON_TZ,
+    "CRON_ZONE": CRON_TZ,
+    "CRON_JITTER": "CRON_RETRY_JITTER",
+    "CRON_MEM": "CRON_MEMORY",
+    "CRON_CONCURRENCY": CRON_OVERLAP,
+    "CRON_MISFIRE": "CRON_WITHIN",
+    "CRON_DELAY": "CRON_RETRY_DELAY",
+}
+
 _FIELD_OF = {name: setting.field for name, setting in (TABLE | VARIABLES).items() if setting.field}
 
 
@@ -107,7 +120,9 @@ def build(chosen: Mapping[str, Any]) -> Settings:
 
 @lru_cache(maxsize=256)
 def nearest(name: str) -> str:
-    """Return the name of the table that looks most like `name`, "" if none does."""
+    """Return the setting that `name` means or looks most like, "" if there is none."""
+    if name in _OTHER_NAMES:
+        return _OTHER_NAMES[name]
     # Without what they all have in common, which would make any two of them look alike.
     known = [setting.removeprefix(PREFIX) for setting in TABLE]
     near = suggestions.nearest(name.removeprefix(PREFIX), known, alike=0.7)

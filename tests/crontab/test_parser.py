@@ -261,6 +261,7 @@ def test_what_cron_itself_sets_is_ignored_with_a_warning(name: str) -> None:
         ("TZ=", [], "the machine's zone"),
         ("CRON_RETIRES=5", [(1, 1, "unknown-setting")], "misspelt"),
         ("CRON_MAX_DELAY=5", [(1, 1, "unknown-setting")], "cut short"),
+        ("CRON_TIMEZONE=Asia/Tokyo", [(1, 1, "unknown-setting")], "another name of CRON_TZ"),
         ("CRON_COLOUR=red", [], "somebody's own"),
         ("CRON_SECRET=abc", [], "somebody's own"),
         ("CRON_LOG=/x", [], "somebody's own"),

@@ -238,7 +238,16 @@ def test_equal_settings_are_one_object() -> None:
     ("name", "near"),
     [
         ("CRON_RETIRES", "CRON_RETRIES"),
-        ("CRON_TIMEZONE", ""),
+        ("CRON_RETRY", "CRON_RETRIES"),  # not CRON_RETRY_ON, by which 3 is an exit code
+        ("CRON_RETRY_COUNT", "CRON_RETRIES"),
+        ("CRON_RETRIES_MAX", "CRON_RETRIES"),
+        ("CRON_TIMEZONE", "CRON_TZ"),
+        ("CRON_ZONE", "CRON_TZ"),
+        ("CRON_JITTER", "CRON_RETRY_JITTER"),
+        ("CRON_MEM", "CRON_MEMORY"),
+        ("CRON_CONCURRENCY", "CRON_OVERLAP"),
+        ("CRON_MISFIRE", "CRON_WITHIN"),
+        ("CRON_DELAY", "CRON_RETRY_DELAY"),
         ("CRON_TIME_OUT", "CRON_TIMEOUT"),
         ("CRON_RETRY_DELAYS", "CRON_RETRY_DELAY"),
         ("CRON_COLOUR", ""),
@@ -246,6 +255,7 @@ def test_equal_settings_are_one_object() -> None:
 )
 def test_a_misspelt_name_has_a_nearest_one_or_none(name: str, near: str) -> None:
     assert settings.nearest(name) == near
+    assert not near or near in settings.TABLE
 
 
 CODES = st.frozensets(st.integers(0, 255), min_size=1, max_size=5)
