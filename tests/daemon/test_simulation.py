@@ -13,7 +13,7 @@ import pytest
 import reference
 from clock_changes import CASES, Case
 from fakes import FakeClock, utc
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from world import FILE, World, line
 
@@ -474,7 +474,9 @@ def test_next_and_simulate_agree_on_weeks(
     end = start + timedelta(days=14)
     announced = takewhile(lambda run: run.at < end, coming(loaded(text).entries, start, {}))
     expected = sorted((run.at, run.entry.job) for run in islice(announced, MOST))
-    assume(len(expected) < MOST)
+    if len(expected) == MOST:  # up to the last one is enough, then
+        end = expected[-1][0]
+        expected = [each for each in expected if each[0] < end]
     events = simulated(text, start, end)
     assert sorted((e.time, e.job) for e in events if e.kind is EventKind.START) == expected
 
