@@ -47,6 +47,12 @@ class Person:
     def state(self) -> Path:
         return self.home / "state"
 
+    @property
+    def nobody(self) -> str:
+        """What a command says where no daemon runs with this person's state folder."""
+        way = "meridian run starts one, or name another folder with --state"
+        return f"no daemon runs with the state folder {self.state}; {way}"
+
     def line(self, schedule: str, command: str) -> str:
         """One job line as this person's own crontab wants it."""
         return f"{schedule} {'root ' if BY_ROOT else ''}{command}\n"

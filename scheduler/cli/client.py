@@ -28,14 +28,20 @@ def ask(request: Request, state: Path | None, timeout: float = REPLY_TIMEOUT) ->
         return _ask(request, paths, timeout)
     except NoDaemon as error:
         pid = state_lock.holder(paths.state)
-        if pid is None and state is None and os.geteuid() and os.path.lexists(_MACHINES):
-            way = "the machine's own is asked by: sudo meridian status"
-            raise NoDaemon(f"{error}; {way}") from error
         if pid is None:
-            raise
+            raise NoDaemon(_nobody(paths, is_named=state is not None)) from error
         lives = f"a daemon (pid {pid}) has the state folder {paths.state}"
         why = "its log says why, and it tries again before each minute"
         raise NoDaemon(f"{lives}, but has no control socket: {why}") from error
+
+
+def _nobody(paths: Paths, *, is_named: bool) -> str:
+    """Return where no daemon runs, how to start one, and where else one may run."""
+    way = "meridian run starts one, or name another folder with --state"
+    said = f"no daemon runs with the state folder {paths.state}; {way}"
+    if not is_named and os.geteuid() and os.path.lexists(_MACHINES):
+        return f"{said}; the machine's own is asked by: sudo meridian status"
+    return said
 
 
 def snapshot(

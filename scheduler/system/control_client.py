@@ -41,7 +41,7 @@ def call(path: Path, request: Request, timeout: float = REPLY_TIMEOUT) -> Receiv
                 sock.sendall(protocol.write(request))
             return protocol.read_reply(_received(sock))
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
-        raise NoDaemon("no daemon runs with this state folder; meridian run starts one") from error
+        raise NoDaemon(f"no daemon listens at {path}") from error
     except (TimeoutError, BlockingIOError) as error:
         what = "it may be stopped (SIGSTOP) or busy, and do what was asked later"
         why = f"the daemon gave no answer within {timeout:g} s; {what}"

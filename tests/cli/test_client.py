@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from conftest import Person
 
 
-NOBODY = "no daemon runs with this state folder; meridian run starts one"
-
-
 @pytest.fixture
 def held(person: Person) -> Iterator[int]:
     """The state folder is held by a living process, as by a daemon."""
@@ -50,4 +47,4 @@ def test_a_daemon_without_a_socket_is_told_from_none(person: Person, held: int) 
 def test_a_lock_that_a_dead_daemon_left_says_nothing(person: Person, text: str, why: str) -> None:
     person.state.mkdir()
     (person.state / "lock").write_text(text)
-    assert person.types("reload").stderr == f"{NOBODY}\n", why
+    assert person.types("reload").stderr == f"{person.nobody}\n", why

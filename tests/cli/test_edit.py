@@ -77,9 +77,7 @@ def test_a_good_edit_is_saved_the_old_text_kept_and_the_next_runs_said(
     assert versions(person) == [OLD]
     assert "1 entry, no problems" in result.stdout
     assert result.stdout.count(" 07:30 Europe/Berlin  report") == 3
-    assert result.stdout.endswith(
-        "No daemon runs with this state folder; meridian run starts one.\n"
-    )
+    assert result.stdout.endswith(f"N{person.nobody[1:]}.\n")
     assert drafts(person) == []
 
 

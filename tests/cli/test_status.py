@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 ONE = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)  # the hour that Berlin's clocks skip
 SECOND = timedelta(seconds=1)
-NOBODY = "no daemon runs with this state folder; meridian run starts one"
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202e\r\n|"
 
 
@@ -284,12 +283,12 @@ def test_nothing_that_others_wrote_steers_the_terminal(person: Person, daemon: S
 
 def test_without_a_daemon_it_says_so_and_when_the_last_one_was_there(person: Person) -> None:
     result = person.types("status")
-    assert (result.stdout, result.exit_code) == (f"{NOBODY}\n", 1)
+    assert (result.stdout, result.exit_code) == (f"{person.nobody}\n", 1)
     with journal(person) as opened:
         opened.daemon_state.set_last_tick(ONE)
     result = person.types("status")
     last = "The last minute that was handled: Sun 2027-03-28 03:00 Europe/Berlin"
-    assert (result.stdout, result.exit_code) == (f"{NOBODY}. {last}\n", 1)
+    assert (result.stdout, result.exit_code) == (f"{person.nobody}. {last}\n", 1)
     assert result.stderr == ""
 
 
@@ -347,7 +346,7 @@ def test_without_a_daemon_a_program_hears_that_too(person: Person) -> None:
     result = person.types("status", "--json")
     assert json.loads(result.stdout) == {
         "ok": False,
-        "error": {"code": "no-daemon", "message": NOBODY},
+        "error": {"code": "no-daemon", "message": person.nobody},
         "last_tick": "2027-03-28T01:00:00Z",
     }
     assert result.exit_code == 1
@@ -443,7 +442,7 @@ def test_what_the_daemon_says_of_itself_counts(
 
 
 def test_no_daemon_is_critical(person: Person) -> None:
-    assert checked(person) == (f"CRITICAL: {NOBODY}", 2)
+    assert checked(person) == (f"CRITICAL: {person.nobody}", 2)
 
 
 def test_a_daemon_that_answers_nonsense_is_critical(person: Person, daemon: StandIn) -> None:
@@ -554,7 +553,7 @@ class Screen:
 @pytest.mark.e2e
 def test_a_terminal_is_shown_changes_until_ctrl_c(person: Person) -> None:
     with closing(Screen(person)) as screen:
-        screen.shows(NOBODY)
+        screen.shows("no daemon runs with the state folder")
         with StandIn().listening(socket(person)):
             screen.shows("pid 4242")
             screen.process.send_signal(signal.SIGINT)
@@ -614,7 +613,7 @@ def test_who_watches_sees_the_daemon_s_end_and_return(person: Person) -> None:
         first.status = STATUS | {"running": [STATUS["running"][0] | {"job": HOSTILE}]}
         assert r"\x1b]0;owned\x07" in screen()
     last = "The last minute that was handled: Sun 2027-03-28 03:00 Europe/Berlin"
-    assert screen() == f"{NOBODY}. {last}"
+    assert screen() == f"{person.nobody}. {last}"
     with second.listening(socket(person)):
         assert "pid 4343" in screen()
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 
 NOON = datetime(2027, 3, 28, 10, 0, tzinfo=UTC)  # in Berlin
-NOBODY = "no daemon runs with this state folder; meridian run starts one"
 KINDS: tuple[type[Request], ...] = (Trigger, Retry, Kill, Pause, Resume, Reload)
 EVERY = (
     ("trigger", "backup"),
@@ -159,9 +158,9 @@ def test_without_a_daemon_nothing_is_done_and_that_is_said(
     person: Person, words: tuple[str, ...]
 ) -> None:
     result = person.types(*words)
-    assert (result.stdout, result.stderr, result.exit_code) == ("", f"{NOBODY}\n", 1)
+    assert (result.stdout, result.stderr, result.exit_code) == ("", f"{person.nobody}\n", 1)
     result = person.types(*words, "--json")
-    error = {"code": "no-daemon", "message": NOBODY}
+    error = {"code": "no-daemon", "message": person.nobody}
     assert json.loads(result.stdout) == {"ok": False, "error": error}
     assert result.exit_code == 1
 

@@ -38,9 +38,7 @@ def test_a_daemon_that_does_not_run_is_said_not_to_whatever_it_left(path: Path, 
         path.touch()
     elif left == "no folder":
         path = path.parent / "gone" / "control.sock"
-    with pytest.raises(
-        NoDaemon, match="no daemon runs with this state folder; meridian run starts"
-    ):
+    with pytest.raises(NoDaemon, match=f"no daemon listens at {path}"):
         control_client.call(path, Status())
 
 
