@@ -47,8 +47,8 @@ STARTER = """\
 def edit(state: state_folder.State = None) -> None:
     """Edit your crontab; it is checked before it is saved.
 
-    The editor is $VISUAL or $EDITOR. The old text is kept. Nothing is lost when it is not saved:
-    the edited copy stays.
+    The editor is $VISUAL or $EDITOR, else sensible-editor, nano or vi. The old text is kept.
+    Nothing is lost when it is not saved: the edited copy stays.
     """
     paths = state_folder.with_crontab(state)
     editor = _editor()

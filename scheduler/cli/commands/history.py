@@ -45,7 +45,7 @@ _Number = Annotated[
     typer.Option(
         "-n",
         metavar="N",
-        help="The newest N; 20, or of a time that was asked for all.",
+        help="The newest N. Default: 20, or all if you give --since or --until.",
         parser=numbers.whole(1),
     ),
 ]

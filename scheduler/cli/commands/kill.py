@@ -17,7 +17,7 @@ def kill(
     """End a run; it is not tried again.
 
     Its processes get SIGTERM, and SIGKILL after CRON_KILL_AFTER. A run that waits is not started.
-    Instead of the run you may name its job, if exactly one of its runs runs or waits.
+    Instead of the run you may name its job, if it has only one active run.
     """
 
     def told(moved: RunReply) -> str:

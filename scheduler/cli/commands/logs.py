@@ -62,7 +62,7 @@ def logs(
     """Print what a run wrote.
 
     Into a pipe or file it is byte for byte; on a terminal it is safe to look at.
-    What is not kept of a long output is told on standard error, where it was.
+    If the middle of a long output was not kept, a note on standard error stands in its place.
     """
     with closing(state_folder.journal(state, must_exist=True)) as journal:
         run = _run(journal, which, state)

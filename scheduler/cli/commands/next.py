@@ -48,7 +48,7 @@ _Number = Annotated[
     typer.Option(
         "-n",
         metavar="N",
-        help="At most N runs in all; 10, or with --until no limit.",
+        help="At most N runs. Default: 10; no limit with --until.",
         parser=numbers.whole(0),
     ),
 ]

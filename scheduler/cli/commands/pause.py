@@ -24,7 +24,8 @@ def pause(
         str | None,
         typer.Option(
             metavar="T",
-            help="18:00, tomorrow 9:00, 2027-03-28 or 2h, of this machine's zone; else until told.",
+            help="18:00, tomorrow 9:00, 2027-03-28 or 2h, in this machine's zone. "
+            "Without it: until `meridian resume`.",
         ),
     ] = None,
     length: Annotated[

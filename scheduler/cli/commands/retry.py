@@ -16,8 +16,8 @@ def retry(
 ) -> None:
     """Start the next attempt of a run that failed or waits, now.
 
-    Instead of the run you may name its job, if exactly one of its runs waits or has failed since
-    the job last succeeded.
+    Instead of the run you may name its job, if only one of its runs is waiting, or has failed
+    after the last success.
     """
 
     def told(moved: RunReply) -> str:

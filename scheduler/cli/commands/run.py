@@ -47,7 +47,8 @@ _FORMATS: dict[LogFormat, Format] = {
 TrustOwner = Annotated[
     bool,
     typer.Option(
-        "--trust-owner", help="As root, run named files that others own or can write, too."
+        "--trust-owner",
+        help="As root, also run named files that another user owns or a group can write.",
     ),
 ]
 ForWhom = Annotated[
@@ -72,9 +73,7 @@ KeepRuns = Annotated[
         metavar="N", help="How many finished runs of a job are kept.", parser=numbers.whole(1)
     ),
 ]
-KeepFor = Annotated[
-    str, typer.Option(metavar="DURATION", help="For how long a run is kept, if not for less.")
-]
+KeepFor = Annotated[str, typer.Option(metavar="DURATION", help="Runs older than this are removed.")]
 EchoOutput = Annotated[
     bool, typer.Option("--echo-output", help="Show what jobs write in the daemon's log, too.")
 ]

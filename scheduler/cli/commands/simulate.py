@@ -82,7 +82,7 @@ def simulate(
 
     Times without an offset are times of this machine's zone, those without a date are of the day
     of --from, durations count from there. --downtime, --suspend and --set-clock may be given more
-    than once; each happens the first time that the clock shows its A, also after it was set back.
+    than once. Each happens once: when the clock first shows A.
     """
     zone, now = own_zone(), RealClock().now()
     first = options.when(since, now, zone, option="--from")
