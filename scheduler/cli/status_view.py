@@ -209,7 +209,7 @@ def _paused(snapshot: Snapshot, zone: ZoneInfo) -> Section:
         (
             pause.job,
             When(pause.since.astimezone(zone), snapshot.now),
-            "until told"
+            "until resumed"
             if pause.until is None
             else When(pause.until.astimezone(zone), snapshot.now),
             pause.note,

@@ -12,6 +12,7 @@ from scheduler.protocol import Refused
 from scheduler.run import Paused, Reason, Run, State
 from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.schedule.misfire import earliest
+from scheduler.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -231,7 +232,7 @@ class Manual:
 
     def _unknown(self, jobs: Sequence[str]) -> Refused:
         hint = suggestions.job(jobs[0], self._admission.entries)
-        return Refused("no-such-job", f"There is no job {_listed(jobs)}; {hint}")
+        return Refused("no-such-job", f"There is no job {_listed(map(shortened, jobs))}; {hint}")
 
 
 def _never_again(row: RunRow) -> Refused | None:

@@ -109,8 +109,8 @@ JOB     LEFT  NEXT                  UNTIL                 ZONE
 import  65    Sat 2027-03-27 15:20  Sun 2027-03-28 03:00  Europe/Berlin
 
 1 paused
-JOB     SINCE                 UNTIL       NOTE
-mirror  Sat 2027-03-27 13:00  until told  disk is full
+JOB     SINCE                 UNTIL          NOTE
+mirror  Sat 2027-03-27 13:00  until resumed  disk is full
 
 Next
 JOB   AT                    ZONE           IN

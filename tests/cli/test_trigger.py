@@ -97,13 +97,13 @@ def run(**members: object) -> dict[str, Any]:
             ("pause", "a", "b", "a"),
             Pause(("a", "b")),
             {"jobs": ["a", "b"], "until": None},
-            "Paused until told: a, b",
+            "Paused until you resume them: a, b",
         ),
         (
             ("resume", "a", "b"),
             Resume(("a", "b")),
             {"jobs": ["a", "b"]},
-            "Go by their schedules again: a, b",
+            "Resumed: a, b",
         ),
         (
             ("reload",),
@@ -219,8 +219,8 @@ def test_a_pause_says_which_it_replaces(person: Person, daemon: StandIn) -> None
     ends = told | {"job": "b", "until": "2027-03-28T10:00:00Z", "note": ""}
     daemon.replies[Pause] = {"jobs": ["a", "b", "c"], "until": None, "replaced": [told, ends]}
     assert person.types("pause", "a", "b", "c").stdout == (
-        "Paused until told: a, b, c; this replaces the pause of a until told (disk is full),"
-        " of b until Sun 2027-03-28 12:00 Europe/Berlin\n"
+        "Paused until you resume them: a, b, c; this replaces the pause of a until you resume it"
+        " (disk is full), of b until Sun 2027-03-28 12:00 Europe/Berlin\n"
     )
 
 

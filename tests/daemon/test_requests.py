@@ -128,7 +128,7 @@ def test_a_trigger_never_has_the_key_of_a_scheduled_instant() -> None:
 
 def test_a_job_that_nobody_knows_is_refused_with_one_that_there_is() -> None:
     _, reply = asked(line("backup", NOON), "12:10", Trigger("bakcup"))
-    assert reply == Refused("no-such-job", "There is no job bakcup; did you mean backup?")
+    assert reply == Refused("no-such-job", "There is no job 'bakcup'; did you mean backup?")
 
 
 @pytest.mark.parametrize(

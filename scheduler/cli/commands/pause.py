@@ -69,7 +69,7 @@ def _in(text: str) -> datetime:
 
 def _paused(done: PauseReply) -> str:
     zone = own_zone()
-    said = f"Paused {_end(done.until, zone)}: {', '.join(done.jobs)}"
+    said = f"Paused {_end(done.until, zone, len(done.jobs))}: {', '.join(done.jobs)}"
     before = [
         f"{each.job} {_end(each.until, zone)}" + (f" ({each.note})" if each.note else "")
         for each in done.replaced
@@ -77,7 +77,7 @@ def _paused(done: PauseReply) -> str:
     return f"{said}; this replaces the pause of {', of '.join(before)}" if before else said
 
 
-def _end(until: datetime | None, zone: ZoneInfo) -> str:
+def _end(until: datetime | None, zone: ZoneInfo, jobs: int = 1) -> str:
     if until is None:
-        return "until told"
+        return f"until you resume {'it' if jobs == 1 else 'them'}"
     return f"until {output.to_second(until.astimezone(zone))} {zone.key}"

@@ -20,6 +20,6 @@ def resume(
     """
 
     def told(done: ResumeReply) -> str:
-        return f"Go by their schedules again: {', '.join(done.jobs)}"
+        return f"Resumed: {', '.join(done.jobs)}"
 
     by_hand.carry_out(Resume(tuple(dict.fromkeys(jobs))), ResumeReply, state, told, json=json)
