@@ -233,6 +233,7 @@ CRON_NAME=yearly 30 2 28 3 * echo new
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "width"),
     [

@@ -118,6 +118,7 @@ def test_a_nul_is_an_error_at_its_line(
 MEGABYTE = 1024 * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "code", "reason"),
     [

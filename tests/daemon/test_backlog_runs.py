@@ -69,6 +69,7 @@ HOLDS_UP: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends", ["in one daemon", "over a stop", "over kill -9"])
 @pytest.mark.parametrize("delays_others", HOLDS_UP)
 def test_the_newest_instant_never_overtakes(delays_others: str, ends: str) -> None:
@@ -106,6 +107,7 @@ def test_new_instants_wait_behind_them_and_then_the_job_is_in_time() -> None:
     assert all("succeeded" in told for told in world.history("job"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, 60))
 @pytest.mark.parametrize("what", ["refused", "killed"])
 def test_each_runs_once_and_in_order_whichever_statement_is_the_last(

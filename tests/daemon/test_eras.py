@@ -179,6 +179,7 @@ SEVEN = (("12:00:20", "12:07:20"), ("12:07:24", "12:00:24"))
 SCHEDULE = "* * * * *"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", ["skip", "queue", "allow", "replace"])
 @pytest.mark.parametrize("steps", [HOUR, FIVE, SEVEN])
 @pytest.mark.parametrize("killed", [False, True])

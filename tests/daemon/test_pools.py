@@ -232,6 +232,7 @@ def test_who_waits_in_a_pool_that_an_edit_dissolves_starts_and_keeps_nobody_up()
     assert starts(told.runs_until("12:30")) == [["12:00:00"], ["12:00:30"], ["12:00:30"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, 40))
 def test_a_refused_commit_neither_loses_nor_doubles_who_waits(number: int) -> None:
     told = world(three(pool="db"))

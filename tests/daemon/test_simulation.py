@@ -390,6 +390,7 @@ for each in CASES:
     NIGHTS[each.zone, each.direction].append(each)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "night", NIGHTS.values(), ids=[f"{zone} {direction}" for zone, direction in NIGHTS]
 )

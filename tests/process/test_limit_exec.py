@@ -126,6 +126,7 @@ SECRETS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secrets", [SECRETS, SECRETS[4:5]], ids=["odd names", "a plain name"])
 @pytest.mark.parametrize("chosen", [{"memory": 512 * MIB}, {"cpu": 5, "memory": 512 * MIB}])
 def test_no_value_of_the_environment_is_ever_an_argument(

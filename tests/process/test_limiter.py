@@ -43,6 +43,7 @@ def grouped(tmp_path: Path) -> Iterator[Stage]:
         yield stage
 
 
+@pytest.mark.slow
 def test_cpu_time_ends_a_job_and_the_ending_says_so(stage: Stage) -> None:
     ended, _ = stage.run("while :; do :; done", cpu=1)
     assert (ended.outcome, ended.limit) == (Sig(signal.SIGXCPU), Limit.CPU)
@@ -50,6 +51,7 @@ def test_cpu_time_ends_a_job_and_the_ending_says_so(stage: Stage) -> None:
     assert (ended.outcome, ended.limit) == (Exited(128 + signal.SIGXCPU), Limit.CPU)
 
 
+@pytest.mark.slow
 def test_who_ignores_the_first_signal_is_killed_by_the_second(stage: Stage) -> None:
     ended, _ = stage.run("trap '' XCPU; while :; do :; done", cpu=1, kill_after=0)
     assert (ended.outcome, ended.limit) == (Sig(signal.SIGKILL), Limit.CPU)

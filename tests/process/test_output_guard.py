@@ -253,6 +253,7 @@ def test_what_it_left_behind_does_not_delay_its_end_and_is_kept(stage: Stage) ->
     until(lambda: launch.path.read_text() == "a\nlate\n")
 
 
+@pytest.mark.slow
 def test_it_is_copied_on_when_the_daemon_is_killed(tmp_path: Path) -> None:
     program = f"""
 import os, sys, time
@@ -283,6 +284,7 @@ def test_a_full_disk_lets_the_job_go_on(tmp_path: Path) -> None:
     assert launch.path.stat().st_size == 10_000
 
 
+@pytest.mark.slow
 def test_no_copier_and_no_descriptor_is_left(stage: Stage) -> None:
     stage.run("echo a > /dev/stderr")
     before = _descriptors()

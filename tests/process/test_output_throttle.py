@@ -77,6 +77,7 @@ def test_without_inotify_files_are_looked_at(scene: Scene) -> None:
     write_within_their_room([path])
 
 
+@pytest.mark.slow
 def test_what_is_quiet_costs_nothing(scene: Scene) -> None:
     path, _ = scene.begin(LONG)
     scene.throttle.add(path)
@@ -115,6 +116,7 @@ def wrong(error: type[BaseException]) -> NoReturn:
     raise error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["_wait", "_hear", "_next", "_tell", "signal"])
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError, OSError])
 def test_what_goes_wrong_once_costs_no_output_its_cap(

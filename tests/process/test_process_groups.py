@@ -60,6 +60,7 @@ LEAVES = "(trap '' TERM; echo ready; exec sleep 300) & exec sleep 300"
 EMPTY = "echo ready; exec sleep 300"
 
 
+@pytest.mark.slow
 @both_ways
 def test_a_group_that_is_kept_is_reached_beyond_the_end_of_its_leader(has_pidfds: bool) -> None:
     leaders = Leaders(Processes(), has_pidfds=has_pidfds)
@@ -86,6 +87,7 @@ class Counted(Processes):
         return super().groups()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_child", [True, False], ids=["child", "adopted"])
 def test_many_groups_are_signalled_by_one_look(is_child: bool) -> None:
     """As where no descriptor reaches a group: before Linux 6.9, or with few of them left."""

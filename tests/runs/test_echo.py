@@ -161,6 +161,7 @@ def test_it_is_shown_while_it_is_written_and_lines_come_whole(world: World) -> N
     until(lambda: world.texts() == ["a", "half a line"])
 
 
+@pytest.mark.slow
 def test_the_rest_is_shown_at_the_end_however_long_nothing_came(world: World) -> None:
     world.writes(b"")
     world.echo.add(world.attempt())

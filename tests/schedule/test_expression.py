@@ -730,6 +730,7 @@ def test_no_text_is_more_than_refused(text: str) -> None:
     assert 0 <= offset <= len(text)
 
 
+@pytest.mark.slow
 def test_a_megabyte_of_text_is_judged_in_no_time() -> None:
     with pytest.raises(BadValue):
         expression.parse("1," * 250_000 + " * * * *")

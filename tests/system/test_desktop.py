@@ -141,6 +141,7 @@ def test_a_mac_without_osascript_on_its_path_is_said() -> None:
         notify("Title", environ={"PATH": "/nonexistent"}, platform="darwin", terminal=NOWHERE)
 
 
+@pytest.mark.slow
 def test_a_hanging_osascript_is_killed_with_all_it_started(
     mac: Callable[[str], dict[str, str]], tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_bus_that_cannot_be_reached_is_said(address: str, complaint: str, why:
         notify("Title", why, environ=environ, platform="linux", terminal=NOWHERE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("greeting", "timeout", "complaint", "why"),
     [

@@ -151,6 +151,7 @@ def is_untouched(person: Person) -> bool:
     return is_same and found == {*ELSEWHERE} and not (person.home / "nowhere").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", USED_BY)
 @pytest.mark.parametrize("thing", THINGS)
 def test_no_command_hangs_follows_or_falls(

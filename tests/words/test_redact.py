@@ -252,6 +252,7 @@ def test_what_looks_alike_and_is_no_secret_is_left_alone(command: str) -> None:
     assert mask(command) == command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [
