@@ -56,8 +56,16 @@ class WatchedCrontabs:
         """See `Library`."""
         about_zone = self._look_at_zone()
         loaded = crontab_loader.load(self._paths(), self.how)
-        others = (*self._ignored(), *about_zone, *self._conflicts(loaded))
+        others = (*self._none(), *self._ignored(), *about_zone, *self._conflicts(loaded))
         return replace(loaded, problems=(*loaded.problems, *others))
+
+    def _none(self) -> tuple[Problem, ...]:
+        """Return a warning where root's folder has no crontab, as a user gets for a missing one."""
+        folder = self.paths.folder
+        if folder is None or self.known:
+            return ()
+        message, hint = "there is no crontab here yet", "meridian edit begins one"
+        return (Problem(str(folder), 0, 0, Severity.WARNING, "missing", message, hint),)
 
     def _look_at_zone(self) -> tuple[Problem, ...]:
         """Go by the machine's zone as it is now, and return what there is to say of it."""
