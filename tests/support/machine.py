@@ -47,6 +47,7 @@ SuccessAction=poweroff-force
 [Service]
 Type=oneshot
 ExecStart={command}
+Environment=PYTHONPATH={support}
 StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/console
@@ -65,7 +66,7 @@ class Machine:
         kernel = program(KERNEL)
         for name, text in {
             **self.units,
-            "system/probe.service": PROBE.format(command=command),
+            "system/probe.service": PROBE.format(command=command, support=Path(__file__).parent),
         }.items():
             path = self.folder / "units" / name
             path.parent.mkdir(parents=True, exist_ok=True)
