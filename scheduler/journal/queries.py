@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.journal import decoding
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _NEVER_COMES = 2**62  # seconds since 1970 that no instant comes to
+_AHEAD = timedelta(seconds=30)  # of runs by hand: each has a second of its own, the next free one
 
 
 class Queries:
@@ -90,7 +92,7 @@ class Queries:
 
         Runs that were ended on purpose (by hand, by a stop, by their successor) do not count.
         """
-        return self._connection.read(decoding.runs, "failing", now=whole(now))
+        return self._connection.read(decoding.runs, "failing", now=whole(now + _AHEAD))
 
     def failing_since(self, job: str, now: datetime) -> tuple[int, datetime | None]:
         """Return how many finished runs of a job have failed on end by now, and the first instant.
@@ -98,7 +100,7 @@ class Queries:
         They are those that `failing` counts.
         """
         ((number, first),) = self._connection.read(
-            decoding.counted, "failing_since", job=job, now=whole(now)
+            decoding.counted, "failing_since", job=job, now=whole(now + _AHEAD)
         )
         return number, first
 

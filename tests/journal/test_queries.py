@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from operator import itemgetter
 
 import pytest
@@ -216,6 +217,15 @@ def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal)
     assert failing() == expected[1:]
     (row,) = journal.queries.failing(LATER)
     assert (row.state, len(row.attempts)) == (State.FAILED, 1)
+
+
+def test_a_run_by_hand_that_is_ahead_by_a_second_is_failing_at_once(journal: Journal) -> None:
+    """In a minute's first second it has the next one, since the first is the schedule's."""
+    run = claimed(journal, "by-hand", NOON + timedelta(seconds=1))
+    attempted(journal, run)
+    journal.finish(run, State.FAILED, Reason.EXHAUSTED)
+    assert [row.run for row in journal.queries.failing(NOON)] == [run]
+    assert journal.queries.failing_since("by-hand", NOON) == (1, run.instant)
 
 
 def test_retrying_is_what_waits_for_another_attempt(journal: Journal) -> None:

@@ -16,6 +16,8 @@ import reference
 from chaos import MINUTE, KilledDaemon, Wrote
 from faketime import LIBRARY
 
+from scheduler.run import Reason
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
@@ -160,7 +162,9 @@ def test_no_run_is_forgotten(daemon: KilledDaemon, rows: dict[str, list[RunRow]]
 
 def is_to_come(row: RunRow, others: list[RunRow], restarted: datetime) -> bool:
     """Say whether a run waits for a time that has just come, or for others of its job."""
-    starts = (each.started for other in others for each in other.attempts if each.started)
+    starts = [each.started for other in others for each in other.attempts if each.started]
+    if row.reason is Reason.OVERLAP:  # one that was lost in the last daemon's time may be before it
+        starts += [other.due for other in others if other.due]
     return row.due is not None and max((row.due, *starts)) >= restarted
 
 
