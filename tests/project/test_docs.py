@@ -249,7 +249,8 @@ def test_no_two_pages_have_a_row_in_common() -> None:
 
 def figures(text: str) -> set[str]:
     """The numbers of a text, each with its unit if it is of time or of room."""
-    return set(re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?: (?:ms|s|MB|bytes)\b)?", text))
+    words = " ".join(text.split())
+    return set(re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?: (?:ms|s|MB|bytes)\b)?", words))
 
 
 MEASURED = {
