@@ -25,7 +25,7 @@ def pause(
         typer.Option(
             metavar="T",
             help="18:00, tomorrow 9:00, 2027-03-28 or 2h, in this machine's zone. "
-            "Without it: until `meridian resume`.",
+            "Without --until and --for: until `meridian resume`.",
         ),
     ] = None,
     length: Annotated[
