@@ -19,6 +19,7 @@ from scheduler.process import job_environment
 from scheduler.process.launch import Launch
 from scheduler.process.spawner import RealSpawner
 from scheduler.process.survivors import TAG, is_held
+from scheduler.process.truncation_sentinel import SentinelRemover
 from scheduler.run import Attempt, Run
 from scheduler.system import state_files
 
@@ -209,9 +210,11 @@ def test_each_of_many_outputs_is_opened_once(
 
 @on_linux
 def test_an_output_that_nobody_is_told_to_have_open_has_one_who_is_hidden(
-    real: RealStage, tmp_path: Path
+    real: RealStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a set-uid program's is: the /proc of this test tells of nobody at all."""
+    # The thread that removes a sentinel has the output open to write for a moment.
+    monkeypatch.setattr(SentinelRemover, "remove", lambda *_: None)
     launch = real.prepare(job("exec sleep 600"))
     pid = real.start(launch)
     assert isinstance(launch, Launch)
