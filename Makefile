@@ -7,6 +7,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.meridian-installed
 STATE  ?= .state
 LOCKS  := .ci
+EXTRAS ?=
+ALL_EXTRAS := alerts calendar
 SELECT ?= not privileged
 QUICK  := not privileged and not e2e and not hypothesis and not slow
 HALF   := $(addprefix tests/,daemon journal process system)
@@ -90,8 +92,10 @@ bench: $(STAMP)  ## figures: lateness, bursts, load time, memory, ratios
 
 lock: $(STAMP)  ## work out the locks anew from pyproject.toml
 	@$(BIN)/python $(LOCK)/tools.lock
-	@$(BIN)/$(COMPILE) --group dev -o .ci/requirements.lock pyproject.toml
+	@$(BIN)/$(COMPILE) --group dev --all-extras -o .ci/requirements.lock pyproject.toml
 	@$(BIN)/$(COMPILE) --no-annotate -c .ci/requirements.lock -o .ci/install.lock pyproject.toml
+	@for extra in $(ALL_EXTRAS); do $(BIN)/$(COMPILE) --no-annotate -c .ci/requirements.lock --extra $$extra \
+	  -o .ci/install-$$extra.lock pyproject.toml || exit 1; done
 	@$(BIN)/$(COMPILE) --no-annotate -c .ci/requirements.lock --group build -o .ci/build.lock
 	@$(BIN)/$(COMPILE) --no-annotate --group tools -o .ci/tools.lock
 
@@ -102,6 +106,9 @@ install:  ## meridian for this user: ~/.local/bin/meridian
 	@$(OURS) rm -rf "$(INSTALLED)/tmp" && mkdir -p "$(INSTALLED)/tmp"
 	@$(OURS) $(PYTHON) -m venv "$(INSTALLED)"
 	@$(OURS) "$(INSTALLED)/bin/python" $(LOCK)/install.lock
+	@for extra in $(EXTRAS); do [ -e $(LOCKS)/install-$$extra.lock ] || \
+	  { echo "There is no extra $$extra; there are: $(ALL_EXTRAS)"; exit 1; }; \
+	  $(OURS) "$(INSTALLED)/bin/python" $(LOCK)/install-$$extra.lock || exit 1; done
 	@$(OURS) "$(INSTALLED)/bin/python" $(LOCK)/build.lock --target "$(INSTALLED)/tmp/backend"
 	@"$(INSTALLED)/bin/python" $(FORMER)
 	@$(OURS) PYTHONPATH="$(INSTALLED)/tmp/backend" "$(INSTALLED)/bin/python" $(PIP) .

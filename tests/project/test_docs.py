@@ -279,7 +279,15 @@ def test_every_crontab_that_ships_is_read_without_a_problem(path: Path) -> None:
     assert table.entries
 
 
-@pytest.mark.parametrize(("lock", "package"), [("install", "typer"), ("build", "hatchling")])
+@pytest.mark.parametrize(
+    ("lock", "package"),
+    [
+        ("install", "typer"),
+        ("install-alerts", "apprise"),
+        ("install-calendar", "icalendar"),
+        ("build", "hatchling"),
+    ],
+)
 def test_what_is_installed_is_what_was_tested(lock: str, package: str) -> None:
     tested, installed = (
         set(re.findall(r"^\S+==\S+|--hash=\S+", (ROOT / ".ci" / each).read_text(), re.MULTILINE))
