@@ -101,6 +101,21 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertRule:
+    """A CRON_ALERT: who hears of it when a run has failed for good, and when it succeeds again.
+
+    `targets` are as the crontab has them (`desktop`, `mail`, `mail:ADDRESS`, `@name`, an address
+    with a scheme, `|COMMAND`); none is nobody. Told from the failure `after` in a row on; `missed`
+    and `slow` ask for more.
+    """
+
+    targets: tuple[str, ...] = ()
+    after: int = 1
+    missed: bool = False
+    slow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of an entry that act; equal ones are one shared object.
 
@@ -108,7 +123,9 @@ class Settings:
     run may still start; `spread` and `random_delay` are the longest delays
     from which an entry's own is drawn. `start_hours` are the hours, first and end, in which a
     missed run may be made up for: (3, 22) is from 03:00 until 22:00; None is any. `memory` (bytes),
-    `cpu` (seconds) and `nice` are limits of one attempt; None is none.
+    `cpu` (seconds) and `nice` are limits of one attempt; None is none. `alert_subject` and
+    `alert_text` are templates of what `alert` sends, "" for Meridian's own words; `ping` is a URL,
+    and `expect` how long the job may be without a success, in seconds.
     """
 
     retry: RetryPolicy = RetryPolicy()
@@ -126,6 +143,11 @@ class Settings:
     memory: int | None = None
     cpu: float | None = None
     nice: int | None = None
+    alert: AlertRule | None = None
+    alert_subject: str = ""
+    alert_text: str = ""
+    ping: str = ""
+    expect: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

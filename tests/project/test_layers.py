@@ -22,7 +22,8 @@ PACKAGE = Path(__file__).parent.parent.parent / "scheduler"
 
 # The folders from the bottom up. What stands beside them, in the package itself, are the words that
 # all share.
-ORDER = ["words", "schedule", "crontab", "system", "process", "journal", "runs", "daemon", "cli"]
+ORDER = ["words", "schedule", "crontab", "system", "process", "journal", "runs", "alerts"]
+ORDER += ["daemon", "cli"]
 DOORS = {"", "__main__"}  # the package itself, and the way into its command line
 PURE = {"words", "schedule", "crontab"}
 PURE_FILES = {"runs.overlap", "runs.retry", "runs.messages", "process.resource_limits"}

@@ -1,0 +1,31 @@
+"""What every channel is: deliveries and a place in, a result for each delivery out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from scheduler.notice import Delivery, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sender finds what it needs.
+
+    Outputs of attempts are in `state`, addresses and accounts in `config`.
+    """
+
+    state: Path
+    config: Path
+    environ: Mapping[str, str]
+
+
+class Send(Protocol):
+    """One channel's way to send. It may wait, since it runs in a sender's process."""
+
+    def __call__(self, deliveries: Sequence[Delivery], place: Place, /) -> Iterator[Result]:
+        """Send these, and yield each result as soon as it is known; an error is a result."""

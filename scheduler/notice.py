@@ -1,0 +1,128 @@
+"""What somebody is to hear, as values: from the recorder by the journal to a channel.
+
+A notice is complete: who sends it needs neither a crontab nor the journal. Texts of users in it
+(commands, reasons) have no secrets any more; its target may have some, and is shown masked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Kind(StrEnum):
+    """Why somebody is told."""
+
+    OUTPUT = "output"  # mail as in cron: what a run wrote
+    FAILURE = "failure"
+    RECOVERY = "recovery"
+    MISSED = "missed"  # runs that never started, against their entry's own wish
+    SLOW = "slow"  # a run that took longer than its job's usually do
+    SILENT = "silent"  # a job without a success for longer than its CRON_EXPECT
+    PING = "ping"  # a CRON_PING: start, success or failure
+
+
+class Channel(StrEnum):
+    """By which way; each has a file of its name, and a lane of its own."""
+
+    DESKTOP = "desktop"
+    MAIL = "mail"
+    COMMAND = "command"
+    PUSH = "push"
+    PING = "ping"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFacts:
+    """One attempt of the run; `output` is its file, relative to the state folder."""
+
+    number: int
+    outcome: str
+    output: str
+    started: datetime | None = None
+    ended: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a notice tells of.
+
+    `outcome` is the last attempt's ("exit 1"), `reason` why the run is not tried again or did not
+    start. `count` failures (or missed instants) in a row, since `since`; of `of` runs, for a job
+    that flaps. `usual` and `took` are seconds, of a slow run. `detail` is a channel's own: for a
+    ping `start`, `success` or `fail`.
+    """
+
+    job: str
+    command: str
+    file: str
+    line: int
+    zone: str
+    run: int | None = None
+    scheduled: datetime | None = None
+    outcome: str = ""
+    reason: str = ""
+    attempts: tuple[AttemptFacts, ...] = ()
+    count: int = 0
+    of: int = 0
+    since: datetime | None = None
+    took: float | None = None
+    usual: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that one target is to hear, at `at`.
+
+    `subject` and `text` are the entry's templates, "" for Meridian's own words. `mail_to`,
+    `mail_from` and `content_type` are the entry's MAILTO, MAILFROM and CONTENT_TYPE.
+    """
+
+    target: str
+    kind: Kind
+    at: datetime
+    facts: Facts
+    subject: str = ""
+    text: str = ""
+    mail_to: str = ""
+    mail_from: str = ""
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Notices that go to one target together; `is_repeat`: they may have been sent before."""
+
+    number: int
+    target: str
+    notices: tuple[Notice, ...]
+    is_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a delivery: `error` is "" if it was sent; a permanent one is not tried again.
+
+    Where only some of several notices were sent, `sent` says how many, the first ones.
+    """
+
+    delivery: int
+    error: str = ""
+    permanent: bool = False
+    sent: int = 0
+
+
+def channel_of(target: str) -> Channel:
+    """Return by which way a target is told: see the table of CRON_ALERT."""
+    if target == "desktop":
+        return Channel.DESKTOP
+    if target == "mail" or target.startswith("mail:"):
+        return Channel.MAIL
+    if target.startswith("|"):
+        return Channel.COMMAND
+    return Channel.PING if target.startswith("ping:") else Channel.PUSH
