@@ -1,52 +1,39 @@
-"""Commands and variables in, the same with stars for what looks like a secret out.
+"""Commands, variables and texts in, the same with stars for what looks like a secret out.
 
-Every other character keeps its place, so that a caret still points at its column, and a starred
-value keeps its quotes.
+What a person may see goes through one of these, and is cut to a length behind it, never before:
+
+| what | by |
+| --- | --- |
+| what a run is told of by: its output, an error, the subject and text of a message | `text` |
+| a command, or a text that belongs to no entry | `mask` |
+| the address of an alert or a ping, of which all but the host may be its key | `mask_addresses` |
+| variables | `masked` |
+
+`mask` and `mask_addresses` keep every other character in its place, so that a caret still points at
+its column, and a starred value keeps its quotes. `text` writes `***` for each of the entry's own
+secrets, however long, wherever it stands.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 from scheduler import secret_forms as forms
+from scheduler.secret_forms import is_secret
+from scheduler.secret_words import inside, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
-    from scheduler.entry import Environment
+    from scheduler.entry import Entry, Environment
 
 MASK = "***"
 LONGEST_MASKED = 20_000  # characters that are looked at; what follows them is all stars
-
-# PASS covers PGPASSWORD, SSHPASS and BORG_PASSPHRASE; KEY is the end of a part of the name, and the
-# short words are a whole part. PWD only behind another part: PWD itself is a folder.
-_SECRET = re.compile(
-    r"(?<!BY)(?<!COM)PASS(?!IVE|ENGER)|SECRET|TOKEN|CRED(?:ENTIAL|S(?![A-Z]))|PRIVATE|COOKIE"
-    r"|KEYS?(?![A-Z])|AUTHORIZATION|BEARER|WEBHOOK|CONNECTION_?STRING"
-    r"|(?<![A-Z])(?:DSN|AUTH|PAT|PIN|PSK|OTP)(?![A-Z])"
-    r"|[A-Z0-9]_?PWD(?![A-Z])",
-)
-# Names of what only leads to a secret, or says how to ask for it.
-_NOT_SECRET = re.compile(
-    r"OLDPWD|(?:NO|ASK|PROMPT)[_-].*|.*FILE|.*[_-](?:PATH|DIR|SOCK|STDIN|FD|ENV|NAME|LENGTH)"
-)
-# Values that are no secret whatever their name: StrictHostKeyChecking=no.
-_PLAIN_VALUE = re.compile(r"(?i)(?:yes|no|true|false|on|off|none|null|ask|prompt|accept-new|[01])?")
-
-# A piece of a word as a shell reads it: in quotes, an escaped character, any others. A quote that
-# is never closed takes along everything behind it.
-_QUOTED_OR_BARE = re.compile(r"""'[^']*'?|"(?:[^"\\]|\\.)*"?|\\.|[^\s"'\\;&|()<>]+|\\""", re.DOTALL)
-_BLANKS_OR_SIGNS = re.compile(r"[\s;&|()<>]+")
-_COMMAND_END = re.compile(r"^[^<>]*[;&|\n][^<>]*$")  # not the & of 2>&1
-_NAME_BEFORE_EQUALS = re.compile(r"(?<![\w.-])[.-]*([A-Za-z_][\w.-]*)=")
-_SHELL_TEXT = re.compile(r"-[a-z]*c")  # sh -c 'NAME=value command'
-
-
-def is_secret(name: str) -> bool:
-    """Say whether the value of a variable of this name is not to be printed, logged or mailed."""
-    upper = name.upper()
-    return _SECRET.search(upper) is not None and not _NOT_SECRET.fullmatch(upper)
+SHORTEST_SECRET = 4  # characters; a text would be stars all over for a shorter value
+_SHORT_VALUE = 8  # characters; a value below it counts only as a word of its own
 
 
 def masked(environment: Environment) -> dict[str, str]:
@@ -54,220 +41,87 @@ def masked(environment: Environment) -> dict[str, str]:
 
     In values of other names what looks like a secret is stars: the password of a URL.
     """
-    return {name: MASK if is_secret(name) else mask(value) for name, value in environment}
+    return {
+        name: MASK if is_secret(name) else mask_named(name, value) for name, value in environment
+    }
+
+
+def mask_named(name: str, value: str) -> str:
+    """Return the value of a variable or setting, each of its characters in its place."""
+    if is_secret(name):
+        return mask_value(value, 0)
+    if not forms.ADDRESS_NAME.fullmatch(name):
+        return mask(value)
+    # Whoever forgot the scheme has no address for us, but still wrote a key.
+    is_bare = "/" in value and "://" not in value and not value.startswith(("/", "@"))
+    return mask_value(value, 0) if is_bare else mask(mask_addresses(value))
 
 
 def mask(text: str) -> str:
     """Return the text of a command with stars for whatever in it looks like a secret."""
-    lowered = text.lower()
-    if not any(hint in lowered for hint in forms.SECRET_HINTS):
-        return text  # as most are
+    if not _may_have_secrets(text):
+        return text  # as most do not
     head, tail = text[:LONGEST_MASKED], "*" * (len(text) - LONGEST_MASKED)
-    shown = list(head)
-    for begin, end in (*_shaped(head), *_words(head, 0, len(head), 0)):
-        shown[begin:end] = "*" * (end - begin)
-    return "".join(shown) + tail
+    return _starred(head, secrets_in(head)) + tail
+
+
+def mask_addresses(text: str) -> str:
+    """Return the text with stars for what of its addresses may be their key.
+
+    Of a web address its host stays, of any other its scheme: an alert's `slack://…` is all key.
+    """
+    return _starred(text, (found.span("secret") for found in forms.ADDRESS.finditer(text)))
 
 
 def mask_value(text: str, begin: int) -> str:
     """Return the text with stars from `begin` on, but for the quotes of that value."""
-    shown = list(text)
-    for first, end in _inside(text, begin, len(text)):
-        shown[first:end] = "*" * (end - first)
-    return "".join(shown)
+    return _starred(text, inside(text, begin, len(text)))
 
 
-# --- secrets that show by their shape -----------------------------------------------------------
+def text(entry: Entry | None, told: str) -> str:
+    """Return what is told of a run, `***` for its job's own secrets and stars for what looks so.
 
-
-def _shaped(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans of what is a secret wherever it stands."""
-    for shape in forms.SECRET_SHAPES:
-        for found in shape.finditer(text):
-            yield from _inside(text, *found.span("secret"))
-    for form in (forms.PAIR, forms.HTTP_HEADER):
-        for found in form.finditer(text):
-            if is_secret(found["name"]):
-                yield _to_quote(text, found.end(), found["quote"] or "")
-    for found in forms.SET_WORDS.finditer(text):
-        if is_secret(found["name"]):
-            yield found.span("secret")
-
-
-def _to_quote(text: str, at: int, quote: str) -> tuple[int, int]:
-    if quote:
-        end = text.find(quote, at)
-        return at, end if end >= 0 else len(text)
-    found = forms.BARE_VALUE.match(text, at)
-    return at, found.end() if found else at
-
-
-# --- secrets that show by what stands in front of them ------------------------------------------
-
-
-class _Word(NamedTuple):
-    """A word of the shell: its place, as it is written, and what its program is given."""
-
-    begin: int
-    written: str
-    given: str
-
-    @property
-    def end(self) -> int:
-        return self.begin + len(self.written)
-
-    def behind(self, sign: str, at: int = 0) -> int | None:
-        """Return the place behind the first `sign` from `at` on, None where nothing follows it."""
-        found = self.written.find(sign, at) + len(sign)
-        is_there = found >= at + len(sign) and self.written[found:].strip("\"'")
-        return self.begin + found if is_there else None
-
-
-def _words(text: str, begin: int, end: int, depth: int) -> Iterator[tuple[int, int]]:
-    """Yield the spans of secrets in a stretch of the text, word for word."""
-    state = _CommandSoFar()
-    at = begin
-    while at < end:
-        if gap := _BLANKS_OR_SIGNS.match(text, at, end):
-            at = gap.end()
-            if _COMMAND_END.search(gap[0]):
-                state = _CommandSoFar()
-            continue
-        word = _word(text, at, end)
-        at = word.end
-        if (hidden := state.secret_at(word)) is not None:
-            yield from _inside(text, hidden, word.end)
-        else:
-            is_command = _SHELL_TEXT.fullmatch(state.before) is not None
-            yield from _within(text, word, depth, is_command=is_command)
-        state.before = word.given
-
-
-def _word(text: str, begin: int, end: int) -> _Word:
-    at, parts = begin, []
-    while at < end and (piece := _QUOTED_OR_BARE.match(text, at, end)):
-        parts.append(piece[0].strip("\"'"))
-        at = piece.end()
-    return _Word(begin, text[begin:at], "".join(parts))
-
-
-def _within(text: str, word: _Word, depth: int, *, is_command: bool) -> Iterator[tuple[int, int]]:
-    """Yield the secrets in one word: `NAME=value` in it, and what is in its quotes."""
-    at = word.begin
-    while at < word.end and (piece := _QUOTED_OR_BARE.match(text, at, word.end)):
-        if piece[0][0] in "\"'":
-            inside = (piece.start() + 1, piece.end() - _is_closed(piece[0]))
-            yield from _quoted(text, *inside, depth, is_command=is_command)
-        elif (found := _assigned(text, at, piece.end())) is not None:
-            value = _word(text, found, word.end).given
-            if not _PLAIN_VALUE.fullmatch(value):
-                yield from _inside(text, found, word.end)
-                return
-        at = piece.end()
-
-
-def _quoted(
-    text: str, begin: int, end: int, depth: int, *, is_command: bool
-) -> Iterator[tuple[int, int]]:
-    """Yield the secrets inside quotes: one value with its name, or a text as good as a command."""
-    found = None if is_command else _NAME_BEFORE_EQUALS.match(text, begin, end)
-    if found and is_secret(found[1]):
-        yield found.end(), end
-    elif depth < 3:
-        yield from _words(text, begin, end, depth + 1)
-
-
-def _assigned(text: str, begin: int, end: int) -> int | None:
-    """Return where the value of the first secret name begins, None if there is none."""
-    for found in _NAME_BEFORE_EQUALS.finditer(text, begin, end):
-        if is_secret(found[1]):
-            return found.end()
-    return None
-
-
-def _inside(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield what is in a stretch of the text but for quotes."""
-    at = begin
-    while at < end:
-        piece = _QUOTED_OR_BARE.match(text, at, end)
-        if piece is None:
-            gap = _BLANKS_OR_SIGNS.match(text, at, end)
-            yield at, gap.end() if gap else end
-            at = gap.end() if gap else end
-        elif piece[0][0] in "\"'":
-            yield at + 1, piece.end() - _is_closed(piece[0])
-            at = piece.end()
-        else:
-            yield piece.span()
-            at = piece.end()
-
-
-def _is_closed(piece: str) -> bool:
-    return len(piece) > 1 and piece[-1] == piece[0]
-
-
-class _CommandSoFar:
-    """What is known of a command by those of its words that have been seen.
-
-    Owns the word before, the programs among the words, and whether the next word is a secret.
-    `_words` asks it word for word, in their order, and begins another where a command ends.
+    `entry` is None where no crontab has the job any more. Lines stay lines.
     """
-
-    def __init__(self) -> None:
-        self.before = ""
-        self._tools: list[forms.Tool] = []  # also those of $(…) in it
-        self._words: set[str] = {""}
-        self._awaits: str | None = None  # the sign behind which the next word is secret
-
-    def secret_at(self, word: _Word) -> int | None:
-        """Return where in the word a secret begins, if what stands before it tells of one."""
-        awaited, self._awaits = self._awaits, None
-        if word.given.startswith("-"):
-            return self._option(word)
-        if awaited is not None:
-            return word.behind(awaited)
-        self._words.add(word.given)
-        tool = forms.tool(word.given)
-        if tool and tool not in self._tools:
-            self._tools.append(tool)
-        logins = (tool.login.match(word.written) for tool in self._tools if tool.login)
-        return next((word.begin + found.end() for found in logins if found), None)
-
-    def _option(self, word: _Word) -> int | None:
-        # Letters first: in -pMyPassword1 the secret is the word, and no name of what follows.
-        certain = (tool for tool in self._tools if tool.needs in self._words)
-        glued = next(filter(None, (self._short(tool, word) for tool in certain)), None)
-        if glued is not None:
-            return glued
-        option, equals, _ = word.given.partition("=")
-        sign = self._sign(option)
-        if sign and equals:
-            return word.behind(sign, word.written.find("=") + 1)
-        if sign is not None and not equals:
-            self._awaits = sign
-        return None
-
-    def _sign(self, option: str) -> str | None:
-        """Return behind which sign of its value an option has a secret; None if it has none."""
-        for tool in self._tools:
-            if option in tool.words:
-                return tool.words[option]
-        return forms.LOGINS.get(option, "" if _is_secret_option(option) else None)
-
-    def _short(self, tool: forms.Tool, word: _Word) -> int | None:
-        """Return where a secret begins in a word of letters: -psecret, -su me:secret."""
-        letters = word.written.lstrip("\"'-").lstrip(tool.flags or " ")
-        at = len(word.written) - len(letters)
-        sign = tool.letters.get(letters[:1])
-        if sign is None or word.given.startswith("--"):
-            return None
-        if letters[1:].strip("\"'"):
-            return word.behind(sign, at + 1)
-        self._awaits = None if tool.glued else sign
-        return None
+    for secret in () if entry is None else secrets_of(entry):
+        told = secret.sub(MASK, told)
+    told = forms.PRIVATE_KEY.sub(rf"\1{MASK}", told)
+    return "\n".join(map(mask, told.split("\n"))) if _may_have_secrets(told) else told
 
 
-def _is_secret_option(option: str) -> bool:
-    name = option.lstrip("-")
-    is_long = option.startswith("--") or len(name) > 3
-    return is_long and forms.OPTION.fullmatch(option) is not None and is_secret(name)
+def secrets_of(entry: Entry) -> list[re.Pattern[str]]:
+    """Return what an entry's own secrets look like in a text, the longest first.
+
+    They are the values of its variables with secret names, and what is starred in its other
+    variables, its command, and its standard input; also as a URL or JSON would write them.
+    """
+    found = {value for name, value in entry.environment if is_secret(name)}
+    plain = (value for name, value in entry.environment if not is_secret(name))
+    for each in (entry.command, entry.stdin or "", *plain):
+        if _may_have_secrets(each):
+            found.update(each[begin:end] for begin, end in secrets_in(each[:LONGEST_MASKED]))
+    values = {value.strip() for value in found}
+    return [
+        _pattern(value)
+        for value in sorted(values, key=len, reverse=True)
+        if len(value) >= SHORTEST_SECRET and not forms.PLAIN_VALUE.fullmatch(value)
+    ]
+
+
+def _pattern(value: str) -> re.Pattern[str]:
+    raw = value.encode("utf-8", "surrogateescape")
+    ways = {value, quote(raw, safe=""), quote(raw), quote_plus(raw), json.dumps(value)[1:-1]}
+    every = "|".join(map(re.escape, sorted(ways, key=len, reverse=True)))
+    return re.compile(rf"(?<!\w)(?:{every})(?!\w)" if len(value) < _SHORT_VALUE else every)
+
+
+def _may_have_secrets(text: str) -> bool:
+    lowered = text.lower()
+    return any(hint in lowered for hint in forms.SECRET_HINTS)
+
+
+def _starred(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    shown = list(text)
+    for begin, end in spans:
+        shown[begin:end] = "*" * (end - begin)
+    return "".join(shown)

@@ -1,4 +1,4 @@
-"""The forms in which commands carry secrets, as data: programs with their options, and shapes.
+"""The forms in which commands carry secrets, as data: names, programs with their options, shapes.
 
 From the manuals of the programs named here. What a form hides is `mask`'s.
 """
@@ -10,6 +10,28 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+# PASS covers PGPASSWORD, SSHPASS and BORG_PASSPHRASE; KEY is the end of a part of the name, and the
+# short words are a whole part. PWD only behind another part: PWD itself is a folder.
+_SECRET = re.compile(
+    r"(?<!BY)(?<!COM)PASS(?!IVE|ENGER)|SECRET|TOKEN|CRED(?:ENTIAL|S(?![A-Z]))|PRIVATE|COOKIE"
+    r"|KEYS?(?![A-Z])|AUTHORIZATION|BEARER|WEBHOOK|CONNECTION_?STRING"
+    r"|(?<![A-Z])(?:DSN|AUTH|PAT|PIN|PSK|OTP)(?![A-Z])"
+    r"|[A-Z0-9]_?PWD(?![A-Z])",
+)
+# Names of what only leads to a secret, or says how to ask for it.
+_NOT_SECRET = re.compile(
+    r"OLDPWD|(?:NO|ASK|PROMPT)[_-].*|.*FILE|.*[_-](?:PATH|DIR|SOCK|STDIN|FD|ENV|NAME|LENGTH)"
+)
+# Values that are no secret whatever their name: StrictHostKeyChecking=no.
+PLAIN_VALUE = re.compile(r"(?i)(?:yes|no|true|false|on|off|none|null|ask|prompt|accept-new|[01])?")
+
+
+def is_secret(name: str) -> bool:
+    """Say whether the value of a variable of this name is not to be printed, logged or mailed."""
+    upper = name.upper()
+    return _SECRET.search(upper) is not None and not _NOT_SECRET.fullmatch(upper)
 
 
 class Tool(NamedTuple):
@@ -75,6 +97,17 @@ _TOKENS = (
 _ECHOED = r"\b(?:echo(?: +-[neE]+)?|printf) +(?P<secret>[^|;&\n]{0,300}[^\s|;&]) *\| *"
 # what takes a token as a word of its own, or without one from a prompt
 _VAULT = r"\b(?:vault|bao) +(?:login|unwrap|operator +unseal|token +(?:lookup|renew|revoke))"
+_PINGED = (
+    r"hc-ping\.com|cronitor\.link/p|nosnch\.in|heartbeat\.uptimerobot\.com|push\.statuscake\.com"
+    r"|uptime\.betterstack\.com/api/v1/heartbeat|api\.honeybadger\.io/v1/check_in"
+    r"|[\w.-]+\.webhook\.office\.com|maker\.ifttt\.com/trigger|chat\.googleapis\.com/v1/spaces"
+)
+# schemes of Apprise's addresses that are mostly key: github.com/caronc/apprise
+_ALERTED = (
+    "tgram|slack|discord|msteams|workflows|gchat|pover|pbul|gotifys?|ntfys?|mmosts?|matrixs?"
+    "|rockets?|opsgenie|pagerduty|splunk|victorops|twilio|zulip|line|signals?|ifttt|prowl|sendgrid"
+    "|mailgun|sparkpost|mailtos?|apprises?|simplepush|pushy|pushdeer|bark|barks|join|flock|guilded"
+)
 _RDP = r"g?p|pth|pass(?:word)?"
 SECRET_SHAPES = tuple(
     re.compile(shape)
@@ -88,6 +121,10 @@ SECRET_SHAPES = tuple(
         r"/bot(?P<secret>\d{6,}:[\w-]{20,})",
         r"//hooks\.slack\.com/services/(?P<secret>[\w/-]+)",
         r"//discord(?:app)?\.com/api/webhooks/(?P<secret>[\w/-]+)",
+        # who knows the path may ping, or post
+        rf"//(?:{_PINGED})/(?P<secret>[^\s\"'<>]+)",
+        r"/api/push/(?P<secret>[\w-]{8,})",  # Uptime Kuma
+        rf"\b(?:{_ALERTED})://(?P<secret>[^\s\"'<>]+)",
         rf"{_VAULT} +(?:-\S+ +){{0,9}}(?P<secret>[^\s;&|<>=-][^\s;&|<>=]*=*)(?![^\s;&|<>])",
         r"\bauthtoken +(?P<secret>[^\s;&|<>-]\S*)",  # ngrok
         # FreeRDP; in quotes as a value, and as a whole
@@ -109,6 +146,15 @@ HTTP_HEADER = re.compile(
 SET_WORDS = re.compile(
     r"""\bset +["']?(?P<name>[\w.-]+)["']? +(?P<secret>[^\s;&|]+)"""
 )  # aws configure
+# The address of an alert or a ping. RFC 3986, 3: of the web's the host is shown, without a login.
+ADDRESS = re.compile(
+    r"""(?:\bhttps?://(?:[^\s/@"'?#]+(?![^\s/"'?#])[/?#]?)?|\b[A-Za-z][\w+.-]*://)"""
+    r"""(?P<secret>[^\s"']*)"""
+)
+ADDRESS_NAME = re.compile(r"CRON_(?:PING|ALERT)\w*")
+PRIVATE_KEY = re.compile(  # RFC 7468
+    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).+?(?=-----END|\Z)", re.DOTALL
+)
 BARE_VALUE = re.compile(r"""[^\s,;&|}\]"']+""")
 OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 

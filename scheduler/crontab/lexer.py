@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.errors import BadValue
-from scheduler.redact import is_secret, mask, mask_value
+from scheduler.redact import mask, mask_named, mask_value
+from scheduler.secret_forms import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,9 +158,14 @@ def hidden(line: str) -> str:
     at = start(line)
     if line[at : at + 1] == "#":
         return line
+    for each in (prefixes(line, at) or ((), 0))[0]:
+        shown = mask_named(each.name, each.value)
+        line = f"{line[: each.value_at]}{shown}{line[each.value_at + len(each.value) :]}"
     found = None if prefixes(line, at) else assigned_name(line)
     if found and is_secret(found[0]):
         return mask_value(line, found[1])
+    if found:
+        line = line[: found[1]] + mask_named(found[0], line[found[1] :])
     return mask(line)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from scheduler.entry import Pool
 from scheduler.errors import BadValue
+from scheduler.redact import mask_named
 from scheduler.schedule import duration, zone_data
 from scheduler.schedule.posix_zone import RuleZone
 from scheduler.suggestions import did_you_mean, nearest
@@ -158,7 +159,8 @@ def address(text: str) -> str:
     except ValueError:
         fine = False
     if not fine:
-        raise BadValue("bad-url", f"{shortened(text)} is not a URL", hint="http://… or https://…")
+        shown = mask_named("CRON_PING", text)  # who knows such an address may ping
+        raise BadValue("bad-url", f"{shortened(shown)} is not a URL", hint="http://… or https://…")
     return text
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from scheduler.redact import is_secret, mask, masked
+from scheduler import redact
+from scheduler.entry import Entry, Every
+from scheduler.redact import mask, mask_named, masked
+from scheduler.schedule.zone_data import UTC_ZONE
+from scheduler.secret_forms import is_secret
 
 
 @pytest.mark.parametrize(
@@ -181,6 +185,15 @@ FORMS = [
 ]
 
 
+FORMS += [  # who knows the path may ping, or post
+    "curl -fsS https://hc-ping.com/[0b1c2d3e-aaaa-bbbb-cccc-0123456789ab/fail] x",
+    "x && wget -q https://cronitor.link/p/[0123456789abcdef/backup?state=fail]",
+    "curl 'https://kuma.example.com/api/push/[AbCdEfGhIj]?status=up'",
+    "apprise -b x tgram://[123456789:abcdefg_hijklmnop/12315544/]",
+    "apprise -b x 'mailtos://[me:hunter2@example.com]'",
+]
+
+
 def starred(form: str) -> str:
     return re.sub(r"\[([^]]*)\]", lambda found: "*" * len(found[1]), form)
 
@@ -287,3 +300,80 @@ def test_every_character_keeps_its_place(text: str) -> None:
     shown = mask("KEY=a;curl " + text)
     assert len(shown) == len(text) + 11
     assert all(new in (old, "*") for old, new in zip("KEY=a;curl " + text, shown, strict=True))
+
+
+# --- the addresses of alerts and pings -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("https://hc-ping.com/0b1c-2d3e", "https://hc-ping.com/*********"),  # the host may be known
+        ("http://host:8000/ping/key?x=1", "http://host:8000/************"),
+        ("https://host?key=1", "https://host?*****"),
+        ("https://host#key", "https://host#***"),
+        ("https://host", "https://host"),
+        ("https://host/", "https://host/"),
+        ("https://me:hunter2@host/x", "https://*****************"),  # a login, and all behind it
+        ("slack://T1/B2/C3", "slack://********"),  # of an alert the host is a key too
+        ("json://me@host/x", "json://*********"),
+        ("desktop, slack://T1/B2", "desktop, slack://*****"),
+        ("hc-ping.com/0b1c-2d3e", "*********************"),  # the scheme was forgotten
+        ("htps://hc-ping.com/0b1c", "htps://****************"),
+        ("desktop mail", "desktop mail"),
+        ("@oncall", "@oncall"),
+        ("/usr/local/bin/page --token abc me", "/usr/local/bin/page --token *** me"),
+    ],
+)
+@pytest.mark.parametrize("name", ["CRON_PING", "CRON_ALERT", "CRON_PINGS"])
+def test_of_the_address_of_a_ping_or_an_alert_the_host_is_shown_at_most(
+    name: str, value: str, shown: str
+) -> None:
+    assert mask_named(name, value) == shown
+    assert masked(((name, value),)) == {name: shown}
+
+
+# --- what is told of a run -----------------------------------------------------------------------
+
+
+def entry(command: str = "true", stdin: str | None = None, **environment: str) -> Entry:
+    return Entry("job", Every(1), "@every 1m", UTC_ZONE, command, stdin, tuple(environment.items()))
+
+
+@pytest.mark.parametrize(
+    ("of", "told", "shown"),
+    [
+        (entry(A_TOKEN="hunter2x"), "login hunter2x failed", "login *** failed"),
+        (entry(A_TOKEN="hunter2x"), "loginhunter2xfailed", "login***failed"),
+        (entry(A_TOKEN="hunter2x", B_KEY="hunter2xyz"), "hunter2xyz", "***"),  # the longer first
+        (entry(A_TOKEN="p@ss word/1"), "GET /?q=p%40ss%20word%2F1", "GET /?q=***"),  # in a URL
+        (entry(A_TOKEN="p@ss word/1"), "q=p%40ss+word%2F1", "q=***"),
+        (entry(A_TOKEN='a"b\\c-d-e-f'), '{"q": "a\\"b\\\\c-d-e-f"}', '{"q": "***"}'),  # in JSON
+        (entry(A_TOKEN="prod"), "prod: reproduced", "***: reproduced"),  # a short one is a word
+        (entry(A_TOKEN="abc"), "abc", "abc"),  # a shorter one would star everything
+        (entry(NO_TOKEN="true", A_AUTH="none"), "true none", "true none"),  # no secrets at all
+        (entry("curl -u me:hunter2x host"), "me: hunter2x?", "me: ***?"),  # from the command
+        (entry("chpasswd", "password=hunter2x\n"), "got hunter2x", "got ***"),  # and its input
+        (entry(URL="https://me:hunter2x@host"), "got hunter2x", "got ***"),
+        (None, "got hunter2x", "got hunter2x"),  # nobody knows by now
+        (None, "B_TOKEN=hunter2x and more", "B_TOKEN=******** and more"),  # but its form tells
+        (None, "don't use --token abc\nit's fine", "don't use --token ***\nit's fine"),
+        (
+            None,
+            "x\n-----BEGIN RSA PRIVATE KEY-----\nAbC/d\nEfG=\n-----END RSA PRIVATE KEY-----\ny",
+            "x\n-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\ny",
+        ),
+        (None, "-----BEGIN PRIVATE KEY-----\nAbC/d\nEf", "-----BEGIN PRIVATE KEY-----***"),  # cut
+    ],
+)
+def test_what_is_told_of_a_run_has_none_of_its_secrets(
+    of: Entry | None, told: str, shown: str
+) -> None:
+    assert redact.text(of, told) == shown
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=8).map(str.strip), st.text(), st.text())
+def test_a_value_of_a_secret_name_is_in_no_text(secret: str, before: str, behind: str) -> None:
+    assume(len(secret) >= 8 and secret not in before + behind + redact.MASK)
+    shown = redact.text(entry(A_TOKEN=secret), f"{before} {secret} {behind}")
+    assert secret not in shown.replace(redact.MASK, "\0")
