@@ -6,12 +6,13 @@ What a person may see goes through one of these, and is cut to a length behind i
 | --- | --- |
 | what a run is told of by: its output, an error, the subject and text of a message | `text` |
 | a command, or a text that belongs to no entry | `mask` |
-| the address of an alert or a ping, of which all but the host may be its key | `mask_addresses` |
+| the value of a setting or variable; an alert's target, as one of CRON_ALERT | `mask_named` |
+| an address of an alert or a ping: all but its host may be a key | `mask_addresses` |
 | variables | `masked` |
 
-`mask` and `mask_addresses` keep every other character in its place, so that a caret still points at
-its column, and a starred value keeps its quotes. `text` writes `***` for each of the entry's own
-secrets, however long, wherever it stands.
+Every `mask…` keeps every other character in its place, so that a caret still points at its column,
+and a starred value keeps its quotes. `text` writes `***` for each of the entry's own secrets,
+however long, wherever it stands.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def mask_named(name: str, value: str) -> str:
         return mask_value(value, 0)
     if not forms.ADDRESS_NAME.fullmatch(name):
         return mask(value)
-    # Whoever forgot the scheme has no address for us, but still wrote a key.
-    is_bare = "/" in value and "://" not in value and not value.startswith(("/", "@"))
+    # Whoever forgot the scheme of a ping has no address for us, but still wrote a key.
+    is_bare = "PING" in name and "/" in value and "://" not in value
     return mask_value(value, 0) if is_bare else mask(mask_addresses(value))
 
 

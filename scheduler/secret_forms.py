@@ -151,7 +151,7 @@ ADDRESS = re.compile(
     r"""(?:\bhttps?://(?:[^\s/@"'?#]+(?![^\s/"'?#])[/?#]?)?|\b[A-Za-z][\w+.-]*://)"""
     r"""(?P<secret>[^\s"']*)"""
 )
-ADDRESS_NAME = re.compile(r"CRON_(?:PING|ALERT)\w*")
+ADDRESS_NAME = re.compile(r"CRON_(?:PING\w*|ALERTS?)")
 PRIVATE_KEY = re.compile(  # RFC 7468
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).+?(?=-----END|\Z)", re.DOTALL
 )
