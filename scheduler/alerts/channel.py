@@ -5,11 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from scheduler.errors import MeridianError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scheduler.notice import Delivery, Result
+
+
+class NotSent(MeridianError):
+    """A delivery was not sent, and why, with no secret in it; a `permanent` refusal stays one."""
+
+    def __init__(self, why: str, *, permanent: bool = False) -> None:
+        super().__init__(why)
+        self.permanent = permanent
 
 
 @dataclass(frozen=True, slots=True)
