@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from scheduler.cli import run_view
 from scheduler.cli.output import utc
 from scheduler.entry import Expression
-from scheduler.redact import masked
+from scheduler.redact import mask_named, masked
 from scheduler.schedule import expression
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from scheduler.daemon.simulation_events import SimulatedEvent
-    from scheduler.entry import Entry, Problem, Schedule, Settings
+    from scheduler.entry import AlertRule, Entry, Problem, Schedule, Settings
     from scheduler.journal.rows import AttemptRow, RunRow
     from scheduler.schedule.dst_audit import ChangeEffect
     from scheduler.schedule.tick import Jump
@@ -85,6 +85,20 @@ def of_settings(settings: Settings) -> Row:
         "memory": settings.memory,
         "cpu": settings.cpu,
         "nice": settings.nice,
+        "alert": None if settings.alert is None else _of_rule(settings.alert),
+        "alert_subject": settings.alert_subject,
+        "alert_text": settings.alert_text,
+        "expect": settings.expect,
+    }
+
+
+def _of_rule(rule: AlertRule) -> Row:
+    """Return a CRON_ALERT; the key in a target's address is stars."""
+    return {
+        "targets": [mask_named("CRON_ALERT", target) for target in rule.targets],
+        "after": rule.after,
+        "missed": rule.missed,
+        "slow": rule.slow,
     }
 
 

@@ -124,13 +124,13 @@ def choice(choices: type[StrEnum]) -> Callable[[str], StrEnum]:
 
 def codes(text: str) -> frozenset[int]:
     """Return the exit codes of a list such as `0,2-4` (`bad-codes`)."""
-    return frozenset(code for at, item in _pieces(text) for code in _range(at, item))
+    return frozenset(code for at, item in pieces(text) for code in _range(at, item))
 
 
 def endings(text: str) -> frozenset[int | str]:
     """Return a list of exit codes, ranges of them, `signal`, `timeout` and `start`."""
     found: set[int | str] = set()
-    for at, item in _pieces(text):
+    for at, item in pieces(text):
         found.update((item,) if item in ENDINGS else _range(at, item, ENDINGS))
     return frozenset(found)
 
@@ -176,16 +176,11 @@ def day(text: str) -> date:
 
 def days_off(text: str) -> tuple[str, ...]:
     """Return the dates, ranges (`2027-12-24..2027-12-31`) and calendar files of a list."""
-    found = tuple(item for _, item in _pieces(text))
-    for at, item in _pieces(text):
+    found = tuple(item for _, item in pieces(text))
+    for at, item in pieces(text):
         if "/" not in item and not item.endswith(".ics"):
             _check_range(at, item)
     return found
-
-
-def anything(text: str) -> str:
-    """Return the text itself: a command is judged by the shell that runs it."""
-    return text
 
 
 def sized(size_bytes: int) -> str:
@@ -197,7 +192,8 @@ def sized(size_bytes: int) -> str:
 # --- the pieces ----------------------------------------------------------------------------------
 
 
-def _pieces(text: str) -> list[tuple[int, str]]:
+def pieces(text: str) -> list[tuple[int, str]]:
+    """Return the words of a list with their offsets; blanks or a comma part them (`empty-item`)."""
     found = [(piece.start(), piece[0]) for piece in _LIST_ITEM.finditer(text)]
     if len(found) != len(re.findall(r"\s*,\s*|\s+", text.strip())) + 1:
         raise BadValue("empty-item", "an item of the list is empty", hint="leave out the comma")

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from scheduler import suggestions
-from scheduler.crontab import job_names, setting_values
+from scheduler.crontab import alert_values, job_names, setting_values
 from scheduler.entry import Catchup, Overlap, RetryPolicy, Settings
 from scheduler.errors import BadValue
 
@@ -66,7 +66,10 @@ TABLE: dict[str, Setting] = {
     "CRON_MEMORY": Setting(setting_values.size, "memory"),
     "CRON_CPU": Setting(setting_values.positive_seconds, "cpu"),
     "CRON_NICE": Setting(setting_values.whole(-20, 19), "nice"),
-    "CRON_ALERT": _later(setting_values.anything),
+    "CRON_ALERT": Setting(alert_values.rule, "alert"),
+    "CRON_ALERT_SUBJECT": Setting(alert_values.template, "alert_subject"),
+    "CRON_ALERT_TEXT": Setting(alert_values.template, "alert_text"),
+    "CRON_EXPECT": Setting(setting_values.positive_seconds, "expect"),
     "CRON_PING": _later(setting_values.address),
     "CRON_EXCEPT": _later(setting_values.days_off),
     "CRON_FROM": _later(setting_values.day),

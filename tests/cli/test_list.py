@@ -68,6 +68,19 @@ def test_list_for_programs_has_every_part_of_an_entry(person: Person) -> None:
     assert (settings["random_delay"], settings["start_hours"]) == (0, None)
     assert (settings["pool"], settings["pool_limit"]) == ("db", 2)
     assert (settings["memory"], settings["cpu"], settings["nice"]) == (None, 600, -5)
+    assert (settings["alert"], settings["expect"]) == (None, None)
+
+
+def test_list_shows_who_is_told_without_the_keys(person: Person) -> None:
+    file = person.file("CRON_ALERT=desktop,slack://T0K/B/C,after,3\nCRON_EXPECT=2h\n@daily x\n")
+    (entry,) = rows(person.types("list", "--json", file))
+    assert entry["settings"]["alert"] == {
+        "targets": ["desktop", "slack://*******"],
+        "after": 3,
+        "missed": False,
+        "slow": False,
+    }
+    assert entry["settings"]["expect"] == 7200
 
 
 @pytest.fixture

@@ -883,7 +883,7 @@ def test_h_follows_the_name_and_nothing_else() -> None:
         ("CRON_TZ=Mars @daily x\n@daily y\n", "so its entry is refused", [1], "in front of one"),
         ("CRON_NAME=my job\n@daily x\n", "so 1 entry below is refused: line 2", [2], "a name"),
         ("CRON_POOL=/x\n@daily x\n", "so 1 entry below is refused: line 2", [2], "a folder"),
-        ("CRON_ALERT=x\n@daily x\n", "so 1 entry below is refused: line 2", [2], "to come"),
+        ("CRON_ALERT=x\n@daily x\n", "so 1 entry below is refused: line 2", [2], "nobody"),
         ("CRON_TZ='Mars\n@daily x\n", "so 1 entry below is refused: line 2", [2], "a quote"),
         ("CRON_TZ=\0\n@daily x\n", "so 1 entry below is refused: line 2", [2], "a NUL"),
     ],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from setting_ranges import RANGES
 
 from scheduler.crontab import settings
-from scheduler.entry import Catchup, Overlap, Pool, RetryPolicy, Settings
+from scheduler.entry import AlertRule, Catchup, Overlap, Pool, RetryPolicy, Settings
 from scheduler.errors import BadValue
 
 GOOD = [
@@ -62,6 +62,10 @@ GOOD = [
     ("CRON_CPU", "0.5", 0.5, "part of a second"),
     ("CRON_NICE", "-5", -5, "less nice than others"),
     ("CRON_NICE", "0", 0, "nought is a value, not the default"),
+    ("CRON_ALERT", "desktop", AlertRule(("desktop",)), "more of it in test_alert_values"),
+    ("CRON_ALERT_SUBJECT", "{job} failed", "{job} failed", "a name"),
+    ("CRON_ALERT_TEXT", "{outcome}\\n{output}", "{outcome}\\n{output}", "a new line"),
+    ("CRON_EXPECT", "26h", 93600.0, "a duration"),
 ]
 
 
@@ -125,6 +129,10 @@ BAD = [
     ("CRON_CPU", "x", "bad-duration", 0, "no duration"),
     ("CRON_CPU", "0", "bad-duration", 0, "no time to run in"),
     ("CRON_NICE", "20", "bad-number", 0, "niceness ends at 19"),
+    ("CRON_ALERT", "desktop, dekstop", "bad-alert", 9, "a slip"),
+    ("CRON_ALERT_SUBJECT", "of {jobs}", "bad-template", 3, "no such name"),
+    ("CRON_ALERT_TEXT", "{}", "bad-template", 0, "no name"),
+    ("CRON_EXPECT", "0", "bad-duration", 0, "no time at all"),
     ("CRON_PING", "example.org", "bad-url", 0, "no scheme"),
     ("CRON_PING", "http://[::1", "bad-url", 0, "which urlsplit raises over"),
     ("CRON_PING", "file:///etc/passwd", "bad-url", 0, "no web address"),
@@ -133,7 +141,6 @@ BAD = [
     ("CRON_FROM", "20270101", "bad-date", 0, "dates have dashes"),
     ("CRON_UNTIL", "2027-02-29", "bad-date", 0, "no leap year"),
     # Good values of settings that nothing acts on yet.
-    ("CRON_ALERT", "mail -s 'it failed' me", "not-supported-yet", 0, "never ignored in silence"),
     ("CRON_PING", "https://example.org/ping/1", "not-supported-yet", 0, ""),
     (
         "CRON_EXCEPT",
@@ -164,7 +171,7 @@ def test_every_setting_of_the_table_is_tried_above() -> None:
 
 # A number that stands where one of these does; each is refused by every setting of the table.
 NO_NUMBERS = ["9" * 23, "9" * 5000, "1e400", "1e-400", "nan", "inf", "1_000", "１２", "³", "٣", "1,000.5", "0x10", "5.", "+-5", "1.2.3", "\udce9"]  # fmt: skip
-NO_NUMBER_IN_THEM = {"CRON_TZ", "CRON_NAME", "CRON_OVERLAP", "CRON_CATCHUP", "CRON_ALERT", "CRON_PING", "CRON_EXCEPT", "CRON_FROM", "CRON_UNTIL"}  # fmt: skip
+NO_NUMBER_IN_THEM = {"CRON_TZ", "CRON_NAME", "CRON_OVERLAP", "CRON_CATCHUP", "CRON_ALERT", "CRON_ALERT_SUBJECT", "CRON_ALERT_TEXT", "CRON_PING", "CRON_EXCEPT", "CRON_FROM", "CRON_UNTIL"}  # fmt: skip
 EVERY = settings.TABLE | settings.VARIABLES
 
 
@@ -280,6 +287,17 @@ POLICIES = st.builds(
     on=st.one_of(st.none(), ENDINGS),
     never_on=st.one_of(st.just(frozenset[int | str]()), ENDINGS),
 )
+TARGETS = st.lists(
+    st.sampled_from(["desktop", "mail", "mail:ops@example.org", "@team", "slack://a/b", "|/bin/x"]),
+    min_size=1,
+    unique=True,
+).map(lambda found: tuple(sorted(found)))  # the command is the last
+ALERTS = st.one_of(
+    st.just(AlertRule()),
+    st.builds(
+        AlertRule, TARGETS, after=st.integers(1, 1000), missed=st.booleans(), slow=st.booleans()
+    ),
+)
 SETTINGS = st.builds(
     Settings,
     retry=POLICIES,
@@ -293,6 +311,9 @@ SETTINGS = st.builds(
     memory=st.one_of(st.none(), SIZES),
     cpu=st.one_of(st.none(), TIMES.filter(bool)),
     nice=st.one_of(st.none(), st.integers(-20, 19)),
+    alert=st.one_of(st.none(), ALERTS),
+    alert_subject=st.sampled_from(["", "{job}:{outcome}"]),
+    expect=st.one_of(st.none(), TIMES.filter(bool)),
 )
 
 

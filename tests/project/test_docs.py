@@ -142,6 +142,7 @@ IN_WORDS = {
     "the job's next instant": None,
     "every failure": None,
     "nothing": frozenset[object](),
+    "Meridian's words": "",
 }
 
 

@@ -13,7 +13,7 @@ from scheduler.schedule import duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from scheduler.entry import Entry, Flags, Pool
+    from scheduler.entry import AlertRule, Entry, Flags, Pool
 
 _BARE_NAME = re.compile(r"""[^\s=#"'][^\s=]*""")
 _BARE_VALUE = re.compile(r"""[^\s"'][^ \t]*(?<!\s)""")
@@ -28,6 +28,12 @@ def _pooled(found: Pool) -> str:
     return found.name if found.limit is None else f"{found.name}:{found.limit}"
 
 
+def _alerting(found: AlertRule) -> str:
+    options = (("missed", found.missed), ("slow", found.slow), (f"after,{found.after}", True))
+    words = (*(text for text, chosen in options if chosen), *found.targets)
+    return ",".join(words) if found.targets else "none"
+
+
 def _plain(number: float) -> str:
     return f"{number:.12f}".rstrip("0").rstrip(".")
 
@@ -36,9 +42,10 @@ def _plain(number: float) -> str:
 WRITERS: dict[str, Callable[[Any], str]] = {
     **dict.fromkeys(("CRON_RETRY_DELAY", "CRON_RETRY_MAX_DELAY"), duration.to_text),
     **dict.fromkeys(("CRON_RETRY_WITHIN", "CRON_TIMEOUT", "CRON_KILL_AFTER"), duration.to_text),
-    **dict.fromkeys(("CRON_WITHIN", "CRON_SPREAD", "CRON_CPU"), duration.to_text),
+    **dict.fromkeys(("CRON_WITHIN", "CRON_SPREAD", "CRON_CPU", "CRON_EXPECT"), duration.to_text),
     **dict.fromkeys(("CRON_RETRY_FACTOR", "CRON_RETRY_JITTER"), _plain),
     **dict.fromkeys(("CRON_RETRY_ON", "CRON_NO_RETRY_ON", "CRON_SUCCESS"), listed),
+    "CRON_ALERT": _alerting,
     "CRON_POOL": _pooled,
     "CRON_MEMORY": setting_values.sized,
 }
