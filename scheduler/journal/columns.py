@@ -1,6 +1,7 @@
 """A value of a journal's row in, the same value with its type out; ValueError if no column has it.
 
-A column of SQLite takes any value, and a byte that was damaged makes one value of another.
+A column of SQLite takes any value, and a byte that was damaged makes one value of another. Times
+and texts also go the other way: as they are stored.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from scheduler.printable import clean
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 MOST_STORED = 2**63 - 1  # of the whole numbers that SQLite can store
 
 _DAY = timedelta(days=1)
@@ -79,3 +83,23 @@ def maybe(kind: Callable[[Any], T], value: object) -> T | None:
 
 def _none(value: object, what: str) -> ValueError:
     return ValueError(f"{value!r:.60} is no {what}")
+
+
+# --- the other way ------------------------------------------------------------------------------
+
+
+def whole(instant: datetime) -> int:
+    """Return the whole Unix seconds of an instant; TypeError for a datetime without a zone."""
+    return (instant - EPOCH) // SECOND
+
+
+def seconds(at: datetime) -> float:
+    """Return Unix seconds with their fraction; TypeError for a datetime without a zone."""
+    return (at - EPOCH).total_seconds()
+
+
+def storable(text: str) -> str:
+    """Return the same text, with bytes of a file name that are no UTF-8 as they are shown."""
+    if text.isascii():
+        return text
+    return "".join(clean(char) if "\ud800" <= char <= "\udfff" else char for char in text)

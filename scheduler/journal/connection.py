@@ -15,7 +15,7 @@ from zlib import crc32
 
 from scheduler.errors import JournalError
 from scheduler.journal import sql, sqlite_errors
-from scheduler.journal.rows import storable
+from scheduler.journal.columns import storable
 from scheduler.system import state_files
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scheduler.journal import decoding
+from scheduler.journal.columns import seconds, whole
 from scheduler.journal.connection import Connection, first
-from scheduler.journal.rows import seconds, whole
 from scheduler.schedule.tick import first_to_come
 
 if TYPE_CHECKING:

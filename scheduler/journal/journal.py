@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.journal import decoding, rows
+from scheduler.journal import decoding
+from scheduler.journal.columns import seconds, storable, whole
 from scheduler.journal.daemon_state import DaemonState
 from scheduler.journal.database import Database
 from scheduler.journal.integrity import Integrity
 from scheduler.journal.old_runs import OldRuns
 from scheduler.journal.queries import Queries
-from scheduler.journal.rows import OpenRun, seconds, whole
 from scheduler.run import Attempt, Run
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from scheduler.journal.connection import Connection
     from scheduler.journal.high_water import HighWater
+    from scheduler.journal.rows import OpenRun
     from scheduler.run import Ending, Reason, State
 
 
@@ -121,7 +122,7 @@ class Journal(Database):
             run=attempt.run.number,
             attempt=attempt.number,
             ended=seconds(ending.ended),
-            outcome=rows.storable(str(ending.outcome)),
+            outcome=storable(str(ending.outcome)),
             cpu_s=ending.cpu_s,
             memory_bytes=ending.memory_bytes,
             limited=None if ending.limit is None else ending.limit.value,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scheduler.journal import decoding
+from scheduler.journal.columns import seconds, whole
 from scheduler.journal.connection import Connection, first
-from scheduler.journal.rows import seconds, whole
 
 if TYPE_CHECKING:
     from datetime import datetime

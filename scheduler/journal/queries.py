@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.journal import decoding
+from scheduler.journal.columns import seconds, whole
 from scheduler.journal.connection import Connection, first
-from scheduler.journal.rows import seconds, whole
 from scheduler.run import State
 
 if TYPE_CHECKING:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from scheduler.errors import JournalBehind, JournalDamaged, MeridianError
 from scheduler.journal import high_water, unjournalled
-from scheduler.journal.columns import EPOCH
+from scheduler.journal.columns import EPOCH, SECOND
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair_files import RepairFiles
-from scheduler.journal.rows import SECOND
 from scheduler.journal.salvage import RunsTaken, Salvage, Taken
 from scheduler.process import output_files
 from scheduler.process.output_files import output_of

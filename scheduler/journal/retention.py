@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from scheduler.journal.rows import seconds
+from scheduler.journal.columns import seconds
 from scheduler.process import output_files
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What the journal tells of runs, and the forms in which it holds times and outcomes.
+"""What the journal tells of runs, and the form in which it holds outcomes.
 
 Their rows are `decoding`'s.
 """
@@ -6,11 +6,9 @@ Their rows are `decoding`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.journal.columns import EPOCH, number
-from scheduler.printable import clean
+from scheduler.journal.columns import number
 from scheduler.run import Exited, Lost, NotStarted, Outcome, Signalled, TimedOut
 
 if TYPE_CHECKING:
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 
     from scheduler.run import Limit, Reason, Run, State
 
-SECOND = timedelta(seconds=1)
 NOT_STARTED = "not started: "
 
 _HIGHEST_CODE = 255  # of an exit, and more than any signal has
@@ -93,23 +90,6 @@ class OldRun:
 
     number: int
     outputs: tuple[str, ...]
-
-
-def whole(instant: datetime) -> int:
-    """Return the whole Unix seconds of an instant; TypeError for a datetime without a zone."""
-    return (instant - EPOCH) // SECOND
-
-
-def seconds(at: datetime) -> float:
-    """Return Unix seconds with their fraction; TypeError for a datetime without a zone."""
-    return (at - EPOCH).total_seconds()
-
-
-def storable(text: str) -> str:
-    """Return the same text, with bytes of a file name that are no UTF-8 as they are shown."""
-    if text.isascii():
-        return text
-    return "".join(clean(char) if "\ud800" <= char <= "\udfff" else char for char in text)
 
 
 def outcome_from(text: str) -> Outcome:

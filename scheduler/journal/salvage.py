@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from scheduler.errors import JournalError
 from scheduler.journal import decoding
+from scheduler.journal.columns import whole
 from scheduler.journal.database import Database
 from scheduler.journal.high_water import HighWater
 from scheduler.journal.integrity import Integrity
-from scheduler.journal.rows import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

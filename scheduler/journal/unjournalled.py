@@ -14,7 +14,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from scheduler.journal.rows import outcome_from, storable
+from scheduler.journal.columns import storable
+from scheduler.journal.rows import outcome_from
 from scheduler.run import Attempt, Ending, Limit, Run
 from scheduler.system import state_files
 

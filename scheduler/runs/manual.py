@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import suggestions
 from scheduler.entry import Overlap
-from scheduler.journal.rows import SECOND
+from scheduler.journal.columns import SECOND
 from scheduler.protocol import Refused
 from scheduler.run import Paused, Reason, Run, State
 from scheduler.runs.live_run import LiveRun, Phase

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.journal import decoding, rows
+from scheduler.journal import columns, decoding, rows
 from scheduler.run import Exited, Limit, Lost, NotStarted, Outcome, Signalled, State, TimedOut
 
 OUTCOMES = st.one_of(
@@ -96,25 +96,25 @@ def test_what_is_told_of_one_run_in_rows_becomes_one_run_with_its_attempts() -> 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))
 def test_a_time_comes_back_to_the_microsecond(at: datetime) -> None:
-    assert decoding.when(rows.seconds(at)) == at
+    assert decoding.when(columns.seconds(at)) == at
 
 
 def test_an_instant_is_whole_seconds_whatever_its_offset() -> None:
     tokyo = timezone(timedelta(hours=9))
-    assert rows.whole(datetime(1970, 1, 1, 9, 1, 0, 999_999, tzinfo=tokyo)) == 60
+    assert columns.whole(datetime(1970, 1, 1, 9, 1, 0, 999_999, tzinfo=tokyo)) == 60
 
 
 def test_a_time_without_a_zone_is_no_instant() -> None:
     with pytest.raises(TypeError):
-        rows.whole(datetime(2027, 3, 1))
+        columns.whole(datetime(2027, 3, 1))
     with pytest.raises(TypeError):
-        rows.seconds(datetime(2027, 3, 1))
+        columns.seconds(datetime(2027, 3, 1))
 
 
 @given(st.text())
 def test_a_storable_text_is_left_as_it_is(text: str) -> None:
-    assert rows.storable(text) == text
+    assert columns.storable(text) == text
 
 
 def test_bytes_that_are_no_text_are_stored_as_escapes() -> None:
-    assert rows.storable("no file 'caf\udce9'") == r"no file 'caf\xe9'"
+    assert columns.storable("no file 'caf\udce9'") == r"no file 'caf\xe9'"

@@ -10,7 +10,7 @@ import pytest
 from journalled import MINUTE, NOON, attempted, claimed, finished
 
 from scheduler.journal import migrations, sql
-from scheduler.journal.rows import whole
+from scheduler.journal.columns import whole
 from scheduler.run import (
     State,
 )
