@@ -12,6 +12,7 @@ import gc
 from scheduler.system.own_limits import end_without_memory
 
 try:
+    gc.disable()  # until a command runs: what is loaded is no garbage, and each look takes its time
     from scheduler.cli import main as command_line
 except (MemoryError, ImportError, SystemError, OSError) as error:
     end_without_memory(error)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
-from scheduler.cli.help_page import page
-from scheduler.cli.wrong_usage import UsageError, show
 from scheduler.suggestions import did_you_mean, nearest
 from scheduler.text import shortened
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer does not export it itself
 
 
 class Command(TyperCommand):
@@ -21,7 +24,7 @@ class Command(TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         """Return the help page."""
-        return page(self, ctx)
+        return _page(self, ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take what was typed; wrong usage is raised in our words."""
@@ -34,6 +37,8 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what it refuses about its options is in our words, too."""
+        gc.freeze()  # what is loaded stays, and is looked at no more
+        gc.enable()
         with _worded(ctx):
             return super().invoke(ctx)
 
@@ -45,7 +50,7 @@ class Group(TyperGroup):
 
     def get_help(self, ctx: Any) -> str:
         """Return the help page."""
-        return page(self, ctx)
+        return _page(self, ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take what was typed; wrong usage is raised in our words.
@@ -65,6 +70,11 @@ class Group(TyperGroup):
             _word(error)
             raise error
         return super().resolve_command(ctx, args)
+
+
+def _page(command: Any, context: Any) -> str:
+    text: str = import_module("scheduler.cli.help_page").page(command, context)
+    return text
 
 
 @contextmanager
@@ -91,4 +101,5 @@ def _worded(context: Any) -> Iterator[None]:
 
 def _word(error: Exception) -> None:
     if type(error).__name__ != "NoArgsIsHelpError":  # which is the help page
+        show = import_module("scheduler.cli.wrong_usage").show  # not before something is wrong
         error.show = partial(show, error)  # type: ignore[attr-defined]  # what Typer calls

@@ -19,8 +19,6 @@ from scheduler.suggestions import did_you_mean, nearest
 from scheduler.text import shortened
 from scheduler.wrapping import wrapped
 
-UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer does not export it itself
-
 
 def show(error: Any, file: IO[str] | None = None) -> None:
     """Print what was wrong with a command, and where its help is: on standard error."""
