@@ -10,7 +10,6 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from scheduler.schedule.tick import MINUTE
 from scheduler.text import counted, of_seconds
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 # An idle minute is handled when the one after it is prepared, so that an idle daemon is just under
 # two minutes behind; it gives itself up to half a minute for preparing one, and is in time then.
 LATE = timedelta(minutes=2, seconds=30)
+_MINUTE = timedelta(minutes=1)
 _NAMED = 5  # jobs that are named; the rest is a number
 
 
@@ -161,10 +161,10 @@ def waiting_out(wait: timedelta) -> str:
 def ahead(snapshot: Snapshot, now: datetime) -> timedelta:
     """Return for how long minutes come that have been handled, since the clock was set back."""
     last = now if snapshot.last_tick is None else snapshot.last_tick
-    return max(last + MINUTE - now, timedelta(0))
+    return max(last + _MINUTE - now, timedelta(0))
 
 
 def behind(snapshot: Snapshot, now: datetime) -> timedelta:
     """Return how far the last minute handled lies behind; from its start for a new daemon."""
-    last = snapshot.daemon.started - MINUTE if snapshot.last_tick is None else snapshot.last_tick
+    last = snapshot.daemon.started - _MINUTE if snapshot.last_tick is None else snapshot.last_tick
     return max(now - last, timedelta(0))

@@ -6,12 +6,12 @@ end out.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import struct
 import sys
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from scheduler.errors import NoSocket
@@ -63,8 +63,9 @@ def peer_of(connection: socket.socket) -> tuple[int | None, int]:
 
 def peer_of_bsd(connection: socket.socket) -> int:
     """Return the effective user at the other end, by getpeereid(3); OSError."""
+    ctypes = import_module("ctypes")  # which Linux has no need of here
     uid, gid = ctypes.c_uint32(), ctypes.c_uint32()
     call = ctypes.CDLL(None, use_errno=True).getpeereid
     if call(connection.fileno(), ctypes.byref(uid), ctypes.byref(gid)):
         raise OSError(ctypes.get_errno(), "getpeereid")
-    return uid.value
+    return int(uid.value)

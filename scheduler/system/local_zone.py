@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.errors import BadValue
 from scheduler.schedule import zone_data
-from scheduler.schedule.dst import first_difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +108,8 @@ def _is_alike(path: Path, name: str) -> bool:
         pair = zone_data.named(str(path)), zone_data.named(name)
     except BadValue:
         return False
-    return first_difference(*pair, *_COMPARED_FROM_TO) is None
+    dst = import_module("scheduler.schedule.dst")  # two files are seldom other bytes
+    return dst.first_difference(*pair, *_COMPARED_FROM_TO) is None
 
 
 def _named_beside(path: Path) -> str:

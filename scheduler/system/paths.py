@@ -6,11 +6,9 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from platformdirs import PlatformDirs
-from platformdirs.macos import MacOS
 
 from scheduler.errors import MeridianError
 from scheduler.system import state_files, trusted_path
@@ -79,8 +77,7 @@ def paths(
     with states of their own share nothing. An XDG_RUNTIME_DIR that others get into is none. `user`
     are the user's folders, the system's by default. Raises MeridianError for a user without a home.
     """
-    dirs = user or PlatformDirs(_APP, appauthor=False)
-    config, default_state, runtime = _roots() if uid == 0 else _users(dirs, environ, uid)
+    config, default_state, runtime = _users(user, environ, uid) if uid else _roots()
     config = _first(environ, "CONFIGURATION_DIRECTORY") or config
     default_state = _first(environ, "STATE_DIRECTORY") or default_state
     runtime = _first(environ, "RUNTIME_DIRECTORY") or runtime or default_state
@@ -152,8 +149,11 @@ def _roots() -> tuple[Path, Path, Path | None]:
 
 
 def _users(
-    dirs: PlatformDirsABC, environ: Mapping[str, str], uid: int
+    user: PlatformDirsABC | None, environ: Mapping[str, str], uid: int
 ) -> tuple[Path, Path, Path | None]:
+    dirs: PlatformDirsABC = user or import_module("platformdirs").PlatformDirs(
+        _APP, appauthor=False
+    )  # which root's paths have no need of
     try:
         config, state = dirs.user_config_path, dirs.user_state_path
     except RuntimeError as error:
@@ -168,7 +168,8 @@ def _users_runtime(dirs: PlatformDirsABC, named: str, uid: int) -> Path | None:
     may have made.
     """
     if not named:
-        return dirs.user_runtime_path if isinstance(dirs, MacOS) else None
+        is_mac = isinstance(dirs, import_module("platformdirs.macos").MacOS)
+        return dirs.user_runtime_path if is_mac else None
     return Path(named) / _APP if _is_private(named, uid) else None
 
 
