@@ -13,6 +13,11 @@
 | the control socket: its address, who asks | `control_socket` |
 | the log, and who writes it out | `log`, `log_sink` |
 | the machine's time zone; its boot; its salt for `~` | `local_zone`, `boot`, `machine_salt` |
-| systemd; notifications on the desktop | `systemd`, `desktop` |
+| systemd | `systemd` |
+| notifications: the door; the words | `desktop`, `notification` |
+| notifications: the ways | `desktop_dbus`, `desktop_osascript`, `desktop_terminal` |
+| whose desktop; a message bus | `desktop_session`, `session_bus` |
+| the number of what was shown last | `shown_numbers` |
+| a time limit for several steps; a program with one | `time_limit`, `helper_program` |
 | threads beside the loop; limits of this process | `background`, `own_limits` |
 """

@@ -1,0 +1,140 @@
+"""A notification in, on the desktop of a session bus out: org.freedesktop.Notifications.
+
+That is the Desktop Notifications Specification, which GNOME, KDE, Xfce, dunst and others serve.
+"""
+
+from __future__ import annotations
+
+import html
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scheduler.errors import NotifyError
+from scheduler.system import desktop_session, session_bus, shown_numbers
+from scheduler.system.session_bus import BusObject
+from scheduler.system.time_limit import TimeLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scheduler.system.desktop_session import Desktop
+    from scheduler.system.notification import Notification
+    from scheduler.system.session_bus import Bus, BusAddress
+    from scheduler.system.shown_numbers import ShownNumbers
+
+_NAME = "org.freedesktop.Notifications"
+_SERVER = BusObject(_NAME, "/org/freedesktop/Notifications")
+_URGENCY = {"low": 0, "normal": 1, "critical": 2}
+_AS_THE_SERVER_LIKES = -1
+_LONGEST_MS = 2**31 - 1
+_PRESSED = "postpone"
+
+
+@dataclass(frozen=True, slots=True)
+class OnDesktop:
+    """What became of it there: whether its button was there, and was pressed."""
+
+    had_button: bool = False
+    pressed: bool = False
+
+
+def show(notification: Notification, desktop: Desktop, limit: TimeLimit) -> OnDesktop:
+    """Show it on the first bus that takes it; NotifyError with what each of them said."""
+    said = []
+    for address in desktop_session.buses(desktop, limit):
+        part = limit.part(0.5)  # one that never answers leaves time for the others
+        try:
+            with session_bus.refusals(address, part):
+                return _on(address, notification, shown_numbers.of(desktop), part)
+        except NotifyError as refused:
+            said.append(str(refused))
+    raise NotifyError(", ".join(said))
+
+
+def _on(
+    address: BusAddress, notification: Notification, numbers: ShownNumbers | None, limit: TimeLimit
+) -> OnDesktop:
+    with session_bus.connected(address, limit) as bus:
+        (able,) = bus.ask(_SERVER, "GetCapabilities", limit=limit, starts=True)
+        button = notification.button if "actions" in able else None
+        if button:
+            bus.listen(_NAME, limit)
+        number = _delivered(bus, notification, able, numbers, limit)
+        if button is None:
+            return OnDesktop()
+        return OnDesktop(had_button=True, pressed=_is_pressed(bus, number, button.seconds))
+
+
+def _delivered(
+    bus: Bus,
+    notification: Notification,
+    able: list[str],
+    numbers: ShownNumbers | None,
+    limit: TimeLimit,
+) -> int:
+    """Have the server show it, in place of the last one with its tag; return its number."""
+    tag = notification.tag
+    server = bus.owner(_NAME, limit) if tag and numbers else ""
+    last = numbers.last(tag, server) if server and numbers else 0
+    title, text = _words(notification, able)
+    button = notification.button if "actions" in able else None
+    (number,) = bus.ask(
+        _SERVER,
+        "Notify",
+        "Meridian",
+        last,
+        notification.icon,
+        title,
+        text,
+        [_PRESSED, button.label] if button else [],
+        _hints(notification),
+        _expires(notification.expire),
+        signature="susssasa{sv}i",
+        limit=limit,
+    )
+    if server and numbers:
+        numbers.keep(tag, server, number)
+    return int(number)
+
+
+def _words(notification: Notification, able: list[str]) -> tuple[str, str]:
+    title, text = notification.title, notification.text
+    if "body" not in able:
+        return (f"{title}: {text}" if text else title), ""
+    return title, html.escape(text, quote=False) if "body-markup" in able else text
+
+
+def _hints(notification: Notification) -> Mapping[str, tuple[str, Any]]:
+    """Return what servers read beside the words; those of a tag are dunst's and older."""
+    hints: dict[str, tuple[str, Any]] = {"urgency": ("y", _URGENCY[notification.urgency])}
+    if notification.tag:
+        hints["x-dunst-stack-tag"] = ("s", notification.tag)
+        hints["x-canonical-private-synchronous"] = ("s", notification.tag)
+    return hints
+
+
+def _expires(seconds: float | None) -> int:
+    if seconds is None:
+        return _AS_THE_SERVER_LIKES
+    return min(_LONGEST_MS, round(seconds * 1000))
+
+
+def _is_pressed(bus: Bus, number: int, seconds: float) -> bool:
+    """Wait until the button is pressed, or the notification gone; then no dead button is left."""
+    limit = TimeLimit(seconds)
+    is_there = True
+    try:
+        while is_there:
+            name, values = bus.signal(limit)
+            if values[:1] == (number,) and name in {"ActionInvoked", "NotificationClosed"}:
+                is_there = False
+                if name == "ActionInvoked":
+                    return bool(values[1] == _PRESSED)
+    except OSError:  # the time is over, or the bus is gone
+        return False
+    finally:
+        if is_there:
+            with suppress(*session_bus.FAILURES):
+                bus.ask(_SERVER, "CloseNotification", number, signature="u", limit=TimeLimit(1))
+    return False

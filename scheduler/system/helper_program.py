@@ -1,0 +1,80 @@
+"""A program's arguments and a time limit in, what it wrote and how it ended out.
+
+For programs of the system that answer at once, as osascript and ioreg: one that hangs is ended
+with all it started.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from scheduler.errors import NotifyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scheduler.system.time_limit import TimeLimit
+
+_MOST_WRITTEN = 1 << 20  # ioreg tells of a whole machine
+
+
+@dataclass(frozen=True, slots=True)
+class HelperEnded:
+    """How a program ended, a signal as a negative number, and what it wrote to its two outputs."""
+
+    code: int
+    out: str
+    err: str
+
+
+def found(name: str, environ: Mapping[str, str]) -> str:
+    """Return the path of a program that this PATH finds; NotifyError if it finds none."""
+    program = shutil.which(name, path=environ.get("PATH", os.defpath))
+    if program is None:
+        raise NotifyError(f"{name} is not on PATH")
+    return program
+
+
+def run(argv: tuple[str, ...], limit: TimeLimit, environ: Mapping[str, str]) -> HelperEnded:
+    """Run a program to its end; NotifyError if it can't be started, or takes too long."""
+    # Files, not pipes: a pipe stays open, and is waited for, as long as any descendant lives.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        code = _code(argv, limit, environ, (out.fileno(), err.fileno()))
+        return HelperEnded(code, _read(out), _read(err))
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(_MOST_WRITTEN).decode(errors="replace")
+
+
+def _code(
+    argv: tuple[str, ...], limit: TimeLimit, environ: Mapping[str, str], outputs: tuple[int, int]
+) -> int:
+    name = Path(argv[0]).name
+    try:
+        process = subprocess.Popen(
+            argv,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=outputs[0],
+            stderr=outputs[1],
+            process_group=0,  # so that a hanging one can be ended with all it started
+        )
+    except OSError as error:
+        raise NotifyError(f"{name} could not be started ({error.strerror})") from error
+    with process:
+        try:
+            return process.wait(limit.left())
+        except subprocess.TimeoutExpired as late:
+            raise NotifyError(f"{name} did not end within {limit.seconds:.2g} s") from late
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,52 @@
+"""What tests of the desktop share: a terminal, a bus, programs of a Mac that record their words."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from typing import TYPE_CHECKING
+
+import mac_programs
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mac_programs import Mac
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of a pseudo-terminal: what a person sees, what programs write to."""
+    person, device = pty.openpty()
+    try:
+        yield person, device
+    finally:
+        os.close(person)
+        os.close(device)
+
+
+@pytest.fixture
+def mac(tmp_path: Path) -> Mac:
+    """Install programs with the given shell texts; return an environment that finds them."""
+
+    def installed(osascript: str = "", **others: str) -> dict[str, str]:
+        return mac_programs.install(tmp_path, {"osascript": osascript, **others})
+
+    return installed
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[str]:
+    """A private session bus at $XDG_RUNTIME_DIR/bus of a directory of its own."""
+    address = f"unix:path={tmp_path}/bus"
+    with subprocess.Popen(
+        ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address={address}"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as daemon:
+        assert daemon.stdout is not None
+        yield daemon.stdout.readline().strip()
+        daemon.terminate()
