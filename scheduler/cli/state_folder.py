@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import pwd
 import shlex
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from scheduler.errors import MeridianError
-from scheduler.journal.journal import Journal
+from scheduler.journal.glance import Glance
 from scheduler.system import paths as machine
 from scheduler.system import state_files
 from scheduler.system.paths import Paths
+
+if TYPE_CHECKING:
+    from scheduler.journal.journal import Journal
+
+T = TypeVar("T")
 
 State = Annotated[
     Path | None,
@@ -94,9 +101,24 @@ def journal(state: Path | None, *, must_exist: bool = False) -> Journal:
     there is none.
     """
     path = here(state).journal
+    kind: type[Journal] = import_module(
+        "scheduler.journal.journal"
+    ).Journal  # `glance` goes without
     if must_exist or state_files.is_there(path):
-        return Journal.open(path, readonly=True)
-    return Journal.in_memory()
+        return kind.open(path, readonly=True)
+    return kind.in_memory()
+
+
+def glance(state: Path | None, ask: Callable[[Glance], T], nothing: T) -> T:
+    """Return what a glance at the journal answers; `nothing` where nothing has run yet.
+
+    Raises JournalError as `journal` does.
+    """
+    path = here(state).journal
+    if not state_files.is_there(path):
+        return nothing
+    with Glance.at(path) as found:
+        return ask(found)
 
 
 def account(uid: int) -> tuple[str, str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import health, output, run_view, sections
-from scheduler.cli.failing_jobs import FailingJob
+from scheduler.cli import health, output, sections
 from scheduler.cli.sections import Section
 from scheduler.cli.styled import Text
 from scheduler.cli.tables import Cell, When
@@ -24,6 +24,9 @@ from scheduler.status import (
     ZoneData,
 )
 from scheduler.text import counted, of_seconds
+
+if TYPE_CHECKING:
+    from scheduler.cli.failing_jobs import FailingJob
 
 _Styled = tuple[str, str]  # text and style
 
@@ -145,7 +148,7 @@ def _failing(snapshot: Snapshot, failing: Sequence[FailingJob]) -> Section:
             each.run.zone,
             "" if each.times == 1 else _when(each.since, each.run.zone, snapshot),
             counted(each.times, "time"),
-            Text(run_view.how(each.run), _BAD),
+            Text(each.how, _BAD),
         )
         for each in failing
     ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.journal import decoding
 from scheduler.journal.columns import seconds, whole
 from scheduler.journal.connection import Connection, first
+from scheduler.journal.glance import AHEAD
 from scheduler.run import State
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 _NEVER_COMES = 2**62  # seconds since 1970 that no instant comes to
-_AHEAD = timedelta(seconds=30)  # of runs by hand: each has a second of its own, the next free one
 
 
 class Queries:
@@ -92,7 +91,7 @@ class Queries:
 
         Runs that were ended on purpose (by hand, by a stop, by their successor) do not count.
         """
-        return self._connection.read(decoding.runs, "failing", now=whole(now + _AHEAD))
+        return self._connection.read(decoding.runs, "failing", now=whole(now + AHEAD))
 
     def failing_since(self, job: str, now: datetime) -> tuple[int, datetime | None]:
         """Return how many finished runs of a job have failed on end by now, and the first instant.
@@ -100,7 +99,7 @@ class Queries:
         They are those that `failing` counts.
         """
         ((number, first),) = self._connection.read(
-            decoding.counted, "failing_since", job=job, now=whole(now + _AHEAD)
+            decoding.counted, "failing_since", job=job, now=whole(now + AHEAD)
         )
         return number, first
 

@@ -48,7 +48,8 @@ CRONTABS = {"scheduler.crontab.parser", "scheduler.entry", "hashlib"}
 PACKAGES = {"importlib.metadata", "importlib.resources", "email", "pydantic"}
 STATE = {"sqlite3", "socket", "zoneinfo", "scheduler.protocol"}
 HELP = {"scheduler.cli.help_page", "scheduler.cli.wrong_usage", "scheduler.cli.option_parser"}
-BUT_STATE = LOOP | TIMES | SCREEN | CRONTABS | PACKAGES | HELP | {"ctypes"}
+RUNS = {"scheduler.journal.decoding", "scheduler.schedule.tick", "scheduler.cli.run_view"}
+BUT_STATE = LOOP | TIMES | SCREEN | CRONTABS | PACKAGES | HELP | RUNS | {"ctypes"}
 
 
 def loaded(*words: str) -> set[str]:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from scheduler import protocol
-from scheduler.cli import client, failing_jobs, health, output, state_folder, status_view
+from scheduler.cli import client, health, output, state_folder, status_view
 from scheduler.cli.command import Command
-from scheduler.cli.failing_jobs import FailingJob
 from scheduler.cli.health import Finding, Level, Trouble
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.styled import Text
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
-from scheduler.journal.rows import RunRow
 from scheduler.printable import clean
 from scheduler.system.clock import RealClock, rest
 from scheduler.wrapping import wrapped
+
+if TYPE_CHECKING:
+    from scheduler.cli.failing_jobs import FailingJob
 
 app = typer.Typer()
 
 _WRONG_USAGE = 2
 _EACH_SECOND = 1.0
 _MONITOR = 5.0  # seconds: monitors themselves wait for ten
-_ASKED_AT_ONCE = 500  # jobs asked about in one request
 
 
 class _StatusCommand(Command):
@@ -105,9 +104,7 @@ def _print_json(state: Path | None) -> None:
     try:
         reply = protocol.as_json(client.status(state))
         found = _failing(state)
-        output.row(
-            reply | {"failing": None if found is None else list(map(failing_jobs.row, found))}
-        )
+        output.row(reply | {"failing": found and [_failing_jobs().row(each) for each in found]})
     except (NoDaemon, NoAnswer) as error:
         last = _last_tick(state)
         extra = {"last_tick": None if last is None else output.utc(last)}
@@ -126,8 +123,7 @@ def _silence(error: MeridianError, state: Path | None, zone: ZoneInfo) -> str:
 
 def _last_tick(state: Path | None) -> datetime | None:
     try:
-        with closing(state_folder.journal(state, must_exist=True)) as journal:
-            return journal.daemon_state.last_tick()
+        return state_folder.glance(state, lambda journal: journal.last_tick(), None)
     except JournalError:
         return None
 
@@ -140,12 +136,17 @@ def _failing(state: Path | None) -> list[FailingJob] | None:
     """Return the jobs in force whose newest finished run failed; None if nobody can tell."""
     now = RealClock().now()
     try:
-        with closing(state_folder.journal(state)) as journal:
-            runs = journal.queries.failing(now)
-            gone = _not_in_force(state, sorted({run.run.job for run in runs}))
-            return failing_jobs.of(journal, [run for run in runs if run.run.job not in gone], now)
+        if not state_folder.glance(state, lambda journal: journal.has_failing(now), nothing=False):
+            return []
+        found: list[FailingJob] = _failing_jobs().in_force(state, now, _MONITOR)
     except MeridianError:
         return None
+    return found
+
+
+def _failing_jobs() -> Any:
+    """Return what tells of failing jobs: nobody waits for it where there are none."""
+    return import_module("scheduler.cli.failing_jobs")
 
 
 # --- watching ------------------------------------------------------------------------------------
@@ -182,33 +183,22 @@ def _checked(state: Path | None) -> Finding:
     now = RealClock().now()
     try:
         snapshot = client.snapshot(state, timeout=_MONITOR)
-        with closing(state_folder.journal(state)) as journal:
-            failed, retrying = journal.queries.failing(now), journal.queries.retrying()
+        failing, retrying = _trouble(state, now)
         damaged = state_folder.damaged(state)
-        gone = _not_in_force(state, sorted({run.run.job for run in failed}))
     except (NoDaemon, NoAnswer) as error:
         return Finding(Level.CRITICAL, _silence(error, state, own_zone()))
     except JournalError as error:
         return Finding(Level.CRITICAL, str(error))
     except (MeridianError, OSError) as error:
         return Finding(Level.UNKNOWN, str(error))
-    trouble = Trouble(
-        failing=[_named(run) for run in failed if run.run.job not in gone],
-        retrying=[_named(run) for run in retrying],
-        damaged=damaged,
-    )
-    return health.judge(snapshot, trouble, now)
+    return health.judge(snapshot, Trouble(failing, retrying, damaged), now)
 
 
-def _not_in_force(state: Path | None, jobs: list[str]) -> set[str]:
-    """Return those of the jobs that no crontab has any more, by the daemon's word."""
-    gone: set[str] = set()
-    for start in range(0, len(jobs), _ASKED_AT_ONCE):
-        some = jobs[start : start + _ASKED_AT_ONCE]
-        in_force = client.snapshot(state, some, _MONITOR).in_force
-        gone.update(set(some) - set(some if in_force is None else in_force))
-    return gone
-
-
-def _named(run: RunRow) -> str:
-    return f"{run.run.job} (run {run.run.number})"
+def _trouble(state: Path | None, now: datetime) -> tuple[list[str], list[str]]:
+    """Return the jobs in force that fail, and the runs that wait for a retry."""
+    if not state_folder.glance(
+        state, lambda journal: journal.has_failing(now) or journal.has_retrying(), nothing=False
+    ):
+        return [], []
+    found: tuple[list[str], list[str]] = _failing_jobs().named(state, now, _MONITOR)
+    return found
