@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from scheduler.crontab import lexer, percent, settings
+from scheduler.crontab import lexer, mail_variables, percent, settings
 from scheduler.entry import Problem, Severity
 from scheduler.redact import mask
 from scheduler.suggestions import did_you_mean
@@ -23,16 +22,6 @@ if TYPE_CHECKING:
 
 # POSIX's crontab(1) sets the first itself, from the owner of the table. USER it leaves alone.
 NOT_SETTABLE = frozenset({"LOGNAME"}) | settings.GIVEN
-
-NO_EFFECT_YET = "has-no-effect-yet"
-NO_EFFECT = frozenset(
-    {
-        "MAILTO",
-        "MAILFROM",
-        "CONTENT_TYPE",
-        "CONTENT_TRANSFER_ENCODING",
-    }
-)
 
 # A comment, as a shell would see it: cron takes it for a part of the value.
 COMMENT = re.compile(r"(?:^|[ \t])#(?=\s|$)")
@@ -124,22 +113,6 @@ def _so_refused(line: int, refused: Sequence[int]) -> str:
     return f"so {len(refused)} {are} refused: {where}"
 
 
-def told_once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Return the problems of all files, those of nothing but a missing feature told once each.
-
-    A hundred files with a MAILTO in each are one warning, with a number.
-    """
-    like = Counter(each.message for each in problems if each.code == NO_EFFECT_YET)
-    found: list[Problem] = []
-    for each in problems:
-        number = like.pop(each.message, 0) if each.code == NO_EFFECT_YET else 1
-        if number > 1:
-            each = replace(each, message=f"{each.message}, here and {number - 1} times more")  # noqa: PLW2901 (the same, but for its words)
-        if number:
-            found.append(each)
-    return tuple(found)
-
-
 def on_variable(assigned: Assigned, *, quote: str = "", zone: str = "") -> list[LintWarning]:
     """Return what to say about an environment variable, in the order of the line.
 
@@ -149,8 +122,8 @@ def on_variable(assigned: Assigned, *, quote: str = "", zone: str = "") -> list[
     if name in NOT_SETTABLE:
         who = "Meridian sets it for each run" if name in settings.GIVEN else "cron sets it"
         return [LintWarning("ignored", f"{name} can't be set here: {who}", assigned.name_at)]
-    if name in NO_EFFECT:
-        return [_no_effect(name, assigned.name_at)] if value else []
+    if name in mail_variables.MAIL_NAMES:
+        return _mail(assigned, quote)
     found: list[LintWarning | None] = []
     if name.startswith(settings.PREFIX):
         found.append(_unknown(assigned))
@@ -163,6 +136,16 @@ def on_variable(assigned: Assigned, *, quote: str = "", zone: str = "") -> list[
         found.append(_shell(assigned))
     found.append(_comment(assigned, quote) or _not_expanded(assigned, quote))
     return [each for each in found if each]
+
+
+def _mail(assigned: Assigned, quote: str) -> list[LintWarning]:
+    """Return what keeps mail from going where its writer wants it; cron would only log it."""
+    if comment := _comment(assigned, quote):
+        return [comment]
+    return [
+        LintWarning(bad.code, bad.message, assigned.value_at + bad.offset, bad.hint)
+        for bad in mail_variables.doubts(assigned.name, assigned.value)
+    ]
 
 
 def _holds_job(value: str) -> bool:
@@ -224,8 +207,6 @@ def on_bad_value(assigned: Assigned, bad: BadValue) -> LintWarning:
 def on_action(action: Action) -> list[LintWarning]:
     """Return what to say about the flags and the command of a job line."""
     found = []
-    if "n" in action.flags:
-        found.append(_no_effect("-n", action.flags_at))
     if action.user is None and (user := _user_in_front(action.command)):
         hint = "a line with a user column is read with --system-format"
         message = f"the command is {shortened(user)}: is this the system form?"
@@ -250,10 +231,6 @@ def _user_in_front(command: str) -> str:
     return (
         user if _PROGRAM_START.match(command, at) or (user == "root" and at < len(command)) else ""
     )
-
-
-def _no_effect(names: str, at: int) -> LintWarning:
-    return LintWarning(NO_EFFECT_YET, f"{names} has no effect yet", at)
 
 
 def _unknown(assigned: Assigned) -> LintWarning | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.crontab import parser
 from scheduler.crontab.lexer import hidden, split
-from scheduler.crontab.lint import LintWarning, in_order, problem, told_once
+from scheduler.crontab.lint import LintWarning, in_order, problem
 from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Expression, Problem, Severity
 from scheduler.errors import SourceRefused
@@ -80,7 +80,7 @@ def load(
     return Loaded(
         crontabs=tables,
         entries=tuple(entry for table in tables for entry in table.entries),
-        problems=told_once([problem for table in tables for problem in table.problems]),
+        problems=tuple(problem for table in tables for problem in table.problems),
         failed=frozenset(table.file for table, failed in read_ones if failed),
     )
 

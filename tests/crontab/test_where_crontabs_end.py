@@ -10,11 +10,10 @@ from fakes import utc
 
 from scheduler.crontab import lexer, setting_values
 from scheduler.crontab.job_names import derived, renamed
-from scheduler.crontab.lint import NO_EFFECT_YET, told_once
 from scheduler.crontab.percent import still_open
 from scheduler.crontab.program_name import program
 from scheduler.crontab.zone_changes import Move, ZoneChange
-from scheduler.entry import Entry, Problem, Severity
+from scheduler.entry import Entry
 from scheduler.errors import BadValue
 from scheduler.run import Attempt, Run
 from scheduler.runs import messages
@@ -25,15 +24,6 @@ from scheduler.schedule.expression import parse
 def test_a_place_behind_the_schedule_is_the_end_of_its_line() -> None:
     assert lexer.schedule_offset("0  9 * * *", 0, 2) == 3
     assert lexer.schedule_offset("0 9", 0, 99) == 3
-
-
-def test_what_has_no_effect_is_told_once_with_a_number() -> None:
-    one = Problem("a", 1, 1, Severity.WARNING, NO_EFFECT_YET, "MAILTO has no effect yet", "")
-    other = Problem("a", 2, 1, Severity.ERROR, "bad-number", "x is no number", "")
-    told = told_once([one, other, one, other])
-    assert [each.message for each in told] == [
-        "MAILTO has no effect yet, here and 1 times more", "x is no number", "x is no number",
-    ]  # fmt: skip
 
 
 def test_a_program_stands_behind_the_end_of_the_options() -> None:

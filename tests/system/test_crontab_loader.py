@@ -6,13 +6,16 @@ import grp
 import os
 import pwd
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from scheduler.entry import Severity
 from scheduler.system.crontab_loader import ReadOptions, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ME = os.geteuid()
 OTHER = ME + 4242
@@ -80,20 +83,6 @@ def test_a_doubtful_file_is_read_with_a_warning(crontab: Path) -> None:
     loaded = load((str(crontab),), replace(HOW, named=True, uid=OTHER))
     assert [problem.code for problem in loaded.problems] == ["group-writable"]
     assert len(loaded.entries) == 1
-
-
-def test_what_has_no_effect_yet_is_told_once_with_a_number(tmp_path: Path) -> None:
-    files = []
-    for name in ("a", "b", "c"):
-        path = tmp_path / name
-        path.write_text("MAILTO=me\n1 1 * * * x\n" + "MAILFROM=me\n" * (name == "c"))
-        path.chmod(0o600)
-        files.append(str(path))
-    loaded = load(files, replace(HOW, named=True))
-    assert [(Path(each.file).name, each.message) for each in loaded.problems] == [
-        ("a", "MAILTO has no effect yet, here and 2 times more"),
-        ("c", "MAILFROM has no effect yet"),
-    ]
 
 
 def test_a_name_used_in_two_files_is_refused_in_the_second(tmp_path: Path) -> None:

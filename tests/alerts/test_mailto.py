@@ -1,0 +1,63 @@
+"""Who gets a mail of a run's output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from scheduler.alerts import mailto
+from scheduler.crontab import parser
+from scheduler.entry import AlertRule, Entry
+
+
+def entry_of(text: str) -> Entry:
+    (entry,) = parser.parse(f"{text}\n".encode(), file="a", zone=ZoneInfo("UTC")).entries
+    return entry
+
+
+JOB = "0 9 * * * x"
+FAILURES = "0 9 * * * -n x"
+
+
+@pytest.mark.parametrize(
+    ("text", "has_failed", "has_output", "expected", "why"),
+    [
+        (f"MAILTO=me\n{JOB}", False, True, True, "crontab(5): what it wrote"),
+        (f"MAILTO=me\n{JOB}", False, False, False, "it wrote nothing"),
+        (f"MAILTO=me\n{JOB}", True, True, True, "it failed"),
+        (f"MAILTO=me\n{JOB}", True, False, True, "a failure is told even without a word"),
+        (f"MAILTO=me\n{FAILURES}", False, True, False, "OpenBSD's -n: it went well"),
+        (f"MAILTO=me\n{FAILURES}", True, True, True, "and it did not"),
+        (f"MAILTO=me\n{FAILURES}", True, False, True, "likewise"),
+        (JOB, False, True, False, "no MAILTO is nobody, unlike in cron"),
+        (JOB, True, True, False, "likewise"),
+        (f'MAILTO=""\n{JOB}', True, True, False, "so it is asked for"),
+        (f'MAILTO=me\nMAILTO=""\n{JOB}', True, True, False, "for what stands below"),
+        (f"MAILTO=-x\n{JOB}", True, True, False, "no address is left"),
+        (f"MAILTO=-x,me\n{JOB}", True, True, True, "one is left"),
+    ],
+)
+def test_who_is_mailed_the_output_of_a_run(
+    text: str, has_failed: bool, has_output: bool, expected: bool, why: str
+) -> None:
+    entry = entry_of(text)
+    wanted = mailto.is_wanted(entry, has_failed=has_failed, has_output=has_output)
+    assert wanted == expected, why
+
+
+@pytest.mark.parametrize("rule", [AlertRule(), AlertRule(("desktop",))])
+def test_with_a_cron_alert_failures_go_by_it_alone(rule: AlertRule) -> None:
+    entry = entry_of(f"MAILTO=me\n{JOB}")
+    entry = replace(entry, settings=replace(entry.settings, alert=rule))
+    assert not mailto.is_wanted(entry, has_failed=True, has_output=True)
+    assert mailto.is_wanted(entry, has_failed=False, has_output=True)
+
+
+def test_a_notice_gets_what_the_crontab_says_of_mail() -> None:
+    text = "MAILTO=a@x.org,b\nMAILFROM=c\nCONTENT_TYPE=text/html\nFOO=bar\n"
+    assert mailto.settings_of(entry_of(text + JOB)) == mailto.MailSettings(
+        "a@x.org,b", "c", "text/html"
+    )
+    assert mailto.settings_of(entry_of(JOB)) == mailto.MailSettings()
