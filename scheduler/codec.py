@@ -3,8 +3,8 @@
 Requests are written and read by `protocol`, which tells whoever wrote one by hand what is wrong.
 
 A record is a frozen dataclass. The types of its fields are all there is to say: a fact that is
-added to a record is written and read from then on. A field may be a text, a number, a truth, an
-instant, a record, a tuple of any of these, or one of them or None.
+added to a record is written and read from then on. A field may be a text, one of some words, a
+number, a truth, an instant, a record, a tuple of any of these, or one of them or None.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import MINYEAR, UTC, datetime
+from enum import StrEnum
 from functools import cache, partial
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -149,6 +150,8 @@ def _reader(kind: Any) -> Callable[[Any], object]:
         return _READERS[kind]
     if isinstance(kind, type) and is_dataclass(kind):
         return partial(decode, kind)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return partial(_word, kind)
     inner = [each for each in get_args(kind) if each not in (NoneType, ...)]
     if len(inner) == 1 and get_origin(kind) is tuple:
         return partial(_list, _reader(inner[0]))
@@ -166,6 +169,10 @@ def _exactly(kind: type, found: object) -> Any:
     if type(found) is not kind:
         raise ValueError(found)
     return found
+
+
+def _word(kind: type[StrEnum], found: object) -> StrEnum:
+    return kind(_exactly(str, found))
 
 
 def _whole(found: object) -> int:

@@ -7,11 +7,8 @@ A notice is complete: who sends it needs neither a crontab nor the journal. Text
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 (the codec reads the types)
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class Kind(StrEnum):

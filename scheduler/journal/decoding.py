@@ -5,12 +5,15 @@ ValueError, OverflowError and their kind say that nobody wrote such a row: see `
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from math import inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from scheduler import codec
+from scheduler.errors import NoAnswer
 from scheduler.journal.columns import (
     flag,
     inner_path,
@@ -21,7 +24,16 @@ from scheduler.journal.columns import (
     text,
     whole_instant,
 )
-from scheduler.journal.rows import AttemptRow, OldRun, OpenRun, RunRow, outcome_from
+from scheduler.journal.rows import (
+    AttemptRow,
+    NoticeRow,
+    NoticeState,
+    OldRun,
+    OpenRun,
+    RunRow,
+    outcome_from,
+)
+from scheduler.notice import Notice
 from scheduler.run import Limit, Paused, Reason, Run, State
 from scheduler.schedule.backlog import Backlog
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
@@ -145,6 +157,48 @@ def instants(rows: Rows) -> list[datetime]:
 def stretches(rows: Rows) -> list[tuple[datetime, datetime]]:
     """Return the first and the last instant from each row."""
     return [(whole_instant(first), whole_instant(last)) for first, last in rows]
+
+
+def notices(rows: Rows) -> list[NoticeRow]:
+    """Return notices from their rows."""
+    return list(each_notice(rows))
+
+
+def each_notice(rows: Rows) -> Iterator[NoticeRow]:
+    """Yield them one by one."""
+    return (_notice(*row) for row in rows)
+
+
+def targets(rows: Rows) -> list[tuple[str, datetime]]:
+    """Return a target and a time from each row."""
+    return [(text(target), instant(due)) for target, due in rows]
+
+
+def _notice(
+    row: object, body: object, state: object, due: object, delivery: object, *rest: object
+) -> NoticeRow:
+    tries, repeated, error, done = rest
+    where = NoticeState(text(state))
+    if where.is_over != (done is not None):
+        raise ValueError("a notice is over, and was not sent or given up, or the other way round")
+    return NoticeRow(
+        number(row, 1),
+        _notice_from(text(body)),
+        where,
+        instant(due),
+        None if delivery is None else number(delivery, 1),
+        number(tries),
+        flag(repeated),
+        text(error),
+        when(done),
+    )
+
+
+def _notice_from(body: str) -> Notice:
+    try:
+        return codec.decode(Notice, json.loads(body))
+    except (NoAnswer, RecursionError) as error:
+        raise ValueError(f"{body!r:.60} is no notice") from error
 
 
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:

@@ -65,6 +65,8 @@ class Integrity:
         self._connection.read(decoding.eras, "eras")
         self._connection.read(decoding.pauses, "pauses")
         self._connection.read(decoding.backlogs, "backlogs")
+        self._connection.check_each(decoding.each_notice, "every_notice")
+        self._connection.read(decoding.words, "alert_jobs")
         for name in ("last_tick", "reckoning"):
             self._connection.read(decoding.instants, name)
 

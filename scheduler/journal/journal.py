@@ -1,7 +1,7 @@
 """The journal, one SQLite file: runs, attempts and their ends come in; its parts tell them again.
 
-`queries` looks back, `daemon_state` is what a daemon remembers beside its runs, `old_runs` is what
-may go, and `integrity` looks for damage.
+`queries` looks back, `daemon_state` is what a daemon remembers beside its runs, `outbox` is what
+somebody is to hear, `old_runs` is what may go, and `integrity` looks for damage.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from scheduler.journal.daemon_state import DaemonState
 from scheduler.journal.database import Database
 from scheduler.journal.integrity import Integrity
 from scheduler.journal.old_runs import OldRuns
+from scheduler.journal.outbox import Outbox
 from scheduler.journal.queries import Queries
 from scheduler.run import Attempt, Run
 
@@ -39,6 +40,7 @@ class Journal(Database):
         super().__init__(connection)
         self.queries = Queries(connection)
         self.daemon_state = DaemonState(connection, self.progress)
+        self.outbox = Outbox(connection, self.together)
         self.old_runs = OldRuns(connection)
         self.integrity = Integrity(connection)
 

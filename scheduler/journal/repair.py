@@ -45,6 +45,8 @@ _LOST = {  # what is said of a table that could not be taken over whole
     "anchor": "some @every jobs count anew",
     "boot": "@reboot counts as handled",
     "backlog": "some missed runs are not made up for",
+    "alert_state": "what was announced may be announced again",
+    "notice": "some alerts are not sent",
 }
 _COST_OF = {  # the files beside the journal, and what is said of one that can't be written
     high_water.HIGH_WATER_NAME: (

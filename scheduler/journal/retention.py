@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from scheduler.journal.columns import seconds
+from scheduler.journal.rows import NoticeState
 from scheduler.process import output_files
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _IDLE_STEP = 60.0  # and where none of it had to go so far
 _JOBS_WALK = 600.0  # seconds between one walk through all jobs and the next
 _FILES_WALK = 86400.0  # and between walks through all files
 JUMPS = 10_000  # jumps of the clock that are kept
+_NOTICES_KEPT = {NoticeState.SENT: 7 * 86400.0, NoticeState.FAILED: 30 * 86400.0}  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Pruning:
             job = found
             yield from self._of_job(job, kept, old)
         yield self._journal.old_runs.forget_jumps(old, keep=JUMPS, limit=_RUNS_AT_ONCE) > 0
+        yield from self._notices()
         if self._clock.monotonic() >= self._files_due:
             yield from self._files(old)
 
@@ -148,6 +151,21 @@ class Pruning:
         if before is None:
             self._journal.old_runs.set_reckoning(self._reckoning)
         return too_old(kept, self._reckoning, now)
+
+    def _notices(self) -> Iterator[bool]:
+        for state, age in _NOTICES_KEPT.items():
+            old = self._too_old(Retention(age=age))
+            while self._forget_notices(state, old):
+                yield True
+        for job in self._journal.outbox.jobs():
+            if job not in self._jobs and not self._journal.queries.history(job, limit=1):
+                self._journal.outbox.set_state(job, None)
+                yield True
+        yield False
+
+    def _forget_notices(self, state: NoticeState, old: datetime) -> int:
+        with self._journal.transaction(synced=False):  # a loss of power: it is done again
+            return self._journal.outbox.forget(state, old, limit=_RUNS_AT_ONCE)
 
     def _of_job(self, job: str, kept: Retention, old: datetime) -> Iterator[bool]:
         nth = self._journal.old_runs.nth_newest(job, kept.runs)

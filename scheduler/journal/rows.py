@@ -6,6 +6,7 @@ Their rows are `decoding`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from scheduler.journal.columns import number
@@ -14,6 +15,7 @@ from scheduler.run import Exited, Lost, NotStarted, Outcome, Signalled, TimedOut
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from scheduler.notice import Notice
     from scheduler.run import Limit, Reason, Run, State
 
 NOT_STARTED = "not started: "
@@ -90,6 +92,39 @@ class OldRun:
 
     number: int
     outputs: tuple[str, ...]
+
+
+class NoticeState(StrEnum):
+    """Where a notice stands: `sending` is one that a sender has, `failed` one that is given up."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is not sent any more."""
+        return self in {NoticeState.SENT, NoticeState.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """A notice as journalled.
+
+    `delivery` is what it was sent in last, None before; `done` when it was sent, or given up. A
+    `repeated` one may have been sent before, and nobody can tell. `error` is that of the last try.
+    """
+
+    number: int
+    notice: Notice
+    state: NoticeState
+    due: datetime
+    delivery: int | None = None
+    tries: int = 0
+    repeated: bool = False
+    error: str = ""
+    done: datetime | None = None
 
 
 def outcome_from(text: str) -> Outcome:

@@ -38,6 +38,8 @@ TAKE_REST = {
     "reckoning": ("take_reckoning", ""),
     "jump": ("take_jumps", ""),
     "backlog": ("take_backlogs", "lost_backlogs"),  # where there are the runs that it goes on from
+    "alert_state": ("take_alert_states", "lost_alert_states"),
+    "notice": ("take_notices", "lost_notices"),
 }
 # The statements that tell how far it has come.
 _OF_OLD = ("commits_of_old", "numbers_given_by_old")
@@ -107,7 +109,7 @@ class Salvage:
             Integrity(source.connection).check_whole()
             self._connection.copy_from(source.connection)
         with self._database.transaction():
-            for name in ("drop_open", "drop_backlogs"):
+            for name in ("drop_open", "drop_backlogs", "repeat_notices"):
                 self._connection.do(name)
         return True
 
@@ -115,6 +117,8 @@ class Salvage:
         runs = self._take_runs(whole(since), known)
         rest = [table for table in TAKE_REST if table != "backlog" or runs.has_open]
         lost = [table for table in rest if not self._takes_table(*TAKE_REST[table])]
+        if not runs.has_open:
+            self._connection.do("repeat_notices")
         return Taken(runs, frozenset(lost))
 
     def _take_runs(self, since: int, known: HighWater) -> RunsTaken:

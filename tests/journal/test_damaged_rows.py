@@ -18,6 +18,8 @@ from scheduler.errors import JournalDamaged, JournalError
 from scheduler.journal import integrity, migrations
 from scheduler.journal.connection import Connection
 from scheduler.journal.journal import Journal
+from scheduler.journal.rows import NoticeState
+from scheduler.notice import Facts, Kind, Notice
 from scheduler.run import Attempt, Ending, Exited, Limit, Paused, Reason, Run, State
 from scheduler.schedule.backlog import Backlog
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
@@ -68,6 +70,14 @@ def remember(journal: Journal) -> None:
     )
     journal.daemon_state.jump(Jump(JumpKind.BACK, NOON, NOON, -60, Verdict.ACCOUNTED))
     journal.daemon_state.begin_era(Era(1, NOON - MINUTE, NOON, NOON))
+    for number in range(1, 4):
+        target = f"|tell {number}"
+        journal.outbox.add(Notice(target, Kind.FAILURE, NOON, Facts("over", "", "", 1, "UTC")))
+        journal.outbox.take(target)
+    (sent,), (waits,) = (journal.outbox.of_delivery(number) for number in (1, 2))
+    journal.outbox.end([sent], NoticeState.SENT, NOON)
+    journal.outbox.wait(waits, NOON, "refused", delivery=2, tried=True, unsure=True)
+    journal.outbox.set_state("over", "announced")
     journal.connection._sqlite.execute("INSERT INTO old_name (job) VALUES ('echo-a-0a1b2c')")
 
 
@@ -127,7 +137,11 @@ def read_all(journal: Journal) -> None:
     journal.old_runs.next_job("")
     journal.old_runs.knows(run.number, 1, "outputs/over/1.1.log")
     journal.queries.run(1)
+    journal.outbox.notices()
+    journal.outbox.due()
+    journal.outbox.state_of("over")
     for read in (
+        *(journal.outbox.sending, journal.outbox.jobs, journal.outbox.retrying),
         *(
             journal.queries.jobs,
             journal.queries.jumps,
@@ -198,8 +212,12 @@ HARMLESS = {
     ("reckoning", "one"),
     *(
         (table, "seal")
-        for table in ("tick", "era", "anchor", "boot", "pause", "backlog", "attempt")
+        for table in (
+            *("tick", "era", "anchor", "boot", "pause", "backlog", "attempt"),
+            *("notice", "alert_state"),
+        )
     ),
+    *(("alert_state", "job"), ("alert_state", "state")),
     ("sqlite_sequence", "name"),
     ("sqlite_sequence", "seq"),
 }
@@ -258,6 +276,9 @@ def test_what_nobody_can_ask_for_is_no_damage(journal: Journal) -> None:
         "UPDATE pause SET job = 'pauser'",
         "UPDATE pause SET until = until - 64",
         "UPDATE backlog SET remain = remain + 1",
+        "UPDATE notice SET target = '|tall' WHERE state = 'waiting'",
+        "UPDATE notice SET body = replace(body, 'over', 'ever') WHERE state = 'sending'",
+        "UPDATE alert_state SET state = 'unknown'",
         "UPDATE attempt SET pid = pid + 1 WHERE run = 4",
         "UPDATE attempt SET pid_started = pid_started + 1 WHERE run = 4",
     ],

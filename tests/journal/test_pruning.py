@@ -12,6 +12,8 @@ from world import World, line, when
 
 from scheduler.journal import retention
 from scheduler.journal.retention import Pruning, Retention
+from scheduler.journal.rows import NoticeState
+from scheduler.notice import Facts, Kind, Notice
 from scheduler.process import output_files
 from scheduler.run import Reason
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
@@ -95,6 +97,27 @@ def test_jumps_go_by_age_and_number(scene: Scene, monkeypatch: pytest.MonkeyPatc
         scene.journal.daemon_state.jump(Jump(JumpKind.DOWN, at - MINUTE, at, 60, Verdict.REPLAYED))
     scene.pass_(120)
     assert [(NOW - jump.at) / DAY for jump in scene.journal.queries.jumps()] == [4, 3, 2]
+
+
+def test_what_was_sent_goes_after_a_week_and_what_was_given_up_after_a_month(scene: Scene) -> None:
+    outbox = scene.journal.outbox
+    for _ in range(5):
+        outbox.add(Notice("|tell", Kind.FAILURE, NOW - 40 * DAY, Facts("job", "", "", 1, "UTC")))
+    outbox.take("|tell")
+    rows = outbox.of_delivery(1)
+    ends = ((NoticeState.SENT, 8), (NoticeState.SENT, 6), (NoticeState.FAILED, 31), (NoticeState.FAILED, 29))  # fmt: skip
+    for row, (state, age) in zip(rows, ends, strict=False):
+        outbox.end([row], state, NOW - age * DAY)
+    scene.pass_(120)
+    assert [row.number for row in outbox.notices()] == [2, 4, 5]  # the last is not over
+
+
+def test_what_was_told_of_a_job_goes_when_the_job_and_its_runs_are_gone(scene: Scene) -> None:
+    scene.ran(1, job="kept")
+    for job in ("job", "kept", "gone"):
+        scene.journal.outbox.set_state(job, "announced")
+    scene.pass_(120)
+    assert scene.journal.outbox.jobs() == ["job", "kept"]
 
 
 def test_one_who_keeps_everything_looks_at_nothing(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from lost_journal import (
     NOON,
     NOW,
     Scene,
+    has_lost_old_rows,
 )
 
 from scheduler.journal import sql
@@ -89,3 +90,29 @@ def intact(scene: Scene) -> Path:
     other.state.mkdir()
     other.lives()
     return other.path
+
+
+@pytest.mark.parametrize("known", [HighWater(), HighWater(commits=10**6)], ids=["all", "behind"])
+def test_what_somebody_is_to_hear_is_taken_and_may_be_a_repeat_if_more_was_done(
+    scene: Scene, known: HighWater
+) -> None:
+    """Also what was told of each job, or it would be told anew."""
+    scene.lives()
+    for has_damage in (False, True):
+        if has_damage:
+            has_lost_old_rows(scene.path)
+        with closing(Journal.open(scene.state / f"other-{has_damage}.db")) as journal:
+            taken = Salvage(journal).take_over(scene.path, since=NOW - DAY, known=known)
+            assert taken.runs is (RunsTaken.OVER if known.commits else RunsTaken.ALL)
+            (row,) = journal.outbox.notices()
+            assert (row.notice.facts.job, row.repeated) == ("retried", bool(known.commits))
+            assert journal.outbox.state_of("retried") == "announced"
+
+
+def test_a_notice_that_is_damaged_is_not_taken(scene: Scene) -> None:
+    scene.lives()
+    with closing(sqlite3.connect(scene.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE notice SET target = '|tall'")
+    with closing(Journal.open(scene.state / "other.db")) as journal:
+        taken = Salvage(journal).take_over(scene.path, since=NOW - DAY, known=HighWater())
+        assert (taken, journal.outbox.notices()) == (Taken(RunsTaken.ALL, frozenset({"notice"})), [])  # fmt: skip

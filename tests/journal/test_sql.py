@@ -87,6 +87,12 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "old_names": "SCAN old_name",  # empty but after an upgrade
     "rewind_anchors": "SCAN anchor",  # one an @every job; after a jump alone
     "change_nothing": "SCAN tick",  # one row
+    "sending": "SCAN notice USING INDEX notice_sending",  # what senders have: some thousands at most
+    "alert_jobs": "SCAN alert_state",  # a row a job of which something was told, now and then
+    "notices": "SCAN notice",  # from its end, to a limit
+    "count_tried": "SCAN notice USING INDEX notice_waiting",  # as long as there are some that wait
+    "repeat_notices": "SCAN notice",  # after a loss alone
+    "every_notice": "SCAN notice",  # likewise
     "seal_anchors": "SCAN anchor",  # likewise
 }
 QUERIES = [name for name in sql.statements() if name not in {"begin", "commit", "rollback", "version", "sync_seldom", "sync_always", "attach", "detach"} and not name.startswith(("take_", "lost_", "check_")) and not name.endswith("_old")]  # fmt: skip

@@ -15,6 +15,7 @@ from scheduler.entry import Entry, Reboot
 from scheduler.errors import JournalDamaged
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair import Repair
+from scheduler.notice import Facts, Kind, Notice
 from scheduler.process.launch import Launch
 from scheduler.process.output_files import output_of
 from scheduler.run import Attempt, Ending, Exited, Paused, Run, State
@@ -112,6 +113,8 @@ def remember(journal: Journal) -> None:
     journal.daemon_state.set_booted("reboot", BOOT)
     journal.old_runs.set_reckoning(NOON)
     journal.daemon_state.pause(Paused("paused", NOON, None, "holiday"))
+    journal.outbox.add(Notice("|tell", Kind.FAILURE, NOON, Facts("retried", "", "", 1, "UTC")))
+    journal.outbox.set_state("retried", "announced")
     journal.daemon_state.jump(Jump(JumpKind.DOWN, NOON - MINUTE, NOON, 60, Verdict.REPLAYED))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -36,4 +37,6 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*[values(each) for each in get_args(kind)])
     if get_origin(kind) is tuple:
         return st.lists(values(get_args(kind)[0]), max_size=3).map(tuple)
+    if issubclass(kind, StrEnum):
+        return st.sampled_from(kind)
     return st.builds(kind, **{name: values(hint) for name, hint in get_type_hints(kind).items()})

@@ -8,6 +8,10 @@ UPDATE tick SET one = one;
 -- All runs, in the order in which they lie there: so they can be read one by one.
 SELECT * FROM record ORDER BY number, attempt;
 
+-- name: every_notice
+-- All notices, in the order in which they lie there: so they can be read one by one.
+SELECT number, body, state, due, delivery, tries, repeated, error, done FROM notice;
+
 -- name: check_pages
 -- How large the journal is.
 PRAGMA page_count;
@@ -25,7 +29,8 @@ UNION ALL SELECT integrity_check FROM pragma_integrity_check('boot')
 UNION ALL SELECT integrity_check FROM pragma_integrity_check('pause')
 UNION ALL SELECT integrity_check FROM pragma_integrity_check('backlog')
 UNION ALL SELECT integrity_check FROM pragma_integrity_check('jump')
-UNION ALL SELECT integrity_check FROM pragma_integrity_check('reckoning');
+UNION ALL SELECT integrity_check FROM pragma_integrity_check('reckoning')
+UNION ALL SELECT integrity_check FROM pragma_integrity_check('alert_state');
 
 -- name: check_newest
 -- The newest runs that an index does not lead to: whether a key is taken is asked of it.
@@ -61,6 +66,11 @@ UNION SELECT 'boot' FROM boot WHERE seal IS NOT seal(job, boot_id)
 UNION SELECT 'pause' FROM pause WHERE seal IS NOT seal(job, since, until, note)
 UNION SELECT 'backlog' FROM backlog
 WHERE seal IS NOT seal(job, schedule, zone, next, last, remain, missed, late)
+UNION SELECT 'alert_state' FROM alert_state WHERE seal IS NOT seal(job, state)
+UNION SELECT 'notice' FROM notice INDEXED BY notice_due
+WHERE state = 'waiting' AND seal IS NOT seal(target, body)
+UNION SELECT 'notice' FROM notice INDEXED BY notice_sending
+WHERE state = 'sending' AND seal IS NOT seal(target, body)
 UNION SELECT 'attempt' FROM attempt
 WHERE run IN (SELECT number FROM run INDEXED BY run_open WHERE state IN ('scheduled', 'running'))
 AND ended IS NULL AND pid IS NOT NULL AND seal IS NOT seal(run, attempt, pid, pid_started);

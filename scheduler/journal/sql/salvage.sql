@@ -65,6 +65,19 @@ INSERT INTO backlog (job, schedule, zone, next, last, remain, missed, late, seal
 SELECT job, schedule, zone, next, last, remain, missed, late, seal FROM old.backlog
 WHERE seal IS seal(job, schedule, zone, next, last, remain, missed, late);
 
+-- name: take_alert_states
+-- What was told of its jobs.
+INSERT INTO alert_state (job, state, seal) SELECT job, state, seal FROM old.alert_state
+WHERE seal IS seal(job, state);
+
+-- name: take_notices
+-- What somebody was to hear, and has heard.
+INSERT INTO notice (
+    number, target, body, state, due, delivery, tries, repeated, error, done, seal
+)
+SELECT number, target, body, state, due, delivery, tries, repeated, error, done, seal
+FROM old.notice WHERE seal IS seal(target, body);
+
 -- name: take_reckoning
 -- How late it was for the age of its runs.
 INSERT INTO reckoning (one, at) SELECT one, at FROM old.reckoning;
@@ -136,6 +149,20 @@ DELETE FROM run WHERE state IN ('scheduled', 'running');
 -- name: drop_backlogs
 -- What it has still to run may have run.
 DELETE FROM backlog;
+
+-- name: repeat_notices
+-- Nobody knows what was sent since of what it has to send: it may be sent twice, and says so.
+UPDATE notice SET repeated = 1 WHERE state IN ('waiting', 'sending');
+
+-- name: lost_alert_states
+-- How many of the other's rows are not as they were written.
+SELECT count(*) FROM old.alert_state
+WHERE seal IS NOT seal(job, state);
+
+-- name: lost_notices
+-- How many of the other's rows are not as they were written.
+SELECT count(*) FROM old.notice
+WHERE seal IS NOT seal(target, body);
 
 -- name: lost_anchors
 -- How many of the other's rows are not as they were written.

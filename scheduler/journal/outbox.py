@@ -1,0 +1,187 @@
+"""What somebody is to hear, on disk: notices in, what is to be sent and what became of it out.
+
+It is a transactional outbox: a notice is written in the commit of what it tells of, so that neither
+is there without the other.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from scheduler import codec
+from scheduler.journal import decoding
+from scheduler.journal.columns import seconds, storable
+from scheduler.journal.connection import Connection, first
+from scheduler.notice import Channel, Delivery, Notice, channel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from scheduler.journal.rows import NoticeRow, NoticeState
+
+MOST_IN_DELIVERY = 1000  # notices of one delivery
+LONGEST_DELAY = timedelta(hours=25)  # longer than any that is asked for
+
+# Seconds that a notice waits for others that go to the same target.
+_GATHERING = {Channel.DESKTOP: 1.0, Channel.MAIL: 10.0, Channel.COMMAND: 10.0, Channel.PUSH: 10.0}
+_ALL = 2**31 - 1  # more rows than there will ever be
+
+
+class Outbox:
+    """The part of the journal that has notices, and what was told of each job.
+
+    Owns: its way to the connection, and whether something new may be there. Called by: the recorder
+    inside the commits of runs, the dispatcher, and commands that only read. Invariant: a notice is
+    `sending` before a sender has it, and from then on it belongs to one delivery, which goes as a
+    whole each time and has the number of the first notice in it.
+    """
+
+    def __init__(
+        self, connection: Connection, together: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._connection = connection
+        self._together = together
+        self.has_new = True  # since the dispatcher has looked; it may be wrong, but never misses
+
+    # --- in the commit of what is told -------------------------------------------------------
+
+    def add(self, notice: Notice) -> None:
+        """Have somebody hear of this, after a moment in which there may be more for them."""
+        gathering = _GATHERING.get(channel_of(notice.target), 0.0)
+        self._connection.do(
+            "add_notice",
+            target=storable(notice.target),
+            body=json.dumps(codec.encode(notice)),
+            due=seconds(notice.at) + gathering,
+        )
+        self.has_new = True
+
+    def state_of(self, job: str) -> str | None:
+        """Return what was told of a job, as the policy wrote it; None if there is nothing."""
+        return first(self._connection.read(decoding.words, "alert_state", job=job))
+
+    def set_state(self, job: str, text: str | None) -> None:
+        """Remember what was told of a job; None forgets it."""
+        if text is None:
+            self._connection.do("forget_alert_state", job=job)
+        else:
+            self._connection.do("set_alert_state", job=job, state=text)
+
+    def jobs(self) -> list[str]:
+        """Return the jobs of which something was told that is not over, in order."""
+        return self._connection.read(decoding.words, "alert_jobs")
+
+    # --- sending -----------------------------------------------------------------------------
+
+    def due(self) -> list[tuple[str, datetime]]:
+        """Return who is to hear something, and when the first of it is due."""
+        return self._connection.read(decoding.targets, "targets")
+
+    def hasten(self, target: str, now: datetime) -> None:
+        """Have what is due far too late due now: the clock was set back since it was written."""
+        self._connection.do(
+            "hasten_notices",
+            target=storable(target),
+            now=seconds(now),
+            latest=seconds(now + LONGEST_DELAY),
+        )
+
+    def take(self, target: str) -> list[Delivery]:
+        """Return all that waits for a target, the oldest first, as `sending` from now on.
+
+        What has been tried goes again as it was, and what is new as one delivery; at most about
+        MOST_IN_DELIVERY notices of each.
+        """
+        key, most = storable(target), MOST_IN_DELIVERY
+        read = self._connection.read
+        again = read(decoding.notices, "waiting_again", target=key, limit=most)
+        new = read(decoding.notices, "waiting_new", target=key, limit=most)
+        tried = [list(rows) for _, rows in groupby(again, key=lambda row: row.delivery)]
+        if len(again) == most and len(tried) > 1:
+            tried.pop()  # which may not be whole
+        deliveries = [rows for rows in (*tried, new) if rows]
+        with self._together():
+            for rows in deliveries:
+                for row in rows:
+                    where = {"number": row.number, "delivery": rows[0].number}
+                    self._connection.do("send_notice", **where)
+        return [_delivery(rows) for rows in deliveries]
+
+    def sending(self) -> list[Delivery]:
+        """Return what a sender has; at a daemon's start that is what the one before it had."""
+        rows = self._connection.read(decoding.notices, "sending")
+        return [_delivery(list(some)) for _, some in groupby(rows, key=lambda row: row.delivery)]
+
+    def of_delivery(self, delivery: int) -> list[NoticeRow]:
+        """Return the notices of a delivery that a sender has, in order."""
+        return self._connection.read(decoding.notices, "of_delivery", delivery=delivery)
+
+    def end(
+        self, rows: Sequence[NoticeRow], state: NoticeState, at: datetime, error: str = ""
+    ) -> None:
+        """Let these, which a sender had, be sent, or given up, at this time."""
+        for row in rows:
+            self._connection.do(
+                "end_notice",
+                number=row.number,
+                state=state.value,
+                error=storable(error),
+                done=seconds(at),
+                tried=1,
+            )
+
+    def wait(
+        self, row: NoticeRow, due: datetime, error: str, *, delivery: int, tried: bool, unsure: bool
+    ) -> None:
+        """Let one that a sender had wait until `due`, in a delivery.
+
+        One that was `tried` counts a try more; nobody is `unsure` where it was not sent.
+        """
+        self._connection.do(
+            "wait_notice",
+            number=row.number,
+            due=seconds(due),
+            error=storable(error),
+            delivery=delivery,
+            tried=int(tried),
+            repeated=int(unsure),
+        )
+
+    # --- looking back, and what goes ---------------------------------------------------------
+
+    def notices(self, *states: NoticeState, limit: int | None = None) -> list[NoticeRow]:
+        """Return the newest notices in these states, or in any, the newest last."""
+        one, other = (states[0], states[-1]) if states else ("", "")
+        found = self._connection.read(
+            decoding.notices,
+            "notices",
+            any=int(not states),
+            one=str(one),
+            other=str(other),
+            limit=_ALL if limit is None else limit,
+        )
+        return found[::-1]
+
+    def failed(self, since: datetime) -> int:
+        """Return how many notices were given up from then on."""
+        return self._connection.read(decoding.count, "count_failed", since=seconds(since))
+
+    def retrying(self) -> int:
+        """Return how many notices wait to be tried again."""
+        return self._connection.read(decoding.count, "count_tried")
+
+    def forget(self, state: NoticeState, before: datetime, *, limit: int) -> int:
+        """Keep no notices that were in this state before then; return how many went by now."""
+        values = {"state": state.value, "before": seconds(before), "limit": limit}
+        return self._connection.do("forget_notices", **values).rowcount
+
+
+def _delivery(rows: Sequence[NoticeRow]) -> Delivery:
+    notices = tuple(row.notice for row in rows)
+    is_repeat = any(row.repeated for row in rows)
+    return Delivery(rows[0].number, notices[0].target, notices, is_repeat)

@@ -1,0 +1,100 @@
+-- What somebody is to hear: notices, and what was told of each job.
+
+-- name: add_notice
+-- Somebody is to hear of this.
+INSERT INTO notice (target, body, state, due, seal)
+VALUES (:target, :body, 'waiting', :due, seal(:target, :body));
+
+-- name: alert_state
+-- What was told of a job.
+SELECT state FROM alert_state WHERE job = :job;
+
+-- name: set_alert_state
+-- This was told of it.
+INSERT INTO alert_state (job, state, seal) VALUES (:job, :state, seal(:job, :state))
+ON CONFLICT (job) DO UPDATE SET state = excluded.state, seal = excluded.seal;
+
+-- name: forget_alert_state
+-- There is nothing to know of it.
+DELETE FROM alert_state WHERE job = :job;
+
+-- name: alert_jobs
+-- The jobs of which something was told that is not over.
+SELECT job FROM alert_state ORDER BY job;
+
+-- name: targets
+-- Who is to hear something, and when the first of it is due; it goes from one to the next.
+WITH RECURSIVE known (target) AS (
+    SELECT min(target) FROM notice WHERE state = 'waiting'
+    UNION ALL
+    SELECT (
+        SELECT min(notice.target) FROM notice
+        WHERE state = 'waiting' AND notice.target > known.target
+    )
+    FROM known WHERE known.target IS NOT NULL
+)
+SELECT target, (SELECT min(due) FROM notice WHERE state = 'waiting' AND target = known.target)
+FROM known WHERE target IS NOT NULL;
+
+-- name: waiting_again
+-- The first notices of a target whose delivery has been tried, a delivery's together.
+SELECT number, body, state, due, delivery, tries, repeated, error, done FROM notice
+WHERE state = 'waiting' AND target = :target AND delivery IS NOT NULL
+ORDER BY delivery, number LIMIT :limit;
+
+-- name: waiting_new
+-- The first notices of a target that were never sent.
+SELECT number, body, state, due, delivery, tries, repeated, error, done FROM notice
+WHERE state = 'waiting' AND target = :target AND delivery IS NULL
+ORDER BY number LIMIT :limit;
+
+-- name: send_notice
+-- It is handed to a sender, in this delivery.
+UPDATE notice SET state = 'sending', delivery = :delivery
+WHERE number = :number AND state = 'waiting';
+
+-- name: sending
+-- What a sender has.
+SELECT number, body, state, due, delivery, tries, repeated, error, done FROM notice
+WHERE state = 'sending' ORDER BY delivery, number;
+
+-- name: of_delivery
+-- The same of one delivery.
+SELECT number, body, state, due, delivery, tries, repeated, error, done FROM notice
+WHERE state = 'sending' AND delivery = :delivery ORDER BY number;
+
+-- name: end_notice
+-- A notice was sent, or is given up.
+UPDATE notice SET state = :state, error = :error, done = :done, tries = tries + :tried
+WHERE number = :number AND state = 'sending';
+
+-- name: wait_notice
+-- A notice is tried again, in this delivery.
+UPDATE notice
+SET state = 'waiting', error = :error, due = :due, delivery = :delivery, tries = tries + :tried,
+    repeated = max(repeated, :repeated)
+WHERE number = :number AND state = 'sending';
+
+-- name: hasten_notices
+-- Nothing waits until later than this: the clock was set back.
+UPDATE notice SET due = :now WHERE state = 'waiting' AND target = :target AND due > :latest;
+
+-- name: notices
+-- The newest notices, in any state or in one of two.
+SELECT number, body, state, due, delivery, tries, repeated, error, done FROM notice
+WHERE :any OR state IN (:one, :other) ORDER BY number DESC LIMIT :limit;
+
+-- name: count_failed
+-- How many notices were given up, from a time on.
+SELECT count(*) FROM notice WHERE state = 'failed' AND done >= :since;
+
+-- name: count_tried
+-- How many notices wait to be tried again.
+SELECT count(*) FROM notice WHERE state = 'waiting' AND tries > 0;
+
+-- name: forget_notices
+-- Some notices that are over, and have been for long, are no longer kept.
+DELETE FROM notice
+WHERE number IN (
+    SELECT number FROM notice WHERE state = :state AND done < :before ORDER BY done LIMIT :limit
+);
