@@ -1,6 +1,9 @@
 """Somebody hears of it: events in, notices in the journal, messages by the channels out.
 
-channel     what every channel is
+channel       what every channel is
+ping_rules    which pings an event gives; ping_request  what a ping asks of its server
+ping          the channel of CRON_PING; web  one HTTP request; output_tail  the end of an output
+time_limit    work that may wait for ever, and no longer than that
 
 In the daemon, events become notices (`scheduler.notice`), in the commit of what they tell of. What
 talks to anybody runs in a process of its own, so that nobody outside can delay the loop.

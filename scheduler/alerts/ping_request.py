@@ -36,7 +36,7 @@ MOST_BODY = 10_000  # bytes; the least that a healthchecks.io of any age keeps
 MOST_MESSAGE = 2000  # characters of Cronitor's message
 
 _CRONITOR = ("cronitor.link", "cronitor.io")
-_STATES = {Ping.START: "run", Ping.SUCCESS: "complete", Ping.FAIL: "fail"}
+_CRONITOR_STATES = {Ping.START: "run", Ping.SUCCESS: "complete", Ping.FAIL: "fail"}
 _EXIT_CODE = re.compile(r"exit ([0-9]{1,3})(?![0-9])")
 
 
@@ -82,9 +82,9 @@ def _by_cronitor(url: SplitResult, notice: Notice, message: str, host: str) -> P
     ping, facts = Ping(notice.facts.detail), notice.facts
     extra = {"host": host}
     if facts.run is not None:
-        extra |= {"state": _STATES[ping], "series": run_id(notice, host)}
+        extra |= {"state": _CRONITOR_STATES[ping], "series": run_id(notice, host)}
     elif ping is Ping.FAIL:
-        extra["state"] = _STATES[ping]  # without a state it is a heartbeat: all is well
+        extra["state"] = _CRONITOR_STATES[ping]  # without a state it is a heartbeat: all is well
     code = _EXIT_CODE.match(facts.outcome)
     if code is not None:
         extra["status_code"] = code[1]
