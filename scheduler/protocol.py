@@ -1,36 +1,29 @@
-"""What may be asked of a running daemon: lines of the control socket in, requests out, and back.
+"""What may be asked of a running daemon, and its answers: lines of its socket in, requests out.
 
-One JSON object a line (RFC 8259, UTF-8); `docs/control.md` describes them for whoever writes a
-client. Whatever bytes come in, reading them ends in a request or in the reason why it is none.
+`docs/control.md` describes them for whoever writes a client; `wire` writes them. Whatever bytes
+come in, reading them ends in a request or in the reason why it is none.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import MISSING, dataclass, fields
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 (the codec reads the types)
 from typing import TYPE_CHECKING, Any
 
-from scheduler.codec import MOST_NUMBER, Json, encode, instant, stamp
-from scheduler.errors import BadValue, NoAnswer
-from scheduler.run import Paused  # noqa: TC001 (the codec reads the types)
-from scheduler.status import Crontabs, Snapshot
+from scheduler.codec import MOST_NUMBER, instant
+from scheduler.errors import BadValue
+from scheduler.pause import Paused  # noqa: TC001 (as above)
+from scheduler.status import Crontabs, Snapshot, Status
 from scheduler.suggestions import did_you_mean, nearest
 from scheduler.text import shortened
+from scheduler.wire import VERSION, Received, Refused, verb_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-VERSION = 1
 LONGEST_LINE = 65_536  # bytes of a request, its newline included
 LONGEST_TEXT = 1_000  # characters of a name or a note
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Say what runs, waits, is paused, and how the daemon does; and which of `jobs` it has."""
-
-    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,31 +107,15 @@ class ResumeReply:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Why a request was not carried out: a stable word for machines, a sentence for a person."""
-
-    code: str
-    message: str
-
-
 Answer = Snapshot | RunReply | PauseReply | ResumeReply | Crontabs  # what was done
-Received = Json | Refused  # as it came: with members that a newer daemon may have
 Reply = Answer | Received
 
 
 # --- the verbs -----------------------------------------------------------------------------------
 
 VERBS: dict[str, type[Request]] = {
-    "status": Status,
-    "trigger": Trigger,
-    "retry": Retry,
-    "kill": Kill,
-    "pause": Pause,
-    "resume": Resume,
-    "reload": Reload,
+    verb_of(kind): kind for kind in (Status, Trigger, Retry, Kill, Pause, Resume, Reload)
 }
-_VERB_OF = {kind: verb for verb, kind in VERBS.items()}
 
 
 def read(line: bytes) -> Request | Refused:
@@ -151,48 +128,6 @@ def read(line: bytes) -> Request | Refused:
     except BadValue as error:
         hint = f"; {error.hint}" if error.hint else ""
         return Refused(error.code, f"{error.message}{hint}")
-
-
-def write(request: Request) -> bytes:
-    """Return the line that asks for this; times are cut to whole seconds."""
-    members = {
-        field.name: _written(value)
-        for field in fields(request)
-        if (value := getattr(request, field.name)) != field.default
-    }
-    return _line({"meridian": VERSION, "do": _VERB_OF[type(request)], **members})
-
-
-def as_json(reply: Reply) -> Json:
-    """Return the object that a reply is on the wire: `ok` says which of the two it is."""
-    if isinstance(reply, Refused):
-        return {"ok": False, "error": encode(reply)}
-    return {"ok": True} | (reply if isinstance(reply, dict) else encode(reply))
-
-
-def write_reply(reply: Reply) -> bytes:
-    """Return the line of a reply; TypeError for one that holds what JSON has no form for."""
-    return _line(as_json(reply))
-
-
-def read_reply(line: bytes) -> Received:
-    """Return a reply without its `ok`; NoAnswer for a line that is none."""
-    try:
-        found = json.loads(line.decode())
-        if found.pop("ok") is True:
-            return dict(found)
-        return Refused(str(found["error"]["code"]), str(found["error"]["message"]))
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
-        why = "the daemon's answer makes no sense; is it of another version?"
-        raise NoAnswer(why) from error
-
-
-def _line(members: Json) -> bytes:
-    return json.dumps(members).encode("ascii") + b"\n"
-
-
-def _written(value: object) -> object:
-    return stamp(value) if isinstance(value, datetime) else value
 
 
 # --- reading a request ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How a daemon does: one typed snapshot, which the daemon builds and whoever looks at it reads.
+"""How a daemon does: one typed snapshot, which the daemon builds and whoever asks for it reads.
 
 `codec` makes JSON of it and back, by the types alone. Instants are in UTC, in whole seconds.
 """
@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 (the codec reads the types)
 
 from scheduler.codec import INLINE, named
-from scheduler.run import Paused  # noqa: TC001 (as above)
+from scheduler.pause import Paused  # noqa: TC001 (as above)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Say what runs, waits, is paused, and how the daemon does; and which of `jobs` it has."""
+
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,15 @@ from typing import TypeVar
 
 import typer
 
-from scheduler import protocol
+from scheduler import wire
 from scheduler.cli import output
 from scheduler.cli.client import as_refusal, ask
 from scheduler.cli.which_run import NotOneRun
 from scheduler.codec import decode
 from scheduler.errors import NoAnswer, NoDaemon
-from scheduler.protocol import PauseReply, Refused, Request, ResumeReply, RunReply
+from scheduler.protocol import PauseReply, Request, ResumeReply, RunReply
 from scheduler.status import Crontabs
+from scheduler.wire import Refused
 
 Answered = TypeVar("Answered", RunReply, PauseReply, ResumeReply, Crontabs)
 
@@ -43,7 +44,7 @@ def carry_out(
             raise
         reply = _refusal(error)
     if json:
-        output.row(protocol.as_json(reply))
+        output.row(wire.as_json(reply))
     if isinstance(reply, Refused):
         if not json:
             output.complain(reply.message)

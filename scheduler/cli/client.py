@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scheduler.cli import state_folder
 from scheduler.codec import Json, decode
 from scheduler.errors import NoAnswer, NoDaemon
-from scheduler.protocol import Received, Refused, Request, Status
-from scheduler.status import Snapshot
+from scheduler.status import Snapshot, Status
 from scheduler.system import control_client, state_lock
 from scheduler.system.control_client import REPLY_TIMEOUT
 from scheduler.system.paths import Paths
+from scheduler.wire import Received, Refused
+
+if TYPE_CHECKING:
+    from scheduler.protocol import Request
 
 _MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
 

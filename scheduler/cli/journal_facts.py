@@ -13,7 +13,7 @@ from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import RunRow
-from scheduler.run import Paused
+from scheduler.pause import Paused
 from scheduler.schedule.upcoming import ComingRun
 
 PAUSED = "paused"  # what is said of an instant at which nothing starts

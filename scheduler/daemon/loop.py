@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from scheduler.daemon import file_monitor
 from scheduler.daemon.steps import Step
-from scheduler.protocol import Refused
 from scheduler.schedule.tick import minute_of
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from asyncio import Future

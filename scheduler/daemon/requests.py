@@ -12,22 +12,22 @@ from scheduler.protocol import (
     Kill,
     Pause,
     PauseReply,
-    Refused,
     Reload,
     Resume,
     ResumeReply,
     Retry,
     RunReply,
-    Status,
     Trigger,
 )
+from scheduler.status import Status
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from scheduler.daemon.snapshot import Snapshots
+    from scheduler.pause import Paused
     from scheduler.protocol import Answer, Request
-    from scheduler.run import Paused
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.manual import ByHandResult
     from scheduler.system.clock import Clock

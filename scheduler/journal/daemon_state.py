@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from scheduler.journal.high_water import Progress
-    from scheduler.run import Paused
+    from scheduler.pause import Paused
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.tick import Era, Jump
 

@@ -34,7 +34,8 @@ from scheduler.journal.rows import (
     outcome_from,
 )
 from scheduler.notice import Notice
-from scheduler.run import Limit, Paused, Reason, Run, State
+from scheduler.pause import Paused
+from scheduler.run import Limit, Reason, Run, State
 from scheduler.schedule.backlog import Backlog
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from scheduler import suggestions
 from scheduler.entry import Overlap
 from scheduler.journal.columns import SECOND
-from scheduler.protocol import Refused
-from scheduler.run import Paused, Reason, Run, State
+from scheduler.pause import Paused
+from scheduler.run import Reason, Run, State
 from scheduler.runs.live_run import LiveRun, Phase
 from scheduler.schedule.misfire import earliest
 from scheduler.text import shortened
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

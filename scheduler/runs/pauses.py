@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from scheduler.journal.journal import Journal
-    from scheduler.run import Paused
+    from scheduler.pause import Paused
     from scheduler.runs.transaction import Transaction
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Entry
     from scheduler.journal.journal import Journal
-    from scheduler.run import Paused, Run
+    from scheduler.pause import Paused
+    from scheduler.run import Run
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.tick import Era
 

@@ -8,14 +8,15 @@ import socket
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from scheduler import protocol
+from scheduler import wire
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.system import control_socket
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scheduler.protocol import Received, Request
+    from scheduler.protocol import Request
+    from scheduler.wire import Received
 
 REPLY_TIMEOUT = 10.0  # seconds that the daemon may be silent
 LONGEST_REPLY = 1 << 24  # bytes
@@ -38,8 +39,8 @@ def call(path: Path, request: Request, timeout: float = REPLY_TIMEOUT) -> Receiv
             sock.connect(control_socket.address_of(path, folder))
             _check_peer(path, folder, sock)
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have said why before
-                sock.sendall(protocol.write(request))
-            return protocol.read_reply(_received(sock))
+                sock.sendall(wire.write(request))
+            return wire.read_reply(_received(sock))
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NoDaemon(f"no daemon listens at {path}") from error
     except (TimeoutError, BlockingIOError) as error:

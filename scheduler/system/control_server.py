@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler import protocol
-from scheduler.protocol import Refused, Reply, Request
+from scheduler import protocol, wire
 from scheduler.system import control_socket
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from scheduler.protocol import Reply, Request
     from scheduler.system.control_listener import ListeningSocket
 
     Ask = Callable[[Request], Awaitable[Reply]]
@@ -215,10 +216,10 @@ class Server:
 
     def _line(self, reply: Reply) -> bytes:
         try:
-            return protocol.write_reply(reply)
+            return wire.write_reply(reply)
         except (TypeError, ValueError) as error:
             self._warn(*_traced(error))
-            return protocol.write_reply(_ANSWER_BUG)
+            return wire.write_reply(_ANSWER_BUG)
 
 
 _TOO_BUSY = "the daemon did not get to it in time; look at its status before you ask again"
@@ -231,4 +232,4 @@ def _traced(error: Exception) -> list[str]:
 
 def _turn_away(connection: socket.socket, refusal: Refused) -> None:
     with closing(connection), suppress(OSError):
-        connection.send(protocol.write_reply(refusal))  # a new connection has room for a line
+        connection.send(wire.write_reply(refusal))  # a new connection has room for a line

@@ -11,7 +11,8 @@ import pytest
 from standin import STATUS, StandIn
 
 from scheduler.journal.journal import Journal
-from scheduler.protocol import Refused, Status
+from scheduler.status import Status
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,8 @@ import pytest
 from commands import rows
 
 from scheduler.journal.journal import Journal
-from scheduler.run import Paused, Reason, State
+from scheduler.pause import Paused
+from scheduler.run import Reason, State
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:

@@ -23,10 +23,11 @@ from standin import STATUS, StandIn
 from scheduler.cli.commands.status import _screen
 from scheduler.cli.own_zone import own_zone
 from scheduler.journal.journal import Journal
-from scheduler.protocol import Refused, Status
 from scheduler.run import Ending, Exited, Reason, State
+from scheduler.status import Status
 from scheduler.system import control_listener
 from scheduler.system.clock import RealClock
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

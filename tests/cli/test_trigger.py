@@ -11,19 +11,11 @@ import pytest
 from standin import StandIn
 
 from scheduler.journal.journal import Journal
-from scheduler.protocol import (
-    Kill,
-    Pause,
-    Refused,
-    Reload,
-    Request,
-    Resume,
-    Retry,
-    Status,
-    Trigger,
-)
+from scheduler.protocol import Kill, Pause, Reload, Request, Resume, Retry, Trigger
 from scheduler.run import State
+from scheduler.status import Status
 from scheduler.system.clock import RealClock
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,10 @@ from frail_journal import FrailJournal
 from world import Asked, Killed, World, line, shown, when
 
 from scheduler.errors import JournalError
-from scheduler.protocol import Pause, Resume, Status
+from scheduler.protocol import Pause, Resume
 from scheduler.run import Exited
 from scheduler.runs.backfill import Backfill
+from scheduler.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,9 +24,10 @@ from world import Killed, World, line
 
 from scheduler.entry import Catchup, Overlap
 from scheduler.errors import JournalError
-from scheduler.protocol import Kill, Pause, Reload, Resume, Retry, Status, Trigger
+from scheduler.protocol import Kill, Pause, Reload, Resume, Retry, Trigger
 from scheduler.run import Exited, NotStarted, Reason, Signalled
 from scheduler.schedule.tick import era_of
+from scheduler.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,11 @@ from frail_journal import FrailJournal
 from world import Asked, line, when
 
 from scheduler.errors import JournalError
-from scheduler.protocol import Kill, Pause, Refused, Reload, Resume, Retry, Status, Trigger
+from scheduler.protocol import Kill, Pause, Reload, Resume, Retry, Trigger
 from scheduler.run import Exited
 from scheduler.runs.lifecycle import Runs
+from scheduler.status import Status
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from scheduler.journal.rows import RunRow

@@ -9,8 +9,9 @@ from fakes import Act
 from world import FILE, Asked, line, when
 
 from scheduler.daemon import snapshot
-from scheduler.protocol import Pause, Status
+from scheduler.protocol import Pause
 from scheduler.run import Exited
+from scheduler.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path

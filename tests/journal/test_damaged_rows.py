@@ -20,7 +20,8 @@ from scheduler.journal.connection import Connection
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import NoticeState
 from scheduler.notice import Facts, Kind, Notice
-from scheduler.run import Attempt, Ending, Exited, Limit, Paused, Reason, Run, State
+from scheduler.pause import Paused
+from scheduler.run import Attempt, Ending, Exited, Limit, Reason, Run, State
 from scheduler.schedule.backlog import Backlog
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
 

@@ -14,25 +14,24 @@ from fakes import Act
 from standin import STATUS
 from world import Asked, line, when
 
-from scheduler import protocol
+from scheduler import protocol, wire
 from scheduler.codec import decode
 from scheduler.protocol import (
     Kill,
     Pause,
     PauseReply,
-    Refused,
     Reload,
     Resume,
     ResumeReply,
     Retry,
     RunReply,
-    Status,
     Trigger,
 )
 from scheduler.run import Exited
 from scheduler.schedule.backlog import of_missed
-from scheduler.status import Crontabs, Snapshot
+from scheduler.status import Crontabs, Snapshot, Status
 from scheduler.system import control_server
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from scheduler.protocol import Answer, Request
@@ -69,13 +68,13 @@ def test_every_example_is_a_request_followed_by_its_reply() -> None:
 def test_an_example_of_a_request_is_what_a_command_writes(line: str) -> None:
     request = protocol.read(line.encode())
     assert not isinstance(request, Refused), request
-    assert protocol.write(request).decode() == f"{line}\n"
+    assert wire.write(request).decode() == f"{line}\n"
 
 
 @pytest.mark.parametrize("line", sorted({other for _, other in PAIRS}))
 def test_an_example_of_a_reply_is_one(line: str) -> None:
-    reply = protocol.read_reply(line.encode())
-    assert protocol.write_reply(reply).decode() == f"{line}\n"
+    reply = wire.read_reply(line.encode())
+    assert wire.write_reply(reply).decode() == f"{line}\n"
 
 
 def test_every_verb_has_an_example() -> None:
@@ -117,7 +116,7 @@ def told() -> dict[str, Any]:
         world.ask_at(f"12:05:{10 + second}", request)
     world.runs_until("12:10")
     return {
-        type(request).__name__.lower(): protocol.as_json(reply)
+        type(request).__name__.lower(): wire.as_json(reply)
         for request, reply in zip(REQUESTS, world.replies, strict=True)
     }
 
@@ -149,7 +148,7 @@ def test_the_example_of_a_reply_is_read_and_written_by_the_codec(verb: str) -> N
     """Whole, and in the same order: nothing on the page is left out by who reads it."""
     shown = example(verb)
     record = decode(KINDS[verb], shown)
-    assert json.dumps(protocol.as_json(record)) == json.dumps(shown)
+    assert json.dumps(wire.as_json(record)) == json.dumps(shown)
 
 
 def module(name: str) -> ast.AST:
@@ -202,4 +201,4 @@ def test_the_limits_are_the_real_ones() -> None:
     ):
         assert words in limits
     assert f"did not get to it in {control_server.ANSWER_WITHIN:g} seconds" in PAGE
-    assert f"`meridian` is the version of the protocol, {protocol.VERSION}." in PAGE
+    assert f"`meridian` is the version of the protocol, {wire.VERSION}." in PAGE

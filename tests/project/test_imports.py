@@ -46,10 +46,12 @@ TIMES = {"croniter", "dateutil", "decimal"}  # what finds, and reads, times
 SCREEN = {"rich.console", "rich.text", "rich.live", "rich.progress"}
 CRONTABS = {"scheduler.crontab.parser", "scheduler.entry", "hashlib"}
 PACKAGES = {"importlib.metadata", "importlib.resources", "email", "pydantic"}
-STATE = {"sqlite3", "socket", "zoneinfo", "scheduler.protocol"}
+STATE = {"sqlite3", "socket", "zoneinfo", "scheduler.wire"}
 HELP = {"scheduler.cli.help_page", "scheduler.cli.wrong_usage", "scheduler.cli.option_parser"}
-RUNS = {"scheduler.journal.decoding", "scheduler.schedule.tick", "scheduler.cli.run_view"}
-BUT_STATE = LOOP | TIMES | SCREEN | CRONTABS | PACKAGES | HELP | RUNS | {"ctypes"}
+RUNS = {"scheduler.journal.decoding", "scheduler.schedule.tick", "scheduler.run"}
+BUT_STATE = (
+    LOOP | TIMES | SCREEN | CRONTABS | PACKAGES | HELP | RUNS | {"ctypes", "scheduler.protocol"}
+)
 
 
 def loaded(*words: str) -> set[str]:

@@ -12,7 +12,8 @@ from journalled import LATER, MINUTE, NOON, attempted, claimed, finished
 
 from scheduler.entry import Entry, Reboot
 from scheduler.journal.journal import Journal
-from scheduler.run import Attempt, Ending, Exited, Lost, Paused, Reason, State
+from scheduler.pause import Paused
+from scheduler.run import Attempt, Ending, Exited, Lost, Reason, State
 from scheduler.runs.live_run import LiveRun, Phase, stand_in
 from scheduler.runs.table import RunTable
 from scheduler.schedule.backlog import Backlog

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scheduler import protocol
-from scheduler.protocol import Reply, Request, Status
+from scheduler import wire
+from scheduler.status import Status
 from scheduler.system import control_client, control_listener, control_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
     from pathlib import Path
 
+    from scheduler.protocol import Reply, Request
+
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a path through /proc")
-STATUS = protocol.write(Status())
+STATUS = wire.write(Status())
 
 
 class Requests:

@@ -16,9 +16,10 @@ from scheduler.errors import JournalDamaged
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair import Repair
 from scheduler.notice import Facts, Kind, Notice
+from scheduler.pause import Paused
 from scheduler.process.launch import Launch
 from scheduler.process.output_files import output_of
-from scheduler.run import Attempt, Ending, Exited, Paused, Run, State
+from scheduler.run import Attempt, Ending, Exited, Run, State
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
 from scheduler.system.log import open_log
 

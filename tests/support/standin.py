@@ -7,12 +7,15 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from scheduler.protocol import Refused, Reply, Request, Status
+from scheduler.status import Status
 from scheduler.system import control_listener, control_server
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from scheduler.protocol import Reply, Request
 
 STATUS: dict[str, Any] = {
     "version": "0.1.0",

@@ -29,8 +29,8 @@ from table_check import TableCheck
 from scheduler.codec import encode
 from scheduler.daemon import wiring
 from scheduler.daemon.wiring import Chosen, Parts
-from scheduler.protocol import Refused
 from scheduler.system.log import open_log
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     from scheduler.daemon.loop import Daemon
     from scheduler.journal.retention import Retention
     from scheduler.journal.rows import RunRow
-    from scheduler.protocol import Received, Request
+    from scheduler.protocol import Request
     from scheduler.runs.listeners import Apart, Listener
     from scheduler.schedule.tick import Jump
     from scheduler.system.log import Format
+    from scheduler.wire import Received
 
 DAY = datetime(2027, 3, 1, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")

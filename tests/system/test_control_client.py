@@ -15,7 +15,7 @@ import pytest
 from control_ends import Requests, called, left_behind, listening, play
 
 from scheduler.errors import MeridianError, NoAnswer, NoDaemon, NoSocket
-from scheduler.protocol import Status
+from scheduler.status import Status
 from scheduler.system import control_client
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 from control_ends import ON_LINUX, left_behind, listening
 
 from scheduler.errors import NoAnswer, NoSocket
-from scheduler.protocol import Status
+from scheduler.status import Status
 from scheduler.system import control_client, control_listener
 
 if TYPE_CHECKING:

@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 from control_ends import STATUS, Requests, called, code, is_there, play, said, until
 
-from scheduler import protocol
+from scheduler import wire
 from scheduler.errors import NoAnswer
-from scheduler.protocol import Kill, Refused, Reload, Reply, Request, Retry, Status, Trigger
+from scheduler.protocol import Kill, Reload, Reply, Request, Retry, Trigger
+from scheduler.status import Status
 from scheduler.system import control_listener, control_server, control_socket
+from scheduler.wire import Refused
 
 NOBODY = 65534
 
@@ -50,7 +52,7 @@ def test_several_on_one_connection_are_answered_in_order(path: Path) -> None:
 
     async def scene() -> None:
         async with Requests(slowly).open(path):
-            lines = [protocol.write(each) for each in (Kill(1), Retry(2), Reload())]
+            lines = [wire.write(each) for each in (Kill(1), Retry(2), Reload())]
             replies = await said(path, b"".join(lines), end=True)
         assert [reply["did"] for reply in replies] == ["Kill", "Retry", "Reload"]
 

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 import pytest
 from control_ends import STATUS, Requests, called, code, heard_by, play, said, until
 
-from scheduler.protocol import Refused, Reply, Request, Status
+from scheduler.status import Status
 from scheduler.system import control_server
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from scheduler.protocol import Reply, Request
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from control_ends import ON_LINUX, Requests, called, is_there, play
 
 from scheduler.errors import NoDaemon, NoSocket
-from scheduler.protocol import Status
+from scheduler.status import Status
 from scheduler.system import control_client, control_listener, control_socket
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from log_lines import heard
 from users import until
 
 from scheduler.errors import NoAnswer, NoDaemon
-from scheduler.protocol import Refused, Status
+from scheduler.status import Status
 from scheduler.system import control_client
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     import subprocess

@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from faketime import MINUTE, Warped
 
-from scheduler import protocol
+from scheduler import wire
 from scheduler.daemon.watchdog import Watchdog
 from scheduler.process.survivors import TAG
-from scheduler.protocol import Refused, Reload, Reply, Request, Status, Trigger
+from scheduler.protocol import Reload, Reply, Request, Trigger
+from scheduler.status import Status
 from scheduler.system import control_client, control_server
 from scheduler.system.waiting import Alarm
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,7 +123,7 @@ def test_clients_that_never_read_their_replies_delay_nobody(tmp_path: Path) -> N
             one = socket.socket(socket.AF_UNIX)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
             one.connect(str(running.socket))
-            one.sendall(protocol.write(Status()) * 100)
+            one.sendall(wire.write(Status()) * 100)
             deaf.append(one)
         running.runs("job-7")
         assert running.answers()

@@ -15,8 +15,9 @@ import pytest
 from faketime import MINUTE, Warped
 from stuck_readers import KINDS, Reader, full_pipe
 
-from scheduler.protocol import Refused, Reload, Trigger
+from scheduler.protocol import Reload, Trigger
 from scheduler.system import control_client
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

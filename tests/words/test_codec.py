@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from records import json_values, times, values
 from standin import STATUS
 
-from scheduler import codec, protocol
+from scheduler import codec, wire
 from scheduler.codec import INLINE, MOST_NUMBER, decode, encode, named
 from scheduler.errors import NoAnswer
-from scheduler.protocol import Answer, Refused
+from scheduler.protocol import Answer
 from scheduler.status import Snapshot
+from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,8 @@ NOON = datetime(2027, 3, 28, 12, 0, tzinfo=UTC)
 
 @given(st.one_of(*map(values, KINDS)))
 def test_what_is_written_is_read_as_the_same_record(record: Answer) -> None:
-    line = protocol.write_reply(record)
-    received = protocol.read_reply(line)
+    line = wire.write_reply(record)
+    received = wire.read_reply(line)
     assert decode(type(record), received) == record
     assert encode(decode(type(record), received)) == received
 

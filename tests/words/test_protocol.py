@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler import codec, protocol
+from scheduler import codec, protocol, wire
 from scheduler.codec import MOST_NUMBER
 from scheduler.errors import NoAnswer
 from scheduler.protocol import (
@@ -17,15 +17,15 @@ from scheduler.protocol import (
     LONGEST_TEXT,
     Kill,
     Pause,
-    Refused,
     Reload,
     Reply,
     Request,
     Resume,
     Retry,
-    Status,
     Trigger,
 )
+from scheduler.status import Status
+from scheduler.wire import Refused
 
 NOON = datetime(2027, 3, 28, 12, 0, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ json_values = st.recursive(
 
 @given(requests)
 def test_what_is_written_is_read_as_the_same_request(request: Request) -> None:
-    line = protocol.write(request)
+    line = wire.write(request)
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     # A thousand letters may take twelve bytes each; then the daemon says so, and nothing else.
@@ -65,12 +65,12 @@ def test_what_is_written_is_read_as_the_same_request(request: Request) -> None:
 
 @given(st.dictionaries(st.text().filter(lambda name: name != "ok"), json_values))
 def test_what_was_done_is_read_as_it_was_written(reply: dict[str, object]) -> None:
-    assert protocol.read_reply(protocol.write_reply(reply)) == reply
+    assert wire.read_reply(wire.write_reply(reply)) == reply
 
 
 @given(st.builds(Refused, st.text(), st.text()))
 def test_why_not_is_read_as_it_was_written(reply: Refused) -> None:
-    assert protocol.read_reply(protocol.write_reply(reply)) == reply
+    assert wire.read_reply(wire.write_reply(reply)) == reply
 
 
 @given(st.binary())
@@ -90,13 +90,13 @@ def test_nor_does_any_object_that_is_nearly_a_request(
 ) -> None:
     line = json.dumps({"meridian": 1, "do": verb} | members).encode()
     found = protocol.read(line)
-    assert isinstance(found, Refused) or protocol.read(protocol.write(found)) == found
+    assert isinstance(found, Refused) or protocol.read(wire.write(found)) == found
 
 
 @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
 def test_an_answer_that_makes_no_sense_is_none(line: bytes) -> None:
     with pytest.raises(NoAnswer, match="makes no sense"):
-        protocol.read_reply(line)
+        wire.read_reply(line)
 
 
 def _code(line: str | bytes) -> str:
@@ -219,7 +219,7 @@ def test_a_refusal_says_what_to_do(line: str, said: str) -> None:
 
 
 def test_a_line_of_the_greatest_length_is_read() -> None:
-    line = protocol.write(Trigger("backup"))
+    line = wire.write(Trigger("backup"))
     assert protocol.read(line.rstrip().ljust(LONGEST_LINE)) == Trigger("backup")
     assert _code(line.rstrip().ljust(LONGEST_LINE + 1)) == "too-long"
 
@@ -227,11 +227,11 @@ def test_a_line_of_the_greatest_length_is_read() -> None:
 def test_a_request_has_its_times_in_utc_and_whole_seconds() -> None:
     tokyo = timezone(timedelta(hours=9))
     at = datetime(2027, 3, 28, 21, 0, 0, 999_999, tzinfo=tokyo)
-    assert protocol.read(protocol.write(Pause(("a",), at))) == Pause(("a",), NOON)
+    assert protocol.read(wire.write(Pause(("a",), at))) == Pause(("a",), NOON)
 
 
 def test_a_line_is_ascii_whatever_it_says() -> None:
-    line = protocol.write(Pause(("caf\u00e9",), note="a\nb\u2028\x1b[31m"))
+    line = wire.write(Pause(("caf\u00e9",), note="a\nb\u2028\x1b[31m"))
     assert line.isascii()
     assert line.count(b"\n") == 1
 
@@ -244,9 +244,9 @@ def test_a_line_is_ascii_whatever_it_says() -> None:
     ],
 )
 def test_a_reply_says_that_it_was_done_once(reply: Reply) -> None:
-    assert protocol.write_reply(reply) == b'{"ok": true, "run": 9}\n'
+    assert wire.write_reply(reply) == b'{"ok": true, "run": 9}\n'
 
 
 def test_a_reply_holds_what_json_has_a_form_for() -> None:
     with pytest.raises(TypeError):
-        protocol.write_reply({"at": NOON})
+        wire.write_reply({"at": NOON})

@@ -10,8 +10,8 @@ from standin import STATUS
 
 from scheduler.codec import decode
 from scheduler.errors import NoAnswer
+from scheduler.pause import Paused
 from scheduler.protocol import RunReply
-from scheduler.run import Paused
 from scheduler.status import (
     Coming,
     Counts,

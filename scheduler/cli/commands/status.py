@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler import protocol
+from scheduler import wire
 from scheduler.cli import client, health, output, state_folder, status_view
 from scheduler.cli.command import Command
 from scheduler.cli.health import Finding, Level, Trouble
@@ -102,13 +102,13 @@ def _print(state: Path | None) -> None:
 
 def _print_json(state: Path | None) -> None:
     try:
-        reply = protocol.as_json(client.status(state))
+        reply = wire.as_json(client.status(state))
         found = _failing(state)
         output.row(reply | {"failing": found and [_failing_jobs().row(each) for each in found]})
     except (NoDaemon, NoAnswer) as error:
         last = _last_tick(state)
         extra = {"last_tick": None if last is None else output.utc(last)}
-        output.row(protocol.as_json(client.as_refusal(error)) | extra)
+        output.row(wire.as_json(client.as_refusal(error)) | extra)
         raise typer.Exit(1) from error
 
 
