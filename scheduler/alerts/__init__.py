@@ -1,6 +1,7 @@
 """Somebody hears of it: events in, notices in the journal, messages by the channels out.
 
 channel       what every channel is
+policy        what has happened to a job in, whether somebody is told of it out
 ping_rules    which pings an event gives; ping_request  what a ping asks of its server
 ping          the channel of CRON_PING; web  one HTTP request; output_tail  the end of an output
 time_limit    work that may wait for ever, and no longer than that
