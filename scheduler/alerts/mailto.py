@@ -39,16 +39,28 @@ def settings_of(entry: Entry) -> MailSettings:
     )
 
 
-def is_wanted(entry: Entry, *, has_failed: bool, has_output: bool) -> bool:
-    """Say whether a run that is over, after its last attempt, is mailed to MAILTO.
+def target_of(entry: Entry) -> str:
+    """Return whom `mail` means for this entry, as the target of a notice.
+
+    `mail:` and the good addresses of MAILTO, so that notices to the same people go together and a
+    bad address of one job holds up no other's mail; `mail`, which is the user, without any.
+    """
+    written = mail_variables.addresses(settings_of(entry).mail_to).written
+    return f"mail:{','.join(written)}" if written else "mail"
+
+
+def output_target(entry: Entry, *, has_failed: bool, has_output: bool) -> str | None:
+    """Return who gets the output of a run that is over, after its last attempt; None for nobody.
 
     `has_output`: any of its attempts wrote something. An entry with a CRON_ALERT (also `none`) has
-    its failures told by that alone, so that nobody hears of one twice. An address that is no good
-    is none; `check` has warned.
+    its failures told by that alone, so that nobody hears of one twice. A MAILTO without a good
+    address is nobody; `check` has warned.
     """
-    mail_to = settings_of(entry).mail_to
-    if not mail_to or not mail_variables.addresses(mail_to).good:
-        return False
+    target = target_of(entry)
+    if target == "mail":
+        return None
     if has_failed:
-        return entry.settings.alert is None
-    return has_output and not entry.flags.mail_on_failure
+        is_told = entry.settings.alert is None
+    else:
+        is_told = has_output and not entry.flags.mail_on_failure
+    return target if is_told else None

@@ -39,10 +39,14 @@ _SET_HINT = "letters, digits and @ ! % - . _ +, the first one a letter or a digi
 
 
 class MailAddresses(NamedTuple):
-    """The addresses of a list, each once, and what is wrong with its others."""
+    """The addresses of a list, each once, and what is wrong with its others.
+
+    `written` are the good ones as they stand in the list, their `$NAME`s not yet replaced.
+    """
 
     good: tuple[str, ...]
     bad: tuple[BadValue, ...]
+    written: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +62,16 @@ def addresses(text: str, known: Mapping[str, str] = ANYBODY) -> MailAddresses:
 
     `known` are the values of `$USER` and its kin. Blanks round a comma are left out.
     """
-    good: list[str] = []
+    good: dict[str, str] = {}
     bad: list[BadValue] = []
     for at, piece in _pieces(text):
         try:
-            good.append(_address(piece, at, known))
+            good.setdefault(_address(piece, at, known), piece)
         except BadValue as wrong:
             bad.append(wrong)
     if not good and not bad and text:
         bad.append(BadValue("bad-address", "no address", hint='write MAILTO="" for no mail'))
-    return MailAddresses(tuple(dict.fromkeys(good)), tuple(bad))
+    return MailAddresses(tuple(good), tuple(bad), tuple(good.values()))
 
 
 def sender(text: str, known: Mapping[str, str] = ANYBODY) -> str:

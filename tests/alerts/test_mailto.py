@@ -43,16 +43,16 @@ def test_who_is_mailed_the_output_of_a_run(
     text: str, has_failed: bool, has_output: bool, expected: bool, why: str
 ) -> None:
     entry = entry_of(text)
-    wanted = mailto.is_wanted(entry, has_failed=has_failed, has_output=has_output)
-    assert wanted == expected, why
+    target = mailto.output_target(entry, has_failed=has_failed, has_output=has_output)
+    assert target == ("mail:me" if expected else None), why
 
 
 @pytest.mark.parametrize("rule", [AlertRule(), AlertRule(("desktop",))])
 def test_with_a_cron_alert_failures_go_by_it_alone(rule: AlertRule) -> None:
     entry = entry_of(f"MAILTO=me\n{JOB}")
     entry = replace(entry, settings=replace(entry.settings, alert=rule))
-    assert not mailto.is_wanted(entry, has_failed=True, has_output=True)
-    assert mailto.is_wanted(entry, has_failed=False, has_output=True)
+    assert mailto.output_target(entry, has_failed=True, has_output=True) is None
+    assert mailto.output_target(entry, has_failed=False, has_output=True) == "mail:me"
 
 
 def test_a_notice_gets_what_the_crontab_says_of_mail() -> None:
@@ -61,3 +61,17 @@ def test_a_notice_gets_what_the_crontab_says_of_mail() -> None:
         "a@x.org,b", "c", "text/html"
     )
     assert mailto.settings_of(entry_of(JOB)) == mailto.MailSettings()
+
+
+@pytest.mark.parametrize(
+    ("line", "target", "why"),
+    [
+        ("FOO=bar", "mail", "nobody is named: it is the user"),
+        ('MAILTO=""', "mail", "likewise, for a CRON_ALERT that asks for mail all the same"),
+        ("MAILTO=b, a@x.org", "mail:b,a@x.org", "as they stand there"),
+        ("MAILTO=-x,me,me", "mail:me", "the good ones, each once"),
+        ("MAILTO=cron-$USER@x.org", "mail:cron-$USER@x.org", "the sender knows who the user is"),
+    ],
+)
+def test_mail_to_the_same_people_has_the_same_target(line: str, target: str, why: str) -> None:
+    assert mailto.target_of(entry_of(f"{line}\n{JOB}")) == target, why
