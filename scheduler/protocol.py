@@ -68,7 +68,12 @@ class Reload:
     """Read the crontabs again."""
 
 
-Request = Status | Trigger | Retry | Kill | Pause | Resume | Reload
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """Say what every job of this daemon inherits, whatever its crontab sets."""
+
+
+Request = Status | Trigger | Retry | Kill | Pause | Resume | Reload | Inherited
 
 
 # --- replies -------------------------------------------------------------------------------------
@@ -107,14 +112,35 @@ class ResumeReply:
     until: datetime | None = None
 
 
-Answer = Snapshot | RunReply | PauseReply | ResumeReply | Crontabs  # what was done
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of an environment, as it is: the value of one with a secret name, too."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class InheritedEnvironment:
+    """What jobs inherit, whole: whoever is answered may start a job that prints it.
+
+    Who shows it to a person masks it. `umask` is the daemon's, as in a shell: "0022".
+    """
+
+    variables: tuple[Variable, ...]
+    umask: str
+
+
+Answer = (  # what was done
+    Snapshot | RunReply | PauseReply | ResumeReply | Crontabs | InheritedEnvironment
+)
 Reply = Answer | Received
 
 
 # --- the verbs -----------------------------------------------------------------------------------
 
 VERBS: dict[str, type[Request]] = {
-    verb_of(kind): kind for kind in (Status, Trigger, Retry, Kill, Pause, Resume, Reload)
+    verb_of(kind): kind for kind in (Status, Trigger, Retry, Kill, Pause, Resume, Reload, Inherited)
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from scheduler.errors import JournalError
 from scheduler.protocol import (
+    Inherited,
     Kill,
     Pause,
     PauseReply,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from scheduler.daemon.snapshot import Snapshots
     from scheduler.pause import Paused
-    from scheduler.protocol import Answer, Request
+    from scheduler.protocol import Answer, InheritedEnvironment, Request
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.manual import ByHandResult
     from scheduler.system.clock import Clock
@@ -41,12 +42,18 @@ class Requests:
     """
 
     def __init__(
-        self, clock: Clock, runs: Runs, snapshots: Snapshots, reload: Callable[[], None]
+        self,
+        clock: Clock,
+        runs: Runs,
+        snapshots: Snapshots,
+        reload: Callable[[], None],
+        inherited: InheritedEnvironment,
     ) -> None:
         self._clock = clock
         self._runs = runs
         self._snapshots = snapshots
         self._reload = reload
+        self._inherited = inherited
         self.is_closed = False  # the daemon is stopping: it says what there is, and ends what runs
 
     def answer(self, request: Request) -> Answer | Refused:
@@ -54,7 +61,7 @@ class Requests:
 
         But for a kill: its process is signalled all the same.
         """
-        if self.is_closed and not isinstance(request, Status | Kill):
+        if self.is_closed and not isinstance(request, Status | Kill | Inherited):
             return Refused("stopping", "the daemon is stopping, and begins nothing new")
         try:
             return self._answer(request)
@@ -62,28 +69,36 @@ class Requests:
             return Refused("journal", str(error))
 
     def _answer(self, request: Request) -> Answer | Refused:
-        manual = self._runs.manual
         reply: Answer | Refused
         match request:
             case Status(jobs):
                 reply = self._snapshots.take(jobs, is_stopping=self.is_closed)
-            case Trigger(job):
-                reply = self._of_run(manual.trigger(job))
-            case Retry(run):
-                reply = self._of_run(manual.retry(run))
-            case Kill(run):
-                reply = self._of_run(manual.kill(run))
+            case Trigger() | Retry() | Kill():
+                reply = self._of_run(self._moved(request))
             case Pause(jobs, until, note):
                 before = tuple(self._pauses_of(jobs))
-                reply = manual.pause(jobs, until, note) or PauseReply(jobs, until, before)
+                refused = self._runs.manual.pause(jobs, until, note)
+                reply = refused or PauseReply(jobs, until, before)
             case Resume(jobs):
-                reply = manual.resume(jobs) or ResumeReply(jobs)
+                reply = self._runs.manual.resume(jobs) or ResumeReply(jobs)
             case Reload():
                 self._reload()
                 reply = self._snapshots.crontabs()
+            case Inherited():
+                reply = self._inherited
             case _:
                 assert_never(request)
         return reply
+
+    def _moved(self, request: Trigger | Retry | Kill) -> ByHandResult | Refused:
+        manual = self._runs.manual
+        match request:
+            case Trigger(job):
+                return manual.trigger(job)
+            case Retry(run):
+                return manual.retry(run)
+            case Kill(run):
+                return manual.kill(run)
 
     # --- replies -------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import high_water, unjournalled
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair import Repair
+from scheduler.process import own_process
 from scheduler.process.cgroup import Groups
 from scheduler.process.job_environment import DELEGATED
 from scheduler.process.output_throttle import OutputThrottle
@@ -125,6 +126,7 @@ def _parts(
         state=state,
         draw=lambda: random.uniform(-1, 1),  # noqa: S311 (spreads retries, hides nothing)
         boot=boot,
+        inherited=own_process.inherited(spawner.inheritance),
         unjournalled=state / unjournalled.ENDINGS_NAME,
         chosen=chosen,
         watchdog=_watchdog(log),

@@ -35,6 +35,7 @@ from scheduler.daemon.ticker import Ticker
 from scheduler.daemon.upcoming_log import UpcomingLog
 from scheduler.journal.retention import Pruning
 from scheduler.journal.unjournalled import Unjournalled
+from scheduler.protocol import InheritedEnvironment
 from scheduler.runs.lifecycle import Runs
 from scheduler.runs.listeners import Events
 from scheduler.runs.log_listener import LogListener
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
     from scheduler.runs.listeners import Apart, Listener
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
+
+
+NOTHING_INHERITED = InheritedEnvironment((), "")  # by jobs that are no processes
 
 
 def _always() -> bool:
@@ -91,6 +95,7 @@ class Parts:
     watches: bool = True  # crontabs may change, and are looked at before each minute
     holds_state: Callable[[], bool] = _always  # the state folder is still this process's
     manager: ServiceManager = systemd
+    inherited: InheritedEnvironment = NOTHING_INHERITED  # what its jobs find
     unjournalled: Path | None = None  # where ends go that no journal takes
 
     # --- who looks on
@@ -124,7 +129,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         last_words=parts.last_words,
         ticker=ticker,
         reloader=reloader,
-        requests=Requests(clock, runs, snapshots, reloader.reload),
+        requests=Requests(clock, runs, snapshots, reloader.reload, parts.inherited),
         file_monitor=FileMonitor(
             clock=clock,
             log=log,

@@ -3,6 +3,7 @@
 | to find | look in |
 | --- | --- |
 | starting a job, signalling it, how it ended | `spawner`: `launch`, `process_groups`, `reaper` |
+| a job in the foreground, that nobody else hears of | `foreground` |
 | a job's variables; a command without a shell | `job_environment`, `direct_exec` |
 | limits of CPU, memory, niceness: the rules | `resource_limits` |
 | limits: how they are put on | `limiter`, `limit_exec` (a program of its own), `cgroup` |

@@ -77,7 +77,13 @@ class Inheritance:
 
     def __init__(self, own: Mapping[str, str], home: str, user: str) -> None:
         kept = {name: value for name, value in own.items() if name not in PRIVATE}
-        self._inherited = {"HOME": home} | kept | {"SHELL": SHELL, "LOGNAME": user, "USER": user}
+        self.inherited: Mapping[str, str] = {
+            "HOME": home,
+            **kept,
+            "SHELL": SHELL,
+            "LOGNAME": user,
+            "USER": user,
+        }
         self._newest = self._of(())
 
     def of(self, assignments: Environment) -> Surroundings:
@@ -88,7 +94,7 @@ class Inheritance:
 
     def _of(self, assignments: Environment) -> Surroundings:
         own = {name: value for name, value in assignments if name != "LOGNAME"}
-        variables = self._inherited | own
+        variables = {**self.inherited, **own}
         variables["PWD"] = variables["HOME"]  # a shell would set it
         encoded = {raw(name): raw(value) for name, value in variables.items()}
         return Surroundings(assignments, variables, encoded)

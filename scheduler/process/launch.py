@@ -11,21 +11,25 @@ import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.printable import quoted
-from scheduler.process.job_environment import text
+from scheduler.process.direct_exec import direct
+from scheduler.process.job_environment import raw, text
 from scheduler.process.limiter import look_for
 from scheduler.process.output_guard import Means
 from scheduler.run import NotStarted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from scheduler.entry import Entry
+    from scheduler.process.job_environment import Surroundings
     from scheduler.process.limiter import Limited
     from scheduler.run import Attempt
 
+STDOUT = 1
 # What the system says when it has no room for another process, descriptor or file.
 _SCARCE = frozenset(
     {
@@ -48,10 +52,29 @@ class Launch:
     environment: dict[bytes, bytes]
     directory: bytes
     stdin: bytes | None  # what the job reads; None: nothing
-    output: int
-    path: Path
+    output: int = STDOUT
+    path: Path = Path("/dev/stdout")
     limited: Limited | None = None
     means: Means = Means.NONE
+
+
+def launch_of(
+    entry: Entry,
+    attempt: Attempt,
+    base: Surroundings,
+    environment: dict[bytes, bytes],
+    limited: Limited | None,
+) -> Launch:
+    """Return what starts an attempt in these surroundings, on this process's own output."""
+    return Launch(
+        attempt,
+        shell=(raw(base.variables["SHELL"]), b"-c", raw(entry.command)),
+        direct=direct(entry.command, base.variables),
+        environment=environment,
+        directory=raw(base.variables["HOME"]),
+        stdin=None if entry.stdin is None else raw(entry.stdin),
+        limited=limited,
+    )
 
 
 def start_child(

@@ -1,10 +1,20 @@
-"""What this process makes of itself before it has children: their signals, and whom it adopts."""
+"""What this process makes of itself before it has children, and what they get from it.
+
+Their signals, whom it adopts, their variables and umask.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
+from typing import TYPE_CHECKING
+
+from scheduler.protocol import InheritedEnvironment, Variable
+
+if TYPE_CHECKING:
+    from scheduler.process.job_environment import Inheritance
 
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 
@@ -30,3 +40,10 @@ def default_signals() -> None:
             if signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def inherited(inheritance: Inheritance) -> InheritedEnvironment:
+    """Return what the jobs of this process inherit; it has one thread as yet."""
+    os.umask(mask := os.umask(0o077))
+    variables = sorted(inheritance.inherited.items())
+    return InheritedEnvironment(tuple(Variable(*each) for each in variables), f"{mask:04o}")

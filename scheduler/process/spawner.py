@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.process import survivors
-from scheduler.process.direct_exec import direct
-from scheduler.process.job_environment import Inheritance, attempt_of, attempt_variables, raw, text
-from scheduler.process.launch import Launch, not_started, opened_input, refused_part, start_child
+from scheduler.process.job_environment import Inheritance, attempt_of, attempt_variables, text
+from scheduler.process.launch import (
+    Launch,
+    launch_of,
+    not_started,
+    opened_input,
+    refused_part,
+    start_child,
+)
 from scheduler.process.limiter import Limiter
 from scheduler.process.output_files import open_output
 from scheduler.process.output_guard import Means, OutputGuard, pipe_to
@@ -143,7 +150,7 @@ class RealSpawner:
         has_pidfds: bool = True,
     ) -> None:
         own = {name: text(os.fsencode(value)) for name, value in environ.items()}
-        self._inheritance = Inheritance(own, home, user)
+        self.inheritance = Inheritance(own, home, user)
         self._processes = Processes(proc, boot)
         self._leaders = Leaders(self._processes, has_pidfds=has_pidfds)
         self._survivors = Survivors(self._processes, self._is_own)
@@ -156,7 +163,7 @@ class RealSpawner:
         self._null = os.open(os.devnull, os.O_RDONLY)
 
     def prepare(self, entry: Entry, attempt: Attempt, output: Path) -> Launch | NotStarted:
-        base = self._inheritance.of(entry.environment)
+        base = self.inheritance.of(entry.environment)
         environment = base.encoded | attempt_variables(entry, attempt)
         try:
             descriptor = open_output(output)
@@ -166,18 +173,9 @@ class RealSpawner:
         if isinstance(limited, NotStarted):
             os.close(descriptor)
             return limited
-        return Launch(
-            attempt,
-            shell=(raw(base.variables["SHELL"]), b"-c", raw(entry.command)),
-            direct=direct(entry.command, base.variables),
-            environment=environment,
-            directory=raw(base.variables["HOME"]),
-            stdin=None if entry.stdin is None else raw(entry.stdin),
-            output=descriptor,
-            path=output,
-            limited=limited,
-            means=self.guard.begin(entry, descriptor),
-        )
+        launch = launch_of(entry, attempt, base, environment, limited)
+        means = self.guard.begin(entry, descriptor)
+        return replace(launch, output=descriptor, path=output, means=means)
 
     def start(self, launch: Launch) -> int | NotStarted:
         result = self._start(launch)

@@ -17,6 +17,8 @@ from world import Asked, line, when
 from scheduler import protocol, wire
 from scheduler.codec import decode
 from scheduler.protocol import (
+    Inherited,
+    InheritedEnvironment,
     Kill,
     Pause,
     PauseReply,
@@ -57,6 +59,7 @@ KINDS: dict[str, type[Answer]] = {
     "pause": PauseReply,
     "resume": ResumeReply,
     "reload": Crontabs,
+    "inherited": InheritedEnvironment,
 }
 
 
@@ -99,6 +102,7 @@ REQUESTS: tuple[Request, ...] = (
     Resume(("mirror",)),
     Kill(2),
     Reload(),
+    Inherited(),
 )
 
 

@@ -29,6 +29,7 @@ from table_check import TableCheck
 from scheduler.codec import encode
 from scheduler.daemon import wiring
 from scheduler.daemon.wiring import Chosen, Parts
+from scheduler.protocol import InheritedEnvironment, Variable
 from scheduler.system.log import open_log
 from scheduler.wire import Refused
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 DAY = datetime(2027, 3, 1, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
 FILE = "crontab"
+INHERITED = InheritedEnvironment((Variable("PATH", "/usr/bin:/bin"),), "0022")
 
 
 class Killed(BaseException):
@@ -120,6 +122,7 @@ class World:
             boot=self.boot,
             holds_state=lambda: self.holds_state,
             unjournalled=self.unjournalled,
+            inherited=INHERITED,
             chosen=Chosen(grace=self.grace, most=self.most, kept=self.kept),
             in_loop=self.in_loop,
             apart=self.apart,

@@ -15,6 +15,7 @@ from scheduler.errors import NoAnswer
 from scheduler.protocol import (
     LONGEST_LINE,
     LONGEST_TEXT,
+    Inherited,
     Kill,
     Pause,
     Reload,
@@ -38,6 +39,7 @@ some = st.lists(names, min_size=1, max_size=5, unique=True).map(tuple)
 requests = st.one_of(
     st.builds(Status, st.just(()) | some),
     st.builds(Reload),
+    st.builds(Inherited),
     st.builds(Trigger, names),
     st.builds(Retry, runs),
     st.builds(Kill, runs),
