@@ -5,8 +5,9 @@ monitor's own. What stands here beside the commands, which have a folder:
 
     typed        command, help_page, wrong_usage, completion, options, option_parser, numbers,
                  human_time
-    meant        state_folder, own_zone, crontabs, misnamed, own_crontab, which_run
-    asked        client, by_hand (the daemon); journal_facts, intervals, failing_jobs (the journal)
+    meant        state_folder, own_zone, crontabs, misnamed, own_crontab, job_line, which_run
+    asked        client, by_hand, inherited (the daemon); journal_facts, intervals,
+                 failing_jobs (the journal)
     told         list_view, run_view, status_view, simulation_view, problems_view, why_answer,
                  health, json_rows
     printed      output, tables, sections, styled, terminal
@@ -46,7 +47,7 @@ class Commands(Group):
         "Crontabs": ("edit", "install", "remove", "check", "list"),
         "Schedules": ("next", "explain", "simulate", "audit"),
         "What happened": ("history", "logs", "why"),
-        "Jobs by hand": ("trigger", "retry", "kill", "pause", "resume"),
+        "Jobs by hand": ("trigger", "retry", "kill", "pause", "resume", "exec", "env"),
         "For jobs": ("notify",),
     }
 

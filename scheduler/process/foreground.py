@@ -1,0 +1,184 @@
+"""A job in the foreground: an entry and what it inherits in, its end out; nobody else hears of it.
+
+It starts as any attempt of the daemon does, by the same parts, but on this process's own output.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scheduler.process.job_environment import attempt_variables
+from scheduler.process.launch import (
+    launch_of,
+    not_started,
+    opened_input,
+    refused_part,
+    start_child,
+)
+from scheduler.process.limiter import Limiter
+from scheduler.process.own_process import default_signals
+from scheduler.process.reaper import peak_memory, reap
+from scheduler.run import Attempt, Exited, NotStarted, Run, Signalled
+
+if TYPE_CHECKING:
+    import resource
+    from collections.abc import Callable, Iterator
+
+    from scheduler.entry import Entry
+    from scheduler.process.job_environment import Inheritance
+    from scheduler.process.launch import Launch
+    from scheduler.run import Limit
+    from scheduler.system.clock import RealClock
+
+NO_RUN = 0  # as CRON_RUN: those of the journal count from 1
+
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_STOPPED = signal.SIGTSTP  # Ctrl-Z, which reaches no job in a session of its own
+
+
+@dataclass(frozen=True, slots=True)
+class ForegroundEnd:
+    """How it ended, by which limit, and whether its CRON_TIMEOUT had passed."""
+
+    outcome: Exited | Signalled | NotStarted
+    limit: Limit | None = None
+    timed_out: bool = False
+
+
+def run(entry: Entry, inheritance: Inheritance, clock: RealClock) -> ForegroundEnd:
+    r"""Run a job to its end, once.
+
+    What ends a program at a terminal (Ctrl-C, Ctrl-\, a hangup) goes to all processes of the job,
+    which has no terminal to control, as under the daemon; Ctrl-Z stops both.
+    """
+    attempt = Attempt(Run(NO_RUN, entry.job, clock.now().replace(microsecond=0)), 1)
+    base = inheritance.of(entry.environment)
+    environment = base.encoded | attempt_variables(entry, attempt)
+    limiter = Limiter()
+    limited = limiter.prepare(entry.settings, attempt, environment)
+    if isinstance(limited, NotStarted):
+        return ForegroundEnd(limited)
+    launch = launch_of(entry, attempt, base, environment, limited)
+    with _noted_signals() as notes:
+        pid = _start(launch, limiter)
+        if isinstance(pid, NotStarted):
+            return ForegroundEnd(pid)
+        return _Foreground(entry, pid, limiter, clock).wait(notes)
+
+
+def _start(launch: Launch, limiter: Limiter) -> int | NotStarted:
+    with ExitStack() as stack:
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        stack.callback(os.close, null)
+        try:
+            stdin = stack.enter_context(opened_input(launch.stdin, null))
+            child, report = start_child(launch, stdin, launch.output)
+        except (OSError, ValueError) as error:
+            return not_started(refused_part(error, launch), error)
+    limiter.started(child.pid, launch.limited, report)
+    child.returncode = 0  # it is reaped here, with what it used
+    return child.pid
+
+
+class _Foreground:
+    """Owns a job that runs in the foreground: its process, when it is signalled next and how.
+
+    `run` calls it once. Invariant: no signal is sent once its process is reaped, since the number
+    may be another's then.
+    """
+
+    def __init__(self, entry: Entry, pid: int, limiter: Limiter, clock: RealClock) -> None:
+        self._settings = entry.settings
+        self._pid = pid
+        self._limiter = limiter
+        self._clock = clock
+        timeout = entry.settings.timeout
+        self._signal_at = None if timeout is None else clock.monotonic() + timeout
+        self._next = signal.SIGTERM
+        self._timed_out = False
+
+    def wait(self, notes: Callable[[float | None], list[int]]) -> ForegroundEnd:
+        """Pass on what comes until it has ended."""
+        while (ended := reap(self._before_reaping)) is None or ended[0] != self._pid:
+            if ended is None:
+                self._limiter.look()
+                for number in notes(self._left()):
+                    self._pass_on(number)
+                self._enforce_timeout()
+        return self._ended(*ended[1:])
+
+    def _left(self) -> float | None:
+        return None if self._signal_at is None else max(0.0, self._signal_at - self._now())
+
+    def _now(self) -> float:
+        return self._clock.monotonic()
+
+    def _pass_on(self, number: int) -> None:
+        if number in _PASSED_ON:
+            self._signal(number)
+        elif number == _STOPPED:
+            self._signal(signal.SIGSTOP)
+            os.kill(os.getpid(), signal.SIGSTOP)  # until the shell says `fg`
+            self._signal(signal.SIGCONT)
+
+    def _enforce_timeout(self) -> None:
+        """As the supervisor does: SIGTERM, and CRON_KILL_AFTER later SIGKILL."""
+        if self._signal_at is None or self._signal_at > self._now():
+            return
+        self._timed_out = True
+        self._signal(self._next)
+        is_last = self._next is signal.SIGKILL
+        self._signal_at = None if is_last else self._now() + self._settings.kill_after
+        self._next = signal.SIGKILL
+
+    def _before_reaping(self, pid: int) -> None:
+        if pid == self._pid and self._timed_out:
+            self._signal(signal.SIGKILL)  # what it has left behind
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for zombies
+            os.killpg(self._pid, number)
+
+    def _ended(self, code: int, usage: resource.struct_rusage) -> ForegroundEnd:
+        outcome, limit = self._limiter.ended(
+            self._pid,
+            Exited(code) if code >= 0 else Signalled(-code),
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            memory_bytes=peak_memory(usage.ru_maxrss),
+        )
+        return ForegroundEnd(outcome, limit, self._timed_out)
+
+
+@contextmanager
+def _noted_signals() -> Iterator[Callable[[float | None], list[int]]]:
+    """Yield what waits, for some seconds at most, and returns the signals that came.
+
+    Handlers leave a note and no more; a child has the default disposition of each. Of what was
+    ignored, as under nohup(1), there is no note.
+    """
+    wanted = (*_PASSED_ON, _STOPPED, signal.SIGCHLD)
+    ignored = {each for each in wanted if signal.getsignal(each) is signal.SIG_IGN}
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    default_signals()
+    before = {each: signal.signal(each, lambda *_: None) for each in wanted}
+    old = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def notes(seconds: float | None) -> list[int]:
+        if not select.select([reader], [], [], seconds)[0]:
+            return []
+        return [each for each in os.read(reader, 1024) if each not in ignored]
+
+    try:
+        yield notes
+    finally:
+        signal.set_wakeup_fd(old)
+        for each, handler in before.items():
+            signal.signal(each, signal.SIG_IGN if each in ignored else handler)
+        os.close(reader)
+        os.close(writer)
