@@ -40,6 +40,7 @@ from scheduler.runs.lifecycle import Runs
 from scheduler.runs.listeners import Events
 from scheduler.runs.log_listener import LogListener
 from scheduler.runs.output_cap import OutputCap
+from scheduler.runs.recording import Recording
 from scheduler.status import Identity
 from scheduler.system import systemd
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from scheduler.process.spawner import Spawner
     from scheduler.runs.echo import Echo
     from scheduler.runs.listeners import Apart, Listener
+    from scheduler.runs.recording import EventRecorder
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
@@ -99,6 +101,7 @@ class Parts:
     unjournalled: Path | None = None  # where ends go that no journal takes
 
     # --- who looks on
+    recorder: Callable[[Journal], EventRecorder] | None = None  # writes what somebody is to hear
     apart: Sequence[Apart] = ()  # listeners; daemons that succeed one another tell the same ones
     in_loop: Sequence[Listener] = ()  # those that never wait for anybody: beside the log a recorder
     last_words: float = 5.0  # seconds that those apart have at the end to hear what is left
@@ -167,6 +170,7 @@ def _runs(parts: Parts, journal: Journal, events: Events) -> Runs:
         spawner=parts.spawner,
         state=parts.state,
         events=events,
+        record=Recording(journal, parts.log, parts.recorder and parts.recorder(journal)).record,
         draw=parts.draw,
         output_cap=OutputCap(parts.clock, parts.state, parts.chosen.most_output, parts.throttle),
         most=parts.chosen.most,

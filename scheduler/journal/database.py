@@ -138,6 +138,23 @@ class Database:
         return nullcontext() if self.connection.in_transaction else self.transaction()
 
     @contextmanager
+    def part(self) -> Iterator[None]:
+        """Make what is done inside a part of the open transaction; an error takes that part back.
+
+        What was done before it stays, but for a JournalError: that refuses the whole.
+        """
+        self.connection.do("begin_part")
+        try:
+            yield
+        except JournalError:
+            raise  # SQLite may have rolled back everything: the disk was full
+        except BaseException:
+            self.connection.do("undo_part")
+            self.connection.do("end_part")
+            raise
+        self.connection.do("end_part")
+
+    @contextmanager
     def _unsynced(self) -> Iterator[None]:
         self.connection.do("sync_seldom")
         try:

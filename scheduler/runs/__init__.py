@@ -10,6 +10,7 @@ supervisor          what runs: timeouts, signals; escaped: what got away from th
 outcomes            what processes did, and what follows: done, a retry, given up
 waiting, slots      who waits for a time, a run or a slot gets its turn
 replacement         what gives way to a run that begins
+recording           what is written of an event in the event's own commit
 backlogs, backfill  instants that came too late, and their runs one after the other
 jumps               the clock that was set, a machine that slept, a daemon that was down
 recovery            what an earlier daemon left

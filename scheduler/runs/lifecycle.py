@@ -72,25 +72,26 @@ class Runs:
         spawner: Spawner,
         state: Path,
         events: Events,
+        record: Callable[[Event], None],
         draw: Callable[[], float],
         output_cap: OutputCap,
         unjournalled: Unjournalled,
         most: int | None = None,
         echo: Echo | None = None,
     ) -> None:
-        self.most, self._is_stopping = most, False
         self._clock, self._journal, self._spawner = clock, journal, spawner
         self._unjournalled, self._output_cap, self._events = unjournalled, output_cap, events
         self._starts, self._escaped = StartTrouble(clock, events.tell), Escaped(clock, spawner)
         self._supervisor = supervisor = Supervisor(clock, spawner, output_cap, echo)
-        self.table = table = RunTable()
+        table = RunTable()
         self._launcher = launcher = Launcher(clock, spawner, table, state)
-        self._transaction = transaction = Transaction(journal, table, events.tell, clock.now)
+        transaction = Transaction(journal, table, events.tell, clock.now, record)
+        self.table, self._transaction = table, transaction
         self.pauses = Pauses(journal, transaction)
         backlogs, slots = Backlogs(transaction), Slots(table, most)
         replacement = Replacement(transaction, backlogs, launcher, supervisor)
         admission = Admission(transaction, slots, backlogs, self.pauses, replacement, launcher)
-        self._admission = admission
+        self.most, self._is_stopping, self._admission = most, False, admission
         self._waiting = waiting = Waiting(transaction, admission, slots)
         self._backfill = Backfill(transaction, admission, backlogs)
         self.jumps = Jumps(clock, transaction, backlogs, replacement, waiting, launcher)

@@ -47,11 +47,13 @@ class Transaction:
         table: RunTable,
         tell: Callable[[Event], None],
         now: Callable[[], datetime],
+        record: Callable[[Event], None],
     ) -> None:
         self._journal = journal
         self.table = table
         self._tell = tell
         self._now = now
+        self._record = record
         self._undo: list[Callable[[], object]] = []
         self._effects: list[Callable[[], object]] = []
         self._is_open = False
@@ -87,7 +89,9 @@ class Transaction:
         self._effects.append(partial(step, *arguments))
 
     def emit(self, event: Event) -> None:
-        """Let all listeners hear of this once the commit holds."""
+        """Have this recorded in the commit, and let all listeners hear of it once that holds."""
+        self._check()
+        self._record(event)
         self.effect(self._tell, event)
 
     def undo(self, step: Callable[..., object], *arguments: object) -> None:

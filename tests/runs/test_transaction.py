@@ -36,7 +36,10 @@ class Stage:
         self.table = RunTable()
         self.done: list[str] = []
         self.told: list[Event] = []
-        self.transaction = Transaction(self.journal, self.table, self.told.append, lambda: NOON)
+        self.recorded: list[Event] = []
+        self.transaction = Transaction(
+            self.journal, self.table, self.told.append, lambda: NOON, self.recorded.append
+        )
 
     def note(self, text: str) -> None:
         self.done.append(text)
@@ -75,6 +78,7 @@ def test_memory_changes_at_once_and_effects_wait_until_it_holds(stage: Stage) ->
         stage.transaction.effect(stage.note, "second")
         stage.transaction.emit(RunSkipped(NOON, None, live(1).run, Reason.OVERLAP))
         assert (stage.table.get(1), stage.done) == (live(1), [])
+        assert (len(stage.recorded), stage.told) == (1, [])
     assert stage.done == ["first", "second"], "in the order in which they were left"
     assert stage.told == [RunSkipped(NOON, None, live(1).run, Reason.OVERLAP)]
 

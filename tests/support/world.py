@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from scheduler.daemon.loop import Daemon
+    from scheduler.journal.journal import Journal
     from scheduler.journal.retention import Retention
     from scheduler.journal.rows import RunRow
     from scheduler.protocol import Request
     from scheduler.runs.listeners import Apart, Listener
+    from scheduler.runs.recording import EventRecorder
     from scheduler.schedule.tick import Jump
     from scheduler.system.log import Format
     from scheduler.wire import Received
@@ -94,6 +96,7 @@ class World:
     kept: Retention | None = None
     in_loop: Sequence[Listener] = ()
     apart: Sequence[Apart] = ()
+    recorder: Callable[[Journal], EventRecorder] | None = None
     last_words: float = 0.0  # real seconds that those apart have at the end
     unjournalled: Path | None = None  # where ends are kept that the journal refuses
     state: Path = Path("/state")
@@ -126,6 +129,7 @@ class World:
             chosen=Chosen(grace=self.grace, most=self.most, kept=self.kept),
             in_loop=self.in_loop,
             apart=self.apart,
+            recorder=self.recorder,
             last_words=self.last_words,
         )
         self.daemon = wiring.build(parts, self.journal)

@@ -28,6 +28,18 @@ PRAGMA wal_checkpoint(PASSIVE);
 -- In bytes; with it the log's length in pages is one in bytes.
 PRAGMA page_size;
 
+-- name: begin_part
+-- What comes can be taken back without what was before.
+SAVEPOINT part;
+
+-- name: undo_part
+-- It is taken back.
+ROLLBACK TO part;
+
+-- name: end_part
+-- It belongs to the whole from here on.
+RELEASE part;
+
 -- name: commit
 -- On disk when it returns.
 COMMIT;
