@@ -18,6 +18,8 @@
 | notifications: the ways | `desktop_dbus`, `desktop_osascript`, `desktop_terminal` |
 | whose desktop; a message bus | `desktop_session`, `session_bus` |
 | the number of what was shown last | `shown_numbers` |
+| idle, locked, presenting: the rule; who is asked | `presence`, `presence_linux`, `presence_mac` |
+| the words of their answers | `presence_sources` |
 | a time limit for several steps; a program with one | `time_limit`, `helper_program` |
 | threads beside the loop; limits of this process | `background`, `own_limits` |
 """

@@ -57,7 +57,7 @@ class RealClock:
         return time.clock_gettime(goes_on) - time.clock_gettime(stands_still)
 
 
-def since_boot(clock: Clock) -> float:
+def since_boot(clock: Clock | RealClock) -> float:
     """Return seconds since some fixed point, those asleep counted: no setting moves them.
 
     On Linux it is the machine's boot. Where the system tells of no sleep it counts as no time.

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from scheduler.system.session_bus import Bus, BusAddress
     from scheduler.system.shown_numbers import ShownNumbers
 
-_NAME = "org.freedesktop.Notifications"
-_SERVER = BusObject(_NAME, "/org/freedesktop/Notifications")
+_SERVER_NAME = "org.freedesktop.Notifications"
+_SERVER = BusObject(_SERVER_NAME, "/org/freedesktop/Notifications")
 _URGENCY = {"low": 0, "normal": 1, "critical": 2}
 _AS_THE_SERVER_LIKES = -1
 _LONGEST_MS = 2**31 - 1
@@ -59,7 +59,7 @@ def _on(
         (able,) = bus.ask(_SERVER, "GetCapabilities", limit=limit, starts=True)
         button = notification.button if "actions" in able else None
         if button:
-            bus.listen(_NAME, limit)
+            bus.listen(_SERVER_NAME, limit)
         number = _delivered(bus, notification, able, numbers, limit)
         if button is None:
             return OnDesktop()
@@ -75,7 +75,7 @@ def _delivered(
 ) -> int:
     """Have the server show it, in place of the last one with its tag; return its number."""
     tag = notification.tag
-    server = bus.owner(_NAME, limit) if tag and numbers else ""
+    server = bus.owner(_SERVER_NAME, limit) if tag and numbers else ""
     last = numbers.last(tag, server) if server and numbers else 0
     title, text = _words(notification, able)
     button = notification.button if "actions" in able else None
@@ -123,18 +123,27 @@ def _expires(seconds: float | None) -> int:
 def _is_pressed(bus: Bus, number: int, seconds: float) -> bool:
     """Wait until the button is pressed, or the notification gone; then no dead button is left."""
     limit = TimeLimit(seconds)
-    is_there = True
+    pressed = None
     try:
-        while is_there:
-            name, values = bus.signal(limit)
-            if values[:1] == (number,) and name in {"ActionInvoked", "NotificationClosed"}:
-                is_there = False
-                if name == "ActionInvoked":
-                    return bool(values[1] == _PRESSED)
+        while pressed is None:
+            pressed = _told(*bus.signal(limit), number)
     except OSError:  # the time is over, or the bus is gone
         return False
     finally:
-        if is_there:
+        if pressed is None:
             with suppress(*session_bus.FAILURES):
                 bus.ask(_SERVER, "CloseNotification", number, signature="u", limit=TimeLimit(1))
-    return False
+    return pressed
+
+
+def _told(signal: str, values: tuple[Any, ...], number: int) -> bool | None:
+    """Return what a signal says of a notification's button; None if it still stands there."""
+    match (signal, *values):
+        case ("ActionInvoked", shown, action) if shown == number:
+            return bool(action == _PRESSED)
+        case ("NotificationClosed", shown, *_) if shown == number:
+            return False
+        case ("NameOwnerChanged", name, *_) if name == _SERVER_NAME:  # its server has ended
+            return False
+        case _:
+            return None

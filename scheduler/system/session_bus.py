@@ -137,9 +137,16 @@ class Bus:
         (bus,) = self._answer(message_bus.GetId(), limit)
         return f"{bus} {owner}"
 
-    def listen(self, interface: str, limit: TimeLimit) -> None:
-        """Have the signals of an interface come here from now on; see `signal`."""
-        self._answer(message_bus.AddMatch(MatchRule(type="signal", interface=interface)), limit)
+    def listen(self, name: str, limit: TimeLimit) -> None:
+        """Have the signals of who has a name come here from now on, and those of its end.
+
+        The name is that of the signals' interface too. See `signal`.
+        """
+        signals = MatchRule(type="signal", interface=name)
+        owner = MatchRule(type="signal", interface=message_bus.interface, member="NameOwnerChanged")
+        owner.add_arg_condition(0, name)
+        for rule in (signals, owner):
+            self._answer(message_bus.AddMatch(rule), limit)
 
     def signal(self, limit: TimeLimit) -> tuple[str, tuple[Any, ...]]:
         """Return the name and the values of the next signal; TimeoutError, OSError."""
