@@ -6,7 +6,6 @@ A part of what systemd.time(7) takes: nothing that can be read in two ways, no m
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 from scheduler.errors import BadValue
 from scheduler.text import shortened
@@ -25,13 +24,13 @@ def parse(text: str) -> float:
     Units stand from large to small, each once, in lower case. Raises BadValue: `bad-duration` for
     anything else, `duration-too-long` beyond ten years.
     """
-    seconds = _seconds(text)
-    if seconds > LONGEST_DAYS * 86400:
+    thousandths = _thousandths(text)
+    if thousandths > LONGEST_DAYS * 86400 * 1000:
         raise BadValue(
             "duration-too-long",
             f"a duration of {shortened(text)} is over {LONGEST_DAYS} days",
         )
-    return float(seconds)
+    return thousandths / 1000
 
 
 def to_text(seconds: float) -> str:
@@ -50,14 +49,20 @@ def to_text(seconds: float) -> str:
     return "".join(pieces)
 
 
-def _seconds(text: str) -> Decimal:
+def _thousandths(text: str) -> int:
+    """Return the thousandths of a second: whole numbers, so that no digit is lost on the way."""
     if _BARE_NUMBER.fullmatch(text):
-        return Decimal(text)
+        return _of_number(text)
     found = _UNITS.fullmatch(text)
     if not text or found is None:
         raise BadValue("bad-duration", f"{shortened(text)} is not a duration", hint=_hint(text))
     counts = zip(found.groups(), _SECONDS_OF.values(), strict=True)
-    return sum((Decimal(count) * unit for count, unit in counts if count), start=Decimal())
+    return sum(_of_number(count) * unit for count, unit in counts if count)
+
+
+def _of_number(text: str) -> int:
+    whole, _, fraction = text.partition(".")
+    return int(whole) * 1000 + int(fraction.ljust(3, "0"))
 
 
 def _hint(text: str) -> str:
