@@ -16,6 +16,7 @@ monitor's own. What stands here beside the commands, which have a folder:
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ from scheduler import __version__
 from scheduler.cli.command import Command, Group
 from scheduler.cli.output import complain
 from scheduler.errors import MeridianError
+from scheduler.system import openssl
 
 STDOUT, STDERR = 1, 2
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -58,8 +60,7 @@ class Commands(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of this name; None if there is none."""
         if cmd_name not in self.commands and cmd_name in self.list_commands(ctx):
-            file = import_module(f"scheduler.cli.commands.{cmd_name}")
-            self.commands[cmd_name] = _command_of(file.app)
+            self.commands[cmd_name] = _command_of(_loaded(cmd_name).app)
         return self.commands.get(cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
@@ -69,6 +70,16 @@ class Commands(Group):
         except MeridianError as error:
             complain(str(error))
             raise typer.Exit(1) from error
+
+
+def _loaded(name: str) -> Any:
+    """Return the file of a command; a daemon, which lives long, is to have little in memory."""
+    if name != "run":
+        return import_module(f"scheduler.cli.commands.{name}")
+    with openssl.left_out():  # it speaks no TLS
+        file = import_module(f"scheduler.cli.commands.{name}")
+    gc.collect()  # of each class with slots, dataclasses leave behind another one without
+    return file
 
 
 def _command_of(app: typer.Typer) -> Any:

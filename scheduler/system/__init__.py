@@ -22,4 +22,5 @@
 | the words of their answers | `presence_sources` |
 | a time limit for several steps; a program with one | `time_limit`, `helper_program` |
 | threads beside the loop; limits of this process | `background`, `own_limits` |
+| libraries loaded without OpenSSL | `openssl` |
 """
