@@ -1,7 +1,9 @@
 """Somebody hears of it: events in, notices in the journal, messages by the channels out.
 
 channel       what every channel is
+recorder      events in, notices out: facts are what they tell, the notifier writes them
 policy        what has happened to a job in, whether somebody is told of it out
+reasons, slow, expected  which runs are missed or slow, and which jobs have been silent too long
 wording       a delivery in, what a person reads out; notice_lines  of one notice; here  where
 ping_rules    which pings an event gives; ping_request  what a ping asks of its server
 command       the channel of `| COMMAND`; command_facts  what such a command gets

@@ -160,6 +160,11 @@ def stretches(rows: Rows) -> list[tuple[datetime, datetime]]:
     return [(whole_instant(first), whole_instant(last)) for first, last in rows]
 
 
+def durations(rows: Rows) -> list[float]:
+    """Return seconds from their rows."""
+    return [real(took) for (took,) in rows]
+
+
 def notices(rows: Rows) -> list[NoticeRow]:
     """Return notices from their rows."""
     return list(each_notice(rows))

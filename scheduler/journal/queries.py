@@ -107,6 +107,20 @@ class Queries:
         """Return the runs of a job that have failed since one succeeded, oldest first."""
         return self._connection.read(decoding.runs, "failed_since_success", job=job)
 
+    def durations(self, job: str, *, besides: int, limit: int) -> list[float]:
+        """Return the seconds that the newest successful runs of a job took, the newest first.
+
+        It is their last attempt's; the run `besides` is left out.
+        """
+        values = {"besides": besides, "limit": limit}
+        return self._connection.read(decoding.durations, "durations", job=job, **values)
+
+    def last_success(self, job: str, now: datetime) -> datetime | None:
+        """Return when the job's newest successful run by now ended; None if there is none."""
+        return first(
+            self._connection.read(decoding.instants, "last_success", job=job, now=whole(now))
+        )
+
     def open_of(self, job: str) -> list[RunRow]:
         """Return a job's runs that are not over, oldest first."""
         return self._connection.read(decoding.runs, "open_of_job", job=job)

@@ -285,3 +285,24 @@ def test_history_is_what_was_put_in_once_a_key(
         NOON + minute * MINUTE
         for minute in minutes_of_a[len(minutes_of_a) - min(limit, len(minutes_of_a)) :]
     ]
+
+
+def test_the_durations_are_those_of_the_newest_successes(journal: Journal) -> None:
+    for number, (took, code) in enumerate(((1.0, 0), (2.0, 1), (3.0, 0), (4.0, 0), (5.0, 0)), 1):
+        run = claimed(journal, "backup", NOON + number * MINUTE)
+        for attempt in range(1, 3):  # the last attempt counts
+            begun = attempted(journal, run, attempt)
+            journal.started(begun, NOON, 41, 9)
+            journal.ended(begun, Ending(Exited(code), NOON, took=took if attempt == 2 else 99.0))
+        journal.finish(run, State.FAILED if code else State.SUCCEEDED)
+    assert journal.queries.durations("backup", besides=5, limit=2) == [4.0, 3.0]
+    assert journal.queries.durations("backup", besides=0, limit=9) == [5.0, 4.0, 3.0, 1.0]
+    assert journal.queries.durations("report", besides=0, limit=9) == []
+
+
+def test_the_last_success_is_when_it_ended(journal: Journal) -> None:
+    for minutes in (1, 3):
+        finished(journal, "backup", NOON + minutes * MINUTE)
+    assert journal.queries.last_success("backup", LATER) == NOON + 4 * MINUTE
+    assert journal.queries.last_success("backup", NOON + 2 * MINUTE) == NOON + 2 * MINUTE
+    assert journal.queries.last_success("report", LATER) is None

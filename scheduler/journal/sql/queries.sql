@@ -126,6 +126,23 @@ WHERE number IN (
 )
 ORDER BY era, instant, number, attempt;
 
+-- name: durations
+-- How long the newest successful runs of a job took, but for one of them.
+SELECT took FROM run INDEXED BY run_over
+CROSS JOIN attempt ON attempt.run = run.number
+WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND state = 'succeeded'
+AND number <> :besides AND took IS NOT NULL
+AND attempt = (SELECT max(attempt) FROM attempt AS other WHERE other.run = run.number)
+ORDER BY era DESC, instant DESC LIMIT :limit;
+
+-- name: last_success
+-- When the newest successful run of a job by now ended.
+SELECT ended FROM run INDEXED BY run_over
+CROSS JOIN attempt ON attempt.run = run.number
+WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped') AND state = 'succeeded'
+AND instant <= :now AND ended IS NOT NULL
+ORDER BY era DESC, instant DESC, attempt DESC LIMIT 1;
+
 -- name: open_of_job
 -- The runs of a job that are not over, oldest first.
 SELECT * FROM record
