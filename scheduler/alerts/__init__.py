@@ -7,6 +7,7 @@ reasons, slow, expected  which runs are missed or slow, and which jobs have been
 wording       a delivery in, what a person reads out; notice_lines  of one notice; here  where
 ping_rules    which pings an event gives; ping_request  what a ping asks of its server
 command       the channel of `| COMMAND`; command_facts  what such a command gets
+push          the channel of addresses: apprise_address  one; told_addresses  who has heard it
 addresses     what `@name` stands for
 ping          the channel of CRON_PING; web  one HTTP request; output_tail  the end of an output
 time_limit    work that may wait for ever, and no longer than that
