@@ -48,8 +48,10 @@ class ExpectedSuccesses:
         self._times: list[tuple[datetime, str]] = []  # a heap
         self._seen: set[str] = set()  # jobs that were looked at by this daemon
 
-    def next_wake(self) -> datetime | None:
+    def next_wake(self, now: datetime) -> datetime | None:
         """Return when somebody may have been silent for too long; None for never."""
+        if self._in_force() is not self._entries:
+            return now
         return self._times[0][0] if self._times else None
 
     def look(self, now: datetime) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable
 
+    from scheduler.alerts.expected import ExpectedSuccesses
     from scheduler.daemon.entries import EntriesInForce
     from scheduler.daemon.file_monitor import FileMonitor
     from scheduler.daemon.reloader import Reloader
@@ -63,6 +64,7 @@ class Daemon:
     reloader: Reloader
     requests: Requests
     file_monitor: FileMonitor
+    expected: ExpectedSuccesses | None  # None: nobody hears of anything
     pruning: Pruning
     shutdown: Shutdown
     steps: StepRunner
@@ -157,6 +159,7 @@ class Daemon:
             Step("answer a command", self._serve),
             Step(look, self.file_monitor.look),
             Step("prepare the next minute", self._plan),
+            Step("look for jobs that should have succeeded", self._expect),
             Step("remove what is not kept any more", self._prune),
         )
 
@@ -178,6 +181,8 @@ class Daemon:
         now = self.clock.now()
         look = now + (file_monitor.INTERVAL if self.in_force.watches else _LONGEST_SLEEP)
         wakes = [look, self.runs.next_wake(), self.shutdown.next_wake(now)]
+        if self.expected is not None and self._is_idle():
+            wakes.append(self.expected.next_wake(now))
         if (prune := self.pruning.next_step()) is not None and self._is_idle():
             wakes.append(now + timedelta(seconds=prune))
         if not self.shutdown.has_begun:
@@ -226,6 +231,11 @@ class Daemon:
         is_whole = self.steps.damage is None  # else what is claimed now, nobody would start
         if is_whole and not self.is_stopping and self.ticker.is_time_to_plan():
             self.ticker.plan()
+
+    def _expect(self) -> None:
+        """Tell of jobs that are without a success for too long, where that delays no start."""
+        if self.expected is not None and self._is_idle():
+            self.expected.look(self.clock.now())
 
     def _prune(self) -> None:
         """Remove a little of what is no longer kept, where that delays no start."""

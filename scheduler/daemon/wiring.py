@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scheduler import __version__
+from scheduler.alerts.expected import ExpectedSuccesses
 from scheduler.daemon.crontab_log import CrontabLog
 from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.file_monitor import FileMonitor
@@ -143,6 +144,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
             shutdown=shutdown,
             holds_state=parts.holds_state,
         ),
+        expected=_expected(journal, in_force) if parts.recorder is not None else None,
         pruning=_pruning(parts, journal, runs),
         shutdown=shutdown,
         steps=StepRunner(clock, journal, log, log_once, parts.watchdog),
@@ -151,6 +153,10 @@ def build(parts: Parts, journal: Journal) -> Daemon:
 
 def _identity(parts: Parts) -> Identity:
     return Identity(__version__, os.getpid(), parts.clock.now(), str(parts.state))
+
+
+def _expected(journal: Journal, in_force: EntriesInForce) -> ExpectedSuccesses:
+    return ExpectedSuccesses(journal, lambda: in_force.entries)
 
 
 def _pruning(parts: Parts, journal: Journal, runs: Runs) -> Pruning:

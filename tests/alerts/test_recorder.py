@@ -3,49 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from alerting import FAILS, WELL, alerting, change, notices, told
 from fakes import Act
-from world import World, line, shown
+from world import World, line
 
 from scheduler.alerts import reasons
-from scheduler.alerts.recorder import AlertRecorder
 from scheduler.entry import Catchup, Settings
 from scheduler.notice import Kind
 from scheduler.run import Exited, NotStarted, Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from scheduler.journal.journal import Journal
-    from scheduler.notice import Notice
-
-FAILS = Act(outcome=Exited(1))
-WELL = Act()
-
-
-def alerting(text: str, state: Path, **other: Any) -> World:
-    """A world whose daemon writes what somebody is to hear."""
-
-    def recorder(journal: Journal) -> AlertRecorder:
-        return AlertRecorder(journal, state)
-
-    return World(text, recorder=recorder, **other)
-
-
-def change(world: World, time: str, *acts: Act) -> None:
-    """Let the job do something else from then on."""
-    world.at(time, lambda: world.acts.update(job=list(acts)))  # type: ignore[attr-defined] # a dict
-
-
-def notices(world: World) -> list[Notice]:
-    return [row.notice for row in world.journal.outbox.notices()]
-
-
-def told(world: World) -> list[str]:
-    """Who was told of what, a line each."""
-    return [f"{shown(each.at)} {each.target} {each.kind} {each.facts.job}" for each in notices(world)]  # fmt: skip
 
 
 def test_a_final_failure_is_told_to_each_target_with_each_attempt(tmp_path: Path) -> None:
