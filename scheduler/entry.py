@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from scheduler.day_rules import DayRules
+
 
 @dataclass(frozen=True, slots=True)
 class Expression:
@@ -21,6 +23,7 @@ class Expression:
     `weekdays` are 0-6 from Sunday; `nth_weekdays` holds (weekday, n) for `fri#2` and (weekday, -1)
     for `friL`. `days_rule` is crontab(5)'s: "or" unless the text of either day field starts with
     `*`. `elapsed` is what an overlap asks of the text: the minute or hour field starts with `*`.
+    `day_rules` say which of the days that the fields name count; None: all of them.
     """
 
     minutes: frozenset[int]
@@ -32,6 +35,7 @@ class Expression:
     last_day: bool = False
     nth_weekdays: frozenset[tuple[int, int]] = frozenset()
     elapsed: bool = False
+    day_rules: DayRules | None = None
 
     @property
     def every_hour(self) -> bool:
@@ -44,11 +48,14 @@ class Every:
     """`@every`: a true interval in whole minutes, counted from the last scheduled instant."""
 
     minutes: int
+    day_rules: DayRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reboot:
     """`@reboot`: once per boot of the machine."""
+
+    day_rules: DayRules | None = None
 
 
 Schedule = Expression | Every | Reboot

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     POOL = "its pool is full"
     CROWD = "as many run as may"
     PAUSED = "paused"
+    EXCLUDED = "excluded"  # its day is one on which it does not run
     KILLED = "killed by hand"
     STOPPED = "daemon stopped"
     REMOVED = "no longer in a crontab"

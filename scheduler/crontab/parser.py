@@ -10,8 +10,10 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from scheduler.crontab import command, job_names, lexer, lint, lint_lines, lint_schedule, settings
+from scheduler.crontab.day_values import no_calendars, resolved, ruled
 from scheduler.crontab.scope import BadSetting, Scope
 from scheduler.crontab.unique_names import second_use
+from scheduler.day_rules import DaySet
 from scheduler.entry import Crontab, Entry, Flags, Overlap
 from scheduler.errors import BadValue
 from scheduler.schedule import expression, field_count, spread
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.crontab.command import Action
+    from scheduler.crontab.day_values import Calendars
     from scheduler.crontab.lexer import Assigned, Job
     from scheduler.crontab.lint import LintWarning
     from scheduler.entry import Problem, Schedule
@@ -38,6 +41,7 @@ def parse(
     system: bool = False,
     by_root: bool = False,
     salt: str = "",
+    calendars: Calendars = no_calendars,
 ) -> Crontab:
     """Read one file; `zone` is for entries without CRON_TZ, `system` adds the user column.
 
@@ -45,8 +49,10 @@ def parse(
 
     Never raises: whatever is wrong is a Problem, and a bad line takes no good one down. `salt`
     moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD hang on the job's name.
+    `calendars` finds the dates of a calendar that CRON_EXCEPT or CRON_ONLY names.
     """
-    return _FileReader(file, zone, system=system, by_root=by_root, salt=salt).read(data)
+    reader = _FileReader(file, zone, system=system, by_root=by_root, salt=salt, calendars=calendars)
+    return reader.read(data)
 
 
 class _FileReader:
@@ -58,13 +64,21 @@ class _FileReader:
     """
 
     def __init__(
-        self, file: str, zone: ZoneInfo, *, system: bool, by_root: bool, salt: str
+        self,
+        file: str,
+        zone: ZoneInfo,
+        *,
+        system: bool,
+        by_root: bool,
+        salt: str,
+        calendars: Calendars,
     ) -> None:
         self._file = file
         self._zone = zone
         self._system = system
         self._may_hush = system or by_root
         self._salt = salt
+        self._calendars = calendars
         self._scope = Scope()
         self._names = job_names.Names()
         self._entries: list[Entry] = []
@@ -166,6 +180,8 @@ class _FileReader:
             return None
         try:
             value = settings.read(assigned.name, assigned.value)
+            if isinstance(value, DaySet):
+                value = resolved(value, self._calendars)
         except BadValue as bad:
             self._note(_placed(bad, assigned, self._quote(assigned)))
             return self._last_problem()
@@ -211,7 +227,7 @@ class _FileReader:
         chosen = scope.settings()
         return Entry(
             job=name,
-            schedule=self._schedule(job, name),
+            schedule=self._on_days(self._schedule(job, name), job, scope),
             schedule_text=self._shared(job.schedule),
             zone=scope.get(settings.CRON_TZ) or self._zone,
             command=does.command,
@@ -252,6 +268,15 @@ class _FileReader:
             at = lexer.schedule_offset(self._line, job.schedule_at, warning.offset)
             self._note(warning._replace(offset=at))
         return schedule
+
+    def _on_days(self, schedule: Schedule, job: Job, scope: Scope) -> Schedule:
+        """Return the schedule with the day rules in force."""
+        try:
+            rules = scope.day_rules()
+        except BadValue as bad:
+            bad.offset = job.schedule_at
+            raise
+        return schedule if rules is None else ruled(schedule, rules)
 
     def _parsed(self, job: Job, name: str) -> Schedule:
         try:

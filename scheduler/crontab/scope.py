@@ -10,10 +10,22 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from scheduler.crontab import settings
+from scheduler.crontab import day_values, settings
 
 if TYPE_CHECKING:
+    from scheduler.day_rules import DayRules
     from scheduler.entry import Environment, Settings
+
+
+_OF_DAYS = frozenset(
+    {
+        day_values.FROM,
+        day_values.UNTIL,
+        day_values.EXCEPT,
+        day_values.ONLY,
+        day_values.MOVE,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,13 @@ class Scope:
             good = {name: value for name, value in values if not isinstance(value, BadSetting)}
             self._settings = settings.build(good)
         return self._settings
+
+    def day_rules(self) -> DayRules | None:
+        """Return what the good values say of days; BadValue where they contradict each other."""
+        if not _OF_DAYS & self._values.keys():
+            return None
+        chosen = {name: self.get(name) for name in _OF_DAYS}
+        return day_values.rules(chosen)
 
     def environment(self) -> Environment:
         """Return the variables in the order of their names, so that equal sets are equal."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -31,7 +30,6 @@ _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}")
 _BYTES = re.compile(r"([0-9]{1,9})([KMGT]?)(?:i?B)?")
 _POOL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?::([1-9][0-9]{0,5}))?")
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FROM_UTC = re.compile(r"(?:UTC|GMT|Z)?[ ]?[+-]([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
 _HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
 _LIST_ITEM = re.compile(r"[^,\s]+")
@@ -164,25 +162,6 @@ def address(text: str) -> str:
     return text
 
 
-def day(text: str) -> date:
-    """Return the date of `2027-03-28` (`bad-date`)."""
-    try:
-        if _ISO_DATE.fullmatch(text):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise BadValue("bad-date", f"{shortened(text)} is not a date", hint="such as 2027-03-28")
-
-
-def days_off(text: str) -> tuple[str, ...]:
-    """Return the dates, ranges (`2027-12-24..2027-12-31`) and calendar files of a list."""
-    found = tuple(item for _, item in pieces(text))
-    for at, item in pieces(text):
-        if "/" not in item and not item.endswith(".ics"):
-            _check_range(at, item)
-    return found
-
-
 def sized(size_bytes: int) -> str:
     """Return the shortest text that `size` reads as so many bytes."""
     power = next(power for power in (4, 3, 2, 1, 0) if not size_bytes % (1 << 10 * power))
@@ -208,17 +187,6 @@ def _range(at: int, item: str, words: tuple[str, ...] = ()) -> range:
         hint = ", ".join(("exit codes 0-255 and ranges such as 2-4", *words))
         raise BadValue("bad-codes", f"{shortened(item)} is not an exit code", offset=at, hint=hint)
     return range(low, high + 1)
-
-
-def _check_range(at: int, item: str) -> None:
-    first, _, last = item.partition("..")
-    try:
-        backwards = day(first) > day(last or first)
-    except BadValue as bad:
-        bad.offset += at
-        raise
-    if backwards:
-        raise BadValue("bad-date", f"{item} ends before it starts", offset=at)
 
 
 def _no_number(text: str, wanted: str) -> BadValue:

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from scheduler import suggestions
-from scheduler.crontab import alert_values, job_names, setting_values
+from scheduler.crontab import alert_values, day_values, job_names, setting_values
+from scheduler.day_rules import DayMove
 from scheduler.entry import Catchup, Overlap, RetryPolicy, Settings
 from scheduler.errors import BadValue
 
@@ -71,9 +72,11 @@ TABLE: dict[str, Setting] = {
     "CRON_ALERT_TEXT": Setting(alert_values.template, "alert_text"),
     "CRON_EXPECT": Setting(setting_values.positive_seconds, "expect"),
     "CRON_PING": _later(setting_values.address),
-    "CRON_EXCEPT": _later(setting_values.days_off),
-    "CRON_FROM": _later(setting_values.day),
-    "CRON_UNTIL": _later(setting_values.day),
+    day_values.FROM: Setting(day_values.day),
+    day_values.UNTIL: Setting(day_values.day),
+    day_values.EXCEPT: Setting(day_values.excepted),
+    day_values.ONLY: Setting(day_values.only),
+    day_values.MOVE: Setting(setting_values.choice(DayMove)),
 }
 
 # Variables of cronie and anacron that act here too; a job sees them as it sees any variable, and
@@ -94,6 +97,12 @@ _OTHER_NAMES = {
     "CRON_CONCURRENCY": CRON_OVERLAP,
     "CRON_MISFIRE": "CRON_WITHIN",
     "CRON_DELAY": "CRON_RETRY_DELAY",
+    "CRON_START": day_values.FROM,
+    "CRON_END": day_values.UNTIL,
+    "CRON_HOLIDAYS": day_values.EXCEPT,
+    "CRON_CALENDAR": day_values.EXCEPT,
+    "CRON_EXCLUDE": day_values.EXCEPT,
+    "CRON_MOVE": day_values.MOVE,
 }
 
 _FIELD_OF = {name: setting.field for name, setting in (TABLE | VARIABLES).items() if setting.field}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scheduler.entry import Catchup, Expression
 from scheduler.run import Reason
-from scheduler.schedule import backlog, counting
+from scheduler.schedule import backlog, counting, days
 from scheduler.schedule.misfire import is_too_late, own_start, window_opens
 from scheduler.schedule.tick import DAY, MINUTE
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry
     from scheduler.schedule.backlog import Backlog
 
+_STRETCHES = 60  # of days off that are told of an outage: more than a year of weekends
 _SPACING = 1.0  # seconds between the starts of runs that are made up for
 _CATCHUP_SPAN = 300.0  # and between the first and the last of them, however many there are
 
@@ -123,6 +124,25 @@ class MadeUp:
     entry: Entry
     instant: datetime
     start: datetime
+
+
+def excluded(entry: Entry, outage: Outage, instants: Instants) -> list[Account]:
+    """Return the stretches of instants that the entry's days take away, in order.
+
+    Of a long outage the newest: more rows would tell nobody anything.
+    """
+    other = days.left_out(entry)
+    last = None if other is None else instants.last_instant(other, outage.current)
+    found: list[Account] = []
+    while other is not None and last is not None and last > outage.last:
+        before = instants.last_instant(entry, last)
+        since = outage.last if before is None else max(before, outage.last)
+        first = instants.next_instant(other, since) or last
+        found.append(Account(entry, left_out=LeftOut(other, first, last, Reason.EXCLUDED)))
+        if len(found) == _STRETCHES:
+            break
+        last = instants.last_instant(other, first)
+    return found[::-1]
 
 
 def accounts(

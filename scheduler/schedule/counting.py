@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scheduler.entry import Every, Expression
-from scheduler.schedule import dst
+from scheduler.schedule import dst, intervals
 from scheduler.schedule.dates import matches_day
 from scheduler.schedule.dst import LONGEST_SHIFT, is_due
 from scheduler.schedule.tick import DAY, MINUTE
@@ -31,8 +31,8 @@ def number(entry: Entry, first: datetime, last: datetime) -> int:
     match entry.schedule:
         case Expression() as expression:
             return _due(expression, entry.zone, first, last)
-        case Every(minutes=interval):
-            return (last - first) // (interval * MINUTE) + 1
+        case Every() as every:
+            return intervals.number(every, entry.zone, first, last)
         case _:
             return 0
 
@@ -45,10 +45,26 @@ def nth_last(entry: Entry, first: datetime, last: datetime, count: int) -> datet
     match entry.schedule:
         case Expression() as expression:
             return _nth_last(expression, entry.zone, first, last, count)
-        case Every(minutes=interval):
-            return max(first, last - (count - 1) * interval * MINUTE)
+        case Every() as every:
+            return _nth_last_of(every, entry.zone, first, last, count)
         case _:
             return first
+
+
+def _nth_last_of(
+    every: Every, zone: ZoneInfo, first: datetime, last: datetime, count: int
+) -> datetime:
+    length = every.minutes * MINUTE
+    low, high = 0, (last - first) // length  # the wanted one is not before, and not after
+    if every.day_rules is None:
+        return first + max(low, high - count + 1) * length
+    while low < high:
+        middle = (low + high + 1) // 2
+        if intervals.number(every, zone, first + middle * length, last) >= count:
+            low = middle
+        else:
+            high = middle - 1
+    return first + low * length
 
 
 def _nth_last(

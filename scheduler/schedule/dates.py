@@ -1,16 +1,20 @@
-"""An expression and a date in, whether it names that date out; and whether it names any at all.
+"""An expression and a date in, whether it runs on that date out; and whether it names any at all.
 
-The two day fields go by crontab(5): either may match, or both must where one begins with `*`.
+The two day fields go by crontab(5): either may match, or both must where one begins with `*`. What
+they name, the entry's day rules (see `days`) may take away or move.
 """
 
 from __future__ import annotations
 
 import calendar
+from functools import partial
 from typing import TYPE_CHECKING
+
+from scheduler.schedule import days
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
+    from datetime import date, datetime
 
     from scheduler.entry import Expression
 
@@ -19,7 +23,15 @@ _FEBRUARY = 2
 
 
 def matches_day(expression: Expression, day: datetime) -> bool:
-    """Say whether the expression names this date, by crontab(5)'s rule for the two day fields."""
+    """Say whether the expression runs on this date: its fields name it, and its day rules agree."""
+    rules = expression.day_rules
+    if rules is None:
+        return names_day(expression, day)
+    return days.counts(rules, day.date(), partial(names_day, expression))
+
+
+def names_day(expression: Expression, day: date) -> bool:
+    """Say whether the fields name this date, by crontab(5)'s rule for the two day fields."""
     if day.month not in expression.months:
         return False
     length = calendar.monthrange(day.year, day.month)[1]

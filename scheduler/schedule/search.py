@@ -1,6 +1,7 @@
 """Expression, zone and instant in, the next instants at which it is due out, or those before.
 
-croniter jumps along the wall clock; the clock-change rule is `dst`'s, which has the last word.
+croniter jumps along the wall clock, or `day_search` where days are excepted; the clock-change rule
+is `dst`'s, which has the last word.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from croniter import CroniterBadDateError, croniter
 
-from scheduler.schedule import dst
-from scheduler.schedule.dates import comes, matches_day
+from scheduler.schedule import days, dst
+from scheduler.schedule.dates import comes, matches_day, names_day
+from scheduler.schedule.day_search import RAREST, DaySearch
 from scheduler.schedule.dst import applies, is_due, wall_time, walls
 from scheduler.schedule.tick import MINUTE
 
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.entry import Expression
+    from scheduler.schedule.dst import Wall
 
-RAREST = 50  # years: a leap day on one weekday, across 2100, comes after 40
+
+_MOVED_TOLD = 3  # days from which an instant was moved that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,9 @@ class _WallSearch:
 
 
 # A search keeps nothing between two questions, so all that ask for one expression share it.
-_wall_search = lru_cache(maxsize=1024)(_WallSearch)
+@lru_cache(maxsize=1024)
+def _wall_search(expression: Expression) -> _WallSearch | DaySearch:
+    return _WallSearch(expression) if expression.day_rules is None else DaySearch(expression)
 
 
 def _settled(expression: Expression) -> tuple[str, bool]:
@@ -157,6 +163,11 @@ def _listed(values: frozenset[int], low: int, high: int) -> str:
 
 def _note(expression: Expression, zone: ZoneInfo, minute: datetime) -> str:
     shown = walls(zone, minute)
+    told = (_of_clock(expression, shown), _of_days(expression, shown))
+    return "; ".join(filter(None, told))
+
+
+def _of_clock(expression: Expression, shown: tuple[Wall, ...]) -> str:
     wall = shown[-1]
     if wall.repeated:
         return f"the clock goes back: the second {wall.time:%H:%M}"
@@ -166,3 +177,18 @@ def _note(expression: Expression, zone: ZoneInfo, minute: datetime) -> str:
     also = ", with its own run" if applies(expression, wall) else ""
     times = f"{missed[0]:%H:%M}" + (f" and {len(missed) - 1} more" if missed[1:] else "")
     return f"the clock goes forward: stands for {times}{also}"
+
+
+def _of_days(expression: Expression, shown: tuple[Wall, ...]) -> str:
+    """Return which excluded days' instants were moved here."""
+    rules = expression.day_rules
+    if rules is None or rules.move is None:
+        return ""
+    day = next(wall.time.date() for wall in shown if applies(expression, wall))
+    found = [each for each in days.moved_to(rules, day) if names_day(expression, each)]
+    if not found:
+        return ""
+    those = ", ".join(f"{each:%a %Y-%m-%d}" for each in found[:_MOVED_TOLD])
+    more = f" and {len(found) - _MOVED_TOLD} more" if found[_MOVED_TOLD:] else ""
+    also = ", with its own run" if names_day(expression, day) else ""
+    return f"moved from {those}{more}{also}"

@@ -2,7 +2,7 @@
 
 A tick costs one look per zone and per distinct interval, then only what is due: entries are
 filed under zone, then under the minute of the day, then under the days they name, so the many
-that want another minute are never touched.
+that want another minute are never touched. What days off take away is filed apart, in the same way.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from scheduler.entry import Entry, Every, Expression, Reboot
+from scheduler.schedule import days, intervals
 from scheduler.schedule.dst import Wall, applies, walls
 from scheduler.schedule.search import following, preceding
 from scheduler.schedule.tick import MINUTE, day_after
@@ -48,30 +49,35 @@ class Timetable:
         self.entries = tuple(entries)
         self._anchors = anchors
         self.at_reboot = tuple(e for e in self.entries if isinstance(e.schedule, Reboot))
-        self._zones = tuple(_zones(self.entries))
-        self._intervals = tuple(_intervals(self.entries, anchors))
+        self._filed = _filed(self.entries, anchors)
+        self._with_days_off = {
+            entry.job: entry for entry in self.entries if days.has_days_off(entry)
+        }
+        others = (days.left_out(entry) for entry in self._with_days_off.values())
+        self._days_off = _filed(filter(None, others), anchors)
 
     def due(self, minute: datetime) -> list[Entry]:
         """Return the entries that are due at this UTC minute, each once."""
-        number = _number(minute)
-        found: list[Entry] = []
-        for zone in self._zones:
-            found.extend(zone.due(number))
-        for interval in self._intervals:
-            found.extend(interval.due(number))
-        return found
+        return _due(self._filed, _number(minute))
+
+    def excluded(self, minute: datetime) -> list[Entry]:
+        """Return the entries that would be due at this UTC minute, but for CRON_EXCEPT, _ONLY."""
+        found = _due(self._days_off, _number(minute))
+        due = {entry.job for entry in self.due(minute)} if found else set()
+        return [self._with_days_off[each.job] for each in found if each.job not in due]
 
     def next_busy(self, after: datetime, until: datetime) -> datetime | None:
-        """Return the first minute later than `after` at which something is due.
+        """Return the first minute later than `after` at which something is due, or excluded.
 
         None if there is none at or before `until`. Empty minutes are leapt over.
         """
         number, last = _number(after) + 1, _number(until)
         while number <= last:
             minute = _minute(number)
-            if self.due(minute):
+            if self.due(minute) or self.excluded(minute):
                 return minute
-            number = min((each.worth_a_look(number + 1) for each in self._all()), default=last + 1)
+            filed = (*self._filed, *self._days_off)
+            number = min((each.worth_a_look(number + 1) for each in filed), default=last + 1)
         return None
 
     def next_instant(self, entry: Entry, after: datetime) -> datetime | None:
@@ -80,8 +86,8 @@ class Timetable:
             case Expression() as expression:
                 coming = next(following(expression, entry.zone, after), None)
                 return None if coming is None else coming.at
-            case Every(minutes=interval):
-                return interval_after(self._anchors[entry.job], interval, after)
+            case Every() as every:
+                return intervals.following(every, entry.zone, self._anchors[entry.job], after)
             case Reboot():
                 return None
 
@@ -93,10 +99,8 @@ class Timetable:
         match entry.schedule:
             case Expression() as expression:
                 return next(preceding(expression, entry.zone, before), None)
-            case Every(minutes=interval):
-                anchor = self._anchors[entry.job]
-                steps = -((anchor - before) // (interval * MINUTE)) - 1
-                return anchor + steps * interval * MINUTE if steps > 0 else None
+            case Every() as every:
+                return intervals.preceding(every, entry.zone, self._anchors[entry.job], before)
             case Reboot():
                 return None
 
@@ -105,22 +109,16 @@ class Timetable:
         until = day_after(after)
         minute = self.next_busy(after, until)
         while minute is not None:
-            yield minute, self.due(minute)
+            if due := self.due(minute):
+                yield minute, due
             minute = self.next_busy(minute, until)
 
-    def _all(self) -> Iterator[_Zone | _Interval]:
-        yield from self._zones
-        yield from self._intervals
 
-
-def interval_after(anchor: datetime, minutes: int, after: datetime) -> datetime | None:
-    """Return the first instant strictly later than `after` of an interval counted from `anchor`.
-
-    The anchor itself is none. None where the calendar ends first.
-    """
-    length = minutes * MINUTE
-    steps = max(0, (after - anchor) // length) + 1
-    return anchor + steps * length if steps <= (LAST_DAY - anchor) // length else None
+def _due(filed: Iterable[_Zone | _Interval], number: int) -> list[Entry]:
+    found: list[Entry] = []
+    for each in filed:
+        found.extend(each.due(number))
+    return found
 
 
 class _Zone:
@@ -132,7 +130,7 @@ class _Zone:
 
     def __init__(self, zone: ZoneInfo, patterns: Mapping[_Fields, _Pattern]) -> None:
         self._zone = zone
-        self._filed = _filed(patterns)
+        self._filed = _by_time(patterns)
         self._times = sorted(self._filed)
         self._day: int | None = None
         self._offset: int | None = None
@@ -192,18 +190,28 @@ class _Interval:
     def __init__(self, minutes: int, anchored: Iterable[tuple[int, Entry]]) -> None:
         self._minutes = minutes
         self._phases: dict[int, list[tuple[int, Entry]]] = {}
+        self._has_days = False
         for anchor, entry in anchored:
             self._phases.setdefault(anchor % minutes, []).append((anchor, entry))
+            self._has_days |= entry.schedule.day_rules is not None
         self._times = sorted(self._phases)
 
     def due(self, number: int) -> Iterable[Entry]:
         """Return the entries that are due at this minute: strictly after their anchors."""
         phase = self._phases.get(number % self._minutes, ())
-        return [entry for anchor, entry in phase if anchor < number]
+        due = [entry for anchor, entry in phase if anchor < number]
+        return [each for each in due if _counts(each, number)] if self._has_days else due
 
     def worth_a_look(self, number: int) -> int:
         """Return a minute, this one or later, before which nothing is due from this one on."""
         return number + _wait(self._times, number % self._minutes, self._minutes)
+
+
+def _filed(
+    entries: Iterable[Entry], anchors: Mapping[str, datetime]
+) -> tuple[_Zone | _Interval, ...]:
+    some = tuple(entries)
+    return (*_zones(some), *_intervals(some, anchors))
 
 
 def _zones(entries: Iterable[Entry]) -> Iterator[_Zone]:
@@ -216,7 +224,13 @@ def _zones(entries: Iterable[Entry]) -> Iterator[_Zone]:
         yield _Zone(zone, patterns)
 
 
-def _filed(patterns: Mapping[_Fields, _Pattern]) -> dict[int, list[_Pattern]]:
+def _counts(entry: Entry, number: int) -> bool:
+    """Say whether an instant of an interval lies on a day that counts."""
+    every = entry.schedule
+    return not isinstance(every, Every) or intervals.is_due(every, entry.zone, _minute(number))
+
+
+def _by_time(patterns: Mapping[_Fields, _Pattern]) -> dict[int, list[_Pattern]]:
     filed: dict[int, list[_Pattern]] = {}
     for (minutes, hours), pattern in patterns.items():
         _bring_together(pattern)

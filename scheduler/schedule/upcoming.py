@@ -9,9 +9,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from scheduler.entry import Every, Expression, Reboot
+from scheduler.schedule import intervals
 from scheduler.schedule.search import following
 from scheduler.schedule.tick import minute_of
-from scheduler.schedule.timetable import interval_after
 from scheduler.text import LAST_DAY
 
 if TYPE_CHECKING:
@@ -87,20 +87,20 @@ def _of(entry: Entry, since: datetime, anchors: Anchors) -> Iterator[ComingRun]:
         case Expression() as expression:
             for found in following(expression, entry.zone, since - _INSTANT):
                 yield ComingRun(found.at, entry, found.note)
-        case Every(minutes):
-            yield from _every(entry, minutes, since, anchors)
+        case Every() as every:
+            yield from _every(entry, every, since, anchors)
         case Reboot():
             return
 
 
-def _every(entry: Entry, minutes: int, since: datetime, anchors: Anchors) -> Iterator[ComingRun]:
+def _every(entry: Entry, every: Every, since: datetime, anchors: Anchors) -> Iterator[ComingRun]:
     anchor = None if anchors is None else anchors.get(entry.job)
     note = NOT_KNOWN if anchors is None else NOT_BEGUN if anchor is None else ""
     anchor = anchor or minute_of(since)
-    at = interval_after(anchor, minutes, since - _INSTANT)
+    at = intervals.following(every, entry.zone, anchor, since - _INSTANT)
     while at is not None:
         yield ComingRun(at, entry, note)
-        at = interval_after(anchor, minutes, at)
+        at = intervals.following(every, entry.zone, anchor, at)
 
 
 def _with_delay(note: str, at: datetime, entry: Entry) -> str:

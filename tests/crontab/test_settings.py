@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from setting_ranges import RANGES
 
 from scheduler.crontab import settings
+from scheduler.day_rules import DayMove
 from scheduler.entry import AlertRule, Catchup, Overlap, Pool, RetryPolicy, Settings
 from scheduler.errors import BadValue
 
@@ -66,6 +67,9 @@ GOOD = [
     ("CRON_ALERT_SUBJECT", "{job} failed", "{job} failed", "a name"),
     ("CRON_ALERT_TEXT", "{outcome}\\n{output}", "{outcome}\\n{output}", "a new line"),
     ("CRON_EXPECT", "26h", 93600.0, "a duration"),
+    ("CRON_FROM", "2027-01-01", date(2027, 1, 1), "a date"),
+    ("CRON_UNTIL", "2028-02-29", date(2028, 2, 29), "a leap day"),
+    ("CRON_EXCEPT_MOVE", "next", DayMove.NEXT, "a word"),
 ]
 
 
@@ -140,17 +144,10 @@ BAD = [
     ("CRON_EXCEPT", "2027-12-24..2027-12-01", "bad-date", 0, "ends before it starts"),
     ("CRON_FROM", "20270101", "bad-date", 0, "dates have dashes"),
     ("CRON_UNTIL", "2027-02-29", "bad-date", 0, "no leap year"),
+    ("CRON_ONLY", "sat,sometimes", "bad-day", 4, "no such day"),
+    ("CRON_EXCEPT_MOVE", "after", "bad-choice", 0, "no such choice"),
     # Good values of settings that nothing acts on yet.
     ("CRON_PING", "https://example.org/ping/1", "not-supported-yet", 0, ""),
-    (
-        "CRON_EXCEPT",
-        "2027-12-24..2027-12-31, holidays.ics,/etc/off.txt",
-        "not-supported-yet",
-        0,
-        "",
-    ),
-    ("CRON_FROM", "2027-01-01", "not-supported-yet", 0, ""),
-    ("CRON_UNTIL", "2028-02-29", "not-supported-yet", 0, ""),
 ]
 
 
@@ -171,7 +168,7 @@ def test_every_setting_of_the_table_is_tried_above() -> None:
 
 # A number that stands where one of these does; each is refused by every setting of the table.
 NO_NUMBERS = ["9" * 23, "9" * 5000, "1e400", "1e-400", "nan", "inf", "1_000", "１２", "³", "٣", "1,000.5", "0x10", "5.", "+-5", "1.2.3", "\udce9"]  # fmt: skip
-NO_NUMBER_IN_THEM = {"CRON_TZ", "CRON_NAME", "CRON_OVERLAP", "CRON_CATCHUP", "CRON_ALERT", "CRON_ALERT_SUBJECT", "CRON_ALERT_TEXT", "CRON_PING", "CRON_EXCEPT", "CRON_FROM", "CRON_UNTIL"}  # fmt: skip
+NO_NUMBER_IN_THEM = {"CRON_TZ", "CRON_NAME", "CRON_OVERLAP", "CRON_CATCHUP", "CRON_ALERT", "CRON_ALERT_SUBJECT", "CRON_ALERT_TEXT", "CRON_PING", "CRON_EXCEPT", "CRON_FROM", "CRON_UNTIL", "CRON_ONLY", "CRON_EXCEPT_MOVE"}  # fmt: skip
 EVERY = settings.TABLE | settings.VARIABLES
 
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -147,13 +147,14 @@ def dates(text: str, year: int) -> Iterator[date]:
             yield day
 
 
-def is_due(text: str, shown: Shown) -> bool:
+def is_due(text: str, shown: Shown, asks: Callable[[str, datetime], bool] = asks_for) -> bool:
+    """Say whether it is due in this minute; `asks` says whether it names a wall-clock minute."""
     minute, hour, *_ = text.split()
     every_hour = all(names(hour, each, low=0, high=23) for each in range(24))
     out_of_step = not every_hour or len(shown.jumped_over) not in (60, 120)
-    made_up_for = out_of_step and any(asks_for(text, wall) for wall in shown.jumped_over)
+    made_up_for = out_of_step and any(asks(text, wall) for wall in shown.jumped_over)
     follows_elapsed_time = minute.startswith("*") or hour.startswith("*")
-    own = asks_for(text, shown.wall) and (follows_elapsed_time or not shown.seen_before)
+    own = asks(text, shown.wall) and (follows_elapsed_time or not shown.seen_before)
     return made_up_for or own
 
 
