@@ -13,10 +13,11 @@ from scheduler.entry import Crontab, Entry, Every, Severity
 from scheduler.runs import messages
 from scheduler.runs.events import CrontabLoaded
 from scheduler.schedule import zone_data
-from scheduler.schedule.catchup import Outage, Walk, accounts
+from scheduler.schedule.catchup import Outage, Walk, accounts, excluded
 from scheduler.schedule.tick import MINUTE, minute_of
 from scheduler.schedule.timetable import Timetable
 from scheduler.status import CrontabFile
+from scheduler.system.crontab_loader import calendar_stamps
 from scheduler.text import counted
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class EntriesInForce:
                 self._wait_for_next_boot(timetable)
         self.entries, self.timetable = entries, timetable
         self._problems, self._failed = loaded.problems, loaded.failed
+        self._stamps = {**self._stamps, **calendar_stamps(loaded.calendars)}
         self.zones = frozenset(entry.zone.key for entry in entries.values())
         self._crontabs, self._was_read = merged.crontabs, True
         self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
@@ -191,7 +193,10 @@ class EntriesInForce:
         until: datetime | None,
     ) -> list[Account]:
         try:
-            return accounts(entry, outage, instants, is_due=is_due, paused_until=until)
+            return [  # in this order: the rest is told round what the entry's days take away
+                *excluded(entry, outage, self.timetable),
+                *accounts(entry, outage, instants, is_due=is_due, paused_until=until),
+            ]
         except Exception as error:  # noqa: BLE001 (a bug in one entry's must not stop every other)
             trace = "".join(traceback.format_exception(error))
             self._log.error(

@@ -28,9 +28,10 @@ class WatchedCrontabs:
     """Owns which crontabs the daemon reads: those named, or whatever is at its paths.
 
     The entries in force call it before each minute. It keeps what it saw last: `known` are the
-    files that were there, `ignored` those left out for their names, `compared` the zones whose data
-    were compared; `how` has the machine's zone, for lines without one, which may change as files
-    may. Where nobody can look now (no descriptor is free), what was there last is there.
+    files that were there, `ignored` those left out for their names, `calendars` those that entries
+    name, `compared` the zones whose data were compared; `how` has the machine's zone, for lines
+    without one, which may change as files may. Where nobody can look now (no descriptor is free),
+    what was there last is there.
     """
 
     named: tuple[str, ...]
@@ -39,6 +40,7 @@ class WatchedCrontabs:
     known: tuple[str, ...] = ()
     ignored: tuple[Problem, ...] = ()
     compared: set[str] = field(default_factory=set)
+    calendars: tuple[str, ...] = ()
 
     def stamps(self) -> Mapping[str, Stamp]:
         """See `Library`."""
@@ -50,12 +52,14 @@ class WatchedCrontabs:
             "ignored files": tuple(problem.file for problem in self._ignored()),
             "who can write the folders": crontab_files.stamp_of_ways(files),
         }
-        return {**there, **others}
+        calendars = {file: crontab_files.stamp(Path(file)) for file in self.calendars}
+        return {**there, **others, **crontab_loader.calendar_stamps(calendars)}
 
     def load(self) -> Loaded:
         """See `Library`."""
         about_zone = self._look_at_zone()
         loaded = crontab_loader.load(self._paths(), self.how)
+        self.calendars = tuple(loaded.calendars)
         others = (*self._none(), *self._ignored(), *about_zone, *self._conflicts(loaded))
         return replace(loaded, problems=(*loaded.problems, *others))
 

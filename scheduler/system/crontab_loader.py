@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pwd
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from scheduler.entry import Crontab, Expression, Problem, Severity
 from scheduler.errors import SourceRefused
 from scheduler.schedule import zone_data
 from scheduler.system import crontab_files, trusted_path
+from scheduler.system.calendars import CalendarShelf
 from scheduler.system.crontab_files import CrontabText
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.entry import Entry
+    from scheduler.system.crontab_files import Stamp
 
+_CALENDARS = "calendars"
 _SYSTEM_FILES = ("/etc/crontab", "/etc/cron.d/")
 
 
@@ -51,12 +54,16 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """All crontabs together; `failed` names the files that are there but could not be read."""
+    """All crontabs together; `failed` names the files that are there but could not be read.
+
+    `calendars` are the files that entries named in CRON_EXCEPT or CRON_ONLY, as they were found.
+    """
 
     crontabs: tuple[Crontab, ...]
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
     failed: frozenset[str] = frozenset()
+    calendars: Mapping[str, Stamp | None] = field(default_factory=dict)
 
     @property
     def refused(self) -> frozenset[tuple[str, int]]:
@@ -74,24 +81,37 @@ def load(
     What can't be read is a crontab of no lines and one problem, never an exception. A missing file
     fails only if it was named: a user who has no crontab has no jobs.
     """
+    shelf = CalendarShelf(partial(_read, how=how))
     with trusted_path.remembered():
-        read_ones = [_load_one(file, how, drafts) for file in files]
+        read_ones = [_load_one(file, how, drafts, shelf) for file in files]
     tables = unique([table for table, _ in read_ones])
     return Loaded(
         crontabs=tables,
         entries=tuple(entry for table in tables for entry in table.entries),
-        problems=tuple(problem for table in tables for problem in table.problems),
+        problems=(
+            *(problem for table in tables for problem in table.problems),
+            *shelf.problems,
+        ),
         failed=frozenset(table.file for table, failed in read_ones if failed),
+        calendars=shelf.stamps,
     )
 
 
-def _load_one(file: str, how: ReadOptions, drafts: Mapping[str, bytes]) -> tuple[Crontab, bool]:
+def calendar_stamps(calendars: Mapping[str, Stamp | None]) -> Mapping[str, Stamp]:
+    """Return what differs when one of these calendars does, by a name that no crontab has."""
+    return {_CALENDARS: tuple(sorted(calendars.items()))} if calendars else {}
+
+
+def _read(file: str, how: ReadOptions) -> CrontabText:
+    return crontab_files.read(file, named=how.named, uid=how.uid, trusts=how.trusts)
+
+
+def _load_one(
+    file: str, how: ReadOptions, drafts: Mapping[str, bytes], shelf: CalendarShelf
+) -> tuple[Crontab, bool]:
     try:
-        if file in drafts:
-            return _parsed(file, CrontabText(drafts[file]), how), False
-        return _parsed(
-            file, crontab_files.read(file, named=how.named, uid=how.uid, trusts=how.trusts), how
-        ), False
+        text = CrontabText(drafts[file]) if file in drafts else _read(file, how)
+        return _parsed(file, text, how, shelf), False
     except SourceRefused as refused:
         failed = how.named or refused.code != "missing"
         severity = Severity.ERROR if failed else Severity.WARNING
@@ -100,10 +120,15 @@ def _load_one(file: str, how: ReadOptions, drafts: Mapping[str, bytes]) -> tuple
         return Crontab(file, b"", (), (why,)), failed
 
 
-def _parsed(file: str, text: CrontabText, how: ReadOptions) -> Crontab:
-    by_root = how.uid == 0
+def _parsed(file: str, text: CrontabText, how: ReadOptions, shelf: CalendarShelf) -> Crontab:
     table = parser.parse(
-        text.data, file=file, zone=how.zone, system=how.system, by_root=by_root, salt=how.salt
+        text.data,
+        file=file,
+        zone=how.zone,
+        system=how.system,
+        by_root=how.uid == 0,
+        salt=how.salt,
+        calendars=shelf.of(file),
     )
     doubts = tuple(
         Problem(file, 0, 0, Severity.WARNING, code, sentence) for code, sentence in text.warnings

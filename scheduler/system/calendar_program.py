@@ -1,0 +1,119 @@
+"""A request for dates in, the dates out: a program of its own, gone when it has answered.
+
+The libraries that know holidays and read `.ics` files (RFC 5545) are large: in here they cost the
+daemon no memory, and what hangs in them is ended. The request is JSON on standard input, and so is
+the answer on standard output: `dates`, or what is wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+import warnings
+from datetime import date, datetime, timedelta
+from typing import Any
+
+FIRST_YEAR, LAST_YEAR = 1970, 2100  # as of an audit: far ahead everything is a guess
+
+_DAY = timedelta(days=1)
+_OF_TIME = {"DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"}
+_FRAGMENT = re.compile(r"'([^']+)'|([A-Z-]+=[^ ;]+)")
+
+
+def main() -> None:
+    """Answer the request, and end."""
+    request = json.load(sys.stdin)
+    sys.path[:] = request["path"]
+    warnings.simplefilter("ignore")  # of years that a library knows no holidays of
+    try:
+        if request["kind"] == "holidays":
+            answer = _holidays(request["code"])
+        else:
+            answer = _events(request["text"])
+    except ModuleNotFoundError as error:
+        answer = {"missing": error.name}
+    json.dump(answer, sys.stdout)
+
+
+# --- holidays ------------------------------------------------------------------------------------
+
+
+def _holidays(code: str) -> dict[str, Any]:
+    library = importlib.import_module("holidays")
+    country, _, part = code.partition("-")
+    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    countries = library.list_supported_countries(include_aliases=True)
+    if country in countries:
+        if part and part not in countries[country]:
+            return {"unknown": code, "known": [f"{country}-{each}" for each in countries[country]]}
+        found = library.country_holidays(country, subdiv=part or None, years=years)
+    elif code in (markets := library.list_supported_financial(include_aliases=True)):
+        found = library.financial_holidays(code, years=years)
+    else:
+        return {"unknown": code, "known": [*countries, *markets]}
+    return {"dates": [day.isoformat() for day in sorted(found)]}
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def _events(text: str) -> dict[str, Any]:
+    ical = importlib.import_module("icalendar")
+    recurring = importlib.import_module("recurring_ical_events")
+    try:
+        found: set[date] = set()
+        for each in ical.Calendar.from_ical(text, multiple=True) or [ical.Calendar.from_ical(text)]:
+            if broken := _broken(each):
+                return {"error": broken[1], "line": _line(text, *broken)}
+            span = recurring.of(each).between((FIRST_YEAR, 1, 1), (LAST_YEAR + 1, 1, 1))
+            for event in span:
+                found.update(_days(event))
+    except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        return {"error": said, "line": _line(text, "", said)}
+    return {"dates": [day.isoformat() for day in sorted(found)]}
+
+
+def _broken(calendar: Any) -> tuple[str, str] | None:
+    """Return what is wrong with when an event is, the property's name first."""
+    errors = (error for part in calendar.walk() for error in part.errors)
+    return next(((name, said) for name, said in errors if name in _OF_TIME), None)
+
+
+def _line(text: str, name: str, said: str) -> int:
+    """Return the number of the line that an error is about; the first where nobody can tell."""
+    quoted = _FRAGMENT.search(said)
+    piece = said.rpartition(": ")[2] if quoted is None else quoted[1] or quoted[2]
+    for number, line in enumerate(text.splitlines(), 1):
+        if piece in line and line.startswith(name):
+            return number
+    return 1
+
+
+def _days(event: Any) -> list[date]:
+    """Return the days that an event touches, in its own zone; one that was cancelled has none."""
+    if str(event.get("STATUS", "")).upper() == "CANCELLED":
+        return []
+    first, last = event["DTSTART"].dt, event["DTEND"].dt if "DTEND" in event else None
+    days = [_day(first)]
+    while last is not None and len(days) <= 366 * (LAST_YEAR - FIRST_YEAR):
+        day = days[-1] + _DAY
+        is_over = day >= last if not isinstance(last, datetime) else _starts(day, last) >= last
+        if is_over:
+            break
+        days.append(day)
+    return days
+
+
+def _starts(day: date, like: datetime) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=like.tzinfo)
+
+
+def _day(at: date) -> date:
+    return at.date() if isinstance(at, datetime) else at
+
+
+if __name__ == "__main__":
+    main()
