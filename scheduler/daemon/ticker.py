@@ -267,7 +267,8 @@ class Ticker:
         """Plan a minute; what the journal refuses is tried again, a bug is not."""
         before, self._planned = self._planned, minute
         try:
-            self._runs.plan(due, minute, late=late)
+            excluded = self._in_force.timetable.excluded(minute)
+            self._runs.plan(due, minute, excluded=excluded, late=late)
         except JournalError:
             self._planned = before
             raise

@@ -132,12 +132,14 @@ class Journal(Database):
             emptied=ending.emptied,
         )
 
-    def lengthen(self, job: str, before: datetime, instant: datetime, *, era: int = 0) -> bool:
-        """Let the row of a paused job's instant `before` stand for `instant` too.
+    def lengthen(
+        self, job: str, before: datetime, instant: datetime, reason: Reason, *, era: int = 0
+    ) -> bool:
+        """Let the row of a job's instant `before`, skipped for `reason`, stand for `instant` too.
 
-        False if that instant was not skipped for the pause, or is not the job's newest.
+        False if that instant was not skipped for it, or is not the job's newest.
         """
-        values = {"before": whole(before), "instant": whole(instant)}
+        values = {"before": whole(before), "instant": whole(instant), "reason": reason.value}
         return self.connection.do("lengthen", job=job, era=era, **values).rowcount == 1
 
     def retry(self, run: Run, due: datetime, reason: Reason | None = None) -> None:

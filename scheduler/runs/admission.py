@@ -19,13 +19,14 @@ from scheduler.entry import Catchup, Entry, Overlap
 from scheduler.run import Reason
 from scheduler.runs import overlap
 from scheduler.runs.live_run import LiveRun, Phase
+from scheduler.schedule import days
 from scheduler.schedule.catchup import mode
 from scheduler.schedule.misfire import earliest, is_too_late, own_start
 from scheduler.schedule.tick import MINUTE
 from scheduler.schedule.timetable import Timetable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from scheduler.runs.backlogs import Backlogs
@@ -57,6 +58,7 @@ class Admission:
         self._replacement = replacement
         self._launcher = launcher
         self._deferred: list[Entry] = []  # due in the coming minute, which looks at them itself
+        self._excluded: list[Entry] = []  # that would be due in it, were it another day
         self._behind: set[str] = set()  # jobs whose newest start made up for a missed instant
         self.instants: Instants = Timetable((), {})
         self.entries: Mapping[str, Entry] = {}
@@ -85,11 +87,18 @@ class Admission:
 
     # --- before its minute -----------------------------------------------------------------------
 
-    def plan(self, entries: Iterable[Entry], instant: datetime, *, late: bool) -> None:
+    def plan(
+        self,
+        entries: Iterable[Entry],
+        instant: datetime,
+        *,
+        excluded: Sequence[Entry] = (),
+        late: bool,
+    ) -> None:
         """Claim what is due at `instant`, and defer the others.
 
         Those are the entries that something keeps from a start, those that start later than their
-        instant, and all of a minute that is `late`.
+        instant, and all of a minute that is `late`. What is `excluded` goes by in its minute.
         """
         deferred: list[Entry] = []
         for entry in entries:
@@ -99,20 +108,22 @@ class Admission:
                 live = LiveRun(run, entry, Phase.PLANNED, instant)
                 self._transaction.claim_attempt(live)
         self._transaction.assign(self, "_deferred", deferred)
+        self._transaction.assign(self, "_excluded", excluded)
 
     def _is_free(self, entry: Entry, instant: datetime) -> bool:
         """Say whether nothing can keep an entry that is due from its start."""
         return self._table.is_clear(entry.job, instant) and not self._slots.obstacle(entry)
 
     def has_plan(self) -> bool:
-        """Say whether anything is claimed or deferred for the coming minute."""
-        return bool(self._deferred) or self._table.has_planned()
+        """Say whether anything is claimed, deferred or excluded for the coming minute."""
+        return bool(self._deferred or self._excluded) or self._table.has_planned()
 
     def unplan(self) -> None:
         """Take back everything: the minute is owed again."""
         for live in self._table.planned():
             self._release(live)
         self._transaction.assign(self, "_deferred", [])
+        self._transaction.assign(self, "_excluded", [])
 
     def unplan_job(self, job: str) -> None:
         """Take back what is claimed of a job: the minute itself sees what becomes of it."""
@@ -132,7 +143,17 @@ class Admission:
         """Admit what was deferred until its minute came."""
         for entry in self._deferred:
             self._admit(entry, instant, now, late=late)
+        for entry in self._excluded:
+            before = self._excluded_before(entry, instant)
+            self._transaction.let_by(entry, instant, before, Reason.EXCLUDED)
         self._transaction.assign(self, "_deferred", [])
+        self._transaction.assign(self, "_excluded", [])
+
+    def _excluded_before(self, entry: Entry, instant: datetime) -> datetime | None:
+        """Return the instant before an excluded one, if its day excluded that as well."""
+        other = days.left_out(entry)
+        before = None if other is None else self.instants.last_instant(other, instant)
+        return before if before == self.instants.last_instant(days.plain(entry), instant) else None
 
     def _admit(self, entry: Entry, instant: datetime, now: datetime, *, late: bool) -> None:
         """Claim a due entry, and let it start: at once, after its delay, or beside other runs."""
@@ -147,7 +168,7 @@ class Admission:
         """Let an instant go by without a claim if its job is paused, or has a backlog before it."""
         if self.pauses.at(entry.job, instant):
             before = self.instants.last_instant(entry, instant)
-            self._transaction.skip_paused(entry, instant, before)
+            self._transaction.let_by(entry, instant, before, Reason.PAUSED)
             return True
         catching_up = self.is_catching_up(entry)
         is_behind = self.backlogs.is_behind(entry, instant, now, late=late, catching_up=catching_up)
@@ -158,7 +179,11 @@ class Admission:
     def admit_at_boot(self, entry: Entry, instant: datetime, now: datetime) -> None:
         """Admit an @reboot entry; two boots in one minute are two runs."""
         if self.pauses.at(entry.job, now):
-            self._transaction.skip_paused(entry, instant, None)
+            self._transaction.let_by(entry, instant, None, Reason.PAUSED)
+            return
+        if not days.is_open_at(entry, now):
+            if days.is_excluded_at(entry, now):
+                self._transaction.let_by(entry, instant, None, Reason.EXCLUDED)
             return
         run = self._transaction.claim(entry, instant)
         while run is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from scheduler.entry import Catchup, Entry, Overlap, Reboot
 from scheduler.run import Reason
 from scheduler.schedule import backlog as rules
-from scheduler.schedule import counting
+from scheduler.schedule import counting, days
 from scheduler.schedule.catchup import LeftOut, mode
 from scheduler.schedule.misfire import earliest, own_start
 from scheduler.schedule.tick import borders
@@ -181,9 +181,15 @@ class Backlogs:
         """Return how many of these instants have a row, or are in one that stands for several."""
         entry, first, last = left_out.entry, left_out.first, left_out.last
         return sum(
-            1 if begins == ends else counting.number(entry, max(begins, first), min(ends, last))
+            self._number_in(entry, max(begins, first), min(ends, last), is_one=begins == ends)
             for begins, ends in self._transaction.taken(left_out)
         )
+
+    def _number_in(self, entry: Entry, first: datetime, last: datetime, *, is_one: bool) -> int:
+        """Return how many of an entry's instants a row stands for; none if they are excluded."""
+        if is_one and not days.is_excluded_at(entry, first):
+            return 1
+        return counting.number(entry, first, last)
 
     def leave_out(self, left_out: LeftOut) -> None:
         """Journal instants that are not run; those that have a row already keep it.

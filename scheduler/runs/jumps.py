@@ -69,7 +69,7 @@ class Jumps:
         """Put on disk what becomes of the instants that were missed, up to the minute `handled`."""
         starts = {each.entry.job: each for each in catchup.starts(accounts, now)}
         made_up = sum(each.backlog.left if each.backlog else len(each.made_up) for each in accounts)
-        left_out = sum(each.left_out is not None or each.beyond is not None for each in accounts)
+        left_out = sum(map(_leaves_out, accounts))
         with self._transaction.commit():
             for n, jump in enumerate(sorted(jumps, key=_size)):
                 counts = {} if n else {"made_up": made_up, "left_out": left_out}
@@ -149,6 +149,12 @@ class Jumps:
         if live.is_retry:
             waits = replace(waits, first_start=live.first_start or now, ended=now)
         self._transaction.requeue(waits, own)
+
+
+def _leaves_out(account: Account) -> bool:
+    """Say whether instants are left out that would have run at their time."""
+    reasons = {each.reason for each in (account.left_out, account.beyond) if each is not None}
+    return bool(reasons - {Reason.EXCLUDED})
 
 
 def _is_since(live: LiveRun, since: datetime) -> bool:

@@ -150,10 +150,20 @@ class Runs:
         with self._transaction.commit(synced=False):
             self._transaction.handled(minute)
 
-    def plan(self, entries: Iterable[Entry], instant: datetime, *, late: bool = False) -> None:
-        """Claim and prepare what is due at `instant`, before it; others are held for `fire`."""
+    def plan(
+        self,
+        entries: Iterable[Entry],
+        instant: datetime,
+        *,
+        excluded: Sequence[Entry] = (),
+        late: bool = False,
+    ) -> None:
+        """Claim and prepare what is due at `instant`, before it; others are held for `fire`.
+
+        What is `excluded` would be due, were it another day.
+        """
         with self._transaction.commit():
-            self._admission.plan(entries, instant, late=late)
+            self._admission.plan(entries, instant, excluded=excluded, late=late)
         if not self.table.has_starting():  # else the burst that goes on needs the descriptors
             self._launcher.prepare()
 

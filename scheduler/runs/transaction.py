@@ -242,11 +242,13 @@ class Transaction:
         self.wait(replace(live, phase=Phase.WAIT_RUN, reason=Reason.OVERLAP, ticket=ticket))
         self.emit(events.RunQueued(self._now(), live.entry, live.run))
 
-    def skip_paused(self, entry: Entry, instant: datetime, before: datetime | None) -> None:
-        """Let a paused job's instant go by, in the row of the one `before` it if it can."""
+    def let_by(
+        self, entry: Entry, instant: datetime, before: datetime | None, reason: Reason
+    ) -> None:
+        """Let an instant go by, in the row of the one `before` it if that did so for this, too."""
         job, era = entry.job, self.era
-        if before is None or not self._journal.lengthen(job, before, instant, era=era):
-            self.skip(LeftOut(entry, instant, instant, Reason.PAUSED))
+        if before is None or not self._journal.lengthen(job, before, instant, reason, era=era):
+            self.skip(LeftOut(entry, instant, instant, reason))
 
     def terminate(self, live: LiveRun, reason: Reason) -> None:
         """Remember, before it hears of it, why a run's process is going to be ended."""

@@ -27,14 +27,14 @@ VALUES (:job, :instant, :era, :zone, 'skipped', :reason, :until)
 ON CONFLICT (era, instant, job) DO NOTHING;
 
 -- name: lengthen
--- The row that a paused job's instants have stands for the next of them too.
+-- The row of a job's instants that were let go by for one reason stands for the next of them too.
 UPDATE run SET until = :instant
 WHERE number = (
     SELECT number FROM run
     WHERE job = :job AND era = :era AND state IN ('succeeded', 'failed', 'skipped')
     ORDER BY instant DESC LIMIT 1
 )
-AND state = 'skipped' AND reason = 'paused' AND coalesce(until, instant) = :before;
+AND state = 'skipped' AND reason = :reason AND coalesce(until, instant) = :before;
 
 -- name: claim_attempt
 -- An attempt of an open run, or no row when it exists or the run is over.
