@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from scheduler.alerts import apprise_address, command, here, wording
 from scheduler.alerts.addresses import addresses_of
 from scheduler.alerts.channel import NotSent
-from scheduler.alerts.told_addresses import ToldAddresses
+from scheduler.alerts.told_addresses import ToldAddresses, hashed
 from scheduler.notice import Channel, Result, channel_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def _result(
     delivery: Delivery, addresses: Sequence[str], told: ToldAddresses, place: Place
 ) -> Result:
     """Tell those that have not heard it; the result is permanent if another try helps none."""
-    left = [address for address in addresses if not told.has(delivery, address)]
+    before = told.of(delivery) if len(addresses) > 1 else frozenset()
+    left = [address for address in addresses if hashed(address) not in before]
     errors: list[NotSent] = []
     with ThreadPoolExecutor(len(left) or 1) as pool:
         asked = {pool.submit(_error, delivery, address, place): address for address in left}
@@ -52,7 +53,7 @@ def _result(
             elif len(addresses) > 1:
                 told.add(delivery, asked[done])
     is_over = all(error.permanent for error in errors)
-    if is_over:
+    if is_over and len(addresses) > 1:
         told.forget(delivery)
     return Result(
         delivery.number, _words(errors, len(addresses)), permanent=is_over and bool(errors)

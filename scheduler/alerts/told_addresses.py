@@ -5,6 +5,7 @@ So an address that fails is tried again alone, also if the sender is killed in b
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from contextlib import suppress
@@ -15,6 +16,7 @@ from scheduler.codec import stamp
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from scheduler.notice import Delivery
@@ -27,49 +29,57 @@ _MOST_TOLD_BYTES = 1_000_000
 class ToldAddresses:
     """Owns the file in the state folder, in which addresses stand as hashes: they are secrets.
 
-    The channel of `@name` calls it; there is one sender of that channel at a time. Invariant: an
-    address stands there only if it was told, and nothing of a delivery that is through does. A file
-    that makes no sense is an empty one: at worst somebody hears a thing twice.
+    The senders of `@name` call it, of which there may be two at a time: each change is made under
+    the file's lock. Invariant: an address stands there only if it was told, and nothing of a
+    delivery that is through does. A file that makes no sense is an empty one, and so is one on a
+    disk that takes nothing: at worst somebody hears a thing twice.
     """
 
     def __init__(self, state: Path) -> None:
         self._path = state / TOLD_FILE
-        self._told = self._read()
 
-    def has(self, delivery: Delivery, address: str) -> bool:
-        """Say whether an address has heard this delivery."""
-        return _hash(address) in self._told.get(_key(delivery), ())
+    def of(self, delivery: Delivery) -> frozenset[str]:
+        """Return the hashes of the addresses that have heard this delivery, see `hashed`."""
+        with suppress(OSError), state_files.open_for(self._path, os.O_RDONLY) as file:
+            return frozenset(_read(file).get(_key(delivery), ()))
+        return frozenset()
 
     def add(self, delivery: Delivery, address: str) -> None:
-        """Remember that it has, on disk."""
-        self._told.setdefault(_key(delivery), []).append(_hash(address))
-        for oldest in list(self._told)[:-MOST_DELIVERIES]:
-            del self._told[oldest]
-        self._write()
+        """Remember on disk that an address has heard it."""
+
+        def change(told: dict[str, list[str]]) -> None:
+            told.setdefault(_key(delivery), []).append(hashed(address))
+            for oldest in list(told)[:-MOST_DELIVERIES]:
+                del told[oldest]
+
+        self._change(change)
 
     def forget(self, delivery: Delivery) -> None:
         """Forget a delivery that is not tried again."""
-        if self._told.pop(_key(delivery), None) is not None:
-            self._write()
+        self._change(lambda told: told.pop(_key(delivery), None))
 
-    def _read(self) -> dict[str, list[str]]:
-        with (
-            suppress(OSError, ValueError),
-            state_files.open_for(self._path, os.O_RDONLY) as descriptor,
-        ):
-            found = json.loads(os.read(descriptor, _MOST_TOLD_BYTES))
-            if isinstance(found, dict):
-                return {key: told for key, told in found.items() if isinstance(told, list)}
+    def _change(self, change: Callable[[dict[str, list[str]]], object]) -> None:
+        with suppress(OSError), state_files.own_for(self._path) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            told = _read(file)
+            change(told)
+            os.ftruncate(file, 0)
+            os.pwrite(file, json.dumps(told).encode(), 0)
+
+
+def hashed(text: str) -> str:
+    """Return what stands for a secret text."""
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+
+def _read(file: int) -> dict[str, list[str]]:
+    try:
+        found = json.loads(os.pread(file, _MOST_TOLD_BYTES, 0))
+    except ValueError:
         return {}
-
-    def _write(self) -> None:
-        new = self._path.with_suffix(".new")
-        with (
-            suppress(OSError),  # a full disk: what was told is told again
-            state_files.open_for(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor,
-        ):
-            os.write(descriptor, json.dumps(self._told).encode())
-            state_files.rename(new, self._path)
+    if not isinstance(found, dict):
+        return {}
+    return {key: told for key, told in found.items() if isinstance(told, list)}
 
 
 def _key(delivery: Delivery) -> str:
@@ -77,8 +87,4 @@ def _key(delivery: Delivery) -> str:
     facts = [
         (each.kind, each.facts.job, each.facts.run, stamp(each.at)) for each in delivery.notices
     ]
-    return _hash(json.dumps([delivery.number, delivery.target, facts]))
-
-
-def _hash(text: str) -> str:
-    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    return hashed(json.dumps([delivery.number, delivery.target, facts]))

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from web_server import WebServer, drip, drop, hang, status, web_server
 from scheduler.alerts import apprise_address
 from scheduler.alerts import push as channel
 from scheduler.alerts.channel import Place
-from scheduler.alerts.told_addresses import MOST_DELIVERIES, TOLD_FILE, ToldAddresses
+from scheduler.alerts.told_addresses import MOST_DELIVERIES, TOLD_FILE, ToldAddresses, hashed
 from scheduler.notice import Delivery, Kind, Result
 
 if TYPE_CHECKING:
@@ -242,5 +243,25 @@ def test_what_was_told_is_no_secret_and_has_an_end(place: Place) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}', "\xff"])
 def test_a_damaged_file_of_what_was_told_is_an_empty_one(place: Place, text: str) -> None:
     (place.state / TOLD_FILE).write_text(text, encoding="latin-1")
+    told, known = delivery(notice("@team")), ToldAddresses(place.state)
+    assert known.of(told) == frozenset()
+    known.add(told, "json://h")
+    assert known.of(told) == {hashed("json://h")}
+
+
+def test_a_disk_that_takes_nothing_only_forgets(tmp_path: Path) -> None:
+    nowhere = ToldAddresses(tmp_path / "no" / "folder")
     told = delivery(notice("@team"))
-    assert not ToldAddresses(place.state).has(told, "json://h")
+    nowhere.add(told, "json://h")
+    nowhere.forget(told)
+    assert nowhere.of(told) == frozenset()
+
+
+def test_two_senders_at_once_forget_nothing(place: Place) -> None:
+    one, other = ToldAddresses(place.state), ToldAddresses(place.state)
+    first, second = delivery(notice("@a")), delivery(notice("@b"), number=2)
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(20):
+            pool.submit(one.add, first, f"json://{n}")
+            pool.submit(other.add, second, f"json://{n}")
+    assert (len(one.of(first)), len(one.of(second))) == (20, 20)
