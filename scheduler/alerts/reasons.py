@@ -28,6 +28,7 @@ WANTED = frozenset(
         Reason.OVERLAP,  # CRON_OVERLAP
         Reason.REPLACED,
         Reason.SUPERSEDED,  # a newer instant was run in its place
+        Reason.EXCLUDED,  # CRON_EXCEPT and its kin
         Reason.PAUSED,  # by hand
         Reason.KILLED,
         Reason.REMOVED,  # from the crontab

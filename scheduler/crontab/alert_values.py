@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from scheduler.crontab import mail_variables
 from scheduler.crontab.setting_values import pieces, whole
 from scheduler.entry import AlertRule
 from scheduler.errors import BadValue
@@ -30,8 +31,6 @@ _EVERY_FORM = (
 _MOST_IN_A_ROW = 1000
 
 _BAR = re.compile(r"(?:^|(?<=[\s,]))\|")
-# cronie's rule for what a mailer is handed: no option, no shell's signs, plain ASCII.
-_MAILABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@!:%.,_+-]*")
 _NAMED_FILE = re.compile(r"@[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 # A name in braces. With a quote or a brace between them they are JSON, and stay as they are.
@@ -112,12 +111,14 @@ def _target(word: _Piece) -> str:
 
 
 def _mail(word: _Piece) -> str:
+    """Return `mail:ADDRESS` with an address that MAILTO would take (`bad-address`)."""
     address = word.text.removeprefix("mail:")
-    if not _MAILABLE.fullmatch(address):
-        hint = (
-            "letters, digits and @!:%-._+, the first one a letter or a digit: mail:me@example.org"
-        )
-        raise _bad(word, "is no address that cron would hand to a mailer", hint)
+    found = mail_variables.addresses(address)
+    for bad in found.bad:
+        bad.offset += word.at + len(word.text) - len(address)
+        raise bad
+    if not found.good:
+        raise _bad(word, "names no address", "such as mail:me@example.org, or mail for MAILTO")
     return word.text
 
 
@@ -134,7 +135,7 @@ def _meant(text: str) -> str:
     """Return what to write instead of a word that nobody knows."""
     if near := did_you_mean(nearest(text, _SINGLE_WORDS, alike=0.7)):
         return near
-    if "@" in text[1:] and _MAILABLE.fullmatch(text):
+    if "@" in text[1:] and mail_variables.addresses(text).good:
         return f"write mail:{text}"
     if text.startswith(("/", "./", "~/", "-")):
         return "a command stands behind a bar, at the end: | /usr/local/bin/tell --loud"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scheduler.crontab import command, job_names, lexer, lint, lint_lines, lint_schedule, settings
 from scheduler.crontab.day_values import no_calendars, resolved, ruled
+from scheduler.crontab.lint_alerts import unheard
 from scheduler.crontab.scope import BadSetting, Scope
 from scheduler.crontab.unique_names import second_use
 from scheduler.day_rules import DaySet
@@ -81,6 +82,7 @@ class _FileReader:
         self._calendars = calendars
         self._scope = Scope()
         self._names = job_names.Names()
+        self._unheard: set[str] = set()  # settings that were warned of: nobody is told by them
         self._entries: list[Entry] = []
         self._problems: list[Problem] = []
         self._refused: set[int] = set()
@@ -207,6 +209,7 @@ class _FileReader:
             for number in taken:
                 self._taken.setdefault(number, []).append(self._number)
             return
+        self._note(*unheard(entry, start, self._unheard))
         self._names.take(entry)
         self._entries.append(entry)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.crontab import alert_values
-from scheduler.entry import AlertRule
+from scheduler.crontab import alert_values, parser
+from scheduler.entry import AlertRule, Severity
 from scheduler.errors import BadValue
 
 GOOD = [
@@ -51,10 +53,10 @@ BAD = [
     ("slack://a,b", 10, "'b' is no target", "a comma is %2C"),
     ("slack:T0KEN", 0, "no target", "scheme://"),
     ("ping:https://example.org", 0, "no target", "one of"),
-    ("mail:-oQ/tmp", 0, "no address", "the first one a letter or a digit"),
-    ("mail:a;b", 0, "no address", "letters, digits"),
-    ("mail:", 0, "no address", "mail:me@example.org"),
-    ("mail:jörg@example.org", 0, "no address", "letters, digits"),
+    ("mail:-oQ/tmp", 5, "", "the first one a letter or a digit"),
+    ("mail:a;b", 6, "", "commas between addresses"),
+    ("desktop mail:", 8, "names no address", "mail:me@example.org"),
+    ("desktop mail:a@-b", 13, "", "me@example.org"),
     ("@", 0, "no target", "@name"),
     ("@../secrets", 0, "no target", "@name"),
     ("desktop,,mail", 0, "empty", "leave out the comma"),
@@ -132,3 +134,30 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
         alert_values.template("{jobs} failed")
     assert caught.value.message == "'{jobs}' is no name of a template"
     assert caught.value.hint.startswith("did you mean {job}? the names are job kind outcome")
+
+
+UNHEARD = [
+    # crontab, the warnings, reason
+    ("CRON_EXPECT=2h\n@daily x\n", ["2:1 CRON_EXPECT"], "nobody is told"),
+    ("CRON_EXPECT=2h\n@daily x\n@daily y\n", ["2:1 CRON_EXPECT"], "said once"),
+    ("CRON_ALERT=none\nCRON_EXPECT=2h\n@daily x\n", ["3:1 CRON_EXPECT"], "nobody, by name"),
+    ("CRON_ALERT=desktop\nCRON_EXPECT=2h\n@daily x\n", [], "the desktop hears"),
+    ("MAILTO=ops\nCRON_EXPECT=2h\n@daily x\n", [], "mail hears"),
+    ("MAILTO=;\nCRON_EXPECT=2h\n@daily x\n", ["3:1 CRON_EXPECT"], "no address that is good"),
+    ("MAILTO=ops\nCRON_ALERT_TEXT={job}\n@daily x\n", ["3:1 CRON_ALERT_TEXT"], "mail of an output has no template"),
+    ("CRON_ALERT_SUBJECT=x\nCRON_ALERT_TEXT=y\n@daily x\n", ["3:1 CRON_ALERT_SUBJECT", "3:1 CRON_ALERT_TEXT"], "each"),
+    ("@daily x\n", [], "nothing is set"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said", "reason"), UNHEARD, ids=[row[2] for row in UNHEARD])
+def test_a_setting_by_which_nobody_is_told_is_warned_of(
+    text: str, said: list[str], reason: str
+) -> None:
+    table = parser.parse(text.encode(), file="crontab", zone=ZoneInfo("UTC"))
+    found = [each for each in table.problems if each.code == "nobody-hears"]
+    assert [f"{each.line}:{each.column} {each.message.split()[0]}" for each in found] == said, (
+        reason
+    )
+    assert all(each.severity is Severity.WARNING for each in found)
+    assert table.entries
