@@ -10,7 +10,7 @@ monitor's own. What stands here beside the commands, which have a folder:
                  failing_jobs (the journal)
     told         list_view, run_view, status_view, simulation_view, problems_view, why_answer,
                  health, json_rows
-    printed      output, tables, sections, styled, terminal
+    printed      output, tables, sections, styled, terminal, screen
 """
 
 from __future__ import annotations

@@ -6,10 +6,9 @@ the rest of a short command.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text as RichText
 
 if TYPE_CHECKING:
@@ -29,32 +28,3 @@ def styled(text: Text) -> RichText:
 def folded(text: str, width: int) -> list[str]:
     """Return the text in lines of so many cells, broken at blanks, and a longer word within."""
     return [line.plain.rstrip() for line in RichText(text).wrap(Console(width=width), width)]
-
-
-class Screen:
-    """Owns the whole screen while `status --watch` runs; each text takes the place of the last.
-
-    The command enters and leaves it: afterwards the terminal is as it was.
-    """
-
-    def __init__(self) -> None:
-        self._console = console()
-        self._live = Live(console=self._console, screen=True, auto_refresh=False)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Its width and its height, in cells and lines."""
-        return self._console.size
-
-    def show(self, text: Text) -> None:
-        """Show these lines; what is too long for one is cut."""
-        shown = styled(text)
-        shown.no_wrap, shown.overflow = True, "ellipsis"
-        self._live.update(shown, refresh=True)

@@ -55,10 +55,11 @@ BUT_STATE = (
 )
 
 
-def loaded(*words: str) -> set[str]:
+def loaded(*words: str, **variables: str) -> set[str]:
+    others = {name: text for name, text in os.environ.items() if name != "FORCE_COLOR"}
     done = subprocess.run(
         [sys.executable, "-c", LOADED, *words], capture_output=True, text=True, check=True,
-        env={name: text for name, text in os.environ.items() if name != "FORCE_COLOR"},
+        env=others | variables,
     )  # fmt: skip
     return set(done.stdout.splitlines()[-1].split())
 
@@ -76,6 +77,13 @@ def test_a_status_loads_no_loop_no_screen_and_no_crontab(
     assert found & BUT_STATE == set()
     assert bool(stand_in.asked) == is_running
     assert found >= STATE, "the judge sees what is loaded"
+
+
+def test_a_status_on_a_terminal_loads_what_prints_lines_and_nothing_that_moves(
+    tmp_path: Path,
+) -> None:
+    found = loaded("status", "--state", str(tmp_path), FORCE_COLOR="1")
+    assert found & (SCREEN | {"asyncio", "logging"}) == {"rich.console", "rich.text"}
 
 
 @pytest.mark.parametrize("words", [["--version"], ["nonsense"]], ids=" ".join)

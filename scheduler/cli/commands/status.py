@@ -156,9 +156,9 @@ def _watch(state: Path | None) -> None:
     """Show it again and again, also while there is no daemon; Ctrl-C ends it."""
     if not output.is_terminal():
         raise typer.BadParameter("--watch needs a terminal; --json is for programs")
-    zone, terminal = own_zone(), import_module("scheduler.cli.terminal")
+    zone, whole = own_zone(), import_module("scheduler.cli.screen").Screen()
     try:
-        with terminal.Screen() as screen:
+        with whole as screen:
             while True:
                 screen.show(_screen(state, zone, *screen.size))
                 rest(_EACH_SECOND)
