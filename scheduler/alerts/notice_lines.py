@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _SHOWN_ATTEMPTS = 20  # of a run: the first of them, and the last
 
 
-def headline(kind: Kind, facts: Facts) -> str:
-    """Return what has happened, in one line without an end."""
-    return _HEADLINES[kind](facts)
+def headline(kind: Kind, facts: Facts, host: str = "") -> str:
+    """Return what has happened, in one line without an end; where, if a `host` is given."""
+    return _HEADLINES[kind](facts, f" on {host}" if host else "")
 
 
 def of_notice(notice: Notice) -> list[str]:
@@ -59,28 +59,34 @@ def _zone(name: str) -> tzinfo:
 # --- headlines -----------------------------------------------------------------------------------
 
 
-def _failure(facts: Facts) -> str:
+def _failure(facts: Facts, where: str) -> str:
     if facts.of:
-        return f"{facts.job} flaps: {facts.count} of {facts.of} runs failed"
+        return f"{facts.job} flaps{where}: {facts.count} of {facts.of} runs failed"
     in_a_row = f" {facts.count} times in a row" if facts.count > 1 else ""
-    return f"{facts.job} failed{in_a_row}: {facts.outcome}"
+    return f"{facts.job} failed{in_a_row}{where}: {facts.outcome or facts.reason}"
 
 
-def _slow(facts: Facts) -> str:
+def _missed(facts: Facts, where: str) -> str:
+    return f"{counted(facts.count, 'run')} of {facts.job} never started{where}: {facts.reason}"
+
+
+def _slow(facts: Facts, where: str) -> str:
     took, usual = of_seconds(facts.took or 0.0), of_seconds(facts.usual or 0.0)
-    return f"{facts.job} took {took}, and usually takes {usual}"
+    return f"{facts.job} took {took}{where}, and usually takes {usual}"
 
 
-_HEADLINES: dict[Kind, Callable[[Facts], str]] = {
+def _silent(facts: Facts, where: str) -> str:
+    return f"{facts.job} has not succeeded{where} since {at(facts.since, facts.zone)}"
+
+
+_HEADLINES: dict[Kind, Callable[[Facts, str], str]] = {
     Kind.FAILURE: _failure,
-    Kind.RECOVERY: lambda facts: f"{facts.job} is well again",
-    Kind.MISSED: lambda facts: (
-        f"{counted(facts.count, 'run')} of {facts.job} never started: {facts.reason}"
-    ),
+    Kind.RECOVERY: lambda facts, where: f"{facts.job} is well again{where}",
+    Kind.MISSED: _missed,
     Kind.SLOW: _slow,
-    Kind.SILENT: lambda facts: f"{facts.job} has not succeeded since {at(facts.since, facts.zone)}",
-    Kind.OUTPUT: lambda facts: f"{facts.job}: {facts.outcome or 'done'}",
-    Kind.PING: lambda facts: f"{facts.job}: {facts.detail}",
+    Kind.SILENT: _silent,
+    Kind.OUTPUT: lambda facts, where: f"{facts.job}{where}: {facts.outcome or 'done'}",
+    Kind.PING: lambda facts, where: f"{facts.job}{where}: {facts.detail}",
 }
 
 

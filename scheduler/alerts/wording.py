@@ -73,9 +73,8 @@ def _of_one(notice: Notice, here: Here) -> tuple[str, str, str]:
         text = _filled(notice.text.replace("\\n", "\n"), notice, here)
         return subject, text, text
     lines = notice_lines.of_notice(notice)
-    text = "\n".join(
-        [f"{notice_lines.headline(notice.kind, notice.facts)} on {here.host}.", *lines]
-    )
+    head = notice_lines.headline(notice.kind, notice.facts, here.host)
+    text = "\n".join([f"{head}.", *lines])
     if notice.kind is Kind.FAILURE and (output := _output(notice, here)):
         text += f"\n\nThe end of its output:\n{output}"
     return subject, "\n".join(lines[:3]), text
@@ -99,8 +98,7 @@ def _headline(notice: Notice, here: Here, *, alone: bool = True) -> str:
     """Return the one line of a notice: the entry's own, else Meridian's."""
     if notice.subject:
         return _filled(notice.subject.replace("\\n", " "), notice, here)
-    said = notice_lines.headline(notice.kind, notice.facts)
-    return f"{said} on {here.host}" if alone else said
+    return notice_lines.headline(notice.kind, notice.facts, here.host if alone else "")
 
 
 def _names(jobs: Sequence[str]) -> str:

@@ -37,11 +37,11 @@ def said(*notices: Notice, is_repeat: bool = False) -> wording.Message:
 
 def test_a_failure_tells_each_attempt_what_follows_and_where_to_look() -> None:
     message = said(notice())
-    assert message.subject == "backup failed: timed out on web1"
+    assert message.subject == "backup failed on web1: timed out"
     assert (
         message.text
         == """\
-backup failed: timed out on web1.
+backup failed on web1: timed out.
 Run 7, due Mon 2027-03-01 13:00 Europe/Berlin:
   attempt 1 at 13:00:00: exit 1 after 2 s
   attempt 2 at 13:00:30: timed out after 1 min
@@ -60,15 +60,15 @@ the end of outputs/backup/7.2.log
 
 WORDS = [
     # kind, what is known, the subject, a line of the text
-    (Kind.FAILURE, replace(FACTS, count=5), "backup failed 5 times in a row: timed out on web1", "It has failed 5 times in a row, since Mon 2027-03-01 13:00 Europe/Berlin."),
-    (Kind.FAILURE, replace(FACTS, count=5, of=9), "backup flaps: 5 of 9 runs failed on web1", "You hear once a day while this goes on, and when it is over."),
+    (Kind.FAILURE, replace(FACTS, count=5), "backup failed 5 times in a row on web1: timed out", "It has failed 5 times in a row, since Mon 2027-03-01 13:00 Europe/Berlin."),
+    (Kind.FAILURE, replace(FACTS, count=5, of=9), "backup flaps on web1: 5 of 9 runs failed", "You hear once a day while this goes on, and when it is over."),
     (Kind.RECOVERY, replace(FACTS, count=5), "backup is well again on web1", "It had failed 5 times in a row, since Mon 2027-03-01 13:00 Europe/Berlin."),
     (Kind.RECOVERY, FACTS, "backup is well again on web1", "It had failed on Mon 2027-03-01 13:00 Europe/Berlin."),
     (Kind.RECOVERY, replace(FACTS, count=5, of=9), "backup is well again on web1", "From Mon 2027-03-01 13:00 Europe/Berlin on, 5 of its 9 runs had failed."),
     (Kind.RECOVERY, replace(FACTS, count=0), "backup is well again on web1", "It had not succeeded since Mon 2027-03-01 13:00 Europe/Berlin."),
-    (Kind.MISSED, replace(FACTS, count=96, run=None, attempts=(), reason="too late"), "96 runs of backup never started: too late on web1", "Look: meridian history backup, meridian why backup"),
-    (Kind.SLOW, replace(FACTS, took=7200.0, usual=600.0), "backup took 2 h, and usually takes 10 min on web1", "You hear of it at most once a day."),
-    (Kind.SILENT, replace(FACTS, run=None, attempts=(), reason="it is paused"), "backup has not succeeded since Mon 2027-03-01 13:00 Europe/Berlin on web1", "It is paused."),
+    (Kind.MISSED, replace(FACTS, count=96, run=None, attempts=(), reason="too late"), "96 runs of backup never started on web1: too late", "Look: meridian history backup, meridian why backup"),
+    (Kind.SLOW, replace(FACTS, took=7200.0, usual=600.0), "backup took 2 h on web1, and usually takes 10 min", "You hear of it at most once a day."),
+    (Kind.SILENT, replace(FACTS, run=None, attempts=(), reason="it is paused"), "backup has not succeeded on web1 since Mon 2027-03-01 13:00 Europe/Berlin", "It is paused."),
 ]  # fmt: skip
 
 
