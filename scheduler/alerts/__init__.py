@@ -10,6 +10,8 @@ command       the channel of `| COMMAND`; command_facts  what such a command get
 push          the channel of addresses: apprise_address  one; told_addresses  who has heard it
 addresses     what `@name` stands for
 ping          the channel of CRON_PING; web  one HTTP request; output_tail  the end of an output
+mailto        who gets a mail of a run; mail_account  the file that says how mail is sent
+smtp          a server that takes mail; sendmail  the machine's own mailer
 time_limit    work that may wait for ever, and no longer than that
 
 In the daemon, events become notices (`scheduler.notice`), in the commit of what they tell of. What

@@ -7,6 +7,7 @@
 | files in the state folder | `state_files` |
 | reading crontabs; all of them together | `crontab_files`, `crontab_loader` |
 | who else could have written a crontab | `safe_open`, `trusted_path` |
+| a file with a secret in it | `private_file` |
 | saving a crontab, and its old versions | `crontab_versions` |
 | the control socket: the daemon's end | `control_server`, `control_listener` (the file) |
 | the control socket: a command's end | `control_client` |
