@@ -1,7 +1,7 @@
 """A program's arguments and a time limit in, what it wrote and how it ended out.
 
-For programs of the system that answer at once, as osascript and ioreg: one that hangs is ended
-with all it started.
+For programs of the system that answer at once, as osascript, ioreg and sendmail: one that hangs is
+ended with all it started.
 """
 
 from __future__ import annotations
@@ -42,11 +42,23 @@ def found(name: str, environ: Mapping[str, str]) -> str:
     return program
 
 
-def run(argv: tuple[str, ...], limit: TimeLimit, environ: Mapping[str, str]) -> HelperEnded:
-    """Run a program to its end; NotifyError if it can't be started, or takes too long."""
-    # Files, not pipes: a pipe stays open, and is waited for, as long as any descendant lives.
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = _code(argv, limit, environ, (out.fileno(), err.fileno()))
+def run(
+    argv: tuple[str, ...], limit: TimeLimit, environ: Mapping[str, str], given: bytes = b""
+) -> HelperEnded:
+    """Run a program to its end; NotifyError if it can't be started, or takes too long.
+
+    `given` is what it may read on its standard input.
+    """
+    # Files, not pipes: a pipe stays open, and is waited for, as long as any descendant lives, and
+    # a program that reads nothing would never empty it.
+    with (
+        tempfile.TemporaryFile() as stdin,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        stdin.write(given)
+        stdin.seek(0)
+        code = _code(argv, limit, environ, (stdin.fileno(), out.fileno(), err.fileno()))
         return HelperEnded(code, _read(out), _read(err))
 
 
@@ -56,16 +68,16 @@ def _read(file: IO[bytes]) -> str:
 
 
 def _code(
-    argv: tuple[str, ...], limit: TimeLimit, environ: Mapping[str, str], outputs: tuple[int, int]
+    argv: tuple[str, ...], limit: TimeLimit, environ: Mapping[str, str], ends: tuple[int, int, int]
 ) -> int:
     name = Path(argv[0]).name
     try:
         process = subprocess.Popen(
             argv,
             env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=outputs[0],
-            stderr=outputs[1],
+            stdin=ends[0],
+            stdout=ends[1],
+            stderr=ends[2],
             process_group=0,  # so that a hanging one can be ended with all it started
         )
     except OSError as error:
