@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio.sslproto  # noqa: F401 (before the package: its daemon has asyncio without TLS)
 import os
 import signal
 import subprocess
