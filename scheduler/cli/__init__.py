@@ -8,6 +8,7 @@ monitor's own. What stands here beside the commands, which have a folder:
     meant        state_folder, own_zone, crontabs, misnamed, own_crontab, job_line, which_run
     asked        client, by_hand, inherited (the daemon); journal_facts, intervals,
                  failing_jobs (the journal)
+    looked at    doctor/ (what would keep jobs from running)
     told         list_view, run_view, status_view, simulation_view, problems_view, why_answer,
                  health, json_rows
     printed      output, tables, sections, styled, terminal, screen
@@ -45,7 +46,7 @@ class Commands(Group):
     """
 
     groups: Mapping[str, Sequence[str]] = {
-        "The daemon": ("run", "status", "reload"),
+        "The daemon": ("run", "status", "reload", "doctor"),
         "Crontabs": ("edit", "install", "remove", "check", "list"),
         "Schedules": ("next", "explain", "simulate", "audit"),
         "What happened": ("history", "logs", "why"),

@@ -37,6 +37,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _UNDERSTOOD = re.compile(r"-\d+|--[a-z-]+=.*", re.DOTALL)
 _FOUND = re.compile(r"(?:\$\(|`)(?:which|command -v|type -p) ([\w./+-]+)")
 _PROGRAM_NAME = re.compile(r"[A-Za-z0-9._+-]*")
+_MADE_BY_SHELL = re.compile(r"[$`*?\[\]{}]|^~[^/]")
 _QUOTES = re.compile(r"[\"'\\]")
 
 # Words of the shell that may stand right in front of a command.
@@ -91,6 +92,20 @@ def program(command: str) -> str:
             return word
         prepared = prepared or word
     return _start_of_name(prepared)
+
+
+def written(command: str) -> str:
+    """Return the word that names `program(command)` as it is written, folder and all; "" if none.
+
+    Also "" where only a shell can tell what the word comes to.
+    """
+    name = program(command)
+    for words in _commands(command[:LONGEST_READ]):
+        for word in words:
+            bare = _QUOTES.sub("", word)
+            if name and bare.rpartition("/")[2] == name:
+                return "" if _MADE_BY_SHELL.search(bare) else bare
+    return ""
 
 
 def _commands(text: str) -> Iterator[list[str]]:

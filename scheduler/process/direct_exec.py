@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # starts with a sign, which `sh -c` takes for an option.
 _PLAIN = re.compile(r"[A-Za-z0-9_@:,./][A-Za-z0-9_@%+=:,./ -]*", re.ASCII)
 _PLAIN_SHELLS = frozenset({"/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/sh", "/usr/bin/bash"})
-_SHELL_WORDS = frozenset(
+SHELL_WORDS = frozenset(
     """. : alias bg bind break builtin caller case cd chdir command compgen complete compopt
     continue coproc declare dirs disown do done echo elif else enable esac eval exec exit export
     fc fg fi for function getopts hash help history if in jobs kill let local logout mapfile popd
@@ -29,7 +29,7 @@ def direct(command: str, environment: Mapping[str, str]) -> tuple[bytes, ...] | 
         return None
     words = command.split()
     path = environment.get("PATH")
-    if "=" in words[0] or words[0] in _SHELL_WORDS or not path or "~" in path:
+    if "=" in words[0] or words[0] in SHELL_WORDS or not path or "~" in path:
         return None  # bash looks for "~/bin" of a PATH in the home
     if any(name in _SHELL_INIT or name.startswith("BASH_FUNC_") for name in environment):
         return None

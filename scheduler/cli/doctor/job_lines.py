@@ -1,0 +1,117 @@
+"""What would keep the jobs of the crontabs from running: bad lines, missing programs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem, warning
+from scheduler.cli.doctor.facts import MachineFacts
+from scheduler.crontab import diagnostics, program_name
+from scheduler.entry import Entry, Severity
+from scheduler.process.direct_exec import SHELL_WORDS
+from scheduler.text import counted
+
+_CHANGES_FOLDER = re.compile(r"\b(?:cd|pushd)\b")
+_PROGRAMS_TOLD = 10  # findings of one kind; the rest is a number
+
+
+def lines(facts: MachineFacts) -> Iterator[Diagnosis]:
+    """Yield what `check` says of the crontabs, in short."""
+    if facts.unreadable:
+        message, _, remedy = facts.unreadable.partition("; ")
+        yield problem(message, remedy or "name a file that can be read")
+        return
+    found, entries = facts.loaded.problems, len(facts.loaded.entries)
+    errors = [each for each in found if each.severity is Severity.ERROR]
+    said = diagnostics.summary(entries, found)
+    if errors:
+        first = diagnostics.headline(errors[0])
+        yield problem(f"{said}, the first: {first}", "meridian check tells all of them")
+    elif found:
+        yield warning(said, "meridian check tells what is doubtful")
+    else:
+        yield fine(said)
+    kept = 0 if facts.snapshot is None else facts.snapshot.crontabs.kept
+    if kept:
+        what = f"{counted(kept, 'entry')} of the daemon's can't be read now, and go on as before"
+        yield warning(what, "meridian check names their lines")
+
+
+def programs(facts: MachineFacts) -> Iterator[Diagnosis]:
+    """Yield which programs are not where a job would look for them."""
+    found: list[Diagnosis] = []
+    for entry in facts.loaded.entries:
+        variables = facts.surroundings.inheritance.of(entry.environment).variables
+        found += judged(entry, variables)
+    unique = list(dict.fromkeys(found))
+    yield from unique[:_PROGRAMS_TOLD]
+    if len(unique) > _PROGRAMS_TOLD:
+        yield problem(f"and {len(unique) - _PROGRAMS_TOLD} more like these", "mend these first")
+    if not unique and facts.loaded.entries:
+        number = counted(len(facts.loaded.entries), "job")
+        yield fine(f"those of {number} are on the PATH that each will have")
+
+
+def judged(entry: Entry, variables: Mapping[str, str]) -> Iterator[Diagnosis]:
+    """Yield what an entry would not find, with these variables."""
+    home, shell = variables["HOME"], variables["SHELL"]
+    path = variables.get("PATH", os.defpath)
+    if not Path(home).is_dir():
+        what = f"{entry.job}: its HOME {home} is no folder, so it can't start"
+        yield problem(what, "set HOME= above its line")
+        return
+    if shutil.which(shell, path=path) is None:
+        what = f"{entry.job}: there is no shell {shell}, so it can't start"
+        yield problem(what, "set SHELL= above its line")
+        return
+    word = program_name.written(entry.command)
+    if not word or word in SHELL_WORDS or _goes_elsewhere(entry.command, word):
+        return
+    if "/" in word:
+        place = Path(home, word.replace("~", home, 1) if word.startswith("~/") else word)
+        if not os.access(place, os.X_OK):
+            way = "it is not there" if not place.exists() else "it may not be run: chmod +x"
+            yield _missing(entry, f"{entry.job}: {place}: {way}", "mend its line, or the file")
+    elif shutil.which(word, path=path) is None:
+        way = f"write its whole path, or set PATH= above its line; here it is {_elsewhere(word)}"
+        yield _missing(entry, f"{entry.job}: {word} is not on its PATH ({path})", way)
+
+
+def _goes_elsewhere(command: str, word: str) -> bool:
+    """Say whether a path is relative to a folder that the command itself goes to."""
+    is_relative = "/" in word and not word.startswith(("/", "~/"))
+    return is_relative and _CHANGES_FOLDER.search(command) is not None
+
+
+def _missing(entry: Entry, what: str, remedy: str) -> Diagnosis:
+    """Return a warning where the command itself may ask before it uses the program."""
+    may_ask = any(sign in entry.command for sign in ("&&", "||", ";", "if "))
+    return (warning if may_ask else problem)(what, remedy)
+
+
+def _elsewhere(word: str) -> str:
+    return shutil.which(word) or "on no PATH either"
+
+
+def extras(facts: MachineFacts) -> Iterator[Diagnosis]:
+    """Yield what entries need that is not installed."""
+    needing = [entry for entry in facts.loaded.entries if needs_alerts(entry)]
+    if needing and find_spec("apprise") is None:
+        who = f"{needing[0].job} alerts an address, for which the library apprise is missing"
+        yield problem(who, "pip install 'meridian-cron[alerts]'")
+    elif needing:
+        yield fine(
+            f"{counted(len(needing), 'job')} can alert addresses: apprise is there",
+        )
+
+
+def needs_alerts(entry: Entry) -> bool:
+    """Say whether an entry alerts an address that the extra `alerts` is for."""
+    rule = entry.settings.alert
+    targets = () if rule is None else rule.targets
+    return any("://" in target or target.startswith("@") for target in targets)

@@ -1,0 +1,357 @@
+"""`doctor`: what it looks at, what it says of it and what to do; it waits for nothing for ever."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from commands import rows
+from real_daemon import running, until
+from standin import STATUS, StandIn
+
+from scheduler.cli.doctor import examination, job_lines, shown_notification
+from scheduler.cli.doctor.diagnosis import Diagnosis, DiagnosisLevel, fine
+from scheduler.cli.doctor.examination import Check
+from scheduler.entry import Entry, Every
+from scheduler.errors import MeridianError
+from scheduler.journal.journal import Journal
+from scheduler.schedule.zone_data import UTC_ZONE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Person
+    from typer.testing import Result
+
+OK, WARNING, PROBLEM = DiagnosisLevel.OK, DiagnosisLevel.WARNING, DiagnosisLevel.PROBLEM
+EVERY = {
+    *("daemon", "other daemons", "other crons", "crontabs", "programs", "machine's zone"),
+    *("zone data", "clock", "state folder", "disk", "journal", "ulimits"),
+}
+
+
+@pytest.fixture
+def daemon(person: Person) -> Iterator[StandIn]:
+    """Someone answers where the person's daemon would."""
+    stand_in = StandIn()
+    stand_in.status = STATUS | {"files": [], "pid": os.getpid(), "reads": None}
+    with stand_in.listening(person.home / "run" / "control.sock"):
+        yield stand_in
+
+
+def of(result: Result, check: str) -> list[dict[str, Any]]:
+    return [row for row in rows(result) if row["check"] == check]
+
+
+def entry(text: str) -> Entry:
+    return Entry("a", Every(1), "@every 1m", UTC_ZONE, text)
+
+
+# --- the whole command ---------------------------------------------------------------------------
+
+
+def test_without_a_daemon_or_a_crontab_both_are_problems_with_their_remedies(
+    person: Person,
+) -> None:
+    found = person.types("doctor", "--json")
+    assert found.exit_code == 1
+    said = {row["check"]: row for row in rows(found)}
+    assert said["daemon"]["level"] == "problem"
+    assert "no daemon runs with the state folder" in said["daemon"]["message"]
+    assert said["daemon"]["remedy"].startswith("meridian run starts one")
+    assert said["crontabs"]["message"].endswith("there is no crontab here yet")
+    assert said["crontabs"]["remedy"] == "meridian edit begins one, or name a file"
+    assert said["state folder"]["message"].endswith("not there yet; the first daemon makes it")
+    assert not person.state.exists(), "it changes nothing"
+
+
+@pytest.mark.usefixtures("daemon")
+def test_with_a_daemon_and_a_good_crontab_there_is_no_problem(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.cli.doctor.daemons.running", lambda _: [])
+    person.has(person.line("0 9 * * *", "true"))
+    found = person.types("doctor", "--json")
+    assert {row["check"] for row in rows(found)} >= EVERY
+    assert [row for row in rows(found) if row["level"] == "problem"] == []
+    assert found.exit_code == 0
+    assert "answers" in of(found, "daemon")[0]["message"]
+    assert (
+        of(found, "programs")[0]["message"] == "those of 1 job are on the PATH that each will have"
+    )
+
+
+def test_a_person_reads_the_remedy_below_and_a_sum_at_the_end(person: Person) -> None:
+    lines = person.types("doctor").stdout.splitlines()
+    assert lines[0].startswith("problem  daemon          no daemon runs with")
+    assert lines[1].startswith(" " * 25 + "meridian run starts one")
+    assert lines[-1].startswith("2 problems, ")
+
+
+@pytest.mark.parametrize(
+    ("told", "level", "words"),
+    [
+        ({}, "ok", "version 0.1.0"),
+        ({"version": "0.0.9"}, "warning", "version 0.0.9"),
+        ({"stopping": True}, "warning", "it is stopping"),
+        ({"journal": "disk is full"}, "problem", "its journal refuses: disk is full"),
+    ],
+)
+def test_what_the_daemon_says_of_itself(
+    person: Person, daemon: StandIn, told: dict[str, Any], level: str, words: str
+) -> None:
+    daemon.status = daemon.status | told
+    (row,) = of(person.types("doctor", "--json", person.file("0 9 * * * true\n")), "daemon")
+    assert row["level"] == level
+    assert words in row["message"]
+    assert (row["remedy"] is None) == (level == "ok")
+
+
+def test_lines_that_are_refused_or_kept_are_told(person: Person, daemon: StandIn) -> None:
+    daemon.status = daemon.status | {"kept": 1}
+    found = person.types("doctor", "--json", person.file("0 99 * * * true\n0 9 * * * true\n"))
+    one, two = of(found, "crontabs")
+    assert one["level"] == "problem"
+    assert "1 entry, 1 problem (1 error), the first: " in one["message"]
+    assert "out-of-range" in one["message"]
+    assert (two["level"], two["message"][:7]) == ("warning", "1 entry")
+
+
+def test_a_journal_that_can_t_be_read_and_a_damaged_one_are_told(person: Person) -> None:
+    person.state.mkdir(mode=0o700)
+    (person.state / "journal.db").write_bytes(b"this is no database at all" * 100)
+    (person.state / "journal.db.damaged-1").touch()
+    one, two = of(person.types("doctor", "--json"), "journal")
+    assert one["level"] == "problem"
+    assert (two["level"], two["message"][:33]) == ("warning", "a damaged journal was moved aside")
+
+
+def test_a_good_journal_is_told_with_its_size(person: Person) -> None:
+    person.state.mkdir(mode=0o700)
+    with closing(Journal.open(person.state / "journal.db")):
+        pass
+    (row,) = of(person.types("doctor", "--json"), "journal")
+    assert row["level"] == "ok"
+
+
+def test_a_state_folder_that_can_t_be_written_is_a_problem(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.state.mkdir(mode=0o500)
+    may = os.access  # which root is told everything of
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK and may(path, mode))
+    (row,) = of(person.types("doctor", "--json"), "state folder")
+    assert row["level"] == "problem"
+
+
+def test_no_secret_is_told(person: Person) -> None:
+    text = "API_KEY=marker1\nCRON_PING=hxxp://x/marker2\n0 99 * * * x --token marker3\n"
+    text += "0 9 * * * no-such-program --token marker4\n"
+    for words in (("doctor",), ("doctor", "--json")):
+        shown = person.types(*words, person.file(text))
+        assert "marker" not in shown.output
+
+
+# --- its limits ----------------------------------------------------------------------------------
+
+
+def test_what_hangs_is_told_and_the_next_check_is_made() -> None:
+    for_ever = threading.Event()
+
+    def hangs() -> Iterator[Diagnosis]:
+        for_ever.wait()
+        yield fine("never")
+
+    checks = (
+        Check("disk", hangs, 0.05),
+        Check("clock", lambda: [fine("right")]),
+    )
+    one, two = examination.findings(checks)
+    for_ever.set()
+    assert (one.level, one.message) == (PROBLEM, "disk: no answer within 0.05 s")
+    assert one.remedy
+    assert (two.check, two.message) == ("clock", "right")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(5, "Input/output error"), "it can't be looked at: [Errno 5] Input/output error"),
+        (MeridianError("no"), "it can't be looked at: no"),
+        (ZeroDivisionError("x"), "this check went wrong: ZeroDivisionError('x')"),
+    ],
+)
+def test_what_fails_is_told_and_the_next_check_is_made(error: Exception, said: str) -> None:
+    def fails() -> Iterator[Diagnosis]:
+        raise error
+
+    one, two = examination.findings(
+        (
+            Check("disk", fails),
+            Check("clock", lambda: [fine("right")]),
+        )
+    )
+    assert (one.level, one.message) == (PROBLEM, said)
+    assert two.level is OK
+
+
+def test_a_crontab_that_is_never_read_ends_it(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination, "CHECK_LIMIT", 0.2)
+    for_ever = threading.Event()
+    monkeypatch.setattr("scheduler.cli.doctor.facts.gather", lambda *_, **__: for_ever.wait())
+    found = person.types("doctor")
+    for_ever.set()
+    assert found.exit_code == 1
+    assert "the crontabs and the state: no answer within" in found.stderr
+
+
+# --- programs ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    for name in ("bin/there", "bin/plain"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        path.chmod(0o755 if path.name == "there" else 0o644)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "words"),
+    [
+        ("there x", None, ""),
+        ("missing x", PROBLEM, "a: missing is not on its PATH ("),
+        ("plain x", PROBLEM, "a: plain is not on its PATH ("),
+        ("cd /srv && missing", WARNING, "missing is not on its PATH"),  # it may ask before
+        ("command -v missing && missing", WARNING, "missing is not on its PATH"),
+        ("missing | there", PROBLEM, "missing is not on its PATH"),
+        ("bin/there", None, ""),  # from its home, where it starts
+        ("~/bin/there", None, ""),
+        ("~/bin/missing", PROBLEM, "bin/missing: it is not there"),
+        ("bin/plain", PROBLEM, "bin/plain: it may not be run: chmod +x"),
+        ("/no/such/program -x", PROBLEM, "/no/such/program: it is not there"),
+        ("cd /srv && ./missing", None, ""),  # there it may be
+        ("nice -n 10 missing", PROBLEM, "missing is not on its PATH"),
+        ("X=1 missing", PROBLEM, "missing is not on its PATH"),
+        ("'missing' x", PROBLEM, "missing is not on its PATH"),
+        ("$TOOL x", None, ""),  # only a shell can tell
+        ("$HOME/missing x", None, ""),
+        ("for f in *; do cat $f; done", None, ""),
+        ("echo hello", None, ""),  # the shell's own
+        (": nothing", None, ""),
+        ("", None, ""),
+    ],
+)
+def test_a_program_is_looked_for_where_its_job_would(
+    home: Path, text: str, level: DiagnosisLevel | None, words: str
+) -> None:
+    variables = {"HOME": str(home), "SHELL": "/bin/sh", "PATH": f"{home}/bin:/usr/bin:/bin"}
+    found = list(job_lines.judged(entry(text), variables))
+    assert [each.level for each in found] == ([] if level is None else [level])
+    assert all(words in each.message and each.remedy for each in found)
+
+
+def test_where_it_is_here_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{home}/bin")
+    (found,) = job_lines.judged(entry("there"), {"HOME": "/", "SHELL": "/bin/sh", "PATH": "/bin"})
+    assert f"here it is {home}/bin/there" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"SHELL": "/no/shell"}, "there is no shell /no/shell, so it can't start"),
+        ({"HOME": "/no/home"}, "its HOME /no/home is no folder, so it can't start"),
+    ],
+)
+def test_without_its_shell_or_home_it_is_told_once(variables: dict[str, str], words: str) -> None:
+    own = {"HOME": "/", "SHELL": "/bin/sh", "PATH": "/bin"} | variables
+    (found,) = job_lines.judged(entry("missing"), own)
+    assert (found.level, words in found.message) == (PROBLEM, True)
+
+
+# --- the notification ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person sits there."""
+    monkeypatch.setattr("scheduler.cli.commands.doctor._is_somebody_there", lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("way", "answer", "level"),
+    [
+        ("dbus", "y\n", "ok"),
+        ("dbus", "n\n", "problem"),
+        ("dbus", "\n", "problem"),  # who has not looked has not seen it
+        ("terminal", "y\n", "warning"),
+    ],
+)
+@pytest.mark.usefixtures("terminal")
+def test_a_notification_is_shown_and_the_person_asked(
+    person: Person, monkeypatch: pytest.MonkeyPatch, way: str, answer: str, level: str
+) -> None:
+    monkeypatch.setattr("scheduler.system.desktop.notify", lambda *_, **__: way)
+    found = person.types("doctor", "--notify", stdin=answer)
+    assert "Did you see the notification? [y/N]" in found.output
+    (line,) = [each for each in found.stdout.splitlines() if "notification    " in each]
+    assert f"{level:<9}notification" in line
+
+
+def test_without_a_terminal_nobody_is_asked(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.system.desktop.notify", lambda *_, **__: "dbus")
+    (row,) = of(person.types("doctor", "--notify", "--json"), "notification")
+    assert (row["level"], row["message"]) == ("ok", "dbus took it")
+
+
+def test_where_nobody_takes_it_that_is_a_problem(tmp_path: Path) -> None:
+    nowhere = {
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path}/x",
+    }
+    found = shown_notification.shown_by(nowhere)
+    assert found.level in (PROBLEM, WARNING)  # who runs the tests at a terminal gets it there
+    assert found.remedy
+
+
+# --- a real daemon -------------------------------------------------------------------------------
+
+
+@pytest.mark.e2e
+def test_a_real_daemon_is_found_well_and_a_second_one_on_its_crontab_is_not(
+    person: Person, tmp_path: Path
+) -> None:
+    file = person.file("0 9 1 1 * true\n")
+    state = tmp_path / "one"
+    with running(file, "--state", str(state), "--log-format", "json", log=tmp_path / "log") as one:
+        until(lambda: one.said("crontabs"))
+        alone = person.types("doctor", "--json", "--state", str(state))
+        two = running(
+            file, "--state", str(tmp_path / "two"), "--log-format", "json", log=tmp_path / "log2"
+        )
+        with two as other:
+            until(lambda: other.said("crontabs"))
+            both = person.types("doctor", "--json", "--state", str(state))
+        one.ends(signal.SIGTERM)
+    assert f"pid {one.popen.pid}, version" in of(alone, "daemon")[0]["message"]
+    assert of(alone, "daemon")[0]["level"] == "ok"
+    twice = [
+        row for row in of(both, "other daemons") if f"(pid {other.popen.pid})" in row["message"]
+    ]
+    assert [row["level"] for row in twice] == ["problem"]
+    assert f"reads {file} too" in twice[0]["message"]
+    assert twice[0]["remedy"] == f"end one of them: kill {other.popen.pid}"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
