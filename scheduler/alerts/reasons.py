@@ -30,6 +30,7 @@ WANTED = frozenset(
         Reason.SUPERSEDED,  # a newer instant was run in its place
         Reason.EXCLUDED,  # CRON_EXCEPT and its kin
         Reason.PAUSED,  # by hand
+        Reason.EXCLUDED,  # CRON_EXCEPT, CRON_ONLY
         Reason.KILLED,
         Reason.REMOVED,  # from the crontab
         Reason.SET_BACK,  # its instant comes again
