@@ -42,6 +42,15 @@ class Calendar:
         number = day.year - self.first_year
         return 0 <= number < len(self.years) and bool(self.years[number] >> _bit(day) & 1)
 
+    def has_after(self, day: date) -> bool:
+        """Say whether a date in it is still to come."""
+        number = day.year - self.first_year
+        if number < 0:
+            return any(self.years)
+        if number >= len(self.years):
+            return False
+        return bool(self.years[number] >> _bit(day) + 1) or any(self.years[number + 1 :])
+
 
 def calendar_of(source: str, dates: Iterable[date]) -> Calendar:
     """Return the calendar of these dates."""

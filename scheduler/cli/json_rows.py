@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.cli import run_view
 from scheduler.cli.output import utc
+from scheduler.day_rules import DayRules
 from scheduler.entry import Expression
 from scheduler.redact import mask_named, masked
 from scheduler.schedule import expression
@@ -49,7 +50,7 @@ def of_entry(entry: Entry) -> Row:
         "command": entry.command,
         "stdin": entry.stdin,
         "environment": masked(entry.environment),
-        "settings": of_settings(entry.settings),
+        "settings": of_settings(entry.settings) | of_days(entry.schedule.day_rules or DayRules()),
     }
 
 
@@ -99,6 +100,17 @@ def _of_rule(rule: AlertRule) -> Row:
         "after": rule.after,
         "missed": rule.missed,
         "slow": rule.slow,
+    }
+
+
+def of_days(rules: DayRules) -> Row:
+    """Return the settings of days as they are written; null where they are not."""
+    return {
+        "except": None if rules.excepted is None else rules.excepted.text,
+        "only": None if rules.only is None else rules.only.text,
+        "except_move": rules.move,
+        "from": None if rules.since is None else rules.since.isoformat(),
+        "until": None if rules.until is None else rules.until.isoformat(),
     }
 
 

@@ -11,7 +11,7 @@ from scheduler.entry import Catchup, Every, Expression, Reboot
 from scheduler.run import Reason, State
 from scheduler.runs import messages
 from scheduler.runs.outcome_words import of_left_behind
-from scheduler.schedule import catchup
+from scheduler.schedule import catchup, day_words
 from scheduler.schedule.tick import MINUTE, JumpKind, Verdict
 from scheduler.text import counted, of_seconds
 
@@ -41,6 +41,7 @@ class MinuteFacts:
     now: datetime
     entry: Entry | None = None
     is_due: bool = False
+    is_excluded: bool = False
     row: RunRow | None = None
     jumps: tuple[Jump, ...] = ()
     last_tick: datetime | None = None
@@ -71,7 +72,7 @@ def _answer(known: MinuteFacts) -> list[str]:
 
 def _is_meant(known: MinuteFacts, row: RunRow) -> bool:
     """Say whether the row is about this minute: a stretch only tells of the instants in it."""
-    return row.until is None or known.entry is None or known.is_due
+    return row.until is None or known.entry is None or known.is_due or known.is_excluded
 
 
 def _in_a_wrong_time(known: MinuteFacts, row: RunRow) -> str:
@@ -168,6 +169,7 @@ _SKIPPED = {
     Reason.MISSED: "nobody handled that minute, and it is not made up for",
     Reason.TOO_LATE: "by the time it could start it was later than CRON_WITHIN allows",
     Reason.PAUSED: "the job was paused (meridian pause)",
+    Reason.EXCLUDED: "its day was one on which the job does not run (CRON_EXCEPT, CRON_ONLY)",
     Reason.KILLED: "it was cancelled by hand while it waited (meridian kill)",
     Reason.STOPPED: "the daemon was told to stop before it could start",
     Reason.REMOVED: "its line was taken out of the crontab before it started",
@@ -182,6 +184,8 @@ def _skipped(known: MinuteFacts, row: RunRow) -> list[str]:
         told.append(f"The same holds for all its instants from {span}.")
     if reason is Reason.MISSED and known.entry is not None:
         told += _why_not_made_up(known.entry)
+    if reason is Reason.EXCLUDED and known.entry is not None:
+        told += [f"{why}." for why in _of_day(known, known.entry)]
     return told + _jumps(known)
 
 
@@ -195,6 +199,14 @@ def _why_not_made_up(entry: Entry) -> list[str]:
     if chosen is Catchup.ALL:
         return [f"Of so many the newest {entry.settings.catchup_limit} are (CRON_CATCHUP_LIMIT)."]
     return []
+
+
+def _of_day(known: MinuteFacts, entry: Entry) -> list[str]:
+    """Return what the line as it is today says of the minute's day; nothing if it may run then."""
+    if isinstance(entry.schedule, Expression):
+        return misses(entry.schedule, entry.zone, known.at) if known.is_excluded else []
+    rules, day = entry.schedule.day_rules, known.at.astimezone(entry.zone).date()
+    return [] if rules is None else list(filter(None, [day_words.why_not(rules, day)]))
 
 
 # --- the journal does not know -------------------------------------------------------------------
@@ -236,6 +248,8 @@ def _not_due(known: MinuteFacts, entry: Entry) -> list[str]:
         case Every(minutes):
             every = of_seconds(minutes * 60)
             at = _at(known, known.at)
+            if known.is_excluded:
+                return [f"It was not due at {at}: {'; '.join(_of_day(known, entry))}."]
             return [f"It was not due at {at}: it runs every {every}, from its last instant on."]
         case Expression() as expression:
             head = f"It was not due at {_at(known, known.at)}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from scheduler.entry import Expression
+from scheduler.schedule import day_words
 from scheduler.schedule.canonical import five_fields
 from scheduler.schedule.dates import matches_day
 from scheduler.schedule.dst import Wall, applies, walls
@@ -19,9 +21,15 @@ _WEEKDAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Frida
 
 def misses(expression: Expression, zone: ZoneInfo, at: datetime) -> list[str]:
     """Return what keeps the expression from asking for this minute of the zone's clock."""
-    *skipped, wall = walls(zone, at)
-    if any(applies(expression, each) for each in (*skipped, wall)):
+    shown_ones = walls(zone, at)
+    wall = shown_ones[-1]
+    if any(applies(expression, each) for each in shown_ones):
         return []
+    if expression.day_rules is not None:
+        plain = replace(expression, day_rules=None)
+        named = [each.time.date() for each in shown_ones if applies(plain, each)]
+        told = [day_words.why_not(expression.day_rules, day) for day in named]
+        return list(filter(None, told)) or misses(plain, zone, at)
     if applies(expression, Wall(wall.time)):
         return [
             f"this is the second {wall.time:%H:%M} of that night, and it ran the first time only"

@@ -10,8 +10,9 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from scheduler.crontab import command, job_names, lexer, lint, lint_lines, lint_schedule, settings
-from scheduler.crontab.day_values import no_calendars, resolved, ruled
+from scheduler.crontab.day_values import MOVE, no_calendars, resolved, ruled
 from scheduler.crontab.lint_alerts import unheard
+from scheduler.crontab.lint_days import on_move
 from scheduler.crontab.scope import BadSetting, Scope
 from scheduler.crontab.unique_names import second_use
 from scheduler.day_rules import DaySet
@@ -279,7 +280,9 @@ class _FileReader:
         except BadValue as bad:
             bad.offset = job.schedule_at
             raise
-        return schedule if rules is None else ruled(schedule, rules)
+        found = schedule if rules is None else ruled(schedule, rules)
+        self._note(*on_move(found, scope.get(MOVE), job.schedule_at))
+        return found
 
     def _parsed(self, job: Job, name: str) -> Schedule:
         try:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from scheduler.entry import Every, Expression, Reboot
+from scheduler.schedule import day_words
 from scheduler.schedule.fields import runs
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ def explain(schedule: Schedule) -> str:
     """Return when it runs, in words, such as "at 07:30, Monday to Friday".
 
     Where both day fields are restricted it says "or" if either will do, and "and only" if both
-    must match.
+    must match. Day rules come last.
     """
+    rules = schedule.day_rules
+    return _plain(schedule) + ("" if rules is None else day_words.of_rules(rules))
+
+
+def _plain(schedule: Schedule) -> str:
     match schedule:
         case Every(minutes):
             return f"every {_interval(minutes)}, counted from the last scheduled time"

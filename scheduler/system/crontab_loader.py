@@ -11,7 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from scheduler.crontab import parser
+from scheduler.crontab import lint_days, parser
 from scheduler.crontab.lexer import hidden, split
 from scheduler.crontab.lint import LintWarning, in_order, problem
 from scheduler.crontab.unique_names import unique
@@ -20,6 +20,7 @@ from scheduler.errors import SourceRefused
 from scheduler.schedule import zone_data
 from scheduler.system import crontab_files, trusted_path
 from scheduler.system.calendars import CalendarShelf
+from scheduler.system.clock import RealClock
 from scheduler.system.crontab_files import CrontabText
 
 if TYPE_CHECKING:
@@ -81,19 +82,19 @@ def load(
     What can't be read is a crontab of no lines and one problem, never an exception. A missing file
     fails only if it was named: a user who has no crontab has no jobs.
     """
-    shelf = CalendarShelf(partial(_read, how=how))
+    calendars = shelf(how)
     with trusted_path.remembered():
-        read_ones = [_load_one(file, how, drafts, shelf) for file in files]
+        read_ones = [_load_one(file, how, drafts, calendars) for file in files]
     tables = unique([table for table, _ in read_ones])
     return Loaded(
         crontabs=tables,
         entries=tuple(entry for table in tables for entry in table.entries),
         problems=(
             *(problem for table in tables for problem in table.problems),
-            *shelf.problems,
+            *calendars.problems,
         ),
         failed=frozenset(table.file for table, failed in read_ones if failed),
-        calendars=shelf.stamps,
+        calendars=calendars.stamps,
     )
 
 
@@ -102,16 +103,21 @@ def calendar_stamps(calendars: Mapping[str, Stamp | None]) -> Mapping[str, Stamp
     return {_CALENDARS: tuple(sorted(calendars.items()))} if calendars else {}
 
 
+def shelf(how: ReadOptions) -> CalendarShelf:
+    """Return what finds calendars, whose files are read as crontabs are."""
+    return CalendarShelf(partial(_read, how=how))
+
+
 def _read(file: str, how: ReadOptions) -> CrontabText:
     return crontab_files.read(file, named=how.named, uid=how.uid, trusts=how.trusts)
 
 
 def _load_one(
-    file: str, how: ReadOptions, drafts: Mapping[str, bytes], shelf: CalendarShelf
+    file: str, how: ReadOptions, drafts: Mapping[str, bytes], calendars: CalendarShelf
 ) -> tuple[Crontab, bool]:
     try:
         text = CrontabText(drafts[file]) if file in drafts else _read(file, how)
-        return _parsed(file, text, how, shelf), False
+        return _parsed(file, text, how, calendars), False
     except SourceRefused as refused:
         failed = how.named or refused.code != "missing"
         severity = Severity.ERROR if failed else Severity.WARNING
@@ -120,7 +126,7 @@ def _load_one(
         return Crontab(file, b"", (), (why,)), failed
 
 
-def _parsed(file: str, text: CrontabText, how: ReadOptions, shelf: CalendarShelf) -> Crontab:
+def _parsed(file: str, text: CrontabText, how: ReadOptions, calendars: CalendarShelf) -> Crontab:
     table = parser.parse(
         text.data,
         file=file,
@@ -128,7 +134,7 @@ def _parsed(file: str, text: CrontabText, how: ReadOptions, shelf: CalendarShelf
         system=how.system,
         by_root=how.uid == 0,
         salt=how.salt,
-        calendars=shelf.of(file),
+        calendars=calendars.of(file),
     )
     doubts = tuple(
         Problem(file, 0, 0, Severity.WARNING, code, sentence) for code, sentence in text.warnings
@@ -136,11 +142,27 @@ def _parsed(file: str, text: CrontabText, how: ReadOptions, shelf: CalendarShelf
     if not how.system and file.startswith(_SYSTEM_FILES):
         doubts += (_of_the_system(file),)
     table = replace(table, problems=(*doubts, *table.problems, *_without_end(file, text.data)))
+    table = replace(table, problems=(*table.problems, *_of_days(table)))
     others = tuple(e for e in table.entries if e.user not in (None, how.user))
     if others:
         table = _without(table, others, partial(_other_user, how=how), keep=how.keep_others)
     timeless = tuple(e for e in table.entries if _is_timeless(e))
     return _without(table, timeless, _zoneless) if timeless else table
+
+
+def _of_days(table: Crontab) -> tuple[Problem, ...]:
+    """Return the warnings about entries whose days are over or never come."""
+    found = tuple(lint_days.on_entries(table.entries, RealClock().now()))
+    text = tuple(split(table.text)) if found else ()
+    return tuple(
+        problem(entry.file, entry.line, line, _at_schedule(warning, entry, line))
+        for entry, warning in found
+        for line in (text[entry.line - 1],)
+    )
+
+
+def _at_schedule(warning: LintWarning, entry: Entry, line: str) -> LintWarning:
+    return warning._replace(offset=max(line.find(entry.schedule_text), 0))
 
 
 def _of_the_system(file: str) -> Problem:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -22,6 +23,8 @@ from scheduler.redact import mask
 from scheduler.schedule import expression
 from scheduler.schedule.describe import explain as in_words
 from scheduler.schedule.upcoming import ComingRun, coming
+from scheduler.system import crontab_files
+from scheduler.system.calendars import CalendarShelf
 from scheduler.system.clock import RealClock
 from scheduler.text import shortened
 
@@ -78,9 +81,11 @@ def _read(fields: Sequence[str], zone: ZoneInfo) -> tuple[Entry | None, list[Pro
     """
     text = re.sub(r"[\r\n]+", " ", " ".join(fields))
     found: list[Problem] = []
+    read = partial(crontab_files.read, named=True, uid=os.geteuid(), trusts=True)
+    calendars = CalendarShelf(read).of("")
     for command in ("", _COMMAND):
         line = f"{text}{command}".encode("utf-8", "surrogateescape")
-        table = parser.parse(line, file="expression", zone=zone)
+        table = parser.parse(line, file="expression", zone=zone, calendars=calendars)
         found = [_of_expression(each, command) for each in table.problems]
         for entry in table.entries:
             return replace(entry, command="") if command else entry, found

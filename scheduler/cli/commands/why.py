@@ -185,10 +185,10 @@ def known_of(
     """
     row, unreal = (run, ()) if run is not None else _accounted(journal, job, at)
     before = after = None
-    is_due = False
+    is_due = is_excluded = False
     if entry is not None:
         timetable = _timetable(journal, entry, at)
-        is_due = bool(timetable.due(at))
+        is_due, is_excluded = bool(timetable.due(at)), bool(timetable.excluded(at))
         before, after = timetable.last_instant(entry, at), timetable.next_instant(entry, at)
     return MinuteFacts(
         job=job,
@@ -197,6 +197,7 @@ def known_of(
         now=now,
         entry=entry,
         is_due=is_due,
+        is_excluded=is_excluded,
         row=row,
         jumps=tuple(journal.queries.jumps_over(at)),
         last_tick=journal.daemon_state.last_tick(),
