@@ -74,6 +74,11 @@ def mask_addresses(text: str) -> str:
     return _starred(text, (found.span("secret") for found in forms.ADDRESS.finditer(text)))
 
 
+def mask_target(target: str) -> str:
+    """Return the target of an alert or a ping as a person may see it."""
+    return mask(mask_addresses(target))
+
+
 def mask_value(text: str, begin: int) -> str:
     """Return the text with stars from `begin` on, but for the quotes of that value."""
     return _starred(text, inside(text, begin, len(text)))

@@ -1,6 +1,8 @@
 """Somebody hears of it: events in, notices in the journal, messages by the channels out.
 
 channel       what every channel is
+dispatcher    which notices are due, and what became of them: dispatch_rules decide, alert_log tells
+courier       has them sent by processes of their own: sender_process is one end, sender the other
 recorder      events in, notices out: facts are what they tell, the notifier writes them
 policy        what has happened to a job in, whether somebody is told of it out
 reasons, slow, expected  which runs are missed or slow, and which jobs have been silent too long

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from scheduler.notice import Delivery, Result
 
+RESULT_WITHIN = 60.0  # seconds from one result to the next; then its sender is killed
+
 
 class NotSent(MeridianError):
     """A delivery was not sent, and why, with no secret in it; a `permanent` refusal stays one."""

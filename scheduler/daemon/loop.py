@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable
 
+    from scheduler.alerts.dispatcher import Dispatcher
     from scheduler.alerts.expected import ExpectedSuccesses
     from scheduler.daemon.entries import EntriesInForce
     from scheduler.daemon.file_monitor import FileMonitor
@@ -65,6 +66,7 @@ class Daemon:
     requests: Requests
     file_monitor: FileMonitor
     expected: ExpectedSuccesses | None  # None: nobody hears of anything
+    dispatcher: Dispatcher
     pruning: Pruning
     shutdown: Shutdown
     steps: StepRunner
@@ -93,7 +95,9 @@ class Daemon:
         if self.steps.damage is not None and not self.is_stopping:
             self.runs.abandon()
             raise self.steps.damage
-        self.events.drain(self.clock, self.last_words)
+        end = self.clock.monotonic() + self.last_words
+        self.steps.run(Step("end what sends alerts", self._end_alerts))
+        self.events.drain(self.clock, max(0.0, end - self.clock.monotonic()))
         self.log.info("stopped", say="nothing is running")
 
     # --- notes, left for the loop ----------------------------------------------------------
@@ -160,6 +164,7 @@ class Daemon:
             Step(look, self.file_monitor.look),
             Step("prepare the next minute", self._plan),
             Step("look for jobs that should have succeeded", self._expect),
+            Step("send alerts", self._send_alerts),
             Step("remove what is not kept any more", self._prune),
         )
 
@@ -168,6 +173,7 @@ class Daemon:
         self.ticker.open()
         self.reloader.read()
         self.runs.recover()
+        self.dispatcher.recover()
         self.ticker.begin()
         self.runs.at_reboot(self.in_force.unbooted(), minute_of(self.clock.now()))
 
@@ -185,6 +191,8 @@ class Daemon:
             wakes.append(self.expected.next_wake(now))
         if (prune := self.pruning.next_step()) is not None and self._is_idle():
             wakes.append(now + timedelta(seconds=prune))
+        if self._is_calm():
+            wakes.append(self.dispatcher.next_wake(starts=self._tells()))
         if not self.shutdown.has_begun:
             wakes.append(self.ticker.next_wake())
             wakes.append(now if self.reloader.is_asked else None)
@@ -237,11 +245,28 @@ class Daemon:
         if self.expected is not None and self._is_idle():
             self.expected.look(self.clock.now())
 
+    def _send_alerts(self) -> None:
+        """Have somebody hear of what happened, where that delays no start."""
+        if self._is_calm():
+            self.dispatcher.step(starts=self._tells())
+
+    def _end_alerts(self) -> None:
+        self.dispatcher.last_words(self.last_words)
+
     def _prune(self) -> None:
         """Remove a little of what is no longer kept, where that delays no start."""
         if self._is_idle():
             self.pruning.step(self.in_force.entries)
 
     def _is_idle(self) -> bool:
-        is_starting = self.runs.is_starting() or not self.ticker.is_quiet()
-        return not self.shutdown.has_begun and not is_starting
+        return not self.shutdown.has_begun and self._is_calm()
+
+    def _is_calm(self) -> bool:
+        """Say whether nothing is being started, or about to be."""
+        if self.shutdown.has_begun:
+            return True
+        return not self.runs.is_starting() and self.ticker.is_quiet()
+
+    def _tells(self) -> bool:
+        """Say whether new alerts are sent: at a stop the next daemon has them sent."""
+        return not self.shutdown.has_begun or self.shutdown.is_drain

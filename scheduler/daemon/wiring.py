@@ -9,6 +9,7 @@ Everything inside a daemon is the same wherever it lives. What differs is what i
 | journal | a file, renewed if damaged | in memory, one transaction | in memory, with accidents |
 | library | files, watched | what was read once | texts that a test edits |
 | log | stderr | none; a bug ends the simulation | read by the test |
+| alerts | sent by processes of their own | sent by nobody | recorded |
 | listeners | none beside the log | a recorder of events, in the loop | whatever a test brings |
 | draw | random | 0 | what a test says |
 | manager | systemd, where it started the daemon | nobody | as `run` |
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scheduler import __version__
+from scheduler.alerts.dispatcher import Dispatcher
 from scheduler.alerts.expected import ExpectedSuccesses
 from scheduler.daemon.crontab_log import CrontabLog
 from scheduler.daemon.entries import EntriesInForce
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from scheduler.alerts.courier import Courier
     from scheduler.daemon.entries import Library
     from scheduler.daemon.shutdown import ServiceManager
     from scheduler.daemon.watchdog import Watchdog
@@ -101,8 +104,11 @@ class Parts:
     inherited: InheritedEnvironment = NOTHING_INHERITED  # what its jobs find
     unjournalled: Path | None = None  # where ends go that no journal takes
 
-    # --- who looks on
+    # --- who hears of it
+    courier: Courier | None = None  # has alerts sent; None: nobody hears of anything
     recorder: Callable[[Journal], EventRecorder] | None = None  # writes what somebody is to hear
+
+    # --- who looks on
     apart: Sequence[Apart] = ()  # listeners; daemons that succeed one another tell the same ones
     in_loop: Sequence[Listener] = ()  # those that never wait for anybody: beside the log a recorder
     last_words: float = 5.0  # seconds that those apart have at the end to hear what is left
@@ -144,6 +150,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
             shutdown=shutdown,
             holds_state=parts.holds_state,
         ),
+        dispatcher=Dispatcher(clock, journal, log, parts.courier),
         expected=_expected(journal, in_force) if parts.recorder is not None else None,
         pruning=_pruning(parts, journal, runs),
         shutdown=shutdown,

@@ -24,6 +24,7 @@ from careful_spawner import CarefulSpawner
 from fakes import Act, FakeClock
 from frail_journal import FrailJournal
 from memory_library import MemoryLibrary
+from recorded_courier import RecordedCourier
 from table_check import TableCheck
 
 from scheduler.codec import encode
@@ -108,6 +109,7 @@ class World:
         assert isinstance(self.journal, FrailJournal)
         weakref.finalize(self, self.journal.close)
         self.spawner = CarefulSpawner(self.clock, self.acts, self)
+        self.courier = RecordedCourier(self.clock)
         self.log = io.StringIO()
         self.daemon = self.new_daemon()
 
@@ -130,6 +132,7 @@ class World:
             in_loop=self.in_loop,
             apart=self.apart,
             recorder=self.recorder,
+            courier=self.courier,
             last_words=self.last_words,
         )
         self.daemon = wiring.build(parts, self.journal)

@@ -1,0 +1,201 @@
+"""Deliveries in, handed to processes of their own; what became of each of them out.
+
+A channel may wait for a server for as long as that likes, and needs libraries that a daemon has no
+other use for. So each channel talks in a process, the sender, which is there while it sends.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from threading import Condition
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from scheduler.alerts.channel import RESULT_WITHIN
+from scheduler.alerts.sender_process import SenderProcess
+from scheduler.codec import decode, encode
+from scheduler.errors import MeridianError, NoAnswer
+from scheduler.notice import Result
+from scheduler.process.job_environment import PRIVATE
+from scheduler.system.background import start_apart
+from scheduler.system.clock import RealClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from scheduler.notice import Channel, Delivery
+
+_SENDERS_OWN = {"CREDENTIALS_DIRECTORY", "CONFIGURATION_DIRECTORY"}  # systemd.exec(5)
+
+
+class Lane(NamedTuple):
+    """What is sent one after the other: of a channel what goes well, and what has failed before.
+
+    So a target in trouble keeps no other waiting.
+    """
+
+    channel: Channel
+    is_in_trouble: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A delivery of which nobody tells what became, and why.
+
+    It may have been sent, unless there was no sender at all: then it is not `unsure`.
+    """
+
+    delivery: int
+    why: str
+    is_unsure: bool = True
+
+
+Answer = Result | Unanswered
+
+
+class Courier(Protocol):
+    """Who has deliveries sent, and never keeps the loop waiting.
+
+    Each delivery that it takes is answered once, unless all are abandoned.
+    """
+
+    def is_free(self, lane: Lane) -> bool:
+        """Say whether a lane has answered all that it was given."""
+
+    def send(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
+        """Have these sent, in a lane that is free."""
+
+    def answers(self) -> Sequence[Answer]:
+        """Return what has been answered since the last call."""
+
+    def finish(self, seconds: float) -> None:
+        """Wait until all lanes are free, but no longer than this."""
+
+    def abandon(self) -> None:
+        """End all senders, and forget what they have not answered, and all answers."""
+
+
+class SenderCourier:
+    """The courier of a real daemon: a thread for each batch, which talks with a sender's process.
+
+    Owns: the senders that are there, the answers that nobody has asked for, and which deliveries a
+    lane has still to answer. Called by: the dispatcher, on the loop; its threads only add answers.
+    Invariant: each delivery is answered once, whatever becomes of its sender, and nothing is
+    answered of what was abandoned.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        config: Path,
+        environ: Mapping[str, str],
+        complain: Callable[[Channel, str], None],
+        patience: float = RESULT_WITHIN,
+    ) -> None:
+        self._folders = str(state), str(config)
+        left_out = PRIVATE - _SENDERS_OWN
+        self._environ = {name: value for name, value in environ.items() if name not in left_out}
+        self._complain = complain  # what a sender wrote on standard error; on its thread
+        self._patience = patience
+        self._wake: Callable[[], object] = lambda: None  # until somebody waits for answers
+        self._open: dict[Lane, set[int]] = {}  # the loop's alone
+        self._changed = Condition()
+        self._senders: set[SenderProcess] = set()
+        self._answers: list[Answer] = []
+        self._life = 0  # raised when all is abandoned
+
+    def wake_by(self, wake: Callable[[], object]) -> None:
+        """Have answers told of by this, which is called on another thread."""
+        self._wake = wake
+
+    def is_free(self, lane: Lane) -> bool:
+        """See Courier."""
+        return lane not in self._open
+
+    def send(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
+        """See Courier."""
+        self._open[lane] = {each.number for each in deliveries}
+        life = self._life
+        try:
+            start_apart(
+                lambda: self._work(lane.channel, deliveries, life), f"alerts {lane.channel}"
+            )
+        except MeridianError as error:
+            self._add(
+                life, [Unanswered(each.number, str(error), is_unsure=False) for each in deliveries]
+            )
+
+    def answers(self) -> Sequence[Answer]:
+        """See Courier."""
+        with self._changed:
+            found, self._answers = self._answers, []
+        told = {each.delivery for each in found}
+        self._open = {lane: left for lane, some in self._open.items() if (left := some - told)}
+        return found
+
+    def finish(self, seconds: float) -> None:
+        """See Courier."""
+        wanted = sum(map(len, self._open.values()))
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._answers) >= wanted, seconds)
+
+    def abandon(self) -> None:
+        """See Courier."""
+        with self._changed:
+            self._life += 1
+            self._answers, self._open = [], {}
+            for sender in self._senders:
+                sender.kill()
+
+    # --- on the thread of a batch ------------------------------------------------------------
+
+    def _work(self, channel: Channel, deliveries: Sequence[Delivery], life: int) -> None:
+        left = {each.number: each for each in deliveries}
+        why, is_unsure = "its sender ended without a word", True
+        try:
+            for result in self._talk(channel, deliveries, life):
+                if left.pop(result.delivery, None) is not None:
+                    self._add(life, [result])
+        except TimeoutError:
+            why = f"its sender said nothing for {self._patience:g} s, and was killed"
+        except OSError as error:  # the system has no room for a process
+            why, is_unsure = f"no sender could be started: {error.strerror}", False
+        except Exception as error:  # noqa: BLE001 (what it says makes no sense)
+            why = f"its sender said nonsense, and was killed: {error}"
+        self._add(life, [Unanswered(number, why, is_unsure) for number in left])
+
+    def _talk(
+        self, channel: Channel, deliveries: Sequence[Delivery], life: int
+    ) -> Iterator[Result]:
+        words = (sys.executable, "-P", "-X", "utf8", "-m", "scheduler.alerts.sender", channel.value)
+        lines = b"".join(json.dumps(encode(each)).encode() + b"\n" for each in deliveries)
+        sender = SenderProcess((*words, *self._folders), self._environ)
+        try:
+            with self._changed:
+                self._senders.add(sender)
+                if life != self._life:
+                    return
+            for line in sender.answers(lines, self._patience, RealClock().monotonic):
+                try:
+                    yield decode(Result, json.loads(line))
+                except NoAnswer as error:
+                    raise ValueError("it is no result") from error
+        finally:
+            with self._changed:
+                self._senders.discard(sender)
+            sender.kill()
+            sender.close()
+            if sender.complaint:
+                self._complain(channel, sender.complaint)
+
+    def _add(self, life: int, answers: Sequence[Answer]) -> None:
+        with self._changed:
+            if life != self._life or not answers:
+                return
+            was_empty = not self._answers
+            self._answers += answers
+            self._changed.notify_all()
+        if was_empty:
+            self._wake()

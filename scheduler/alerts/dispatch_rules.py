@@ -1,0 +1,108 @@
+"""When a target's turn is, and what follows from what a sender answered. Pure.
+
+Instants and seconds in, consequences for the notices of one delivery out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, assert_never
+
+from scheduler.alerts.courier import Answer, Unanswered
+from scheduler.alerts.ping_rules import Ping
+from scheduler.notice import Channel, Kind, Result, channel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from scheduler.journal.rows import NoticeRow
+    from scheduler.notice import Notice
+
+# Seconds from a try to the next one; when the try after the last of them fails, it was the last.
+RETRIES = (60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
+PING_RETRIES = RETRIES[:3]  # a ping tells how things are now
+TARGET_PACE = 60.0  # seconds from one delivery to a target to the next; pings have no pace
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """These were sent."""
+
+    rows: Sequence[NoticeRow]
+
+
+@dataclass(frozen=True, slots=True)
+class NeverSent:
+    """These are given up, and why."""
+
+    rows: Sequence[NoticeRow]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentLater:
+    """These are tried again at `due`, and why; `is_unsure`: they may have been sent.
+
+    What was not `tried` went along with another delivery, before its own time: it counts no try.
+    """
+
+    rows: Sequence[NoticeRow]
+    error: str
+    due: datetime
+    tried: bool
+    is_unsure: bool
+
+
+Consequence = Sent | NeverSent | SentLater
+
+
+def turn_of(target: str, due: datetime, now: datetime, since_last: float | None) -> datetime:
+    """Return when a target may get what is due: `since_last` seconds ago it got something."""
+    if since_last is None or channel_of(target) is Channel.PING:
+        return due
+    return max(due, now + timedelta(seconds=TARGET_PACE - since_last))
+
+
+def is_repeated(notice: Notice) -> bool:
+    """Say whether a notice that may have been sent is sent again.
+
+    Who sits before the desktop has seen it, and that a run starts is true no more.
+    """
+    is_start = notice.kind is Kind.PING and notice.facts.detail == Ping.START
+    return channel_of(notice.target) is not Channel.DESKTOP and not is_start
+
+
+def consequences(rows: Sequence[NoticeRow], answer: Answer, now: datetime) -> list[Consequence]:
+    """Return what follows for the notices of one delivery from the answer to it."""
+    found: list[Consequence]
+    match answer:
+        case Result(error=""):
+            found = [Sent(rows)]
+        case Result(error=error, permanent=True, sent=sent):
+            found = [Sent(rows[:sent]), NeverSent(rows[sent:], error)]
+        case Result(error=error, sent=sent):
+            rest = rows[sent:]
+            found = [Sent(rows[:sent]), *_after_failure(rest, error, now, is_unsure=False)]
+        case Unanswered(why=why, is_unsure=is_unsure):
+            found = _after_failure(rows, why, now, is_unsure=is_unsure)
+        case _:
+            assert_never(answer)
+    return [each for each in found if each.rows]
+
+
+def _after_failure(
+    rows: Sequence[NoticeRow], error: str, now: datetime, *, is_unsure: bool
+) -> list[Consequence]:
+    """Return what follows a try that failed: all of a delivery have been tried equally often."""
+    if not rows:
+        return []
+    first = rows[0]
+    if first.due > now:
+        return [SentLater(rows, error, first.due, tried=False, is_unsure=is_unsure)]
+    waits = PING_RETRIES if channel_of(first.notice.target) is Channel.PING else RETRIES
+    if first.tries >= len(waits):
+        return [NeverSent(rows, error)]
+    due = now + timedelta(seconds=waits[first.tries])
+    return [SentLater(rows, error, due, tried=True, is_unsure=is_unsure)]

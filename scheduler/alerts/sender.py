@@ -1,0 +1,112 @@
+"""The process in which a channel talks: deliveries on standard input, answers on standard output.
+
+    python -m scheduler.alerts.sender CHANNEL STATE CONFIG
+
+In: a line of JSON for each delivery, until the end of the input. Out: a line of JSON for each
+result. The daemon starts it (see `courier`), and kills it when it says nothing for too long. What
+a channel prints goes to standard error. An error of a channel is a result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scheduler.alerts.channel import RESULT_WITHIN, NotSent, Place
+from scheduler.codec import decode, encode
+from scheduler.notice import Channel, Delivery, Result
+from scheduler.printable import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scheduler.alerts.channel import Send
+
+LONGEST_ERROR = 500  # characters
+
+_ALONE = 15  # seconds more that it lives if nobody kills it: its daemon is gone
+
+
+def main(words: Sequence[str]) -> None:
+    """Send what comes in, by the channel that the words name."""
+    _give_back_signals()
+    answers = _take_output()
+    channel, state, config = words
+    deliveries = [decode(Delivery, json.loads(line)) for line in sys.stdin.buffer]
+    place = Place(Path(state), Path(config), os.environ)
+    for result in send_all(channel, deliveries, place):
+        signal.alarm(int(RESULT_WITHIN) + _ALONE)
+        os.write(answers, json.dumps(encode(result)).encode() + b"\n")
+
+
+def send_all(channel: str, deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
+    """Yield one result for each delivery; one on which the channel fails keeps no other back."""
+    try:
+        send = _channel(channel)
+    except NotSent as error:
+        yield from (Result(each.number, str(error), permanent=True) for each in deliveries)
+        return
+    left = {each.number: each for each in deliveries}
+    while left:
+        why = "the channel gave no answer"
+        try:
+            for result in send(tuple(left.values()), place):
+                if left.pop(result.delivery, None) is not None:
+                    yield _short(result)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, it is told of)
+            traceback.print_exc()
+            why = f"{type(error).__name__}: {error}"
+        if left:  # the first of them is the one on which it failed
+            number = next(iter(left))
+            del left[number]
+            yield _short(Result(number, why))
+
+
+def _channel(name: str) -> Send:
+    """Return how a channel sends; NotSent if it can't be loaded, which then stays so."""
+    if name not in set(Channel):
+        raise NotSent(f"this Meridian knows no channel {name!r}", permanent=True)
+    module = f"scheduler.alerts.{name}"
+    try:
+        found: Send = import_module(module).send
+    except ImportError as error:
+        if error.name == module:
+            why = f"this Meridian has no channel {name}"
+        else:
+            why = f"the channel {name} can't be loaded: {error}"
+        raise NotSent(why, permanent=True) from error
+    return found
+
+
+def _short(result: Result) -> Result:
+    """Return a result whose error is a line that fits into a log."""
+    error = clean(" ".join(result.error.split()))
+    short = error if len(error) <= LONGEST_ERROR else error[: LONGEST_ERROR - 3] + "..."
+    return Result(result.delivery, short, result.permanent, result.sent)
+
+
+def _give_back_signals() -> None:
+    """Take signals again, which the thread that started this blocked; end by itself when alone."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(int(RESULT_WITHIN) + _ALONE)
+
+
+def _take_output() -> int:
+    """Return standard output, which from now on is this process's alone; print to errors instead.
+
+    Who is started here must not have it: at its end the daemon knows that this process is over.
+    """
+    own = os.dup(1)
+    os.dup2(2, 1)
+    return own
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

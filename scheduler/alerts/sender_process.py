@@ -1,0 +1,146 @@
+"""A sender's process: deliveries in as lines, answers out as lines, and its end in any case.
+
+Each line of an answer may take as long as that one delivery takes, and no longer: then the process
+is killed, with all of its group.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import selectors
+import signal
+import subprocess
+from contextlib import suppress
+from threading import Lock
+from typing import IO, TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+LONGEST_LINE = 65536  # bytes of an answer
+LONGEST_COMPLAINT = 4096  # bytes of standard error that are kept, the last ones
+
+_PIECE = 65536
+
+
+class SenderProcess:
+    """One process of a channel, in a session of its own.
+
+    Owns: the process, its pipes, and the end of what it wrote on standard error. Called by: a
+    courier's thread, and the loop, which may only `kill` it. Invariant: it is killed only while it
+    has its end of the pipe of answers, which nobody else has: so its number is not another's. It is
+    the daemon's reaper that hears of its end, so what it exits with is known to nobody here.
+    """
+
+    def __init__(self, words: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._popen = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environ,
+            start_new_session=True,
+        )
+        self._popen.returncode = 0  # nobody waits for it here
+        self._input = cast("IO[bytes]", self._popen.stdin)
+        self._output = cast("IO[bytes]", self._popen.stdout)
+        self._errors = cast("IO[bytes]", self._popen.stderr)
+        self._lock = Lock()
+        self._is_closed = False
+        self._complaint = b""
+        self._unsent, self._line = memoryview(b""), b""  # of its input, and of an answer
+
+    @property
+    def complaint(self) -> str:
+        """The end of what it wrote on standard error."""
+        return self._complaint.decode("utf-8", "replace")
+
+    def answers(
+        self, lines: bytes, patience: float, monotonic: Callable[[], float]
+    ) -> Iterator[bytes]:
+        """Give it all lines, and yield what it answers until it closes its end.
+
+        Raises TimeoutError when it says nothing for so many seconds, and ValueError for a line that
+        is too long.
+        """
+        with selectors.DefaultSelector() as selector:
+            for pipe in (self._input, self._output, self._errors):
+                os.set_blocking(pipe.fileno(), False)
+                is_input = pipe is self._input
+                event = selectors.EVENT_WRITE if is_input else selectors.EVENT_READ
+                selector.register(pipe, event)
+            self._unsent, self._line = memoryview(lines), b""
+            yield from self._converse(selector, patience, monotonic)
+
+    def kill(self) -> None:
+        """Kill it and its group, if it has not ended."""
+        with self._lock:
+            if not self._is_closed and not self._has_ended():
+                with suppress(OSError):
+                    os.killpg(self._popen.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of the pipes."""
+        with self._lock:
+            self._is_closed = True
+            for pipe in (self._input, self._output, self._errors):
+                with suppress(OSError):
+                    pipe.close()
+
+    def _has_ended(self) -> bool:
+        poll = select.poll()
+        poll.register(self._output.fileno(), 0)
+        return bool(poll.poll(0))  # its end of the pipe is closed
+
+    def _converse(
+        self, selector: selectors.BaseSelector, patience: float, monotonic: Callable[[], float]
+    ) -> Iterator[bytes]:
+        end, is_open = monotonic() + patience, True
+        while is_open:
+            ready = selector.select(max(0.0, end - monotonic()))
+            if monotonic() >= end:
+                raise TimeoutError
+            for key, _ in ready:
+                if key.fileobj is self._input:
+                    self._write(selector)
+                elif key.fileobj is self._errors:
+                    self._hear(selector)
+                else:
+                    lines, is_open = self._read()
+                    for line in lines:
+                        yield line
+                        end = monotonic() + patience
+        self._hear(selector)
+
+    def _read(self) -> tuple[Sequence[bytes], bool]:
+        """Return the whole lines that there are, and whether more may come."""
+        piece = os.read(self._output.fileno(), _PIECE)
+        *whole, self._line = (self._line + piece).split(b"\n")
+        if len(self._line) > LONGEST_LINE:
+            raise ValueError("the line of an answer never ends")
+        return whole, bool(piece)
+
+    def _write(self, selector: selectors.BaseSelector) -> None:
+        """Write what the pipe takes; what nobody reads any more is left."""
+        try:
+            written = os.write(self._input.fileno(), self._unsent[:_PIECE])
+            self._unsent = self._unsent[written:]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._unsent = self._unsent[:0]
+        if not self._unsent:
+            selector.unregister(self._input)
+            self._input.close()
+
+    def _hear(self, selector: selectors.BaseSelector) -> None:
+        """Keep the end of what it complains of."""
+        try:
+            piece = os.read(self._errors.fileno(), _PIECE)
+        except OSError:
+            return
+        self._complaint = (self._complaint + piece)[-LONGEST_COMPLAINT:]
+        if not piece:
+            with suppress(KeyError):
+                selector.unregister(self._errors)
