@@ -90,6 +90,7 @@ def of_settings(settings: Settings) -> Row:
         "alert_subject": settings.alert_subject,
         "alert_text": settings.alert_text,
         "expect": settings.expect,
+        "ping": mask_named("CRON_PING", settings.ping),
     }
 
 

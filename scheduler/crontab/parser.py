@@ -333,9 +333,7 @@ def _refuse_two_overlaps(does: Action, scope: Scope) -> None:
 
 def _placed(bad: BadValue, assigned: Assigned, quote: str) -> BadValue:
     """Return the error with its offset in the line, and a hint if more than a value is there."""
-    bad.offset = (
-        assigned.name_at if bad.code == settings.NOT_SUPPORTED else bad.offset + assigned.value_at
-    )
+    bad.offset += assigned.value_at
     if not quote and lint.COMMENT.search(assigned.value):
         bad.hint = "a # behind a value is part of it: put the comment on a line of its own"
     elif assigned.name in _FREELY_NAMED:

@@ -150,10 +150,11 @@ def pool(text: str) -> Pool:
 
 
 def address(text: str) -> str:
-    """Return a URL of http or https as it stands (`bad-url`)."""
+    """Return a URL of http or https as it stands (`bad-url`), all of it as RFC 3986 has it."""
     try:
         parts = urlsplit(text)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in text
+        is_web = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        fine = is_web and text.isascii() and text.isprintable() and " " not in text
     except ValueError:
         fine = False
     if not fine:

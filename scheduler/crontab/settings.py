@@ -13,7 +13,6 @@ from scheduler import suggestions
 from scheduler.crontab import alert_values, day_values, job_names, setting_values
 from scheduler.day_rules import DayMove
 from scheduler.entry import Catchup, Overlap, RetryPolicy, Settings
-from scheduler.errors import BadValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +21,6 @@ CRON_NAME = "CRON_NAME"
 CRON_TZ = "CRON_TZ"
 CRON_OVERLAP = "CRON_OVERLAP"
 PREFIX = "CRON_"
-NOT_SUPPORTED = "not-supported-yet"
 
 # The daemon sets these for each run; an assignment would only pretend to.
 GIVEN = frozenset({"CRON_JOB", "CRON_RUN", "CRON_ATTEMPT", "CRON_SCHEDULED"})
@@ -32,16 +30,11 @@ GIVEN = frozenset({"CRON_JOB", "CRON_RUN", "CRON_ATTEMPT", "CRON_SCHEDULED"})
 class Setting:
     """One row: how its value is read, and the field of Settings that it fills.
 
-    `field` is "" where the value goes elsewhere (zone, name) or where nothing acts on it yet.
+    `field` is "" where the value goes elsewhere (zone, name).
     """
 
     read: Callable[[str], Any]
     field: str = ""
-    acts: bool = True
-
-
-def _later(read: Callable[[str], Any]) -> Setting:
-    return Setting(read, acts=False)
 
 
 TABLE: dict[str, Setting] = {
@@ -71,7 +64,7 @@ TABLE: dict[str, Setting] = {
     "CRON_ALERT_SUBJECT": Setting(alert_values.template, "alert_subject"),
     "CRON_ALERT_TEXT": Setting(alert_values.template, "alert_text"),
     "CRON_EXPECT": Setting(setting_values.positive_seconds, "expect"),
-    "CRON_PING": _later(setting_values.address),
+    "CRON_PING": Setting(setting_values.address, "ping"),
     day_values.FROM: Setting(day_values.day),
     day_values.UNTIL: Setting(day_values.day),
     day_values.EXCEPT: Setting(day_values.excepted),
@@ -111,15 +104,9 @@ _FIELD_OF = {name: setting.field for name, setting in (TABLE | VARIABLES).items(
 def read(name: str, text: str) -> Any:
     """Return the value of a setting of the table; `text` is not empty (that resets it).
 
-    Raises BadValue, offset in `text`: the value's own, or `not-supported-yet` for a good one of a
-    setting that nothing acts on.
+    Raises BadValue, offset in `text`.
     """
-    setting = TABLE[name]
-    value = setting.read(text)
-    if not setting.acts:
-        hint = f"leave {name} out; the default applies"
-        raise BadValue(NOT_SUPPORTED, f"{name} is not supported yet", hint=hint)
-    return value
+    return TABLE[name].read(text)
 
 
 def build(chosen: Mapping[str, Any]) -> Settings:

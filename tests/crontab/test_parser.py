@@ -465,7 +465,7 @@ def test_a_bad_setting_refuses_what_it_governs_and_is_reported_once() -> None:
         ("CRON_TIMEOUT=soon", 14, "bad-duration"),
         ('CRON_TIMEOUT = "soon"', 17, "bad-duration"),
         ("CRON_RETRY_ON=1, lost", 18, "bad-codes"),
-        ("CRON_PING=http://x", 1, "not-supported-yet"),
+        ("CRON_PING=hc-ping.com", 11, "bad-url"),
         ('CRON_TZ="UTC', 9, "open-quote"),
         ("CRON_TZ='UTC' x", 15, "after-quote"),
     ],

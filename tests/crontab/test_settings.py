@@ -67,6 +67,8 @@ GOOD = [
     ("CRON_ALERT_SUBJECT", "{job} failed", "{job} failed", "a name"),
     ("CRON_ALERT_TEXT", "{outcome}\\n{output}", "{outcome}\\n{output}", "a new line"),
     ("CRON_EXPECT", "26h", 93600.0, "a duration"),
+    ("CRON_PING", "https://example.org/ping/1", "https://example.org/ping/1", "a URL"),
+    ("CRON_PING", "http://[::1]:8000/x?a=b", "http://[::1]:8000/x?a=b", "a URL with all there is"),
     ("CRON_FROM", "2027-01-01", date(2027, 1, 1), "a date"),
     ("CRON_UNTIL", "2028-02-29", date(2028, 2, 29), "a leap day"),
     ("CRON_EXCEPT_MOVE", "next", DayMove.NEXT, "a word"),
@@ -140,14 +142,16 @@ BAD = [
     ("CRON_PING", "example.org", "bad-url", 0, "no scheme"),
     ("CRON_PING", "http://[::1", "bad-url", 0, "which urlsplit raises over"),
     ("CRON_PING", "file:///etc/passwd", "bad-url", 0, "no web address"),
+    ("CRON_PING", "http://example.org:x/1", "bad-url", 0, "no port"),
+    ("CRON_PING", "https://example.org/a b", "bad-url", 0, "a blank is %20"),
+    ("CRON_PING", "https://example.org/\x7f", "bad-url", 0, "what nobody sees"),
+    ("CRON_PING", "https://example.org/\u00e9", "bad-url", 0, "a letter of UTF-8 is %C3%A9"),
     ("CRON_EXCEPT", "2027-12-24,2027-13-01", "bad-date", 11, "the second is no date"),
     ("CRON_EXCEPT", "2027-12-24..2027-12-01", "bad-date", 0, "ends before it starts"),
     ("CRON_FROM", "20270101", "bad-date", 0, "dates have dashes"),
     ("CRON_UNTIL", "2027-02-29", "bad-date", 0, "no leap year"),
     ("CRON_ONLY", "sat,sometimes", "bad-day", 4, "no such day"),
     ("CRON_EXCEPT_MOVE", "after", "bad-choice", 0, "no such choice"),
-    # Good values of settings that nothing acts on yet.
-    ("CRON_PING", "https://example.org/ping/1", "not-supported-yet", 0, ""),
 ]
 
 

@@ -257,13 +257,6 @@ def test_an_offset_is_told_which_way_each_sign_goes(zone: str, write: str) -> No
         assert at == (size if write.startswith(name) else -size)
 
 
-@pytest.mark.parametrize("name", ["CRON_PING", "CRON_FROM"])
-def test_what_is_refused_by_name_is_pointed_at_by_its_name(name: str) -> None:
-    value = {"CRON_PING": "https://x", "CRON_FROM": "2027-01-01"}.get(name, "x")
-    found = problem(f" {name}={value}")
-    assert (found.code, found.column) == ("not-supported-yet", 2)
-
-
 def test_what_a_hint_says_is_a_schedule() -> None:
     with pytest.raises(BadValue):
         expression.parse("*/ 5 * * * *")
