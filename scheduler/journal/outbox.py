@@ -94,8 +94,9 @@ class Outbox:
     def take(self, target: str) -> list[Delivery]:
         """Return all that waits for a target, the oldest first, as `sending` from now on.
 
-        What has been tried goes again as it was, and what is new as one delivery; at most about
-        MOST_IN_DELIVERY notices of each.
+        What has been tried goes again as it was, and what is new as one delivery, or each ping as
+        one: a refusal of one says nothing of the next. At most about MOST_IN_DELIVERY notices of
+        each.
         """
         key, most = storable(target), MOST_IN_DELIVERY
         read = self._connection.read
@@ -104,7 +105,9 @@ class Outbox:
         tried = [list(rows) for _, rows in groupby(again, key=lambda row: row.delivery)]
         if len(again) == most and len(tried) > 1:
             tried.pop()  # which may not be whole
-        deliveries = [rows for rows in (*tried, new) if rows]
+        is_ping = channel_of(target) is Channel.PING
+        untried = [[row] for row in new] if is_ping else [new]
+        deliveries = [rows for rows in (*tried, *untried) if rows]
         with self._together():
             for rows in deliveries:
                 for row in rows:

@@ -74,6 +74,17 @@ def test_a_first_notice_waits_for_others(journal: Journal, target: str, seconds:
     assert journal.outbox.due() == [(target, NOON + seconds * SECOND)]
 
 
+def test_each_ping_is_a_delivery_of_its_own_and_they_stay_in_order(journal: Journal) -> None:
+    url = "ping:https://example.com"
+    for _ in range(2):
+        journal.outbox.add(notice(url))
+    assert numbers(journal.outbox.take(url)) == [(1, 1), (2, 1)]
+    try_again(journal, 1)
+    try_again(journal, 2)
+    journal.outbox.add(notice(url))
+    assert numbers(journal.outbox.take(url)) == [(1, 1), (2, 1), (3, 1)]
+
+
 def test_a_notice_of_a_refused_commit_never_was(journal: Journal) -> None:
     def refused() -> None:
         with journal.transaction():
