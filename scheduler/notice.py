@@ -35,13 +35,17 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttemptFacts:
-    """One attempt of the run; `output` is its file, relative to the state folder."""
+    """One attempt of the run; `output` is its file, relative to the state folder.
+
+    `secrets` are fingerprints of what no reader of that output may see: see `redact.text`.
+    """
 
     number: int
     outcome: str
     output: str
     started: datetime | None = None
     ended: datetime | None = None
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,12 @@ _SIGNS = (
 SECRET_HINTS = frozenset(_SIGNS) | {f"{name.lower()} " for name in TOOLS}
 
 
+def may_have_secrets(text: str) -> bool:
+    """Say whether it is worth a closer look."""
+    lowered = text.lower()
+    return any(hint in lowered for hint in SECRET_HINTS)
+
+
 def tool(word: str) -> Tool | None:
     """Return what is known of the program that a word names."""
     return TOOLS.get(word.rpartition("/")[2])

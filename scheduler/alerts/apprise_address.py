@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from scheduler import redact
+from scheduler import own_secrets, redact
 from scheduler.alerts.channel import NotSent
 from scheduler.alerts.time_limit import within
 from scheduler.notice import Kind
@@ -36,7 +36,9 @@ _MISSING = (
     "Apprise is not installed, which sends to such addresses; "
     "make install EXTRAS=alerts, or pip install 'meridian-cron[alerts]'"
 )
-_ADDRESS_PART = re.compile(rf"[^/?&@:=#]{{{redact.SHORTEST_SECRET},}}")  # the first is the scheme
+_ADDRESS_PART = re.compile(
+    rf"[^/?&@:=#]{{{own_secrets.SHORTEST_SECRET},}}"
+)  # the first is the scheme
 _APPRISE_TYPES = {Kind.FAILURE: "failure", Kind.RECOVERY: "success"}
 
 

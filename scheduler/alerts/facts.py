@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler import redact
+from scheduler import own_secrets, redact
 from scheduler.notice import AttemptFacts, Facts
 from scheduler.run import NotStarted
 from scheduler.runs.outcome_words import of_outcome
@@ -33,7 +33,7 @@ def of_entry(entry: Entry) -> Facts:
 
 def of_run(entry: Entry, row: RunRow, reason: Reason | None = None) -> Facts:
     """Return what there is to tell of a run that is over; `reason` is why it is not tried again."""
-    facts = of_entry(entry)
+    facts, secrets = of_entry(entry), own_secrets.fingerprints(entry)
     ended = [each for each in row.attempts if each.outcome is not None]
     return Facts(
         job=facts.job,
@@ -45,7 +45,7 @@ def of_run(entry: Entry, row: RunRow, reason: Reason | None = None) -> Facts:
         scheduled=row.run.instant,
         outcome=_outcome(entry, ended[-1]) if ended else "",
         reason="" if reason is None else reason.value,
-        attempts=tuple(_attempt(entry, each) for each in _some(row.attempts)),
+        attempts=tuple(_attempt(entry, each, secrets) for each in _some(row.attempts)),
     )
 
 
@@ -65,8 +65,9 @@ def _some(attempts: tuple[AttemptRow, ...]) -> tuple[AttemptRow, ...]:
     return attempts if len(attempts) <= 2 * half else attempts[:half] + attempts[-half:]
 
 
-def _attempt(entry: Entry, row: AttemptRow) -> AttemptFacts:
-    return AttemptFacts(row.number, _outcome(entry, row), row.output, row.started, row.ended)
+def _attempt(entry: Entry, row: AttemptRow, secrets: tuple[str, ...]) -> AttemptFacts:
+    outcome = _outcome(entry, row)
+    return AttemptFacts(row.number, outcome, row.output, row.started, row.ended, secrets)
 
 
 def _outcome(entry: Entry, row: AttemptRow) -> str:

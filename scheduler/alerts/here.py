@@ -35,7 +35,7 @@ def of_place(place: Place) -> Here:
     return Here(
         socket.gethostname(),
         _user(),
-        lambda attempt: tail_of(place.state / attempt.output, _TOLD),
+        lambda attempt: tail_of(place.state / attempt.output, _TOLD, attempt.secrets),
     )
 
 

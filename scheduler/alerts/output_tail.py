@@ -14,6 +14,7 @@ from scheduler.process.output_files import Omitted, Reader
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _LOOK_BACK = 65_536  # bytes before what is told
@@ -21,8 +22,10 @@ _KEPT_NO_MORE = "(its output is not kept any more)"
 _NOT_KEPT = "\n(… not kept …)\n"
 
 
-def tail_of(file: Path, most: int) -> str:
+def tail_of(file: Path, most: int, secrets: Iterable[str] = ()) -> str:
     """Return the last characters of an output, without secrets or what steers a terminal.
+
+    `secrets` are the fingerprints that its attempt's facts have.
 
     A file that is gone is told as gone; one that a job has put in its place is none.
     """
@@ -35,4 +38,4 @@ def tail_of(file: Path, most: int) -> str:
             )
     except OSError:
         return _KEPT_NO_MORE
-    return redact.text(None, screened(read)).strip("\n")[-most:]
+    return redact.text(None, screened(read), secrets).strip("\n")[-most:]

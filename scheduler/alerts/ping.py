@@ -104,7 +104,8 @@ def _is_over(delivery: Delivery, behind: Sequence[Delivery]) -> bool:
 def _ping(notice: Notice, place: Place) -> None:
     facts = notice.facts
     has_output = facts.detail != Ping.START and bool(facts.attempts)
-    output = tail_of(place.state / facts.attempts[-1].output, MOST_BODY) if has_output else ""
+    last = facts.attempts[-1] if has_output else None
+    output = tail_of(place.state / last.output, MOST_BODY, last.secrets) if last else ""
     asked = request_of(notice, output, socket.gethostname())
     answer = web.send(asked.url, asked.body, REQUEST_SECONDS)
     if answer.startswith(_NOT_TAKEN):

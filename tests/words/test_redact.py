@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from scheduler import redact
+from scheduler import own_secrets, redact
 from scheduler.crontab.lexer import hidden
-from scheduler.entry import Entry, Every
+from scheduler.entry import AlertRule, Entry, Every, Settings
 from scheduler.redact import mask, mask_named, masked
 from scheduler.schedule.zone_data import UTC_ZONE
 from scheduler.secret_forms import is_secret
@@ -383,6 +384,28 @@ def test_what_is_told_of_a_run_has_none_of_its_secrets(
     of: Entry | None, told: str, shown: str
 ) -> None:
     assert redact.text(of, told) == shown
+    if of is not None:  # the same by who has no crontab
+        assert redact.text(None, told, own_secrets.fingerprints(of)) == shown
+
+
+def test_no_fingerprint_has_anything_of_its_secret_and_each_job_has_others() -> None:
+    one = own_secrets.fingerprints(entry(A_TOKEN="hunter2x"))
+    other = own_secrets.fingerprints(replace(entry(A_TOKEN="hunter2x"), job="other"))
+    assert "hunter" not in " ".join(one)
+    assert b"hunter2x".hex() not in " ".join(one)
+    assert set(one).isdisjoint(other)
+
+
+def test_of_very_many_secrets_some_are_known_by_their_fingerprints() -> None:
+    many = {f"A_TOKEN_{n}": f"hunter-{n:04}" for n in range(1000)}
+    assert len(own_secrets.fingerprints(entry(**many))) == 50
+
+
+def test_the_key_of_its_ping_and_its_alerts_is_its_secret() -> None:
+    settings = Settings(ping="https://host/0b1c-2d3e", alert=AlertRule(("slack://T1/B2/C3",)))
+    told = "sent to slack: T1/B2/C3 refused; https://host/0b1c-2d3e: 404"
+    shown = redact.text(replace(entry(), settings=settings), told)
+    assert shown == "sent to slack: *** refused; https://host/***: 404"
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=8).map(str.strip), st.text(), st.text())

@@ -1,0 +1,111 @@
+"""An entry in, its own secrets out, and by what another process knows them; a text, without them.
+
+A notice is stored, and sent by a process that has no crontab. So it has fingerprints of secrets in
+place of these: a length, and a digest (BLAKE2, RFC 7693) salted by the job's name. Whoever reads
+the journal can try values one by one, but may read the crontab as well.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+from scheduler import secret_forms as forms
+from scheduler.secret_forms import is_secret
+from scheduler.secret_words import secrets_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scheduler.entry import Entry
+
+SHORTEST_SECRET = 4  # characters; a text would be stars all over for a shorter value
+_SHORT_VALUE = 8  # characters; a value below it counts only as a word of its own
+_MOST_OF_COMMAND = 20_000  # characters of a command or variable, as `mask` does
+_MOST_FINGERPRINTS = 50  # of an entry: each is a look at the whole text
+_DIGEST_BYTES = 12
+_WORD_LETTER = re.compile(rb"\w")
+
+
+def of_entry(entry: Entry) -> list[str]:
+    """Return an entry's own secrets, the longest first.
+
+    They are the values of its variables with secret names, and what is starred in its other
+    variables, its command, its standard input, and the addresses that it tells.
+    """
+    found = {value for name, value in entry.environment if is_secret(name)}
+    plain = (value for name, value in entry.environment if not is_secret(name))
+    for each in (entry.command, entry.stdin or "", *plain):
+        if forms.may_have_secrets(each):
+            found.update(each[begin:end] for begin, end in secrets_in(each[:_MOST_OF_COMMAND]))
+    rule = entry.settings.alert
+    for target in (entry.settings.ping, *(() if rule is None else rule.targets)):
+        found.update(address["secret"] for address in forms.ADDRESS.finditer(target))
+    values = {value.strip() for value in found}
+    return [
+        value
+        for value in sorted(values, key=len, reverse=True)
+        if len(value) >= SHORTEST_SECRET and not forms.PLAIN_VALUE.fullmatch(value)
+    ]
+
+
+def pattern(value: str) -> re.Pattern[str]:
+    """Return what a secret looks like in a text: also as a URL or JSON would write it."""
+    every = "|".join(map(re.escape, sorted(_ways(value), key=len, reverse=True)))
+    return re.compile(rf"(?<!\w)(?:{every})(?!\w)" if len(value) < _SHORT_VALUE else every)
+
+
+def _ways(value: str) -> set[str]:
+    raw = value.encode("utf-8", "surrogateescape")
+    return {value, quote(raw, safe=""), quote(raw), quote_plus(raw), json.dumps(value)[1:-1]}
+
+
+def fingerprints(entry: Entry) -> tuple[str, ...]:
+    """Return by what an entry's own secrets are known in a text."""
+    salt = blake2b(entry.job.encode(errors="surrogateescape"), digest_size=8).digest()
+    found: list[str] = []
+    for value in of_entry(entry):
+        kind = "word" if len(value) < _SHORT_VALUE else "text"
+        for way in sorted(_ways(value)):
+            raw = way.encode("utf-8", "surrogateescape")
+            found.append(f"{kind} {len(raw)} {salt.hex()} {_digest(raw, salt).hex()}")
+    return tuple(found[:_MOST_FINGERPRINTS])
+
+
+def masked_by(known: Iterable[str], told: str, mask: str) -> str:
+    """Return a text with `mask` for each secret of which this is a fingerprint."""
+    raw = told.encode("utf-8", "surrogateescape")
+    spans = sorted(_spans(known, raw), key=lambda span: (span[0], -span[1]))
+    pieces, end = [], 0
+    for begin, until in spans:
+        if begin >= end:
+            pieces += [raw[end:begin], mask.encode()]
+        end = max(end, until)
+    return b"".join((*pieces, raw[end:])).decode("utf-8", "surrogateescape")
+
+
+def _spans(known: Iterable[str], raw: bytes) -> Iterator[tuple[int, int]]:
+    digests: dict[tuple[str, int, bytes], set[bytes]] = defaultdict(set)
+    for each in known:
+        kind, size, salt_hex, digest = each.split(" ")
+        digests[kind, int(size), bytes.fromhex(salt_hex)].add(bytes.fromhex(digest))
+    for (kind, length, salt), wanted in digests.items():
+        for begin in range(len(raw) - length + 1):
+            end = begin + length
+            if kind == "word" and not _is_word(raw, begin, end):
+                continue
+            if _digest(raw[begin:end], salt) in wanted:
+                yield begin, end
+
+
+def _is_word(raw: bytes, begin: int, end: int) -> bool:
+    around = raw[max(0, begin - 1) : begin] + raw[end : end + 1]
+    return _WORD_LETTER.search(around) is None
+
+
+def _digest(raw: bytes, salt: bytes) -> bytes:
+    return blake2b(raw, digest_size=_DIGEST_BYTES, salt=salt).digest()
