@@ -7,19 +7,23 @@ for a disk: the loop only tells it which there are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from threading import Condition
 from typing import TYPE_CHECKING
 
+from scheduler import own_secrets, redact
 from scheduler.process.output_files import Omitted, Reader, output_of
 from scheduler.system import state_files
 from scheduler.system.background import start_apart
 from scheduler.text import of_size
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
     from pathlib import Path
 
+    from scheduler.entry import Entry
     from scheduler.run import Attempt
     from scheduler.system.log import Fact, Log
 
@@ -27,21 +31,29 @@ _ECHO_SOON = 0.1  # seconds between looks while something comes
 _ECHO_SELDOM = 1.0  # and while nothing does
 _ECHOED_AT_ONCE = 1 << 16  # bytes of one look at all outputs: some 10 ms, ten times a second
 _BEHIND = 1 << 20  # bytes that an attempt may be ahead of what is shown; of more the end is shown
-_LINE_SHOWN = 2000  # bytes of a line that are shown
+_LINE_SHOWN = 2000  # characters of a line that are shown
+_READ_BEHIND = 500  # bytes of it that are read behind those, at least
 _MOST_ENDED = 1000  # attempts that are over and not shown to their end
 _CUT = "…"
 
 
-@dataclass(slots=True)
+@dataclass
 class _Shown:
     """An output, how far it has been shown, and what has come of a line that is not over."""
 
     attempt: Attempt
     path: Path
     position: int | None  # None: what is there now was shown by an earlier daemon
+    entry: Entry | None = None
     has_ended: bool = False
     begun: bytes = b""
-    is_cut: bool = False  # the rest of this line is not shown
+    is_cut: bool = False  # the rest of this line is not read
+
+    @cached_property
+    def secrets(self) -> list[re.Pattern[str]]:
+        """What no reader of the log may see of it."""
+        values = [] if self.entry is None else own_secrets.of_entry(self.entry)
+        return list(map(own_secrets.pattern, values))
 
 
 class Echo:
@@ -66,9 +78,12 @@ class Echo:
         self._changed = Condition()
         start_apart(self._serve, "echo")
 
-    def add(self, attempt: Attempt, *, is_adopted: bool = False) -> None:
-        """Show what this attempt writes, from its beginning or from now on."""
-        shown = _Shown(attempt, self._state / output_of(attempt), None if is_adopted else 0)
+    def add(
+        self, attempt: Attempt, entry: Entry | None = None, *, is_adopted: bool = False
+    ) -> None:
+        """Show what this attempt of the entry writes, from its beginning or from now on."""
+        position = None if is_adopted else 0
+        shown = _Shown(attempt, self._state / output_of(attempt), position, entry)
         with self._changed:
             self._wait = self._wait if self._shown else _ECHO_SOON
             self._shown.setdefault(attempt, shown)
@@ -177,12 +192,17 @@ class Echo:
     def _add(self, shown: _Shown, part: bytes) -> None:
         if not shown.is_cut:
             shown.begun += part
-            shown.is_cut = len(shown.begun) > _LINE_SHOWN
+            shown.is_cut = len(shown.begun) > _LINE_SHOWN + _READ_BEHIND
 
     def _end_line(self, shown: _Shown, *, is_whole: bool = False) -> None:
         if shown.begun or is_whole:
-            text = shown.begun[:_LINE_SHOWN].removesuffix(b"\r").decode(errors="surrogateescape")
-            self._say(shown, text + _CUT if shown.is_cut else text)
+            text = shown.begun.removesuffix(b"\r").decode(errors="surrogateescape")
+            # More is read than is shown, so that a secret that the cut goes through is known.
+            for secret in shown.secrets:
+                text = secret.sub(redact.MASK, text)
+            text = redact.mask(text)
+            is_cut = shown.is_cut or len(text) > _LINE_SHOWN
+            self._say(shown, text[:_LINE_SHOWN] + _CUT if is_cut else text)
         shown.begun, shown.is_cut = b"", False
 
     def _finish(self, shown: _Shown) -> None:

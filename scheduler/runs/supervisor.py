@@ -112,7 +112,8 @@ class Supervisor:
         self._running[running.key] = running
         self._output_cap.add(running.attempt, None if running.adopted is None else running.pid)
         if self._echo is not None:
-            self._echo.add(running.attempt, is_adopted=running.adopted is not None)
+            is_adopted = running.adopted is not None
+            self._echo.add(running.attempt, running.entry, is_adopted=is_adopted)
         self._runs[running.attempt.run.number] = running.key
         if running.adopted is not None:
             self._adopted.add(running.key)

@@ -12,10 +12,12 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from log_lines import heard
 
+from scheduler.entry import Entry, Reboot
 from scheduler.process.output_files import output_of
 from scheduler.run import Attempt, Run
 from scheduler.runs.echo import _BEHIND, _ECHOED_AT_ONCE, Echo
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from scheduler.system.log import Format
 
 SOON = 30.0
+BERLIN = ZoneInfo("Europe/Berlin")
 START = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
 
@@ -115,12 +118,25 @@ def world(tmp_path: Path) -> World:
         (b"gr\xc3\xbc\xc3\x9fe \xff\n", ["grüße \udcff"], "bytes that are no text"),
         (b"x" * 5000 + b"\ny\n", ["x" * 2000 + "…", "y"], "a long line is cut"),
         (b"x" * 5000, ["x" * 2000 + "…"], "also one without an end"),
+        (b"x" * 2100 + b"\ny\n", ["x" * 2000 + "…", "y"], "or by little"),
+        (b"x" * 2000 + b"\ny\n", ["x" * 2000, "y"], "and is whole up to there"),
+        (b"login --token abc\n", ["login --token ***"], "what looks like a secret is starred"),
     ],
 )
 def test_each_line_is_a_line_of_the_log(
     written: bytes, shown: list[str], why: str, world: World
 ) -> None:
     assert world.shows(written) == shown, why
+
+
+def test_the_secrets_of_its_job_are_in_no_line_of_the_log(world: World) -> None:
+    """Nor a part of one that the end of what is shown goes through."""
+    entry = Entry("backup", Reboot(), "@reboot", BERLIN, "x", None, (("API_KEY", "hunter2x"),))
+    world.writes(b"got hunter2x\n" + b"x" * 1995 + b"hunter2x and more\n")
+    world.echo.add(world.attempt(), entry)
+    world.echo.end(world.attempt())
+    assert world.echo.drain(SOON)
+    assert world.texts() == ["got ***", "x" * 1995 + "*** a…"]
 
 
 def test_a_line_says_of_which_job_run_and_attempt_it_is(world: World) -> None:
