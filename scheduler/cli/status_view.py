@@ -61,7 +61,7 @@ def lines(
     if folder.damaged:
         head.append(Text(*damage(folder.damaged)))
     if folder.failing is None:
-        head.append(Text("FailingJob   nobody can tell: the journal can't be read", _BAD))
+        head.append(Text("Failing   nobody can tell: the journal can't be read", _BAD))
     yield from head
     parts = (
         _failing(snapshot, folder.failing or ()),

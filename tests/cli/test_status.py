@@ -257,7 +257,7 @@ def test_what_fails_is_shown_first_with_since_when_and_how_often(
 def test_where_nobody_can_tell_what_fails_that_is_said(person: Person, daemon: StandIn) -> None:
     person.state.mkdir()
     (person.state / "journal.db").write_bytes(b"x" * 5000)
-    assert "FailingJob   nobody can tell: the journal can't be read\n" in shown(person, daemon)
+    assert "Failing   nobody can tell: the journal can't be read\n" in shown(person, daemon)
     assert json.loads(person.types("status", "--json").stdout)["failing"] is None
 
 
