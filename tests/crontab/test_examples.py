@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.crontab import parser
-from scheduler.entry import Entry, Expression
+from scheduler.entry import Catchup, Entry
 
 EXAMPLES = Path(__file__).parent.parent.parent / "crontabs"
 DAY = 86_400
@@ -43,13 +43,33 @@ def aged(path: Path, days: float) -> Path:
     return path
 
 
-def test_the_break_comes_every_twenty_minutes_and_is_never_late() -> None:
-    (entry,) = entries("break").values()
-    assert isinstance(entry.schedule, Expression)
-    assert entry.schedule.minutes == {0, 20, 40}
-    assert entry.command == 'meridian notify "Take a break" "You are sitting for too long"'
-    assert entry.settings.retry.retries == 0
-    assert entry.settings.timeout == 60
+BREAK = 'meridian notify "Take a break" "You are sitting for too long"'
+OPTIONS = "--unless $UNLESS --postpone 5m --replace break"
+
+
+def test_a_break_is_never_late_and_disturbs_nobody_who_is_away() -> None:
+    found = entries("break")
+    assert {entry.command for entry in found.values()} == {
+        f"{BREAK} {OPTIONS}",
+        f'meridian notify "Take a longer rest" "Two hours are over: walk for ten minutes" {OPTIONS}',
+    }
+    for entry in found.values():
+        assert dict(entry.environment)["UNLESS"] == "idle:5m,locked,presenting"
+        assert entry.settings.retry.retries == 0
+        assert entry.settings.catchup is Catchup.NONE
+        # Two waits of five minutes, and what it takes to show it twice.
+        assert entry.settings.timeout == 900 > 2 * 300 + 2 * 10
+
+
+def test_a_rest_comes_in_place_of_a_break() -> None:
+    # When exactly is for tests/daemon/test_breaks.py to say.
+    found = entries("break")
+    assert found["rest"].command.startswith('meridian notify "Take a longer rest"')
+    assert [found[job].schedule_text for job in ("break", "break-on-the-hour", "rest")] == [
+        "20,40 9-17 * * 1-5",
+        "0 10,12,14,16 * * 1-5",
+        "0 11,13,15,17 * * 1-5",
+    ]
 
 
 def test_the_break_s_line_for_a_mac_is_a_good_line_too() -> None:
