@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import threading
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from scheduler.errors import NotifyError
+
+# What goes wrong in a call on a bus; the first ones are what the library makes of broken messages.
+_BROKEN = (LookupError, TypeError, AttributeError, struct.error)
 
 try:
     from jeepney import (
@@ -31,10 +35,10 @@ try:
     from jeepney.wrappers import unwrap_msg
 except ModuleNotFoundError:  # only Linux asks for it, and only Linux gets as far as using it
     HAVE_DBUS = False
-    FAILURES: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
+    FAILURES: tuple[type[Exception], ...] = (OSError,)
 else:
     HAVE_DBUS = True
-    FAILURES = (OSError, ValueError, RuntimeError, DBusErrorResponse)  # of any call on a bus
+    FAILURES = (*_BROKEN, OSError, ValueError, RuntimeError, DBusErrorResponse)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,10 +195,10 @@ def refusals(address: BusAddress, limit: TimeLimit) -> Iterator[None]:
         raise NotifyError(f"{address.text}: {refused}") from refused
     except TimeoutError as late:
         raise NotifyError(f"{address.text}: no answer within {limit.seconds:.2g} s") from late
-    except (OSError, ValueError, RuntimeError) as error:
-        raise NotifyError(f"{address.text}: can't be used ({error})") from error
-    except DBusErrorResponse as error:
-        raise NotifyError(f"{address.text}: answered {error.name}") from error
+    except FAILURES as error:
+        name = getattr(error, "name", None)  # of an answer that is an error
+        said = f"answered {name}" if name else f"can't be used ({error})"
+        raise NotifyError(f"{address.text}: {said}") from error
 
 
 @contextmanager

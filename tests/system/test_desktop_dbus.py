@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ME = 1000
 NORMAL = {"urgency": ("y", 1)}
+NO_BUS = r"bus: (can't be used|no answer within)"
 
 
 def there(tmp_path: Path, **environ: str) -> Desktop:
@@ -70,8 +71,17 @@ def test_a_bus_that_cannot_be_reached_is_said(
         ([b"OK 0123\r\n"], 0.4, "no answer within 0.2 s", "it greets and then says nothing"),
         ([b"REJECTED EXTERNAL\r\n"], 9, "Authentication failed", "it admits nobody"),
         ([b"OK 0123\r\n", None], 9, "can't be used", "it hangs up"),
+        (
+            [b"OK 0123\r\n", b"HTTP/1.1 400 Bad Request" * 9],
+            0.4,
+            NO_BUS,
+            "it speaks something else",
+        ),
+        ([b"OK 0123\r\n", b"l\2\1\1\xff\xff\xff\0" * 9], 0.4, NO_BUS, "its message never ends"),
+        ([b"OK 0123\r\n", b"l\2\1\1" + bytes(60)], 0.4, NO_BUS, "its message answers nothing"),
+        ([b"OK 0123\r\n", b"l\x09\1\1" + b"\1\0\0\0" * 9], 0.4, NO_BUS, "a kind that there is not"),
     ],
-    ids=["silent", "silent after its greeting", "unwelcoming", "hanging up"],
+    ids=["silent", "greeting", "unwelcoming", "hanging up", "http", "endless", "empty", "unknown"],
 )
 def test_a_bus_that_is_none_is_given_up_in_time(
     greeting: list[bytes | None], timeout: float, complaint: str, why: str, tmp_path: Path
@@ -79,7 +89,7 @@ def test_a_bus_that_is_none_is_given_up_in_time(
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(tmp_path / "bus"))
         listener.listen()
-        impostor = threading.Thread(target=_pretend, args=(listener, greeting))
+        impostor = threading.Thread(target=_pretend, args=(listener, greeting), daemon=True)
         impostor.start()
         with pytest.raises(NotifyError, match=complaint):
             desktop.show(
