@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scheduler.alerts.expected import ExpectedSuccesses
     from scheduler.daemon.entries import EntriesInForce
     from scheduler.daemon.file_monitor import FileMonitor
+    from scheduler.daemon.own_ping import OwnPing
     from scheduler.daemon.reloader import Reloader
     from scheduler.daemon.requests import Requests
     from scheduler.daemon.shutdown import Shutdown
@@ -67,6 +68,7 @@ class Daemon:
     file_monitor: FileMonitor
     expected: ExpectedSuccesses | None  # None: nobody hears of anything
     dispatcher: Dispatcher
+    own_ping: OwnPing | None  # None: nobody hears that it lives
     pruning: Pruning
     shutdown: Shutdown
     steps: StepRunner
@@ -165,6 +167,7 @@ class Daemon:
             Step("prepare the next minute", self._plan),
             Step("look for jobs that should have succeeded", self._expect),
             Step("send alerts", self._send_alerts),
+            Step("ping for the daemon itself", self._ping),
             Step("remove what is not kept any more", self._prune),
         )
 
@@ -250,7 +253,14 @@ class Daemon:
         if self._is_calm():
             self.dispatcher.step(starts=self._tells())
 
+    def _ping(self) -> None:
+        """Let a service hear that the daemon lives, where that delays no start."""
+        if self.own_ping is not None:
+            self.own_ping.step(self.ticker.last, is_calm=self._is_calm())
+
     def _end_alerts(self) -> None:
+        if self.own_ping is not None:
+            self.own_ping.end()
         self.dispatcher.last_words(self.last_words)
 
     def _prune(self) -> None:

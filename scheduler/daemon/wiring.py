@@ -29,6 +29,7 @@ from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.file_monitor import FileMonitor
 from scheduler.daemon.log_once import LogOnce
 from scheduler.daemon.loop import Daemon
+from scheduler.daemon.own_ping import OwnPing
 from scheduler.daemon.reloader import Reloader
 from scheduler.daemon.requests import Requests
 from scheduler.daemon.shutdown import Shutdown
@@ -82,6 +83,7 @@ class Chosen:
     most_output: int | None = None  # bytes kept of one attempt's output
     kept: Retention | None = None  # finished runs
     shows_output: bool = False  # what jobs write stands in the log, too
+    ping: str = ""  # the URL that hears each minute that the daemon lives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ class Parts:
 
     # --- who hears of it
     courier: Courier | None = None  # has alerts sent; None: nobody hears of anything
+    own_courier: Courier | None = None  # has the daemon's own pings sent
     recorder: Callable[[Journal], EventRecorder] | None = None  # writes what somebody is to hear
 
     # --- who looks on
@@ -120,7 +123,7 @@ class Parts:
 def build(parts: Parts, journal: Journal) -> Daemon:
     """Return a daemon that knows nothing but what the journal tells; `run` lets it live."""
     clock, log = parts.clock, parts.log
-    events = Events(log, (CrontabLog(log), LogListener(log), *parts.in_loop), parts.apart)
+    events = _events(parts, own_ping := _own_ping(parts))
     runs = _runs(parts, journal, events)
     in_force = EntriesInForce(parts.library, journal, log, parts.boot, watches=parts.watches)
     log_once = LogOnce(clock, runs.tell)
@@ -151,11 +154,23 @@ def build(parts: Parts, journal: Journal) -> Daemon:
             holds_state=parts.holds_state,
         ),
         dispatcher=Dispatcher(clock, journal, log, parts.courier),
+        own_ping=own_ping,
         expected=_expected(journal, in_force) if parts.recorder is not None else None,
         pruning=_pruning(parts, journal, runs),
         shutdown=shutdown,
         steps=StepRunner(clock, journal, log, log_once, parts.watchdog),
     )
+
+
+def _events(parts: Parts, own_ping: OwnPing | None) -> Events:
+    log, own = parts.log, () if own_ping is None else (own_ping,)
+    return Events(log, (CrontabLog(log), LogListener(log), *parts.in_loop, *own), parts.apart)
+
+
+def _own_ping(parts: Parts) -> OwnPing | None:
+    if not parts.chosen.ping or parts.own_courier is None:
+        return None
+    return OwnPing(parts.chosen.ping, parts.clock, parts.log, parts.own_courier)
 
 
 def _identity(parts: Parts) -> Identity:

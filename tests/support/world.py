@@ -98,6 +98,7 @@ class World:
     in_loop: Sequence[Listener] = ()
     apart: Sequence[Apart] = ()
     recorder: Callable[[Journal], EventRecorder] | None = None
+    ping: str = ""  # --ping
     last_words: float = 0.0  # real seconds that those apart have at the end
     unjournalled: Path | None = None  # where ends are kept that the journal refuses
     state: Path = Path("/state")
@@ -110,6 +111,7 @@ class World:
         weakref.finalize(self, self.journal.close)
         self.spawner = CarefulSpawner(self.clock, self.acts, self)
         self.courier = RecordedCourier(self.clock)
+        self.own_courier = RecordedCourier(self.clock)
         self.log = io.StringIO()
         self.daemon = self.new_daemon()
 
@@ -128,11 +130,12 @@ class World:
             holds_state=lambda: self.holds_state,
             unjournalled=self.unjournalled,
             inherited=INHERITED,
-            chosen=Chosen(grace=self.grace, most=self.most, kept=self.kept),
+            chosen=Chosen(grace=self.grace, most=self.most, kept=self.kept, ping=self.ping),
             in_loop=self.in_loop,
             apart=self.apart,
             recorder=self.recorder,
             courier=self.courier,
+            own_courier=self.own_courier,
             last_words=self.last_words,
         )
         self.daemon = wiring.build(parts, self.journal)
