@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from scheduler.notice import Channel, Delivery
 
+SENDER = (sys.executable, "-P", "-X", "utf8", "-m", "scheduler.alerts.sender")
 _SENDERS_OWN = {"CREDENTIALS_DIRECTORY", "CONFIGURATION_DIRECTORY"}  # systemd.exec(5)
 
 
@@ -92,9 +93,12 @@ class SenderCourier:
         config: Path,
         environ: Mapping[str, str],
         complain: Callable[[Channel, str], None],
+        *,
         patience: float = RESULT_WITHIN,
+        program: Sequence[str] = SENDER,
     ) -> None:
-        self._folders = str(state), str(config)
+        self._program = program
+        self._folders = str(state.absolute()), str(config.absolute())
         left_out = PRIVATE - _SENDERS_OWN
         self._environ = {name: value for name, value in environ.items() if name not in left_out}
         self._complain = complain  # what a sender wrote on standard error; on its thread
@@ -169,9 +173,9 @@ class SenderCourier:
     def _talk(
         self, channel: Channel, deliveries: Sequence[Delivery], life: int
     ) -> Iterator[Result]:
-        words = (sys.executable, "-P", "-X", "utf8", "-m", "scheduler.alerts.sender", channel.value)
+        words = (*self._program, channel.value, *self._folders)
         lines = b"".join(json.dumps(encode(each)).encode() + b"\n" for each in deliveries)
-        sender = SenderProcess((*words, *self._folders), self._environ)
+        sender = SenderProcess(words, self._environ)
         try:
             with self._changed:
                 self._senders.add(sender)

@@ -40,6 +40,7 @@ class SenderProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environ,
+            cwd="/",
             start_new_session=True,
         )
         self._popen.returncode = 0  # nobody waits for it here

@@ -16,8 +16,11 @@ import sys
 import traceback
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from scheduler.alerts.courier import SenderCourier
+from scheduler.alerts.recorder import AlertRecorder
 from scheduler.daemon import signals, wiring
 from scheduler.daemon.control_address import ControlAddress
 from scheduler.daemon.watchdog import Watchdog
@@ -26,11 +29,13 @@ from scheduler.errors import JournalDamaged, MeridianError
 from scheduler.journal import high_water, unjournalled
 from scheduler.journal.journal import Journal
 from scheduler.journal.repair import Repair
+from scheduler.printable import clean
 from scheduler.process import own_process
 from scheduler.process.cgroup import Groups
 from scheduler.process.job_environment import DELEGATED
 from scheduler.process.output_throttle import OutputThrottle
 from scheduler.process.spawner import RealSpawner
+from scheduler.redact import mask
 from scheduler.runs.echo import Echo
 from scheduler.system import control_server, state_lock
 from scheduler.system.boot import boot_id
@@ -45,11 +50,13 @@ if TYPE_CHECKING:
 
     from scheduler.daemon.loop import Daemon
     from scheduler.daemon.watched_crontabs import WatchedCrontabs
+    from scheduler.notice import Channel
     from scheduler.system.log import Format, Log
     from scheduler.system.log_sink import Sink
     from scheduler.system.paths import Paths
 
 _LAST_WORDS = 1.0  # seconds that the end of the log has to be read; a stop waits no longer
+_MOST_COMPLAINED = 20  # lines of a sender's standard error that the log shows
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
 _EARLY = (signal.SIGHUP, signal.SIGUSR1)  # they wait for the loop: until then they would end us
 
@@ -101,8 +108,9 @@ def serve(
             holds_state=holds_state,
             echo=_echo(paths, stream) if chosen.shows_output else None,
             throttle=throttle,
+            courier=(courier := _courier(paths, stream.log())),
         )
-        service = Service(parts, spawner, crontabs, ControlAddress(paths_now, log))
+        service = Service(parts, spawner, crontabs, ControlAddress(paths_now, log), courier)
         repair = Repair(paths.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
         repair.keep(service.live)
 
@@ -130,6 +138,7 @@ def _parts(
         unjournalled=state / unjournalled.ENDINGS_NAME,
         chosen=chosen,
         watchdog=_watchdog(log),
+        recorder=lambda journal: AlertRecorder(journal, state),
     )
 
 
@@ -145,6 +154,7 @@ class Service:
     spawner: RealSpawner
     crontabs: WatchedCrontabs
     address: ControlAddress
+    courier: SenderCourier
 
     def live(self) -> None:
         """Let one daemon run; raises MeridianError if it has lost its state folder."""
@@ -164,7 +174,9 @@ class Service:
 
     async def _serve(self, daemon: Daemon) -> None:
         """Let a daemon run; a signal that comes while it is renewed is for the next one."""
-        signals.listen(asyncio.get_running_loop(), daemon)
+        loop = asyncio.get_running_loop()
+        signals.listen(loop, daemon)
+        self.courier.wake_by(partial(_wake, loop, daemon))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         try:
             await self._answer(daemon)
@@ -185,6 +197,21 @@ class Service:
                 await daemon.run(lambda: self.address.look(server))
         finally:
             self.address.forget()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
+    with suppress(RuntimeError):  # its daemon is over: the next one asks by itself
+        loop.call_soon_threadsafe(daemon.wake)
+
+
+def _courier(paths: Paths, log: Log) -> SenderCourier:
+    """Have alerts sent by processes of their own, whose complaints stand in the log."""
+
+    def complain(channel: Channel, text: str) -> None:
+        lines = tuple(clean(mask(line)) for line in text.splitlines()[-_MOST_COMPLAINED:])
+        log.warning("sender", channel=channel.value, text="\n".join(lines), say=lines)
+
+    return SenderCourier(paths.state, paths.config, os.environ, complain)
 
 
 def _warner(log: Log) -> control_server.Warn:

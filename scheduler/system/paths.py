@@ -38,6 +38,11 @@ class Paths:
     runtime: Path
 
     @property
+    def config(self) -> Path:
+        """Where addresses and accounts of alerts are."""
+        return self.crontab.parent if self.folder is None else self.folder.parent
+
+    @property
     def versions(self) -> Path:
         """Where the old texts of edited crontabs are kept."""
         return self.state / "versions"
