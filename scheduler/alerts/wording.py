@@ -29,7 +29,7 @@ LONGEST_MESSAGE = 20_000
 MOST_LISTED = 100  # notices of a delivery that have a line each
 _NAMED_JOBS = 3  # in the subject of many notices
 
-_REPEAT = "Perhaps a repeat: the daemon ended while this was sent."
+REPEATED = "Perhaps a repeat: the daemon ended while this was sent."
 _FACT = re.compile(r"\{([a-z]+)\}")
 # What is said of several notices of a kind, in the order in which it is said.
 _SEVERAL = {
@@ -59,7 +59,7 @@ def message(delivery: Delivery, here: Here) -> Message:
     else:
         subject, summary, text = _of_several(delivery.notices, here)
     if delivery.is_repeat:
-        summary, text = f"{_REPEAT}\n{summary}", f"{_REPEAT}\n\n{text}"
+        summary, text = f"{REPEATED}\n{summary}", f"{REPEATED}\n\n{text}"
     return Message(
         _cut(clean(subject), LONGEST_SUBJECT),
         _cut(screened(summary).strip("\n"), LONGEST_SUMMARY),
