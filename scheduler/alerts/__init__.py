@@ -13,6 +13,7 @@ push          the channel of addresses: apprise_address  one; told_addresses  wh
 addresses     what `@name` stands for
 ping          the channel of CRON_PING; web  one HTTP request; output_tail  the end of an output
 mailto        who gets a mail of a run; mail_account  the file that says how mail is sent
+mail          the channel of mail; mail_message  one mail; output_mail, output_excerpt  what it has
 smtp          a server that takes mail; sendmail  the machine's own mailer
 time_limit    work that may wait for ever, and no longer than that
 

@@ -19,6 +19,7 @@ from scheduler.system.time_limit import TimeLimit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# Where cron looks for it.
 MAILERS = ("/usr/sbin/sendmail", "/usr/lib/sendmail")
 _MOST_SECONDS_TO_TAKE = 45.0  # of the 60 that a sender has until it must say something
 _MOST_COMPLAINT = 300  # characters
@@ -27,8 +28,8 @@ _MOST_COMPLAINT = 300  # characters
 _FOR_GOOD = {64: "EX_USAGE", 65: "EX_DATAERR", 67: "EX_NOUSER", 69: "EX_UNAVAILABLE"}
 
 
-def find(environ: Mapping[str, str], programs: Sequence[str] = MAILERS) -> str | None:
-    """Return the path of the machine's sendmail, where cron looks for it and then on the PATH."""
+def find(environ: Mapping[str, str], programs: Sequence[str]) -> str | None:
+    """Return the path of the machine's sendmail: one of these, or what the PATH has; else None."""
     for program in programs:
         if os.access(program, os.X_OK):
             return program

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scheduler.alerts.mail_account import MailAccount
 
 _MOST_SECONDS = 15.0  # for each answer; a sender has 60 until it must say something
+_MOST_SECONDS_FOR_QUIT = 2.0  # which is only good manners
 _MOST_SAID = 300  # characters of what a server says
 _NO_SENSE = "no answer that makes sense"
 
@@ -46,8 +47,15 @@ class SmtpServer:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(OSError, smtplib.SMTPException):
+                if connection.sock is not None:
+                    connection.sock.settimeout(min(self._seconds, _MOST_SECONDS_FOR_QUIT))
                 connection.quit()
             connection.close()
+
+    def give_up(self, why: str) -> None:
+        """Send nothing more in this batch: somebody may still be waiting for the server."""
+        self._failed = NotSent(why)
+        self._connection = None
 
     def send(
         self, message: bytes, sender: str, recipients: Sequence[str], *, waits_for_all: bool = True
