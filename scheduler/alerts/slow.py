@@ -8,11 +8,10 @@ changes neither.
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MOST_COMPARED = 30
 FEWEST_COMPARED = 5
@@ -25,7 +24,14 @@ def usual_if_slow(took: float, earlier: Sequence[float]) -> float | None:
     """Return how long the job usually takes, if this run was slow; None if it was not."""
     if len(earlier) < FEWEST_COMPARED:
         return None
-    usual = median(earlier)
-    spread = median(abs(each - usual) for each in earlier)
+    usual = _median(earlier)
+    spread = _median(abs(each - usual) for each in earlier)
     more = max(_LEAST_SECONDS, _LEAST_PART * usual, _SPREADS * spread)
     return usual if took > usual + more else None
+
+
+def _median(values: Iterable[float]) -> float:
+    """Return the middle of some values; `statistics` would load decimals and random numbers too."""
+    ordered = sorted(values)
+    half, is_odd = divmod(len(ordered), 2)
+    return ordered[half] if is_odd else (ordered[half - 1] + ordered[half]) / 2
