@@ -102,9 +102,11 @@ class World:
     last_words: float = 0.0  # real seconds that those apart have at the end
     unjournalled: Path | None = None  # where ends are kept that the journal refuses
     state: Path = Path("/state")
+    watches: bool = True  # its crontabs may change
+    lasts: timedelta = timedelta(days=2)  # longer, and the test fails
 
     def __post_init__(self) -> None:
-        self.clock = FakeClock(when(self.now), limit=timedelta(days=2))
+        self.clock = FakeClock(when(self.now), limit=self.lasts)
         self.library = MemoryLibrary({FILE: self.text}, named=self.named)
         self.journal = FrailJournal.in_memory()
         assert isinstance(self.journal, FrailJournal)
@@ -128,6 +130,7 @@ class World:
             draw=lambda: self.draw,
             boot=self.boot,
             holds_state=lambda: self.holds_state,
+            watches=self.watches,
             unjournalled=self.unjournalled,
             inherited=INHERITED,
             chosen=Chosen(grace=self.grace, most=self.most, kept=self.kept, ping=self.ping),
