@@ -28,7 +28,6 @@ WANTED = frozenset(
         Reason.OVERLAP,  # CRON_OVERLAP
         Reason.REPLACED,
         Reason.SUPERSEDED,  # a newer instant was run in its place
-        Reason.EXCLUDED,  # CRON_EXCEPT and its kin
         Reason.PAUSED,  # by hand
         Reason.EXCLUDED,  # CRON_EXCEPT, CRON_ONLY
         Reason.KILLED,
