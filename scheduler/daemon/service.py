@@ -109,6 +109,7 @@ def serve(
             echo=_echo(paths, stream) if chosen.shows_output else None,
             throttle=throttle,
             courier=(courier := _courier(paths, stream.log())),
+            own_courier=_courier(paths, stream.log()) if chosen.ping else None,
         )
         service = Service(parts, spawner, crontabs, ControlAddress(paths_now, log), courier)
         repair = Repair(paths.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHELL = "/bin/sh"
 DELEGATED = "MERIDIAN_DELEGATED"  # Delegate= of a unit whose systemd keeps that to itself
+PING_VARIABLE = "MERIDIAN_PING"  # --ping, where no list of processes shows it
 
 # What the service manager says to the daemon alone, by why no job may have it: systemd.exec(5),
 # sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3). What is as true of a job as of the daemon
@@ -52,6 +53,7 @@ _DAEMONS_OWN = {
         " MONITOR_INVOCATION_ID MONITOR_UNIT"
     ),
     "the unit tells the daemon alone what is delegated": DELEGATED,
+    "a job could ping in the daemon's name": PING_VARIABLE,
 }
 PRIVATE = frozenset(name for names in _DAEMONS_OWN.values() for name in names.split())
 

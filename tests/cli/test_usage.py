@@ -133,6 +133,7 @@ NO_NUMBERS = ["9" * 23, "9" * 5000, "-1", "-0.1", "1e400", "1e-400", "nan", "inf
 # What an option takes by its metavar: those that are numbers, or have some in them.
 NUMBERS = {"N", "Y", "SECONDS", "DURATION", "SIZE", "T", "A..B", "A=B"}
 OTHERS = {
+    "URL",
     "DIR",
     "ZONE",
     "JOB",
@@ -187,6 +188,19 @@ def test_a_run_of_any_number_is_one_that_there_is_not(person: Person, name: str)
         assert result.exit_code in (1, 2), run
         assert result.stdout == ""
         assert len(result.stderr.splitlines()[-1]) < 250
+
+
+@pytest.mark.parametrize("url", ["hc-ping.com/s3cret", "file:///s3cret", "https://h:x/s3cret"])
+def test_an_address_that_is_none_is_wrong_usage_and_no_word_of_it_is_shown(
+    person: Person, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERIDIAN_PING", url)
+    for words in (["--ping", url], []):
+        result = person.types("run", *words, str(person.home / "none"))
+        assert result.exit_code == 2
+        assert "--ping or MERIDIAN_PING: " in result.stderr
+        assert "is not a URL; http://… or https://…" in result.stderr
+        assert "s3cret" not in result.stderr
 
 
 @pytest.mark.parametrize("grace", ["10s", "10", "1m30s", "0"])

@@ -98,7 +98,7 @@ def test_every_option_of_the_daemon_is_in_the_readme_with_its_default() -> None:
     real = {name: option.default for option in run.params for name in option.opts}
     for name, default in told.items():
         shown = str(real[name]).removesuffix(".0")
-        assert default == {"None": "no limit", "False": "off"}.get(shown, shown)
+        assert default == {"None": "no limit", "False": "off", "": "nobody"}.get(shown, shown)
 
 
 def test_the_table_of_settings_is_the_one_that_acts() -> None:

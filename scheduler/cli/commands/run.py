@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,14 @@ import typer
 
 from scheduler.cli import crontabs, numbers, option_parser, options, state_folder
 from scheduler.cli.own_zone import own_zone
+from scheduler.crontab import setting_values
 from scheduler.daemon import service
 from scheduler.daemon.service import LogStream
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.daemon.wiring import Chosen
-from scheduler.errors import SourceRefused
+from scheduler.errors import BadValue, SourceRefused
 from scheduler.journal.retention import Retention
+from scheduler.process.job_environment import PING_VARIABLE
 from scheduler.process.own_process import become_subreaper, default_signals
 from scheduler.system import crontab_files
 from scheduler.system.log import Format
@@ -78,6 +81,16 @@ EchoOutput = Annotated[
     bool, typer.Option("--echo-output", help="Show what jobs write in the daemon's log, too.")
 ]
 
+OwnPing = Annotated[
+    str,
+    typer.Option(
+        "--ping",
+        metavar="URL",
+        envvar=PING_VARIABLE,
+        help="Hears each minute that the daemon lives; or MERIDIAN_PING, which ps does not show.",
+    ),
+]
+
 
 @app.command(epilog="Example:  meridian run crontabs/demo.crontab --state .state")
 def run(
@@ -92,6 +105,7 @@ def run(
     keep_runs: KeepRuns = 1000,
     keep_for: KeepFor = "90d",
     echo_output: EchoOutput = False,
+    ping: OwnPing = "",
 ) -> None:
     """Run the daemon in the foreground: your crontab, or the files you name.
 
@@ -107,19 +121,25 @@ def run(
         most_output=options.size(max_output, "--max-output"),
         kept=Retention(keep_runs, options.length(keep_for, "--keep-for")),
         shows_output=echo_output,
+        ping=_ping(ping),
     )
     default_signals()
     become_subreaper()
     paths = state_folder.here(state)
     stream = LogStream.of_stderr(_format(log_format))
     crontabs = _crontabs(files, paths, system=system_format, trusts=trust_owner)
-    service.serve(
-        crontabs,
-        chosen,
-        stream,
-        account=state_folder.account(os.geteuid()),
-        paths_now=lambda: state_folder.paths_of(state),
-    )
+    account = state_folder.account(os.geteuid())
+    paths_now = partial(state_folder.paths_of, state)
+    service.serve(crontabs, chosen, stream, account=account, paths_now=paths_now)
+
+
+def _ping(text: str) -> str:
+    """Return the URL, which is a secret: whoever knows it can ping."""
+    try:
+        return setting_values.address(text) if text else ""
+    except BadValue as bad:
+        where = f"--ping or {PING_VARIABLE}"
+        raise typer.BadParameter(f"{bad.message}; {bad.hint}", param_hint=where) from bad
 
 
 def _grace(text: str) -> float:
