@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import mac_programs
 import pytest
+from small_bus import SmallBus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def mac(tmp_path: Path) -> Mac:
 
 
 @pytest.fixture
-def bus(tmp_path: Path) -> Iterator[str]:
+def real_bus(tmp_path: Path) -> Iterator[str]:
     """A private session bus at $XDG_RUNTIME_DIR/bus of a directory of its own."""
     address = f"unix:path={tmp_path}/bus"
     with subprocess.Popen(
@@ -50,3 +51,16 @@ def bus(tmp_path: Path) -> Iterator[str]:
         assert daemon.stdout is not None
         yield daemon.stdout.readline().strip()
         daemon.terminate()
+
+
+@pytest.fixture(
+    params=[pytest.param("real", marks=pytest.mark.privileged), "small"],
+    ids=["dbus-daemon", "small bus"],
+)
+def bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A session bus: the real one, and for who does not have that a small one of the tests."""
+    if request.param == "real":
+        yield request.getfixturevalue("real_bus")
+        return
+    with SmallBus(tmp_path / "bus") as small:
+        yield small.address

@@ -17,7 +17,7 @@ from pseudo_terminals import seen
 from scheduler.errors import NotifyError
 from scheduler.system import desktop
 from scheduler.system.desktop_session import Desktop
-from scheduler.system.notification import Notification, Urgency
+from scheduler.system.notification import Button, Notification, Urgency
 
 if TYPE_CHECKING:
     from bus_services import BusServices
@@ -117,7 +117,6 @@ def _pretend(listener: socket.socket, greeting: list[bytes | None]) -> None:
 BODY = "<b>1 < 2 & 3</b>"
 
 
-@pytest.mark.privileged
 @pytest.mark.parametrize(
     ("able", "title", "text", "why"),
     [
@@ -135,7 +134,6 @@ def test_a_notification_server_shows_it_literally(
     assert server.said("Notify") == [("Meridian", 0, "", title, text, [], NORMAL, -1)], why
 
 
-@pytest.mark.privileged
 @pytest.mark.parametrize("named", [True, False], ids=["XDG_RUNTIME_DIR", "/run/user/UID"])
 def test_the_bus_is_found_where_no_variable_says_it(named: bool, bus: str, tmp_path: Path) -> None:
     place = there(tmp_path)
@@ -149,7 +147,6 @@ def test_the_bus_is_found_where_no_variable_says_it(named: bool, bus: str, tmp_p
     assert server.said("Notify") == [("Meridian", 0, "", "half\ufffd ab", "[m", [], NORMAL, -1)]
 
 
-@pytest.mark.privileged
 def test_an_address_that_is_stale_gives_way_to_the_next(bus: str, tmp_path: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as stale:
         stale.bind(str(tmp_path / "stale"))  # its listener is gone, as after a crash
@@ -159,7 +156,6 @@ def test_an_address_that_is_stale_gives_way_to_the_next(bus: str, tmp_path: Path
     assert len(server.said("Notify")) == 1
 
 
-@pytest.mark.privileged
 def test_a_stale_variable_gives_way_to_the_bus_of_the_runtime_directory(
     bus: str, tmp_path: Path
 ) -> None:
@@ -170,7 +166,6 @@ def test_a_stale_variable_gives_way_to_the_bus_of_the_runtime_directory(
     assert len(server.said("Notify")) == 1
 
 
-@pytest.mark.privileged
 @pytest.mark.parametrize(
     ("answer", "timeout", "complaint"),
     [
@@ -198,13 +193,11 @@ def test_a_server_that_does_not_show_it_leaves_it_to_the_terminal(
             desktop.show(Notification("Title"), nowhere, timeout=timeout)
 
 
-@pytest.mark.privileged
 def test_a_bus_without_a_notification_server_is_said(bus: str, tmp_path: Path) -> None:
     with pytest.raises(NotifyError, match=r"answered org.freedesktop.DBus.Error"):
         desktop.show(Notification("Title"), at(bus, tmp_path))
 
 
-@pytest.mark.privileged
 def test_a_server_that_dies_in_between_is_said(bus: str, tmp_path: Path) -> None:
     servers: list[BusServices] = []
 
@@ -221,7 +214,6 @@ def test_a_server_that_dies_in_between_is_said(bus: str, tmp_path: Path) -> None
 # --- what a server is told beside the words ------------------------------------------------------
 
 
-@pytest.mark.privileged
 @pytest.mark.parametrize(
     ("asked", "icon", "hints", "expires", "why"),
     [
@@ -251,7 +243,6 @@ def replaced(server: BusServices) -> list[int]:
     return [words[1] for words in server.said("Notify")]
 
 
-@pytest.mark.privileged
 def test_one_of_a_tag_takes_the_place_of_the_one_before(bus: str, tmp_path: Path) -> None:
     with notification_server(bus) as server:
         for tag in ("break", "break", "rest", "", "break"):
@@ -262,7 +253,6 @@ def test_one_of_a_tag_takes_the_place_of_the_one_before(bus: str, tmp_path: Path
     assert hints["x-canonical-private-synchronous"] == ("s", "break")
 
 
-@pytest.mark.privileged
 def test_a_number_of_an_earlier_server_replaces_nobody_else_s(bus: str, tmp_path: Path) -> None:
     for _ in range(2):
         with notification_server(bus) as server:
@@ -270,7 +260,6 @@ def test_a_number_of_an_earlier_server_replaces_nobody_else_s(bus: str, tmp_path
         assert replaced(server) == [0]
 
 
-@pytest.mark.privileged
 @pytest.mark.parametrize("left", ["nothing", "a folder", "1 somebody", "x", ""])
 def test_what_is_remembered_badly_is_not_remembered(left: str, bus: str, tmp_path: Path) -> None:
     with notification_server(bus) as server:
@@ -286,3 +275,80 @@ def test_what_is_remembered_badly_is_not_remembered(left: str, bus: str, tmp_pat
             file.write_text(left)
         assert desktop.show(Notification("T", tag="break"), at(bus, tmp_path)).way == "dbus"
     assert replaced(server) == [0, 0]
+
+
+# --- a button ------------------------------------------------------------------------------------
+
+BUTTON = Notification("T", button=Button("In 5m", 5.0))
+OURS, ANOTHER_S = 7, 8
+Signal = tuple[str, str, tuple[object, ...]]
+
+
+def pressing(bus: str, signals: list[Signal], able: tuple[str, ...] = ("actions",)) -> BusServices:
+    """A server that shows our notification, and then a person does all this."""
+
+    def shown(_: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        def happen() -> None:
+            for member, signature, values in signals:
+                server.emit(member, signature, *values)
+
+        threading.Timer(0.05, happen).start()
+        return "u", (OURS,)
+
+    server = notification_server(bus, able, Notify=shown)
+    return server
+
+
+@pytest.mark.parametrize(
+    ("signals", "pressed", "why"),
+    [
+        ([("ActionInvoked", "us", (OURS, "postpone"))], True, "the button"),
+        ([("ActionInvoked", "us", (OURS, "default"))], False, "something else of it"),
+        ([("NotificationClosed", "uu", (OURS, 2))], False, "it was closed"),
+        ([("NotificationClosed", "uu", (OURS, 1))], False, "it has expired"),
+        ([("ActionInvoked", "us", (ANOTHER_S, "postpone")), ("NotificationClosed", "uu", (OURS, 2))], False, "the button of another one"),
+        ([("NotificationClosed", "uu", (ANOTHER_S, 2)), ("ActionInvoked", "us", (OURS, "postpone"))], True, "another one was closed"),
+        ([("ActivationToken", "us", (OURS, "x")), ("ActionInvoked", "us", (OURS, "postpone"))], True, "newer servers say this first"),
+        ([("ActionInvoked", "", ()), ("ActionInvoked", "us", (OURS, "postpone"))], True, "nonsense before it"),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_a_button(
+    signals: list[Signal], pressed: bool, why: str, bus: str, tmp_path: Path
+) -> None:
+    with pressing(bus, signals) as server:
+        shown = desktop.show(BUTTON, at(bus, tmp_path))
+    assert (shown.had_button, shown.pressed) == (True, pressed), why
+    assert server.said("Notify")[0][5] == ["postpone", "In 5m"]
+    assert server.said("CloseNotification") == []
+
+
+def test_a_server_without_buttons_shows_it_without_one(bus: str, tmp_path: Path) -> None:
+    with pressing(bus, [], able=("body",)) as server:
+        shown = desktop.show(BUTTON, at(bus, tmp_path))
+    assert (shown.way, shown.had_button, shown.pressed) == ("dbus", False, False)
+    assert server.said("Notify")[0][5] == []
+
+
+def test_when_the_time_of_a_button_is_over_it_is_closed(bus: str, tmp_path: Path) -> None:
+    short = Notification("T", button=Button("In 5m", 0.2))
+    with pressing(bus, []) as server:
+        assert not desktop.show(short, at(bus, tmp_path)).pressed
+    assert server.said("CloseNotification") == [(OURS,)]
+
+
+def test_a_server_that_goes_takes_its_button_along(bus: str, tmp_path: Path) -> None:
+    server = pressing(bus, [])
+    threading.Timer(0.3, server.close).start()
+    assert not desktop.show(BUTTON, at(bus, tmp_path)).pressed
+
+
+def test_the_door_takes_words_alone(bus: str, tmp_path: Path) -> None:
+    environ = {"DBUS_SESSION_BUS_ADDRESS": bus, "RUNTIME_DIRECTORY": str(tmp_path / "own")}
+    with notification_server(bus) as server:
+        for _ in range(2):
+            way = desktop.notify(
+                "Title", "text", timeout=9, environ=environ, urgency=Urgency.CRITICAL, tag="job"
+            )
+            assert way == "dbus"
+    found = [(words[1], *words[3:5], words[6]["urgency"]) for words in server.said("Notify")]
+    assert found == [(0, "Title", "text", ("y", 2)), (1, "Title", "text", ("y", 2))]

@@ -20,8 +20,8 @@ WORDS = ("Take a break", "You are sitting <b>too</b> long & < 1 hour")
 
 
 @pytest.fixture
-def screen(bus: str, tmp_path: Path) -> Iterator[RealDesktop]:
-    with real_desktop(tmp_path, bus) as desktop:
+def screen(real_bus: str, tmp_path: Path) -> Iterator[RealDesktop]:
+    with real_desktop(tmp_path, real_bus) as desktop:
         yield desktop
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.privileged
 
 SEAT, SESSION = "org.freedesktop.login1.Seat", "org.freedesktop.login1.Session"
 SITTER = pwd.getpwnam("nobody").pw_uid  # dbus-daemon runs for nobody whom the machine does not know
@@ -73,6 +72,7 @@ def being(uid: int) -> Iterator[None]:
         os.seteuid(0)
 
 
+@pytest.mark.privileged
 def test_root_shows_it_to_the_user_at_the_screen_as_that_user(bus: str, tmp_path: Path) -> None:
     with session_of_owner() as (address, run):
         place = replace(roots(tmp_path, DBUS_SYSTEM_BUS_ADDRESS=bus), runtime=run)
@@ -128,6 +128,7 @@ def test_without_logind_it_is_the_only_one_who_has_a_session(tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.privileged
 def test_root_with_a_user_s_variables_becomes_who_owns_the_socket(tmp_path: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(tmp_path / "bus"))
@@ -137,6 +138,7 @@ def test_root_with_a_user_s_variables_becomes_who_owns_the_socket(tmp_path: Path
     assert (first.socket, first.uid) == (f"{tmp_path}/bus", SITTER)
 
 
+@pytest.mark.privileged
 def test_a_user_s_bus_admits_its_user_and_not_root() -> None:
     # Why root becomes that user.
     with session_of_owner() as (address, _):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-pytestmark = pytest.mark.privileged
 ME = 1000
 FREE, GNOME = "org.freedesktop.ScreenSaver", "org.gnome.ScreenSaver"
 MUTTER = "org.gnome.Mutter.IdleMonitor"
