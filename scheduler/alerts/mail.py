@@ -16,13 +16,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from scheduler.alerts import mail_account, mail_message, sendmail, time_limit
-from scheduler.alerts.channel import NotSent
+from scheduler.alerts.channel import RESULT_WITHIN, NotSent
 from scheduler.alerts.mail_message import MailHead
 from scheduler.alerts.smtp import SmtpServer
 from scheduler.crontab import mail_variables
 from scheduler.errors import BadValue
 from scheduler.notice import Delivery, Kind, Notice, Result
 from scheduler.system.clock import RealClock
+from scheduler.system.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 MOST_SINGLE = 20  # outputs of a delivery that are a mail each; more are one mail that lists them
 # Recipients that are refused for now keep the others waiting for so long, and then no more.
 _WAIT_FOR_ALL = timedelta(hours=1)
-_MOST_SECONDS_FOR_ONE = 50.0  # of the 60 that a sender has until it must say something
+_SECONDS_FOR_DELIVERY = 0.8 * RESULT_WITHIN  # for all mails of a delivery, which has one result
 
 
 def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
@@ -95,14 +96,14 @@ class Mailer:
         if self._server is not None:
             self._server.close()
 
-    def deliver(self, delivery: Delivery) -> None:
+    def deliver(self, delivery: Delivery, limit: TimeLimit) -> None:
         """Send one mail that tells of these notices, which have one target; NotSent."""
         first = delivery.notices[0]
         to = delivery.target.removeprefix("mail").removeprefix(":") or first.mail_to
         head, refused = self._head(to, first.mail_from)
         message = mail_message.compose(delivery, head, self._place)
         oldest = min(notice.at for notice in delivery.notices)
-        self._send(message, head, waits_for_all=head.at - oldest < _WAIT_FOR_ALL)
+        self._send(message, head, limit, waits_for_all=head.at - oldest < _WAIT_FOR_ALL)
         if refused is not None:
             why = f"sent to {', '.join(head.recipients)}, but {refused}"
             raise NotSent(why, permanent=True) from refused
@@ -114,7 +115,7 @@ class Mailer:
             f"This mail was asked for by `meridian doctor --mail` on {head.host}, as {head.user}.\n"
             f"It went by {way(self._place)}.\n"
         )
-        self._send(mail_message.test_mail(head, text), head, waits_for_all=True)
+        self._send(mail_message.test_mail(head, text), head, TimeLimit(_SECONDS_FOR_DELIVERY))
         if refused is not None:
             raise refused
 
@@ -162,24 +163,25 @@ class Mailer:
 
     # --- how -------------------------------------------------------------------------------------
 
-    def _send(self, message: EmailMessage, head: MailHead, *, waits_for_all: bool) -> None:
-        data = message.as_bytes()
-        server = self._server
+    def _send(
+        self, message: EmailMessage, head: MailHead, limit: TimeLimit, *, waits_for_all: bool = True
+    ) -> None:
+        data, server = message.as_bytes(), self._server
+        if limit.is_over():
+            raise NotSent("there was no time left for it; it goes with the next ones")
         if server is None:
-            is_own = head.sender == self._known["USER"]
-            sender = "" if is_own else head.sender
-            # sendmail's own form of a line end is the system's
-            sendmail.send(self._program, data.replace(b"\r\n", b"\n"), sender, self._place.environ)
+            sender = "" if head.sender == self._known["USER"] else head.sender
+            lines = data.replace(b"\r\n", b"\n")  # to a program a line ends as lines end here
+            sendmail.send(self._program, lines, sender, self._place.environ, limit)
             return
+        to = head.recipients
         try:
             time_limit.within(
-                _MOST_SECONDS_FOR_ONE,
-                lambda: server.send(
-                    data, head.sender, head.recipients, waits_for_all=waits_for_all
-                ),
+                limit.left(),
+                lambda: server.send(data, head.sender, to, waits_for_all=waits_for_all),
             )
         except TimeoutError:
-            why = f"the server has not taken the mail after {_MOST_SECONDS_FOR_ONE:g} s"
+            why = f"the server has not taken the mail within {limit.seconds:g} s"
             server.give_up(why)
             raise NotSent(why) from None
 
@@ -191,12 +193,13 @@ def _result(delivery: Delivery, mailer: Mailer) -> Result:
     taken. A mail that is refused for good keeps no other from being sent; all from it on count as
     failed, though, and the error says how many of them were sent.
     """
+    limit = TimeLimit(_SECONDS_FOR_DELIVERY)
     taken: set[int] = set()
     refused: NotSent | None = None
     for numbers in _mails(delivery.notices):
         some = tuple(delivery.notices[number] for number in numbers)
         try:
-            mailer.deliver(replace(delivery, notices=some))
+            mailer.deliver(replace(delivery, notices=some), limit)
         except NotSent as error:
             if not error.permanent:
                 return replace(_failed(delivery, error), sent=_first(taken))

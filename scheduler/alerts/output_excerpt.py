@@ -17,6 +17,7 @@ from scheduler.system import state_files
 from scheduler.text import of_size
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 _READ_ROUND = 16_384  # bytes read beyond what is told
@@ -35,25 +36,28 @@ class OutputExcerpt:
     is_kept: bool = True
 
 
-def excerpt(file: Path, most: int, charset: str = "utf-8") -> OutputExcerpt:
+def excerpt(
+    file: Path, most: int, charset: str = "utf-8", secrets: Collection[str] = ()
+) -> OutputExcerpt:
     """Return an output, of a long one about `most` characters: a third of its head, then its tail.
 
     Secrets are stars, colours are left out, and what steers a terminal is written as an escape, as
-    are bytes that the charset does not have.
+    are bytes that the charset does not have. `secrets` are fingerprints of the job's own, see
+    `own_secrets`.
     """
     try:
         size = state_files.status(file).st_size
         if size <= most:
             data, is_whole = _read(file, 0, size)
-            return OutputExcerpt(_ended(_told(data, charset)), is_whole)
+            return OutputExcerpt(_ended(_told(data, charset, secrets)), is_whole)
         room = most // 3
         head, _ = _read(file, 0, room + _READ_ROUND)
         begin = max(0, size - (most - room) - _READ_ROUND)
         tail, _ = _read(file, begin, size)
     except OSError:
         return OutputExcerpt("", is_whole=False, is_kept=False)
-    first = _cut_head(_told(head, charset), room)
-    last = _cut_tail(_told(tail, charset), most - room)
+    first = _cut_head(_told(head, charset, secrets), room)
+    last = _cut_tail(_told(tail, charset, secrets), most - room)
     gap = f"[... about {of_size(size - most)} of {of_size(size)} left out here ...]"
     return OutputExcerpt(f"{_ended(first)}\n{gap}\n\n{_ended(last)}", is_whole=False)
 
@@ -74,8 +78,8 @@ def _read(file: Path, begin: int, end: int) -> tuple[bytes, bool]:
     return b"".join(found), is_whole
 
 
-def _told(data: bytes, charset: str) -> str:
-    return redact.text(None, screened(data.decode(charset, "backslashreplace")))
+def _told(data: bytes, charset: str, secrets: Collection[str]) -> str:
+    return redact.text(None, screened(data.decode(charset, "backslashreplace")), secrets)
 
 
 def _cut_head(text: str, most: int) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.crontab.mail_variables import ContentType
-    from scheduler.notice import Facts, Notice
+    from scheduler.notice import AttemptFacts, Facts, Notice
 
 MOST_OF_LAST = 60_000  # characters of the last attempt's output
 _MOST_OF_EARLIER = 6_000  # of each earlier one that is told
@@ -53,9 +53,8 @@ def body(notice: Notice, state: Path, content: ContentType) -> MailBody:
     facts = notice.facts
     shown = OutputExcerpt("")
     if facts.attempts:
-        file = state / facts.attempts[-1].output
-        shown = output_excerpt.excerpt(file, MOST_OF_LAST, content.charset)
-    is_plain_success = not has_failed(facts) and len(facts.attempts) < 2
+        shown = _excerpt(facts.attempts[-1], MOST_OF_LAST, state, content)
+    is_plain_success = not has_failed(facts) and _tried(facts) < 2
     if content.is_html and shown.is_whole and shown.text:
         text = "" if is_plain_success else "".join(_report(notice, state, content, None))
         return MailBody(text, shown.text)
@@ -80,13 +79,23 @@ def _report(
         which = f" of attempt {facts.attempts[-1].number}, the last" if facts.attempts else ""
         yield f"\n--- Output{which} ---\n\n{_told(shown)}{_where_the_rest_is(facts, shown)}"
     for attempt in reversed(facts.attempts[:-1][-_EARLIER_OUTPUTS:]):
-        found = output_excerpt.excerpt(state / attempt.output, _MOST_OF_EARLIER, content.charset)
+        found = _excerpt(attempt, _MOST_OF_EARLIER, state, content)
         if found.text:
             yield f"\n--- Output of attempt {attempt.number} ---\n\n{found.text}"
 
 
+def _excerpt(attempt: AttemptFacts, most: int, state: Path, content: ContentType) -> OutputExcerpt:
+    file = state / attempt.output
+    return output_excerpt.excerpt(file, most, content.charset, attempt.secrets)
+
+
+def _tried(facts: Facts) -> int:
+    """Return how many attempts there were; of many, some are left out of the facts."""
+    return facts.attempts[-1].number if facts.attempts else 0
+
+
 def _ending(facts: Facts) -> str:
-    tried = counted(len(facts.attempts), "attempt")
+    tried = counted(_tried(facts), "attempt")
     if has_failed(facts):
         return f"{facts.job} failed: {facts.outcome}, after {tried} ({facts.reason})."
     return f"{facts.job} succeeded after {tried}."

@@ -14,14 +14,14 @@ from scheduler.alerts.channel import NotSent
 from scheduler.errors import NotifyError
 from scheduler.printable import clean
 from scheduler.system import helper_program
-from scheduler.system.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from scheduler.system.time_limit import TimeLimit
+
 # Where cron looks for it.
 MAILERS = ("/usr/sbin/sendmail", "/usr/lib/sendmail")
-_MOST_SECONDS_TO_TAKE = 45.0  # of the 60 that a sender has until it must say something
 _MOST_COMPLAINT = 300  # characters
 # Of sysexits(3): the command line, the message, the recipient, or no service for it. All others
 # may be mended while the mail waits: 75 says so itself, and 68 is also a DNS that does not answer.
@@ -47,15 +47,9 @@ def arguments(program: str, sender: str) -> tuple[str, ...]:
 
 
 def send(
-    program: str,
-    message: bytes,
-    sender: str,
-    environ: Mapping[str, str],
-    *,
-    seconds: float = _MOST_SECONDS_TO_TAKE,
+    program: str, message: bytes, sender: str, environ: Mapping[str, str], limit: TimeLimit
 ) -> None:
-    """Give a mail to the mailer, which has so many seconds to take it; NotSent if it does not."""
-    limit = TimeLimit(seconds)
+    """Give a mail to the mailer, which has so much time to take it; NotSent if it does not."""
     try:
         ended = helper_program.run(arguments(program, sender), limit, environ, message)
     except NotifyError as error:

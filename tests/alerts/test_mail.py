@@ -295,13 +295,27 @@ def test_recipients_wait_for_one_another_an_hour_and_no_more(place: Place, serve
 def test_a_server_that_drips_is_given_up_for_the_whole_batch(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail, "_MOST_SECONDS_FOR_ONE", 0.3)
+    monkeypatch.setattr(mail, "_SECONDS_FOR_DELIVERY", 0.3)
     with smtp_server.failing({"MAIL": smtp_server.HANG}) as port:
         account(place, port)
         results = sent(*(output(n) for n in range(50)), place=place)
     assert len(results) == 50
-    assert {result.error for result in results} == {"the server has not taken the mail after 0.3 s"}
+    assert {result.error for result in results} == {
+        "the server has not taken the mail within 0.3 s"
+    }
     assert not any(result.permanent for result in results)
+
+
+def test_what_there_is_no_time_for_goes_with_the_next_ones(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = mailer(place)
+    program.write_text(program.read_text().replace("\n", "\nimport time; time.sleep(1)\n", 1))
+    monkeypatch.setattr(mail, "_SECONDS_FOR_DELIVERY", 3.0)
+    (result,) = sent(five(), place=place)
+    assert 0 < result.sent < 5
+    assert len(given(place)) == result.sent
+    assert not result.permanent
 
 
 def test_a_mailer_that_fails_is_told(place: Place) -> None:

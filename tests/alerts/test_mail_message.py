@@ -7,21 +7,26 @@ import email.policy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from notices import AT, FACTS, OUTPUT, delivery, notice, wrote
 
+from scheduler import own_secrets
 from scheduler.alerts import mail_message
 from scheduler.alerts.channel import Place
 from scheduler.alerts.mail_message import MailHead
+from scheduler.crontab import parser
 from scheduler.crontab.mail_variables import ContentType
 from scheduler.notice import AttemptFacts, Delivery, Kind, Notice
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
     from pathlib import Path
+
+    from scheduler.entry import Entry
 
 HEAD = MailHead(
     "cron@example.org", ("amy@example.org", "bob@example.org"), AT, "ada", "box.example.org"
@@ -49,6 +54,12 @@ def compose(told: Delivery, place: Place, head: MailHead = HEAD) -> EmailMessage
     assert b"\r" not in data.replace(b"\r\n", b"")
     assert b"\n" not in data.replace(b"\r\n", b"")
     return email.message_from_bytes(data, policy=email.policy.default)
+
+
+def an_entry() -> Entry:
+    """An entry of a crontab."""
+    (entry,) = parser.parse(b"0 9 * * * backup\n", file="a", zone=ZoneInfo("UTC")).entries
+    return entry
 
 
 def text_of(message: EmailMessage) -> str:
@@ -156,6 +167,18 @@ def test_any_output_arrives_as_plain_text(
     message = compose(delivery(notice("mail:amy", Kind.OUTPUT, **SUCCESS)), place)
     assert (text_of(message), message["Content-Transfer-Encoding"]) == (text, encoding)
     assert message.get_content_type() == "text/plain"
+
+
+def test_no_mail_has_a_secret_of_its_own_job(place: Place) -> None:
+    entry = replace(an_entry(), environment=(("API_KEY", "hunter22"),), job="backup")
+    wrote(place.state, b"the key is hunter22\n" + b"line\n" * 30_000 + b"hunter22 again\n")
+    secrets = own_secrets.fingerprints(entry)
+    attempts = (AttemptFacts(1, "exit 0", OUTPUT, AT, AT, secrets),)
+    told = notice("mail:amy", Kind.OUTPUT, **SUCCESS | {"attempts": attempts})
+    text = text_of(compose(delivery(told), place))
+    assert "hunter22" not in text
+    assert text.startswith("the key is ***\n")
+    assert "*** again\n" in text
 
 
 def with_type(told: Notice, content_type: str) -> Delivery:

@@ -11,6 +11,7 @@ import pytest
 
 from scheduler.alerts import sendmail
 from scheduler.alerts.channel import NotSent
+from scheduler.system.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,9 @@ with open(os.path.join(os.path.dirname(__file__), "given.json"), "w") as file:
 def test_it_gets_the_mail_with_no_recipient_on_its_command_line(
     sender: str, expected: list[str], tmp_path: Path
 ) -> None:
-    sendmail.send(mailer(tmp_path, RECORDING), MESSAGE, sender, {"HOME": "/home/amy"})
+    sendmail.send(
+        mailer(tmp_path, RECORDING), MESSAGE, sender, {"HOME": "/home/amy"}, TimeLimit(60)
+    )
     argv, given, environ = json.loads((tmp_path / "given.json").read_text())
     assert (argv, given) == (expected, MESSAGE.decode())
     assert environ["HOME"] == "/home/amy"
@@ -64,7 +67,7 @@ def test_how_it_ends_says_whether_to_try_again(
 ) -> None:
     program = mailer(tmp_path, f"print('no\\x1b[1m can do', file=sys.stderr); sys.exit({code})")
     with pytest.raises(NotSent, match=f"sendmail ended with {code}.*: no.*can do") as raised:
-        sendmail.send(program, MESSAGE, "", os.environ)
+        sendmail.send(program, MESSAGE, "", os.environ, TimeLimit(60))
     assert raised.value.permanent == permanent, why
     assert "\x1b" not in str(raised.value)
 
@@ -72,7 +75,7 @@ def test_how_it_ends_says_whether_to_try_again(
 def test_one_that_is_killed_is_tried_again(tmp_path: Path) -> None:
     program = mailer(tmp_path, "os.kill(os.getpid(), 9)")
     with pytest.raises(NotSent, match="was killed by signal 9") as raised:
-        sendmail.send(program, MESSAGE, "", os.environ)
+        sendmail.send(program, MESSAGE, "", os.environ, TimeLimit(60))
     assert not raised.value.permanent
 
 
@@ -85,7 +88,7 @@ def test_one_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> Non
         "os.fork()\nfile.write('x'); file.flush(); time.sleep(60)",
     )
     with pytest.raises(NotSent, match="did not end within 2 s") as raised:
-        sendmail.send(program, MESSAGE, "", os.environ, seconds=2.0)
+        sendmail.send(program, MESSAGE, "", os.environ, TimeLimit(2))
     assert not raised.value.permanent
     os.set_blocking(alive, True)
     with os.fdopen(alive, "rb") as said:
@@ -93,17 +96,17 @@ def test_one_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> Non
 
 
 def test_one_that_reads_nothing_blocks_nobody(tmp_path: Path) -> None:
-    sendmail.send(mailer(tmp_path, ""), b"x" * 3_000_000, "", os.environ)
+    sendmail.send(mailer(tmp_path, ""), b"x" * 3_000_000, "", os.environ, TimeLimit(60))
 
 
 def test_one_that_goes_on_in_the_background_is_not_waited_for(tmp_path: Path) -> None:
     program = mailer(tmp_path, "if os.fork() == 0: time.sleep(30)")
-    sendmail.send(program, MESSAGE, "", os.environ, seconds=10.0)
+    sendmail.send(program, MESSAGE, "", os.environ, TimeLimit(10))
 
 
 def test_one_that_can_not_be_started_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotSent, match="could not be started"):
-        sendmail.send(str(tmp_path), MESSAGE, "", os.environ)
+        sendmail.send(str(tmp_path), MESSAGE, "", os.environ, TimeLimit(60))
 
 
 def test_it_is_found_where_cron_looks_for_it_and_then_on_the_path(tmp_path: Path) -> None:
