@@ -119,11 +119,13 @@ class Admission:
         return bool(self._deferred or self._excluded) or self._table.has_planned()
 
     def unplan(self) -> None:
-        """Take back everything: the minute is owed again."""
+        """Take back everything: the minute is owed again.
+
+        What is excluded from it stays: it is of that minute, however it comes to be handled.
+        """
         for live in self._table.planned():
             self._release(live)
         self._transaction.assign(self, "_deferred", [])
-        self._transaction.assign(self, "_excluded", [])
 
     def unplan_job(self, job: str) -> None:
         """Take back what is claimed of a job: the minute itself sees what becomes of it."""
