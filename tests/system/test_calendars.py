@@ -1,0 +1,277 @@
+"""Calendars: files, holidays and recurrences, read apart, with care, and once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from scheduler.daemon.entries import EntriesInForce
+from scheduler.daemon.watched_crontabs import WatchedCrontabs
+from scheduler.entry import Severity
+from scheduler.journal.journal import Journal
+from scheduler.schedule import days
+from scheduler.system import calendars
+from scheduler.system.crontab_loader import Loaded, ReadOptions, load
+from scheduler.system.log import Log
+from scheduler.system.paths import Paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOW = ReadOptions(uid=os.geteuid(), user="alice", zone=ZoneInfo("UTC"))
+HEAD = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\n"
+
+
+def event(uid: int, *lines: str) -> str:
+    text = "\r\n".join((f"UID:{uid}", "DTSTAMP:20270101T000000Z", *lines))
+    return f"BEGIN:VEVENT\r\n{text}\r\nEND:VEVENT\r\n"
+
+
+def ics(*events: str) -> str:
+    return f"{HEAD}{''.join(events)}END:VCALENDAR\r\n"
+
+
+def save(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def loaded(folder: Path, value: str) -> Loaded:
+    table = save(folder / "crontab", f"CRON_EXCEPT={value}\n0 9 * * * x\n")
+    return load((str(table),), HOW)
+
+
+def excepted(found: Loaded, year: int) -> set[str]:
+    """The days of a year that the first entry leaves out."""
+    rules = found.entries[0].schedule.day_rules
+    assert rules is not None
+    every_day = (date(year, 1, 1) + n * timedelta(days=1) for n in range(366))
+    return {f"{day:%m-%d}" for day in every_day if days.is_excluded(rules, day)}
+
+
+def error_of(found: Loaded) -> str:
+    assert found.entries == ()
+    (problem,) = (each for each in found.problems if each.severity is Severity.ERROR)
+    return f"{problem.line}:{problem.column}: {problem.code} {problem.message} ({problem.hint})"
+
+
+def test_holidays_are_those_of_the_library(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "holidays:DE-BY")
+    assert found.problems == ()
+    assert excepted(found, 2027) == {
+        *("01-01", "01-06", "03-26", "03-29", "05-01", "05-06", "05-17", "05-27"),
+        *("10-03", "11-01", "12-25", "12-26"),
+    }
+    assert "06-18" in excepted(loaded(tmp_path, "holidays:NYSE"), 2027), "Juneteenth, observed"
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [("DE-BX", "DE-BY"), ("XY", "such as holidays:DE-BY"), ("de-by", "DE-BY"), ("NYES", "NYSE")],
+)
+def test_a_country_that_nobody_knows_is_told_the_nearest(
+    tmp_path: Path, code: str, hint: str
+) -> None:
+    said = error_of(loaded(tmp_path, f"sat,holidays:{code}"))
+    assert said.startswith("1:17: unknown-holidays ")
+    assert code in said
+    assert hint in said or code == "XY"
+
+
+EVENTS = [
+    # lines of an event, days of 2027, reason
+    (["DTSTART;VALUE=DATE:20270506"], {"05-06"}, "a day"),
+    (["DTSTART;VALUE=DATE:20271224", "DTEND;VALUE=DATE:20271227"], {"12-24", "12-25", "12-26"}, "the end is not in it"),
+    (["DTSTART:20270506T080000Z", "DTEND:20270506T170000Z"], {"05-06"}, "some hours"),
+    (["DTSTART:20270506T220000", "DTEND:20270507T020000"], {"05-06", "05-07"}, "over midnight"),
+    (["DTSTART:20270506T220000", "DTEND:20270507T000000"], {"05-06"}, "up to midnight"),
+    (["DTSTART;VALUE=DATE:20200624", "RRULE:FREQ=YEARLY"], {"06-24"}, "every year"),
+    (["DTSTART;VALUE=DATE:20270101", "RRULE:FREQ=MONTHLY;BYDAY=-1FR;COUNT=3", "EXDATE;VALUE=DATE:20270226"], {"01-29", "03-26"}, "with an exception"),
+    (["DTSTART;VALUE=DATE:20270506", "STATUS:CANCELLED"], set(), "cancelled"),
+    (["DTSTART;VALUE=DATE:20270506", "X-SOMETHING:odd\\,"], {"05-06"}, "another program's own"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "expected", "reason"), EVENTS, ids=[row[2] for row in EVENTS])
+def test_an_ics_file_has_the_days_that_its_events_touch(
+    tmp_path: Path, lines: list[str], expected: set[str], reason: str
+) -> None:
+    save(tmp_path / "a.ics", ics(event(1, *lines), event(2, "DTSTART;VALUE=DATE:20270101")))
+    found = excepted(loaded(tmp_path, "a.ics"), 2027)
+    assert found == expected | {"01-01"}, reason
+
+
+BROKEN = [
+    # text, line, reason
+    ("hello\n", 1, "no calendar"),
+    (f"{HEAD}foo bar\r\nEND:VCALENDAR\r\n", 4, "a line that is none"),
+    (ics(event(1, "DTSTART:2027-99-99")), 7, "no date"),
+    (ics(event(1, "DTSTART;VALUE=DATE:20270101", "RRULE:FREQ=SOMETIMES")), 8, "no frequency"),
+    (f"{HEAD}BEGIN:VEVENT\r\nUID:1\r\n", 1, "cut off"),
+    ("", 1, "empty"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "reason"), BROKEN, ids=[row[2] for row in BROKEN])
+def test_a_broken_ics_file_refuses_its_entries_and_says_where(
+    tmp_path: Path, text: str, line: int, reason: str
+) -> None:
+    path = save(tmp_path / "a.ics", text)
+    said = error_of(loaded(tmp_path, "a.ics"))
+    assert said.startswith("1:13: bad-calendar "), reason
+    assert f"{path}:{line}:1: " in said, reason
+
+
+def test_a_missing_file_refuses_its_entries(tmp_path: Path) -> None:
+    said = error_of(loaded(tmp_path, "sun, ./gone.txt"))
+    assert said.startswith("1:18: bad-calendar ")
+    assert "gone.txt is refused: there is no such file" in said
+
+
+def test_a_file_that_others_can_write_refuses_its_entries(tmp_path: Path) -> None:
+    save(tmp_path / "off.txt", "2027-05-06\n", 0o666)
+    assert "off.txt is refused: " in error_of(loaded(tmp_path, "off.txt"))
+
+
+def test_a_path_is_relative_to_the_folder_of_the_crontab(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir(mode=0o700)
+    save(tmp_path / "sub" / "off.txt", "2027-05-06\n")
+    found = loaded(tmp_path, "sub/off.txt")
+    assert excepted(found, 2027) == {"05-06"}
+    assert list(found.calendars) == [str(tmp_path / "sub" / "off.txt")]
+
+
+def test_without_the_library_the_line_that_installs_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendars._holidays.cache_clear()
+    stdlib = [path for path in sys.path if "site-packages" not in path]
+    monkeypatch.setattr(sys, "path", stdlib)
+    said = error_of(loaded(tmp_path, "holidays:FR"))
+    assert "missing-extra holidays:FR needs the library holidays" in said
+    assert "make install EXTRAS=calendar" in said
+    assert "pip install 'meridian-cron[calendar]'" in said
+
+
+def test_what_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calendars, "_TIME_LIMIT", 1.0)
+    save(tmp_path / "a.ics", ics(event(1, "DTSTART:19700101T000000Z", "RRULE:FREQ=SECONDLY")))
+    begun = time.monotonic()
+    said = error_of(loaded(tmp_path, "a.ics"))
+    assert "was not read within 1 seconds" in said
+    assert time.monotonic() - begun < 30
+
+
+def test_each_is_looked_up_once_and_again_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = calendars._asked
+
+    def counted(source: str, **request: str) -> dict[str, Any]:
+        asked.append(source)
+        return real(source, **request)
+
+    monkeypatch.setattr(calendars, "_asked", counted)
+    calendars._holidays.cache_clear()
+    path = save(tmp_path / "b.ics", ics(event(1, "DTSTART;VALUE=DATE:20270506")))
+    lines = "CRON_EXCEPT=holidays:NL,b.ics 0 9 * * * a\n" * 20
+    table = save(tmp_path / "crontab", lines)
+    first, second = (load((str(table),), HOW) for _ in range(2))
+    assert asked == ["holidays:NL", str(path)]
+    assert len({id(each.schedule) for each in (*first.entries, *second.entries)}) == 1
+    save(path, ics(event(1, "DTSTART;VALUE=DATE:20270507")))
+    assert "05-07" in excepted(load((str(table),), HOW), 2027)
+    assert len(asked) == 3
+
+
+def test_the_process_that_reads_crontabs_loads_none_of_the_libraries(tmp_path: Path) -> None:
+    save(tmp_path / "a.ics", ics(event(1, "DTSTART;VALUE=DATE:20270506")))
+    table = save(tmp_path / "crontab", "CRON_EXCEPT=holidays:DE,a.ics 0 9 * * * x\n")
+    program = (
+        "import sys, os; from zoneinfo import ZoneInfo;"
+        "from scheduler.system.crontab_loader import ReadOptions, load;"
+        "how = ReadOptions(uid=os.geteuid(), user='a', zone=ZoneInfo('UTC'));"
+        f"assert load(({str(table)!r},), how).entries;"
+        "print({'holidays', 'icalendar', 'recurring_ical_events'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
+
+
+WARNED = [
+    # line, code, reason
+    ("CRON_UNTIL=2001-01-01 0 9 * * * x", "over", "its last day is over"),
+    ("CRON_EXCEPT=mon-sun 0 9 * * * x", "no-day-left", "every day is excepted"),
+    ("CRON_EXCEPT=sat,sun 0 9 * * 6 x", "no-day-left", "and so are all that it names"),
+    ("CRON_ONLY=2001-01-01 @every 90m x", "no-day-left", "its one day was long ago"),
+    ("CRON_EXCEPT=mon-sun @reboot x", "no-day-left", "no boot counts"),
+    ("CRON_EXCEPT=old.txt 0 9 * * * x", "old-calendar", "nobody wrote down this year's"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "reason"), WARNED, ids=[row[0] for row in WARNED])
+def test_days_that_are_over_or_never_come_are_warned_about(
+    tmp_path: Path, line: str, code: str, reason: str
+) -> None:
+    save(tmp_path / "old.txt", "2001-05-01\n")
+    table = save(tmp_path / "crontab", f"{line}\n0 9 * * * y\n")
+    found = load((str(table),), replace(HOW, named=True))
+    assert len(found.entries) == 2
+    (problem,) = found.problems
+    assert (problem.code, problem.severity, problem.line) == (code, Severity.WARNING, 1), reason
+
+
+# --- in a daemon ---------------------------------------------------------------------------------
+
+
+def test_a_daemon_reads_a_changed_calendar_and_keeps_the_last_good_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    path = save(tmp_path / "off.txt", "2027-05-06\n")
+    table = save(tmp_path / "crontab", "CRON_EXCEPT=off.txt 0 9 * * * x\n")
+    files = WatchedCrontabs((str(table),), Paths(table, tmp_path, tmp_path, tmp_path), HOW)
+    with closing(Journal.in_memory()) as journal:
+        in_force = EntriesInForce(files, journal, Log(logging.getLogger("days")), None)
+        now = datetime(2027, 5, 1, tzinfo=UTC)
+
+        def seen() -> list[str]:
+            in_force.read(now)
+            (entry,) = in_force.entries.values()
+            month = (date(2027, 5, n) for n in range(1, 32))
+            rules = entry.schedule.day_rules
+            assert rules is not None
+            return [f"{day:%d}" for day in month if days.is_excluded(rules, day)]
+
+        assert seen() == ["06"]
+        assert not in_force.changed(), "nothing has"
+        save(path, "2027-05-07\n# more\n")
+        assert in_force.changed()
+        assert seen() == ["07"]
+        assert not in_force.changed()
+        save(path, "2027-05-08\nNew Year\n")
+        assert in_force.changed()
+        assert seen() == ["07"], "the last good one"
+        assert [entry.line for entry in in_force.kept] == [1]
+        path.unlink()
+        assert in_force.changed()
+        assert seen() == ["07"]
+        assert not in_force.changed(), "it is still missing"
+        save(path, "2027-05-09\n")
+        assert in_force.changed()
+        assert seen() == ["09"]
+        assert in_force.kept == []
