@@ -44,7 +44,7 @@ class ShownNumbers:
 
     def keep(self, tag: str, server: str, number: int) -> None:
         """Remember what the last one with this tag is called."""
-        with suppress(OSError, MeridianError):
+        with suppress(OSError, ValueError, MeridianError):
             paths.make_private(self._folder, os.geteuid(), kind="notifications")
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             with state_files.open_for(self._file(tag), flags) as at:
