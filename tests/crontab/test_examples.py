@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.crontab import parser
+from scheduler.day_rules import Calendar
 from scheduler.entry import Catchup, Entry
 
 EXAMPLES = Path(__file__).parent.parent.parent / "crontabs"
@@ -70,6 +71,20 @@ def test_a_rest_comes_in_place_of_a_break() -> None:
         "0 10,12,14,16 * * 1-5",
         "0 11,13,15,17 * * 1-5",
     ]
+
+
+def test_the_break_s_line_for_holidays_is_a_good_line_too() -> None:
+    text = (EXAMPLES / "break.crontab").read_text()
+    switched = text.replace("#CRON_EXCEPT=", "CRON_EXCEPT=")
+    assert switched != text
+    asked: list[str] = []
+
+    def calendar(source: str) -> Calendar:
+        asked.append(source)
+        return Calendar(source)
+
+    read = parser.parse(switched.encode(), file="breaks", zone=ZoneInfo("UTC"), calendars=calendar)
+    assert (read.problems, len(read.entries), {*asked}) == ((), 3, {"holidays:DE-BY"})
 
 
 def test_the_break_s_line_for_a_mac_is_a_good_line_too() -> None:
