@@ -67,6 +67,20 @@ class RealDesktop:
 
 
 @contextmanager
+def session_bus(folder: Path) -> Iterator[str]:
+    """Start a private session bus where XDG_RUNTIME_DIR would have it; yield its address."""
+    address = f"unix:path={folder}/bus"
+    words = ["--session", "--nofork", "--print-address", f"--address={address}"]
+    daemon = subprocess.Popen([program("dbus-daemon"), *words], stdout=subprocess.PIPE, text=True)
+    with daemon:
+        assert daemon.stdout is not None
+        try:
+            yield daemon.stdout.readline().strip()
+        finally:
+            daemon.terminate()
+
+
+@contextmanager
 def real_desktop(folder: Path, bus: str) -> Iterator[RealDesktop]:
     """Start a screen, and a notification server for the session of this bus on it."""
     with ExitStack() as stack:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
 from typing import TYPE_CHECKING
 
 import mac_programs
 import pytest
+from real_desktop import session_bus
 from small_bus import SmallBus
 
 if TYPE_CHECKING:
@@ -42,15 +42,8 @@ def mac(tmp_path: Path) -> Mac:
 @pytest.fixture
 def real_bus(tmp_path: Path) -> Iterator[str]:
     """A private session bus at $XDG_RUNTIME_DIR/bus of a directory of its own."""
-    address = f"unix:path={tmp_path}/bus"
-    with subprocess.Popen(
-        ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address={address}"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as daemon:
-        assert daemon.stdout is not None
-        yield daemon.stdout.readline().strip()
-        daemon.terminate()
+    with session_bus(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture(
