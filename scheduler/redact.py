@@ -52,7 +52,11 @@ def mask_named(name: str, value: str) -> str:
         return mask(value)
     # Whoever forgot the scheme of a ping has no address for us, but still wrote a key.
     is_bare = "PING" in name and "/" in value and "://" not in value
-    return mask_value(value, 0) if is_bare else mask(mask_addresses(value))
+    if is_bare:
+        return mask_value(value, 0)
+    targets = value.partition("|")[0]  # a command stands behind it
+    nearly = (found.span("secret") for found in forms.NEARLY_ADDRESS.finditer(targets))
+    return mask(mask_addresses(_starred(value, nearly)))
 
 
 def mask(text: str) -> str:

@@ -151,6 +151,10 @@ ADDRESS = re.compile(
     r"""(?:\bhttps?://(?:[^\s/@"'?#]+(?![^\s/"'?#])[/?#]?)?|\b[A-Za-z][\w+.-]*://)"""
     r"""(?P<secret>[^\s"']*)"""
 )
+# One whose writer has left out a slash or two.
+NEARLY_ADDRESS = re.compile(
+    r"""(?<![^\s,"'])(?!mail:|https?:)[A-Za-z][\w+.-]*:(?!//)(?P<secret>[^\s,"']+)"""
+)
 ADDRESS_NAME = re.compile(r"CRON_(?:PING\w*|ALERTS?)")
 PRIVATE_KEY = re.compile(  # RFC 7468
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).+?(?=-----END|\Z)", re.DOTALL

@@ -335,6 +335,8 @@ def test_of_the_address_of_a_ping_or_an_alert_the_host_is_shown_at_most(
 
 def test_a_ping_whose_scheme_was_forgotten_is_stars_and_a_command_that_hears_is_not() -> None:
     assert mask_named("CRON_PING", "hc-ping.com/0b1c") == "****************"
+    assert mask_named("CRON_ALERT", "slack:/T1/B2, mail") == "slack:******, mail"
+    assert mask_named("CRON_ALERT", "slack:T1 mail:ops@host") == "slack:** mail:ops@host"
     assert mask_named("CRON_ALERT", "|/bin/tell --token abc me") == "|/bin/tell --token *** me"
 
 
