@@ -10,6 +10,7 @@ wording       a delivery in, what a person reads out; notice_lines  of one notic
 ping_rules    which pings an event gives; ping_request  what a ping asks of its server
 command       the channel of `| COMMAND`; command_facts  what such a command gets
 push          the channel of addresses: apprise_address  one; told_addresses  who has heard it
+desktop       the channel of the desktop
 addresses     what `@name` stands for
 ping          the channel of CRON_PING; web  one HTTP request; output_tail  the end of an output
 mailto        who gets a mail of a run; mail_account  the file that says how mail is sent
