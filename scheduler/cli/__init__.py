@@ -49,7 +49,7 @@ class Commands(Group):
         "The daemon": ("run", "status", "reload", "doctor"),
         "Crontabs": ("edit", "install", "remove", "check", "list"),
         "Schedules": ("next", "explain", "simulate", "audit"),
-        "What happened": ("history", "logs", "why"),
+        "What happened": ("history", "logs", "why", "alerts"),
         "Jobs by hand": ("trigger", "retry", "kill", "pause", "resume", "exec", "env"),
         "For jobs": ("notify",),
     }

@@ -47,16 +47,33 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertTrouble:
+    """How many alerts were given up in the last day, and how many wait to be tried again."""
+
+    failed: int = 0
+    retrying: int = 0
+
+    def __str__(self) -> str:
+        told = []
+        if self.failed:
+            told.append(f"{counted(self.failed, 'alert')} given up in the last day")
+        if self.retrying:
+            told.append(f"{counted(self.retrying, 'alert')} to be tried again")
+        return ", ".join(told)
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """What the state folder tells of trouble.
 
     Jobs, each as `name (run 7)`: given up, or waiting for a retry; and damaged journals that were
-    moved aside, each as its file's name.
+    moved aside, each as its file's name. And who could not be told of something.
     """
 
     failing: Sequence[str] = ()
     retrying: Sequence[str] = ()
     damaged: Sequence[str] = ()
+    alerts: AlertTrouble = AlertTrouble()
 
 
 def judge(snapshot: Snapshot, trouble: Trouble, now: datetime) -> Finding:
@@ -88,6 +105,8 @@ def _warning(snapshot: Snapshot, trouble: Trouble, now: datetime) -> Iterator[st
     if trouble.retrying:
         number = counted(len(trouble.retrying), "run")
         yield f"{number} waiting for a retry: {_names(trouble.retrying)}"
+    if trouble.alerts.failed:
+        yield f"{trouble.alerts}: see meridian alerts"
     if trouble.damaged:
         yield damage(trouble.damaged)
     if (wait := ahead(snapshot, now)) > LATE:

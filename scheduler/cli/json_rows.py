@@ -8,7 +8,8 @@ from scheduler.cli import run_view
 from scheduler.cli.output import utc
 from scheduler.day_rules import DayRules
 from scheduler.entry import Expression
-from scheduler.redact import mask_named, masked
+from scheduler.notice import channel_of
+from scheduler.redact import mask, mask_named, mask_target, masked
 from scheduler.schedule import expression
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from scheduler.daemon.simulation_events import SimulatedEvent
     from scheduler.entry import AlertRule, Entry, Problem, Schedule, Settings
-    from scheduler.journal.rows import AttemptRow, RunRow
+    from scheduler.journal.rows import AttemptRow, NoticeRow, RunRow
     from scheduler.schedule.dst_audit import ChangeEffect
     from scheduler.schedule.tick import Jump
     from scheduler.schedule.upcoming import ComingRun
@@ -51,6 +52,28 @@ def of_entry(entry: Entry) -> Row:
         "stdin": entry.stdin,
         "environment": masked(entry.environment),
         "settings": of_settings(entry.settings) | of_days(entry.schedule.day_rules or DayRules()),
+    }
+
+
+def of_notice(row: NoticeRow) -> Row:
+    """Return the row of `alerts --json`; `due` is when it is tried, `done` when that was over."""
+    notice = row.notice
+    return {
+        "alert": row.number,
+        "at": utc(notice.at),
+        "job": notice.facts.job,
+        "run": notice.facts.run,
+        "kind": notice.kind.value,
+        "detail": notice.facts.detail,
+        "channel": channel_of(notice.target).value,
+        "target": mask_target(notice.target),
+        "state": row.state.value,
+        "tries": row.tries,
+        "due": None if row.state.is_over else utc(row.due),
+        "done": None if row.done is None else utc(row.done),
+        "error": mask(row.error),
+        "perhaps_twice": row.repeated,
+        "delivery": row.delivery,
     }
 
 

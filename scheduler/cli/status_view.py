@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from scheduler.cli import health, output, sections
+from scheduler.cli.health import AlertTrouble
 from scheduler.cli.sections import Section
 from scheduler.cli.styled import Text
 from scheduler.cli.tables import Cell, When
@@ -39,11 +40,13 @@ _FILES = 5  # crontabs that are named, whole or not
 class StateFolder:
     """What the state folder tells beside the daemon.
 
-    The files of journals that were moved aside; the jobs that fail, None where nobody can tell.
+    The files of journals that were moved aside; the jobs that fail, None where nobody can tell; who
+    could not be told of something.
     """
 
     damaged: Sequence[str] = ()
     failing: Sequence[FailingJob] | None = ()
+    alerts: AlertTrouble = field(default_factory=AlertTrouble)
 
 
 def lines(
@@ -62,6 +65,8 @@ def lines(
         head.append(Text(*damage(folder.damaged)))
     if folder.failing is None:
         head.append(Text("Failing   nobody can tell: the journal can't be read", _BAD))
+    if told := str(folder.alerts):
+        head.append(Text(f"Alerts    {told}: see meridian alerts", _DOUBT))
     yield from head
     parts = (
         _failing(snapshot, folder.failing or ()),

@@ -36,6 +36,7 @@ KINDS = {
     "ZONE": ColumnKind.HANGS,
     "SCHEDULE": ColumnKind.HANGS,
     "COMMAND": ColumnKind.CUT,
+    "TO": ColumnKind.CUT,
     "NOTE": ColumnKind.WRAPS,
     "WHY": ColumnKind.WRAPS,
     "HOW": ColumnKind.WRAPS,

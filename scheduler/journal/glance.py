@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.journal.columns import instant, whole
+from scheduler.journal.columns import instant, seconds, whole
 from scheduler.journal.connection import Connection, first
 from scheduler.journal.migrations import bring_up_to_date, scripts
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 AHEAD = timedelta(seconds=30)  # of runs by hand: each has a second of its own, the next free one
+
+_DAY = timedelta(days=1)
 
 
 class Glance:
@@ -54,6 +56,18 @@ class Glance:
     def has_retrying(self) -> bool:
         """Say whether a run waits for another attempt."""
         return bool(self._connection.rows("retrying"))
+
+    def failed_alerts(self, now: datetime) -> int:
+        """Return how many alerts were given up in the last day."""
+        return self._count("count_failed", since=seconds(now - _DAY))
+
+    def retried_alerts(self) -> int:
+        """Return how many alerts wait to be tried again."""
+        return self._count("count_tried")
+
+    def _count(self, name: str, **values: float) -> int:
+        found: int = self._connection.rows(name, **values)[0][0]
+        return found
 
     def last_tick(self) -> datetime | None:
         """Return the last minute handled; None before the first."""

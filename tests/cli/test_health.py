@@ -10,7 +10,7 @@ import pytest
 from standin import STATUS
 
 from scheduler.cli import health
-from scheduler.cli.health import Finding, Level, Trouble
+from scheduler.cli.health import AlertTrouble, Finding, Level, Trouble
 from scheduler.codec import decode
 from scheduler.daemon import ticker
 from scheduler.status import Counts, Identity, Snapshot
@@ -44,6 +44,8 @@ def since(started: datetime) -> Identity:
         ({"journal": "the disk is full"}, Trouble(), Level.CRITICAL, "nor does this one"),
         ({}, Trouble(failing=["a"]), Level.CRITICAL, "a job failed for good"),
         ({}, Trouble(retrying=["a"]), Level.WARNING, "it may still come right"),
+        ({}, Trouble(alerts=AlertTrouble(failed=1)), Level.WARNING, "somebody does not know"),
+        ({}, Trouble(alerts=AlertTrouble(retrying=1)), Level.OK, "they may still be told"),
         ({}, Trouble(damaged=["a"]), Level.WARNING, "older history is not in the journal"),
         (
             {"crontabs": replace(WELL.crontabs, problems=1)},

@@ -23,6 +23,8 @@ from standin import STATUS, StandIn
 from scheduler.cli.commands.status import _screen
 from scheduler.cli.own_zone import own_zone
 from scheduler.journal.journal import Journal
+from scheduler.journal.rows import NoticeState
+from scheduler.notice import Facts, Kind, Notice
 from scheduler.run import Ending, Exited, Reason, State
 from scheduler.status import Status
 from scheduler.system import control_listener
@@ -76,6 +78,19 @@ def ended(journal: Journal, job: str, state: State, at: datetime = ONE) -> int:
     else:
         journal.finish(run, state, Reason.EXHAUSTED if state is State.FAILED else None)
     return run.number
+
+
+def not_told(journal: Journal, *ages: timedelta | None) -> None:
+    """Let alerts have been given up so long ago, or wait to be tried again (None)."""
+    for age in ages:
+        journal.outbox.add(Notice("|tell", Kind.FAILURE, ONE, Facts("job", "", "", 1, "UTC")))
+        (taken,) = journal.outbox.take("|tell")
+        rows = journal.outbox.of_delivery(taken.number)
+        if age is not None:
+            journal.outbox.end(rows, NoticeState.FAILED, ONE - age, "refused")
+    for row in journal.outbox.notices(NoticeState.SENDING):
+        due = ONE + 60 * SECOND
+        journal.outbox.wait(row, due, "refused", delivery=row.number, tried=True, unsure=False)
 
 
 # --- for a person --------------------------------------------------------------------------------
@@ -337,7 +352,10 @@ def test_it_is_shown_without_a_daemon_too(person: Person) -> None:
 def test_a_program_gets_the_reply_as_it_came(person: Person, daemon: StandIn) -> None:
     daemon.status = STATUS | {"of a newer version": 1}
     result = person.types("status", "--json")
-    assert json.loads(result.stdout) == {"ok": True} | daemon.status | {"failing": []}
+    assert json.loads(result.stdout) == {"ok": True} | daemon.status | {
+        "failing": [],
+        "alerts": {"failed": 0, "retrying": 0},
+    }
     assert (result.stdout.count("\n"), result.exit_code) == (1, 0)
 
 
@@ -652,3 +670,28 @@ def test_a_state_folder_of_root_is_asked_about_with_sudo(
     way = f"if it is root's, as root: sudo meridian status --state {person.state}\n"
     assert said.endswith(f"{person.state} is not open to you; {way}"), said
     assert not said.startswith("0 ")
+
+
+# --- alerts --------------------------------------------------------------------------------------
+
+
+def test_who_could_not_be_told_of_something_is_a_line(person: Person, daemon: StandIn) -> None:
+    with journal(person) as opened:
+        not_told(opened, timedelta(hours=23), timedelta(hours=25), None)
+    result = person.types("status")
+    says = "1 alert given up in the last day, 1 alert to be tried again"
+    assert f"Alerts    {says}: see meridian alerts" in result.stdout
+    assert json.loads(person.types("status", "--json").stdout)["alerts"] == {
+        "failed": 1,
+        "retrying": 1,
+    }
+    assert daemon.asked
+
+
+def test_an_alert_that_was_given_up_is_a_warning(person: Person, daemon: StandIn) -> None:
+    with journal(person) as opened:
+        not_told(opened, timedelta(hours=23))
+    result = person.types("status", "--check")
+    assert result.exit_code == 1
+    assert "WARNING: 1 alert given up in the last day: see meridian alerts" in result.stdout
+    assert daemon.asked

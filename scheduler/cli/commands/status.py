@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 from scheduler import wire
 from scheduler.cli import client, health, output, state_folder, status_view
 from scheduler.cli.command import Command
-from scheduler.cli.health import Finding, Level, Trouble
+from scheduler.cli.health import AlertTrouble, Finding, Level, Trouble
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.styled import Text
 from scheduler.errors import JournalError, MeridianError, NoAnswer, NoDaemon
@@ -23,6 +24,7 @@ from scheduler.wrapping import wrapped
 
 if TYPE_CHECKING:
     from scheduler.cli.failing_jobs import FailingJob
+    from scheduler.journal.glance import Glance
 
 app = typer.Typer()
 
@@ -61,10 +63,11 @@ def status(
     """Say what fails, runs, waits and why, is paused, and comes next.
 
     Exit status 1 if no daemon answers. With --check: 0 is OK, 1 a warning (a run waits for a
-    retry, a crontab has lines that are refused or kept in their last good version, a damaged
-    journal was moved aside), 2 critical (no daemon, one that is stopping or more than two and a
-    half minutes behind, a journal that refuses, a job whose newest finished run failed), 3 wrong
-    usage, or nobody can tell. Paused jobs are no trouble, nor are runs that were ended by hand.
+    retry, an alert was given up in the last day, a crontab has lines that are refused or kept in
+    their last good version, a damaged journal was moved aside), 2 critical (no daemon, one that is
+    stopping or more than two and a half minutes behind, a journal that refuses, a job whose newest
+    finished run failed), 3 wrong usage, or nobody can tell. Paused jobs are no trouble, nor are
+    runs that were ended by hand.
     """
     if check + watch + json > 1:
         wrong = typer.BadParameter("--watch, --check and --json are three answers: ask for one")
@@ -104,7 +107,8 @@ def _print_json(state: Path | None) -> None:
     try:
         reply = wire.as_json(client.status(state))
         found = _failing(state)
-        output.row(reply | {"failing": found and [_failing_jobs().row(each) for each in found]})
+        row = reply | {"failing": found and [_failing_jobs().row(each) for each in found]}
+        output.row(row | {"alerts": None if (told := _alerts(state)) is None else asdict(told)})
     except (NoDaemon, NoAnswer) as error:
         last = _last_tick(state)
         extra = {"last_tick": None if last is None else output.utc(last)}
@@ -129,7 +133,23 @@ def _last_tick(state: Path | None) -> datetime | None:
 
 
 def _state_folder(state: Path | None) -> status_view.StateFolder:
-    return status_view.StateFolder(state_folder.damaged(state), _failing(state))
+    damaged, alerts = state_folder.damaged(state), _alerts(state)
+    return status_view.StateFolder(damaged, _failing(state), alerts or AlertTrouble())
+
+
+def _alerts(state: Path | None) -> AlertTrouble | None:
+    """Return who could not be told of something; None if nobody can tell."""
+    try:
+        return _alert_trouble(state, RealClock().now())
+    except MeridianError:
+        return None
+
+
+def _alert_trouble(state: Path | None, now: datetime) -> AlertTrouble:
+    def ask(journal: Glance) -> AlertTrouble:
+        return AlertTrouble(journal.failed_alerts(now), journal.retried_alerts())
+
+    return state_folder.glance(state, ask, AlertTrouble())
 
 
 def _failing(state: Path | None) -> list[FailingJob] | None:
@@ -184,14 +204,14 @@ def _checked(state: Path | None) -> Finding:
     try:
         snapshot = client.snapshot(state, timeout=_MONITOR)
         failing, retrying = _trouble(state, now)
-        damaged = state_folder.damaged(state)
+        damaged, alerts = state_folder.damaged(state), _alert_trouble(state, now)
     except (NoDaemon, NoAnswer) as error:
         return Finding(Level.CRITICAL, _silence(error, state, own_zone()))
     except JournalError as error:
         return Finding(Level.CRITICAL, str(error))
     except (MeridianError, OSError) as error:
         return Finding(Level.UNKNOWN, str(error))
-    return health.judge(snapshot, Trouble(failing, retrying, damaged), now)
+    return health.judge(snapshot, Trouble(failing, retrying, damaged, alerts), now)
 
 
 def _trouble(state: Path | None, now: datetime) -> tuple[list[str], list[str]]:
