@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scheduler.alerts import apprise_address, command, here, wording
+from scheduler.alerts import apprise_address, command, here, mail, wording
 from scheduler.alerts.addresses import addresses_of
 from scheduler.alerts.channel import NotSent
 from scheduler.alerts.told_addresses import ToldAddresses, hashed
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from scheduler.alerts.channel import Place, Send
     from scheduler.notice import Delivery
 
-_OTHERS: Mapping[Channel, Send] = {Channel.COMMAND: command.send}
+# An address of a file may be of another channel; this one has all others, an Apprise's.
+_OTHER_CHANNELS: Mapping[Channel, Send] = {
+    Channel.COMMAND: command.send,
+    Channel.MAIL: mail.send,
+}
 
 
 def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
@@ -62,7 +66,7 @@ def _result(
 
 def _error(delivery: Delivery, address: str, place: Place) -> NotSent | None:
     """Tell one address; return why it was not told, None if it was."""
-    other = _OTHERS.get(channel_of(address))
+    other = _OTHER_CHANNELS.get(channel_of(address))
     try:
         if other is None:
             message = wording.message(delivery, here.of_place(place))

@@ -16,7 +16,7 @@ import trustme
 from notices import delivery, notice, wrote
 from web_server import WebServer, drip, drop, hang, status, web_server
 
-from scheduler.alerts import apprise_address
+from scheduler.alerts import apprise_address, sendmail
 from scheduler.alerts import push as channel
 from scheduler.alerts.channel import Place
 from scheduler.alerts.told_addresses import MOST_DELIVERIES, TOLD_FILE, ToldAddresses, hashed
@@ -176,6 +176,20 @@ def test_all_addresses_of_a_file_are_told(server: WebServer, place: Place) -> No
     assert result(place, told) == Result(1)
     assert sorted(server.paths()) == ["/other", "/s3cretKEY"]
     assert (place.state / "ran").exists()
+
+
+def test_an_address_of_a_file_may_be_a_mails(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sendmail, "MAILERS", ())
+    program = place.state / "bin" / "sendmail"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat >> {place.state}/mails\n")
+    program.chmod(0o700)
+    path = {"PATH": f"{program.parent}:/usr/bin:/bin"}
+    mailing = Place(place.state, place.config, path)
+    assert result(mailing, team(mailing, "mail", "mail:ops@example.org")) == Result(1)
+    mails = (place.state / "mails").read_text()
+    assert "To: ops@example.org" in mails
+    assert mails.count("\nTo: ") == 2
 
 
 def test_one_that_fails_is_tried_again_alone(server: WebServer, place: Place) -> None:
