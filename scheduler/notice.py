@@ -37,6 +37,7 @@ class Channel(StrEnum):
 class AttemptFacts:
     """One attempt of the run; `output` is its file, relative to the state folder.
 
+    `took` is seconds by a clock that nobody sets; the two times are cut to whole seconds on disk.
     `secrets` are fingerprints of what no reader of that output may see: see `redact.text`.
     """
 
@@ -46,6 +47,7 @@ class AttemptFacts:
     started: datetime | None = None
     ended: datetime | None = None
     secrets: tuple[str, ...] = ()
+    took: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def _some(attempts: tuple[AttemptRow, ...]) -> tuple[AttemptRow, ...]:
 
 def _attempt(entry: Entry, row: AttemptRow, secrets: tuple[str, ...]) -> AttemptFacts:
     outcome = _outcome(entry, row)
-    return AttemptFacts(row.number, outcome, row.output, row.started, row.ended, secrets)
+    return AttemptFacts(row.number, outcome, row.output, row.started, row.ended, secrets, row.took)
 
 
 def _outcome(entry: Entry, row: AttemptRow) -> str:

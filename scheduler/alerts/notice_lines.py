@@ -139,8 +139,8 @@ def _attempt(attempt: AttemptFacts, facts: Facts) -> str:
     if attempt.started is not None:
         words += f" at {attempt.started.astimezone(_zone(facts.zone)):%H:%M:%S}"
     words += f": {attempt.outcome or 'not over'}"
-    if attempt.started is not None and attempt.ended is not None:
-        words += f" after {of_seconds(max(0.0, (attempt.ended - attempt.started).total_seconds()))}"
+    if attempt.took is not None:
+        words += f" after {of_seconds(attempt.took)}"
     return words
 
 

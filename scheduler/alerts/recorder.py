@@ -24,6 +24,7 @@ from scheduler.schedule import counting
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -61,7 +62,7 @@ class AlertRecorder:
             return
         match event:
             case events.RunStarted():
-                self._ping(entry, event, _begun(entry, event))
+                self._ping(entry, event, lambda: _begun(entry, event))
             case events.RunSucceeded():
                 self._succeeded(entry, event)
             case events.RunFailed():
@@ -74,17 +75,16 @@ class AlertRecorder:
                 pass
 
     def _succeeded(self, entry: Entry, event: events.RunSucceeded) -> None:
-        row = self._row(event.attempt.run)
-        told = facts.of_run(entry, row)
-        self._ping(entry, event, told)
-        self._mail(entry, event.at, told, row, has_failed=False)
+        told = _RunToTell(self._journal, entry, event.attempt.run)
+        self._ping(entry, event, told.facts)
+        self._mail(entry, event.at, told, has_failed=False)
         if not rule_of(entry).targets:
             return
-        self._notifier.happened(entry, Succeeded(event.at), lambda: told)
+        self._notifier.happened(entry, Succeeded(event.at), told.facts)
         if entry.settings.alert is not None and entry.settings.alert.slow:
             self._judge_length(entry, event, told)
 
-    def _judge_length(self, entry: Entry, event: events.RunSucceeded, told: Facts) -> None:
+    def _judge_length(self, entry: Entry, event: events.RunSucceeded, told: _RunToTell) -> None:
         took, run = event.ending.took, event.attempt.run
         if took is None:
             return
@@ -92,18 +92,17 @@ class AlertRecorder:
         earlier = queries.durations(run.job, besides=run.number, limit=slow.MOST_COMPARED)
         usual = slow.usual_if_slow(took, earlier)
         if usual is not None:
-            told = replace(told, took=took, usual=usual)
-            self._notifier.happened(entry, TookLong(event.at), lambda: told)
+            length = replace(told.facts(), took=took, usual=usual)
+            self._notifier.happened(entry, TookLong(event.at), lambda: length)
 
     def _failed(self, entry: Entry, event: events.RunFailed) -> None:
-        row = self._row(event.run)
-        told = facts.of_run(entry, row, event.reason)
-        self._ping(entry, event, told)
+        told = _RunToTell(self._journal, entry, event.run, event.reason)
+        self._ping(entry, event, told.facts)
         is_failure = event.reason not in reasons.ENDED_ON_PURPOSE
-        self._mail(entry, event.at, told, row, has_failed=is_failure)
+        self._mail(entry, event.at, told, has_failed=is_failure)
         if is_failure and entry.settings.alert is not None and entry.settings.alert.targets:
-            outcome = facts.sameness(row, event.reason)
-            self._notifier.happened(entry, Failed(event.at, outcome), lambda: told)
+            outcome = facts.sameness(told.row(), event.reason)
+            self._notifier.happened(entry, Failed(event.at, outcome), told.facts)
 
     def _skipped(
         self, entry: Entry, at: datetime, reason: Reason, span: tuple[datetime, datetime]
@@ -117,21 +116,19 @@ class AlertRecorder:
             told = replace(facts.of_entry(entry), scheduled=last, reason=reason.value)
             self._notifier.happened(entry, Missed(at, count, first), lambda: told)
 
-    def _ping(self, entry: Entry, event: Event, told: Facts) -> None:
+    def _ping(self, entry: Entry, event: Event, told: Callable[[], Facts]) -> None:
         target, ping = ping_rules.target_of(entry), ping_rules.ping_of(event)
         if target is not None and ping is not None:
-            told = replace(told, detail=ping.value)
-            self._journal.outbox.add(Notice(target, Kind.PING, event.at, told))
+            pinged = replace(told(), detail=ping.value)
+            self._journal.outbox.add(Notice(target, Kind.PING, event.at, pinged))
 
-    def _mail(
-        self, entry: Entry, at: datetime, told: Facts, row: RunRow, *, has_failed: bool
-    ) -> None:
+    def _mail(self, entry: Entry, at: datetime, told: _RunToTell, *, has_failed: bool) -> None:
         if not _has_mailto(entry):
             return
-        has_output = any(self._has_written(each.output) for each in row.attempts)
+        has_output = any(self._has_written(each.output) for each in told.row().attempts)
         target = mailto.output_target(entry, has_failed=has_failed, has_output=has_output)
         if target is not None:
-            self._notifier.tell(entry, target, Kind.OUTPUT, at, told)
+            self._notifier.tell(entry, target, Kind.OUTPUT, at, told.facts())
 
     def _has_written(self, output: str) -> bool:
         try:
@@ -139,11 +136,37 @@ class AlertRecorder:
         except OSError:
             return False
 
-    def _row(self, run: Run) -> RunRow:
-        row = self._journal.queries.run(run.number)
-        if row is None:
-            raise LookupError(run.number)
-        return row
+
+class _RunToTell:
+    """A run that is over, and what there is to tell of it.
+
+    Owns: what the journal has of it, once it was asked. Most runs have nothing to tell, and the
+    journal is not read for them. Invariant: it lives for one event.
+    """
+
+    def __init__(
+        self, journal: Journal, entry: Entry, run: Run, reason: Reason | None = None
+    ) -> None:
+        self._journal = journal
+        self._entry = entry
+        self._run = run
+        self._reason = reason
+        self._row: RunRow | None = None
+        self._facts: Facts | None = None
+
+    def row(self) -> RunRow:
+        """Return the run as journalled."""
+        if self._row is None:
+            self._row = self._journal.queries.run(self._run.number)
+        if self._row is None:
+            raise LookupError(self._run.number)
+        return self._row
+
+    def facts(self) -> Facts:
+        """Return what there is to tell."""
+        if self._facts is None:
+            self._facts = facts.of_run(self._entry, self.row(), self._reason)
+        return self._facts
 
 
 def _entry_of(event: Event) -> Entry | None:

@@ -18,8 +18,10 @@ NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 HERE = Here("web1", "ops", lambda attempt: f"the end of {attempt.output}")
 ATTEMPTS = (
-    AttemptFacts(1, "exit 1", "outputs/backup/7.1.log", NOON, NOON + 2 * SECOND),
-    AttemptFacts(2, "timed out", "outputs/backup/7.2.log", NOON + 30 * SECOND, NOON + 90 * SECOND),
+    AttemptFacts(1, "exit 1", "outputs/backup/7.1.log", NOON, NOON + 2 * SECOND, took=2.0),
+    AttemptFacts(
+        2, "timed out", "outputs/backup/7.2.log", NOON + 30 * SECOND, NOON + 90 * SECOND, took=60.0
+    ),
 )
 FACTS = Facts(
     "backup", "/usr/bin/backup", "crontab", 12, "Europe/Berlin", 7, NOON, "timed out",
