@@ -1,19 +1,18 @@
-"""The journal in, the jobs in trouble out: which fail, since when and how often, or are retried.
+"""Runs that failed in, the jobs that fail out: which are in force, since when, and how often.
 
 It is loaded where there are some.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from scheduler.cli import client, run_view, state_folder
+from scheduler.cli import client, run_view
 from scheduler.cli.output import utc
-from scheduler.journal.journal import Journal
+from scheduler.journal.glance import Glance
 from scheduler.journal.rows import RunRow
 
 MOST_JOBS = 100  # jobs of which more is told than that they fail
@@ -34,21 +33,31 @@ class FailingJob:
         return run_view.how(self.run)
 
 
-def in_force(state: Path | None, now: datetime, timeout: float) -> list[FailingJob]:
-    """Return the jobs in force that fail; what can't be asked raises MeridianError.
+def of(
+    runs: Sequence[RunRow], journal: Glance, state: Path | None, now: datetime, timeout: float
+) -> list[FailingJob]:
+    """Return of these newest runs, which failed, since when and how often their jobs have.
 
-    The daemon says which are in force, within `timeout` seconds.
+    As `in_force`.
     """
-    with closing(state_folder.journal(state)) as journal:
-        runs = _in_force(journal.queries.failing(now), state, timeout)
-        return [_since(journal, run, now) for run in runs[:MOST_JOBS]]
+    found = []
+    for run in in_force(runs, state, timeout)[:MOST_JOBS]:
+        times, since = journal.failing_since(run.run.job, now)
+        found.append(FailingJob(run, since or run.run.instant, max(1, times)))
+    return found
 
 
-def named(state: Path | None, now: datetime, timeout: float) -> tuple[list[str], list[str]]:
-    """Return the jobs in force that fail, and the runs that are retried, as `name (run 7)`."""
-    with closing(state_folder.journal(state)) as journal:
-        failing, retrying = journal.queries.failing(now), journal.queries.retrying()
-    return _names(_in_force(failing, state, timeout)), _names(retrying)
+def in_force(runs: Sequence[RunRow], state: Path | None, timeout: float) -> list[RunRow]:
+    """Return the runs without those whose job no crontab has any more, by the daemon's word.
+
+    Raises MeridianError where it gives none within `timeout` seconds.
+    """
+    jobs, gone = sorted({run.run.job for run in runs}), set[str]()
+    for start in range(0, len(jobs), _ASKED_AT_ONCE):
+        some = jobs[start : start + _ASKED_AT_ONCE]
+        found = client.snapshot(state, some, timeout).in_force
+        gone.update(set(some) - set(some if found is None else found))
+    return [run for run in runs if run.run.job not in gone]
 
 
 def row(failing: FailingJob) -> dict[str, object]:
@@ -63,22 +72,3 @@ def row(failing: FailingJob) -> dict[str, object]:
         "times": failing.times,
         "how": failing.how,
     }
-
-
-def _since(journal: Journal, run: RunRow, now: datetime) -> FailingJob:
-    times, since = journal.queries.failing_since(run.run.job, now)
-    return FailingJob(run, since or run.run.instant, max(1, times))
-
-
-def _in_force(runs: Sequence[RunRow], state: Path | None, timeout: float) -> list[RunRow]:
-    """Return the runs without those whose job no crontab has any more, by the daemon's word."""
-    jobs, gone = sorted({run.run.job for run in runs}), set[str]()
-    for start in range(0, len(jobs), _ASKED_AT_ONCE):
-        some = jobs[start : start + _ASKED_AT_ONCE]
-        found = client.snapshot(state, some, timeout).in_force
-        gone.update(set(some) - set(some if found is None else found))
-    return [run for run in runs if run.run.job not in gone]
-
-
-def _names(runs: Collection[RunRow]) -> list[str]:
-    return [f"{run.run.job} (run {run.run.number})" for run in runs]

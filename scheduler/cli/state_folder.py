@@ -101,22 +101,21 @@ def journal(state: Path | None, *, must_exist: bool = False) -> Journal:
     there is none.
     """
     path = here(state).journal
-    kind: type[Journal] = import_module(
-        "scheduler.journal.journal"
-    ).Journal  # `glance` goes without
+    whole = import_module("scheduler.journal.journal")  # a `glance` has no need of it
+    kind: type[Journal] = whole.Journal
     if must_exist or state_files.is_there(path):
         return kind.open(path, readonly=True)
     return kind.in_memory()
 
 
-def glance(state: Path | None, ask: Callable[[Glance], T], nothing: T) -> T:
-    """Return what a glance at the journal answers; `nothing` where nothing has run yet.
+def glance(state: Path | None, ask: Callable[[Glance], T]) -> T | None:
+    """Return what a glance at the journal answers; None where nothing has run yet.
 
     Raises JournalError as `journal` does.
     """
     path = here(state).journal
     if not state_files.is_there(path):
-        return nothing
+        return None
     with Glance.at(path) as found:
         return ask(found)
 

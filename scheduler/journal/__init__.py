@@ -3,7 +3,8 @@
 - `journal` writes the life of a run. Its parts: `queries` looks back, `daemon_state` is what the
   next daemon goes on from, `outbox` is what somebody is to hear, `old_runs` is what may go.
   `glance` answers what is asked most, alone.
-- `rows` is what it tells; `decoding` makes that from the database's rows, `columns` from one value.
+- `rows` is what it tells; `decoding` and `run_decoding` make that from the database's rows,
+  `columns` from one value.
 - `database` opens the file and commits, on a `connection` to SQLite; `sqlite_errors` says what was
   refused; `migrations/` brings an older file up to date; `sql/` has the statements.
 - `retention` decides what is too old or too much, and removes it step by step.

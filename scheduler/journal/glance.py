@@ -1,4 +1,4 @@
-"""A journal in, whether anything of it is in trouble, and its last minute, out: nothing more.
+"""A journal in, which of its runs are in trouble, and its last minute, out: nothing more.
 
 Most looks at a daemon find nothing wrong. They go without what makes runs of rows, which takes
 longer to load than the answer.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from scheduler.journal.columns import instant, seconds, whole
+from scheduler.journal.columns import instant, maybe, number, seconds, whole, whole_instant
 from scheduler.journal.connection import Connection, first
 from scheduler.journal.migrations import bring_up_to_date, scripts
 
@@ -18,18 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
-    from typing import Any
 
-AHEAD = timedelta(seconds=30)  # of runs by hand: each has a second of its own, the next free one
+    from scheduler.journal.rows import RunRow
 
+_AHEAD = timedelta(seconds=30)  # of runs by hand: each has a second of its own, the next free one
 _DAY = timedelta(days=1)
 
 
 class Glance:
-    """The part of the journal that is looked at most, without the others.
+    """The part of the journal that is looked at most; it can be had without the others.
 
-    Owns: nothing but its way to the connection. Called by: `status`. Invariant: it changes nothing,
-    and answers as `Queries` and `DaemonState` do.
+    Owns: nothing but its way to the connection. Called by: `status`. Invariant: it changes nothing.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -49,13 +49,28 @@ class Glance:
         finally:
             connection.close()
 
-    def has_failing(self, now: datetime) -> bool:
-        """Say whether there is a job whose newest finished run failed."""
-        return bool(self._connection.rows("failing", now=whole(now + AHEAD)))
+    def failing(self, now: datetime) -> list[RunRow]:
+        """Return, for each job whose newest finished run failed, that run, by their jobs' names.
 
-    def has_retrying(self) -> bool:
-        """Say whether a run waits for another attempt."""
-        return bool(self._connection.rows("retrying"))
+        Runs of a clock's wrong future are not the newest.
+
+        Runs that were ended on purpose (by hand, by a stop, by their successor) do not count.
+        """
+        return self._connection.read(_runs, "failing", now=whole(now + _AHEAD))
+
+    def failing_since(self, job: str, now: datetime) -> tuple[int, datetime | None]:
+        """Return how many finished runs of a job have failed on end by now, and the first instant.
+
+        They are those that `failing` counts.
+        """
+        ((times, since),) = self._connection.read(
+            _counted, "failing_since", job=job, now=whole(now + _AHEAD)
+        )
+        return times, since
+
+    def retrying(self) -> list[RunRow]:
+        """Return the runs that wait for another attempt."""
+        return self._connection.read(_runs, "retrying")
 
     def failed_alerts(self, now: datetime) -> int:
         """Return how many alerts were given up in the last day."""
@@ -74,5 +89,20 @@ class Glance:
         return first(self._connection.read(_instants, "last_tick"))
 
 
-def _instants(rows: list[tuple[Any, ...]]) -> list[datetime]:
+Rows = list[tuple[Any, ...]]
+
+
+def _instants(rows: Rows) -> list[datetime]:
     return [instant(row[0]) for row in rows]
+
+
+def _counted(rows: Rows) -> list[tuple[int, datetime | None]]:
+    return [(number(value), maybe(whole_instant, at)) for value, at in rows]
+
+
+def _runs(rows: Rows) -> list[RunRow]:
+    """Return runs from rows of the view; what makes them is loaded where there are some."""
+    if not rows:
+        return []
+    found: list[RunRow] = import_module("scheduler.journal.run_decoding").runs(rows)
+    return found

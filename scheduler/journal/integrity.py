@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from scheduler.errors import JournalError
-from scheduler.journal import decoding, sqlite_errors
+from scheduler.journal import decoding, run_decoding, sqlite_errors
 from scheduler.journal.columns import number
 
 if TYPE_CHECKING:
@@ -57,8 +57,10 @@ class Integrity:
     def read_back(self, *, has_runs: bool) -> None:
         """Read what was taken, as whoever goes on from it does. Raises JournalDamaged."""
         if has_runs:
-            self._connection.check_each(decoding.each_run, "everything")  # there may be a million
-            self._connection.read(decoding.open_runs, "unfinished")
+            self._connection.check_each(
+                run_decoding.each_run, "everything"
+            )  # there may be a million
+            self._connection.read(run_decoding.open_runs, "unfinished")
             self._read_numbers()
         self.deny("check_seals", "a row is not as it was written, in table")
         self._connection.read(decoding.jumps, "jumps", limit=-1)

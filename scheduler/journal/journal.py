@@ -1,17 +1,19 @@
 """The journal, one SQLite file: runs, attempts and their ends come in; its parts tell them again.
 
-`queries` looks back, `daemon_state` is what a daemon remembers beside its runs, `outbox` is what
-somebody is to hear, `old_runs` is what may go, and `integrity` looks for damage.
+`queries` looks back, `glance` at what is in trouble now, `daemon_state` is what a daemon remembers
+beside its runs, `outbox` is what somebody is to hear, `old_runs` is what may go, and `integrity`
+looks for damage.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.journal import decoding
+from scheduler.journal import decoding, run_decoding
 from scheduler.journal.columns import seconds, storable, whole
 from scheduler.journal.daemon_state import DaemonState
 from scheduler.journal.database import Database
+from scheduler.journal.glance import Glance
 from scheduler.journal.integrity import Integrity
 from scheduler.journal.old_runs import OldRuns
 from scheduler.journal.outbox import Outbox
@@ -39,6 +41,7 @@ class Journal(Database):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.queries = Queries(connection)
+        self.glance = Glance(connection)
         self.daemon_state = DaemonState(connection, self.progress)
         self.outbox = Outbox(connection, self.together)
         self.old_runs = OldRuns(connection)
@@ -189,7 +192,7 @@ class Journal(Database):
 
     def unfinished(self) -> list[OpenRun]:
         """Return every run in state scheduled or running, oldest first."""
-        return self.connection.read(decoding.open_runs, "unfinished")
+        return self.connection.read(run_decoding.open_runs, "unfinished")
 
     # --- after a damage ------------------------------------------------------------------------
 

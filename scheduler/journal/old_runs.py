@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.journal import decoding
+from scheduler.journal import decoding, run_decoding
 from scheduler.journal.columns import seconds, whole
 from scheduler.journal.connection import Connection, first
 
@@ -49,7 +49,7 @@ class OldRuns:
     def before(self, job: str, instant: datetime, *, limit: int, era: int = 0) -> list[OldRun]:
         """Return a job's oldest runs of an era that are over, with all instants before this."""
         values = {"era": era, "instant": whole(instant), "limit": limit}
-        return self._connection.read(decoding.old_runs, "before", job=job, **values)
+        return self._connection.read(run_decoding.old_runs, "before", job=job, **values)
 
     def forget(self, number: int) -> None:
         """Keep a run that is over, and its attempts, no longer."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.journal import decoding
+from scheduler.journal import decoding, run_decoding
 from scheduler.journal.columns import seconds, whole
 from scheduler.journal.connection import Connection, first
-from scheduler.journal.glance import AHEAD
 from scheduler.run import State
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Queries:
     def at(self, job: str, instant: datetime, *, era: int = 0) -> RunRow | None:
         """Return what accounts for a job's instant in an era: its run, or a stretch's row."""
         values = {"era": era, "instant": whole(instant)}
-        return first(self._connection.read(decoding.runs, "at", job=job, **values))
+        return first(self._connection.read(run_decoding.runs, "at", job=job, **values))
 
     def history(
         self,
@@ -63,8 +62,8 @@ class Queries:
             "limit": -1 if limit is None else limit,
         }
         if job is None:
-            return self._connection.read(decoding.runs, "history", **values)
-        return self._connection.read(decoding.runs, "history_of_job", job=job, **values)
+            return self._connection.read(run_decoding.runs, "history", **values)
+        return self._connection.read(run_decoding.runs, "history_of_job", job=job, **values)
 
     def emptiers(self) -> set[str]:
         """Return the jobs of which an attempt has emptied its own output."""
@@ -72,7 +71,7 @@ class Queries:
 
     def run(self, number: int) -> RunRow | None:
         """Return the run of this number."""
-        return first(self._connection.read(decoding.runs, "run", run=number))
+        return first(self._connection.read(run_decoding.runs, "run", run=number))
 
     def latest(self, job: str, now: datetime) -> RunRow | None:
         """Return the job's newest run by now that has an attempt.
@@ -80,32 +79,13 @@ class Queries:
         One of a time to come, of a clock that was wrong, only where there is no other.
         """
         for by in (whole(now), _NEVER_COMES):
-            if found := self._connection.read(decoding.runs, "latest", job=job, now=by):
+            if found := self._connection.read(run_decoding.runs, "latest", job=job, now=by):
                 return found[0]
         return None
 
-    def failing(self, now: datetime) -> list[RunRow]:
-        """Return, for each job whose newest finished run failed, that run, by their jobs' names.
-
-        Runs of a clock's wrong future are not the newest.
-
-        Runs that were ended on purpose (by hand, by a stop, by their successor) do not count.
-        """
-        return self._connection.read(decoding.runs, "failing", now=whole(now + AHEAD))
-
-    def failing_since(self, job: str, now: datetime) -> tuple[int, datetime | None]:
-        """Return how many finished runs of a job have failed on end by now, and the first instant.
-
-        They are those that `failing` counts.
-        """
-        ((number, first),) = self._connection.read(
-            decoding.counted, "failing_since", job=job, now=whole(now + AHEAD)
-        )
-        return number, first
-
     def failed_since_success(self, job: str) -> list[RunRow]:
         """Return the runs of a job that have failed since one succeeded, oldest first."""
-        return self._connection.read(decoding.runs, "failed_since_success", job=job)
+        return self._connection.read(run_decoding.runs, "failed_since_success", job=job)
 
     def durations(self, job: str, *, besides: int, limit: int) -> list[float]:
         """Return the seconds that the newest successful runs of a job took, the newest first.
@@ -123,11 +103,7 @@ class Queries:
 
     def open_of(self, job: str) -> list[RunRow]:
         """Return a job's runs that are not over, oldest first."""
-        return self._connection.read(decoding.runs, "open_of_job", job=job)
-
-    def retrying(self) -> list[RunRow]:
-        """Return the runs that wait for another attempt."""
-        return self._connection.read(decoding.runs, "retrying")
+        return self._connection.read(run_decoding.runs, "open_of_job", job=job)
 
     def jobs(self) -> list[str]:
         """Return the names of all jobs that have a run, in order."""

@@ -175,7 +175,7 @@ def test_what_ran_before_the_clock_was_set_back_is_older(journal: Journal) -> No
     late = NOON + 2000 * MINUTE
     assert [row.run.number for row in journal.queries.history(limit=2)] == [3, 4]
     assert [row.run.number for row in journal.queries.history("backup", limit=2)] == [3, 4]
-    assert [row.run.number for row in journal.queries.failing(late)] == [4]
+    assert [row.run.number for row in journal.glance.failing(late)] == [4]
     assert journal.old_runs.newest("backup", late) == {4}
     latest = journal.queries.latest("backup", late)
     assert latest is not None

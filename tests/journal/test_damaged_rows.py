@@ -122,7 +122,7 @@ def read_all(journal: Journal) -> None:
     for job in ("over", "waits", "runs", "paused", "boot", "every", "late"):
         journal.queries.history(job)
         journal.queries.latest(job, later)
-        journal.queries.failing_since(job, later)
+        journal.glance.failing_since(job, later)
         journal.queries.failed_since_success(job)
         journal.queries.open_of(job)
         journal.queries.at(job, NOON)
@@ -147,7 +147,7 @@ def read_all(journal: Journal) -> None:
             journal.queries.jobs,
             journal.queries.jumps,
             journal.queries.emptiers,
-            journal.queries.retrying,
+            journal.glance.retrying,
             journal.queries.is_unused,
         ),
         *(
@@ -163,7 +163,7 @@ def read_all(journal: Journal) -> None:
         ),
     ):
         read()
-    journal.queries.failing(later)
+    journal.glance.failing(later)
     journal.queries.jumps_over(NOON)
     journal.daemon_state.first_to_come(NOON - timedelta(hours=1))
 

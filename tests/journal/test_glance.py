@@ -1,4 +1,4 @@
-"""A glance at a journal answers as the journal itself does, and changes nothing."""
+"""A glance at a journal's file answers as the open journal does, and changes nothing."""
 
 from __future__ import annotations
 
@@ -76,8 +76,10 @@ def test_a_glance_answers_as_the_journal_does(
         step(journal)
     before = journal.connection.rows("commits")
     with Glance.at(path) as glance:
-        assert glance.has_failing(LATER) == failing == bool(journal.queries.failing(LATER))
-        assert glance.has_retrying() == retrying == bool(journal.queries.retrying())
+        assert glance.failing(LATER) == journal.glance.failing(LATER)
+        assert bool(glance.failing(LATER)) == failing
+        assert glance.retrying() == journal.glance.retrying()
+        assert bool(glance.retrying()) == retrying
         assert glance.last_tick() == journal.daemon_state.last_tick()
     assert journal.connection.rows("commits") == before
 
@@ -87,8 +89,8 @@ def test_a_run_by_hand_that_is_ahead_by_a_second_is_failing_at_once(
 ) -> None:
     fails(journal)
     with Glance.at(path) as glance:
-        assert glance.has_failing(NOON - MINUTE / 60)
-        assert not glance.has_failing(NOON - MINUTE)
+        assert glance.failing(NOON - MINUTE / 60)
+        assert not glance.failing(NOON - MINUTE)
 
 
 def test_a_journal_that_is_missing_empty_or_damaged_is_refused(path: Path) -> None:

@@ -101,7 +101,7 @@ def test_since_when_and_how_often_a_job_fails(
         journal.finish(claimed(journal, "backup", NOON + minute * MINUTE), state, reason)
     journal.finish(claimed(journal, "backup", LATER + MINUTE), State.FAILED)  # of a wrong clock
     first = None if since is None else NOON + since * MINUTE
-    assert journal.queries.failing_since("backup", LATER) == (number, first), why
+    assert journal.glance.failing_since("backup", LATER) == (number, first), why
 
 
 def test_the_open_runs_of_a_job(journal: Journal) -> None:
@@ -180,9 +180,9 @@ def test_runs_of_a_wrong_future_are_not_the_newest(journal: Journal) -> None:
     latest = journal.queries.latest("backup", LATER)
     assert latest is not None
     assert latest.run == run
-    assert journal.queries.failing(LATER) == []
+    assert journal.glance.failing(LATER) == []
     assert journal.old_runs.newest("backup", LATER) == {run.number}
-    assert len(journal.queries.failing(NOON + 1000 * MINUTE)) == 1
+    assert len(journal.glance.failing(NOON + 1000 * MINUTE)) == 1
 
 
 def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal) -> None:
@@ -193,7 +193,7 @@ def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal)
         return run
 
     def failing() -> list[tuple[str, int]]:
-        return [(row.run.job, row.run.number) for row in journal.queries.failing(LATER)]
+        return [(row.run.job, row.run.number) for row in journal.glance.failing(LATER)]
 
     assert failing() == []
     ends("mended", 0, State.FAILED, Reason.EXHAUSTED)
@@ -215,7 +215,7 @@ def test_a_job_is_failing_while_its_newest_finished_run_failed(journal: Journal)
     assert failing() == expected
     ends("broken", 9, State.SUCCEEDED)
     assert failing() == expected[1:]
-    (row,) = journal.queries.failing(LATER)
+    (row,) = journal.glance.failing(LATER)
     assert (row.state, len(row.attempts)) == (State.FAILED, 1)
 
 
@@ -224,8 +224,8 @@ def test_a_run_by_hand_that_is_ahead_by_a_second_is_failing_at_once(journal: Jou
     run = claimed(journal, "by-hand", NOON + timedelta(seconds=1))
     attempted(journal, run)
     journal.finish(run, State.FAILED, Reason.EXHAUSTED)
-    assert [row.run for row in journal.queries.failing(NOON)] == [run]
-    assert journal.queries.failing_since("by-hand", NOON) == (1, run.instant)
+    assert [row.run for row in journal.glance.failing(NOON)] == [run]
+    assert journal.glance.failing_since("by-hand", NOON) == (1, run.instant)
 
 
 def test_retrying_is_what_waits_for_another_attempt(journal: Journal) -> None:
@@ -236,9 +236,9 @@ def test_retrying_is_what_waits_for_another_attempt(journal: Journal) -> None:
     finished(journal, "over", NOON)
     journal.started(attempt, NOON, 7, None)
     journal.ended(attempt, Ending(Exited(1), NOON + MINUTE))
-    assert journal.queries.retrying() == []
+    assert journal.glance.retrying() == []
     journal.retry(run, NOON + 2 * MINUTE)
-    assert [row.run for row in journal.queries.retrying()] == [run]
+    assert [row.run for row in journal.glance.retrying()] == [run]
 
 
 def test_every_job_with_a_run_is_named_once(journal: Journal) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.journal import columns, decoding, rows
+from scheduler.journal import columns, decoding, rows, run_decoding
 from scheduler.run import Exited, Limit, Lost, NotStarted, Outcome, Signalled, State, TimedOut
 
 OUTCOMES = st.one_of(
@@ -75,14 +75,14 @@ def test_a_text_that_no_outcome_prints_is_refused_by_name(text: str) -> None:
 def test_a_reason_of_a_newer_version_is_refused_by_name() -> None:
     row = (1, "backup", 0, 0, "UTC", "skipped", "eclipse", None, None, *[None] * 14)
     with pytest.raises(ValueError, match="'eclipse'"):
-        decoding.runs([row])
+        run_decoding.runs([row])
 
 
 def test_what_is_told_of_one_run_in_rows_becomes_one_run_with_its_attempts() -> None:
     run = (7, "backup", 60, 0, "UTC", "running", None, None, None, 1, 1, 90.0, 99.5, 60)
     first = (1, 60.5, 61.0, "exit 1", 0.25, 4096, 41, 9, "7.1", "memory", 0.5, 1, 2)
     second = (2, 91.0, None, None, None, None, 42, None, "7.2", None, None, 0, None)
-    (row,) = decoding.runs([(*run, *first), (*run, *second)])
+    (row,) = run_decoding.runs([(*run, *first), (*run, *second)])
     assert (row.state, row.made_up, row.by_hand) == (State.RUNNING, True, True)
     assert [attempt.limit for attempt in row.attempts] == [Limit.MEMORY, None]
     assert [attempt.emptied for attempt in row.attempts] == [True, False]

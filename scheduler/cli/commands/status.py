@@ -25,6 +25,7 @@ from scheduler.wrapping import wrapped
 if TYPE_CHECKING:
     from scheduler.cli.failing_jobs import FailingJob
     from scheduler.journal.glance import Glance
+    from scheduler.journal.rows import RunRow
 
 app = typer.Typer()
 
@@ -127,7 +128,7 @@ def _silence(error: MeridianError, state: Path | None, zone: ZoneInfo) -> str:
 
 def _last_tick(state: Path | None) -> datetime | None:
     try:
-        return state_folder.glance(state, lambda journal: journal.last_tick(), None)
+        return state_folder.glance(state, lambda journal: journal.last_tick())
     except JournalError:
         return None
 
@@ -149,19 +150,22 @@ def _alert_trouble(state: Path | None, now: datetime) -> AlertTrouble:
     def ask(journal: Glance) -> AlertTrouble:
         return AlertTrouble(journal.failed_alerts(now), journal.retried_alerts())
 
-    return state_folder.glance(state, ask, AlertTrouble())
+    return state_folder.glance(state, ask) or AlertTrouble()
 
 
 def _failing(state: Path | None) -> list[FailingJob] | None:
     """Return the jobs in force whose newest finished run failed; None if nobody can tell."""
     now = RealClock().now()
+
+    def ask(journal: Glance) -> list[FailingJob]:
+        runs = journal.failing(now)
+        found: list[FailingJob] = []
+        return _failing_jobs().of(runs, journal, state, now, _MONITOR) if runs else found
+
     try:
-        if not state_folder.glance(state, lambda journal: journal.has_failing(now), nothing=False):
-            return []
-        found: list[FailingJob] = _failing_jobs().in_force(state, now, _MONITOR)
+        return state_folder.glance(state, ask) or []
     except MeridianError:
         return None
-    return found
 
 
 def _failing_jobs() -> Any:
@@ -216,9 +220,12 @@ def _checked(state: Path | None) -> Finding:
 
 def _trouble(state: Path | None, now: datetime) -> tuple[list[str], list[str]]:
     """Return the jobs in force that fail, and the runs that wait for a retry."""
-    if not state_folder.glance(
-        state, lambda journal: journal.has_failing(now) or journal.has_retrying(), nothing=False
-    ):
-        return [], []
-    found: tuple[list[str], list[str]] = _failing_jobs().named(state, now, _MONITOR)
-    return found
+    found = state_folder.glance(state, lambda each: (each.failing(now), each.retrying()))
+    failing, retrying = found or ([], [])
+    if failing:
+        failing = _failing_jobs().in_force(failing, state, _MONITOR)
+    return [_named(run) for run in failing], [_named(run) for run in retrying]
+
+
+def _named(run: RunRow) -> str:
+    return f"{run.run.job} (run {run.run.number})"
