@@ -138,7 +138,7 @@ def _shared(rules: DayRules) -> DayRules:
     return rules
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def ruled(schedule: Schedule, rules: DayRules) -> Schedule:
     """Return the schedule with these day rules; equal ones are one shared object.
 

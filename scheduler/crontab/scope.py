@@ -51,14 +51,18 @@ class Scope:
     _variables: dict[str, str] = field(default_factory=dict)
     _settings: Settings | None = None
     _environment: Environment | None = None
+    _day_rules: DayRules | None = None
+    _knows_days: bool = True
 
     def copy(self) -> Scope:
         """Return a scope for one entry, which starts from this one and does not change it."""
-        return Scope(dict(self._values), dict(self._variables), self._settings, self._environment)
+        known = (self._settings, self._environment, self._day_rules, self._knows_days)
+        return Scope(dict(self._values), dict(self._variables), *known)
 
     def set(self, name: str, value: Any) -> None:
         """Put a setting in force; None puts its default back, BadSetting refuses what follows."""
         self._settings = None
+        self._knows_days &= name not in _OF_DAYS
         if value is None:
             self._values.pop(name, None)
         else:
@@ -88,10 +92,11 @@ class Scope:
 
     def day_rules(self) -> DayRules | None:
         """Return what the good values say of days; BadValue where they contradict each other."""
-        if not _OF_DAYS & self._values.keys():
-            return None
-        chosen = {name: self.get(name) for name in _OF_DAYS}
-        return day_values.rules(chosen)
+        if not self._knows_days:
+            chosen = {name: self.get(name) for name in _OF_DAYS & self._values.keys()}
+            self._day_rules = day_values.rules(chosen)
+            self._knows_days = True
+        return self._day_rules
 
     def environment(self) -> Environment:
         """Return the variables in the order of their names, so that equal sets are equal."""

@@ -97,12 +97,12 @@ def plain(entry: Entry) -> Entry:
     return replace(entry, schedule=_without(entry.schedule))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def _without(schedule: Schedule) -> Schedule:
     return replace(schedule, day_rules=None)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def _turned(schedule: Schedule) -> Schedule:
     rules = schedule.day_rules or DayRules()
     return replace(schedule, day_rules=replace(rules, left_out=True))
