@@ -111,3 +111,12 @@ def test_explain_knows_a_star_that_the_shell_has_expanded(
     assert "expression:5: file-names the shell has put names of files, such as" in result.stderr
     assert 'hint: quote the schedule: meridian explain "*/5 * * * *"' in result.stderr
     assert result.exit_code == 1
+
+
+def test_days_off_are_told_with_the_runs_that_they_leave(person: Person) -> None:
+    line = "CRON_TZ=UTC CRON_EXCEPT=sat,sun CRON_EXCEPT_MOVE=next CRON_FROM=2027-05-01 0 9 1 5 * x"
+    shown = person.types("explain", line).stdout.splitlines()
+    assert " ".join(shown[:2]).startswith(
+        "at 09:00 on day 1 of the month, in May, except on sat,sun, from 2027-05-01; what falls"
+    )
+    assert any("2027-05-03 09:00" in each and "moved from Sat 2027-05-01" in each for each in shown)

@@ -201,3 +201,12 @@ def test_list_and_edit_count_an_interval_from_the_journal_too(person: Person) ->
     for words in (("list",), ("list", "--state", str(person.state)), ("install", "-")):
         shown = person.types(*words, stdin=text).stdout
         assert re.search(r"\d{4}-\d\d-\d\d 1[12]:10\b", shown), words
+
+
+def test_list_for_programs_has_the_days_of_an_entry_as_they_are_written(person: Person) -> None:
+    text = "CRON_EXCEPT=sat,12-24 CRON_FROM=2027-01-01 CRON_UNTIL=2090-12-31 CRON_EXCEPT_MOVE=next"
+    file = person.file(f"{text} 0 9 * * * x\n0 9 * * * y\n")
+    one, two = (entry["settings"] for entry in rows(person.types("list", "--json", file)))
+    names = ("except", "only", "except_move", "from", "until")
+    assert [one[name] for name in names] == ["sat,12-24", None, "next", "2027-01-01", "2090-12-31"]
+    assert [two[name] for name in names] == [None] * 5

@@ -192,3 +192,34 @@ def test_without_a_journal_the_rules_answer(person: Person) -> None:
     has_two_jobs(person)
     result = person.types("why", "night", "2026-03-28 02:30")
     assert result.stdout.startswith("It was due then, but no daemon has ever run")
+
+
+DAYS = [
+    # settings, time, a part of the answer, reason
+    ("CRON_EXCEPT=sat,sun", "2027-05-01 09:00", "Saturday 2027-05-01 is excepted (CRON_EXCEPT=sat,sun).", "a weekday"),
+    ("CRON_EXCEPT=sat,holidays:DE-BY", "2027-05-06 09:00", "Thursday 2027-05-06 is excepted (CRON_EXCEPT=holidays:DE-BY).", "the item of a list that has it"),
+    ("CRON_EXCEPT=sat,sun CRON_EXCEPT_MOVE=next", "2027-05-01 09:00", "and its run is moved to Monday 2027-05-03 (CRON_EXCEPT_MOVE).", "where it goes"),
+    ("CRON_ONLY=mon", "2027-05-01 09:00", "Saturday 2027-05-01 is none of its days (CRON_ONLY=mon).", "the other way round"),
+    ("CRON_FROM=2027-06-01", "2027-05-01 09:00", "its first day is 2027-06-01 (CRON_FROM).", "not yet alive"),
+    ("CRON_UNTIL=2027-04-30", "2027-05-01 09:00", "its last day was 2027-04-30 (CRON_UNTIL).", "no longer"),
+    ("CRON_EXCEPT=sat,sun", "2027-05-01 10:00", "the hour 10 is not in 9.", "nor would it run on another day"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "time", "said", "reason"), DAYS, ids=[row[3] for row in DAYS])
+def test_a_day_on_which_it_does_not_run_is_explained(
+    person: Person, settings: str, time: str, said: str, reason: str
+) -> None:
+    file = person.file(f"CRON_TZ=Europe/Berlin CRON_NAME=report {settings} 0 9 * * * x\n")
+    assert said in " ".join(person.types("why", "report", time, file).stdout.split()), reason
+
+
+def test_a_skip_for_its_day_is_explained_by_the_line_as_it_is_today(person: Person) -> None:
+    person.has(person.line("CRON_TZ=UTC CRON_NAME=beat CRON_EXCEPT=sat * * * * *", "x"))
+    person.state.mkdir(parents=True)
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        first, last = (datetime(2026, 5, 2, hour, tzinfo=UTC) for hour in (0, 23))
+        journal.skip("beat", first, "UTC", Reason.EXCLUDED, until=last)
+    lines = person.types("why", "beat", "2026-05-02 12:00").stdout.splitlines()
+    assert lines[0].startswith("It did not run: its day was one on which the job does not run")
+    assert lines[-1] == "Saturday 2026-05-02 is excepted (CRON_EXCEPT=sat)."

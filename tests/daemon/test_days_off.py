@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fakes import Act
 from world import World, line, shown
 
+from scheduler.protocol import Trigger
 from scheduler.run import Exited, Reason
 from scheduler.schedule import catchup
 
@@ -143,6 +145,19 @@ def test_at_reboot_a_day_off_is_a_skip() -> None:
     world = a_world(line("boot", "@reboot", **{"from": "2027-03-02"}), now="12:00:30")
     world.runs_until("12:05:00")
     assert (world.starts("boot"), skips(world, "boot")) == ([], []), "it is not alive yet"
+
+
+def test_a_job_runs_by_hand_on_a_day_off() -> None:
+    world = a_world(line("report", "0 12 * * *", **{"except": "mon"}), now="11:59:30")
+    asked: list[asyncio.Task[object]] = []
+
+    def ask() -> None:
+        asked.append(asyncio.get_running_loop().create_task(world.daemon.ask(Trigger("report"))))
+
+    world.at("12:00:10", ask)
+    world.runs_until("12:05:00")
+    assert world.starts("report") == ["12:00:10"]
+    assert skips(world, "report") == [("12:00:00", "12:00:00", "excluded")]
 
 
 def test_of_a_long_outage_the_newest_days_off_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
