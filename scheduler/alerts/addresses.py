@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from typing import TYPE_CHECKING
 
 from scheduler.alerts.channel import NotSent
 from scheduler.errors import SourceRefused
-from scheduler.system import safe_open
+from scheduler.system import private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 ADDRESS_FOLDER = "alerts"
 MOST_ADDRESSES = 20
-_MOST_PRIVATE_BYTES = 65_536  # bytes of such a file
 
 _NAMED_FILE = re.compile(r"@[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # no way out of the folder
 _ADDRESS_FORM = re.compile(
@@ -62,34 +60,13 @@ def _addresses(file: Path, text: str) -> Iterator[str]:
 
 def _text(file: Path) -> str:
     try:
-        descriptor = safe_open.opened(str(file), named=False, uid=os.geteuid())
-        try:
-            _judge(file, os.fstat(descriptor))
-            return os.read(descriptor, _MOST_PRIVATE_BYTES).decode()
-        finally:
-            os.close(descriptor)
+        return private_file.read(file, os.geteuid())
     except SourceRefused as refused:
         raise NotSent(str(refused), permanent=True) from None
-    except UnicodeDecodeError:
-        raise _refused(file, "it is no text in UTF-8") from None
     except FileNotFoundError:
         raise _refused(
             file, f"there is no such file; write an address a line: {_ADDRESS_FORMS}"
         ) from None
-    except OSError as error:
-        raise _refused(file, error.strerror or str(error)) from None
-
-
-def _judge(file: Path, status: os.stat_result) -> None:
-    safe_open.check_kind(str(file), status.st_mode)
-    if status.st_uid not in (0, os.geteuid()):
-        raise _refused(
-            file, f"it belongs to user {status.st_uid}, not to user {os.geteuid()} or root"
-        )
-    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise _refused(file, f"others can read or write it; chmod 600 {file}")
-    if status.st_size > _MOST_PRIVATE_BYTES:
-        raise _refused(file, f"it is longer than {_MOST_PRIVATE_BYTES // 1024} KiB")
 
 
 def _refused(file: Path, why: str) -> NotSent:

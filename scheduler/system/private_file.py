@@ -30,9 +30,11 @@ def read(path: Path, uid: int, *, kept_by_systemd: bool = False) -> str:
         raise
     except OSError as error:
         raise SourceRefused(file, "unreadable", f"can't be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         _judge(file, os.fstat(descriptor), uid, kept_by_systemd=kept_by_systemd)
-        data = opened.read(_MOST_PRIVATE_BYTES + 1)
+        data = os.read(descriptor, _MOST_PRIVATE_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > _MOST_PRIVATE_BYTES:
         raise SourceRefused(file, "too-long", f"is longer than {_MOST_PRIVATE_BYTES} bytes")
     try:

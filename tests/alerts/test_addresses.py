@@ -79,12 +79,12 @@ def test_a_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
     [
         ("", "there is no address in it"),
         ("# nothing\n", "there is no address in it"),
-        (b"\xff\xfe", "it is no text in UTF-8"),
+        (b"#\n\xff\xfe", "team:2: is not written in UTF-8"),
         (
             "".join(f"ntfy://s3cret{n}\n" for n in range(MOST_ADDRESSES + 1)),
             "more than 20 addresses",
         ),
-        ("#" * 70_000, "it is longer than 64 KiB"),
+        ("#" * 70_000, "is longer than 65536 bytes"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, text: str | bytes, why: str) -> None:
@@ -95,7 +95,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, text: str | bytes, why: 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602])
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     file = has(tmp_path, "ntfy://s3cret\n", mode=mode)
-    assert f"chmod 600 {file}" in refused(tmp_path) or "can write it" in refused(tmp_path)
+    assert f"chmod 600 {file}" in refused(tmp_path)
     file.chmod(0o400)
     assert addresses_of("@team", tmp_path) == ["ntfy://s3cret"]
 
