@@ -102,6 +102,7 @@ class CommandFacts:
             "outcome": attempt.outcome,
             "started": _stamp(attempt.started),
             "ended": _stamp(attempt.ended),
+            "took": attempt.took,
             "output": self._output(attempt),
         }
 

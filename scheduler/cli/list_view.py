@@ -13,11 +13,11 @@ from scheduler.cli.output import utc
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
 from scheduler.journal.rows import RunRow
-from scheduler.redact import mask
+from scheduler.redact import mask, mask_named
 from scheduler.schedule.upcoming import first_instants
 from scheduler.system.crontab_loader import Loaded
 
-JOBS_HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT", "COMMAND")
+_JOBS_HEADER = ("JOB", "SCHEDULE", "ZONE", "NEXT, HERE", "LAST, HERE", "RESULT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class ListedEntry:
     is_refused: bool
     is_paused: bool = False
 
-    def cells(self, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
-        """Return its row in the table, under JOBS_HEADER."""
+    def cells(self, zone: ZoneInfo, now: datetime, *, alerts: bool) -> tuple[Cell, ...]:
+        """Return its row in the table, under `header`."""
         entry, last = self.entry, self.last
         return (
             entry.job,
@@ -43,6 +43,7 @@ class ListedEntry:
             self._next(zone, now),
             "" if last is None else When(_newest(last).astimezone(zone), now),
             "" if last is None else tables.state(last.state.value),
+            *((self._alerts(),) if alerts else ()),
             mask(entry.command),
         )
 
@@ -55,6 +56,11 @@ class ListedEntry:
             "paused": self.is_paused,
         }
 
+    def _alerts(self) -> str:
+        """Return who hears of it by its CRON_ALERT, without the keys in their addresses."""
+        rule = self.entry.settings.alert
+        return "" if rule is None else mask_named("CRON_ALERT", ", ".join(rule.targets) or "none")
+
     def _next(self, zone: ZoneInfo, now: datetime) -> Cell:
         if self.is_refused:
             return "refused"
@@ -63,6 +69,11 @@ class ListedEntry:
         if self.following is not None:
             return When(self.following.astimezone(zone), now)
         return "at the next boot" if isinstance(self.entry.schedule, Reboot) else "never"
+
+
+def header(*, alerts: bool) -> tuple[str, ...]:
+    """Return the names of the columns; one with alerts is there if an entry has any."""
+    return (*_JOBS_HEADER, *(("ALERTS",) if alerts else ()), "COMMAND")
 
 
 def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[ListedEntry]:

@@ -108,6 +108,7 @@ def test_all_of_it_is_json_on_standard_input(place: Place) -> None:
                 "outcome": "exit 3",
                 "started": "2027-03-01T02:30:00Z",
                 "ended": "2027-03-01T02:30:00Z",
+                "took": 0.25,
                 "output": f"{place.state}/outputs/backup/7.1.log",
             }
         ],

@@ -82,6 +82,9 @@ def test_list_shows_who_is_told_without_the_keys(person: Person) -> None:
         "slow": False,
     }
     assert entry["settings"]["expect"] == 7200
+    head, row = person.types("list", file).stdout.splitlines()
+    assert "ALERTS" in head
+    assert "desktop, slack://*******" in row
 
 
 @pytest.fixture

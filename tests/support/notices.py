@@ -23,7 +23,7 @@ FACTS = Facts(
     scheduled=AT,
     outcome="exit 3",
     reason="no attempts left",
-    attempts=(AttemptFacts(1, "exit 3", OUTPUT, AT, AT),),
+    attempts=(AttemptFacts(1, "exit 3", OUTPUT, AT, AT, took=0.25),),
     count=1,
 )
 

@@ -31,7 +31,9 @@ def list_entries(
         for each in found:
             output.row(each.row())
     elif loaded.entries:
-        output.table(list_view.JOBS_HEADER, [each.cells(zone, now) for each in found])
+        alerts = any(entry.settings.alert is not None for entry in loaded.entries)
+        rows = [each.cells(zone, now, alerts=alerts) for each in found]
+        output.table(list_view.header(alerts=alerts), rows)
     elif not problems_view.have_errors(loaded.problems):
         output.note("There are no entries.")
     problems_view.mention(loaded.problems)
