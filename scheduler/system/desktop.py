@@ -7,7 +7,9 @@ for who has none, as a job, those on which the user is logged in.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scheduler.errors import NotifyError
@@ -17,18 +19,25 @@ from scheduler.system.notification import Notification, Urgency
 from scheduler.system.time_limit import TimeLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _OSASCRIPTS_SHARE = 0.8  # of the time; the terminal has the rest
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class ShownBy:
-    """Which way showed it (`osascript`, `dbus` or `terminal`), and what became of its button."""
+    """Which way showed it (`osascript`, `dbus` or `terminal`), and whether with its button.
+
+    `is_pressed` waits for the button, and says whether somebody has pressed it.
+    """
 
     way: str
-    had_button: bool = False
-    pressed: bool = False
+    has_button: bool = False
+    is_pressed: Callable[[], bool] = _never
 
 
 def notify(
@@ -50,20 +59,40 @@ def notify(
 
 
 def show(asked: Notification, desktop: Desktop, *, timeout: float = 10.0) -> ShownBy:
-    """Show a notification as `notify` does; with a button also wait for it, after the timeout.
+    """Show a notification as `notify` does, without a button: nobody would wait for it."""
+    with showing(replace(asked, button=None), desktop, timeout=timeout) as shown:
+        return shown
+
+
+@contextmanager
+def showing(asked: Notification, desktop: Desktop, *, timeout: float = 10.0) -> Iterator[ShownBy]:
+    """Show a notification as `notify` does; for as long as a block takes its button can be heard.
 
     Control characters are dropped, long words cut.
     """
     clean = notification.safe(asked)
     limit = TimeLimit(timeout)
-    try:
-        if desktop.platform == "darwin":
-            desktop_osascript.show(clean, desktop, limit.part(_OSASCRIPTS_SHARE))
-            return ShownBy("osascript")
-        there = desktop_dbus.show(clean, desktop, limit)
-        return ShownBy("dbus", there.had_button, there.pressed)
-    except NotifyError as refused:
-        reasons = str(refused)
+    with ExitStack() as stack:
+        try:
+            shown = _on_desktop(clean, desktop, limit, stack)
+        except NotifyError as refused:
+            shown = _on_terminal(clean, desktop, limit, str(refused))
+        yield shown
+
+
+def _on_desktop(
+    clean: Notification, desktop: Desktop, limit: TimeLimit, stack: ExitStack
+) -> ShownBy:
+    if desktop.platform == "darwin":
+        desktop_osascript.show(clean, desktop, limit.part(_OSASCRIPTS_SHARE))
+        return ShownBy("osascript")
+    there, bus = stack.enter_context(desktop_dbus.shown(clean, desktop, limit))
+    is_pressed = partial(desktop_dbus.is_pressed, bus, there)
+    return ShownBy("dbus", there.button is not None, is_pressed)
+
+
+def _on_terminal(clean: Notification, desktop: Desktop, limit: TimeLimit, reasons: str) -> ShownBy:
+    """Show it on a terminal, since the desktop did not for these reasons."""
     try:
         desktop_terminal.show(clean, limit, desktop.terminal, desktop.devices)
     except NotifyError as refused:

@@ -6,7 +6,7 @@ That is the Desktop Notifications Specification, which GNOME, KDE, Xfce, dunst a
 from __future__ import annotations
 
 import html
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,11 @@ from scheduler.system.session_bus import BusObject
 from scheduler.system.time_limit import TimeLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from scheduler.system.desktop_session import Desktop
-    from scheduler.system.notification import Notification
-    from scheduler.system.session_bus import Bus, BusAddress
+    from scheduler.system.notification import Button, Notification
+    from scheduler.system.session_bus import Bus
     from scheduler.system.shown_numbers import ShownNumbers
 
 _SERVER_NAME = "org.freedesktop.Notifications"
@@ -33,52 +33,49 @@ _PRESSED = "postpone"
 
 @dataclass(frozen=True, slots=True)
 class OnDesktop:
-    """What became of it there: whether its button was there, and was pressed."""
+    """What a server shows: its number there, and the button that it really has."""
 
-    had_button: bool = False
-    pressed: bool = False
+    number: int
+    button: Button | None
 
 
-def show(notification: Notification, desktop: Desktop, limit: TimeLimit) -> OnDesktop:
-    """Show it on the first bus that takes it; NotifyError with what each of them said."""
+@contextmanager
+def shown(
+    notification: Notification, desktop: Desktop, limit: TimeLimit
+) -> Iterator[tuple[OnDesktop, Bus]]:
+    """Show it on the first bus that takes it, and stay connected for as long as a block takes.
+
+    Raises NotifyError with what each of the buses said.
+    """
+    numbers = shown_numbers.of(desktop)
     said = []
-    for address in desktop_session.buses(desktop, limit):
-        part = limit.part(0.5)  # one that never answers leaves time for the others
-        try:
-            with session_bus.refusals(address, part):
-                return _on(address, notification, shown_numbers.of(desktop), part)
-        except NotifyError as refused:
-            said.append(str(refused))
+    with ExitStack() as stack:
+        for address in desktop_session.buses(desktop, limit):
+            part = limit.part(0.5)  # one that never answers leaves time for the others
+            try:
+                with session_bus.refusals(address, part):
+                    bus = stack.enter_context(session_bus.connected(address, part))
+                    there = _delivered(bus, notification, numbers, part)
+            except NotifyError as refused:
+                said.append(str(refused))
+            else:
+                yield there, bus
+                return
     raise NotifyError(", ".join(said))
 
 
-def _on(
-    address: BusAddress, notification: Notification, numbers: ShownNumbers | None, limit: TimeLimit
-) -> OnDesktop:
-    with session_bus.connected(address, limit) as bus:
-        (able,) = bus.ask(_SERVER, "GetCapabilities", limit=limit, starts=True)
-        button = notification.button if "actions" in able else None
-        if button:
-            bus.listen(_SERVER_NAME, limit)
-        number = _delivered(bus, notification, able, numbers, limit)
-        if button is None:
-            return OnDesktop()
-        return OnDesktop(had_button=True, pressed=_is_pressed(bus, number, button.seconds))
-
-
 def _delivered(
-    bus: Bus,
-    notification: Notification,
-    able: list[str],
-    numbers: ShownNumbers | None,
-    limit: TimeLimit,
-) -> int:
-    """Have the server show it, in place of the last one with its tag; return its number."""
+    bus: Bus, notification: Notification, numbers: ShownNumbers | None, limit: TimeLimit
+) -> OnDesktop:
+    """Have the server show it, in place of the last one with its tag."""
+    (able,) = bus.ask(_SERVER, "GetCapabilities", limit=limit, starts=True)
+    button = notification.button if "actions" in able else None
+    if button:
+        bus.listen(_SERVER_NAME, limit)
     tag = notification.tag
     server = bus.owner(_SERVER_NAME, limit) if tag and numbers else ""
     last = numbers.last(tag, server) if server and numbers else 0
     title, text = _words(notification, able)
-    button = notification.button if "actions" in able else None
     (number,) = bus.ask(
         _SERVER,
         "Notify",
@@ -95,7 +92,7 @@ def _delivered(
     )
     if server and numbers:
         numbers.keep(tag, server, number)
-    return int(number)
+    return OnDesktop(int(number), button)
 
 
 def _words(notification: Notification, able: list[str]) -> tuple[str, str]:
@@ -120,19 +117,23 @@ def _expires(seconds: float | None) -> int:
     return min(_LONGEST_MS, round(seconds * 1000))
 
 
-def _is_pressed(bus: Bus, number: int, seconds: float) -> bool:
+def is_pressed(bus: Bus, there: OnDesktop) -> bool:
     """Wait until the button is pressed, or the notification gone; then no dead button is left."""
-    limit = TimeLimit(seconds)
+    if there.button is None:
+        return False
+    limit = TimeLimit(there.button.seconds)
     pressed = None
     try:
         while pressed is None:
-            pressed = _told(*bus.signal(limit), number)
-    except OSError:  # the time is over, or the bus is gone
+            pressed = _told(*bus.signal(limit), there.number)
+    except session_bus.FAILURES:  # the time is over, or the bus is gone
         return False
     finally:
         if pressed is None:
             with suppress(*session_bus.FAILURES):
-                bus.ask(_SERVER, "CloseNotification", number, signature="u", limit=TimeLimit(1))
+                bus.ask(
+                    _SERVER, "CloseNotification", there.number, signature="u", limit=TimeLimit(1)
+                )
     return pressed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ from scheduler.system.notification import Notification, Urgency
 from scheduler.system.presence import Judged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Person
 
 
@@ -41,11 +44,12 @@ class Screen:
         self.judged = Judged(None)
         self.shown = ShownBy("dbus")
         monkeypatch.setattr(presence, "judge", lambda *_: self.judged)
-        monkeypatch.setattr(desktop, "show", self._show)
+        monkeypatch.setattr(desktop, "showing", self._showing)
 
-    def _show(self, asked: Notification, *_: object, **__: object) -> ShownBy:
+    @contextmanager
+    def _showing(self, asked: Notification, *_: object, **__: object) -> Iterator[ShownBy]:
         self.asked.append(asked)
-        return self.shown
+        yield self.shown if asked.button else ShownBy("dbus")
 
 
 @pytest.fixture
@@ -118,7 +122,7 @@ def test_postponed_it_is_shown_again_unless_the_machine_slept(
 
     monkeypatch.setattr(command, "rest", rest)
     monkeypatch.setattr(command, "since_boot", lambda _: now[0])
-    screen.shown = ShownBy("dbus", had_button=True, pressed=True)
+    screen.shown = ShownBy("dbus", has_button=True, is_pressed=lambda: True)
     result = person.types("notify", "T", "--postpone", "5m")
     assert "postponed for 5m\n" in result.stdout
     assert [each.button is None for each in screen.asked] == [False, True][: 1 + again], why
@@ -135,7 +139,7 @@ def test_a_state_that_came_meanwhile_keeps_the_second_one_back(
     now = [0.0]
     monkeypatch.setattr(command, "rest", rest)
     monkeypatch.setattr(command, "since_boot", lambda _: now[0])
-    screen.shown = ShownBy("dbus", had_button=True, pressed=True)
+    screen.shown = ShownBy("dbus", has_button=True, is_pressed=lambda: True)
     result = person.types("notify", "T", "--postpone", "5m", "--unless", "locked")
     assert result.stdout.endswith("postponed for 5m\nnot shown: the screen is locked (logind)\n")
     assert len(screen.asked) == 1

@@ -284,6 +284,12 @@ OURS, ANOTHER_S = 7, 8
 Signal = tuple[str, str, tuple[object, ...]]
 
 
+def waited_for(asked: Notification, there: Desktop) -> tuple[bool, bool]:
+    """Whether it has its button, and whether that was pressed."""
+    with desktop.showing(asked, there) as shown:
+        return shown.has_button, shown.is_pressed()
+
+
 def pressing(bus: str, signals: list[Signal], able: tuple[str, ...] = ("actions",)) -> BusServices:
     """A server that shows our notification, and then a person does all this."""
 
@@ -316,30 +322,45 @@ def test_what_becomes_of_a_button(
     signals: list[Signal], pressed: bool, why: str, bus: str, tmp_path: Path
 ) -> None:
     with pressing(bus, signals) as server:
-        shown = desktop.show(BUTTON, at(bus, tmp_path))
-    assert (shown.had_button, shown.pressed) == (True, pressed), why
+        assert waited_for(BUTTON, at(bus, tmp_path)) == (True, pressed), why
     assert server.said("Notify")[0][5] == ["postpone", "In 5m"]
     assert server.said("CloseNotification") == []
 
 
 def test_a_server_without_buttons_shows_it_without_one(bus: str, tmp_path: Path) -> None:
     with pressing(bus, [], able=("body",)) as server:
-        shown = desktop.show(BUTTON, at(bus, tmp_path))
-    assert (shown.way, shown.had_button, shown.pressed) == ("dbus", False, False)
+        assert waited_for(BUTTON, at(bus, tmp_path)) == (False, False)
     assert server.said("Notify")[0][5] == []
+
+
+def test_without_anybody_who_waits_there_is_no_button(bus: str, tmp_path: Path) -> None:
+    with pressing(bus, []) as server:
+        desktop.show(BUTTON, at(bus, tmp_path))
+    assert server.said("Notify")[0][5] == []
+
+
+def test_what_goes_wrong_while_it_is_shown_shows_it_nowhere_else(bus: str, tmp_path: Path) -> None:
+    place = at(bus, tmp_path)
+    with (
+        pressing(bus, []) as server,
+        pytest.raises(BrokenPipeError),
+        desktop.showing(BUTTON, place),
+    ):
+        raise BrokenPipeError
+    assert len(server.said("Notify")) == 1
 
 
 def test_when_the_time_of_a_button_is_over_it_is_closed(bus: str, tmp_path: Path) -> None:
     short = Notification("T", button=Button("In 5m", 0.2))
     with pressing(bus, []) as server:
-        assert not desktop.show(short, at(bus, tmp_path)).pressed
+        assert waited_for(short, at(bus, tmp_path)) == (True, False)
     assert server.said("CloseNotification") == [(OURS,)]
 
 
 def test_a_server_that_goes_takes_its_button_along(bus: str, tmp_path: Path) -> None:
     server = pressing(bus, [])
     threading.Timer(0.3, server.close).start()
-    assert not desktop.show(BUTTON, at(bus, tmp_path)).pressed
+    assert waited_for(BUTTON, at(bus, tmp_path)) == (True, False)
 
 
 def test_the_door_takes_words_alone(bus: str, tmp_path: Path) -> None:

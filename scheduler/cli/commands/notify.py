@@ -143,12 +143,12 @@ def _shown(asked: Notification, conditions: list[Unless], timeout: float) -> boo
     if judged.held_back is not None:
         output.say(f"not shown: {judged.held_back}", style="dim")
         return False
-    shown = desktop.show(asked, there, timeout=limit.left())
-    way = shown.way
-    output.say("shown on the terminal" if way == "terminal" else f"shown by {way}", style="dim")
-    if asked.button and not shown.had_button:
-        output.note("note: nobody can postpone it, since what shows it has no buttons")
-    return shown.pressed
+    with desktop.showing(asked, there, timeout=limit.left()) as shown:
+        way = shown.way
+        output.say("shown on the terminal" if way == "terminal" else f"shown by {way}", style="dim")
+        if asked.button and not shown.has_button:
+            output.note("note: nobody can postpone it, since what shows it has no buttons")
+        return shown.is_pressed()
 
 
 def _is_time_after(seconds: float) -> bool:
