@@ -10,10 +10,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import smtp_server
 from commands import rows
 from real_daemon import running, until
 from standin import STATUS, StandIn
 
+from scheduler.alerts import sendmail
 from scheduler.cli.doctor import examination, job_lines, shown_notification
 from scheduler.cli.doctor.diagnosis import Diagnosis, DiagnosisLevel, fine
 from scheduler.cli.doctor.examination import Check
@@ -325,6 +327,53 @@ def test_where_nobody_takes_it_that_is_a_problem(tmp_path: Path) -> None:
     found = shown_notification.shown_by(nowhere)
     assert found.level in (PROBLEM, WARNING)  # who runs the tests at a terminal gets it there
     assert found.remedy
+
+
+# --- mail ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_mailer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No sendmail is on this machine."""
+    monkeypatch.setattr(sendmail, "MAILERS", ())
+    monkeypatch.setenv("PATH", f"{tmp_path}/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "words"),
+    [
+        ("0 9 * * * :\n", "ok", "no job needs it"),
+        ("MAILTO=\n0 9 * * * :\n", "ok", "no job needs it"),
+        ("MAILTO=me\nCRON_NAME=a 0 9 * * * :\n", "problem", "there is no way to send mail: "),
+        ("CRON_ALERT=mail\nCRON_NAME=a 0 9 * * * :\n", "problem", ", which a needs"),
+        ("CRON_ALERT=mail:a@b\nCRON_NAME=a 0 9 * * * :\n", "problem", ", which a needs"),
+        ("CRON_ALERT=desktop\nCRON_NAME=a 0 9 * * * :\n", "ok", "no job needs it"),
+    ],
+)
+@pytest.mark.usefixtures("no_mailer")
+def test_that_there_is_no_way_for_mail_is_a_problem_where_a_job_needs_one(
+    person: Person, text: str, level: str, words: str
+) -> None:
+    (row,) = of(person.types("doctor", "--json", person.file(text)), "mail")
+    assert (row["level"], words in row["message"]) == (level, True)
+    assert (row["remedy"] is None) == (level == "ok")
+
+
+@pytest.mark.usefixtures("no_mailer")
+def test_a_mail_is_sent_where_it_was_asked_for(person: Person) -> None:
+    refused = person.types("doctor", "--json", "--mail", "me@example.org")
+    assert [row["level"] for row in of(refused, "mail sent")] == ["problem"]
+    assert refused.exit_code == 1
+    with smtp_server.serving() as (inbox, port):
+        file = person.home / "config" / "mail.toml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f'host = "localhost"\nport = {port}\ntls = "none"\n')
+        file.chmod(0o600)
+        found = person.types("doctor", "--json", "--mail", "me@example.org")
+    (row,) = of(found, "mail sent")
+    assert (row["level"], row["message"][:27]) == ("ok", "taken for me@example.org: l")
+    assert [mail.recipients for mail in inbox.taken] == [["me@example.org"]]
+    assert "localhost port" in of(found, "mail")[0]["message"]
 
 
 # --- a real daemon -------------------------------------------------------------------------------

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,6 +135,27 @@ def test_ctrl_z_stops_it_and_fg_lets_it_go_on(person: Person) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGINT
+
+
+def test_the_keys_of_a_terminal_reach_a_job_that_has_none(person: Person) -> None:
+    """As under the daemon, the job has no terminal to control; Ctrl-C gets there all the same."""
+    job = "trap 'echo got it; exit 9' INT; tty; (: </dev/tty) 2>/dev/null || echo none;"
+    file = person.file(f"CRON_NAME=a 0 9 * * * {job} echo ready; while :; do sleep 0.1; done\n")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, (sys.executable, "-m", "scheduler", "exec", "a", file))
+    seen = b""
+    with suppress(OSError):  # EIO at its end
+        while piece := os.read(terminal, 1024):
+            seen += piece
+            if b"ready" in seen and b"^C" not in seen:
+                os.write(terminal, b"\x03")
+                seen += b"^C"
+    os.close(terminal)
+    assert b"not a tty" in seen
+    assert b"none" in seen
+    assert b"got it" in seen
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
 
 
 def test_what_was_ignored_is_ignored_on_and_the_job_has_the_default(person: Person) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from commands import COMMANDS
-from real_daemon import until
+from real_daemon import running, until
 
 from scheduler.cli import client
 from scheduler.status import Status
@@ -100,6 +100,8 @@ TELLING = [
     ("history", "1"),
     ("history", "1", "--json"),
     ("logs", "prints"),
+    ("alerts",),
+    ("alerts", "--json"),
     ("why", "prints"),
     ("why", "prints", "--json"),
     ("why", "front", "9:00", CRONTAB),
@@ -172,6 +174,28 @@ def test_no_secret_of_a_crontab_is_told_by_any_command_or_in_the_log(
     found = {each: markers_in(text) for each, text in told.items()}
     assert {each: names for each, names in found.items() if names} == {}
     assert "says" in told["the log",], "what it wrote is echoed, without its secret"
+
+
+@pytest.mark.e2e
+def test_no_secret_is_in_what_an_alert_hears_or_in_the_journal(
+    person: Person, tmp_path: Path
+) -> None:
+    """The job's own variable is what it prints; the alert is sent by a process without a crontab."""
+    heard = tmp_path / "heard"
+    text = (
+        "CRON_RETRIES=0\nTOLD_TOKEN=markertold\n"
+        f"CRON_ALERT='| cat > {heard}.new; env | grep ^ALERT_ >> {heard}.new; mv {heard}.new {heard}'\n"
+        "CRON_ALERT_TEXT='{job} {command} {output}'\n"
+        "CRON_NAME=prints 0 9 1 1 * echo says $TOLD_TOKEN --token markercommand; exit 3\n"
+    )
+    with running(person.file(text), "--log-format", "json", log=tmp_path / "log") as daemon:
+        until(lambda: daemon.said("crontabs"))
+        person.types("trigger", "prints")
+        until(heard.exists, 60)
+    assert markers_in(heard.read_text()) == set()
+    assert "says ***" in heard.read_text()
+    journal = b"".join(path.read_bytes() for path in person.state.glob("journal.db*"))
+    assert re.findall(rb"markertold|markercommand", journal) == []
 
 
 def test_each_place_is_read_as_one() -> None:

@@ -18,6 +18,7 @@ from scheduler.cli.doctor import (
     examination,
     facts,
     job_lines,
+    mail_way,
     other_crons,
     shown_notification,
     state_disk,
@@ -43,10 +44,17 @@ Notify = Annotated[
 ]
 
 
-@app.command(epilog="Example:  meridian doctor --notify")
+Mail = Annotated[
+    str | None,
+    typer.Option("--mail", metavar="ADDRESS", help="Send a mail there.", show_default=False),
+]
+
+
+@app.command(epilog="Example:  meridian doctor --notify --mail me@example.org")
 def doctor(
     files: options.Files = None,
     notify: Notify = False,
+    mail: Mail = None,
     system: options.SystemForm = False,
     state: state_folder.State = None,
     json: options.Json = False,
@@ -60,7 +68,7 @@ def doctor(
         lambda: facts.gather(files, state, system=system, json=json), "the crontabs and the state"
     )
     found: list[Diagnosis] = []
-    for each in _findings(known, state, notify=notify):
+    for each in _findings(known, state, notify=notify, mail=mail):
         found.append(each)
         _tell(each, json=json)
     if not json:
@@ -69,8 +77,13 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _findings(known: MachineFacts, state: Path | None, *, notify: bool) -> Iterator[Diagnosis]:
+def _findings(
+    known: MachineFacts, state: Path | None, *, notify: bool, mail: str | None
+) -> Iterator[Diagnosis]:
     yield from examination.findings(_checks(known, state))
+    if mail is not None:
+        send = partial(mail_way.sent, known, mail)
+        yield from examination.findings((Check("mail sent", send, mail_way.SENDING_LIMIT),))
     if notify:
         show = Check(
             "notification",
@@ -97,6 +110,7 @@ def _checks(known: MachineFacts, state: Path | None) -> Sequence[Check]:
         Check("journal", partial(state_disk.journal, known, state)),
         Check("ulimits", partial(daemon_limits.of_process, known)),
         Check("unit", partial(daemon_limits.of_unit, known)),
+        Check("mail", partial(mail_way.found, known)),
     )
 
 

@@ -12,6 +12,7 @@ can be judged apart from reading is a function of what was read.
 | whether the clock is set right | `clock_set` |
 | the state folder, its disk and journal | `state_disk` |
 | limits of processes and of systemd's unit | `daemon_limits` |
+| by which way mail goes, and a mail really sent | `mail_way` |
 | a notification really shown | `shown_notification` |
 
 `diagnosis` is what a check comes to, `facts` what they all look at, `examination` runs them.
