@@ -162,8 +162,10 @@ WELL = {
 
 
 @contextmanager
-def failing(said: Mapping[str, str]) -> Iterator[int]:
+def failing(said: Mapping[str, str], heard: list[str] | None = None) -> Iterator[int]:
     """Run a server that answers as it should, but for what is said; yields its port.
+
+    It puts each word that it hears into `heard`.
 
     What it says is by the word it hears, `connect` before any, `end` after the message. HANG says
     nothing, DROP ends the connection; `middle` is when a part of the message has come.
@@ -176,9 +178,8 @@ def failing(said: Mapping[str, str]) -> Iterator[int]:
             with suppress(OSError):
                 while True:
                     connection, _ = server.accept()
-                    threading.Thread(
-                        target=_talk, args=(connection, answers, ending), daemon=True
-                    ).start()
+                    talk = (connection, answers, ending, [] if heard is None else heard)
+                    threading.Thread(target=_talk, args=talk, daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
         yield int(server.getsockname()[1])
@@ -186,12 +187,15 @@ def failing(said: Mapping[str, str]) -> Iterator[int]:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def _talk(connection: socket.socket, answers: Mapping[str, str], ending: threading.Event) -> None:
+def _talk(
+    connection: socket.socket, answers: Mapping[str, str], ending: threading.Event, words: list[str]
+) -> None:
     with connection, suppress(OSError), connection.makefile("rb") as heard:
         if not _answer(connection, answers["connect"], ending):
             return
         for line in heard:
             word = line[:4].decode("ascii", "replace").upper()
+            words.append(word)
             if not _answer(connection, answers.get(word, "502 what?"), ending):
                 return
             takes_mail = word == "DATA" and answers["DATA"].startswith("354")

@@ -41,12 +41,16 @@ def mails(inbox: Inbox) -> dict[str, email.message.EmailMessage]:
     return {str(message["X-Meridian-Job"]): message for message in found}
 
 
+def account(config: Path, port: int) -> None:
+    by_rename(config / "mail.toml", f'host = "localhost"\nport = {port}\ntls = "none"\n')
+
+
 def test_a_run_is_one_mail_after_its_last_attempt(tmp_path: Path) -> None:
     config, file, state = tmp_path / "config", tmp_path / "crontab", tmp_path / "state"
     config.mkdir(mode=0o700)
     by_rename(file, CRONTAB)
     with smtp_server.serving() as (inbox, port):
-        by_rename(config / "mail.toml", f'host = "localhost"\nport = {port}\ntls = "none"\n')
+        account(config, port)
         words = (str(file), "--state", str(state), "--log-format", "json")
         with running(*words, log=tmp_path / "log", CONFIGURATION_DIRECTORY=str(config)) as daemon:
             until(lambda: daemon.said("crontabs"))
@@ -68,3 +72,30 @@ def test_a_run_is_one_mail_after_its_last_attempt(tmp_path: Path) -> None:
     assert "failed (exit 3): " in str(bad["Subject"])
     assert "\r\nno key ***\r\n" in bad.get_content()
     assert "hunter22" not in str(bad)
+
+
+def test_a_server_that_hangs_holds_up_nothing_and_a_killed_daemons_mail_is_marked(
+    tmp_path: Path,
+) -> None:
+    config, file, state = tmp_path / "config", tmp_path / "crontab", tmp_path / "state"
+    config.mkdir(mode=0o700)
+    by_rename(file, CRONTAB)
+    words = (str(file), "--state", str(state), "--log-format", "json")
+    heard: list[str] = []
+    with smtp_server.failing({"DATA": smtp_server.HANG}, heard) as port:
+        account(config, port)
+        with running(*words, log=tmp_path / "log", CONFIGURATION_DIRECTORY=str(config)) as daemon:
+            until(lambda: daemon.said("crontabs"))
+            meridian("trigger", "bad", "--state", str(state))
+            until(lambda: "DATA" in heard)
+            meridian("trigger", "silent", "--state", str(state))
+            until(lambda: daemon.said("succeeded", job="silent"), 5)
+            daemon.popen.kill()
+            daemon.popen.wait()
+    with smtp_server.serving() as (inbox, port):
+        account(config, port)
+        with running(*words, log=tmp_path / "log2", CONFIGURATION_DIRECTORY=str(config)) as daemon:
+            until(lambda: daemon.said("alert"))
+            assert daemon.ends(signal.SIGTERM) == 0
+        (mail,) = mails(inbox).values()
+    assert "Perhaps a repeat: the daemon ended while this was sent." in mail.get_content()
