@@ -13,6 +13,7 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.crontab import parser
 from scheduler.entry import Entry, Expression
 from scheduler.schedule import dates
 from scheduler.schedule import expression as expressions
@@ -461,3 +462,11 @@ def test_entries_of_one_schedule_and_zone_are_looked_at_once() -> None:
 def test_nothing_is_found_where_there_is_nothing() -> None:
     found = audit([], 2027)
     assert (found.found, found.touched, found.entries, found.zones) == ((), 0, 0, 0)
+
+
+def test_a_change_on_a_day_off_does_nothing_to_an_entry() -> None:
+    """Both changes of Berlin's clock are on a Sunday."""
+    line = b"0 2 * * * a\nCRON_EXCEPT=sun 0 2 * * * b\nCRON_ONLY=sun 0 2 * * * c\n"
+    table = parser.parse(line, file="f", zone=ZoneInfo("Europe/Berlin"))
+    found = audit(table.entries, 2027).found
+    assert [entry.command for entry, _ in found] == ["a", "c", "a", "c"]
