@@ -184,7 +184,7 @@ def test_no_secret_is_in_what_an_alert_hears_or_in_the_journal(
     heard = tmp_path / "heard"
     text = (
         "CRON_RETRIES=0\nTOLD_TOKEN=markertold\n"
-        f"CRON_ALERT='| cat > {heard}.new; env | grep ^ALERT_ >> {heard}.new; mv {heard}.new {heard}'\n"
+        f"CRON_ALERT='| cat > {heard}.new; env | grep ^MERIDIAN_ >> {heard}.new; mv {heard}.new {heard}'\n"
         "CRON_ALERT_TEXT='{job} {command} {output}'\n"
         "CRON_NAME=prints 0 9 1 1 * echo says $TOLD_TOKEN --token markercommand; exit 3\n"
     )
