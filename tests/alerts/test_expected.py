@@ -48,6 +48,14 @@ def test_a_paused_job_is_silent_too(tmp_path: Path) -> None:
     assert notices(world)[0].facts.reason.endswith("and is paused")
 
 
+def test_a_job_with_a_day_off_is_silent_too(tmp_path: Path) -> None:
+    off = {"except": "2027-03-01"}
+    world = alerting(line("job", "0 * * * *", **EVERY, **off), tmp_path, now=NOON)
+    world.runs_until("15:00")
+    assert told(world) == ["14:00:01 desktop silent job"]
+    assert notices(world)[0].facts.reason.endswith("and its last run never started: excluded")
+
+
 def test_who_heard_of_a_failure_does_not_hear_of_the_silence_as_well(tmp_path: Path) -> None:
     world = alerting(line("job", "0 * * * *", **EVERY), tmp_path, acts={"job": [FAILS]}, now=NOON)
     world.runs_until("20:00")
