@@ -52,6 +52,11 @@ def send(address: str, message: Message, kind: Kind) -> None:
         raise NotSent(f"{shown(address)} did not answer in {ADDRESS_SECONDS:g} s") from None
 
 
+def is_known(address: str) -> bool:
+    """Say whether Apprise, which has to be there, knows an address of this form; nobody is told."""
+    return apprise.Apprise.instantiate(address, asset=_asset()) is not None
+
+
 def shown(address: str) -> str:
     """Return an address as errors name it: only the scheme is no secret."""
     return f"{address.partition('://')[0]}://…"

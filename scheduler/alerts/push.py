@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scheduler.alerts import apprise_address, command, here, mail, wording
+from scheduler.alerts import apprise_address, command, desktop, here, mail, wording
 from scheduler.alerts.addresses import addresses_of
 from scheduler.alerts.channel import NotSent
 from scheduler.alerts.told_addresses import ToldAddresses, hashed
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # An address of a file may be of another channel; this one has all others, an Apprise's.
 _OTHER_CHANNELS: Mapping[Channel, Send] = {
     Channel.COMMAND: command.send,
+    Channel.DESKTOP: desktop.send,
     Channel.MAIL: mail.send,
 }
 

@@ -149,6 +149,14 @@ def test_an_address_that_apprise_does_not_know_is_given_up(place: Place, target:
     assert found.error.startswith(f"{target.partition('://')[0]}://…: ")
 
 
+def test_what_apprise_says_has_no_part_of_an_address_in_it() -> None:
+    address = "slack://T0K3N/9x8y7z/%6bey4/#ops?footer=no&tok=abcd"
+    said = "Failed at T0K3N/9x8y7z with key4 or %6bey4, abcd, slack://T0K3N/x\x1b[2J to ops"
+    found = apprise_address._reason(said, address)
+    assert not any(key in found for key in ("T0K3N", "9x8y7z", "key4", "%6bey4", "abcd", "\x1b"))
+    assert found.startswith("Failed at ***/***")
+
+
 def test_without_apprise_it_says_how_to_get_it(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -404,3 +404,39 @@ def test_a_real_daemon_is_found_well_and_a_second_one_on_its_crontab_is_not(
     assert f"reads {file} too" in twice[0]["message"]
     assert twice[0]["remedy"] == f"end one of them: kill {other.popen.pid}"
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+# --- addresses of alerts -------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_addresses_that_reach_nobody_are_problems_and_no_key_is_shown(person: Person) -> None:
+    folder = person.home / "config" / "alerts"
+    folder.mkdir(parents=True)
+    for name, mode in (("team", 0o600), ("open", 0o644)):
+        (folder / name).write_text("json://h/s3cret\ndesktop\nnosuch://s3cret\n| tell\n")
+        (folder / name).chmod(mode)
+    alerts = "@team, @open, @none, slack://s3cret, desktop, json://h/s3cret"
+    result = person.types(
+        "doctor", "--json", person.file(f"CRON_ALERT={alerts}\nCRON_NAME=x @daily x\n")
+    )
+    assert [(row["level"], row["message"].split(":")[0]) for row in of(result, "addresses")] == [
+        ("problem", "x alerts nosuch"),
+        ("problem", "x alerts @open, which reaches nobody"),
+        ("problem", "x alerts @none, which reaches nobody"),
+        ("problem", "x alerts slack"),
+    ]
+    assert "s3cret" not in result.stdout
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_addresses_that_are_fine_are_said_to_be(person: Person) -> None:
+    result = person.types(
+        "doctor", "--json", person.file("CRON_ALERT=json://h/x\nCRON_NAME=x @daily x\n")
+    )
+    [row] = of(result, "addresses")
+    assert (row["level"], row["message"][:16]) == ("ok", "1 target of aler")
+    silent = person.types(
+        "doctor", "--json", person.file("CRON_ALERT=desktop\nCRON_NAME=x @daily x\n")
+    )
+    assert of(silent, "addresses") == []

@@ -12,6 +12,7 @@ import typer
 
 from scheduler.cli import options, output, state_folder
 from scheduler.cli.doctor import (
+    alert_addresses,
     clock_set,
     daemon_limits,
     daemons,
@@ -102,6 +103,7 @@ def _checks(known: MachineFacts, state: Path | None) -> Sequence[Check]:
         Check("crontabs", partial(job_lines.lines, known)),
         Check("programs", partial(job_lines.programs, known)),
         Check("extras", partial(job_lines.extras, known)),
+        Check("addresses", partial(alert_addresses.known, known)),
         Check("machine's zone", partial(zones.machines, known)),
         Check("zone data", partial(zones.data, known)),
         Check("clock", clock_set.synchronised),

@@ -8,6 +8,7 @@ can be judged apart from reading is a function of what was read.
 | the running daemon, and other daemons like it | `daemons` |
 | other crons that run the same jobs | `other_crons` |
 | lines of crontabs, their programs, what they need installed | `job_lines` |
+| addresses that jobs alert, and files of them | `alert_addresses` |
 | the zones' data, and the machine's zone | `zones` |
 | whether the clock is set right | `clock_set` |
 | the state folder, its disk and journal | `state_disk` |
