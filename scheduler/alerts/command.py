@@ -87,6 +87,9 @@ def _run(
         drain.join(_DRAIN_SECONDS)
         late = _complaint(f"did not end within {COMMAND_SECONDS:g} s", bytes(output))
         raise NotSent(late) from None
+    except BaseException:  # this process is to end
+        _end(process)
+        raise
     drain.join(_DRAIN_SECONDS)
     return code, bytes(output)
 

@@ -13,7 +13,7 @@ from threading import Condition
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scheduler.alerts.channel import RESULT_WITHIN
-from scheduler.alerts.sender_process import SenderProcess
+from scheduler.alerts.sender_process import LAST_MOMENT, SenderProcess
 from scheduler.codec import decode, encode
 from scheduler.errors import MeridianError, NoAnswer
 from scheduler.notice import Result
@@ -148,10 +148,14 @@ class SenderCourier:
     def abandon(self) -> None:
         """See Courier."""
         with self._changed:
+            monotonic = RealClock().monotonic
             self._life += 1
             self._answers, self._open = [], {}
             for sender in self._senders:
-                sender.kill()
+                sender.terminate()
+            end = monotonic() + LAST_MOMENT  # for all of them together
+            for sender in self._senders:
+                sender.kill(within=max(0.0, end - monotonic()))
 
     # --- on the thread of a batch ------------------------------------------------------------
 

@@ -33,6 +33,10 @@ LONGEST_ERROR = 500  # characters
 _ALONE = 15  # seconds more that it lives if nobody kills it: its daemon is gone
 
 
+class _Terminated(BaseException):
+    """This process is to end; no channel takes it for an error of its own."""
+
+
 def main(words: Sequence[str]) -> None:
     """Send what comes in, by the channel that the words name."""
     _give_back_signals()
@@ -95,7 +99,13 @@ def _give_back_signals() -> None:
     """Take signals again, which the thread that started this blocked; end by itself when alone."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _end)
     signal.alarm(int(RESULT_WITHIN) + _ALONE)
+
+
+def _end(_signal: int, _frame: object) -> None:
+    """Let a channel end what it has started, on the way out."""
+    raise _Terminated
 
 
 def _take_output() -> int:
@@ -109,4 +119,7 @@ def _take_output() -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except _Terminated:
+        os._exit(1)  # what threads wait for is left

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+LAST_MOMENT = 2.0  # in which a sender ends what it has started
 LONGEST_LINE = 65536  # bytes of an answer
 LONGEST_COMPLAINT = 4096  # bytes of standard error that are kept, the last ones
 
@@ -28,7 +29,7 @@ class SenderProcess:
     """One process of a channel, in a session of its own.
 
     Owns: the process, its pipes, and the end of what it wrote on standard error. Called by: a
-    courier's thread, and the loop, which may only `kill` it. Invariant: it is killed only while it
+    courier's thread, and the loop, which only ends it. Invariant: it is signalled only while it
     has its end of the pipe of answers, which nobody else has: so its number is not another's. It is
     the daemon's reaper that hears of its end, so what it exits with is known to nobody here.
     """
@@ -74,12 +75,21 @@ class SenderProcess:
             self._unsent, self._line = memoryview(lines), b""
             yield from self._converse(selector, patience, monotonic)
 
-    def kill(self) -> None:
-        """Kill it and its group, if it has not ended."""
+    def terminate(self) -> None:
+        """Ask it to end what it has started, and itself."""
+        self._signal(signal.SIGTERM, within=0.0)
+
+    def kill(self, *, within: float = LAST_MOMENT) -> None:
+        """Ask for its end, and kill it with its group if it is not over within so many seconds."""
+        self.terminate()
+        self._signal(signal.SIGKILL, within)
+
+    def _signal(self, number: int, within: float) -> None:
+        """Signal its group, unless it ends by itself within so many seconds."""
         with self._lock:
-            if not self._is_closed and not self._has_ended():
+            if not self._is_closed and not self._has_ended(within):
                 with suppress(OSError):
-                    os.killpg(self._popen.pid, signal.SIGKILL)
+                    os.killpg(self._popen.pid, number)
 
     def close(self) -> None:
         """Let go of the pipes."""
@@ -89,10 +99,10 @@ class SenderProcess:
                 with suppress(OSError):
                     pipe.close()
 
-    def _has_ended(self) -> bool:
+    def _has_ended(self, within: float) -> bool:
         poll = select.poll()
         poll.register(self._output.fileno(), 0)
-        return bool(poll.poll(0))  # its end of the pipe is closed
+        return bool(poll.poll(within * 1000))  # its end of the pipe is closed
 
     def _converse(
         self, selector: selectors.BaseSelector, patience: float, monotonic: Callable[[], float]

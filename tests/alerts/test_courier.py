@@ -174,7 +174,7 @@ def test_what_is_abandoned_is_killed_and_not_answered(tmp_path: Path) -> None:
         assert not stage.courier.answers()
     stage.courier.abandon()
     assert stage.courier.is_free(LANE)
-    assert os.waitpid(int(pids.read_text()), 0)[1] == signal.SIGKILL
+    assert os.waitpid(int(pids.read_text()), 0)[1] == signal.SIGTERM
     stage.courier.finish(0.1)
     assert stage.courier.answers() == []
 

@@ -105,6 +105,18 @@ def test_the_whole_group_is_killed(tmp_path: Path) -> None:
     assert is_gone(int(pids.read_text()))
 
 
+def test_one_that_obeys_has_a_moment_and_any_other_is_killed(tmp_path: Path) -> None:
+    """In that moment a channel ends what it has started, which has groups of its own."""
+    obeys = f"trap 'echo bye > {tmp_path}/bye; exit' TERM; echo started; sleep 1000 & wait"
+    for script, within in ((obeys, PATIENT), ("trap '' TERM; echo started; sleep 1000", 0.1)):
+        with closing(SenderProcess(("/bin/sh", "-c", script), dict(os.environ))) as sender:
+            lines = sender.answers(b"", PATIENT, time.monotonic)
+            assert next(lines) == b"started"
+            sender.kill(within=within)
+            assert list(lines) == []
+    assert (tmp_path / "bye").exists()
+
+
 def test_one_that_has_ended_is_not_signalled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its number may be another's by then."""
     killed: list[int] = []
