@@ -91,9 +91,7 @@ def test_a_run_that_failed_says_so_and_what_came_of_each_attempt(place: Place) -
         (place.state / output).parent.mkdir(parents=True, exist_ok=True)
         (place.state / output).write_text(f"attempt {number} says this\n")
         at = AT + timedelta(minutes=number)
-        attempts.append(
-            AttemptFacts(number, f"exit {number}", output, at, at + timedelta(seconds=5))
-        )
+        attempts.append(AttemptFacts(number, f"exit {number}", output, at, at, took=5.0))
     told = notice("mail:amy", Kind.OUTPUT, outcome="exit 3", attempts=tuple(attempts))
     message = compose(delivery(told), place)
     assert message["Subject"] == "Cron <ada@box> failed (exit 3): /usr/local/bin/backup --all"
