@@ -85,12 +85,15 @@ def test_no_word_of_an_address_is_shown(tmp_path: Path, server: WebServer) -> No
         shown = meridian("status", *state) + meridian("status", "--json", *state)
         shown += meridian("history", *state) + meridian("history", "--json", "bad", *state)
         shown += meridian("list", str(tmp_path / "crontab"))
+        shown += meridian("list", "--json", str(tmp_path / "crontab"))
+        shown += meridian("alerts", *state) + meridian("alerts", "--json", *state)
         shown += meridian("logs", "env", *state)  # jobs do not see what the daemon pings
         until(lambda: process.said("ping"), SOON)  # its own ping is refused, too
         process.ends(signal.SIGTERM)
     log = (tmp_path / "log").read_bytes()
     assert b"127.0.0.1 answered 404 Not Found" in log
     assert b"s3cret" not in shown + log
+    assert b"ping:http://127.0.0.1" in shown
 
 
 def test_a_server_that_hangs_keeps_no_job_and_no_stop_waiting(
