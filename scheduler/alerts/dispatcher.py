@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 MOST_TARGETS = 100  # that one sender is for
 MOST_NOTICES = 1000  # that one sender gets, unless a single target has more
 
+_SET_BACK = 1.0  # seconds; below that it is only being corrected
 _NOT_REPEATED = "the daemon ended while it was sent, and it is not repeated"
 
 
@@ -61,6 +62,7 @@ class Dispatcher:
         self._under_way: dict[Lane, Sequence[str]] = {}
         self._last: dict[str, float] = {}  # on the monotonic clock
         self._turn: datetime | None = None  # the first that is to come
+        self._clock_at = self._clock_reading()
 
     def recover(self) -> None:
         """Have sent what an earlier daemon had under way: perhaps for the second time."""
@@ -91,6 +93,7 @@ class Dispatcher:
         """Journal what was answered, and have sent what is due if it `starts` anything new."""
         if self._courier is None:
             return
+        self._look_at_clock()
         self._answers += self._courier.answers()
         was_answered = bool(self._answers)
         self._journal_answers()
@@ -107,6 +110,19 @@ class Dispatcher:
             self.step(starts=False)
         finally:
             self._courier.abandon()
+
+    def _look_at_clock(self) -> None:
+        """Keep a clock that was set back from making anybody wait longer."""
+        reading = self._clock_reading()
+        back = self._clock_at - reading
+        if back >= _SET_BACK:
+            self._outbox.clock_went_back(back)
+            self._outbox.has_new = True
+        self._clock_at = reading
+
+    def _clock_reading(self) -> float:
+        """Return what the clock shows, reckoned from one that nobody sets."""
+        return self._clock.now().timestamp() - self._clock.monotonic()
 
     # --- what is due -------------------------------------------------------------------------
 

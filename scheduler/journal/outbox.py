@@ -91,6 +91,10 @@ class Outbox:
             latest=seconds(now + LONGEST_DELAY),
         )
 
+    def clock_went_back(self, by: float) -> None:
+        """Let nothing wait longer since the clock was set back by so many seconds."""
+        self._connection.do("shift_notices", seconds=by)
+
     def take(self, target: str) -> list[Delivery]:
         """Return all that waits for a target, the oldest first, as `sending` from now on.
 

@@ -249,6 +249,14 @@ def test_a_target_that_fills_more_than_one_delivery_gets_one_a_minute(
     ]
 
 
+def test_nobody_waits_longer_since_the_clock_was_set_back() -> None:
+    scene = world()
+    scene.courier.answers_to = script(refuses)
+    scene.set_clock_at("12:00:05", to="11:00:05", stop="11:30")
+    scene.run()
+    assert told(scene) == ["11:00:10 |tell: flaky", "11:01:10.5 |tell: flaky"]
+
+
 def test_nobody_waits_for_a_clock_that_was_wrong() -> None:
     scene = world(line("flaky", "0 12 * * *", retries=0), "|tell")
     far = scene.clock.now() + timedelta(days=3000)

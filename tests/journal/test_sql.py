@@ -89,6 +89,7 @@ WALKS = {  # the statements that read a table or an index from one end, and why 
     "change_nothing": "SCAN tick",  # one row
     "sending": "SCAN notice USING INDEX notice_sending",  # what senders have: some thousands at most
     "alert_jobs": "SCAN alert_state",  # a row a job of which something was told, now and then
+    "shift_notices": "SCAN notice USING INDEX notice_waiting",  # when the clock was set back
     "notices": "SCAN notice",  # from its end, to a limit
     "count_tried": "SCAN notice USING INDEX notice_waiting",  # as long as there are some that wait
     "repeat_notices": "SCAN notice",  # after a loss alone

@@ -79,6 +79,10 @@ WHERE number = :number AND state = 'sending';
 -- Nothing waits until later than this: the clock was set back.
 UPDATE notice SET due = :now WHERE state = 'waiting' AND target = :target AND due > :latest;
 
+-- name: shift_notices
+-- The clock was set back by so much: what waits does not wait longer for that.
+UPDATE notice SET due = due - :seconds WHERE state = 'waiting';
+
 -- name: notices
 -- The newest notices, in any state or in one of two.
 SELECT number, body, state, due, delivery, tries, repeated, error, done FROM notice
