@@ -111,13 +111,15 @@ class Delivery:
 class Result:
     """What became of a delivery: `error` is "" if it was sent; a permanent one is not tried again.
 
-    Where only some of several notices were sent, `sent` says how many, the first ones.
+    Where only some of several notices were sent, `sent` says how many, the first ones. `note` is
+    what there is to say of one without an error.
     """
 
     delivery: int
     error: str = ""
     permanent: bool = False
     sent: int = 0
+    note: str = ""
 
 
 def channel_of(target: str) -> Channel:

@@ -28,9 +28,10 @@ TARGET_PACE = 60.0  # seconds from one delivery to a target to the next; pings h
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """These were sent."""
+    """These were sent, and what there is to say of it."""
 
     rows: Sequence[NoticeRow]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ def consequences(rows: Sequence[NoticeRow], answer: Answer, now: datetime) -> li
     """Return what follows for the notices of one delivery from the answer to it."""
     found: list[Consequence]
     match answer:
-        case Result(error=""):
-            found = [Sent(rows)]
+        case Result(error="", note=note):
+            found = [Sent(rows, note)]
         case Result(error=error, permanent=True, sent=sent):
             found = [Sent(rows[:sent]), NeverSent(rows[sent:], error)]
         case Result(error=error, sent=sent):

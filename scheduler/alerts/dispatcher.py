@@ -200,8 +200,8 @@ class Dispatcher:
 
     def _journal_one(self, consequence: Consequence, now: datetime) -> None:
         match consequence:
-            case Sent(rows):
-                self._outbox.end(rows, NoticeState.SENT, now)
+            case Sent(rows, note):
+                self._outbox.end(rows, NoticeState.SENT, now, note)
             case NeverSent(rows, error):
                 self._outbox.end(rows, NoticeState.FAILED, now, error)
             case SentLater():

@@ -2,6 +2,8 @@
 
 URLs are asked side by side, since one that hangs must not keep the others waiting. The pings of one
 URL go one after the other, in their order: behind one that is to be tried again the rest waits too.
+A start that has no place there (404, 405) is over, and no failure: Uptime Kuma and others know
+successes alone, and the success behind it, at the bare URL, tells whether that is wrong.
 What a request looks like is `ping_request`'s.
 """
 
@@ -81,29 +83,33 @@ def _in_order(chain: Sequence[Delivery], place: Place) -> Iterator[Result]:
 
 
 def _of_delivery(delivery: Delivery, place: Place) -> Result:
-    refused = ""
+    refused, note = "", ""
     for sent, notice in enumerate(delivery.notices):
         try:
             _ping(notice, place)
         except NotSent as error:
             if not error.permanent:
                 return Result(delivery.number, str(error), sent=sent)
-            refused = str(error)
-    return Result(delivery.number, refused, permanent=bool(refused))
+            if _is_start(notice) and isinstance(error, web.NoSuchPlace):
+                note = f"{error}: it takes no starts"
+            else:
+                refused = str(error)
+    return Result(delivery.number, refused, permanent=bool(refused), note=note)
 
 
 def _is_over(delivery: Delivery, behind: Sequence[Delivery]) -> bool:
     """Say whether it is the start alone of a run whose end waits behind it."""
     ended = {notice.facts.run for each in behind for notice in each.notices}
-    return all(
-        notice.facts.detail == Ping.START and notice.facts.run in ended
-        for notice in delivery.notices
-    )
+    return all(_is_start(notice) and notice.facts.run in ended for notice in delivery.notices)
+
+
+def _is_start(notice: Notice) -> bool:
+    return notice.facts.detail == Ping.START
 
 
 def _ping(notice: Notice, place: Place) -> None:
     facts = notice.facts
-    has_output = facts.detail != Ping.START and bool(facts.attempts)
+    has_output = not _is_start(notice) and bool(facts.attempts)
     last = facts.attempts[-1] if has_output else None
     output = tail_of(place.state / last.output, MOST_BODY, last.secrets) if last else ""
     asked = request_of(notice, output, socket.gethostname())

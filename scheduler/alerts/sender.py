@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,10 +90,13 @@ def _channel(name: str) -> Send:
 
 
 def _short(result: Result) -> Result:
-    """Return a result whose error is a line that fits into a log."""
-    error = clean(" ".join(result.error.split()))
-    short = error if len(error) <= LONGEST_ERROR else error[: LONGEST_ERROR - 3] + "..."
-    return Result(result.delivery, short, result.permanent, result.sent)
+    """Return a result whose words are lines that fit into a log."""
+    return replace(result, error=_line(result.error), note=_line(result.note))
+
+
+def _line(text: str) -> str:
+    line = clean(" ".join(text.split()))
+    return line if len(line) <= LONGEST_ERROR else line[: LONGEST_ERROR - 3] + "..."
 
 
 def _give_back_signals() -> None:

@@ -35,6 +35,8 @@ _NO_URL = "the URL is none that can be asked"
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # what OpenSSL reads of the environment
 _MOST_ANSWER = 200  # bytes of an answer that are looked at
 _MOST_WHY = 200  # characters of somebody else's words
+# What a server says of a place that it does not have, or takes nothing at.
+_NO_SUCH_PLACE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 # What a server may not mean for good: its own trouble is >= 500.
 _PASSING = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
@@ -42,11 +44,15 @@ _PASSING = frozenset(
 _SAME_METHOD = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
 
 
+class NoSuchPlace(NotSent):
+    """The server answers, and has nothing at this URL that takes a request."""
+
+
 def send(url: str, body: bytes | None, seconds: float) -> str:
     """POST a body, or GET where that is None; return the beginning of the answer.
 
     All of it, redirects included, has so many seconds. Raises NotSent: for good where the server
-    does not want this request (4xx), or the URL is none.
+    does not want this request (4xx; NoSuchPlace for some of them), or the URL is none.
     """
     try:
         host, asked = _request(urlsplit(url), body)
@@ -127,6 +133,8 @@ def _refusal(host: str, error: HTTPError) -> NotSent:
     error.close()
     if 300 <= code < 400:
         return NotSent(f"{host} redirects for ever, or nowhere ({code})", permanent=True)
+    if code in _NO_SUCH_PLACE:
+        return NoSuchPlace(f"{host} answered {_named(code)}", permanent=True)
     permanent = 400 <= code < 500 and code not in _PASSING
     return NotSent(f"{host} answered {_named(code)}", permanent=permanent)
 

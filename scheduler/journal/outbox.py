@@ -131,7 +131,10 @@ class Outbox:
     def end(
         self, rows: Sequence[NoticeRow], state: NoticeState, at: datetime, error: str = ""
     ) -> None:
-        """Let these, which a sender had, be sent, or given up, at this time."""
+        """Let these, which a sender had, be sent, or given up, at this time.
+
+        `error` is why, or what there is to say of what was sent.
+        """
         for row in rows:
             self._connection.do(
                 "end_notice",

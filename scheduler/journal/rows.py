@@ -113,7 +113,8 @@ class NoticeRow:
     """A notice as journalled.
 
     `delivery` is what it was sent in last, None before; `done` when it was sent, or given up. A
-    `repeated` one may have been sent before, and nobody can tell. `error` is that of the last try.
+    `repeated` one may have been sent before, and nobody can tell. `error` is that of the last try;
+    of one that was sent, what there is to say of it.
     """
 
     number: int

@@ -41,7 +41,7 @@ def told(found: list[NoticeRow], answer: Answer) -> list[str]:
         numbers = ",".join(str(row.number) for row in each.rows)
         match each:
             case Sent():
-                words.append(f"{numbers} sent")
+                words.append(f"{numbers} sent{each.note}")
             case NeverSent(error=error):
                 words.append(f"{numbers} given up: {error}")
             case SentLater(due=due, tried=tried, is_unsure=is_unsure):
@@ -61,6 +61,7 @@ HUNG = Unanswered(1, "hung")
     [
         (rows(2), Result(1), ["1,2 sent"]),
         (rows(2), Result(1, sent=1), ["1,2 sent"]),  # no error is all of it
+        (rows(1), Result(1, note=", but"), ["1 sent, but"]),
         (rows(2), REFUSED, ["1,2 tried +1"]),
         (rows(3), Result(1, "refused", sent=1), ["1 sent", "2,3 tried +1"]),  # never a second time
         (rows(2), Result(1, "refused", sent=2), ["1,2 sent"]),

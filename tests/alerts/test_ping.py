@@ -119,10 +119,33 @@ def test_behind_one_that_is_tried_again_those_of_its_url_wait(
 
 def test_what_is_refused_for_good_keeps_nothing_waiting(server: WebServer, place: Place) -> None:
     url = f"{server.url}/KEY"
-    server.answers.append(status(404))  # a service without starts
+    server.answers.append(status(403))
     found = results(place, delivery(ping(url, "start")), delivery(ping(url, "success"), number=2))
     assert found[1].permanent
     assert found[2] == Result(2)
+
+
+@pytest.mark.parametrize("code", [404, 405])
+def test_a_service_without_starts_is_told_of_the_end_alone(
+    server: WebServer, place: Place, code: int
+) -> None:
+    url = f"{server.url}/api/push/KEY"
+    server.answers.append(status(code))
+    found = results(place, delivery(ping(url, "start")), delivery(ping(url, "success"), number=2))
+    assert (found[1].error, found[1].permanent) == ("", False)
+    assert found[1].note.startswith(f"127.0.0.1 answered {code} ")
+    assert found[1].note.endswith(": it takes no starts")
+    assert found[2] == Result(2)
+    assert server.paths() == ["/api/push/KEY/start", "/api/push/KEY"]
+
+
+@pytest.mark.parametrize("detail", ["success", "fail"])
+def test_a_wrong_url_is_told_by_every_other_ping(
+    server: WebServer, place: Place, detail: str
+) -> None:
+    server.answers.append(status(404))
+    (result,) = results(place, delivery(ping(f"{server.url}/KEY", detail))).values()
+    assert (result.error, result.permanent) == ("127.0.0.1 answered 404 Not Found", True)
 
 
 def test_a_start_is_not_tried_again_when_its_run_has_ended(server: WebServer, place: Place) -> None:
@@ -147,7 +170,7 @@ def test_of_several_pings_in_one_delivery_the_first_may_have_been_sent(
     both = delivery(ping(url, "start"), ping(url, "success"))
     server.answers += [status(200), status(500)]
     assert results(place, both)[1].sent == 1
-    server.answers += [status(404), status(200)]
+    server.answers += [status(403), status(200)]
     assert results(place, both)[1].permanent
     assert server.paths() == ["/KEY/start", "/KEY"] * 2
 

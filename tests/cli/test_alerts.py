@@ -78,6 +78,7 @@ def test_a_program_reads_all_of_it_but_the_secrets(past: Person) -> None:
         "due": "2027-03-29T08:00:00Z",
         "done": None,
         "error": "no answer",
+        "note": "",
         "perhaps_twice": True,
         "delivery": 3,
     }
@@ -112,6 +113,19 @@ def test_nothing_is_said_to_be_nothing(person: Person) -> None:
     assert "No alert was given up." in person.types("alerts", "--failed").stderr
     assert "No alert waits." in person.types("alerts", "--waiting").stderr
     assert rows(person.types("alerts", "--json")) == []
+
+
+def test_what_there_is_to_say_of_one_that_was_sent_is_no_error(person: Person) -> None:
+    person.state.mkdir()
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        facts = Facts("job", "", "", 1, "UTC", detail="start")
+        journal.outbox.add(Notice("ping:https://x/key", Kind.PING, NINE, facts))
+        journal.outbox.take("ping:https://x/key")
+        journal.outbox.end(journal.outbox.of_delivery(1), NoticeState.SENT, NINE, "no starts")
+    (found,) = rows(person.types("alerts", "--json"))
+    assert (found["state"], found["error"], found["note"]) == ("sent", "", "no starts")
+    assert "no starts" in person.types("alerts").stdout
+    assert "No alert was given up." in person.types("alerts", "--failed").stderr
 
 
 def test_a_name_from_a_crontab_steers_no_terminal(person: Person) -> None:

@@ -75,7 +75,7 @@ def _line(row: NoticeRow, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
 
 def _why(row: NoticeRow, zone: ZoneInfo) -> str:
     """Return what there is to say beside its state."""
-    told = [clean(mask(row.error))] if row.error and row.state is not NoticeState.SENT else []
+    told = [clean(mask(row.error))] if row.error else []
     if row.repeated:
         told.append("perhaps sent twice")
     if row.state is NoticeState.WAITING and row.tries:
