@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parent.parent.parent / "scheduler"
+TESTS = Path(__file__).parent.parent
+ROOT = TESTS.parent / "scheduler"
 TREES = {
     str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
     for path in sorted(ROOT.rglob("*.py"))
@@ -65,3 +66,9 @@ def test_no_file_has_more_than_350_lines_and_no_function_more_than_40() -> None:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 assert lines <= 40, (file, node.name)
+
+
+def test_a_test_file_has_a_name_of_its_own() -> None:
+    """Tests are no package: pytest would take one file for the other."""
+    files = [path.name for path in TESTS.rglob("*.py") if "bench" not in path.parts]
+    assert [name for name in set(files) if files.count(name) > 1 and name != "conftest.py"] == []
