@@ -7,14 +7,15 @@ recorder      events in, notices out: facts are what they tell, the notifier wri
 policy        what has happened to a job in, whether somebody is told of it out
 reasons, slow, expected  which runs are missed or slow, and which jobs have been silent too long
 wording       a delivery in, what a person reads out; notice_lines  of one notice; here  where
+output_excerpt  what is told of an output: all of it, its head and tail, or its tail
 ping_rules    which pings an event gives; ping_request  what a ping asks of its server
 command       the channel of `| COMMAND`; command_facts  what such a command gets
 push          the channel of addresses: apprise_address  one; told_addresses  who has heard it
 desktop       the channel of the desktop
 addresses     what `@name` stands for
-ping          the channel of CRON_PING; web  one HTTP request; output_tail  the end of an output
+ping          the channel of CRON_PING; web  one HTTP request
 mailto        who gets a mail of a run; mail_account  the file that says how mail is sent
-mail          the channel of mail; mail_message  one mail; output_mail, output_excerpt  what it has
+mail          the channel of mail; mail_message  one mail; output_mail  what it has of outputs
 smtp          a server that takes mail; sendmail  the machine's own mailer
 time_limit    work that may wait for ever, and no longer than that
 

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler.alerts.output_tail import tail_of
+from scheduler.alerts import output_excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def of_place(place: Place) -> Here:
     return Here(
         socket.gethostname(),
         _user(),
-        lambda attempt: tail_of(place.state / attempt.output, _TOLD, attempt.secrets),
+        lambda attempt: output_excerpt.tail(place.state / attempt.output, _TOLD, attempt.secrets),
     )
 
 

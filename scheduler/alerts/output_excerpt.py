@@ -1,4 +1,4 @@
-"""An attempt's output file and a room in, its head and its tail as somebody else may read them out.
+"""An attempt's output file and a room in, its head and tail as somebody else may read them out.
 
 Only the parts that are told are read, whatever the size of the file. Some more is read round each,
 so that a secret that the cut goes through is known, too.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _READ_ROUND = 16_384  # bytes read beyond what is told
+_KEPT_NO_MORE = "(its output is not kept any more)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,16 @@ def excerpt(
     last = _cut_tail(_told(tail, charset, secrets), most - room)
     gap = f"[... about {of_size(size - most)} of {of_size(size)} left out here ...]"
     return OutputExcerpt(f"{_ended(first)}\n{gap}\n\n{_ended(last)}", is_whole=False)
+
+
+def tail(file: Path, most: int, secrets: Collection[str] = ()) -> str:
+    """Return the last characters of an output, as `excerpt` shows it; a sentence if it is gone."""
+    try:
+        size = state_files.status(file).st_size
+        data, _ = _read(file, max(0, size - most - _READ_ROUND), size)
+    except OSError:
+        return _KEPT_NO_MORE
+    return _cut_tail(_told(data, "utf-8", secrets).strip("\n"), most)
 
 
 def _read(file: Path, begin: int, end: int) -> tuple[bytes, bool]:

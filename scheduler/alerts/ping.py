@@ -15,9 +15,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from scheduler.alerts import web
+from scheduler.alerts import output_excerpt, web
 from scheduler.alerts.channel import NotSent
-from scheduler.alerts.output_tail import tail_of
 from scheduler.alerts.ping_request import MOST_BODY, request_of
 from scheduler.alerts.ping_rules import Ping
 from scheduler.notice import Result
@@ -109,9 +108,10 @@ def _is_start(notice: Notice) -> bool:
 
 def _ping(notice: Notice, place: Place) -> None:
     facts = notice.facts
-    has_output = not _is_start(notice) and bool(facts.attempts)
-    last = facts.attempts[-1] if has_output else None
-    output = tail_of(place.state / last.output, MOST_BODY, last.secrets) if last else ""
+    output = ""
+    if facts.attempts and not _is_start(notice):
+        last = facts.attempts[-1]
+        output = output_excerpt.tail(place.state / last.output, MOST_BODY, last.secrets)
     asked = request_of(notice, output, socket.gethostname())
     answer = web.send(asked.url, asked.body, REQUEST_SECONDS)
     if answer.startswith(_NOT_TAKEN):

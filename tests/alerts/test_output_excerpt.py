@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.alerts.output_excerpt import OutputExcerpt, excerpt
+from scheduler.alerts.output_excerpt import OutputExcerpt, excerpt, tail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +70,26 @@ def test_a_secret_that_the_cut_goes_through_is_not_told(tmp_path: Path) -> None:
         text = shown(tmp_path, b"a" * before + b" " + secret + b"b\n" * 50_000).text
         text += shown(tmp_path, b"b\n" * 50_000 + secret + b"a" * before).text
         assert "hunter" not in text, before
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "why"),
+    [
+        (b"", "", "nothing"),
+        (b"one\ntwo\n\n", "one\ntwo", "without empty lines at its end"),
+        (b"x" * 50 + b"\n" + b"y" * 60, "y" * 60, "from the begin of a line if one is near"),
+        (b"x" * 500, "x" * 100, "else the last characters"),
+        (b"a\n" * 50_000 + b"\x1b[31m--token hunter22\x07", "--token ************", "as a head is"),
+    ],
+)
+def test_of_the_tail_alone_the_last_lines_are_told(
+    data: bytes, text: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "1.1.log").write_bytes(data)
+    found = tail(tmp_path / "1.1.log", 100)
+    assert len(found) <= 100, why
+    assert found.endswith(text), why
+    assert tail(tmp_path / "none", 100) == "(its output is not kept any more)"
 
 
 def test_of_100_mb_only_the_parts_that_are_told_are_read(tmp_path: Path) -> None:
