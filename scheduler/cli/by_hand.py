@@ -20,6 +20,7 @@ from scheduler.codec import decode
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.protocol import PauseReply, Request, ResumeReply, RunReply
 from scheduler.status import Crontabs
+from scheduler.system.control_client import REPLY_TIMEOUT
 from scheduler.wire import Refused
 
 Answered = TypeVar("Answered", RunReply, PauseReply, ResumeReply, Crontabs)
@@ -32,13 +33,14 @@ def carry_out(
     told: Callable[[Answered], str],
     *,
     json: bool,
+    timeout: float = REPLY_TIMEOUT,
 ) -> Answered:
     """Ask the daemon, say what came of it and return that; exit status 1 if it did not do it.
 
     A program gets the reply as it came, though it may make no sense here.
     """
     try:
-        reply = ask(request() if callable(request) else request, state)
+        reply = ask(request() if callable(request) else request, state, timeout)
     except (NoDaemon, NoAnswer, NotOneRun) as error:
         if not json:
             raise

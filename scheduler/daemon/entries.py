@@ -21,7 +21,7 @@ from scheduler.system.crontab_loader import calendar_stamps
 from scheduler.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from scheduler.entry import Problem
@@ -44,8 +44,17 @@ class Library(Protocol):
     def stamps(self) -> Mapping[str, Stamp]:
         """Return, for each crontab that is there, what differs when it was changed."""
 
-    def load(self) -> Loaded:
-        """Read them all."""
+    def load(self, tell: Callable[[str], None] | None) -> Loaded:
+        """Read them all; `tell` is told of a calendar that takes over a second.
+
+        With None nobody waits: a calendar that is new, or has changed, is among the `unread`.
+        """
+
+    def read_apart(self, calendars: Collection[str]) -> None:
+        """Have these calendars read while nobody waits, for the next `load`."""
+
+    def is_reading(self) -> bool:
+        """Say whether calendars are being read apart."""
 
     def reads(self) -> Reads:
         """Return how they are read, for whoever asks the daemon."""
@@ -105,17 +114,21 @@ class EntriesInForce:
         self._vanished = vanished
         return self._with_spared(stamps) != self._stamps or bool(zone_data.outdated())
 
-    def read(self, now: datetime) -> None:
+    def read(self, now: datetime, *, waits: bool = True) -> bool:
         """Read the crontabs and go by them, with the last good version of what is unreadable.
 
+        False where that `waits` for nobody, and calendars are to be read first, as they are now.
         Raises JournalError; then the entries are those of before, and it can be done again.
         """
         minute = minute_of(now)
         stamps = self._library.stamps()
+        zone_data.renew()
+        loaded = self._library.load(self._tell_of_waiting if waits else None)
+        if loaded.unread:
+            self._read_apart(loaded.unread)
+            return False
         self._spared -= stamps.keys()
         self._stamps = self._with_spared(stamps)
-        zone_data.renew()
-        loaded = self._library.load()
         merged = self._merged(loaded)
         entries = {entry.job: entry for table in merged.crontabs for entry in table.entries}
         with self._journal.transaction():  # one, however many jobs are new
@@ -131,6 +144,11 @@ class EntriesInForce:
         self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
         self.kept = [entry for entry in merged.kept if entry.file not in self._spared]
         self.files = tuple(self._read_files(loaded))
+        return True
+
+    def is_reading(self) -> bool:
+        """Say whether calendars are being read, which the next reading of the crontabs needs."""
+        return self._library.is_reading()
 
     def news(self, now: datetime) -> CrontabLoaded:
         """Return what there is to tell of the crontabs since it was asked the last time."""
@@ -211,6 +229,16 @@ class EntriesInForce:
     def summary(self) -> str:
         """Return in a few words what there is."""
         return messages.of_entries(len(self.entries), len(self.zones))
+
+    def _read_apart(self, calendars: Collection[str]) -> None:
+        self._library.read_apart(calendars)
+        what = ", ".join(sorted(calendars))
+        say = f"the crontabs of before stay in force until these are read: {what}"
+        self._log.info("calendars", calendars=what, say=say)
+
+    def _tell_of_waiting(self, calendar: str) -> None:
+        say = f"it takes more than a second to read {calendar}; the daemon starts when that is done"
+        self._log.info("calendars", calendars=calendar, say=say)
 
     def _with_spared(self, stamps: Mapping[str, Stamp]) -> Mapping[str, Stamp]:
         """Return these stamps, and the old ones of those that deserve a second look."""

@@ -50,9 +50,10 @@ class Daemon:
     """The loop, and what it calls at each turn.
 
     It owns the notes that were left for it: a wake-up, and requests with whoever waits for their
-    replies. The command `run`, a simulation or a test calls `run`; signals and the control socket
-    call `stop`, `drain`, `reload` and `ask`. Nothing but a step of the loop changes the state of
-    any part, so no step sees another one's work half done.
+    replies, also those whose reload is still to be done. The command `run`, a simulation or a test
+    calls `run`; signals and the control socket call `stop`, `drain`, `reload` and `ask`. Nothing
+    but a step of the loop changes the state of any part, so no step sees another one's work half
+    done.
     """
 
     clock: Clock
@@ -73,6 +74,7 @@ class Daemon:
     shutdown: Shutdown
     steps: StepRunner
     _asked: deque[_Asked] = field(default_factory=deque, init=False)
+    _reloads: list[Future[Answer | Refused]] = field(default_factory=list, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self, each_minute: Callable[[], None] | None = None) -> None:
@@ -174,7 +176,7 @@ class Daemon:
     def _open(self) -> None:
         """Read the crontabs and settle what the last daemon left, before the first minute."""
         self.ticker.open()
-        self.reloader.read()
+        self.reloader.read(waits=True)
         self.runs.recover()
         self.dispatcher.recover()
         self.ticker.begin()
@@ -198,13 +200,13 @@ class Daemon:
             wakes.append(self.dispatcher.next_wake(starts=self._tells()))
         if not self.shutdown.has_begun:
             wakes.append(self.ticker.next_wake())
-            wakes.append(now if self.reloader.is_asked else None)
+            wakes.append(now if self.reloader.is_due() else None)
         wake = min(wake for wake in wakes if wake is not None)
         return max(wake, self.steps.pause_end(now, self.ticker.next()))
 
     def _obey(self) -> None:
         """Do what a signal asked for."""
-        if self.reloader.is_asked and not self.is_stopping:
+        if self.reloader.is_due() and not self.is_stopping:
             self.reloader.reload()
         self.requests.is_closed = self.is_stopping
         self.shutdown.obey()
@@ -225,17 +227,28 @@ class Daemon:
     def _serve(self) -> None:
         """Answer who has asked for something, and start what that brings about."""
         was_asked = bool(self._asked)
+        self._answer_reloads()
         while self._asked and not self.ticker.is_imminent():
             request, future = self._asked.popleft()
             if future.done():  # whoever asked is gone: what nobody hears of is not done
                 continue
-            reply: Answer | Refused = _LOOP_BUG
+            reply: Answer | Refused | None = _LOOP_BUG
             try:
                 reply = self.requests.answer(request)
             finally:
-                future.set_result(reply)
+                if reply is None:
+                    self._reloads.append(future)
+                else:
+                    future.set_result(reply)
         if was_asked and not self.shutdown.has_begun:
             self.runs.start()
+
+    def _answer_reloads(self) -> None:
+        """Answer those whose reload had to wait for calendars, once it is done."""
+        while self._reloads and (reply := self.requests.answer_reload()) is not None:
+            future = self._reloads.pop()
+            if not future.done():
+                future.set_result(reply)
 
     def _plan(self) -> None:
         """Plan the next minute, shortly before it."""

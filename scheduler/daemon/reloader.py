@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.errors import JournalError
 from scheduler.schedule.tick import MINUTE, minute_of
 
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ class Reloader:
 
     It owns whether a reload is still to be done. The loop, the file monitor and the requests call
     it. The entries, the runs and the planned minute go by the same crontabs when it returns, and
-    listeners are told once that they do; if it raises, the reload stays to be done.
+    listeners are told once that they do; if it raises, the reload stays to be done. So it does
+    where calendars are to be read first, for which nobody waits but a daemon that starts.
     """
 
     def __init__(
@@ -42,8 +42,12 @@ class Reloader:
         self.is_asked = False
 
     def ask(self) -> None:
-        """Ask for a reload at the next turn of the loop; no running job is touched."""
+        """Ask for a reload as soon as it can be; no running job is touched."""
         self.is_asked = True
+
+    def is_due(self) -> bool:
+        """Say whether a reload is to be done at the next turn of the loop."""
+        return self.is_asked and not self._in_force.is_reading()
 
     def reload(self) -> None:
         """Read the crontabs now; a minute that has come is still the old ones'.
@@ -53,17 +57,20 @@ class Reloader:
         self._ticker.handle_idle()
         self.read()
 
-    def read(self) -> None:
-        """Read the crontabs, and go by them. Raises JournalError and MemoryError."""
+    def read(self, *, waits: bool = False) -> None:
+        """Read the crontabs, and go by them. Raises JournalError and MemoryError.
+
+        Where calendars are being read it stays to be done; `waits` has them read meanwhile.
+        """
+        self.is_asked = True
+        if self._in_force.is_reading() and not waits:
+            return
+        if not self._in_force.read(self._clock.now(), waits=waits):
+            return
+        self._runs.use(self._in_force.entries, self._in_force.timetable)
+        self._ticker.replan()
+        news = self._in_force.news(self._clock.now())
         self.is_asked = False
-        try:
-            self._in_force.read(self._clock.now())
-            self._runs.use(self._in_force.entries, self._in_force.timetable)
-            self._ticker.replan()
-            news = self._in_force.news(self._clock.now())
-        except (JournalError, MemoryError):
-            self.is_asked = True
-            raise
         self._runs.tell(news)
         self._manager.ready(self._in_force.summary())
         now = minute_of(self._clock.now())

@@ -24,8 +24,9 @@ from scheduler.status import Status
 from scheduler.wire import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
+    from scheduler.daemon.reloader import Reloader
     from scheduler.daemon.snapshot import Snapshots
     from scheduler.pause import Paused
     from scheduler.protocol import Answer, InheritedEnvironment, Request
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from scheduler.runs.manual import ByHandResult
     from scheduler.system.clock import Clock
 
+_STOPPING = Refused("stopping", "the daemon is stopping, and begins nothing new")
+
 
 class Requests:
     """Owns whether the daemon still takes requests; all else is asked of the daemon's parts.
 
-    The loop calls `answer`, once a request; `reload` reads the crontabs again. Whatever a request
+    The loop calls `answer`, once a request; the reloader reads the crontabs. Whatever a request
     does is whole before its reply is built, and the reply tells what is true at that moment.
     """
 
@@ -46,30 +49,37 @@ class Requests:
         clock: Clock,
         runs: Runs,
         snapshots: Snapshots,
-        reload: Callable[[], None],
+        reloader: Reloader,
         inherited: InheritedEnvironment,
     ) -> None:
         self._clock = clock
         self._runs = runs
         self._snapshots = snapshots
-        self._reload = reload
+        self._reloader = reloader
         self._inherited = inherited
         self.is_closed = False  # the daemon is stopping: it says what there is, and ends what runs
 
-    def answer(self, request: Request) -> Answer | Refused:
+    def answer(self, request: Request) -> Answer | Refused | None:
         """Carry a request out; what the journal refuses is not done, and said so.
 
-        But for a kill: its process is signalled all the same.
+        But for a kill: its process is signalled all the same. None is a reload that has to wait for
+        calendars; see `answer_reload`.
         """
         if self.is_closed and not isinstance(request, Status | Kill | Inherited):
-            return Refused("stopping", "the daemon is stopping, and begins nothing new")
+            return _STOPPING
         try:
             return self._answer(request)
         except JournalError as error:
             return Refused("journal", str(error))
 
-    def _answer(self, request: Request) -> Answer | Refused:
-        reply: Answer | Refused
+    def answer_reload(self) -> Answer | Refused | None:
+        """Return the reply to a reload that had to wait; None while it has to."""
+        if self.is_closed:
+            return _STOPPING
+        return None if self._reloader.is_asked else self._snapshots.crontabs()
+
+    def _answer(self, request: Request) -> Answer | Refused | None:
+        reply: Answer | Refused | None
         match request:
             case Status(jobs):
                 reply = self._snapshots.take(jobs, is_stopping=self.is_closed)
@@ -82,8 +92,8 @@ class Requests:
             case Resume(jobs):
                 reply = self._runs.manual.resume(jobs) or ResumeReply(jobs)
             case Reload():
-                self._reload()
-                reply = self._snapshots.crontabs()
+                self._reloader.reload()
+                reply = self.answer_reload()
             case Inherited():
                 reply = self._inherited
             case _:

@@ -177,7 +177,8 @@ class Service:
         """Let a daemon run; a signal that comes while it is renewed is for the next one."""
         loop = asyncio.get_running_loop()
         signals.listen(loop, daemon)
-        self.courier.wake_by(partial(_wake, loop, daemon))
+        for each in (self.courier, self.crontabs):
+            each.wake_by(partial(_wake, loop, daemon))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         try:
             await self._answer(daemon)

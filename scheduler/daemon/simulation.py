@@ -24,7 +24,7 @@ from scheduler.journal.journal import Journal
 from scheduler.status import Reads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from scheduler.daemon.incidents import Incident
     from scheduler.daemon.simulation_events import SimulatedEvent
@@ -209,8 +209,14 @@ class _FixedLibrary:
     def stamps(self) -> Mapping[str, Stamp]:
         return {}
 
-    def load(self) -> Loaded:
+    def load(self, tell: Callable[[str], None] | None) -> Loaded:  # noqa: ARG002 (it is loaded)
         return self.loaded
+
+    def read_apart(self, calendars: Collection[str]) -> None:
+        """Read none: they have been read."""
+
+    def is_reading(self) -> bool:
+        return False
 
     def reads(self) -> Reads:
         return Reads(is_named=True, is_system_format=False, zone="UTC")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from scheduler.entry import Problem, Severity
 from scheduler.schedule import zone_data
 from scheduler.status import Reads
 from scheduler.system import crontab_files, crontab_loader, local_zone
+from scheduler.system.calendar_reader import CalendarReader
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
     from zoneinfo import ZoneInfo
 
     from scheduler.system.crontab_files import Stamp
@@ -41,6 +43,14 @@ class WatchedCrontabs:
     ignored: tuple[Problem, ...] = ()
     compared: set[str] = field(default_factory=set)
     calendars: tuple[str, ...] = ()
+    _reader: CalendarReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = CalendarReader(partial(crontab_loader.read_file, how=self.how))
+
+    def wake_by(self, wake: Callable[[], object]) -> None:
+        """Have this called, on another thread, when calendars have been read apart."""
+        self._reader.wake = wake
 
     def stamps(self) -> Mapping[str, Stamp]:
         """See `Library`."""
@@ -55,13 +65,26 @@ class WatchedCrontabs:
         calendars = {file: crontab_files.stamp(Path(file)) for file in self.calendars}
         return {**there, **others, **crontab_loader.calendar_stamps(calendars)}
 
-    def load(self) -> Loaded:
+    def load(self, tell: Callable[[str], None] | None) -> Loaded:
         """See `Library`."""
-        about_zone = self._look_at_zone()
-        loaded = crontab_loader.load(self._paths(), self.how)
+        before, about_zone = self.how, self._look_at_zone()
+        shelf = self._reader.shelf(tell)
+        loaded = crontab_loader.load(self._paths(), self.how, calendars=shelf)
+        if loaded.unread:
+            self.how = before  # so that it is told of the next time, too
+            return loaded
+        self._reader.keep(shelf)
         self.calendars = tuple(loaded.calendars)
         others = (*self._none(), *self._ignored(), *about_zone, *self._conflicts(loaded))
         return replace(loaded, problems=(*loaded.problems, *others))
+
+    def read_apart(self, calendars: Collection[str]) -> None:
+        """See `Library`."""
+        self._reader.start(calendars)
+
+    def is_reading(self) -> bool:
+        """See `Library`."""
+        return self._reader.is_reading
 
     def _none(self) -> tuple[Problem, ...]:
         """Return a warning where root's folder has no crontab, as a user gets for a missing one."""

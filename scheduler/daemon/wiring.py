@@ -142,7 +142,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         last_words=parts.last_words,
         ticker=ticker,
         reloader=reloader,
-        requests=Requests(clock, runs, snapshots, reloader.reload, parts.inherited),
+        requests=Requests(clock, runs, snapshots, reloader, parts.inherited),
         file_monitor=FileMonitor(
             clock=clock,
             log=log,

@@ -7,13 +7,16 @@ extra `calendar` know is asked of a process of its own: see `calendar_program`.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
+from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from scheduler.crontab import calendar_lines
 from scheduler.crontab.day_values import HOLIDAYS
@@ -31,21 +34,45 @@ if TYPE_CHECKING:
 
 _CALENDAR_PROGRAM = Path(__file__).with_name("calendar_program.py")
 _TIME_LIMIT = 10.0  # seconds; the libraries need a fraction of one
+_UNTOLD = 1.0  # seconds that nobody is told of
 _INSTALL = "make install EXTRAS=calendar, or pip install 'meridian-cron[calendar]'"
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarReading:
+    """What reading a calendar came to, its file's stamp from before, and what is doubtful of it."""
+
+    found: Calendar | BadValue
+    stamp: Stamp | None = None
+    doubts: tuple[Problem, ...] = ()
 
 
 class CalendarShelf:
     """The calendars of one reading of the crontabs.
 
-    Owns what was found by now, good or bad, so that each is looked up once; and for each file its
-    stamp from before it was read. The loader builds one for each reading, the parser asks it.
+    Owns what was found by now, good or bad, so that each is looked up once, and which calendars
+    nobody has read: `find` has no answer for them yet. The loader builds one for each reading, the
+    parser asks it.
     """
 
-    def __init__(self, read: Callable[[str], CrontabText]) -> None:
-        self._read = read
-        self._found: dict[str, Calendar | BadValue] = {}
-        self.stamps: dict[str, Stamp | None] = {}
-        self.problems: list[Problem] = []
+    def __init__(self, find: Callable[[str], CalendarReading | None]) -> None:
+        self._find = find
+        self.readings: dict[str, CalendarReading] = {}
+        self.unread: set[str] = set()
+
+    @property
+    def stamps(self) -> dict[str, Stamp | None]:
+        """The files among them, as they were before they were read."""
+        return {
+            place: reading.stamp
+            for place, reading in self.readings.items()
+            if not place.startswith(HOLIDAYS)
+        }
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is doubtful of these files."""
+        return tuple(doubt for reading in self.readings.values() for doubt in reading.doubts)
 
     def of(self, crontab: str) -> Callable[[str], Calendar]:
         """Return what finds the calendars of a crontab, whose folder paths are relative to."""
@@ -56,51 +83,82 @@ class CalendarShelf:
         """Return a calendar; BadValue where it can't be had."""
         is_file = not source.startswith(HOLIDAYS)
         place = str(folder / Path(source).expanduser()) if is_file else source
-        if place not in self._found:
-            try:
-                self._found[place] = self._file(place) if is_file else _holidays(source)
-            except BadValue as bad:
-                self._found[place] = bad
-        found = self._found[place]
+        if place not in self.readings and place not in self.unread:
+            reading = self._find(place)
+            if reading is None:
+                self.unread.add(place)
+            else:
+                self.readings[place] = reading
+        if place in self.unread:
+            raise BadValue("bad-calendar", f"{source} is not read yet")
+        found = self.readings[place].found
         if isinstance(found, BadValue):  # another one each time: its offset is the crontab's
             raise BadValue(found.code, found.message, hint=found.hint)
         return found
 
-    def _file(self, path: str) -> Calendar:
-        self.stamps[path] = crontab_files.stamp(Path(path))
-        try:
-            text = self._read(path)
-        except SourceRefused as refused:
-            message = f"the calendar {path} is refused: {refused.message}"
-            raise BadValue("bad-calendar", message, hint=refused.hint) from refused
-        self.problems += [
-            Problem(path, 0, 0, Severity.WARNING, code, said) for code, said in text.warnings
-        ]
-        return _of_bytes(path, text.data)
+
+def stamp_of(place: str) -> Stamp | None:
+    """Return what differs when a calendar's file does; None for what is no file, or missing."""
+    return None if place.startswith(HOLIDAYS) else crontab_files.stamp(Path(place))
 
 
-# Of each file its digest and what it came to: one that was not changed is not taken apart anew.
-_FILES_READ: dict[str, tuple[bytes, Calendar]] = {}
+def read_calendar(
+    place: str, read: Callable[[str], CrontabText], tell: Callable[[str], None]
+) -> CalendarReading:
+    """Return a calendar, good or bad, when it is there; `tell` is told what takes over a second."""
+    stamp = stamp_of(place)
+    doubts: tuple[Problem, ...] = ()
+    try:
+        if place.startswith(HOLIDAYS):
+            return CalendarReading(_of_holidays(place, tell))
+        text = _trusted(place, read)
+        doubts = tuple(
+            Problem(place, 0, 0, Severity.WARNING, code, said) for code, said in text.warnings
+        )
+        return CalendarReading(_of_bytes(place, text.data, tell), stamp, doubts)
+    except BadValue as bad:
+        return CalendarReading(bad, stamp, doubts)
 
 
-def _of_bytes(path: str, data: bytes) -> Calendar:
+def waiting_shelf(read: Callable[[str], CrontabText]) -> CalendarShelf:
+    """Return a shelf that reads each calendar when it is asked for, and waits for that."""
+    return CalendarShelf(lambda place: read_calendar(place, read, lambda _: None))
+
+
+def _trusted(path: str, read: Callable[[str], CrontabText]) -> CrontabText:
+    try:
+        return read(path)
+    except SourceRefused as refused:
+        message = f"the calendar {path} is refused: {refused.message}"
+        raise BadValue("bad-calendar", message, hint=refused.hint) from refused
+
+
+# Of each file its digest, and what it came to, and the holidays: nobody is asked for them twice.
+_CALENDARS_READ: dict[str, tuple[bytes, Calendar]] = {}
+
+
+def _of_bytes(path: str, data: bytes, tell: Callable[[str], None]) -> Calendar:
     digest = blake2b(data).digest()
-    if path not in _FILES_READ or _FILES_READ[path][0] != digest:
-        _FILES_READ[path] = digest, _taken_apart(path, data)
-    return _FILES_READ[path][1]
+    if path not in _CALENDARS_READ or _CALENDARS_READ[path][0] != digest:
+        _CALENDARS_READ[path] = digest, _taken_apart(path, data, tell)
+    return _CALENDARS_READ[path][1]
 
 
-def _taken_apart(path: str, data: bytes) -> Calendar:
+def _taken_apart(path: str, data: bytes, tell: Callable[[str], None]) -> Calendar:
     if path.endswith(".ics"):
         text = data.decode("utf-8-sig", errors="replace")
-        return _of_answer(path, _asked(path, kind="events", text=text))
+        return _of_answer(path, _asked(path, tell, kind="events", text=text))
     return calendar_of(path, calendar_lines.read(data, path))
 
 
-@lru_cache(maxsize=256)
-def _holidays(source: str) -> Calendar:
-    code = source.removeprefix(HOLIDAYS)
-    return _of_answer(source, _asked(source, kind="holidays", code=code))
+def _of_holidays(source: str, tell: Callable[[str], None]) -> Calendar:
+    if source not in _CALENDARS_READ:
+        code = source.removeprefix(HOLIDAYS)
+        _CALENDARS_READ[source] = (
+            b"",
+            _of_answer(source, _asked(source, tell, kind="holidays", code=code)),
+        )
+    return _CALENDARS_READ[source][1]
 
 
 def _of_answer(source: str, answer: dict[str, Any]) -> Calendar:
@@ -119,27 +177,52 @@ def _of_answer(source: str, answer: dict[str, Any]) -> Calendar:
     return calendar_of(source, map(date.fromisoformat, answer["dates"]))
 
 
-def _asked(source: str, **request: str) -> dict[str, Any]:
+def _asked(source: str, tell: Callable[[str], None], **request: str) -> dict[str, Any]:
     """Return the answer of a process that has the libraries; BadValue where there is none."""
     words = (sys.executable, "-I", "-X", "utf8", str(_CALENDAR_PROGRAM))
+    said = ""
     try:
-        done = subprocess.run(
-            words,
-            input=json.dumps({**request, "path": sys.path}),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=_TIME_LIMIT,
-            check=True,
-            cwd="/",
-            env={},
-        )
-        answer: dict[str, Any] = json.loads(done.stdout)
+        out, said = _conversed(words, json.dumps({**request, "path": sys.path}), tell, source)
+        answer: dict[str, Any] = json.loads(out)
     except subprocess.TimeoutExpired as late:
         message = f"{source} was not read within {_TIME_LIMIT:g} seconds"
         hint = "has it an event that recurs every minute?"
         raise BadValue("bad-calendar", message, hint=hint) from late
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        message = f"{source} can't be read: {shortened(said[-1] if said else repr(error))}"
-        raise BadValue("bad-calendar", message) from error
+    except (OSError, ValueError) as error:
+        why = shortened((said.strip() or str(error)).splitlines()[-1])
+        raise BadValue("bad-calendar", f"{source} can't be read: {why}") from error
     return answer
+
+
+def _started(words: tuple[str, ...], given: IO[str], text: str) -> subprocess.Popen[str]:
+    """Start a process that finds a text on its standard input, in a file, which blocks nobody."""
+    given.write(text)
+    given.seek(0)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        words, stdin=given, stdout=pipe, stderr=pipe, encoding="utf-8", cwd="/", env={}
+    )
+
+
+def _conversed(
+    words: tuple[str, ...], text: str, tell: Callable[[str], None], source: str
+) -> tuple[str, str]:
+    """Return what a process wrote to its two outputs; TimeoutExpired, and it is killed.
+
+    It may be on another thread than the daemon's reaper, which is who hears of its end: it is over
+    for us when its pipes are closed, and as long as they are not, its number is not another's.
+    """
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as given,
+        _started(words, given, text) as process,
+    ):
+        process.returncode = 0  # nobody waits for it here
+        try:
+            return process.communicate(timeout=min(_UNTOLD, _TIME_LIMIT))
+        except subprocess.TimeoutExpired:
+            tell(source)
+        try:
+            return process.communicate(timeout=max(0.0, _TIME_LIMIT - _UNTOLD))
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            raise

@@ -19,7 +19,7 @@ from scheduler.entry import Crontab, Expression, Problem, Severity
 from scheduler.errors import SourceRefused
 from scheduler.schedule import zone_data
 from scheduler.system import crontab_files, trusted_path
-from scheduler.system.calendars import CalendarShelf
+from scheduler.system.calendars import waiting_shelf
 from scheduler.system.clock import RealClock
 from scheduler.system.crontab_files import CrontabText
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.entry import Entry
+    from scheduler.system.calendars import CalendarShelf
     from scheduler.system.crontab_files import Stamp
 
 _CALENDARS = "calendars"
@@ -58,6 +59,7 @@ class Loaded:
     """All crontabs together; `failed` names the files that are there but could not be read.
 
     `calendars` are the files that entries named in CRON_EXCEPT or CRON_ONLY, as they were found.
+    Where some are `unread`, all this is good for nothing but to know which.
     """
 
     crontabs: tuple[Crontab, ...]
@@ -65,6 +67,7 @@ class Loaded:
     problems: tuple[Problem, ...]
     failed: frozenset[str] = frozenset()
     calendars: Mapping[str, Stamp | None] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
     @property
     def refused(self) -> frozenset[tuple[str, int]]:
@@ -73,16 +76,21 @@ class Loaded:
 
 
 def load(
-    files: Sequence[str], how: ReadOptions, *, drafts: Mapping[str, bytes] = MappingProxyType({})
+    files: Sequence[str],
+    how: ReadOptions,
+    *,
+    drafts: Mapping[str, bytes] = MappingProxyType({}),
+    calendars: CalendarShelf | None = None,
 ) -> Loaded:
     """Read, parse and join crontabs: the one way from paths to entries.
 
     `drafts` are texts that stand for files of these names, as they would be once saved.
+    `calendars` are found on another shelf than one that reads them and waits for that.
 
     What can't be read is a crontab of no lines and one problem, never an exception. A missing file
     fails only if it was named: a user who has no crontab has no jobs.
     """
-    calendars = shelf(how)
+    calendars = calendars or waiting_shelf(partial(read_file, how=how))
     with trusted_path.remembered():
         read_ones = [_load_one(file, how, drafts, calendars) for file in files]
     tables = unique([table for table, _ in read_ones])
@@ -95,6 +103,7 @@ def load(
         ),
         failed=frozenset(table.file for table, failed in read_ones if failed),
         calendars=calendars.stamps,
+        unread=frozenset(calendars.unread),
     )
 
 
@@ -103,12 +112,8 @@ def calendar_stamps(calendars: Mapping[str, Stamp | None]) -> Mapping[str, Stamp
     return {_CALENDARS: tuple(sorted(calendars.items()))} if calendars else {}
 
 
-def shelf(how: ReadOptions) -> CalendarShelf:
-    """Return what finds calendars, whose files are read as crontabs are."""
-    return CalendarShelf(partial(_read, how=how))
-
-
-def _read(file: str, how: ReadOptions) -> CrontabText:
+def read_file(file: str, how: ReadOptions) -> CrontabText:
+    """Return the text of a crontab, or of a calendar that one names. Raises SourceRefused."""
     return crontab_files.read(file, named=how.named, uid=how.uid, trusts=how.trusts)
 
 
@@ -116,7 +121,7 @@ def _load_one(
     file: str, how: ReadOptions, drafts: Mapping[str, bytes], calendars: CalendarShelf
 ) -> tuple[Crontab, bool]:
     try:
-        text = CrontabText(drafts[file]) if file in drafts else _read(file, how)
+        text = CrontabText(drafts[file]) if file in drafts else read_file(file, how)
         return _parsed(file, text, how, calendars), False
     except SourceRefused as refused:
         failed = how.named or refused.code != "missing"

@@ -72,6 +72,58 @@ def test_several_crontabs_are_one_timetable() -> None:
     assert world.starts("old") == world.starts("new") == ["11:59:30", "12:00:00"]
 
 
+# --- calendars that take their time --------------------------------------------------------------
+
+CALENDAR = "slow.ics"
+
+
+def hanging(world: World, since: str, until: str) -> World:
+    """Let the calendar of a new crontab be read for so long."""
+    world.at(since, lambda: setattr(world.library, "hanging", CALENDAR))
+    world.edit_at(since, f"# {CALENDAR}\n{NEW}")
+
+    def is_read() -> None:
+        world.library.hanging = ""
+        world.daemon.wake()
+
+    world.at(until, is_read)
+    return world
+
+
+def test_while_a_calendar_is_read_the_old_crontabs_stay_in_force() -> None:
+    world = hanging(World(OLD), "12:00:59.5", "12:03:20")
+    world.runs_until("12:04:30")
+    assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00", "12:02:00", "12:03:00"]
+    assert world.starts("new") == ["12:04:00"]
+    assert world.library.apart == [{CALENDAR}]
+    (told,) = world.said("calendars")
+    assert told["calendars"] == CALENDAR
+    assert world.library.loads == 3  # at the start, in vain, and when it was there
+
+
+def test_however_often_a_reload_is_asked_for_a_calendar_is_read_once() -> None:
+    world = hanging(World(OLD), "12:00:30", "12:02:30")
+    for second in range(31, 59):
+        world.reload_at(f"12:00:{second}")
+    world.runs_until("12:02:40")
+    assert world.library.apart == [{CALENDAR}]
+    assert world.library.loads == 3
+
+
+def test_what_is_saved_while_a_calendar_is_read_is_in_force_then() -> None:
+    world = hanging(World(OLD), "12:00:30", "12:02:30")
+    world.edit_at("12:02:20", line("newest", EVERY_MINUTE))
+    world.runs_until("12:03:30")
+    assert world.starts("newest") == ["12:03:00"]
+    assert world.starts("new") == []
+
+
+def test_a_daemon_that_is_stopped_waits_for_no_calendar() -> None:
+    world = hanging(World(OLD), "12:00:30", "12:09")
+    world.runs_until("12:01:30")
+    assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00"]
+
+
 # --- what is under way --------------------------------------------------------------------------
 
 

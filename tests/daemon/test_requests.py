@@ -459,7 +459,9 @@ def test_a_kill_puts_an_end_on_disk_that_was_refused_before_it(
 
     def with_room(request: Request) -> Reply:
         monkeypatch.setattr(world.journal, "is_full", False)
-        return answer(request)
+        reply = answer(request)
+        assert reply is not None
+        return reply
 
     monkeypatch.setattr(world.daemon.requests, "answer", with_room)
     world.at("12:00:05", lambda: setattr(world.journal, "is_full", True))
@@ -724,6 +726,37 @@ def test_a_reload_that_is_asked_for_reads_the_crontabs_at_once() -> None:
     world.runs_until("12:30")
     assert world.replies == [{"entries": 1, "zones": 1, "problems": 1, "kept": 0}]
     assert world.starts("job") == ["12:07:00"]
+
+
+def test_a_reload_that_waits_for_a_calendar_is_answered_when_it_is_done() -> None:
+    world = Asked(line("job", "* * * * *"), "12:01:00")
+
+    def is_read() -> None:
+        assert [each.code for each in world.replies] == ["not-paused"], (
+            "nobody else is kept waiting"
+        )
+        world.library.hanging = ""
+        world.daemon.wake()
+
+    world.at("12:05:10", lambda: setattr(world.library, "hanging", "slow.ics"))
+    world.edit_at("12:05:10", "# slow.ics\n" + line("job", "7 12 * * *"))
+    for second in (11, 12):
+        world.ask_at(f"12:05:{second}", Reload())
+    world.ask_at("12:05:20", Resume(("job",)))
+    world.at("12:06:30", is_read)
+    world.runs_until("12:30")
+    assert world.replies[1:] == [{"entries": 1, "zones": 1, "problems": 0, "kept": 0}] * 2
+    assert world.starts("job")[-2:] == ["12:06:00", "12:07:00"]
+    assert world.library.loads == 3, "one reload for both"
+
+
+def test_who_waits_for_a_calendar_is_told_of_the_end_of_the_daemon() -> None:
+    world = Asked(line("job", NOON))
+    world.at("12:05:10", lambda: setattr(world.library, "hanging", "slow.ics"))
+    world.edit_at("12:05:10", "# slow.ics\n" + line("job", NOON))
+    world.ask_at("12:05:11", Reload())
+    world.runs_until("12:06")
+    assert [refusal(reply) for reply in world.replies] == ["stopping"]
 
 
 def test_a_daemon_that_stops_begins_nothing_but_answers() -> None:

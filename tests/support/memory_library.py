@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from scheduler.status import Reads
 from scheduler.system.crontab_loader import Loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from scheduler.system.crontab_files import Stamp
 
@@ -22,17 +22,25 @@ UTC_ZONE = ZoneInfo("UTC")
 
 @dataclass(slots=True)
 class MemoryLibrary:
-    """Crontabs in memory: missing ones (None) that were named can't be read, as on a disk."""
+    """Crontabs in memory: missing ones (None) that were named can't be read, as on a disk.
+
+    The texts that name a `hanging` calendar can't be read without it while it hangs.
+    """
 
     files: dict[str, str | None]
     named: bool = True
     loads: int = 0
+    hanging: str = ""
+    apart: list[frozenset[str]] = field(default_factory=list)  # what was read apart
 
     def stamps(self) -> Mapping[str, Stamp]:
         return {name: (text,) for name, text in self.files.items() if text is not None}
 
-    def load(self) -> Loaded:
+    def load(self, tell: Callable[[str], None] | None = None) -> Loaded:
         self.loads += 1
+        if self.hanging and any(self.hanging in (text or "") for text in self.files.values()):
+            assert tell is None, "a daemon that starts waits for ever"
+            return Loaded((), (), (), unread=frozenset({self.hanging}))
         tables = unique([_read(name, text) for name, text in self.files.items()])
         missing = {name for name, text in self.files.items() if text is None}
         return Loaded(
@@ -41,6 +49,12 @@ class MemoryLibrary:
             problems=tuple(problem for table in tables for problem in table.problems),
             failed=frozenset(missing if self.named else ()),
         )
+
+    def read_apart(self, calendars: Collection[str]) -> None:
+        self.apart.append(frozenset(calendars))
+
+    def is_reading(self) -> bool:
+        return bool(self.apart and self.hanging)
 
     def reads(self) -> Reads:
         return Reads(is_named=self.named, is_system_format=False, zone="UTC")

@@ -10,22 +10,27 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from spawner_stages import eventually
 
 from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.entry import Severity
+from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
 from scheduler.schedule import days
-from scheduler.system import calendars
+from scheduler.system import calendar_reader, calendars
+from scheduler.system.crontab_files import stamp
 from scheduler.system.crontab_loader import Loaded, ReadOptions, load
 from scheduler.system.log import Log
 from scheduler.system.paths import Paths
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 HOW = ReadOptions(uid=os.geteuid(), user="alice", zone=ZoneInfo("UTC"))
@@ -155,7 +160,7 @@ def test_a_path_is_relative_to_the_folder_of_the_crontab(tmp_path: Path) -> None
 def test_without_the_library_the_line_that_installs_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calendars._holidays.cache_clear()
+    calendars._CALENDARS_READ.clear()
     stdlib = [path for path in sys.path if "site-packages" not in path]
     monkeypatch.setattr(sys, "path", stdlib)
     said = error_of(loaded(tmp_path, "holidays:FR"))
@@ -179,12 +184,12 @@ def test_each_is_looked_up_once_and_again_when_it_has_changed(
     asked: list[str] = []
     real = calendars._asked
 
-    def counted(source: str, **request: str) -> dict[str, Any]:
+    def counted(source: str, tell: Callable[[str], None], **request: str) -> dict[str, Any]:
         asked.append(source)
-        return real(source, **request)
+        return real(source, tell, **request)
 
     monkeypatch.setattr(calendars, "_asked", counted)
-    calendars._holidays.cache_clear()
+    calendars._CALENDARS_READ.clear()
     path = save(tmp_path / "b.ics", ics(event(1, "DTSTART;VALUE=DATE:20270506")))
     lines = "CRON_EXCEPT=holidays:NL,b.ics 0 9 * * * a\n" * 20
     table = save(tmp_path / "crontab", lines)
@@ -233,6 +238,90 @@ def test_days_that_are_over_or_never_come_are_warned_about(
     assert len(found.entries) == 2
     (problem,) = found.problems
     assert (problem.code, problem.severity, problem.line) == (code, Severity.WARNING, 1), reason
+
+
+# --- beside a daemon's loop -----------------------------------------------------------------------
+
+STUCK = """import os, time
+open({begun!r}, "w").close()
+while not os.path.exists({go_on!r}): time.sleep(0.01)
+"""
+
+
+def watched(folder: Path, value: str) -> WatchedCrontabs:
+    table = save(folder / "crontab", f"CRON_EXCEPT={value} 0 9 * * * x\n")
+    return WatchedCrontabs((str(table),), Paths(table, folder, folder, folder), HOW)
+
+
+def test_a_calendar_that_hangs_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that reads it goes on when the test says so."""
+    monkeypatch.setenv("TZ", "UTC")
+    begun, go_on, woken = tmp_path / "begun", tmp_path / "go on", Event()
+    head, *rest = calendars._CALENDAR_PROGRAM.read_text().partition("import importlib\n")
+    stuck = STUCK.format(begun=str(begun), go_on=str(go_on))
+    program = save(tmp_path / "program.py", "".join((head, stuck, *rest)))
+    monkeypatch.setattr(calendars, "_CALENDAR_PROGRAM", program)
+    path = save(tmp_path / "a.ics", ics(event(1, "DTSTART;VALUE=DATE:20270506")))
+    files = watched(tmp_path, "a.ics")
+    files.wake_by(woken.set)
+    assert files.load(None).unread == {str(path)}
+    files.read_apart(files.load(None).unread)
+    assert files.is_reading()
+    eventually(begun.exists)
+    assert not woken.is_set()
+    save(path, ics(event(1, "DTSTART;VALUE=DATE:20270507"), event(2, "DTSTART:20270508T080000Z")))
+    go_on.touch()
+    assert woken.wait(60)
+    assert not files.is_reading()
+    found = files.load(None)
+    assert excepted(found, 2027) == {"05-06"}, "as it was when it was read"
+    assert found.calendars[str(path)] != stamp(path), "so that the change since is seen"
+    assert files.load(None).unread == {str(path)}
+
+
+def test_of_a_calendar_that_cannot_be_read_the_reload_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the next reload looks again: what was missing may be there by then."""
+    monkeypatch.setenv("TZ", "UTC")
+    files, woken = watched(tmp_path, "off.txt"), Event()
+    files.wake_by(woken.set)
+    for _ in range(2):
+        woken.clear()
+        files.read_apart(files.load(None).unread)
+        assert woken.wait(60)
+        found = files.load(None)
+        assert "off.txt is refused: there is no such file" in error_of(found)
+    save(tmp_path / "off.txt", "2027-05-06\n")
+    files.read_apart(files.load(None).unread)
+    assert woken.wait(60)
+
+
+def test_where_there_is_no_room_for_a_thread_the_reload_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_work: object, _name: str) -> None:
+        raise MeridianError("the system has no room for a thread")
+
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setattr(calendar_reader, "start_apart", refuse)
+    files = watched(tmp_path, "holidays:DE")
+    files.read_apart(files.load(None).unread)
+    assert not files.is_reading()
+    assert "no room for a thread" in error_of(files.load(None))
+
+
+def test_who_waits_is_told_of_a_calendar_that_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setattr(calendars, "_UNTOLD", 0.0)
+    seen: list[str] = []
+    found = watched(tmp_path, "holidays:SE").load(seen.append)
+    assert seen == ["holidays:SE"]
+    assert "06-06" in excepted(found, 2027)
 
 
 # --- in a daemon ---------------------------------------------------------------------------------

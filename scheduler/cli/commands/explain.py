@@ -24,7 +24,7 @@ from scheduler.schedule import expression
 from scheduler.schedule.describe import explain as in_words
 from scheduler.schedule.upcoming import ComingRun, coming
 from scheduler.system import crontab_files
-from scheduler.system.calendars import CalendarShelf
+from scheduler.system.calendars import waiting_shelf
 from scheduler.system.clock import RealClock
 from scheduler.text import shortened
 
@@ -82,7 +82,7 @@ def _read(fields: Sequence[str], zone: ZoneInfo) -> tuple[Entry | None, list[Pro
     text = re.sub(r"[\r\n]+", " ", " ".join(fields))
     found: list[Problem] = []
     read = partial(crontab_files.read, named=True, uid=os.geteuid(), trusts=True)
-    calendars = CalendarShelf(read).of("")
+    calendars = waiting_shelf(read).of("")
     for command in ("", _COMMAND):
         line = f"{text}{command}".encode("utf-8", "surrogateescape")
         table = parser.parse(line, file="expression", zone=zone, calendars=calendars)

@@ -10,6 +10,8 @@ from scheduler.status import Crontabs
 
 app = typer.Typer()
 
+_PATIENCE = 60.0  # seconds: it may have to read calendars first
+
 
 @app.command(name="reload", epilog="Example:  meridian reload")
 def reload_(state: state_folder.State = None, json: options.JsonReply = False) -> None:
@@ -17,7 +19,7 @@ def reload_(state: state_folder.State = None, json: options.JsonReply = False) -
 
     A file that was changed is read before the next minute anyway.
     """
-    found = by_hand.carry_out(Reload(), Crontabs, state, _reloaded, json=json)
+    found = by_hand.carry_out(Reload(), Crontabs, state, _reloaded, json=json, timeout=_PATIENCE)
     if found.problems:
         raise typer.Exit(1)
 
