@@ -23,6 +23,7 @@ from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
 from scheduler.schedule.zone_data import UTC_ZONE
+from scheduler.system import calendars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,6 +281,45 @@ def test_without_its_shell_or_home_it_is_told_once(variables: dict[str, str], wo
     own = {"HOME": "/", "SHELL": "/bin/sh", "PATH": "/bin"} | variables
     (found,) = job_lines.judged(entry("missing"), own)
     assert (found.level, words in found.message) == (PROBLEM, True)
+
+
+# --- the libraries that calendars need ---------------------------------------------------------------
+
+CALENDARS = """\
+CRON_EXCEPT=holidays:DE 0 9 * * * true
+CRON_ONLY=bank.ics      0 9 * * * true
+CRON_EXCEPT=off.txt     0 9 * * * true
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "said"),
+    [
+        ('{"dates": ["2100-01-01"]}', "ok", "2 jobs can go by calendars: their libraries are there"),
+        ('{"missing": "holidays"}', "problem", "holidays:DE needs the library holidays; so its entry is refused; 1 more like it"),
+    ],
+)  # fmt: skip
+def test_a_library_that_calendars_need_is_looked_for(
+    person: Person, monkeypatch: pytest.MonkeyPatch, answer: str, level: str, said: str
+) -> None:
+    monkeypatch.setattr(calendars, "_CALENDARS_READ", {})
+    monkeypatch.setattr(calendars, "_CALENDAR_PROGRAM", person.home / "program.py")
+    (person.home / "program.py").write_text(f"print({answer!r})")
+    for name in ("bank.ics", "off.txt"):
+        (person.home / name).write_text("2100-01-01\n")
+        (person.home / name).chmod(0o600)
+    table = person.home / "crontab"
+    table.write_text(CALENDARS)
+    table.chmod(0o600)
+    (found,) = of(person.types("doctor", "--json", str(table)), "extras")
+    assert (found["level"], said in found["message"]) == (level, True), found
+    checked = person.types("check", str(table)).output
+    if level == "problem":
+        assert f"{table}:1:13: missing-extra" in checked
+        assert f"{table}:2:11: missing-extra" in checked
+        assert found["message"].startswith(f"{table}:1: ")
+        assert "make install EXTRAS=calendar" in found["remedy"]
+        assert f"hint: {found['remedy']}" in checked
 
 
 # --- the notification ----------------------------------------------------------------------------

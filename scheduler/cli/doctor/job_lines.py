@@ -12,8 +12,10 @@ from pathlib import Path
 from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem, warning
 from scheduler.cli.doctor.facts import MachineFacts
 from scheduler.crontab import diagnostics, program_name
+from scheduler.crontab.day_values import HOLIDAYS
 from scheduler.entry import Entry, Severity
 from scheduler.process.direct_exec import SHELL_WORDS
+from scheduler.system.crontab_loader import Loaded
 from scheduler.text import counted
 
 _CHANGES_FOLDER = re.compile(r"\b(?:cd|pushd)\b")
@@ -108,6 +110,25 @@ def extras(facts: MachineFacts) -> Iterator[Diagnosis]:
         yield fine(
             f"{counted(len(needing), 'job')} can alert addresses: apprise is there",
         )
+    yield from _calendar_extra(facts.loaded)
+
+
+def _calendar_extra(loaded: Loaded) -> Iterator[Diagnosis]:
+    refused = [each for each in loaded.problems if each.code == "missing-extra"]
+    if refused:
+        first, more = refused[0], len(refused) - 1
+        where = f"{first.file}:{first.line}: {first.message}"
+        yield problem(f"{where}; {more} more like it" if more else where, first.hint)
+    elif needing := sum(map(needs_calendars, loaded.entries)):
+        yield fine(f"{counted(needing, 'job')} can go by calendars: their libraries are there")
+
+
+def needs_calendars(entry: Entry) -> bool:
+    """Say whether an entry goes by a calendar that the extra `calendar` is for."""
+    rules = entry.schedule.day_rules
+    sets = () if rules is None else (rules.excepted, rules.only)
+    sources = [each.source for some in sets if some is not None for each in some.calendars]
+    return any(each.startswith(HOLIDAYS) or each.endswith(".ics") for each in sources)
 
 
 def needs_alerts(entry: Entry) -> bool:
