@@ -42,6 +42,11 @@ class Calendar:
         number = day.year - self.first_year
         return 0 <= number < len(self.years) and bool(self.years[number] >> _bit(day) & 1)
 
+    def dates_in(self, year: int) -> int:
+        """Return how many dates it has in a year."""
+        number = year - self.first_year
+        return self.years[number].bit_count() if 0 <= number < len(self.years) else 0
+
     def has_after(self, day: date) -> bool:
         """Say whether a date in it is still to come."""
         number = day.year - self.first_year

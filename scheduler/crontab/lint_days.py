@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.crontab.day_values import EXCEPT, MOVE, ONLY, UNTIL
+from scheduler.crontab.day_values import EXCEPT, HOLIDAYS, MOVE, ONLY, UNTIL
 from scheduler.crontab.lint import LintWarning
 from scheduler.entry import Expression, Reboot
 from scheduler.schedule import days
 from scheduler.schedule.upcoming import first_instants
+from scheduler.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _DAYLESS_YEARS = 8
 _DAYLESS = timedelta(days=366 * _DAYLESS_YEARS)
+_ENOUGH = 0.6  # of one year's holidays are some of the next; Easter and the moon take no more away
 
 
 def on_move(schedule: Schedule, move: DayMove | None, at: int) -> list[LintWarning]:
@@ -39,7 +41,8 @@ def on_move(schedule: Schedule, move: DayMove | None, at: int) -> list[LintWarni
 def on_entries(entries: Iterable[Entry], now: datetime) -> Iterator[tuple[Entry, LintWarning]]:
     """Yield what is to be said of entries whose days are over, or never come.
 
-    And of those that go by a calendar that is out of date: it has no date to come.
+    And of those that go by a calendar that is out of date: it has no date to come, or a country's
+    holidays of the next two years are not all known.
     """
     ruled = [entry for entry in entries if entry.schedule.day_rules is not None]
     told: set[Calendar] = set()
@@ -53,9 +56,9 @@ def on_entries(entries: Iterable[Entry], now: datetime) -> Iterator[tuple[Entry,
         if is_far:
             yield entry, _without_days(rules, today)
         for calendar in _calendars(rules):
-            if calendar not in told and not calendar.has_after(today):
+            if calendar not in told and (warning := _out_of_date(calendar, today)) is not None:
                 told.add(calendar)
-                yield entry, _out_of_date(calendar, today)
+                yield entry, warning
 
 
 def _is_ever_open(rules: DayRules, today: date) -> bool:
@@ -79,6 +82,15 @@ def _calendars(rules: DayRules) -> Iterator[Calendar]:
             yield from some.calendars
 
 
-def _out_of_date(calendar: Calendar, today: date) -> LintWarning:
-    message = f"{calendar.source} has no date after {today}"
-    return LintWarning("old-calendar", message, 0, "is it out of date?")
+def _out_of_date(calendar: Calendar, today: date) -> LintWarning | None:
+    source = calendar.source
+    if not calendar.has_after(today):
+        message = f"{source} has no date after {today}"
+        return LintWarning("old-calendar", message, 0, "is it out of date?")
+    known = calendar.dates_in(today.year)
+    for year in (today.year + 1, today.year + 2) if source.startswith(HOLIDAYS) else ():
+        if (number := calendar.dates_in(year)) < known * _ENOUGH:
+            message = f"{source} has {counted(number, 'date')} in {year}, and {known} this year"
+            hint = "a later version of the library holidays may know the others"
+            return LintWarning("old-calendar", message, 0, hint)
+    return None

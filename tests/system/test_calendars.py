@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from spawner_stages import eventually
 
+from scheduler.crontab import lint_days
 from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.entry import Severity
@@ -238,6 +239,31 @@ def test_days_that_are_over_or_never_come_are_warned_about(
     assert len(found.entries) == 2
     (problem,) = found.problems
     assert (problem.code, problem.severity, problem.line) == (code, Severity.WARNING, 1), reason
+
+
+KNOWN_UNTIL = [
+    # calendar, day, what is said, reason
+    ("holidays:IN", "2033-12-31", "", "all known in the next two years"),
+    ("holidays:IN", "2034-01-01", "holidays:IN has 10 dates in 2036, and 19 this year", "half of them"),
+    ("holidays:IN", "2036-01-01", "", "what is known this year is known next year"),
+    ("holidays:LK", "2026-01-01", "holidays:LK has no dates in 2027, and 25 this year", "none"),
+    ("holidays:LK", "2027-01-01", "holidays:LK has no date after 2027-01-01", "it is over"),
+    ("holidays:SA", "2027-01-01", "", "by the moon"),
+    ("off.txt", "2033-01-01", "", "a file is its writer's"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("calendar", "day", "said", "reason"), KNOWN_UNTIL, ids=[row[3] for row in KNOWN_UNTIL]
+)
+def test_a_country_whose_coming_holidays_nobody_knows_is_warned_about(
+    tmp_path: Path, calendar: str, day: str, said: str, reason: str
+) -> None:
+    save(tmp_path / "off.txt", "2033-05-01..2033-05-20\n2035-05-01\n")
+    found = loaded(tmp_path, calendar)
+    now = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    warnings = [each.message for _, each in lint_days.on_entries(found.entries, now)]
+    assert warnings == ([said] if said else []), reason
 
 
 # --- beside a daemon's loop -----------------------------------------------------------------------
