@@ -27,6 +27,7 @@ from scheduler.alerts.channel import NotSent
 from scheduler.alerts.command_facts import CommandFacts
 from scheduler.notice import Result
 from scheduler.printable import clean
+from scheduler.system import own_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +76,14 @@ def _run(
     with tempfile.TemporaryFile() as stdin:  # a pipe would have to be filled, read or not
         stdin.write(given)
         stdin.seek(0)
-        process = _started(command, environment, home, stdin)
+        try:
+            with own_groups.leader(lambda: _started(command, environment, home, stdin)) as process:
+                return _waited_for(process)
+        except OSError as error:
+            raise NotSent(f"/bin/sh could not be started ({error.strerror})") from error
+
+
+def _waited_for(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
     output = bytearray()
     # A thread, since what is left in the background may write for ever.
     drain = Thread(target=_drain, args=(process.stdout, output), daemon=True)
@@ -87,9 +95,6 @@ def _run(
         drain.join(_DRAIN_SECONDS)
         late = _complaint(f"did not end within {COMMAND_SECONDS:g} s", bytes(output))
         raise NotSent(late) from None
-    except BaseException:  # this process is to end
-        _end(process)
-        raise
     drain.join(_DRAIN_SECONDS)
     return code, bytes(output)
 
@@ -97,18 +102,15 @@ def _run(
 def _started(
     command: str, environment: Mapping[str, str], home: str, stdin: IO[bytes]
 ) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(
-            ("/bin/sh", "-c", command),
-            env={_bytes(name): _bytes(value) for name, value in environment.items()},
-            cwd=home,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise NotSent(f"/bin/sh could not be started ({error.strerror})") from error
+    return subprocess.Popen(
+        ("/bin/sh", "-c", command),
+        env={_bytes(name): _bytes(value) for name, value in environment.items()},
+        cwd=home,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

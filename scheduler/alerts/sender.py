@@ -3,8 +3,11 @@
     python -m scheduler.alerts.sender CHANNEL STATE CONFIG
 
 In: a line of JSON for each delivery, until the end of the input. Out: a line of JSON for each
-result. The daemon starts it (see `courier`), and kills it when it says nothing for too long. What
-a channel prints goes to standard error. An error of a channel is a result.
+result. What a channel prints goes to standard error. An error of a channel is a result.
+
+The daemon starts it (see `courier`), and ends it when it says nothing for too long. With a daemon
+that is killed it ends, too: when it has sent the delivery that it is at, or has said nothing for
+too long; the next daemon sends what is left. It ends the programs that it waits for with itself.
 """
 
 from __future__ import annotations
@@ -17,12 +20,14 @@ import traceback
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from scheduler.alerts.channel import RESULT_WITHIN, NotSent, Place
 from scheduler.codec import decode, encode
 from scheduler.notice import Channel, Delivery, Result
 from scheduler.printable import clean
+from scheduler.system import own_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,11 +36,8 @@ if TYPE_CHECKING:
 
 LONGEST_ERROR = 500  # characters
 
-_ALONE = 15  # seconds more that it lives if nobody kills it: its daemon is gone
-
-
-class _Terminated(BaseException):
-    """This process is to end; no channel takes it for an error of its own."""
+_ALONE = 15  # seconds more that it lives if nobody ends it: its daemon is gone
+_TERM_SECONDS = 1.0  # of its programs, from SIGTERM to SIGKILL
 
 
 def main(words: Sequence[str]) -> None:
@@ -47,7 +49,10 @@ def main(words: Sequence[str]) -> None:
     place = Place(Path(state), Path(config), os.environ)
     for result in send_all(channel, deliveries, place):
         signal.alarm(int(RESULT_WITHIN) + _ALONE)
-        os.write(answers, json.dumps(encode(result)).encode() + b"\n")
+        try:
+            os.write(answers, json.dumps(encode(result)).encode() + b"\n")
+        except BrokenPipeError:
+            sys.exit(1)  # the daemon is gone
 
 
 def send_all(channel: str, deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
@@ -101,15 +106,23 @@ def _line(text: str) -> str:
 
 def _give_back_signals() -> None:
     """Take signals again, which the thread that started this blocked; end by itself when alone."""
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _end)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, _end)
     signal.alarm(int(RESULT_WITHIN) + _ALONE)
 
 
 def _end(_signal: int, _frame: object) -> None:
-    """Let a channel end what it has started, on the way out."""
-    raise _Terminated
+    """End this process, on a thread: the one that is interrupted may be just starting a program.
+
+    Its last act is this process's end, even if all else is over before.
+    """
+    Thread(target=_end_all).start()
+
+
+def _end_all() -> None:
+    own_groups.end(_TERM_SECONDS)
+    os._exit(1)  # whatever other threads wait for
 
 
 def _take_output() -> int:
@@ -123,7 +136,4 @@ def _take_output() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except _Terminated:
-        os._exit(1)  # what threads wait for is left
+    main(sys.argv[1:])

@@ -23,6 +23,7 @@
 | idle, locked, presenting: the rule; who is asked | `presence`, `presence_linux`, `presence_mac` |
 | the words of their answers | `presence_sources` |
 | a time limit for several steps; a program with one | `time_limit`, `helper_program` |
+| programs that end with who waits for them | `own_groups` |
 | threads beside the loop; limits of this process | `background`, `own_limits` |
 | libraries loaded without OpenSSL | `openssl` |
 """

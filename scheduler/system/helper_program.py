@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from scheduler.errors import NotifyError
+from scheduler.system import own_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,21 +73,26 @@ def _code(
 ) -> int:
     name = Path(argv[0]).name
     try:
-        process = subprocess.Popen(
-            argv,
-            env=dict(environ),
-            stdin=ends[0],
-            stdout=ends[1],
-            stderr=ends[2],
-            process_group=0,  # so that a hanging one can be ended with all it started
-        )
+        with own_groups.leader(lambda: _started(argv, environ, ends)) as process, process:
+            try:
+                return process.wait(limit.left())
+            finally:
+                if process.returncode is None:
+                    os.killpg(process.pid, signal.SIGKILL)
     except OSError as error:
         raise NotifyError(f"{name} could not be started ({error.strerror})") from error
-    with process:
-        try:
-            return process.wait(limit.left())
-        except subprocess.TimeoutExpired as late:
-            raise NotifyError(f"{name} did not end within {limit.seconds:.2g} s") from late
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
+    except subprocess.TimeoutExpired as late:
+        raise NotifyError(f"{name} did not end within {limit.seconds:.2g} s") from late
+
+
+def _started(
+    argv: tuple[str, ...], environ: Mapping[str, str], ends: tuple[int, int, int]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        argv,
+        env=dict(environ),
+        stdin=ends[0],
+        stdout=ends[1],
+        stderr=ends[2],
+        process_group=0,  # so that a hanging one can be ended with all it started
+    )

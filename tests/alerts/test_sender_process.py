@@ -6,15 +6,16 @@ import os
 import signal
 import time
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from processes import is_gone
 
 from scheduler.alerts.sender_process import LONGEST_COMPLAINT, SenderProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PATIENT, IMPATIENT = 30.0, 0.2
 
@@ -126,18 +127,3 @@ def test_one_that_has_ended_is_not_signalled(monkeypatch: pytest.MonkeyPatch) ->
         sender.kill()
     sender.kill()
     assert killed == []
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process ends soon; what is left of one that nobody waited for is gone, too."""
-    for _ in range(200):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        with suppress(OSError):
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        time.sleep(0.05)
-    os.kill(pid, signal.SIGKILL)
-    return False
