@@ -20,6 +20,8 @@ def unheard(entry: Entry, at: int, told: set[str]) -> list[LintWarning]:
     Of each setting once: those that were `told` of are left out, and new ones are added.
     """
     chosen = entry.settings
+    if chosen.expect is None and not (chosen.alert_subject or chosen.alert_text):
+        return []  # as for most of many entries
     set_here = {
         "CRON_EXPECT": chosen.expect is not None,
         "CRON_ALERT_SUBJECT": bool(chosen.alert_subject),

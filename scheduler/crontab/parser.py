@@ -275,6 +275,8 @@ class _FileReader:
 
     def _on_days(self, schedule: Schedule, job: Job, scope: Scope) -> Schedule:
         """Return the schedule with the day rules in force."""
+        if not scope.has_days:  # as for most of many entries
+            return schedule
         try:
             rules = scope.day_rules()
         except BadValue as bad:

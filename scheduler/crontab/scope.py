@@ -53,20 +53,22 @@ class Scope:
     _environment: Environment | None = None
     _day_rules: DayRules | None = None
     _knows_days: bool = True
+    has_days: bool = False  # a setting about days is in force, if only a refused one
 
     def copy(self) -> Scope:
         """Return a scope for one entry, which starts from this one and does not change it."""
         known = (self._settings, self._environment, self._day_rules, self._knows_days)
-        return Scope(dict(self._values), dict(self._variables), *known)
+        return Scope(dict(self._values), dict(self._variables), *known, self.has_days)
 
     def set(self, name: str, value: Any) -> None:
         """Put a setting in force; None puts its default back, BadSetting refuses what follows."""
         self._settings = None
-        self._knows_days &= name not in _OF_DAYS
         if value is None:
             self._values.pop(name, None)
         else:
             self._values[name] = value
+        if name in _OF_DAYS:
+            self._knows_days, self.has_days = False, not _OF_DAYS.isdisjoint(self._values)
 
     def set_variable(self, name: str, value: str) -> None:
         """Set an environment variable; a later one of the same name replaces an earlier one."""
