@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from hashlib import blake2b
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import assume, example, given
@@ -388,6 +390,55 @@ def test_what_is_told_of_a_run_has_none_of_its_secrets(
     assert redact.text(of, told) == shown
     if of is not None:  # the same by who has no crontab
         assert redact.text(None, told, own_secrets.fingerprints(of)) == shown
+
+
+def left_of(secrets: list[str], told: str) -> str:
+    """The text without these secrets, looked for at every byte of it."""
+    raw = told.encode()
+    kept = [True] * len(raw)
+    for secret in secrets:
+        for known in own_secrets.fingerprints(entry(A_TOKEN=secret)):
+            kind, size, salt, _, digest = known.split(" ")
+            for at in range(len(raw) - int(size) + 1):
+                end = at + int(size)
+                around = raw[max(0, at - 1) : at] + raw[end : end + 1]
+                found = blake2b(raw[at:end], digest_size=12, salt=bytes.fromhex(salt))
+                is_part = kind == "word" and re.search(rb"\w", around)
+                if found.hexdigest() == digest and not is_part:
+                    kept[at:end] = [False] * int(size)
+    return bytes(byte for byte, is_kept in zip(raw, kept, strict=True) if is_kept).decode()
+
+
+SECRETS = st.lists(st.text('ab é/"', min_size=4, max_size=9), min_size=1, max_size=4)
+
+
+@given(SECRETS, st.data())
+def test_fingerprints_find_every_secret_and_nothing_else(
+    secrets: list[str], data: st.DataObject
+) -> None:
+    of = entry(**{f"A_TOKEN_{n}": secret for n, secret in enumerate(secrets)})
+    own = own_secrets.of_entry(of)
+    pieces = st.sampled_from([*own, *"ab é/", *(secret[:-1] for secret in own)])
+    told = "".join(data.draw(st.lists(pieces, max_size=12)))
+    assert own_secrets.masked_by(own_secrets.fingerprints(of), told, "") == left_of(own, told)
+
+
+def test_many_secrets_cost_a_long_text_little() -> None:
+    many = {f"A_TOKEN_{n}": f"hunter/{n:04}é{'x' * n}" for n in range(10)}
+    known = own_secrets.fingerprints(entry(**many))
+    assert len({each.split(" ")[1] for each in known}) > 14
+    looked_at = 0
+
+    def counted(*_: object, **__: object) -> object:
+        nonlocal looked_at
+        looked_at += 1
+        return SimpleNamespace(digest=bytes)
+
+    text = "".join(f"{n} of 3000 files: copied\n" for n in range(3000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_secrets, "blake2b", counted)
+        assert own_secrets.masked_by(known, text, "***") == text
+    assert looked_at < len(text)  # it was once for each place and length
 
 
 def test_no_fingerprint_has_anything_of_its_secret_and_each_job_has_others() -> None:
