@@ -13,7 +13,7 @@ What a person may see goes through one of these, and is cut to a length behind i
 
 Every `mask…` keeps every other character in its place, so that a caret still points at its column,
 and a starred value keeps its quotes. `text` writes `***` for each of the entry's own secrets,
-however long, wherever it stands.
+however long, wherever it stands; of a line that is very long it finds all secrets but the longest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from scheduler import own_secrets
 from scheduler import secret_forms as forms
 from scheduler.secret_forms import is_secret
-from scheduler.secret_words import inside, secrets_in
+from scheduler.secret_words import inside, secrets_in, secrets_in_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry, Environment
 
 MASK = "***"
-LONGEST_MASKED = 20_000  # characters that are looked at; what follows them is all stars
+# Characters that are looked at together; what follows them in a command is all stars.
+LONGEST_MASKED = 20_000
 
 
 def masked(environment: Environment) -> dict[str, str]:
@@ -96,7 +97,13 @@ def text(entry: Entry | None, told: str, fingerprints: Iterable[str] = ()) -> st
             told = own_secrets.pattern(value).sub(MASK, told)
     told = own_secrets.masked_by(fingerprints, told, MASK)
     told = forms.PRIVATE_KEY.sub(rf"\1{MASK}", told)
-    return "\n".join(map(mask, told.split("\n"))) if forms.may_have_secrets(told) else told
+    return "\n".join(map(_masked_line, told.split("\n"))) if forms.may_have_secrets(told) else told
+
+
+def _masked_line(line: str) -> str:
+    if len(line) <= LONGEST_MASKED or not forms.may_have_secrets(line):
+        return mask(line)
+    return _starred(line, secrets_in_pieces(line, LONGEST_MASKED))
 
 
 def _starred(text: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -6,17 +6,21 @@ import re
 from dataclasses import replace
 from hashlib import blake2b
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from scheduler import own_secrets, redact
+from scheduler import own_secrets, redact, secret_words
 from scheduler.crontab.lexer import hidden
 from scheduler.entry import AlertRule, Entry, Every, Settings
 from scheduler.redact import mask, mask_named, masked
 from scheduler.schedule.zone_data import UTC_ZONE
 from scheduler.secret_forms import is_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize(
@@ -439,6 +443,54 @@ def test_many_secrets_cost_a_long_text_little() -> None:
         patch.setattr(own_secrets, "blake2b", counted)
         assert own_secrets.masked_by(known, text, "***") == text
     assert looked_at < len(text)  # it was once for each place and length
+
+
+LONG = "x" * 300 + ' {"id": 12, "name": "it is all well"},'
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        ('"api_token": "hunter2x"', '"api_token": "********"'),
+        ("--password hunter2x", "--password ********"),
+        ("mysqldump -uroot -phunter2x db", "mysqldump -uroot -p******** db"),
+        ("https://me:hunter2x@host/", "https://me:********@host/"),
+        ("Authorization: Bearer hunter2x", "Authorization: Bearer ********"),
+    ],
+)
+def test_a_line_of_any_length_keeps_all_but_its_secrets(secret: str, shown: str) -> None:
+    """A program may write one line of JSON; wherever its secrets stand, its end is told."""
+    for before in range(0, 50_000, 1111):
+        line = (LONG * 200)[:before] + " " + secret + " " + LONG * 40 + "end"
+        assert redact.text(None, line) == line.replace(secret, shown), before
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('{"token": "' + "hunter 2" * 9000 + '", "b": 1}', '{"token": "' + "*" * 72_000 + '", "b": 1}'),
+        ("--password " + "hunter2x" * 9000 + " -v", "--password " + "*" * 72_000 + " -v"),
+        ("--password '" + "hunter 2" * 9000 + "' -v", "--password '" + "*" * 72_000 + "' -v"),
+        ("--password '" + "hunter 2" * 9000, "--password '" + "*" * 72_000),  # never closed
+    ],
+)  # fmt: skip
+def test_a_secret_longer_than_what_is_looked_at_together_is_stars(line: str, shown: str) -> None:
+    assert redact.text(None, line) == shown
+
+
+def test_a_longer_line_costs_as_much_more_and_no_more() -> None:
+    """What is looked at together stays as long, so that nothing in it can cost its square."""
+    looked_at: list[int] = []
+
+    def counted(text: str) -> Iterator[tuple[int, int]]:
+        looked_at.append(len(text))
+        return iter(())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secret_words, "secrets_in", counted)
+        redact.text(None, "token " * 100_000)
+    assert max(looked_at) <= redact.LONGEST_MASKED
+    assert sum(looked_at) < 1.3 * 600_000
 
 
 def test_no_fingerprint_has_anything_of_its_secret_and_each_job_has_others() -> None:
