@@ -71,14 +71,7 @@ class Timetable:
 
         None if there is none at or before `until`. Empty minutes are leapt over.
         """
-        number, last = _number(after) + 1, _number(until)
-        while number <= last:
-            minute = _minute(number)
-            if self.due(minute) or self.excluded(minute):
-                return minute
-            filed = (*self._filed, *self._days_off)
-            number = min((each.worth_a_look(number + 1) for each in filed), default=last + 1)
-        return None
+        return _next((*self._filed, *self._days_off), after, until)
 
     def next_instant(self, entry: Entry, after: datetime) -> datetime | None:
         """Return the entry's first instant strictly later than `after`; None if there is none."""
@@ -107,11 +100,10 @@ class Timetable:
     def upcoming(self, after: datetime) -> Iterator[tuple[datetime, list[Entry]]]:
         """Yield the minutes of the next day at which something is due, with what is."""
         until = day_after(after)
-        minute = self.next_busy(after, until)
-        while minute is not None:
-            if due := self.due(minute):
-                yield minute, due
-            minute = self.next_busy(minute, until)
+        minute = after
+        while (coming := _next(self._filed, minute, until)) is not None:
+            yield coming, self.due(coming)
+            minute = coming
 
 
 def _due(filed: Iterable[_Zone | _Interval], number: int) -> list[Entry]:
@@ -119,6 +111,15 @@ def _due(filed: Iterable[_Zone | _Interval], number: int) -> list[Entry]:
     for each in filed:
         found.extend(each.due(number))
     return found
+
+
+def _next(filed: Sequence[_Zone | _Interval], after: datetime, until: datetime) -> datetime | None:
+    number, last = _number(after) + 1, _number(until)
+    while number <= last:
+        if any(True for each in filed for _ in each.due(number)):
+            return _minute(number)
+        number = min((each.worth_a_look(number + 1) for each in filed), default=last + 1)
+    return None
 
 
 class _Zone:

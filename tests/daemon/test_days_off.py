@@ -6,18 +6,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
 from fakes import Act
-from world import World, line, shown
+from world import Asked, World, line, shown
 
 from scheduler.protocol import Trigger
 from scheduler.run import Exited, Reason
 from scheduler.schedule import catchup
-
-if TYPE_CHECKING:
-    import pytest
+from scheduler.status import Status
 
 MINUTES = "* * * * *"
 FAILS = Act(outcome=Exited(1))
@@ -170,3 +169,31 @@ def test_of_a_long_outage_the_newest_days_off_are_told(monkeypatch: pytest.Monke
         "16T09:00:00",
         "23T09:00:00",
     ]
+
+
+# --- what status says ----------------------------------------------------------------------------
+
+
+NEXT = [
+    # settings, when it comes next on a Monday at 12:30, reason
+    ({}, "13:00:00", "no day off"),
+    ({"except": "mon"}, "02T12:00:00", "tomorrow's first"),
+    ({"except": "tue"}, "13:00:00", "today is none"),
+    ({"except": "2027-03-01", "except_move": "next"}, "02T12:00:00", "moved"),
+    ({"except": "mon,tue"}, None, "more than a day ahead"),
+    ({"only": "workdayL", "except": "sat,sun"}, None, "it is the first"),
+    ({"until": "2027-03-01"}, "13:00:00", "its last day"),
+    ({"from": "2027-03-02"}, "02T12:00:00", "its first day"),
+]
+
+
+@pytest.mark.parametrize(("settings", "at", "reason"), NEXT, ids=[row[2] for row in NEXT])
+def test_status_shows_the_next_run_that_is_on_no_day_off(
+    settings: dict[str, str], at: str | None, reason: str
+) -> None:
+    world = Asked(line("job", "0 12,13 * * *", **settings), now="12:30:10")
+    world.ask_at("12:30:20", Status())
+    world.runs_until("12:31:30")
+    (status,) = world.replies
+    found = [shown(datetime.fromisoformat(row["at"])) for row in status["next"]]
+    assert found == ([] if at is None else [at]), reason

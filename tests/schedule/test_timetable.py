@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.day_rules import DayRules, DaySet
 from scheduler.entry import Entry, Expression
 from scheduler.errors import BadValue
 from scheduler.schedule import timetable
@@ -221,6 +223,15 @@ def test_the_next_instant_is_the_next_minute_at_which_the_entry_is_due(
     first = next((at for at, _ in table.upcoming(after)), None)
     found = table.next_instant(each, after)
     assert found == first if first else found is None or found > after + 24 * HOUR
+
+
+def test_what_is_upcoming_asks_for_no_day_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a day off each minute would cost a look at what it takes away."""
+    noon, rules = entry("0 12 * * *"), DayRules(excepted=DaySet("wed", weekdays=frozenset({3})))
+    schedule = replace(noon.schedule, day_rules=rules)
+    table = Timetable([replace(noon, schedule=schedule)], {})
+    monkeypatch.setattr(Timetable, "excluded", lambda *_: pytest.fail("it was asked"))
+    assert [at for at, _ in table.upcoming(NOON)] == []
 
 
 def test_upcoming_ends_after_a_day_with_nothing_due() -> None:
