@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event as Gate
 from typing import TYPE_CHECKING
 
 import pytest
+from processes import children_reaped
 
 from scheduler.alerts.courier import SENDER, Lane, SenderCourier, Unanswered
 from scheduler.codec import encode
@@ -34,10 +34,8 @@ SHELL = ("/bin/sh", "-c")
 @pytest.fixture(autouse=True)
 def no_child_left() -> Iterator[None]:
     """The daemon's reaper is who hears of their end."""
-    yield
-    with suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
+    with children_reaped():
+        yield
 
 
 @dataclass

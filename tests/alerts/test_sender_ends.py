@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from notices import notice
-from processes import is_gone
+from processes import children_reaped, is_gone
 
 from scheduler.alerts.courier import SENDER
 from scheduler.alerts.sender_process import SenderProcess
@@ -41,10 +41,8 @@ sender.main(sys.argv[1:])
 @pytest.fixture(autouse=True)
 def no_child_left() -> Iterator[None]:
     """The daemon's reaper is who hears of their end."""
-    yield
-    with suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
+    with children_reaped():
+        yield
 
 
 def started(folder: Path, channel: Channel, script: str = ELSEWHERE) -> SenderProcess:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import is_gone
+from processes import children_reaped, is_gone
 
 from scheduler.alerts.sender_process import LONGEST_COMPLAINT, SenderProcess
 
@@ -23,10 +23,8 @@ PATIENT, IMPATIENT = 30.0, 0.2
 @pytest.fixture(autouse=True)
 def no_child_left() -> Iterator[None]:
     """The daemon's reaper is who hears of their end."""
-    yield
-    with suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
+    with children_reaped():
+        yield
 
 
 def answers(script: str, lines: bytes = b"", patience: float = PATIENT) -> list[bytes]:
