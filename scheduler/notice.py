@@ -111,14 +111,14 @@ class Delivery:
 class Result:
     """What became of a delivery: `error` is "" if it was sent; a permanent one is not tried again.
 
-    Where only some of several notices were sent, `sent` says how many, the first ones. `note` is
-    what there is to say of one without an error.
+    Where only some of several notices were sent, `sent` has their numbers, the first's is 0. `note`
+    is what there is to say of one without an error.
     """
 
     delivery: int
     error: str = ""
     permanent: bool = False
-    sent: int = 0
+    sent: tuple[int, ...] = ()
     note: str = ""
 
 

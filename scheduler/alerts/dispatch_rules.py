@@ -81,11 +81,13 @@ def consequences(rows: Sequence[NoticeRow], answer: Answer, now: datetime) -> li
     match answer:
         case Result(error="", note=note):
             found = [Sent(rows, note)]
-        case Result(error=error, permanent=True, sent=sent):
-            found = [Sent(rows[:sent]), NeverSent(rows[sent:], error)]
-        case Result(error=error, sent=sent):
-            rest = rows[sent:]
-            found = [Sent(rows[:sent]), *_after_failure(rest, error, now, is_unsure=False)]
+        case Result(error=error, permanent=permanent, sent=sent):
+            rest = [row for number, row in enumerate(rows) if number not in sent]
+            after = _after_failure(rest, error, now, is_unsure=False)
+            found = [
+                Sent([row for number, row in enumerate(rows) if number in sent]),
+                *([NeverSent(rest, error)] if permanent else after),
+            ]
         case Unanswered(why=why, is_unsure=is_unsure):
             found = _after_failure(rows, why, now, is_unsure=is_unsure)
         case _:

@@ -190,8 +190,7 @@ def _result(delivery: Delivery, mailer: Mailer) -> Result:
     """Send a delivery's mails, in the order of its notices.
 
     What is wrong for now may be so for all, so that the rest waits with the first that is not
-    taken. A mail that is refused for good keeps no other from being sent; all from it on count as
-    failed, though, and the error says how many of them were sent.
+    taken. A mail that is refused for good keeps no other from being sent.
     """
     limit = TimeLimit(_SECONDS_FOR_DELIVERY)
     taken: set[int] = set()
@@ -202,20 +201,13 @@ def _result(delivery: Delivery, mailer: Mailer) -> Result:
             mailer.deliver(replace(delivery, notices=some), limit)
         except NotSent as error:
             if not error.permanent:
-                return replace(_failed(delivery, error), sent=_first(taken))
+                return replace(_failed(delivery, error), sent=tuple(sorted(taken)))
             refused = refused or error
         else:
             taken.update(numbers)
     if refused is None:
         return Result(delivery.number)
-    first = _first(taken)
-    more = f"; of those after it {len(taken) - first} were sent" if len(taken) > first else ""
-    return Result(delivery.number, f"{refused}{more}", permanent=True, sent=first)
-
-
-def _first(taken: set[int]) -> int:
-    """Return how many notices were sent until the first that was not."""
-    return next(number for number in range(len(taken) + 1) if number not in taken)
+    return Result(delivery.number, str(refused), permanent=True, sent=tuple(sorted(taken)))
 
 
 def _mails(notices: Sequence[Notice]) -> list[list[int]]:

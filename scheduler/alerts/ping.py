@@ -83,17 +83,21 @@ def _in_order(chain: Sequence[Delivery], place: Place) -> Iterator[Result]:
 
 def _of_delivery(delivery: Delivery, place: Place) -> Result:
     refused, note = "", ""
-    for sent, notice in enumerate(delivery.notices):
+    taken: list[int] = []
+    for number, notice in enumerate(delivery.notices):
         try:
             _ping(notice, place)
         except NotSent as error:
             if not error.permanent:
-                return Result(delivery.number, str(error), sent=sent)
-            if _is_start(notice) and isinstance(error, web.NoSuchPlace):
-                note = f"{error}: it takes no starts"
-            else:
+                return Result(delivery.number, str(error), sent=tuple(taken))
+            if not (_is_start(notice) and isinstance(error, web.NoSuchPlace)):
                 refused = str(error)
-    return Result(delivery.number, refused, permanent=bool(refused), note=note)
+                continue
+            note = f"{error}: it takes no starts"
+        taken.append(number)
+    if refused:
+        return Result(delivery.number, refused, permanent=True, sent=tuple(taken))
+    return Result(delivery.number, note=note)
 
 
 def _is_over(delivery: Delivery, behind: Sequence[Delivery]) -> bool:

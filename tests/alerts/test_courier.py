@@ -16,7 +16,7 @@ import pytest
 from processes import children_reaped
 
 from scheduler.alerts.courier import SENDER, Lane, SenderCourier, Unanswered
-from scheduler.codec import encode
+from scheduler.codec import decode, encode
 from scheduler.errors import MeridianError
 from scheduler.notice import Channel, Delivery, Facts, Kind, Notice, Result
 
@@ -193,8 +193,7 @@ def sender(channel: str, *deliveries: Delivery, folder: Path) -> list[Result]:
     lines = "".join(json.dumps(encode(each)) + "\n" for each in deliveries)
     words = (sys.executable, "-m", "scheduler.alerts.sender", channel, str(folder), str(folder))
     done = subprocess.run(words, input=lines, capture_output=True, text=True, timeout=60, check=True)  # fmt: skip
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    return [Result(each["delivery"], each["error"], each["permanent"], each["sent"]) for each in found]  # fmt: skip
+    return [decode(Result, json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def test_a_channel_that_nobody_knows_is_refused_for_good(tmp_path: Path) -> None:

@@ -60,13 +60,19 @@ HUNG = Unanswered(1, "hung")
     ("found", "answer", "what"),
     [
         (rows(2), Result(1), ["1,2 sent"]),
-        (rows(2), Result(1, sent=1), ["1,2 sent"]),  # no error is all of it
+        (rows(2), Result(1, sent=(0,)), ["1,2 sent"]),  # no error is all of it
         (rows(1), Result(1, note=", but"), ["1 sent, but"]),
         (rows(2), REFUSED, ["1,2 tried +1"]),
-        (rows(3), Result(1, "refused", sent=1), ["1 sent", "2,3 tried +1"]),  # never a second time
-        (rows(2), Result(1, "refused", sent=2), ["1,2 sent"]),
+        (
+            rows(3),
+            Result(1, "refused", sent=(0,)),
+            ["1 sent", "2,3 tried +1"],
+        ),  # never a second time
+        (rows(2), Result(1, "refused", sent=(0, 1)), ["1,2 sent"]),
         (rows(2), Result(1, "no such address", permanent=True), ["1,2 given up: no such address"]),
-        (rows(2), Result(1, "no", permanent=True, sent=1), ["1 sent", "2 given up: no"]),
+        (rows(2), Result(1, "no", permanent=True, sent=(0,)), ["1 sent", "2 given up: no"]),
+        (rows(3), Result(1, "no", permanent=True, sent=(0, 2)), ["1,3 sent", "2 given up: no"]),
+        (rows(3), Result(1, "later", sent=(1,)), ["2 sent", "1,3 tried +1"]),
         (rows(2), HUNG, ["1,2 tried +1?"]),  # it may have been sent
         (rows(1), Unanswered(1, "no room", is_unsure=False), ["1 tried +1"]),  # it surely was not
         (rows(1, tries=1), REFUSED, ["1 tried +5"]),

@@ -204,7 +204,7 @@ def test_what_goes_along_with_another_counts_no_try() -> None:
 
 def test_what_was_sent_of_a_delivery_is_not_sent_again() -> None:
     scene = world(FLAKY + line("other", "0 12 * * *", retries=0))
-    scene.courier.answers_to = script(lambda each: Result(each.number, "dropped", sent=1))
+    scene.courier.answers_to = script(lambda each: Result(each.number, "dropped", sent=(0,)))
     scene.runs_until("12:05")
     assert told(scene) == ["12:00:10 |tell: flaky other", "12:01:10.5 |tell: other"]
 

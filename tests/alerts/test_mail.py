@@ -264,22 +264,22 @@ def test_what_was_sent_before_a_failure_for_now_is_not_sent_again(
 ) -> None:
     served.at_data += ["250 OK", "250 OK", "452 full"]
     (result,) = sent(five(), place=place)
-    assert (result.sent, result.permanent) == (2, False)
+    assert (result.sent, result.permanent) == ((0, 1), False)
     assert "452 full" in result.error
 
 
 def test_a_mail_that_is_refused_for_good_keeps_no_other_back(place: Place, served: Inbox) -> None:
     served.at_data += ["250 OK", "554 no"]
     (result,) = sent(five(), place=place)
-    assert (result.sent, result.permanent) == (1, True)
-    assert "554 no; of those after it 3 were sent" in result.error
+    assert (result.sent, result.permanent) == ((0, 2, 3, 4), True)
+    assert "554 no" in result.error
     assert len(served.taken) == 3
 
 
 def test_a_failure_for_now_behind_one_for_good_is_tried_again(place: Place, served: Inbox) -> None:
     served.at_data += ["554 no", "451 later"]
     (result,) = sent(five(), place=place)
-    assert (result.sent, result.permanent) == (0, False)
+    assert (result.sent, result.permanent) == ((), False)
 
 
 def test_recipients_wait_for_one_another_an_hour_and_no_more(place: Place, served: Inbox) -> None:
@@ -313,8 +313,8 @@ def test_what_there_is_no_time_for_goes_with_the_next_ones(
     program.write_text(program.read_text().replace("\n", "\nimport time; time.sleep(1)\n", 1))
     monkeypatch.setattr(mail, "_SECONDS_FOR_DELIVERY", 3.0)
     (result,) = sent(five(), place=place)
-    assert 0 < result.sent < 5
-    assert len(given(place)) == result.sent
+    assert 0 < len(result.sent) < 5
+    assert len(given(place)) == len(result.sent)
     assert not result.permanent
 
 
