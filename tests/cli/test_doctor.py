@@ -7,6 +7,7 @@ import signal
 import stat
 import threading
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,8 @@ from scheduler.cli.doctor.examination import Check
 from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
+from scheduler.journal.rows import NoticeState
+from scheduler.notice import Facts, Kind, Notice
 from scheduler.schedule.zone_data import UTC_ZONE
 from scheduler.system import calendars
 
@@ -141,6 +144,31 @@ def test_a_good_journal_is_told_with_its_size(person: Person) -> None:
         pass
     (row,) = of(person.types("doctor", "--json"), "journal")
     assert row["level"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("hours", "level", "words"),
+    [
+        ((), "ok", "none was given up in the last day"),
+        ((25,), "ok", "none was given up in the last day"),
+        ((1, 23, 25), "warning", "2 alerts reached nobody in the last day"),
+    ],
+)
+def test_alerts_that_were_given_up_are_counted(
+    person: Person, hours: tuple[int, ...], level: str, words: str
+) -> None:
+    person.state.mkdir(mode=0o700)
+    now = datetime.now(UTC)
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        for hour in hours:
+            at = now - timedelta(hours=hour)
+            journal.outbox.add(Notice("|tell", Kind.FAILURE, at, Facts("a", "", "", 1, "UTC")))
+            (told,) = journal.outbox.take("|tell")
+            failed = journal.outbox.of_delivery(told.number)
+            journal.outbox.end(failed, NoticeState.FAILED, at, "refused")
+    (row,) = of(person.types("doctor", "--json"), "alerts")
+    assert (row["level"], row["message"]) == (level, words)
+    assert ("meridian alerts --failed" in str(row["remedy"])) == (level == "warning")
 
 
 def test_a_state_folder_that_can_t_be_written_is_a_problem(

@@ -13,6 +13,7 @@ import typer
 from scheduler.cli import options, output, state_folder
 from scheduler.cli.doctor import (
     alert_addresses,
+    alerts_given_up,
     clock_set,
     daemon_limits,
     daemons,
@@ -104,6 +105,7 @@ def _checks(known: MachineFacts, state: Path | None) -> Sequence[Check]:
         Check("programs", partial(job_lines.programs, known)),
         Check("extras", partial(job_lines.extras, known)),
         Check("addresses", partial(alert_addresses.known, known)),
+        Check("alerts", partial(alerts_given_up.lately, known)),
         Check("machine's zone", partial(zones.machines, known)),
         Check("zone data", partial(zones.data, known)),
         Check("clock", clock_set.synchronised),
