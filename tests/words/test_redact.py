@@ -377,6 +377,7 @@ def entry(command: str = "true", stdin: str | None = None, **environment: str) -
         (entry("curl -u me:hunter2x host"), "me: hunter2x?", "me: ***?"),  # from the command
         (entry("chpasswd", "password=hunter2x\n"), "got hunter2x", "got ***"),  # and its input
         (entry(URL="https://me:hunter2x@host"), "got hunter2x", "got ***"),
+        (entry(A_TOKEN="aaaaaaab"), "aaaaaaaaab", "aa***"),  # behind what nearly is it
         (None, "got hunter2x", "got hunter2x"),  # nobody knows by now
         (None, "B_TOKEN=hunter2x and more", "B_TOKEN=******** and more"),  # but its form tells
         (None, "don't use --token abc\nit's fine", "don't use --token ***\nit's fine"),
