@@ -62,6 +62,10 @@ class NotifyError(MeridianError):
     """No notifier took the message."""
 
 
+class NotifyTimeout(NotifyError):
+    """A notifier did not say in time whether it took the message."""
+
+
 class NoSocket(MeridianError):
     """The daemon can't have its control socket, and runs without one."""
 

@@ -111,8 +111,9 @@ class Delivery:
 class Result:
     """What became of a delivery: `error` is "" if it was sent; a permanent one is not tried again.
 
-    Where only some of several notices were sent, `sent` has their numbers, the first's is 0. `note`
-    is what there is to say of one without an error.
+    Where only some of several notices were sent, `sent` has their numbers, the first's is 0.
+    `is_unsure`: the others may have been sent all the same. `note` is what there is to say of one
+    without an error.
     """
 
     delivery: int
@@ -120,6 +121,7 @@ class Result:
     permanent: bool = False
     sent: tuple[int, ...] = ()
     note: str = ""
+    is_unsure: bool = False
 
 
 def channel_of(target: str) -> Channel:

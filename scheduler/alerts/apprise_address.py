@@ -25,6 +25,7 @@ else:
     HAVE_APPRISE = True
     # What it logs is in its results, and need not be on standard error too.
     logging.getLogger("apprise").addHandler(logging.NullHandler())
+    logging.getLogger("apprise").setLevel(logging.DEBUG)  # which alone tells what went wrong
     logging.getLogger("apprise").propagate = False
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ _MISSING = (
 _ADDRESS_PART = re.compile(
     rf"[^/?&@:=#]{{{own_secrets.SHORTEST_SECRET},}}"
 )  # the first is the scheme
+# What says that a service has not got it: it answered with a status, or there was no connection.
+_SURELY_NOT = re.compile(r"error=[1-9]|NewConnection|ConnectTimeout|NameResolution|SSLError|ProxyE")
+_ERROR_DETAILS = "Socket Exception"  # of what is said for debugging; the rest has our own text
 _APPRISE_TYPES = {Kind.FAILURE: "failure", Kind.RECOVERY: "success"}
 
 
@@ -49,7 +53,8 @@ def send(address: str, message: Message, kind: Kind) -> None:
     try:
         within(ADDRESS_SECONDS, lambda: _send(address, message, kind))
     except TimeoutError:
-        raise NotSent(f"{shown(address)} did not answer in {ADDRESS_SECONDS:g} s") from None
+        why = f"{shown(address)} did not answer in {ADDRESS_SECONDS:g} s"
+        raise NotSent(why, is_unsure=True) from None
 
 
 def is_known(address: str) -> bool:
@@ -76,10 +81,14 @@ def _send(address: str, message: Message, kind: Kind) -> None:
         title=message.subject,
         notify_type=_APPRISE_TYPES.get(kind, "warning"),
         body_format=apprise.NotifyFormat.TEXT,
+        log_level=logging.DEBUG,
     )
     if not told:
-        said = " ".join(entry.message for entry in told.logs())
-        raise NotSent(f"{shown(address)}: {_reason(said, address)}")
+        logs = list(told.logs())
+        said = " ".join(entry.message for entry in logs if entry.level != "DEBUG")
+        errors = (entry.message for entry in logs if entry.message.startswith(_ERROR_DETAILS))
+        is_unsure = not _SURELY_NOT.search(" ".join((said, *errors)))
+        raise NotSent(f"{shown(address)}: {_reason(said, address)}", is_unsure=is_unsure)
 
 
 def _asset() -> apprise.AppriseAsset:

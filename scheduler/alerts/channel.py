@@ -6,22 +6,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.errors import MeridianError
+from scheduler.notice import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from scheduler.notice import Delivery, Result
+    from scheduler.notice import Delivery
 
 RESULT_WITHIN = 60.0  # seconds from one result to the next; then its sender is killed
 
 
 class NotSent(MeridianError):
-    """A delivery was not sent, and why, with no secret in it; a `permanent` refusal stays one."""
+    """A delivery was not sent, and why, with no secret in it; a `permanent` refusal stays one.
 
-    def __init__(self, why: str, *, permanent: bool = False) -> None:
+    `is_unsure`: it was handed over, and no answer came, so that it may have been sent after all.
+    """
+
+    def __init__(self, why: str, *, permanent: bool = False, is_unsure: bool = False) -> None:
         super().__init__(why)
         self.permanent = permanent
+        self.is_unsure = is_unsure
+
+    def result(self, delivery: int, *, sent: tuple[int, ...] = ()) -> Result:
+        """Return what this means for a delivery, of which these notices were sent."""
+        return Result(delivery, str(self), self.permanent, sent, is_unsure=self.is_unsure)
 
 
 @dataclass(frozen=True, slots=True)

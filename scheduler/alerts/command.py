@@ -7,7 +7,8 @@ what it may have to tell of. `command_facts` says what it gets.
 | --- | --- |
 | 0 | it was told |
 | 64, 77, 78 (sysexits.h: usage, permission, configuration), 126, 127 (the shell's) | given up |
-| any other, 75 (EX_TEMPFAIL) too; a signal; no end within COMMAND_SECONDS | tried again |
+| any other, 75 (EX_TEMPFAIL) too | tried again |
+| a signal (to a shell 129 and more); no end within COMMAND_SECONDS | tried again, with a mark |
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
         try:
             _tell(delivery, place)
         except NotSent as error:
-            yield Result(delivery.number, str(error), permanent=error.permanent)
+            yield error.result(delivery.number)
         else:
             yield Result(delivery.number)
 
@@ -62,7 +63,8 @@ def _tell(delivery: Delivery, place: Place) -> None:
     code, output = _run(delivery.target.removeprefix("|"), environment, home, told.as_json())
     if code:
         how = f"ended with exit {code}" if code > 0 else f"was ended by signal {-code}"
-        raise NotSent(_complaint(how, output), permanent=code in _COMMAND_REFUSES)
+        why = _complaint(how, output)
+        raise NotSent(why, permanent=code in _COMMAND_REFUSES, is_unsure=_is_signal(code))
 
 
 def _run(
@@ -94,7 +96,7 @@ def _waited_for(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
         _end(process)
         drain.join(_DRAIN_SECONDS)
         late = _complaint(f"did not end within {COMMAND_SECONDS:g} s", bytes(output))
-        raise NotSent(late) from None
+        raise NotSent(late, is_unsure=True) from None
     drain.join(_DRAIN_SECONDS)
     return code, bytes(output)
 
@@ -128,6 +130,11 @@ def _drain(pipe: IO[bytes], output: bytearray) -> None:
         while piece := os.read(pipe.fileno(), _KEPT_OUTPUT):
             output += piece
             del output[:-_KEPT_OUTPUT]
+
+
+def _is_signal(code: int) -> bool:
+    """Say whether a signal ended it, or what its shell waited for: it may have told by then."""
+    return code < 0 or 128 < code < 128 + signal.NSIG
 
 
 def _complaint(how: str, output: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scheduler.alerts import here, wording
-from scheduler.errors import NotifyError
+from scheduler.errors import NotifyError, NotifyTimeout
 from scheduler.notice import Kind, Result
 from scheduler.system.desktop import show
 from scheduler.system.desktop_session import Desktop
@@ -32,7 +32,8 @@ def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
         try:
             show(notification_of(delivery, here.of_place(place)), desktop, timeout=NOTIFIER_SECONDS)
         except NotifyError as error:
-            yield Result(delivery.number, str(error))
+            is_unsure = isinstance(error, NotifyTimeout)
+            yield Result(delivery.number, str(error), is_unsure=is_unsure)
         else:
             yield Result(delivery.number)
 

@@ -81,9 +81,9 @@ def consequences(rows: Sequence[NoticeRow], answer: Answer, now: datetime) -> li
     match answer:
         case Result(error="", note=note):
             found = [Sent(rows, note)]
-        case Result(error=error, permanent=permanent, sent=sent):
+        case Result(error=error, permanent=permanent, sent=sent, is_unsure=is_unsure):
             rest = [row for number, row in enumerate(rows) if number not in sent]
-            after = _after_failure(rest, error, now, is_unsure=False)
+            after = _after_failure(rest, error, now, is_unsure=is_unsure)
             found = [
                 Sent([row for number, row in enumerate(rows) if number in sent]),
                 *([NeverSent(rest, error)] if permanent else after),

@@ -43,7 +43,7 @@ def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
     try:
         mailer = Mailer(place)
     except NotSent as error:
-        yield from (_failed(each, error) for each in deliveries)
+        yield from (error.result(each.number) for each in deliveries)
         return
     with closing(mailer):
         for delivery in deliveries:
@@ -62,7 +62,7 @@ def send_test(address: str, place: Place) -> Result:
         with closing(Mailer(place)) as mailer:
             mailer.deliver_test(address)
     except NotSent as error:
-        return Result(number, str(error), permanent=error.permanent)
+        return error.result(number)
     return Result(number)
 
 
@@ -182,8 +182,7 @@ class Mailer:
             )
         except TimeoutError:
             why = f"the server has not taken the mail within {limit.seconds:g} s"
-            server.give_up(why)
-            raise NotSent(why) from None
+            raise server.give_up(why) from None
 
 
 def _result(delivery: Delivery, mailer: Mailer) -> Result:
@@ -201,7 +200,7 @@ def _result(delivery: Delivery, mailer: Mailer) -> Result:
             mailer.deliver(replace(delivery, notices=some), limit)
         except NotSent as error:
             if not error.permanent:
-                return replace(_failed(delivery, error), sent=tuple(sorted(taken)))
+                return error.result(delivery.number, sent=tuple(sorted(taken)))
             refused = refused or error
         else:
             taken.update(numbers)
@@ -222,10 +221,6 @@ def _mails(notices: Sequence[Notice]) -> list[list[int]]:
         is_single = is_output and outputs <= MOST_SINGLE
         together[number if is_single else (is_output, notice.mail_from)].append(number)
     return list(together.values())
-
-
-def _failed(delivery: Delivery, error: NotSent) -> Result:
-    return Result(delivery.number, str(error), permanent=error.permanent)
 
 
 def _sendmail(place: Place) -> str:

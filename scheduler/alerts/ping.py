@@ -89,7 +89,7 @@ def _of_delivery(delivery: Delivery, place: Place) -> Result:
             _ping(notice, place)
         except NotSent as error:
             if not error.permanent:
-                return Result(delivery.number, str(error), sent=tuple(taken))
+                return error.result(delivery.number, sent=tuple(taken))
             if not (_is_start(notice) and isinstance(error, web.NoSuchPlace)):
                 refused = str(error)
                 continue

@@ -37,7 +37,7 @@ def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
         try:
             addresses = addresses_of(delivery.target, place.config)
         except NotSent as error:
-            yield Result(delivery.number, str(error), permanent=error.permanent)
+            yield error.result(delivery.number)
             continue
         yield _result(delivery, addresses, told, place)
 
@@ -61,7 +61,10 @@ def _result(
     if is_over and len(addresses) > 1:
         told.forget(delivery)
     return Result(
-        delivery.number, _words(errors, len(addresses)), permanent=is_over and bool(errors)
+        delivery.number,
+        _words(errors, len(addresses)),
+        permanent=is_over and bool(errors),
+        is_unsure=any(error.is_unsure for error in errors),
     )
 
 
@@ -76,7 +79,9 @@ def _error(delivery: Delivery, address: str, place: Place) -> NotSent | None:
         [result] = other([replace(delivery, target=address)], place)
     except NotSent as error:
         return error
-    return NotSent(result.error, permanent=result.permanent) if result.error else None
+    if not result.error:
+        return None
+    return NotSent(result.error, permanent=result.permanent, is_unsure=result.is_unsure)
 
 
 def _words(errors: Sequence[NotSent], number: int) -> str:

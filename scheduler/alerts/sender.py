@@ -75,7 +75,7 @@ def send_all(channel: str, deliveries: Sequence[Delivery], place: Place) -> Iter
         if left:  # the first of them is the one on which it failed
             number = next(iter(left))
             del left[number]
-            yield _short(Result(number, why))
+            yield _short(Result(number, why, is_unsure=True))
 
 
 def _channel(name: str) -> Send:

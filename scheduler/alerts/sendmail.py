@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from scheduler.alerts.channel import NotSent
-from scheduler.errors import NotifyError
+from scheduler.errors import NotifyError, NotifyTimeout
 from scheduler.printable import clean
 from scheduler.system import helper_program
 
@@ -53,7 +53,7 @@ def send(
     try:
         ended = helper_program.run(arguments(program, sender), limit, environ, message)
     except NotifyError as error:
-        raise NotSent(str(error)) from error
+        raise NotSent(str(error), is_unsure=isinstance(error, NotifyTimeout)) from error
     code = ended.code
     if code == 0:
         return
@@ -61,4 +61,5 @@ def send(
     how = f"was killed by signal {-code}" if code < 0 else f"ended with {code} {name}".strip()
     complaint = clean(" ".join(f"{ended.out} {ended.err}".split()))[-_MOST_COMPLAINT:]
     said = f": {complaint}" if complaint else ""
-    raise NotSent(f"{program} {how}{said}", permanent=code in _FOR_GOOD)
+    # One that was killed had said nothing.
+    raise NotSent(f"{program} {how}{said}", permanent=code in _FOR_GOOD, is_unsure=code < 0)

@@ -41,6 +41,7 @@ class SmtpServer:
         self._seconds = seconds
         self._connection: smtplib.SMTP | None = None
         self._failed: NotSent | None = None
+        self._is_in_data = False  # the server has it, wholly or in part, and has not answered
 
     def close(self) -> None:
         """Take leave of the server, which has answered for every mail by now."""
@@ -52,10 +53,14 @@ class SmtpServer:
                 connection.quit()
             connection.close()
 
-    def give_up(self, why: str) -> None:
-        """Send nothing more in this batch: somebody may still be waiting for the server."""
+    def give_up(self, why: str) -> NotSent:
+        """Send nothing more in this batch: somebody may still be waiting for the server.
+
+        Returns what that means for the mail that is under way.
+        """
         self._failed = NotSent(why)
         self._connection = None
+        return NotSent(why, is_unsure=self._is_in_data)
 
     def send(
         self, message: bytes, sender: str, recipients: Sequence[str], *, waits_for_all: bool = True
@@ -83,6 +88,7 @@ class SmtpServer:
         waits_for_all: bool,  # noqa: FBT001 (it is handed on as it came)
     ) -> None:
         """Say MAIL, RCPT and DATA; what the server refuses leaves the connection as it was."""
+        self._is_in_data = False
         with self._answered():
             refused = self._envelope(connection, sender, recipients)
             for_now = {who: why for who, why in refused.items() if not why.permanent}
@@ -90,9 +96,11 @@ class SmtpServer:
                 first = next(iter((for_now or refused).values()))
                 raise NotSent(_each(refused), permanent=first.permanent)
         with self._answered(is_data=True):
+            self._is_in_data = True
             code, said = connection.data(message)
+            self._is_in_data = False
             if code != 250:
-                raise _refusal("the message", code, said)
+                raise _refusal("the message", code, said, is_unsure=not 400 <= code < 600)
         if refused:
             taken = ", ".join(who for who in recipients if who not in refused)
             raise NotSent(f"sent to {taken}, but {_each(refused)}", permanent=True)
@@ -197,7 +205,7 @@ class SmtpServer:
             if connection is not None:
                 connection.close()
             why = f"the connection to {self._account.host} was lost: {_why(error)}"
-            raise (NotSent(why) if is_data else _ConnectionLost(why)) from error
+            raise (NotSent(why, is_unsure=True) if is_data else _ConnectionLost(why)) from error
 
     def _reset(self) -> None:
         """Let the server forget the mail that it has refused; without an answer it is lost."""
@@ -223,8 +231,9 @@ def _own_name() -> str:
     return name if is_full else "[127.0.0.1]"
 
 
-def _refusal(what: str, code: int, said: bytes | str) -> NotSent:
-    return NotSent(f"{what} is refused: {_said(code, said)}", permanent=500 <= code < 600)
+def _refusal(what: str, code: int, said: bytes | str, *, is_unsure: bool = False) -> NotSent:
+    why = f"{what} is refused: {_said(code, said)}"
+    return NotSent(why, permanent=500 <= code < 600, is_unsure=is_unsure)
 
 
 def _each(refused: dict[str, NotSent]) -> str:

@@ -52,7 +52,8 @@ def send(url: str, body: bytes | None, seconds: float) -> str:
     """POST a body, or GET where that is None; return the beginning of the answer.
 
     All of it, redirects included, has so many seconds. Raises NotSent: for good where the server
-    does not want this request (4xx; NoSuchPlace for some of them), or the URL is none.
+    does not want this request (4xx; NoSuchPlace for some of them), or the URL is none; unsure where
+    the server had the request and did not answer.
     """
     try:
         host, asked = _request(urlsplit(url), body)
@@ -68,9 +69,10 @@ def send(url: str, body: bytes | None, seconds: float) -> str:
         raise NotSent(_NO_URL, permanent=True) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = error.reason if isinstance(error, URLError) else error
+        is_asked = not isinstance(error, URLError | ValueError)  # urllib wraps what comes before
         if isinstance(why, TimeoutError):
-            raise _too_late(host, seconds) from None
-        raise NotSent(f"{host}: {_reason(why)}") from None
+            raise _too_late(host, seconds, is_unsure=is_asked) from None
+        raise NotSent(f"{host}: {_reason(why)}", is_unsure=is_asked) from None
 
 
 def _request(url: SplitResult, body: bytes | None) -> tuple[str, Request]:
@@ -147,8 +149,8 @@ def _named(code: int) -> str:
         return str(code)
 
 
-def _too_late(host: str, seconds: float) -> NotSent:
-    return NotSent(f"{host} did not answer in {seconds:g} s")
+def _too_late(host: str, seconds: float, *, is_unsure: bool = True) -> NotSent:
+    return NotSent(f"{host} did not answer in {seconds:g} s", is_unsure=is_unsure)
 
 
 def _reason(why: BaseException | str) -> str:

@@ -29,7 +29,7 @@ LONGEST_MESSAGE = 20_000
 MOST_LISTED = 100  # notices of a delivery that have a line each
 _NAMED_JOBS = 3  # in the subject of many notices
 
-REPEATED = "Perhaps a repeat: the daemon ended while this was sent."
+REPEATED = "Perhaps a repeat: nobody could tell whether this was sent before."
 _FACT = re.compile(r"\{([a-z]+)\}")
 # What is said of several notices of a kind, in the order in which it is said.
 _SEVERAL = {

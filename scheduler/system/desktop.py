@@ -76,7 +76,7 @@ def showing(asked: Notification, desktop: Desktop, *, timeout: float = 10.0) -> 
         try:
             shown = _on_desktop(clean, desktop, limit, stack)
         except NotifyError as refused:
-            shown = _on_terminal(clean, desktop, limit, str(refused))
+            shown = _on_terminal(clean, desktop, limit, refused)
         yield shown
 
 
@@ -91,13 +91,15 @@ def _on_desktop(
     return ShownBy("dbus", there.button is not None, is_pressed)
 
 
-def _on_terminal(clean: Notification, desktop: Desktop, limit: TimeLimit, reasons: str) -> ShownBy:
-    """Show it on a terminal, since the desktop did not for these reasons."""
+def _on_terminal(
+    clean: Notification, desktop: Desktop, limit: TimeLimit, why: NotifyError
+) -> ShownBy:
+    """Show it on a terminal, since the desktop did not; raise an error of the same kind."""
     try:
         desktop_terminal.show(clean, limit, desktop.terminal, desktop.devices)
     except NotifyError as refused:
-        raise NotifyError(
-            f"Nothing showed the notification: {reasons}; {refused}. "
+        raise type(why)(
+            f"Nothing showed the notification: {why}; {refused}. "
             "Run it inside a desktop session or from a terminal."
         ) from refused
     return ShownBy("terminal")

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scheduler.errors import NotifyError
+from scheduler.errors import NotifyError, NotifyTimeout
 from scheduler.system import desktop_session, session_bus, shown_numbers
 from scheduler.system.session_bus import BusObject
 from scheduler.system.time_limit import TimeLimit
@@ -45,10 +45,10 @@ def shown(
 ) -> Iterator[tuple[OnDesktop, Bus]]:
     """Show it on the first bus that takes it, and stay connected for as long as a block takes.
 
-    Raises NotifyError with what each of the buses said.
+    Raises NotifyError with what each of the buses said, NotifyTimeout if one did not in time.
     """
     numbers = shown_numbers.of(desktop)
-    said = []
+    said: list[NotifyError] = []
     with ExitStack() as stack:
         for address in desktop_session.buses(desktop, limit):
             part = limit.part(0.5)  # one that never answers leaves time for the others
@@ -57,11 +57,12 @@ def shown(
                     bus = stack.enter_context(session_bus.connected(address, part))
                     there = _delivered(bus, notification, numbers, part)
             except NotifyError as refused:
-                said.append(str(refused))
+                said.append(refused)
             else:
                 yield there, bus
                 return
-    raise NotifyError(", ".join(said))
+    late = any(isinstance(refused, NotifyTimeout) for refused in said)
+    raise (NotifyTimeout if late else NotifyError)(", ".join(map(str, said)))
 
 
 def _delivered(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from scheduler.errors import NotifyError
+from scheduler.errors import NotifyError, NotifyTimeout
 from scheduler.system import own_groups
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def found(name: str, environ: Mapping[str, str]) -> str:
 def run(
     argv: tuple[str, ...], limit: TimeLimit, environ: Mapping[str, str], given: bytes = b""
 ) -> HelperEnded:
-    """Run a program to its end; NotifyError if it can't be started, or takes too long.
+    """Run a program to its end; NotifyError if it can't be started, or (NotifyTimeout) takes long.
 
     `given` is what it may read on its standard input.
     """
@@ -82,7 +82,7 @@ def _code(
     except OSError as error:
         raise NotifyError(f"{name} could not be started ({error.strerror})") from error
     except subprocess.TimeoutExpired as late:
-        raise NotifyError(f"{name} did not end within {limit.seconds:.2g} s") from late
+        raise NotifyTimeout(f"{name} did not end within {limit.seconds:.2g} s") from late
 
 
 def _started(

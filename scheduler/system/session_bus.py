@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from scheduler.errors import NotifyError
+from scheduler.errors import NotifyError, NotifyTimeout
 
 # What goes wrong in a call on a bus; the first ones are what the library makes of broken messages.
 _BROKEN = (LookupError, TypeError, AttributeError, struct.error)
@@ -194,7 +194,7 @@ def refusals(address: BusAddress, limit: TimeLimit) -> Iterator[None]:
     except NotifyError as refused:
         raise NotifyError(f"{address.text}: {refused}") from refused
     except TimeoutError as late:
-        raise NotifyError(f"{address.text}: no answer within {limit.seconds:.2g} s") from late
+        raise NotifyTimeout(f"{address.text}: no answer within {limit.seconds:.2g} s") from late
     except FAILURES as error:
         name = getattr(error, "name", None)  # of an answer that is an error
         said = f"answered {name}" if name else f"can't be used ({error})"

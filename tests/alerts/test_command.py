@@ -161,7 +161,6 @@ def test_a_long_text_fits_into_a_variable(place: Place) -> None:
         ("exit 64", "the command ended with exit 64", True),
         ("exit 77", "the command ended with exit 77", True),
         ("exit 78", "the command ended with exit 78", True),
-        ("kill -9 $$", "the command was ended by signal 9", False),
         (
             "echo token=s3cr3tvalue; exit 1",
             "the command ended with exit 1: token=***********",
@@ -172,6 +171,18 @@ def test_a_long_text_fits_into_a_variable(place: Place) -> None:
 )
 def test_what_its_end_means(place: Place, command: str, error: str, permanent: bool) -> None:
     assert result(place, command) == Result(1, error, permanent=permanent)
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("kill -9 $$", "the command was ended by signal 9"),
+        ("sh -c 'kill $$'; exit $?", "the command ended with exit 143"),
+    ],
+)
+def test_one_that_a_signal_ends_may_have_told(place: Place, command: str, error: str) -> None:
+    found = result(place, command)
+    assert (found.error.startswith(error), found.permanent, found.is_unsure) == (True, False, True)
 
 
 def test_what_the_shell_cannot_run_is_given_up(place: Place) -> None:
@@ -195,7 +206,7 @@ def test_a_command_that_hangs_is_ended_with_all_it_started(
     monkeypatch.setattr(channel, "COMMAND_SECONDS", 0.5)
     pids = place.state / "pids"
     found = result(place, f"trap '' TERM; sleep 99 & echo $! $$ > {pids}; echo waiting; wait")
-    assert found == Result(1, "the command did not end within 0.5 s: waiting")
+    assert found == Result(1, "the command did not end within 0.5 s: waiting", is_unsure=True)
     for pid in map(int, pids.read_text().split()):
         end = time.monotonic() + 5
         while not _is_gone(pid):

@@ -10,7 +10,7 @@ import pytest
 from scheduler.alerts import desktop
 from scheduler.alerts.channel import Place
 from scheduler.alerts.here import Here
-from scheduler.errors import NotifyError
+from scheduler.errors import NotifyError, NotifyTimeout
 from scheduler.notice import Delivery, Facts, Kind, Notice, Result
 from scheduler.system.notification import Urgency
 
@@ -47,11 +47,16 @@ def test_of_several_jobs_one_notification_is_shown() -> None:
     assert "backup, report" in shown.title
 
 
-def test_where_nobody_sits_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "is_unsure"), [(NotifyError, False), (NotifyTimeout, True)])
+def test_where_nobody_sits_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, kind: type[NotifyError], is_unsure: bool
+) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise NotifyError("Nothing showed the notification")
+        raise kind("Nothing showed the notification")
 
     monkeypatch.setattr(desktop, "show", refuse)
     place = Place(Path("/state"), Path("/config"), {})
     delivery = Delivery(1, "desktop", (notice("backup", Kind.FAILURE),))
-    assert list(desktop.send([delivery], place)) == [Result(1, "Nothing showed the notification")]
+    assert list(desktop.send([delivery], place)) == [
+        Result(1, "Nothing showed the notification", is_unsure=is_unsure)
+    ]

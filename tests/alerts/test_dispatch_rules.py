@@ -74,6 +74,8 @@ HUNG = Unanswered(1, "hung")
         (rows(3), Result(1, "no", permanent=True, sent=(0, 2)), ["1,3 sent", "2 given up: no"]),
         (rows(3), Result(1, "later", sent=(1,)), ["2 sent", "1,3 tried +1"]),
         (rows(2), HUNG, ["1,2 tried +1?"]),  # it may have been sent
+        (rows(2), Result(1, "no answer", is_unsure=True), ["1,2 tried +1?"]),  # so may this
+        (rows(2), Result(1, "no answer", sent=(0,), is_unsure=True), ["1 sent", "2 tried +1?"]),
         (rows(1), Unanswered(1, "no room", is_unsure=False), ["1 tried +1"]),  # it surely was not
         (rows(1, tries=1), REFUSED, ["1 tried +5"]),
         (rows(1, tries=7), REFUSED, ["1 tried +1440"]),

@@ -279,7 +279,26 @@ def test_a_mail_that_is_refused_for_good_keeps_no_other_back(place: Place, serve
 def test_a_failure_for_now_behind_one_for_good_is_tried_again(place: Place, served: Inbox) -> None:
     served.at_data += ["554 no", "451 later"]
     (result,) = sent(five(), place=place)
-    assert (result.sent, result.permanent) == ((), False)
+    assert (result.sent, result.permanent, result.is_unsure) == ((), False, False)
+
+
+def test_a_server_that_takes_it_and_says_nothing_may_have_it(place: Place) -> None:
+    with smtp_server.failing({"end": smtp_server.DROP}) as port:
+        account(place, port)
+        (result,) = sent(output(), place=place)
+    assert (result.permanent, result.is_unsure) == (False, True)
+
+
+@pytest.mark.parametrize(("stage", "is_unsure"), [("MAIL", False), ("end", True)])
+def test_a_server_that_is_given_up_may_have_what_it_was_given(
+    place: Place, monkeypatch: pytest.MonkeyPatch, stage: str, is_unsure: bool
+) -> None:
+    monkeypatch.setattr(mail, "_SECONDS_FOR_DELIVERY", 2.0)
+    with smtp_server.failing({stage: smtp_server.HANG}) as port:
+        account(place, port)
+        first, second = sent(output(), output(2), place=place)
+    assert first.error == "the server has not taken the mail within 2 s"
+    assert (first.is_unsure, second.is_unsure) == (is_unsure, False)
 
 
 def test_recipients_wait_for_one_another_an_hour_and_no_more(place: Place, served: Inbox) -> None:
@@ -295,14 +314,12 @@ def test_recipients_wait_for_one_another_an_hour_and_no_more(place: Place, serve
 def test_a_server_that_drips_is_given_up_for_the_whole_batch(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail, "_SECONDS_FOR_DELIVERY", 0.3)
+    monkeypatch.setattr(mail, "_SECONDS_FOR_DELIVERY", 2.0)
     with smtp_server.failing({"MAIL": smtp_server.HANG}) as port:
         account(place, port)
         results = sent(*(output(n) for n in range(50)), place=place)
     assert len(results) == 50
-    assert {result.error for result in results} == {
-        "the server has not taken the mail within 0.3 s"
-    }
+    assert {result.error for result in results} == {"the server has not taken the mail within 2 s"}
     assert not any(result.permanent for result in results)
 
 

@@ -233,7 +233,10 @@ def test_a_repeat_says_so_and_has_the_same_message_id(place: Place) -> None:
     again = compose(delivery(told, is_repeat=True), place, later)
     other = compose(delivery(replace(told, at=AT + timedelta(days=1))), place)
     assert first["Message-ID"] == again["Message-ID"] != other["Message-ID"]
-    assert text_of(again) == "Perhaps a repeat: the daemon ended while this was sent.\n\ndone\n"
+    assert (
+        text_of(again)
+        == "Perhaps a repeat: nobody could tell whether this was sent before.\n\ndone\n"
+    )
     html = compose(replace(with_type(told, "text/html"), is_repeat=True), place)
     assert text_of(html).startswith("<pre>Perhaps a repeat")
 

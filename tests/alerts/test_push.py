@@ -99,17 +99,17 @@ def test_what_a_service_refuses_is_tried_again(server: WebServer, place: Place, 
     found = result(place, delivery(notice(address(server))))
     assert found.error.startswith("json://…: Failed to send JSON POST notification: ")
     assert str(code) in found.error
-    assert not found.permanent
+    assert (found.permanent, found.is_unsure) == (False, False)
 
 
 @pytest.mark.parametrize("answer", [drop, status(302, Location="/again")])
-def test_a_service_that_makes_no_sense_is_tried_again(
+def test_a_service_that_makes_no_sense_is_tried_again_with_a_mark(
     server: WebServer, place: Place, answer: object
 ) -> None:
     server.always = answer  # type: ignore[assignment]
     found = result(place, delivery(notice(address(server))))
     assert found.error.startswith("json://…: ")
-    assert not found.permanent
+    assert (found.permanent, found.is_unsure) == (False, True)
 
 
 def test_nobody_there_is_tried_again(place: Place) -> None:
@@ -118,7 +118,7 @@ def test_nobody_there_is_tried_again(place: Place) -> None:
         target = f"json://127.0.0.1:{nobody.getsockname()[1]}/s3cretKEY"
         found = result(place, delivery(notice(target)))
     assert found.error.startswith("json://…: A Connection error occurred")
-    assert not found.permanent
+    assert (found.permanent, found.is_unsure) == (False, False)
 
 
 @pytest.mark.parametrize("answer", [hang, drip])
@@ -129,7 +129,7 @@ def test_a_service_has_so_many_seconds(
     server.always = answer  # type: ignore[assignment]
     begin = time.monotonic()
     found = result(place, delivery(notice(address(server))))
-    assert found == Result(1, "json://… did not answer in 0.5 s")
+    assert found == Result(1, "json://… did not answer in 0.5 s", is_unsure=True)
     assert time.monotonic() - begin < 10
 
 

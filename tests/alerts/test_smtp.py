@@ -169,6 +169,8 @@ def test_a_server_that_fails_is_told_and_tried_again_unless_the_mail_is_refused(
     assert found is not None, why
     assert error in str(found)
     assert found.permanent == permanent, why
+    is_answered = not {HANG, DROP, "rubbish"} & set(said.values())
+    assert found.is_unsure is (not is_answered and not {"DATA", "middle", "end"}.isdisjoint(said))
 
 
 @pytest.mark.parametrize(("stage", "said"), [("QUIT", HANG), ("QUIT", DROP), ("RSET", "500 no")])

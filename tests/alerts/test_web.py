@@ -84,13 +84,13 @@ def test_a_server_has_so_many_seconds_in_all(server: WebServer, answer: object) 
     found = refused(f"{server.url}/KEY", 0.3)
     assert time.monotonic() - begin < 5
     assert str(found) == "127.0.0.1 did not answer in 0.3 s"
-    assert not found.permanent
+    assert (found.permanent, found.is_unsure) == (False, True)
 
 
 def test_a_server_that_hangs_up_is_asked_again_later(server: WebServer) -> None:
     server.answers.append(drop)
     found = refused(f"{server.url}/KEY")
-    assert not found.permanent
+    assert (found.permanent, found.is_unsure) == (False, True)
     assert "127.0.0.1: the connection ended in the middle" in str(found)
 
 
@@ -99,7 +99,7 @@ def test_nobody_there_is_asked_again_later() -> None:
         nobody.bind(("127.0.0.1", 0))
         found = refused(f"http://127.0.0.1:{nobody.getsockname()[1]}/KEY")
     assert str(found) == "127.0.0.1: Connection refused"
-    assert not found.permanent
+    assert (found.permanent, found.is_unsure) == (False, False)
 
 
 def test_a_name_that_nobody_has_is_asked_again_later() -> None:

@@ -107,7 +107,9 @@ def test_a_template_of_a_subject_heads_a_line_of_a_list() -> None:
 
 def test_what_may_be_a_repeat_says_so() -> None:
     message = said(notice(), is_repeat=True)
-    assert message.text.startswith("Perhaps a repeat: the daemon ended while this was sent.\n\n")
+    assert message.text.startswith(
+        "Perhaps a repeat: nobody could tell whether this was sent before.\n\n"
+    )
 
 
 def test_nothing_of_a_job_makes_another_header_or_steers_a_terminal() -> None:

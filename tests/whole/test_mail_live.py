@@ -98,4 +98,4 @@ def test_a_server_that_hangs_holds_up_nothing_and_a_killed_daemons_mail_is_marke
             until(lambda: daemon.said("alert"))
             assert daemon.ends(signal.SIGTERM) == 0
         (mail,) = mails(inbox).values()
-    assert "Perhaps a repeat: the daemon ended while this was sent." in mail.get_content()
+    assert "Perhaps a repeat: nobody could tell whether this was sent before." in mail.get_content()
