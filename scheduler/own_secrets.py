@@ -25,12 +25,13 @@ from scheduler.secret_words import secrets_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from scheduler.entry import Entry
+    from scheduler.entry import Entry, Environment
 
 SHORTEST_SECRET = 4  # characters; a text would be stars all over for a shorter value
 _SHORT_VALUE = 8  # characters; a value below it counts only as a word of its own
 _MOST_OF_COMMAND = 20_000  # characters of a command or variable, as `mask` does
-_MOST_FINGERPRINTS = 50  # of an entry: all are in each notice of it
+_MOST_FINGERPRINTS = 500  # of an entry: all are in each notice of it
+TOO_MANY = ("too many",)  # the fingerprints of more: no text is known to be without them
 _DIGEST_BYTES = 12
 _PROBED = 4  # bytes; no secret is shorter
 _WORD_LETTER = re.compile(rb"\w")
@@ -42,20 +43,41 @@ def of_entry(entry: Entry) -> list[str]:
     They are the values of its variables with secret names, and what is starred in its other
     variables, its command, its standard input, and the addresses that it tells.
     """
-    found = {value for name, value in entry.environment if is_secret(name)}
-    plain = (value for name, value in entry.environment if not is_secret(name))
-    for each in (entry.command, entry.stdin or "", *plain):
-        if forms.may_have_secrets(each):
-            found.update(each[begin:end] for begin, end in secrets_in(each[:_MOST_OF_COMMAND]))
     rule = entry.settings.alert
-    for target in (entry.settings.ping, *(() if rule is None else rule.targets)):
+    targets = (entry.settings.ping, *(() if rule is None else rule.targets))
+    found = _of_variables(entry.environment)
+    found |= _of_texts((entry.command, entry.stdin or "", *targets))
+    for target in targets:
         found.update(address["secret"] for address in forms.ADDRESS.finditer(target))
-    values = {value.strip() for value in found}
+    return worth_hiding(found)
+
+
+def of_variables(variables: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the secrets in variables that a job has not from its entry, the longest first."""
+    return worth_hiding(_of_variables(tuple(variables)))
+
+
+def worth_hiding(values: Iterable[str]) -> list[str]:
+    """Return those that a text may be searched for, the longest first."""
     return [
         value
-        for value in sorted(values, key=len, reverse=True)
+        for value in sorted({value.strip() for value in values}, key=len, reverse=True)
         if len(value) >= SHORTEST_SECRET and not forms.PLAIN_VALUE.fullmatch(value)
     ]
+
+
+def _of_variables(variables: Environment) -> set[str]:
+    found = {value for name, value in variables if is_secret(name)}
+    return found | _of_texts(value for name, value in variables if not is_secret(name))
+
+
+def _of_texts(texts: Iterable[str]) -> set[str]:
+    return {
+        each[begin:end]
+        for each in texts
+        if forms.may_have_secrets(each)
+        for begin, end in secrets_in(each[:_MOST_OF_COMMAND])
+    }
 
 
 def pattern(value: str) -> re.Pattern[str]:
@@ -64,22 +86,36 @@ def pattern(value: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{every})(?!\w)" if len(value) < _SHORT_VALUE else every)
 
 
+def may_be_in(text: str, value: str) -> bool:
+    """Say whether it is worth a look for the pattern of a secret."""
+    return any(way in text for way in _ways(value))
+
+
 def _ways(value: str) -> set[str]:
     raw = value.encode("utf-8", "surrogateescape")
     return {value, quote(raw, safe=""), quote(raw), quote_plus(raw), json.dumps(value)[1:-1]}
 
 
-def fingerprints(entry: Entry) -> tuple[str, ...]:
-    """Return by what an entry's own secrets are known in a text."""
-    salt = blake2b(entry.job.encode(errors="surrogateescape"), digest_size=8).digest()
+def fingerprints(entry: Entry, inherited: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return by what an entry's own secrets are known in a text, with those that all inherit.
+
+    A part of them would let others through: of too many it is TOO_MANY.
+    """
+    found = fingerprints_of(of_entry(entry), entry.job) + inherited
+    return found if len(found) <= _MOST_FINGERPRINTS else TOO_MANY
+
+
+def fingerprints_of(secrets: Iterable[str], whose: str = "") -> tuple[str, ...]:
+    """Return by what secrets are known in a text; those of no job are inherited by all."""
+    salt = blake2b(whose.encode(errors="surrogateescape"), digest_size=8).digest()
     found: list[str] = []
-    for value in of_entry(entry):
+    for value in secrets:
         kind = "word" if len(value) < _SHORT_VALUE else "text"
         for way in sorted(_ways(value)):
             raw = way.encode("utf-8", "surrogateescape")
             probe = _probes(raw[:_PROBED], salt)
             found.append(str(_Fingerprint(kind, len(raw), salt, probe, _digest(raw, salt))))
-    return tuple(found[:_MOST_FINGERPRINTS])
+    return tuple(found)
 
 
 class _Fingerprint(NamedTuple):
@@ -108,7 +144,13 @@ class _Fingerprint(NamedTuple):
 
 
 def masked_by(known: Iterable[str], told: str, mask: str) -> str:
-    """Return a text with `mask` for each secret of which this is a fingerprint."""
+    """Return a text with `mask` for each secret of which this is a fingerprint.
+
+    Of TOO_MANY it is all mask.
+    """
+    known = tuple(known)
+    if known == TOO_MANY:
+        return mask if told else told
     raw = told.encode("utf-8", "surrogateescape")
     spans = sorted(_spans(known, raw), key=lambda span: (span[0], -span[1]))
     pieces, end = [], 0

@@ -40,8 +40,14 @@ class ExpectedSuccesses:
     force has one time.
     """
 
-    def __init__(self, journal: Journal, entries: Callable[[], Mapping[str, Entry]]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        entries: Callable[[], Mapping[str, Entry]],
+        inherited: tuple[str, ...] = (),
+    ) -> None:
         self._journal = journal
+        self._inherited = inherited  # fingerprints of the secrets that all jobs inherit
         self._notifier = Notifier(journal.outbox)
         self._in_force = entries
         self._entries: Mapping[str, Entry] = {}
@@ -111,7 +117,7 @@ class ExpectedSuccesses:
     def _facts(self, entry: Entry, now: datetime) -> Facts:
         expected = of_seconds(entry.settings.expect or 0.0)
         why = f"it should succeed every {expected}, and {self._why(entry.job, now)}"
-        return replace(facts.of_entry(entry), reason=why)
+        return replace(facts.of_entry(entry, self._inherited), reason=why)
 
     def _why(self, job: str, now: datetime) -> str:
         paused = (each for each in self._journal.daemon_state.pauses() if each.job == job)

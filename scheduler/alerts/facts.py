@@ -20,20 +20,25 @@ if TYPE_CHECKING:
 _KEPT_ATTEMPTS = 20  # of a run, the first and the last of them; it may have had a million
 
 
-def of_entry(entry: Entry) -> Facts:
-    """Return what there is to tell of a job without a run."""
+def of_entry(entry: Entry, inherited: tuple[str, ...]) -> Facts:
+    """Return what there is to tell of a job without a run.
+
+    `inherited` are fingerprints of the secrets that all jobs inherit.
+    """
     return Facts(
         job=entry.job,
-        command=redact.text(entry, entry.command),
+        command=redact.text(entry, entry.command, inherited),
         file=entry.file,
         line=entry.line,
         zone=entry.zone.key or "",
     )
 
 
-def of_run(entry: Entry, row: RunRow, reason: Reason | None = None) -> Facts:
+def of_run(
+    entry: Entry, row: RunRow, inherited: tuple[str, ...], reason: Reason | None = None
+) -> Facts:
     """Return what there is to tell of a run that is over; `reason` is why it is not tried again."""
-    facts, secrets = of_entry(entry), own_secrets.fingerprints(entry)
+    facts, secrets = of_entry(entry, inherited), own_secrets.fingerprints(entry, inherited)
     ended = [each for each in row.attempts if each.outcome is not None]
     return Facts(
         job=facts.job,
@@ -43,9 +48,9 @@ def of_run(entry: Entry, row: RunRow, reason: Reason | None = None) -> Facts:
         zone=facts.zone,
         run=row.run.number,
         scheduled=row.run.instant,
-        outcome=_outcome(entry, ended[-1]) if ended else "",
+        outcome=_outcome(entry, ended[-1], inherited) if ended else "",
         reason="" if reason is None else reason.value,
-        attempts=tuple(_attempt(entry, each, secrets) for each in _some(row.attempts)),
+        attempts=tuple(_attempt(entry, each, inherited, secrets) for each in _some(row.attempts)),
     )
 
 
@@ -65,11 +70,13 @@ def _some(attempts: tuple[AttemptRow, ...]) -> tuple[AttemptRow, ...]:
     return attempts if len(attempts) <= 2 * half else attempts[:half] + attempts[-half:]
 
 
-def _attempt(entry: Entry, row: AttemptRow, secrets: tuple[str, ...]) -> AttemptFacts:
-    outcome = _outcome(entry, row)
+def _attempt(
+    entry: Entry, row: AttemptRow, inherited: tuple[str, ...], secrets: tuple[str, ...]
+) -> AttemptFacts:
+    outcome = _outcome(entry, row, inherited)
     return AttemptFacts(row.number, outcome, row.output, row.started, row.ended, secrets, row.took)
 
 
-def _outcome(entry: Entry, row: AttemptRow) -> str:
+def _outcome(entry: Entry, row: AttemptRow, inherited: tuple[str, ...]) -> str:
     words = "" if row.outcome is None else of_outcome(row.outcome, row.limit)
-    return redact.text(entry, words)
+    return redact.text(entry, words, inherited)

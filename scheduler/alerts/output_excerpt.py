@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler import redact
+from scheduler import own_secrets, redact
 from scheduler.printable import screened
 from scheduler.process.output_files import Omitted, Reader
 from scheduler.system import state_files
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _READ_ROUND = 16_384  # bytes read beyond what is told
 _KEPT_NO_MORE = "(its output is not kept any more)"
+_TOO_MANY_SECRETS = "(its output is not sent: it may have too many secrets to look for)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,12 @@ def excerpt(
 
     Secrets are stars, colours are left out, and what steers a terminal is written as an escape, as
     are bytes that the charset does not have. `secrets` are fingerprints of the job's own, see
-    `own_secrets`.
+    `own_secrets`; where there are too many, a sentence stands for the output.
     """
     try:
         size = state_files.status(file).st_size
+        if size and tuple(secrets) == own_secrets.TOO_MANY:
+            return OutputExcerpt(_ended(_TOO_MANY_SECRETS), is_whole=False)
         if size <= most:
             data, is_whole = _read(file, 0, size)
             return OutputExcerpt(_ended(_told(data, charset, secrets)), is_whole)
@@ -67,6 +70,8 @@ def tail(file: Path, most: int, secrets: Collection[str] = ()) -> str:
     """Return the last characters of an output, as `excerpt` shows it; a sentence if it is gone."""
     try:
         size = state_files.status(file).st_size
+        if size and tuple(secrets) == own_secrets.TOO_MANY:
+            return _TOO_MANY_SECRETS
         data, _ = _read(file, max(0, size - most - _READ_ROUND), size)
     except OSError:
         return _KEPT_NO_MORE

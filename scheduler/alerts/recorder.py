@@ -41,13 +41,15 @@ _OF_RUNS = (events.RunStarted, events.RunSucceeded, events.RunFailed, events.Run
 class AlertRecorder:
     """Writes who is to hear of an event.
 
-    Owns: its way to the journal and to the outputs, and no memory. A transaction calls it, inside
-    the commit. Invariant: it writes to the journal alone, and waits for nobody.
+    Owns: its way to the journal and to the outputs, the fingerprints of the secrets that all jobs
+    inherit, and no memory. A transaction calls it, inside the commit. Invariant: it writes to the
+    journal alone, and waits for nobody.
     """
 
-    def __init__(self, journal: Journal, state: Path) -> None:
+    def __init__(self, journal: Journal, state: Path, inherited: tuple[str, ...] = ()) -> None:
         self._journal = journal
         self._state = state
+        self._inherited = inherited
         self._notifier = Notifier(journal.outbox)
 
     def concerns(self, event: Event) -> bool:
@@ -62,7 +64,7 @@ class AlertRecorder:
             return
         match event:
             case events.RunStarted():
-                self._ping(entry, event, lambda: _begun(entry, event))
+                self._ping(entry, event, lambda: self._begun(entry, event))
             case events.RunSucceeded():
                 self._succeeded(entry, event)
             case events.RunFailed():
@@ -75,7 +77,7 @@ class AlertRecorder:
                 pass
 
     def _succeeded(self, entry: Entry, event: events.RunSucceeded) -> None:
-        told = _RunToTell(self._journal, entry, event.attempt.run)
+        told = _RunToTell(self._journal, entry, event.attempt.run, self._inherited)
         self._ping(entry, event, told.facts)
         self._mail(entry, event.at, told, has_failed=False)
         if not rule_of(entry).targets:
@@ -96,7 +98,7 @@ class AlertRecorder:
             self._notifier.happened(entry, TookLong(event.at), lambda: length)
 
     def _failed(self, entry: Entry, event: events.RunFailed) -> None:
-        told = _RunToTell(self._journal, entry, event.run, event.reason)
+        told = _RunToTell(self._journal, entry, event.run, self._inherited, event.reason)
         self._ping(entry, event, told.facts)
         is_failure = event.reason not in reasons.ENDED_ON_PURPOSE
         self._mail(entry, event.at, told, has_failed=is_failure)
@@ -113,7 +115,7 @@ class AlertRecorder:
         if reasons.is_missed(entry, reason):
             first, last = span
             count = 1 if first == last else counting.number(entry, first, last)
-            told = replace(facts.of_entry(entry), scheduled=last, reason=reason.value)
+            told = replace(self._of_entry(entry), scheduled=last, reason=reason.value)
             self._notifier.happened(entry, Missed(at, count, first), lambda: told)
 
     def _ping(self, entry: Entry, event: Event, told: Callable[[], Facts]) -> None:
@@ -130,6 +132,13 @@ class AlertRecorder:
         if target is not None:
             self._notifier.tell(entry, target, Kind.OUTPUT, at, told.facts())
 
+    def _begun(self, entry: Entry, event: events.RunStarted) -> Facts:
+        run = event.attempt.run
+        return replace(self._of_entry(entry), run=run.number, scheduled=run.instant)
+
+    def _of_entry(self, entry: Entry) -> Facts:
+        return facts.of_entry(entry, self._inherited)
+
     def _has_written(self, output: str) -> bool:
         try:
             return state_files.status(self._state / output).st_size > 0
@@ -145,11 +154,17 @@ class _RunToTell:
     """
 
     def __init__(
-        self, journal: Journal, entry: Entry, run: Run, reason: Reason | None = None
+        self,
+        journal: Journal,
+        entry: Entry,
+        run: Run,
+        inherited: tuple[str, ...],
+        reason: Reason | None = None,
     ) -> None:
         self._journal = journal
         self._entry = entry
         self._run = run
+        self._inherited = inherited
         self._reason = reason
         self._row: RunRow | None = None
         self._facts: Facts | None = None
@@ -165,7 +180,7 @@ class _RunToTell:
     def facts(self) -> Facts:
         """Return what there is to tell."""
         if self._facts is None:
-            self._facts = facts.of_run(self._entry, self.row(), self._reason)
+            self._facts = facts.of_run(self._entry, self.row(), self._inherited, self._reason)
         return self._facts
 
 
@@ -183,8 +198,3 @@ def _is_heard_of(entry: Entry) -> bool:
 
 def _has_mailto(entry: Entry) -> bool:
     return any(name == mail_variables.MAILTO and value for name, value in entry.environment)
-
-
-def _begun(entry: Entry, event: events.RunStarted) -> Facts:
-    run = event.attempt.run
-    return replace(facts.of_entry(entry), run=run.number, scheduled=run.instant)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from scheduler import own_secrets
 from scheduler.alerts.courier import SenderCourier
 from scheduler.alerts.recorder import AlertRecorder
 from scheduler.daemon import signals, wiring
@@ -106,7 +107,7 @@ def serve(
         parts = replace(
             _parts(crontabs, chosen, log, spawner, boot),
             holds_state=holds_state,
-            echo=_echo(paths, stream) if chosen.shows_output else None,
+            echo=_echo(paths, stream, spawner) if chosen.shows_output else None,
             throttle=throttle,
             courier=(courier := _courier(paths, stream.log())),
             own_courier=_courier(paths, stream.log()) if chosen.ping else None,
@@ -127,6 +128,7 @@ def _parts(
 ) -> Parts:
     """Return what a daemon of this machine stands on, but for what has to be opened first."""
     state = crontabs.paths.state
+    inherited = own_secrets.fingerprints_of(_inherited_secrets(spawner))
     return Parts(
         clock=WaitingClock(),
         spawner=spawner,
@@ -139,7 +141,7 @@ def _parts(
         unjournalled=state / unjournalled.ENDINGS_NAME,
         chosen=chosen,
         watchdog=_watchdog(log),
-        recorder=lambda journal: AlertRecorder(journal, state),
+        recorder=lambda journal: AlertRecorder(journal, state, inherited),
     )
 
 
@@ -220,12 +222,22 @@ def _warner(log: Log) -> control_server.Warn:
     return lambda *lines: log.warning("control", say=lines, text="\n".join(lines))
 
 
-def _echo(paths: Paths, stream: LogStream) -> Echo:
+def _inherited_secrets(spawner: RealSpawner) -> list[str]:
+    return own_secrets.of_variables(spawner.inheritance.inherited.items())
+
+
+def _echo(paths: Paths, stream: LogStream, spawner: RealSpawner) -> Echo:
     """Let what jobs write stand in the log, as long as that leaves room for the daemon's lines.
 
     At the end of the daemon it comes before the end of the log: what is registered last is first.
     """
-    echo = Echo(paths.state, stream.log(), stream.sink.room, least=MOST_UNREAD // 2)
+    echo = Echo(
+        paths.state,
+        stream.log(),
+        stream.sink.room,
+        least=MOST_UNREAD // 2,
+        inherited=_inherited_secrets(spawner),
+    )
     atexit.register(echo.drain, _LAST_WORDS)
     return echo
 

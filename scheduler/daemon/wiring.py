@@ -21,7 +21,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler import __version__
+from scheduler import __version__, own_secrets
 from scheduler.alerts.dispatcher import Dispatcher
 from scheduler.alerts.expected import ExpectedSuccesses
 from scheduler.daemon.crontab_log import CrontabLog
@@ -155,7 +155,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         ),
         dispatcher=Dispatcher(clock, journal, log, parts.courier),
         own_ping=own_ping,
-        expected=_expected(journal, in_force) if parts.recorder is not None else None,
+        expected=_expected(parts, journal, in_force) if parts.recorder is not None else None,
         pruning=_pruning(parts, journal, runs),
         shutdown=shutdown,
         steps=StepRunner(clock, journal, log, log_once, parts.watchdog),
@@ -177,8 +177,10 @@ def _identity(parts: Parts) -> Identity:
     return Identity(__version__, os.getpid(), parts.clock.now(), str(parts.state))
 
 
-def _expected(journal: Journal, in_force: EntriesInForce) -> ExpectedSuccesses:
-    return ExpectedSuccesses(journal, lambda: in_force.entries)
+def _expected(parts: Parts, journal: Journal, in_force: EntriesInForce) -> ExpectedSuccesses:
+    variables = ((each.name, each.value) for each in parts.inherited.variables)
+    inherited = own_secrets.fingerprints_of(own_secrets.of_variables(variables))
+    return ExpectedSuccesses(journal, lambda: in_force.entries, inherited)
 
 
 def _pruning(parts: Parts, journal: Journal, runs: Runs) -> Pruning:

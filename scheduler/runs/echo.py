@@ -20,7 +20,7 @@ from scheduler.text import of_size
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from scheduler.entry import Entry
@@ -45,6 +45,7 @@ class _Shown:
     path: Path
     position: int | None  # None: what is there now was shown by an earlier daemon
     entry: Entry | None = None
+    inherited: Sequence[str] = ()  # secrets that all jobs inherit
     has_ended: bool = False
     begun: bytes = b""
     is_cut: bool = False  # the rest of this line is not read
@@ -53,7 +54,7 @@ class _Shown:
     def secrets(self) -> list[re.Pattern[str]]:
         """What no reader of the log may see of it."""
         values = [] if self.entry is None else own_secrets.of_entry(self.entry)
-        return list(map(own_secrets.pattern, values))
+        return list(map(own_secrets.pattern, [*values, *self.inherited]))
 
 
 class Echo:
@@ -64,8 +65,17 @@ class Echo:
     gone is waited for, since the files keep everything.
     """
 
-    def __init__(self, state: Path, log: Log, room: Callable[[], int], *, least: int) -> None:
+    def __init__(
+        self,
+        state: Path,
+        log: Log,
+        room: Callable[[], int],
+        *,
+        least: int,
+        inherited: Sequence[str] = (),
+    ) -> None:
         self._state = state
+        self._inherited = inherited
         self._log = log
         self._room = room
         self._least = least
@@ -83,7 +93,7 @@ class Echo:
     ) -> None:
         """Show what this attempt of the entry writes, from its beginning or from now on."""
         position = None if is_adopted else 0
-        shown = _Shown(attempt, self._state / output_of(attempt), position, entry)
+        shown = _Shown(attempt, self._state / output_of(attempt), position, entry, self._inherited)
         with self._changed:
             self._wait = self._wait if self._shown else _ECHO_SOON
             self._shown.setdefault(attempt, shown)

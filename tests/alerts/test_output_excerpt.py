@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler import own_secrets
 from scheduler.alerts.output_excerpt import OutputExcerpt, excerpt, tail
 
 if TYPE_CHECKING:
@@ -45,6 +46,18 @@ def test_an_output_is_told_as_somebody_else_may_read_it(
 
 def test_an_output_in_latin_1_is_read_as_such_if_the_crontab_says_so(tmp_path: Path) -> None:
     assert shown(tmp_path, b"caf\xe9\n", charset="iso8859-1").text == "café\n"
+
+
+def test_where_there_are_too_many_secrets_no_output_is_told(tmp_path: Path) -> None:
+    """In place of one from which some of them might be missing."""
+    file = tmp_path / "1.1.log"
+    file.write_bytes(b"hunter2x\n")
+    sentence = "(its output is not sent: it may have too many secrets to look for)"
+    told = excerpt(file, 100, secrets=own_secrets.TOO_MANY)
+    assert told == OutputExcerpt(f"{sentence}\n", is_whole=False)
+    assert tail(file, 100, own_secrets.TOO_MANY) == sentence
+    file.write_bytes(b"")
+    assert excerpt(file, 100, secrets=own_secrets.TOO_MANY) == OutputExcerpt("")
 
 
 def test_of_a_long_output_head_and_tail_are_told_from_line_to_line(tmp_path: Path) -> None:

@@ -10,13 +10,17 @@ from alerting import FAILS, WELL, alerting, change, notices, told
 from fakes import Act
 from world import World, line
 
+from scheduler import own_secrets, redact
 from scheduler.alerts import reasons
+from scheduler.alerts.recorder import AlertRecorder
 from scheduler.entry import Catchup, Settings
 from scheduler.notice import Kind
 from scheduler.run import Exited, NotStarted, Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from scheduler.journal.journal import Journal
 
 
 def test_a_final_failure_is_told_to_each_target_with_each_attempt(tmp_path: Path) -> None:
@@ -129,6 +133,22 @@ def test_no_secret_of_a_job_is_in_a_notice(tmp_path: Path) -> None:
     world.runs_until("12:00:30")
     assert "s3cr3t" not in str(notices(world))
     assert notices(world)[0].facts.outcome == "not started: no *** here"
+
+
+def test_no_secret_that_a_job_inherits_is_in_a_notice(tmp_path: Path) -> None:
+    """The daemon's own variables are its job's, whatever the crontab sets."""
+    inherited = own_secrets.fingerprints_of(["s3cr3t-value"])
+
+    def recorder(journal: Journal) -> AlertRecorder:
+        return AlertRecorder(journal, tmp_path, inherited)
+
+    text = "CRON_NAME=job CRON_RETRIES=0 CRON_ALERT=desktop 0 12 * * * call s3cr3t-value\n"
+    acts = {"job": [Act(outcome=NotStarted("no s3cr3t-value here"))]}
+    world = World(text, acts=acts, recorder=recorder)
+    world.runs_until("12:00:30")
+    assert "s3cr3t" not in str(notices(world))
+    (attempt,) = notices(world)[0].facts.attempts
+    assert redact.text(None, "it says s3cr3t-value", attempt.secrets) == "it says ***"
 
 
 # --- reasons -------------------------------------------------------------------------------------

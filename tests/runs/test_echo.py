@@ -70,11 +70,12 @@ class World:
     state: Path
     style: Format = "json"
     room: int = 1
+    inherited: tuple[str, ...] = ()
     stream: Text = field(default_factory=Text)
 
     def __post_init__(self) -> None:
         log = open_log(self.style, self.stream)  # type: ignore[arg-type]  # it only writes
-        self.echo = Echo(self.state, log, lambda: self.room, least=1)
+        self.echo = Echo(self.state, log, lambda: self.room, least=1, inherited=self.inherited)
 
     def attempt(self, run: int = 7, number: int = 1) -> Attempt:
         return Attempt(Run(run, "backup", START), number)
@@ -137,6 +138,11 @@ def test_the_secrets_of_its_job_are_in_no_line_of_the_log(world: World) -> None:
     world.echo.end(world.attempt())
     assert world.echo.drain(SOON)
     assert world.texts() == ["got ***", "x" * 1995 + "*** a…"]
+
+
+def test_the_secrets_that_all_jobs_inherit_are_in_no_line_of_the_log(tmp_path: Path) -> None:
+    world = World(tmp_path, inherited=("hunter2x",))
+    assert world.shows(b"got hunter2x\n") == ["got ***"]
 
 
 def test_a_line_says_of_which_job_run_and_attempt_it_is(world: World) -> None:

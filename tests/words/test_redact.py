@@ -502,9 +502,33 @@ def test_no_fingerprint_has_anything_of_its_secret_and_each_job_has_others() -> 
     assert set(one).isdisjoint(other)
 
 
-def test_of_very_many_secrets_some_are_known_by_their_fingerprints() -> None:
+def test_of_many_secrets_all_are_known_by_their_fingerprints() -> None:
+    many = {f"A_TOKEN_{n}": f"hunter+{n:04}/==" for n in range(100)}
+    shown = redact.text(None, "\n".join(many.values()), own_secrets.fingerprints(entry(**many)))
+    assert shown == "\n".join(["***"] * 100)
+
+
+def test_of_too_many_secrets_none_is_told() -> None:
     many = {f"A_TOKEN_{n}": f"hunter-{n:04}" for n in range(1000)}
-    assert len(own_secrets.fingerprints(entry(**many))) == 50
+    known = own_secrets.fingerprints(entry(**many))
+    assert len(str(known)) < 100  # it is in each notice
+    assert redact.text(None, "hunter-0999 hunter-0000 and more", known) == "***"
+    inherited = own_secrets.fingerprints_of(many.values())
+    assert own_secrets.fingerprints(entry(), inherited) == known
+
+
+def test_secrets_that_all_jobs_inherit_are_known_too() -> None:
+    outer = {"OUTER_PASSWORD": "hunter2x", "DB_URL": "db://me:hunter3x@host/", "NAME": "amy-amy"}
+    values = own_secrets.of_variables(outer.items())
+    assert sorted(values) == ["hunter2x", "hunter3x"]
+    known = own_secrets.fingerprints(entry(A_TOKEN="hunter1x"), own_secrets.fingerprints_of(values))
+    told = "hunter1x hunter2x hunter3x amy-amy"
+    assert redact.text(None, told, known) == "*** *** *** amy-amy"
+
+
+def test_the_secrets_of_an_alert_s_command_are_its_job_s() -> None:
+    settings = Settings(alert=AlertRule(("|mysql -phunter2x",)))
+    assert redact.text(replace(entry(), settings=settings), "got hunter2x") == "got ***"
 
 
 def test_the_key_of_its_ping_and_its_alerts_is_its_secret() -> None:
