@@ -6,18 +6,23 @@ What a person may see goes through one of these, and is cut to a length behind i
 | --- | --- |
 | what a run is told of by: its output, an error, the subject and text of a message | `text` |
 | the same by a process that has no crontab | `text`, with the fingerprints of a notice |
-| a command, or a text that belongs to no entry | `mask` |
+| a command, or a text that belongs to no entry; a command of an entry | `mask`; `mask_command` |
+| what became of an alert | `mask_error`, with its target |
+| what tells of a line that is shown starred | `also_starred`, with that line |
 | the value of a setting or variable; an alert's target, as one of CRON_ALERT | `mask_named` |
 | an address of an alert or a ping: all but its host may be a key | `mask_addresses` |
 | variables | `masked` |
 
-Every `mask…` keeps every other character in its place, so that a caret still points at its column,
-and a starred value keeps its quotes. `text` writes `***` for each of the entry's own secrets,
-however long, wherever it stands; of a line that is very long it finds all secrets but the longest.
+What is a secret at one place of a line is starred wherever it stands in it, as a word of its own if
+it is short. Every `mask…` keeps every other character in its place, so that a caret still points at
+its column, and a starred value keeps its quotes. `text` writes `***` for each of the entry's own
+secrets, however long, wherever it stands; of a line that is very long it finds all secrets but the
+longest.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from scheduler import own_secrets
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry, Environment
 
 MASK = "***"
+_STARS = re.compile(r"\*+")
 # Characters that are looked at together; what follows them in a command is all stars.
 LONGEST_MASKED = 20_000
 
@@ -57,7 +63,7 @@ def mask_named(name: str, value: str) -> str:
         return mask_value(value, 0)
     targets = value.partition("|")[0]  # a command stands behind it
     nearly = (found.span("secret") for found in forms.NEARLY_ADDRESS.finditer(targets))
-    return mask(mask_addresses(_starred(value, nearly)))
+    return also_starred(mask(mask_addresses(_starred(value, nearly))), value)
 
 
 def mask(text: str) -> str:
@@ -65,7 +71,7 @@ def mask(text: str) -> str:
     if not forms.may_have_secrets(text):
         return text  # as most do not
     head, tail = text[:LONGEST_MASKED], "*" * (len(text) - LONGEST_MASKED)
-    return _starred(head, secrets_in(head)) + tail
+    return also_starred(_starred(head, secrets_in(head)), head) + tail
 
 
 def mask_addresses(text: str) -> str:
@@ -78,7 +84,35 @@ def mask_addresses(text: str) -> str:
 
 def mask_target(target: str) -> str:
     """Return the target of an alert or a ping as a person may see it."""
-    return mask(mask_addresses(target))
+    return also_starred(mask(mask_addresses(target)), target)
+
+
+def mask_error(error: str, target: str) -> str:
+    """Return what a target's refusal says, without the secrets that the target has."""
+    return also_starred(mask(error), target, mask_target(target))
+
+
+def mask_command(entry: Entry) -> str:
+    """Return the entry's command, with stars for its variables' secrets, too."""
+    return _stars_for(own_secrets.of_entry(entry), mask(entry.command))
+
+
+def also_starred(told: str, whole: str, shown: str | None = None) -> str:
+    """Return a text with stars for each secret of another text `whole`.
+
+    They are what is stars in it as it is `shown`; which is `told` itself, unless it is given.
+    """
+    shown = told if shown is None else shown
+    spans = (stars.span() for stars in _STARS.finditer(shown))
+    found = {whole[begin:end] for begin, end in spans if end - begin <= LONGEST_MASKED}
+    return _stars_for(own_secrets.worth_hiding(found), told)
+
+
+def _stars_for(values: Iterable[str], told: str) -> str:
+    for value in values:
+        if own_secrets.may_be_in(told, value):
+            told = own_secrets.pattern(value).sub(lambda found: "*" * len(found[0]), told)
+    return told
 
 
 def mask_value(text: str, begin: int) -> str:
@@ -103,7 +137,7 @@ def text(entry: Entry | None, told: str, fingerprints: Iterable[str] = ()) -> st
 def _masked_line(line: str) -> str:
     if len(line) <= LONGEST_MASKED or not forms.may_have_secrets(line):
         return mask(line)
-    return _starred(line, secrets_in_pieces(line, LONGEST_MASKED))
+    return also_starred(_starred(line, secrets_in_pieces(line, LONGEST_MASKED)), line)
 
 
 def _starred(text: str, spans: Iterable[tuple[int, int]]) -> str:

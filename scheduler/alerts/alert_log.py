@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scheduler.alerts.dispatch_rules import Consequence, NeverSent, Sent, SentLater
 from scheduler.notice import Channel, channel_of
 from scheduler.printable import clean
-from scheduler.redact import mask, mask_target
+from scheduler.redact import mask_error, mask_target
 from scheduler.text import counted
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class AlertLog:
                     self._given_up(target, rows, error)
                 case SentLater(_, error):
                     if target not in self._troubled:
-                        new[channel_of(target), error].append(target)
+                        new[channel_of(target), mask_error(error, target)].append(target)
                     self._troubled.add(target)
         for (channel, error), targets in new.items():
             self._trouble(channel, error, targets)
@@ -69,12 +69,12 @@ class AlertLog:
 
     def _trouble(self, channel: Channel, error: str, targets: Sequence[str]) -> None:
         shown = list(dict.fromkeys(_shown(target) for target in targets))
-        to, why = _some(shown), clean(mask(error))
+        to, why = _some(shown), clean(error)
         say = f"{to} can't be told: {why}; it is tried again"
         self._log.warning("alert", channel=channel.value, target=to, error=why, say=say)
 
     def _given_up(self, target: str, rows: Sequence[NoticeRow], error: str) -> None:
-        to, what, why = _shown(target), _named(rows), clean(mask(error))
+        to, what, why = _shown(target), _named(rows), clean(mask_error(error, target))
         tries = rows[0].tries + 1
         after = f"after {tries} tries" if tries > 1 else "at the first try"
         say = f"{to} was not told, {after}: {what}; {why}; see meridian alerts --failed"

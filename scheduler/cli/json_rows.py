@@ -10,7 +10,7 @@ from scheduler.day_rules import DayRules
 from scheduler.entry import Expression
 from scheduler.journal.rows import NoticeState
 from scheduler.notice import channel_of
-from scheduler.redact import mask, mask_named, mask_target, masked
+from scheduler.redact import mask_error, mask_named, mask_target, masked
 from scheduler.schedule import expression
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def of_entry(entry: Entry) -> Row:
 def of_notice(row: NoticeRow) -> Row:
     """Return the row of `alerts --json`; `due` is when it is tried, `done` when that was over."""
     notice, is_sent = row.notice, row.state is NoticeState.SENT
+    error = mask_error(row.error, notice.target)
     return {
         "alert": row.number,
         "at": utc(notice.at),
@@ -72,8 +73,8 @@ def of_notice(row: NoticeRow) -> Row:
         "tries": row.tries,
         "due": None if row.state.is_over else utc(row.due),
         "done": None if row.done is None else utc(row.done),
-        "error": "" if is_sent else mask(row.error),
-        "note": mask(row.error) if is_sent else "",
+        "error": "" if is_sent else error,
+        "note": error if is_sent else "",
         "perhaps_twice": row.repeated,
         "delivery": row.delivery,
     }

@@ -13,7 +13,7 @@ from scheduler.cli.output import utc
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
 from scheduler.journal.rows import RunRow
-from scheduler.redact import mask, mask_named
+from scheduler.redact import mask_command, mask_named
 from scheduler.schedule.upcoming import first_instants
 from scheduler.system.crontab_loader import Loaded
 
@@ -44,7 +44,7 @@ class ListedEntry:
             "" if last is None else When(_newest(last).astimezone(zone), now),
             "" if last is None else tables.state(last.state.value),
             *((self._alerts(),) if alerts else ()),
-            mask(entry.command),
+            mask_command(entry),
         )
 
     def row(self) -> json_rows.Row:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.errors import BadValue
-from scheduler.redact import mask, mask_named, mask_value
+from scheduler.redact import also_starred, mask, mask_named, mask_value
 from scheduler.secret_forms import is_secret
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def hidden(line: str) -> str:
     Those on a line of their own, in front of a schedule, and in a command. Every other character
     keeps its place.
     """
-    at = start(line)
+    at, whole = start(line), line
     if line[at : at + 1] == "#":
         return line
     for each in (prefixes(line, at) or ((), 0))[0]:
@@ -166,7 +166,7 @@ def hidden(line: str) -> str:
         return mask_value(line, found[1])
     if found:
         line = line[: found[1]] + mask_named(found[0], line[found[1] :])
-    return mask(line)
+    return also_starred(mask(line), whole)
 
 
 # --- job lines -----------------------------------------------------------------------------------

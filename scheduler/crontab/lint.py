@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.crontab import lexer, mail_variables, percent, settings
 from scheduler.entry import Problem, Severity
-from scheduler.redact import mask
+from scheduler.redact import also_starred, mask
 from scheduler.suggestions import did_you_mean
 from scheduler.text import shortened
 
@@ -59,16 +59,16 @@ class LintWarning(NamedTuple):
 
 def problem(file: str, number: int, line: str, found: BadValue | LintWarning) -> Problem:
     """Return an error or a warning with its place; a very long line is cut, or left out."""
-    column = found.offset + 1
+    column, shown = found.offset + 1, lexer.hidden(line)
     return Problem(
         file=file,
         line=number,
         column=column,
         severity=Severity.WARNING if isinstance(found, LintWarning) else Severity.ERROR,
         code=found.code,
-        message=mask(found.message),
+        message=also_starred(mask(found.message), line, shown),
         hint=found.hint,
-        text=lexer.hidden(line)[: column + _KEPT_BEHIND] if column <= _SHOWN_UP_TO else "",
+        text=shown[: column + _KEPT_BEHIND] if column <= _SHOWN_UP_TO else "",
     )
 
 

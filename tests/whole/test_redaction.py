@@ -44,6 +44,8 @@ WITH_SECRETS = {
     "a ping": "CRON_PING=http://127.0.0.1:9/{} 0 9 1 1 * true",
     "a ping with a query": "CRON_NAME=query CRON_PING=http://127.0.0.1:9/?key={} 0 9 1 1 * true",
     "an alert's address": "CRON_NAME=alert CRON_ALERT=json://127.0.0.1:9/{} 0 9 1 1 * exit 3",
+    "a secret and once more": "CRON_NAME=twice 0 9 1 1 * true mysql -p{}; echo {}",
+    "the same in a line that is refused": "0 99 * * * mysql -p{}; echo {}",
     "an alert's command, once more": "CRON_NAME=again CRON_ALERT='| true mysql -p{}; echo {}; false' 0 9 1 1 * exit 3",
     "an alert's command": "CRON_NAME=told CRON_ALERT='| true --token {}' 0 9 1 1 * exit 3",
     "a setting that is none": "CRON_PINGS=https://host/{}",

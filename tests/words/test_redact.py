@@ -526,6 +526,36 @@ def test_secrets_that_all_jobs_inherit_are_known_too() -> None:
     assert redact.text(None, told, known) == "*** *** *** amy-amy"
 
 
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("mysql -phunter2x x; echo hunter2x", "mysql -p******** x; echo ********"),
+        ("echo hunter2x; mysql -phunter2x", "echo ********; mysql -p********"),
+        ("x --token 'a b/c'; y a%20b%2Fc", "x --token '*****'; y *********"),  # as in a URL
+        ("PGPASSWORD=post psql -d post postgres", "PGPASSWORD=**** psql -d **** postgres"),
+        ("x --token abc; y abc", "x --token ***; y abc"),  # too short to be looked for
+        ("x --token true; true", "x --token ****; true"),
+    ],
+)
+def test_what_is_a_secret_once_is_starred_wherever_it_stands(command: str, shown: str) -> None:
+    assert mask(command) == shown
+    assert redact.mask_target(f"|{command}") == f"|{shown}"
+    assert mask_named("CRON_ALERT", f"desktop, | {command}") == f"desktop, | {shown}"
+    assert hidden(f"0 9 * * * {command}") == f"0 9 * * * {shown}"
+
+
+def test_a_secret_in_front_of_a_schedule_is_starred_in_its_command() -> None:
+    line = "CRON_PING=http://host/hunter2x 0 9 * * * echo hunter2x"
+    assert hidden(line) == "CRON_PING=http://host/******** 0 9 * * * echo ********"
+    shown = redact.mask_command(replace(entry(A_TOKEN="hunter2x"), command="echo hunter2x"))
+    assert shown == "echo ********"
+
+
+def test_what_an_alert_s_command_complains_of_is_told_without_its_secrets() -> None:
+    target = "|mysql -phunter2x"
+    assert redact.mask_error("exit 1: no hunter2x", target) == "exit 1: no ********"
+
+
 def test_the_secrets_of_an_alert_s_command_are_its_job_s() -> None:
     settings = Settings(alert=AlertRule(("|mysql -phunter2x",)))
     assert redact.text(replace(entry(), settings=settings), "got hunter2x") == "got ***"

@@ -15,7 +15,7 @@ from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import Cell, When
 from scheduler.journal.rows import NoticeRow, NoticeState
 from scheduler.printable import clean
-from scheduler.redact import mask, mask_target
+from scheduler.redact import mask_error, mask_target
 from scheduler.system.clock import RealClock
 
 app = typer.Typer()
@@ -75,7 +75,7 @@ def _line(row: NoticeRow, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
 
 def _why(row: NoticeRow, zone: ZoneInfo) -> str:
     """Return what there is to say beside its state."""
-    told = [clean(mask(row.error))] if row.error else []
+    told = [clean(mask_error(row.error, row.notice.target))] if row.error else []
     if row.repeated:
         told.append("perhaps sent twice")
     if row.state is NoticeState.WAITING and row.tries:
