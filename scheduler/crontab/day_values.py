@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Calendars = Callable[[str], Calendar]
 
 HOLIDAYS = "holidays:"
+HOLIDAYS_HINT = "such as holidays:DE-BY: ISO 3166's codes, or a market's"
 FROM, UNTIL, EXCEPT = "CRON_FROM", "CRON_UNTIL", "CRON_EXCEPT"
 ONLY, MOVE = "CRON_ONLY", "CRON_EXCEPT_MOVE"
 
@@ -182,6 +183,8 @@ def _items(text: str) -> list[tuple[int, str]]:
 
 
 def _add(draft: _DayDraft, item: str) -> None:
+    if item == HOLIDAYS:
+        raise BadValue("unknown-holidays", f"{HOLIDAYS} names no country", hint=HOLIDAYS_HINT)
     if item.startswith(HOLIDAYS) or "/" in item or _is_file(item):
         draft.calendars.append(Calendar(item))
     elif _WEEKDAY.fullmatch(item):

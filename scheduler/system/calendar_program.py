@@ -46,11 +46,11 @@ def main() -> None:
 
 def _holidays(code: str) -> dict[str, Any]:
     library = importlib.import_module("holidays")
-    country, _, part = code.partition("-")
+    country, dash, part = code.partition("-")
     years = range(FIRST_YEAR, LAST_YEAR + 1)
     countries = library.list_supported_countries(include_aliases=True)
     if country in countries:
-        if part and part not in countries[country]:
+        if dash and part not in countries[country]:
             return {"unknown": code, "known": [f"{country}-{each}" for each in countries[country]]}
         found = library.country_holidays(country, subdiv=part or None, years=years)
     elif code in (markets := library.list_supported_financial(include_aliases=True)):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from scheduler.crontab import calendar_lines
-from scheduler.crontab.day_values import HOLIDAYS
+from scheduler.crontab.day_values import HOLIDAYS, HOLIDAYS_HINT
 from scheduler.day_rules import Calendar, calendar_of
 from scheduler.entry import Problem, Severity
 from scheduler.errors import BadValue, SourceRefused
@@ -81,10 +81,9 @@ class CalendarShelf:
 
     def _calendar(self, source: str, folder: Path) -> Calendar:
         """Return a calendar; BadValue where it can't be had."""
-        is_file = not source.startswith(HOLIDAYS)
-        place = str(folder / Path(source).expanduser()) if is_file else source
+        place = source if source.startswith(HOLIDAYS) else _place(source, folder)
         if place not in self.readings and place not in self.unread:
-            reading = self._find(place)
+            reading = self._found(place)
             if reading is None:
                 self.unread.add(place)
             else:
@@ -95,6 +94,21 @@ class CalendarShelf:
         if isinstance(found, BadValue):  # another one each time: its offset is the crontab's
             raise BadValue(found.code, found.message, hint=found.hint)
         return found
+
+    def _found(self, place: str) -> CalendarReading | None:
+        try:
+            return self._find(place)
+        except Exception as error:  # noqa: BLE001 (a bug in a calendar's costs its entries alone)
+            return CalendarReading(BadValue("bad-calendar", f"{place} can't be read: {error!r}"))
+
+
+def _place(source: str, folder: Path) -> str:
+    """Return the path of a calendar's file; BadValue for one in a home that nobody has."""
+    try:
+        return str(folder / Path(source).expanduser())
+    except RuntimeError as error:
+        message = f"{shortened(source)} can't be found: nobody's home is {Path(source).parts[0]}"
+        raise BadValue("bad-calendar", message, hint="write the path in full") from error
 
 
 def stamp_of(place: str) -> Stamp | None:
@@ -165,10 +179,10 @@ def _of_answer(source: str, answer: dict[str, Any]) -> Calendar:
     if library := answer.get("missing"):
         message = f"{source} needs the library {library}"
         raise BadValue("missing-extra", message, hint=_INSTALL)
-    if unknown := answer.get("unknown"):
+    if (unknown := answer.get("unknown")) is not None:
         known = answer["known"]
         near = nearest(unknown, known, most=3) or nearest(unknown.upper(), known, most=3)
-        hint = did_you_mean(near) or "such as holidays:DE-BY: ISO 3166's codes, or a market's"
+        hint = did_you_mean(near) or HOLIDAYS_HINT
         message = f"nobody knows the holidays of {shortened(unknown)}"
         raise BadValue("unknown-holidays", message, hint=hint)
     if error := answer.get("error"):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import pwd
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from traceback import walk_tb
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -129,6 +131,19 @@ def _load_one(
         hint = refused.hint if failed else "meridian edit begins one"
         why = Problem(file, 0, 0, severity, refused.code, refused.message, hint)
         return Crontab(file, b"", (), (why,)), failed
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a bug must not cost the jobs of every other file)
+        return Crontab(file, b"", (), (_of_bug(file, error),)), True
+
+
+def _of_bug(file: str, error: Exception) -> Problem:
+    """Return the error about a file that Meridian itself fails to read, and where it does."""
+    frames = [*walk_tb(error.__traceback__)]
+    place = ", ".join(f"{Path(f.f_code.co_filename).name}:{line}" for f, line in frames[-3:])
+    message = f"a bug of Meridian's own keeps it from being read: {error!r} ({place})"
+    hint = "please report it; without the lines that were changed last it may go on"
+    return Problem(file, 0, 0, Severity.ERROR, "bug", message, hint)
 
 
 def _parsed(file: str, text: CrontabText, how: ReadOptions, calendars: CalendarShelf) -> Crontab:

@@ -10,23 +10,26 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from spawner_stages import eventually
 
-from scheduler.crontab import lint_days
+from scheduler.crontab import day_values, lint_days, parser
 from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
-from scheduler.entry import Severity
-from scheduler.errors import MeridianError
+from scheduler.entry import Crontab, Severity
+from scheduler.errors import BadValue, MeridianError
 from scheduler.journal.journal import Journal
 from scheduler.schedule import days
 from scheduler.system import calendar_reader, calendars
 from scheduler.system.crontab_files import stamp
-from scheduler.system.crontab_loader import Loaded, ReadOptions, load
+from scheduler.system.crontab_loader import Loaded, ReadOptions, load, read_file
 from scheduler.system.log import Log
 from scheduler.system.paths import Paths
 
@@ -137,6 +140,66 @@ def test_a_broken_ics_file_refuses_its_entries_and_says_where(
     said = error_of(loaded(tmp_path, "a.ics"))
     assert said.startswith("1:13: bad-calendar "), reason
     assert f"{path}:{line}:1: " in said, reason
+
+
+NOWHERE = [
+    # value, what is said, a part of the hint, reason
+    ("~nobodyatall/off.txt", "1:13: bad-calendar '~nobodyatall/off.txt' can't be found: nobody", "in full", "no such user"),
+    ("holidays:", "1:13: unknown-holidays holidays: names no country", "holidays:DE-BY", "no country"),
+    ("sat,holidays:DE-", "1:17: unknown-holidays nobody knows the holidays of 'DE-'", "did you mean DE-", "no part of it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "said", "hint", "reason"), NOWHERE)
+def test_what_names_no_calendar_refuses_its_entries_alone(
+    tmp_path: Path, value: str, said: str, hint: str, reason: str
+) -> None:
+    error = error_of(loaded(tmp_path, value))
+    assert error.startswith(said), reason
+    assert hint in error.rpartition("(")[2], reason
+    table = save(tmp_path / "crontab", f"CRON_EXCEPT={value} 0 9 * * * x\n0 9 * * * y\n")
+    assert [entry.command for entry in load((str(table),), HOW).entries] == ["y"]
+
+
+def test_a_bug_in_the_reading_of_a_calendar_refuses_its_entries_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_: object) -> None:
+        raise KeyError("dates")
+
+    monkeypatch.setattr(calendars, "_taken_apart", stumble)
+    save(tmp_path / "off.txt", "2027-05-06\n")
+    table = save(tmp_path / "crontab", "CRON_EXCEPT=off.txt 0 9 * * * x\n0 9 * * * y\n")
+    found = load((str(table),), HOW)
+    assert [entry.command for entry in found.entries] == ["y"]
+    (problem,) = found.problems
+    assert "off.txt can't be read: KeyError('dates')" in problem.message
+
+
+PIECES = (
+    *("holidays:", "DE", "DE-", "-BY", "NYSE", "..", "../", "~", "~root", "~nobodyatall", "/", "//", "."),
+    *(".ics", ".txt", "off", "a" * 300, "\x7f", "\udcff", "é", "%", "#1", "#", "L", "workday", "sat"),
+    *("-", "2027-02-30", "12-24", "02-29", "0000-00-00", "9999-12-31", "1", "²", "٣", " ", "\t", ","),
+)  # fmt: skip
+
+
+LETTERS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
+
+
+@settings(max_examples=200, deadline=None)
+@example("holidays:")
+@example("~nobodyatall/off.txt")
+@given(st.lists(st.sampled_from(PIECES) | LETTERS, min_size=1, max_size=4).map("".join))
+def test_no_value_comes_to_anything_but_days_or_its_refusal(text: str) -> None:
+    """By the shelf of the daemon; a bug would be told as what is refused."""
+    shelf = calendars.waiting_shelf(partial(read_file, how=HOW))
+    for read_one in (day_values.only, day_values.excepted):
+        said = ""
+        try:
+            day_values.resolved(read_one(text), shelf.of("/nowhere/crontab"))
+        except BadValue as bad:
+            said = bad.message
+        assert "Error(" not in said
 
 
 def test_a_missing_file_refuses_its_entries(tmp_path: Path) -> None:
@@ -390,3 +453,42 @@ def test_a_daemon_reads_a_changed_calendar_and_keeps_the_last_good_one(
         assert in_force.changed()
         assert seen() == ["09"]
         assert in_force.kept == []
+
+
+def test_a_bug_in_the_reading_of_a_crontab_keeps_its_last_good_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon starts with the others all the same, and whoever asks hears of it."""
+    monkeypatch.setenv("TZ", "UTC")
+    good = save(tmp_path / "good", "0 9 * * * x\n")
+    bad = save(tmp_path / "bad", "0 9 * * * y\n")
+    real = parser.parse
+
+    def stumble(data: bytes, **how: Any) -> Crontab:
+        if b"stumble" in data:
+            raise KeyError("dates")
+        return real(data, **how)
+
+    monkeypatch.setattr(parser, "parse", stumble)
+    files = WatchedCrontabs((str(good), str(bad)), Paths(good, tmp_path, tmp_path, tmp_path), HOW)
+    with closing(Journal.in_memory()) as journal:
+        in_force = EntriesInForce(files, journal, Log(logging.getLogger("bug")), None)
+        now = datetime(2027, 5, 1, tzinfo=UTC)
+
+        def commands() -> list[str]:
+            in_force.read(now)
+            return [entry.command for entry in in_force.entries.values()]
+
+        assert commands() == ["x", "y"]
+        save(bad, "0 9 * * * stumble\n")
+        assert in_force.changed()
+        assert commands() == ["x", "y"]
+        assert not in_force.changed(), "it is read again when it is changed"
+        assert [each.is_readable for each in in_force.files] == [True, False]
+        (problem,) = in_force.news(now).problems
+        assert problem.code == "bug"
+        assert "KeyError('dates') (" in problem.message
+        assert "test_calendars.py:" in problem.message, "where it is"
+        fresh = EntriesInForce(files, journal, Log(logging.getLogger("bug")), None)
+        fresh.read(now)
+        assert [entry.command for entry in fresh.entries.values()] == ["x"]
