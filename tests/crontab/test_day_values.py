@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scheduler.crontab import day_values, parser
-from scheduler.crontab.calendar_lines import read
+from scheduler.crontab.calendar_lines import FIRST_DATE, LAST_DATE, MOST_LINES, read
 from scheduler.day_rules import Calendar, calendar_of
 from scheduler.errors import BadValue
 from scheduler.schedule.days import has
@@ -167,3 +169,35 @@ def test_a_calendar_has_its_dates_and_no_others() -> None:
     assert [calendar.has_after(day) for day in (date(1990, 1, 1), date(2028, 2, 28))] == [True] * 2
     assert [calendar.has_after(day) for day in (date(2028, 2, 29), date(2050, 1, 1))] == [False] * 2
     assert not Calendar("empty").has_after(date(2027, 1, 1))
+
+
+DAYS = st.dates(FIRST_DATE, LAST_DATE)
+LINES = st.one_of(
+    st.tuples(DAYS, DAYS).map(lambda ends: f"{min(ends)}..{max(ends)}"),
+    st.tuples(DAYS, DAYS).map(lambda ends: f"{ends[0]:%m-%d}..{ends[1]:%m-%d}"),
+    DAYS.map(str),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(LINES, max_size=4))
+def test_a_file_has_the_days_that_brute_force_finds(lines: list[str]) -> None:
+    sets = [day_values.dates(each) for each in lines]
+    every = (FIRST_DATE + n * timedelta(days=1) for n in range(MOST_LINES))
+    expected = {day for day in every if any(has(each, day) for each in sets)}
+    assert read("\n".join(lines).encode(), "f") == expected
+
+
+@pytest.mark.parametrize("line", ["1970-01-01..2100-12-31\n", "01-01..12-31\n", "12-25..12-24\n"])
+def test_lines_that_overlap_cost_no_more_than_others(line: str) -> None:
+    """Each by itself names every day: a quarter of an hour, if each were looked at for each."""
+    assert len(read(line.encode() * MOST_LINES, "f")) == MOST_LINES
+
+
+def test_a_file_has_at_most_a_line_for_each_day() -> None:
+    text = b"# head\n\n" + b"2027-05-06 # May\n" * (MOST_LINES + 1)
+    with pytest.raises(BadValue) as caught:
+        read(text, "f")
+    assert caught.value.code == "bad-calendar"
+    said = f"f:{MOST_LINES + 3}:1: more lines than days from 1970-01-01 to 2100-12-31"
+    assert caught.value.message == said
