@@ -24,7 +24,7 @@ FIRST_DATE, LAST_DATE = (
 
 _DAY = timedelta(days=1)
 MOST_LINES = (LAST_DATE - FIRST_DATE).days + 1
-_LEAP_YEAR = 2000
+_LEAP_YEAR = 2024
 
 _Range = tuple[date, date]  # both ends included
 

@@ -44,11 +44,8 @@ class Library(Protocol):
     def stamps(self) -> Mapping[str, Stamp]:
         """Return, for each crontab that is there, what differs when it was changed."""
 
-    def load(self, tell: Callable[[str], None] | None) -> Loaded:
-        """Read them all; `tell` is told of a calendar that takes over a second.
-
-        With None nobody waits: a calendar that is new, or has changed, is among the `unread`.
-        """
+    def load(self) -> Loaded:
+        """Read them all; a calendar that is new, or has changed, is among the `unread`."""
 
     def read_apart(self, calendars: Collection[str]) -> None:
         """Have these calendars read while nobody waits, for the next `load`."""
@@ -88,6 +85,7 @@ class EntriesInForce:
         self._vanished: set[str] = set()  # at the last look
         self._spared: set[str] = set()  # those that had not yet vanished at the look before
         self._was_read = False
+        self._awaited = ""  # calendars that are being read
         self._told: Mapping[str, Entry] | None = None  # the entries at the last news
         self._problems: Sequence[Problem] = ()
         self._failed: frozenset[str] = frozenset()  # the files that could not be read
@@ -114,16 +112,16 @@ class EntriesInForce:
         self._vanished = vanished
         return self._with_spared(stamps) != self._stamps or bool(zone_data.outdated())
 
-    def read(self, now: datetime, *, waits: bool = True) -> bool:
+    def read(self, now: datetime) -> bool:
         """Read the crontabs and go by them, with the last good version of what is unreadable.
 
-        False where that `waits` for nobody, and calendars are to be read first, as they are now.
+        False where calendars are to be read first, as they are now; nobody waits for them.
         Raises JournalError; then the entries are those of before, and it can be done again.
         """
         minute = minute_of(now)
         stamps = self._library.stamps()
         zone_data.renew()
-        loaded = self._library.load(self._tell_of_waiting if waits else None)
+        loaded = self._library.load()
         if loaded.unread:
             self._read_apart(loaded.unread)
             return False
@@ -226,19 +224,23 @@ class EntriesInForce:
         """Let every interval count from `now` at the latest: the clock had been wrong."""
         self.timetable = Timetable(self.entries.values(), self._anchors(self.entries, now))
 
+    def tell_of_waiting(self) -> None:
+        """Tell once for which calendars a daemon that starts is waiting."""
+        awaited, self._awaited = self._awaited, ""
+        if awaited:
+            say = f"the daemon starts when these are read: {awaited}"
+            self._log.info("calendars", calendars=awaited, say=say)
+
     def summary(self) -> str:
         """Return in a few words what there is."""
         return messages.of_entries(len(self.entries), len(self.zones))
 
     def _read_apart(self, calendars: Collection[str]) -> None:
         self._library.read_apart(calendars)
-        what = ", ".join(sorted(calendars))
-        say = f"the crontabs of before stay in force until these are read: {what}"
-        self._log.info("calendars", calendars=what, say=say)
-
-    def _tell_of_waiting(self, calendar: str) -> None:
-        say = f"it takes more than a second to read {calendar}; the daemon starts when that is done"
-        self._log.info("calendars", calendars=calendar, say=say)
+        self._awaited = ", ".join(sorted(calendars))
+        if self._was_read:
+            say = f"the crontabs of before stay in force until these are read: {self._awaited}"
+            self._log.info("calendars", calendars=self._awaited, say=say)
 
     def _with_spared(self, stamps: Mapping[str, Stamp]) -> Mapping[str, Stamp]:
         """Return these stamps, and the old ones of those that deserve a second look."""

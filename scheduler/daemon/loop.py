@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     _Asked = tuple[Request, Future[Answer | Refused]]  # and who waits for the reply
 
 _LOOP_BUG = Refused("bug", "the daemon met a bug of its own; its log has the trace")
+_A_MOMENT = timedelta(seconds=1)  # that calendars may take before a start tells of them
 _LONGEST_SLEEP = timedelta(days=1)  # a daemon that watches no files wakes up at least this often
 
 
@@ -86,8 +87,11 @@ class Daemon:
         if each_minute is not None:
             self.file_monitor.each_minute = each_minute
         first, others = self._first_steps(), self._other_steps()
-        with self.steps.watched():
-            self._open()
+        if not await self._opened():
+            self.requests.is_closed = True
+            self.steps.run(Step("answer the last commands", self._serve))
+            self.log.info("stopped", say="nothing had begun")
+            return
         while not self._is_over():
             await self.clock.wait(self._next_wake(), self._wake)
             self._wake.clear()
@@ -173,14 +177,30 @@ class Daemon:
             Step("remove what is not kept any more", self._prune),
         )
 
-    def _open(self) -> None:
-        """Read the crontabs and settle what the last daemon left, before the first minute."""
-        self.ticker.open()
-        self.reloader.read(waits=True)
-        self.runs.recover()
-        self.dispatcher.recover()
-        self.ticker.begin()
-        self.runs.at_reboot(self.in_force.unbooted(), minute_of(self.clock.now()))
+    async def _opened(self) -> bool:
+        """Read the crontabs and settle what the last daemon left, before the first minute.
+
+        False if it was asked for its end before calendars were read: then all is as it was.
+        """
+        with self.steps.watched():
+            self.ticker.open()
+            self.reloader.read()
+        while self.reloader.is_asked:
+            await self.clock.wait(self.clock.now() + _A_MOMENT, self._wake)
+            self._wake.clear()
+            if self.is_stopping:
+                return False
+            if not self.reloader.is_due():
+                self.in_force.tell_of_waiting()
+                continue
+            with self.steps.watched():
+                self.reloader.read()
+        with self.steps.watched():
+            self.runs.recover()
+            self.dispatcher.recover()
+            self.ticker.begin()
+            self.runs.at_reboot(self.in_force.unbooted(), minute_of(self.clock.now()))
+        return True
 
     def _is_over(self) -> bool:
         if self.is_stopping:

@@ -21,7 +21,7 @@ class Reloader:
     It owns whether a reload is still to be done. The loop, the file monitor and the requests call
     it. The entries, the runs and the planned minute go by the same crontabs when it returns, and
     listeners are told once that they do; if it raises, the reload stays to be done. So it does
-    where calendars are to be read first, for which nobody waits but a daemon that starts.
+    where calendars are to be read first, for which nobody waits.
     """
 
     def __init__(
@@ -57,15 +57,13 @@ class Reloader:
         self._ticker.handle_idle()
         self.read()
 
-    def read(self, *, waits: bool = False) -> None:
+    def read(self) -> None:
         """Read the crontabs, and go by them. Raises JournalError and MemoryError.
 
-        Where calendars are being read it stays to be done; `waits` has them read meanwhile.
+        Where calendars are being read it stays to be done.
         """
         self.is_asked = True
-        if self._in_force.is_reading() and not waits:
-            return
-        if not self._in_force.read(self._clock.now(), waits=waits):
+        if self._in_force.is_reading() or not self._in_force.read(self._clock.now()):
             return
         self._runs.use(self._in_force.entries, self._in_force.timetable)
         self._ticker.replan()

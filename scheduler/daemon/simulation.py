@@ -24,7 +24,7 @@ from scheduler.journal.journal import Journal
 from scheduler.status import Reads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from scheduler.daemon.incidents import Incident
     from scheduler.daemon.simulation_events import SimulatedEvent
@@ -209,7 +209,7 @@ class _FixedLibrary:
     def stamps(self) -> Mapping[str, Stamp]:
         return {}
 
-    def load(self, tell: Callable[[str], None] | None) -> Loaded:  # noqa: ARG002 (it is loaded)
+    def load(self) -> Loaded:
         return self.loaded
 
     def read_apart(self, calendars: Collection[str]) -> None:

@@ -65,10 +65,10 @@ class WatchedCrontabs:
         calendars = {file: crontab_files.stamp(Path(file)) for file in self.calendars}
         return {**there, **others, **crontab_loader.calendar_stamps(calendars)}
 
-    def load(self, tell: Callable[[str], None] | None) -> Loaded:
+    def load(self) -> Loaded:
         """See `Library`."""
         before, about_zone = self.how, self._look_at_zone()
-        shelf = self._reader.shelf(tell)
+        shelf = self._reader.shelf()
         loaded = crontab_loader.load(self._paths(), self.how, calendars=shelf)
         if loaded.unread:
             self.how = before  # so that it is told of the next time, too

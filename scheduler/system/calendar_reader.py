@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scheduler.day_rules import Calendar
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from scheduler.system.crontab_files import CrontabText
+
+
+_SIDE_BY_SIDE = 4  # so that one that hangs keeps few waiting, and many take no more memory
 
 
 class CalendarReader:
@@ -29,29 +33,33 @@ class CalendarReader:
         self.wake: Callable[[], object] = lambda: None  # on another thread, when all is read
         self._kept: dict[str, CalendarReading] = {}
         self._apart: dict[str, CalendarReading] = {}
-        self.is_reading = False
+        self._wanted: set[str] = set()
 
-    def shelf(self, tell: Callable[[str], None] | None) -> CalendarShelf:
-        """Return a shelf that waits, and tells of it, or with None one that never does."""
-        if tell is None:
-            return CalendarShelf(self._known)
-        return CalendarShelf(
-            lambda place: self._known(place) or read_calendar(place, self._read, tell)
-        )
+    def shelf(self) -> CalendarShelf:
+        """Return a shelf of what is known."""
+        return CalendarShelf(self._known)
 
     def keep(self, shelf: CalendarShelf) -> None:
         """Go by what is on the shelf of crontabs that have been read whole."""
         self._kept, self._apart = shelf.readings, {}
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether there are calendars that are not read yet."""
+        return bool(self._wanted)
+
     def start(self, wanted: Iterable[str]) -> None:
         """Have calendars read apart; where there is no room for that, they can't be read."""
-        sources, self.is_reading = tuple(wanted), True
-        try:
-            start_apart(lambda: self._work(sources), "calendars")
-        except MeridianError as error:
-            bad = BadValue("bad-calendar", f"it can't be read: {error}")
-            self._apart.update(dict.fromkeys(sources, CalendarReading(bad)))
-            self.is_reading = False
+        sources = tuple(wanted)
+        self._wanted.update(sources)
+        for n in range(min(len(sources), _SIDE_BY_SIDE)):
+            some = sources[n::_SIDE_BY_SIDE]
+            try:
+                start_apart(partial(self._work, some), "calendars")
+            except MeridianError as error:
+                bad = BadValue("bad-calendar", f"it can't be read: {error}")
+                self._apart.update(dict.fromkeys(some, CalendarReading(bad)))
+                self._wanted.difference_update(some)
 
     def _known(self, place: str) -> CalendarReading | None:
         """Return what a calendar came to if it was read apart, or has not changed since."""
@@ -65,15 +73,13 @@ class CalendarReader:
     # --- on its thread -----------------------------------------------------------------------
 
     def _work(self, wanted: Iterable[str]) -> None:
-        try:
-            for place in wanted:
-                self._apart[place] = self._reading(place)
-        finally:
-            self.is_reading = False
-            self.wake()
+        for place in wanted:
+            self._apart[place] = self._reading(place)
+            self._wanted.discard(place)
+        self.wake()
 
     def _reading(self, place: str) -> CalendarReading:
         try:
-            return read_calendar(place, self._read, lambda _: None)
+            return read_calendar(place, self._read)
         except Exception as error:  # noqa: BLE001 (a bug must leave no reload undone)
             return CalendarReading(BadValue("bad-calendar", f"{place} can't be read: {error!r}"))

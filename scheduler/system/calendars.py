@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _CALENDAR_PROGRAM = Path(__file__).with_name("calendar_program.py")
 _TIME_LIMIT = 10.0  # seconds; the libraries need a fraction of one
-_UNTOLD = 1.0  # seconds that nobody is told of
 _INSTALL = "make install EXTRAS=calendar, or pip install 'meridian-cron[calendar]'"
 
 
@@ -116,27 +115,25 @@ def stamp_of(place: str) -> Stamp | None:
     return None if place.startswith(HOLIDAYS) else crontab_files.stamp(Path(place))
 
 
-def read_calendar(
-    place: str, read: Callable[[str], CrontabText], tell: Callable[[str], None]
-) -> CalendarReading:
-    """Return a calendar, good or bad, when it is there; `tell` is told what takes over a second."""
+def read_calendar(place: str, read: Callable[[str], CrontabText]) -> CalendarReading:
+    """Return a calendar, good or bad, when it is there."""
     stamp = stamp_of(place)
     doubts: tuple[Problem, ...] = ()
     try:
         if place.startswith(HOLIDAYS):
-            return CalendarReading(_of_holidays(place, tell))
+            return CalendarReading(_of_holidays(place))
         text = _trusted(place, read)
         doubts = tuple(
             Problem(place, 0, 0, Severity.WARNING, code, said) for code, said in text.warnings
         )
-        return CalendarReading(_of_bytes(place, text.data, tell), stamp, doubts)
+        return CalendarReading(_of_bytes(place, text.data), stamp, doubts)
     except BadValue as bad:
         return CalendarReading(bad, stamp, doubts)
 
 
 def waiting_shelf(read: Callable[[str], CrontabText]) -> CalendarShelf:
     """Return a shelf that reads each calendar when it is asked for, and waits for that."""
-    return CalendarShelf(lambda place: read_calendar(place, read, lambda _: None))
+    return CalendarShelf(lambda place: read_calendar(place, read))
 
 
 def _trusted(path: str, read: Callable[[str], CrontabText]) -> CrontabText:
@@ -151,26 +148,26 @@ def _trusted(path: str, read: Callable[[str], CrontabText]) -> CrontabText:
 _CALENDARS_READ: dict[str, tuple[bytes, Calendar]] = {}
 
 
-def _of_bytes(path: str, data: bytes, tell: Callable[[str], None]) -> Calendar:
+def _of_bytes(path: str, data: bytes) -> Calendar:
     digest = blake2b(data).digest()
     if path not in _CALENDARS_READ or _CALENDARS_READ[path][0] != digest:
-        _CALENDARS_READ[path] = digest, _taken_apart(path, data, tell)
+        _CALENDARS_READ[path] = digest, _taken_apart(path, data)
     return _CALENDARS_READ[path][1]
 
 
-def _taken_apart(path: str, data: bytes, tell: Callable[[str], None]) -> Calendar:
+def _taken_apart(path: str, data: bytes) -> Calendar:
     if path.endswith(".ics"):
         text = data.decode("utf-8-sig", errors="replace")
-        return _of_answer(path, _asked(path, tell, kind="events", text=text))
+        return _of_answer(path, _asked(path, kind="events", text=text))
     return calendar_of(path, calendar_lines.read(data, path))
 
 
-def _of_holidays(source: str, tell: Callable[[str], None]) -> Calendar:
+def _of_holidays(source: str) -> Calendar:
     if source not in _CALENDARS_READ:
         code = source.removeprefix(HOLIDAYS)
         _CALENDARS_READ[source] = (
             b"",
-            _of_answer(source, _asked(source, tell, kind="holidays", code=code)),
+            _of_answer(source, _asked(source, kind="holidays", code=code)),
         )
     return _CALENDARS_READ[source][1]
 
@@ -191,12 +188,12 @@ def _of_answer(source: str, answer: dict[str, Any]) -> Calendar:
     return calendar_of(source, map(date.fromisoformat, answer["dates"]))
 
 
-def _asked(source: str, tell: Callable[[str], None], **request: str) -> dict[str, Any]:
+def _asked(source: str, **request: str) -> dict[str, Any]:
     """Return the answer of a process that has the libraries; BadValue where there is none."""
     words = (sys.executable, "-I", "-X", "utf8", str(_CALENDAR_PROGRAM))
     said = ""
     try:
-        out, said = _conversed(words, json.dumps({**request, "path": sys.path}), tell, source)
+        out, said = _conversed(words, json.dumps({**request, "path": sys.path}))
         answer: dict[str, Any] = json.loads(out)
     except subprocess.TimeoutExpired as late:
         message = f"{source} was not read within {_TIME_LIMIT:g} seconds"
@@ -218,9 +215,7 @@ def _started(words: tuple[str, ...], given: IO[str], text: str) -> subprocess.Po
     )
 
 
-def _conversed(
-    words: tuple[str, ...], text: str, tell: Callable[[str], None], source: str
-) -> tuple[str, str]:
+def _conversed(words: tuple[str, ...], text: str) -> tuple[str, str]:
     """Return what a process wrote to its two outputs; TimeoutExpired, and it is killed.
 
     It may be on another thread than the daemon's reaper, which is who hears of its end: it is over
@@ -232,11 +227,7 @@ def _conversed(
     ):
         process.returncode = 0  # nobody waits for it here
         try:
-            return process.communicate(timeout=min(_UNTOLD, _TIME_LIMIT))
-        except subprocess.TimeoutExpired:
-            tell(source)
-        try:
-            return process.communicate(timeout=max(0.0, _TIME_LIMIT - _UNTOLD))
+            return process.communicate(timeout=_TIME_LIMIT)
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
             raise

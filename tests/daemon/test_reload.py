@@ -118,6 +118,29 @@ def test_what_is_saved_while_a_calendar_is_read_is_in_force_then() -> None:
     assert world.starts("new") == []
 
 
+def test_a_daemon_that_starts_waits_for_its_calendars_and_says_so() -> None:
+    world = hanging(World(), "11:59:30", "12:02:20")
+    world.edit(f"# {CALENDAR}\n{NEW}")
+    world.library.hanging = CALENDAR
+    world.runs_until("12:03:30")
+    assert world.starts("new") == ["12:02:20", "12:03:00"]
+    (told,) = world.said("calendars")
+    assert told["calendars"] == CALENDAR
+
+
+def test_a_daemon_that_starts_can_be_stopped_before_its_calendars_are_there() -> None:
+    """What the last one left is as it was: its jobs are in no crontab yet."""
+    world = World(line("job", "0 12 * * *", retry_delay="10m"), acts={"job": [FAILS, Act()]})
+    world.crashes_at("12:05")
+    world.library.hanging = CALENDAR
+    world.edit(f"# {CALENDAR}\n" + line("job", "0 12 * * *", retry_delay="10m"))
+    world.runs_until("12:06")
+    assert world.history("job") == ["12:00 scheduled: exit 1 -> 12:10:00"]
+    world.library.hanging = ""
+    world.runs_until("12:11")
+    assert world.history("job") == ["12:00 succeeded: exit 1, exit 0"]
+
+
 def test_a_daemon_that_is_stopped_waits_for_no_calendar() -> None:
     world = hanging(World(OLD), "12:00:30", "12:09")
     world.runs_until("12:01:30")

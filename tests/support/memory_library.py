@@ -13,7 +13,7 @@ from scheduler.status import Reads
 from scheduler.system.crontab_loader import Loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     from scheduler.system.crontab_files import Stamp
 
@@ -36,10 +36,9 @@ class MemoryLibrary:
     def stamps(self) -> Mapping[str, Stamp]:
         return {name: (text,) for name, text in self.files.items() if text is not None}
 
-    def load(self, tell: Callable[[str], None] | None = None) -> Loaded:
+    def load(self) -> Loaded:
         self.loads += 1
         if self.hanging and any(self.hanging in (text or "") for text in self.files.values()):
-            assert tell is None, "a daemon that starts waits for ever"
             return Loaded((), (), (), unread=frozenset({self.hanging}))
         tables = unique([_read(name, text) for name, text in self.files.items()])
         missing = {name for name, text in self.files.items() if text is None}

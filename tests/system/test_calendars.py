@@ -34,8 +34,9 @@ from scheduler.system.log import Log
 from scheduler.system.paths import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+
+    from scheduler.system.calendars import CalendarReading
 
 HOW = ReadOptions(uid=os.geteuid(), user="alice", zone=ZoneInfo("UTC"))
 HEAD = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\n"
@@ -248,9 +249,9 @@ def test_each_is_looked_up_once_and_again_when_it_has_changed(
     asked: list[str] = []
     real = calendars._asked
 
-    def counted(source: str, tell: Callable[[str], None], **request: str) -> dict[str, Any]:
+    def counted(source: str, **request: str) -> dict[str, Any]:
         asked.append(source)
-        return real(source, tell, **request)
+        return real(source, **request)
 
     monkeypatch.setattr(calendars, "_asked", counted)
     calendars._CALENDARS_READ.clear()
@@ -355,8 +356,8 @@ def test_a_calendar_that_hangs_keeps_nobody_waiting(
     path = save(tmp_path / "a.ics", ics(event(1, "DTSTART;VALUE=DATE:20270506")))
     files = watched(tmp_path, "a.ics")
     files.wake_by(woken.set)
-    assert files.load(None).unread == {str(path)}
-    files.read_apart(files.load(None).unread)
+    assert files.load().unread == {str(path)}
+    files.read_apart(files.load().unread)
     assert files.is_reading()
     eventually(begun.exists)
     assert not woken.is_set()
@@ -364,10 +365,30 @@ def test_a_calendar_that_hangs_keeps_nobody_waiting(
     go_on.touch()
     assert woken.wait(60)
     assert not files.is_reading()
-    found = files.load(None)
+    found = files.load()
     assert excepted(found, 2027) == {"05-06"}, "as it was when it was read"
     assert found.calendars[str(path)] != stamp(path), "so that the change since is seen"
-    assert files.load(None).unread == {str(path)}
+    assert files.load().unread == {str(path)}
+
+
+def test_one_that_hangs_keeps_few_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    go_on, read = Event(), calendars.read_calendar
+
+    def hanging(place: str, how: Any) -> CalendarReading:
+        assert "hangs" not in place or go_on.wait(60)
+        return read(place, how)
+
+    monkeypatch.setattr("scheduler.system.calendar_reader.read_calendar", hanging)
+    for name in ("a", "b", "c", "d", "hangs"):
+        save(tmp_path / f"{name}.txt", "2027-05-06\n")
+    files = watched(tmp_path, "hangs.txt,a.txt,b.txt,c.txt")
+    files.read_apart([str(tmp_path / f"{name}.txt") for name in ("hangs", "a", "b", "c", "d")])
+    eventually(lambda: len(files.load().unread) == 1)
+    assert files.is_reading()
+    go_on.set()
+    eventually(lambda: not files.is_reading())
+    assert excepted(files.load(), 2027) == {"05-06"}
 
 
 def test_of_a_calendar_that_cannot_be_read_the_reload_says_so(
@@ -379,12 +400,12 @@ def test_of_a_calendar_that_cannot_be_read_the_reload_says_so(
     files.wake_by(woken.set)
     for _ in range(2):
         woken.clear()
-        files.read_apart(files.load(None).unread)
+        files.read_apart(files.load().unread)
         assert woken.wait(60)
-        found = files.load(None)
+        found = files.load()
         assert "off.txt is refused: there is no such file" in error_of(found)
     save(tmp_path / "off.txt", "2027-05-06\n")
-    files.read_apart(files.load(None).unread)
+    files.read_apart(files.load().unread)
     assert woken.wait(60)
 
 
@@ -397,20 +418,9 @@ def test_where_there_is_no_room_for_a_thread_the_reload_says_so(
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setattr(calendar_reader, "start_apart", refuse)
     files = watched(tmp_path, "holidays:DE")
-    files.read_apart(files.load(None).unread)
+    files.read_apart(files.load().unread)
     assert not files.is_reading()
-    assert "no room for a thread" in error_of(files.load(None))
-
-
-def test_who_waits_is_told_of_a_calendar_that_takes_its_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    monkeypatch.setattr(calendars, "_UNTOLD", 0.0)
-    seen: list[str] = []
-    found = watched(tmp_path, "holidays:SE").load(seen.append)
-    assert seen == ["holidays:SE"]
-    assert "06-06" in excepted(found, 2027)
+    assert "no room for a thread" in error_of(files.load())
 
 
 # --- in a daemon ---------------------------------------------------------------------------------
@@ -428,7 +438,9 @@ def test_a_daemon_reads_a_changed_calendar_and_keeps_the_last_good_one(
         now = datetime(2027, 5, 1, tzinfo=UTC)
 
         def seen() -> list[str]:
-            in_force.read(now)
+            if not in_force.read(now):
+                eventually(lambda: not files.is_reading())
+                assert in_force.read(now)
             (entry,) = in_force.entries.values()
             month = (date(2027, 5, n) for n in range(1, 32))
             rules = entry.schedule.day_rules

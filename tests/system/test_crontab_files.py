@@ -197,7 +197,7 @@ def test_the_daemon_names_what_it_ignores_and_sees_when_there_is_more(
     before = files.stamps()
     (tmp_path / "a.sh").touch()
     assert files.stamps() != before
-    (problem,) = files.load(None).problems
+    (problem,) = files.load().problems
     assert diagnostics.headline(problem) == (
         f"{tmp_path / 'a.sh'}: ignored-name it is not read, for its name (warning)"
     )
@@ -210,14 +210,14 @@ def test_root_without_a_crontab_is_told_how_to_begin_one(
     folder = tmp_path / "crontabs"
     own = Paths(folder / "crontab", folder, tmp_path / "state", tmp_path / "run")
     files = WatchedCrontabs((), own, HOW)
-    (problem,) = files.load(None).problems
+    (problem,) = files.load().problems
     assert diagnostics.headline(problem) == (
         f"{folder}: missing there is no crontab here yet (warning)"
     )
     assert problem.hint == "meridian edit begins one"
     folder.mkdir()
     own.crontab.write_text("")
-    assert files.load(None).problems == ()
+    assert files.load().problems == ()
 
 
 def test_a_folder_that_is_not_there_has_none(tmp_path: Path) -> None:

@@ -204,20 +204,20 @@ def test_entries_without_a_zone_go_with_the_machine(
     own = paths({}, os.geteuid(), state=tmp_path)
     reading = read_options(machine_zone()[0], named=True, system=False, trusts=False)
     crontabs = WatchedCrontabs((str(file),), own, reading)
-    berlin, before = crontabs.load(None).entries, crontabs.stamps()
+    berlin, before = crontabs.load().entries, crontabs.stamps()
     put(tmp_path, "localtime", LIMA)
     assert crontabs.stamps() != before
-    read = crontabs.load(None)
+    read = crontabs.load()
     lima = read.entries
     said = "the machine's zone is America/Lima now, and was Europe/Berlin"
     assert [(each.code, each.message) for each in read.problems] == [("other-zone", said)]
-    assert crontabs.load(None).problems == ()  # it is said once
+    assert crontabs.load().problems == ()  # it is said once
     assert [entry.zone.key for entry in berlin] == ["Europe/Berlin", "Asia/Tokyo"]
     assert [entry.zone.key for entry in lima] == ["America/Lima", "Asia/Tokyo"]
     assert [entry.job for entry in lima] == [entry.job for entry in berlin]
     put(tmp_path, "localtime", b"")  # what it was last is better than nothing
     zone_data.renew()
-    assert [entry.zone.key for entry in crontabs.load(None).entries] == [
+    assert [entry.zone.key for entry in crontabs.load().entries] == [
         "America/Lima",
         "Asia/Tokyo",
     ]
