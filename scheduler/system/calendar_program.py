@@ -2,13 +2,15 @@
 
 The libraries that know holidays and read `.ics` files (RFC 5545) are large: in here they cost the
 daemon no memory, and what hangs in them is ended. The request is JSON on standard input, and so is
-the answer on standard output: `dates`, or what is wrong.
+the answer on standard output: `dates`, or what is wrong. Its argument is the process that started
+it, and without which it ends.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import signal
 import sys
@@ -18,7 +20,7 @@ from typing import Any
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # as of an audit: far ahead everything is a guess
 
-_LIFE = 60  # seconds, longer than anybody waits
+_LOOK_EACH = 0.5  # seconds, at who started this
 _DAY = timedelta(days=1)
 _OF_TIME = {"DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"}
 _FRAGMENT = re.compile(r"'([^']+)'|([A-Z-]+=[^ ;]+)")
@@ -26,8 +28,10 @@ _FRAGMENT = re.compile(r"'([^']+)'|([A-Z-]+=[^ ;]+)")
 
 def main() -> None:
     """Answer the request, and end: soon, also where nobody is left who would end it."""
+    parent = int(sys.argv[1])
+    signal.signal(signal.SIGALRM, lambda *_: None if os.getppid() == parent else os._exit(1))
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_EACH, _LOOK_EACH)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    signal.alarm(_LIFE)
     request = json.load(sys.stdin)
     sys.path[:] = request["path"]
     warnings.simplefilter("ignore")  # of years that a library knows no holidays of

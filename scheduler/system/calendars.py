@@ -190,7 +190,7 @@ def _of_answer(source: str, answer: dict[str, Any]) -> Calendar:
 
 def _asked(source: str, **request: str) -> dict[str, Any]:
     """Return the answer of a process that has the libraries; BadValue where there is none."""
-    words = (sys.executable, "-I", "-X", "utf8", str(_CALENDAR_PROGRAM))
+    words = (sys.executable, "-I", "-X", "utf8", str(_CALENDAR_PROGRAM), str(os.getpid()))
     said = ""
     try:
         out, said = _conversed(words, json.dumps({**request, "path": sys.path}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -241,6 +242,14 @@ def test_what_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     said = error_of(loaded(tmp_path, "a.ics"))
     assert "was not read within 1 seconds" in said
     assert time.monotonic() - begun < 30
+
+
+def test_nobody_is_left_to_read_for_a_daemon_that_is_gone() -> None:
+    endless = ics(event(1, "DTSTART:19700101T000000Z", "RRULE:FREQ=SECONDLY"))
+    request = json.dumps({"kind": "events", "text": endless, "path": sys.path})
+    words = [sys.executable, "-I", str(calendars._CALENDAR_PROGRAM), "1"]
+    done = subprocess.run(words, input=request, text=True, check=False, timeout=60)
+    assert done.returncode == 1
 
 
 def test_each_is_looked_up_once_and_again_when_it_has_changed(
