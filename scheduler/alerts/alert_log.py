@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from scheduler.alerts.dispatch_rules import Consequence, NeverSent, Sent, SentLater
+from scheduler.alerts.dispatch_rules import Consequence, NeverSent, NotReached, Sent, SentLater
 from scheduler.notice import Channel, channel_of
 from scheduler.printable import clean
 from scheduler.redact import mask_error, mask_target
@@ -59,6 +59,8 @@ class AlertLog:
                     if target not in self._troubled:
                         new[channel_of(target), mask_error(error, target)].append(target)
                     self._troubled.add(target)
+                case NotReached():
+                    pass  # its own target has done nothing
         for (channel, error), targets in new.items():
             self._trouble(channel, error, targets)
 

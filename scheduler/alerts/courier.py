@@ -16,7 +16,7 @@ from scheduler.alerts.channel import RESULT_WITHIN
 from scheduler.alerts.sender_process import LAST_MOMENT, SenderProcess
 from scheduler.codec import decode, encode
 from scheduler.errors import MeridianError, NoAnswer
-from scheduler.notice import Result
+from scheduler.notice import Channel, Result
 from scheduler.process.job_environment import PRIVATE
 from scheduler.system.background import start_apart
 from scheduler.system.clock import RealClock
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from scheduler.notice import Channel, Delivery
+    from scheduler.notice import Delivery
 
 SENDER = (sys.executable, "-P", "-X", "utf8", "-m", "scheduler.alerts.sender")
 _SENDERS_OWN = {"CREDENTIALS_DIRECTORY", "CONFIGURATION_DIRECTORY"}  # systemd.exec(5)
@@ -45,12 +45,14 @@ class Lane(NamedTuple):
 class Unanswered:
     """A delivery of which nobody tells what became, and why.
 
-    It may have been sent, unless there was no sender at all: then it is not `unsure`.
+    It may have been sent, unless there was no sender at all: then it is not `is_unsure`. It is not
+    `is_tried` if its sender ended over another target's delivery, and never came to this one.
     """
 
     delivery: int
     why: str
     is_unsure: bool = True
+    is_tried: bool = True
 
 
 Answer = Result | Unanswered
@@ -130,6 +132,9 @@ class SenderCourier:
             self._add(
                 life, [Unanswered(each.number, str(error), is_unsure=False) for each in deliveries]
             )
+        except BaseException:
+            del self._open[lane]  # nobody works there
+            raise
 
     def answers(self) -> Sequence[Answer]:
         """See Courier."""
@@ -161,18 +166,22 @@ class SenderCourier:
 
     def _work(self, channel: Channel, deliveries: Sequence[Delivery], life: int) -> None:
         left = {each.number: each for each in deliveries}
-        why, is_unsure = "its sender ended without a word", True
+        why, is_unsure, is_heard = "its sender ended without a word", True, True
         try:
             for result in self._talk(channel, deliveries, life):
                 if left.pop(result.delivery, None) is not None:
                     self._add(life, [result])
         except TimeoutError:
             why = f"its sender said nothing for {self._patience:g} s, and was killed"
+            is_heard = False  # it may have said more before its end
         except OSError as error:  # the system has no room for a process
             why, is_unsure = f"no sender could be started: {error.strerror}", False
         except Exception as error:  # noqa: BLE001 (what it says makes no sense)
-            why = f"its sender said nonsense, and was killed: {error}"
-        self._add(life, [Unanswered(number, why, is_unsure) for number in left])
+            why, is_heard = f"its sender said nonsense, and was killed: {error}", False
+        if is_unsure and channel is not Channel.PING:  # which asks several at once
+            self._add(life, _blamed(tuple(left.values()), why, is_heard=is_heard))
+        else:
+            self._add(life, [Unanswered(number, why, is_unsure) for number in left])
 
     def _talk(
         self, channel: Channel, deliveries: Sequence[Delivery], life: int
@@ -207,3 +216,19 @@ class SenderCourier:
             self._changed.notify_all()
         if was_empty:
             self._wake()
+
+
+def _blamed(left: Sequence[Delivery], why: str, *, is_heard: bool) -> list[Answer]:
+    """Return what is to be said of deliveries without an answer, of which the first was under way.
+
+    So that one which ends each sender takes no other along. `is_heard`: no answer can be missing.
+    """
+    if not left:
+        return []
+    first, *rest = left
+    found: list[Answer] = [Unanswered(first.number, why)]
+    for each in rest:
+        is_tried = each.target == first.target  # it goes when the first one does, and never before
+        words = why if is_tried else f"{why}, at another alert"
+        found.append(Unanswered(each.number, words, not is_heard, is_tried))
+    return found

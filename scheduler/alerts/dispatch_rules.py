@@ -56,7 +56,16 @@ class SentLater:
     is_unsure: bool
 
 
-Consequence = Sent | NeverSent | SentLater
+@dataclass(frozen=True, slots=True)
+class NotReached:
+    """These go when they may, since what ended their sender was another one's, and why it ended."""
+
+    rows: Sequence[NoticeRow]
+    error: str
+    is_unsure: bool
+
+
+Consequence = Sent | NeverSent | SentLater | NotReached
 
 
 def turn_of(target: str, due: datetime, now: datetime, since_last: float | None) -> datetime:
@@ -88,6 +97,8 @@ def consequences(rows: Sequence[NoticeRow], answer: Answer, now: datetime) -> li
                 Sent([row for number, row in enumerate(rows) if number in sent]),
                 *([NeverSent(rest, error)] if permanent else after),
             ]
+        case Unanswered(why=why, is_unsure=is_unsure, is_tried=False):
+            found = [NotReached(rows, why, is_unsure)]
         case Unanswered(why=why, is_unsure=is_unsure):
             found = _after_failure(rows, why, now, is_unsure=is_unsure)
         case _:

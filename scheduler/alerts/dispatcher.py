@@ -14,6 +14,7 @@ from scheduler.alerts.dispatch_rules import (
     TARGET_PACE,
     Consequence,
     NeverSent,
+    NotReached,
     Sent,
     SentLater,
     consequences,
@@ -206,6 +207,8 @@ class Dispatcher:
                 self._outbox.end(rows, NoticeState.FAILED, now, error)
             case SentLater():
                 self._wait(consequence)
+            case NotReached(rows, error, is_unsure):
+                self._wait(SentLater(rows, error, rows[0].due, tried=False, is_unsure=is_unsure))
             case _:
                 assert_never(consequence)
 

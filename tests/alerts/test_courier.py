@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from processes import children_reaped
+from real_daemon import is_alive, until
 
 from scheduler.alerts.courier import SENDER, Lane, SenderCourier, Unanswered
 from scheduler.codec import decode, encode
@@ -21,7 +22,7 @@ from scheduler.errors import MeridianError
 from scheduler.notice import Channel, Delivery, Facts, Kind, Notice, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from scheduler.alerts.courier import Answer
@@ -113,8 +114,8 @@ def lasting(script: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("script", "why", "is_unsure"),
     [
-        ("true", "its sender ended without a word", True),
-        ("kill -9 $$", "its sender ended without a word", True),
+        ("true", "its sender ended without a word", False),
+        ("kill -9 $$", "its sender ended without a word", False),
         ("echo {}", "its sender said nonsense, and was killed: it is no result", True),
         ("echo no", "its sender said nonsense, and was killed: ", True),
         ("echo '[]'", "its sender said nonsense, and was killed: it is no result", True),
@@ -126,12 +127,42 @@ def test_whatever_a_sender_does_each_delivery_is_answered(
     tmp_path: Path, script: str, why: str, is_unsure: bool
 ) -> None:
     stage = Stage(tmp_path, program=lasting(script), patience=0.5)
-    found = stage.sends(delivery(1, "|x"), delivery(2, "|x"))
+    found = stage.sends(delivery(1, "|x"), delivery(2, "|y"))
     assert [each.delivery for each in found] == [1, 2]
-    for each in found:
-        assert isinstance(each, Unanswered)
-        assert each.why.startswith(why)
-        assert each.is_unsure is is_unsure
+    words = [each.why for each in found if isinstance(each, Unanswered)]
+    assert words[0].startswith(why)
+    assert words[1].removeprefix(words[0]) == ", at another alert"
+    other = Unanswered(2, words[1], is_unsure, is_tried=False)
+    assert found == [Unanswered(1, words[0]), other]
+
+
+@pytest.mark.parametrize("lane", [LANE, Lane(Channel.PUSH, False)])
+def test_who_ends_its_sender_is_the_only_one_that_was_tried(tmp_path: Path, lane: Lane) -> None:
+    killer = "|kill -9 $PPID; sleep 9"
+    if lane.channel is Channel.PUSH:
+        (tmp_path / "alerts").mkdir()
+        for name, address in (("team", "|true"), ("killer", killer)):
+            file = tmp_path / "alerts" / name
+            file.write_text(address)
+            file.chmod(0o600)
+        killer = "@killer"
+    good = "@team" if lane.channel is Channel.PUSH else "|true"
+    some = [delivery(number, target) for number, target in enumerate((good, killer, good, killer))]
+    first, *found = Stage(tmp_path).sends(*some, lane=lane)
+    why = "its sender ended without a word"
+    assert first == Result(0)
+    assert found == [
+        Unanswered(1, why),
+        Unanswered(2, f"{why}, at another alert", is_unsure=False, is_tried=False),
+        Unanswered(3, why, is_unsure=False),  # it waits with what is older
+    ]
+
+
+def test_of_pings_several_are_under_way(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, program=lasting("true"))
+    some = [delivery(number, f"ping:http://{number}") for number in (1, 2)]
+    found = stage.sends(*some, lane=Lane(Channel.PING, False))
+    assert found == [Unanswered(number, "its sender ended without a word") for number in (1, 2)]
 
 
 def test_an_answer_is_taken_once_and_one_to_nothing_never(tmp_path: Path) -> None:
@@ -158,6 +189,22 @@ def test_without_room_for_a_thread_nothing_was_sent(
     assert found == Unanswered(1, "the system has no room for a thread", is_unsure=False)
 
 
+def test_a_lane_that_could_not_be_started_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(tmp_path)
+
+    def refuse(_work: object, _name: str) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as full:
+        full.setattr("scheduler.alerts.courier.start_apart", refuse)
+        with pytest.raises(MemoryError):
+            stage.courier.send(LANE, [delivery(1, "|true")])
+    assert stage.courier.is_free(LANE)
+    assert stage.sends(delivery(2, "|true")) == [Result(2)]
+
+
 def test_what_a_sender_complains_of_is_told(tmp_path: Path) -> None:
     stage = Stage(tmp_path, program=lasting("echo moan >&2"))
     stage.sends(delivery(1, "|x"))
@@ -175,6 +222,32 @@ def test_what_is_abandoned_is_killed_and_not_answered(tmp_path: Path) -> None:
     assert os.waitpid(int(pids.read_text()), 0)[1] == signal.SIGTERM
     stage.courier.finish(0.1)
     assert stage.courier.answers() == []
+
+
+def test_a_real_sender_that_is_abandoned_ends_what_it_runs(tmp_path: Path) -> None:
+    """It takes signals, though the thread that starts it does not."""
+    pids = tmp_path / "pids"
+    stage = Stage(tmp_path)
+    command = f"|echo $$ > {pids}.new; mv {pids}.new {pids}; exec sleep 1000"
+    stage.courier.send(LANE, [delivery(1, command)])
+    while not pids.exists():
+        assert not stage.courier.answers()
+    stage.courier.abandon()
+    until(lambda: not is_alive(int(pids.read_text())))
+
+
+def test_what_is_abandoned_before_its_sender_starts_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: list[Callable[[], object]] = []
+    monkeypatch.setattr("scheduler.alerts.courier.start_apart", lambda work, _: late.append(work))
+    stage = Stage(tmp_path)
+    stage.courier.send(LANE, [delivery(1, f"|touch {tmp_path}/told")])
+    stage.courier.abandon()
+    (work,) = late
+    work()
+    assert stage.courier.answers() == []
+    assert not (tmp_path / "told").exists()
 
 
 def test_at_the_end_there_is_a_moment_for_what_is_under_way(tmp_path: Path) -> None:
@@ -202,5 +275,20 @@ def test_a_channel_that_nobody_knows_is_refused_for_good(tmp_path: Path) -> None
 
 
 def test_what_a_channel_prints_is_no_answer(tmp_path: Path) -> None:
-    """Nor is what its commands print."""
+    talks = (
+        "import sys\n"
+        "from scheduler.alerts import command, sender\n"
+        "from scheduler.notice import Result\n"
+        "def send(deliveries, place):\n"
+        "    print('hello', flush=True)\n"
+        "    yield Result(1)\n"
+        "command.send = send\n"
+        "sender.main(sys.argv[1:])\n"
+    )
+    stage = Stage(tmp_path, program=(sys.executable, "-c", talks))
+    assert stage.sends(delivery(1, "|x")) == [Result(1)]
+    until(lambda: stage.complaints == ["command: hello\n"])
+
+
+def test_what_a_command_prints_is_no_answer(tmp_path: Path) -> None:
     assert sender("command", delivery(1, "|echo '{}'"), folder=tmp_path) == [Result(1)]

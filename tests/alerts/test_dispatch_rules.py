@@ -12,6 +12,7 @@ from scheduler.alerts.dispatch_rules import (
     PING_RETRIES,
     RETRIES,
     NeverSent,
+    NotReached,
     Sent,
     SentLater,
     consequences,
@@ -42,6 +43,8 @@ def told(found: list[NoticeRow], answer: Answer) -> list[str]:
         match each:
             case Sent():
                 words.append(f"{numbers} sent{each.note}")
+            case NotReached(is_unsure=is_unsure):
+                words.append(f"{numbers} not reached{'?' if is_unsure else ''}")
             case NeverSent(error=error):
                 words.append(f"{numbers} given up: {error}")
             case SentLater(due=due, tried=tried, is_unsure=is_unsure):
@@ -54,6 +57,7 @@ def told(found: list[NoticeRow], answer: Answer) -> list[str]:
 
 REFUSED = Result(1, "refused")
 HUNG = Unanswered(1, "hung")
+NOT_REACHED = Unanswered(1, "hung", is_unsure=False, is_tried=False)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +81,7 @@ HUNG = Unanswered(1, "hung")
         (rows(2), Result(1, "no answer", is_unsure=True), ["1,2 tried +1?"]),  # so may this
         (rows(2), Result(1, "no answer", sent=(0,), is_unsure=True), ["1 sent", "2 tried +1?"]),
         (rows(1), Unanswered(1, "no room", is_unsure=False), ["1 tried +1"]),  # it surely was not
+        (rows(2, due=NOON - MINUTE), NOT_REACHED, ["1,2 not reached"]),
         (rows(1, tries=1), REFUSED, ["1 tried +5"]),
         (rows(1, tries=7), REFUSED, ["1 tried +1440"]),
         (rows(1, tries=8), REFUSED, ["1 given up: refused"]),

@@ -177,6 +177,34 @@ def test_one_target_in_trouble_keeps_no_other_waiting() -> None:
     assert [lane.is_in_trouble for lane, _ in scene.courier.lanes] == [False, True, False]
 
 
+def test_one_that_ends_its_sender_starves_no_other() -> None:
+    """It goes apart from then on; the others, which were not tried, go a minute later."""
+    scene = world(FLAKY, "|a", "|killer", "|z")
+    is_killed = False
+
+    def answer(each: Delivery) -> Answer:
+        nonlocal is_killed
+        if each.target == "|killer":
+            is_killed = True
+            return Unanswered(each.number, "its sender ended")
+        if is_killed and each.target == "|z" and len(scene.courier.sent) == 3:
+            return Unanswered(each.number, "its sender ended", is_unsure=False, is_tried=False)
+        return Result(each.number)
+
+    scene.courier.answers_to = answer
+    scene.runs_until("12:02")
+    assert told(scene) == [
+        "12:00:10 |a: flaky",
+        "12:00:10 |killer: flaky",
+        "12:00:10 |z: flaky",
+        "12:01:10 |z: flaky",
+        "12:01:10.5 |killer: flaky*",
+    ]
+    assert [lane.is_in_trouble for lane, _ in scene.courier.lanes] == [False, False, True]
+    tries = {row.notice.target: row.tries for row in scene.journal.outbox.notices()}
+    assert tries == {"|a": 1, "|killer": 2, "|z": 1}
+
+
 def test_a_target_that_is_well_again_gets_what_waits_in_order_and_the_log_says_so() -> None:
     """Nobody hears of a recovery before the failure: what waits goes along, whatever its time."""
     scene = world()

@@ -335,6 +335,16 @@ def test_what_there_is_no_time_for_goes_with_the_next_ones(
     assert not result.permanent
 
 
+def test_a_mail_without_any_time_is_not_begun(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailer(place)
+    monkeypatch.setattr(mail, "_SECONDS_FOR_DELIVERY", 0.0)
+    (result,) = sent(five(), place=place)
+    why = "there was no time left for it; it goes with the next ones"
+    assert result == Result(1, why)
+
+
 def test_a_mailer_that_fails_is_told(place: Place) -> None:
     mailer(place, 67)
     (result,) = sent(output(), place=place)
