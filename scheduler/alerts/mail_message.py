@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import email.policy
 import hashlib
+import json
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
+from scheduler import codec
 from scheduler.alerts import here, output_mail, wording
 from scheduler.alerts.output_mail import MailBody
 from scheduler.crontab import mail_variables
@@ -129,8 +131,10 @@ def _domain(host: str) -> str:
 
 
 def _identity(notices: Sequence[Notice], host: str) -> str:
-    told = repr([(each.target, each.kind, each.at, each.facts) for each in notices])
-    return hashlib.sha256(f"{host} {told}".encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    told = [
+        (each.target, each.kind, each.at.isoformat(), codec.encode(each.facts)) for each in notices
+    ]
+    return hashlib.sha256(json.dumps((host, told)).encode()).hexdigest()[:32]
 
 
 def _one_line(text: str) -> str:
