@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from scheduler.alerts.channel import RESULT_WITHIN, NotSent, Place
 from scheduler.codec import decode, encode
 from scheduler.notice import Channel, Delivery, Result
-from scheduler.printable import clean
+from scheduler.printable import clean, quoted
 from scheduler.system import own_groups
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def send_all(channel: str, deliveries: Sequence[Delivery], place: Place) -> Iter
 def _channel(name: str) -> Send:
     """Return how a channel sends; NotSent if it can't be loaded, which then stays so."""
     if name not in set(Channel):
-        raise NotSent(f"this Meridian knows no channel {name!r}", permanent=True)
+        raise NotSent(f"this Meridian knows no channel {quoted(name)}", permanent=True)
     module = f"scheduler.alerts.{name}"
     try:
         found: Send = import_module(module).send

@@ -10,6 +10,7 @@ import traceback
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.errors import JournalError
+from scheduler.printable import clean
 
 if TYPE_CHECKING:
     from scheduler.journal.journal import Journal
@@ -64,6 +65,7 @@ class Recording:
         self._is_troubled = True
         name, kind = type(self._recorder).__name__, type(event).__name__
         trace = "".join(traceback.format_exception(bug))
-        say = f"{name} can't record what happens ({kind}), so nobody hears of it: {bug!r}"
+        why = f"{type(bug).__name__}: {clean(str(bug))}"
+        say = f"{name} can't record what happens ({kind}), so nobody hears of it: {why}"
         lines = (say, *trace.splitlines())
         self._log.error("recorder", recorder=name, event=kind, trace=trace, say=lines)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.day_rules import Calendar
 from scheduler.errors import BadValue, MeridianError
+from scheduler.printable import clean
 from scheduler.system.background import start_apart
 from scheduler.system.calendars import CalendarReading, CalendarShelf, read_calendar, stamp_of
 
@@ -82,4 +83,5 @@ class CalendarReader:
         try:
             return read_calendar(place, self._read)
         except Exception as error:  # noqa: BLE001 (a bug must leave no reload undone)
-            return CalendarReading(BadValue("bad-calendar", f"{place} can't be read: {error!r}"))
+            why = f"{type(error).__name__}: {clean(str(error))}"
+            return CalendarReading(BadValue("bad-calendar", f"{place} can't be read: {why}"))

@@ -215,7 +215,7 @@ def test_what_hangs_is_told_and_the_next_check_is_made() -> None:
     [
         (OSError(5, "Input/output error"), "it can't be looked at: [Errno 5] Input/output error"),
         (MeridianError("no"), "it can't be looked at: no"),
-        (ZeroDivisionError("x"), "this check went wrong: ZeroDivisionError('x')"),
+        (ZeroDivisionError("x"), "this check went wrong: ZeroDivisionError: x"),
     ],
 )
 def test_what_fails_is_told_and_the_next_check_is_made(error: Exception, said: str) -> None:

@@ -40,7 +40,7 @@ def _limited(check: Check) -> list[Diagnosis]:
     except (MeridianError, OSError) as error:
         return [problem(f"it can't be looked at: {error}", "mend that, and look again")]
     except Exception as error:  # noqa: BLE001 (a check that is wrong must not end the others)
-        return [problem(f"this check went wrong: {error!r}", _REPORT)]
+        return [problem(f"this check went wrong: {type(error).__name__}: {error}", _REPORT)]
 
 
 class NotInTime(MeridianError):
