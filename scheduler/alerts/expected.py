@@ -8,7 +8,7 @@ once, as soon as a daemon runs.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,6 @@ from scheduler.text import of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from scheduler.entry import Entry
     from scheduler.journal.journal import Journal
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from scheduler.notice import Facts
 
 _MOST_LOOKED_AT = 200  # jobs that one step looks at, so that no minute waits for it
+_TOLERATED = timedelta(minutes=1)  # a clock set back by less makes nobody wait for long
 
 
 class ExpectedSuccesses:
@@ -37,7 +37,7 @@ class ExpectedSuccesses:
     Owns: the entries with a CRON_EXPECT, and when each is to be looked at; a time that came too
     early costs a look. What was told is in the journal. The loop calls `look` as a step of its
     own, and asks `next_wake` when to come again. Invariant: each such entry of the crontabs in
-    force has one time.
+    force has one time, and none was reckoned while the clock was wrong.
     """
 
     def __init__(
@@ -52,18 +52,19 @@ class ExpectedSuccesses:
         self._in_force = entries
         self._entries: Mapping[str, Entry] = {}
         self._times: list[tuple[datetime, str]] = []  # a heap
-        self._seen: set[str] = set()  # jobs that were looked at by this daemon
+        self._looked = datetime.min.replace(tzinfo=UTC)  # when it did so last
 
     def next_wake(self, now: datetime) -> datetime | None:
         """Return when somebody may have been silent for too long; None for never."""
-        if self._in_force() is not self._entries:
+        if self._is_stale(now):
             return now
         return self._times[0][0] if self._times else None
 
     def look(self, now: datetime) -> None:
         """Tell of those that have been silent for too long by now."""
-        if self._in_force() is not self._entries:
+        if self._is_stale(now):
             self._renew(now)
+        self._looked = now
         due: list[str] = []
         while self._times and self._times[0][0] <= now and len(due) < _MOST_LOOKED_AT:
             due.append(heappop(self._times)[1])
@@ -78,41 +79,54 @@ class ExpectedSuccesses:
             raise
         for each in times:
             heappush(self._times, each)
-        self._seen.update(due)
+
+    def _is_stale(self, now: datetime) -> bool:
+        """Say whether there are other entries, or the clock was set back."""
+        return self._in_force() is not self._entries or self._looked - now > _TOLERATED
 
     def _renew(self, now: datetime) -> None:
-        """Go by other entries: each is looked at once, since its CRON_EXPECT may be another."""
-        self._entries = self._in_force()
-        expecting = [
-            job for job, entry in self._entries.items() if entry.settings.expect is not None
+        """Look at each once: its CRON_EXPECT may be another, its time one of a clock's future."""
+        entries = self._in_force()
+        if entries is not self._entries:
+            with self._journal.transaction():
+                self._notifier.forget_unheard(entries)
+        self._entries = entries
+        self._times = [
+            (now, job) for job, entry in entries.items() if entry.settings.expect is not None
         ]
-        self._seen &= set(expecting)
-        self._times = [(now, job) for job in expecting]
         heapify(self._times)
 
     def _looked_at(self, entry: Entry, now: datetime) -> datetime:
         """Tell of a job if it is silent; return when to look again."""
         expect = entry.settings.expect or 0.0
         state = self._notifier.known(entry.job)
-        if entry.job not in self._seen:
-            known = self._caught_up(entry, state, now)
-            if known != state:
-                self._notifier.keep(entry.job, known)
-            state = known
-        begins = policy.silence_begins(state, expect)
+        begins = policy.silence_begins(state, expect, now)
+        if begins is None or begins <= now:
+            state = self._caught_up(entry, state, now)
+            begins = policy.silence_begins(state, expect, now)
         if begins is not None and begins <= now and rule_of(entry).targets:
             told = self._facts(entry, now)
             state = self._notifier.happened(entry, StayedSilent(now), lambda: told)
-            begins = policy.silence_begins(state, expect)
+            begins = policy.silence_begins(state, expect, now)
         if begins is None or begins <= now:
             return now + timedelta(days=1)
         return begins
 
     def _caught_up(self, entry: Entry, state: policy.JobAlerts, now: datetime) -> policy.JobAlerts:
-        """Return what is known with what the journal knows: of a time without this CRON_EXPECT."""
+        """Return what is known with what the journal knows, and without what has not come yet.
+
+        That knows of successes in a time without this CRON_EXPECT, or with nobody to tell. A clock
+        that was wrong has left times that lie in the future.
+        """
         success = self._journal.queries.last_success(entry.job, now)
-        known = [each for each in (success, state.succeeded) if each is not None]
-        return replace(state, seen=state.seen or now, succeeded=max(known, default=None))
+        successes = [min(success, now)] if success is not None else []
+        if state.succeeded is not None and state.succeeded <= now:
+            successes.append(state.succeeded)
+        seen = now if state.seen is None else min(state.seen, now)
+        known = replace(state, seen=seen, succeeded=max(successes, default=None))
+        if known != state:
+            self._notifier.keep(entry.job, known)
+        return known
 
     def _facts(self, entry: Entry, now: datetime) -> Facts:
         expected = of_seconds(entry.settings.expect or 0.0)

@@ -14,7 +14,7 @@ from scheduler.errors import NoAnswer
 from scheduler.notice import Kind, Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from scheduler.alerts.policy import Happening
@@ -50,6 +50,20 @@ class Notifier:
         """Remember what is known of a job."""
         text = None if state == JobAlerts() else json.dumps(codec.encode(state))
         self._outbox.set_state(job, text)
+
+    def forget_unheard(self, entries: Mapping[str, Entry]) -> None:
+        """Forget what was told of jobs of which nobody is to hear: what happens is not followed.
+
+        Else it would be told of later as if nothing had happened meanwhile.
+        """
+        for job in self._outbox.jobs():
+            entry = entries.get(job)
+            if entry is None or rule_of(entry).targets:
+                continue
+            known = self.known(job)
+            kept = JobAlerts() if entry.settings.expect is None else JobAlerts(seen=known.seen)
+            if known != kept:
+                self.keep(job, kept)
 
     def happened(self, entry: Entry, happening: Happening, facts: Callable[[], Facts]) -> JobAlerts:
         """Judge what has happened, and tell who is to be told; return what is known then."""

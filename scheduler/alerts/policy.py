@@ -2,7 +2,8 @@
 
 Pure: times are those of the events. All of it is one rule for each thing that happens, below; what
 a person gets of it is the table of docs/alerts.md. An interval is taken without its sign: after a
-clock that was set back by less, nothing is told again.
+clock that was set back by less, nothing is told again, and by more, nothing keeps it from being
+told.
 """
 
 from __future__ import annotations
@@ -264,18 +265,19 @@ def _after_missed(state: JobAlerts, missed: Missed) -> Judgement:
     return Judgement(known, Kind.MISSED, count, since=since)
 
 
-def silence_begins(state: JobAlerts, expect: float) -> datetime | None:
-    """Return from when on the job's silence is to be told of; None if nobody has seen it yet.
+def silence_begins(state: JobAlerts, expect: float, now: datetime) -> datetime | None:
+    """Return from when on the job's silence is to be told of; None if it is not known.
 
-    Whoever was told that it fails needs no second message of it, as long as they are reminded.
+    Nobody has seen the job yet, or its last success is still to come: the clock was wrong. Whoever
+    was told that it fails needs no second message of it, as long as they are reminded.
     """
     since = state.succeeded or state.seen
-    if since is None:
+    if since is None or since > now:
         return None
     begins = since + timedelta(seconds=expect)
-    if state.silent is not None:
+    if state.silent is not None and not _is_long_ago(state.silent, now):
         begins = max(begins, _next_day(state.silent))
-    if state.failing is not None:
+    if state.failing is not None and not _is_long_ago(state.failing, now):
         begins = max(begins, state.failing.last + DAY + EARLIER)
     return begins
 
@@ -296,9 +298,13 @@ def is_due_again(told: Told | None, at: datetime) -> bool:
 
 def _again(told: Told | None, at: datetime) -> Told:
     """Return when it was told of, now at last; after a day without it, days are counted anew."""
-    if told is None or abs(at - told.last) >= DAY + EARLIER:
+    if told is None or _is_long_ago(told, at):
         return Told(at, at)
     return replace(told, last=at)
+
+
+def _is_long_ago(told: Told, at: datetime) -> bool:
+    return abs(at - told.last) >= DAY + EARLIER
 
 
 def _day(told: Told, at: datetime) -> int:

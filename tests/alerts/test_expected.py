@@ -13,6 +13,8 @@ from scheduler.pause import Paused
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fakes import Act
+
 EVERY = {"retries": 0, "alert": "desktop", "expect": "2h"}
 NOON = "12:00:01"
 
@@ -100,6 +102,75 @@ def test_a_new_crontab_is_looked_at_at_once(tmp_path: Path) -> None:
     world.reload_at("15:30:20")
     world.runs_until("16:00")
     assert told(world) == ["15:30:20 desktop silent job"]
+
+
+def test_successes_of_a_time_with_nobody_to_tell_count(tmp_path: Path) -> None:
+    world = alerting(line("job", "0 * * * *", retries=0, expect="2h"), tmp_path, now=NOON)
+    world.edit_at("18:30:10", line("job", "0 * * * *", **EVERY))
+    world.reload_at("18:30:20")
+    world.runs_until("20:30")
+    assert told(world) == []
+
+
+def test_successes_of_a_time_without_its_cron_expect_count(tmp_path: Path) -> None:
+    world = alerting(line("job", "0 * * * *", **EVERY), tmp_path, now=NOON)
+    for at, settings in [("12:30", {"retries": 0, "alert": "desktop"}), ("18:30", EVERY)]:
+        world.edit_at(f"{at}:10", line("job", "0 * * * *", **settings))
+        world.reload_at(f"{at}:20")
+    world.runs_until("20:30")
+    assert told(world) == []
+
+
+def test_a_job_that_nobody_was_to_hear_of_meanwhile_begins_anew(tmp_path: Path) -> None:
+    heard, unheard = (
+        line("job", "0 * * * *", retries=0, **each) for each in ({"alert": "desktop"}, {})
+    )
+    world = alerting(heard, tmp_path, acts={"job": [FAILS]}, now=NOON)
+    world.edit_at("12:30:10", unheard)
+    world.reload_at("12:30:20")
+    change(world, "12:31", WELL)
+    world.edit_at("17:30:10", heard)
+    world.reload_at("17:30:20")
+    change(world, "17:31", FAILS)
+    world.runs_until("18:30")
+    assert told(world) == ["12:00:01 desktop failure job", "18:00:00 desktop failure job"]
+    assert (notices(world)[1].facts.count, notices(world)[1].facts.since) == (1, when("18:00"))
+
+
+WRONG_FUTURES = [
+    # what the job does after it, when it has been silent for too long, reason
+    (FAILS, ["14:00:01"], "its success in that future is none by now"),
+    (WELL, [], "successes go on to count"),
+]
+
+
+@pytest.mark.parametrize(("act", "silent", "reason"), WRONG_FUTURES)
+def test_a_clocks_wrong_future_makes_nobody_deaf(
+    tmp_path: Path, act: Act, silent: list[str], reason: str
+) -> None:
+    lines = line("job", "0 * * * *", retries=0, alert="desktop,after,99", expect="2h")
+    world = alerting(lines, tmp_path, now=NOON)
+    world.at("12:30", lambda: world.clock.set(when("03T05:59:30")))
+
+    def is_set_right() -> None:
+        world.clock.set(when("12:50"))
+        world.acts.update(job=[act])  # type: ignore[attr-defined] # a dict
+        world.stop_at("17:30")
+
+    world.at("03T06:20", is_set_right)
+    world.run()
+    found = [each.split()[0] for each in told(world) if "silent" in each and "T" not in each]
+    assert found == silent, reason
+
+
+def test_a_clock_that_was_set_back_and_is_waited_out_makes_no_silence(tmp_path: Path) -> None:
+    """Its last success lies in the future for an hour, and counts after that."""
+    world = alerting(
+        line("job", "0 12 * * *", retries=0, alert="desktop", expect="26h"), tmp_path, now=NOON
+    )
+    world.set_clock_at("02T12:00:30", "02T11:00", "02T18:00")
+    world.run()
+    assert told(world) == []
 
 
 HEARD = [

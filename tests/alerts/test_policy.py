@@ -230,6 +230,17 @@ def test_a_clock_that_is_set_back_silences_nobody_for_long(back: timedelta) -> N
     assert (verdict.kind is Kind.FAILURE) == (back >= DAY)
 
 
+def test_an_episode_that_is_long_over_is_forgotten() -> None:
+    """Else its numbers would be those of the next one, and its first recovery would flap."""
+    state = JobAlerts()
+    for hours, fails in [(0, True), (1, False), (20, False)]:
+        at = BEGIN + hours * HOUR
+        state = policy.decide(state, Failed(at, "exit 1") if fails else Succeeded(at), RULE).state
+    assert (state.episode is None, state.recovered) == (False, BEGIN + HOUR)
+    state = policy.decide(state, Succeeded(BEGIN + 21 * HOUR), RULE).state
+    assert state == JobAlerts()
+
+
 # --- from when on silence is told of -----------------------------------------------------------
 
 KNOWN = JobAlerts(seen=BEGIN)
@@ -239,13 +250,20 @@ SILENCES = [
     (replace(KNOWN, succeeded=BEGIN + HOUR), 3, "from the last success"),
     (replace(KNOWN, silent=policy.Told(BEGIN + 2 * HOUR, BEGIN + 2 * HOUR)), 26, "once a day"),
     (replace(KNOWN, failing=policy.Told(BEGIN + HOUR, BEGIN + HOUR)), 26.5, "who was told that it fails knows it, for a day and a bit"),
+    (replace(KNOWN, silent=policy.Told(BEGIN + 90 * DAY, BEGIN + 90 * DAY)), 2, "what a clock's wrong future told keeps nobody waiting"),
+    (replace(KNOWN, failing=policy.Told(BEGIN + 90 * DAY, BEGIN + 90 * DAY)), 2, "nor does a failure in it"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("known", "hours", "reason"), SILENCES, ids=[row[2] for row in SILENCES])
 def test_silence_begins(known: JobAlerts, hours: float, reason: str) -> None:
-    assert policy.silence_begins(known, 7200.0) == BEGIN + hours * HOUR, reason
+    assert policy.silence_begins(known, 7200.0, BEGIN + 3 * HOUR) == BEGIN + hours * HOUR, reason
 
 
-def test_a_job_that_nobody_has_seen_is_not_silent() -> None:
-    assert policy.silence_begins(JobAlerts(), 7200.0) is None
+@pytest.mark.parametrize(
+    "known",
+    [JobAlerts(), JobAlerts(seen=BEGIN + DAY), replace(KNOWN, succeeded=BEGIN + DAY)],
+    ids=["nobody has seen it", "seen in a wrong future", "succeeded in a wrong future"],
+)
+def test_it_is_not_known_from_when_on_a_job_is_silent(known: JobAlerts) -> None:
+    assert policy.silence_begins(known, 7200.0, BEGIN + HOUR) is None
