@@ -58,12 +58,14 @@ class OwnPing:
         """Ping for the minute handled last, unless that was done, or a start is near.
 
         While the journal is in trouble nothing starts, and no minute is handled: then the ping is a
-        failure, each minute.
+        failure, each minute. While a clock that was set back is waited out no minute is handled
+        either, and all is well: then the clock's minute counts.
         """
         for answer in self._courier.answers():
             self._tell(answer.why if isinstance(answer, Unanswered) else answer.error)
         now = self._clock.now()
-        minute = minute_of(now) if self._trouble else handled
+        is_waited_out = handled is not None and now < handled
+        minute = minute_of(now) if self._trouble or is_waited_out else handled
         if minute is None or self._pinged == (minute, self._trouble):
             return
         if (is_calm or self._trouble) and self._courier.is_free(_LANE):

@@ -98,6 +98,15 @@ def test_while_the_journal_is_in_trouble_it_fails_each_minute() -> None:
     assert [what for _, _, what in said][-2:] == ["success", "success"]
 
 
+def test_a_clock_that_was_set_back_is_pinged_for_too_while_it_is_waited_out() -> None:
+    scene = world()
+    scene.set_clock_at("12:02:20", "11:02:20", "11:07:30")
+    scene.run()
+    minutes = [each[:5] for each in pings(scene)]
+    assert minutes[3:] == ["12:02", "11:02", "11:03", "11:04", "11:05", "11:06", "11:07"]
+    assert {each.partition(" ")[2] for each in pings(scene)} == {"success"}
+
+
 def test_nothing_of_it_is_in_the_journal_or_in_the_log() -> None:
     scene = world()
     scene.own_courier.answers_to = lambda delivery: Result(delivery.number, "refused")
