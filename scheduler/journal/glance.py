@@ -74,7 +74,7 @@ class Glance:
 
     def failed_alerts(self, now: datetime) -> int:
         """Return how many alerts were given up in the last day."""
-        return self._count("count_failed", since=seconds(now - _DAY))
+        return self._count("count_failed", since=seconds(now - _DAY), until=seconds(now))
 
     def retried_alerts(self) -> int:
         """Return how many alerts wait to be tried again."""

@@ -177,18 +177,14 @@ class Outbox:
         )
         return found[::-1]
 
-    def failed(self, since: datetime) -> int:
-        """Return how many notices were given up from then on."""
-        return self._connection.read(decoding.count, "count_failed", since=seconds(since))
+    def forget(self, state: NoticeState, before: datetime, *, beyond: datetime, limit: int) -> int:
+        """Keep no notices that came into this state before then; return how many went by now.
 
-    def retrying(self) -> int:
-        """Return how many notices wait to be tried again."""
-        return self._connection.read(decoding.count, "count_tried")
-
-    def forget(self, state: NoticeState, before: datetime, *, limit: int) -> int:
-        """Keep no notices that were in this state before then; return how many went by now."""
-        values = {"state": state.value, "before": seconds(before), "limit": limit}
-        return self._connection.do("forget_notices", **values).rowcount
+        One that did so `beyond` a time is of a clock's wrong future, and not kept either.
+        """
+        times = {"before": seconds(before), "beyond": seconds(beyond)}
+        where = {"state": state.value, **times, "limit": limit}
+        return self._connection.do("forget_notices", **where).rowcount
 
 
 def _delivery(rows: Sequence[NoticeRow]) -> Delivery:

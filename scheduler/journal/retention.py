@@ -155,7 +155,8 @@ class Pruning:
     def _notices(self) -> Iterator[bool]:
         for state, age in _NOTICES_KEPT.items():
             old = self._too_old(Retention(age=age))
-            while self._forget_notices(state, old):
+            beyond = self._clock.now() + timedelta(seconds=age)
+            while self._forget_notices(state, old, beyond):
                 yield True
         for job in self._journal.outbox.jobs():
             if job not in self._jobs and not self._journal.queries.history(job, limit=1):
@@ -163,9 +164,9 @@ class Pruning:
                 yield True
         yield False
 
-    def _forget_notices(self, state: NoticeState, old: datetime) -> int:
+    def _forget_notices(self, state: NoticeState, old: datetime, beyond: datetime) -> int:
         with self._journal.transaction(synced=False):  # a loss of power: it is done again
-            return self._journal.outbox.forget(state, old, limit=_RUNS_AT_ONCE)
+            return self._journal.outbox.forget(state, old, beyond=beyond, limit=_RUNS_AT_ONCE)
 
     def _of_job(self, job: str, kept: Retention, old: datetime) -> Iterator[bool]:
         nth = self._journal.old_runs.nth_newest(job, kept.runs)

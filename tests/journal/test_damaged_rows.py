@@ -142,7 +142,7 @@ def read_all(journal: Journal) -> None:
     journal.outbox.due()
     journal.outbox.state_of("over")
     for read in (
-        *(journal.outbox.sending, journal.outbox.jobs, journal.outbox.retrying),
+        *(journal.outbox.sending, journal.outbox.jobs, journal.glance.retried_alerts),
         *(
             journal.queries.jobs,
             journal.queries.jumps,

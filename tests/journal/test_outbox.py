@@ -161,8 +161,10 @@ def test_the_newest_come_last_and_may_be_of_two_states(journal: Journal) -> None
     assert found(limit=2) == [3, 4]
     assert found(NoticeState.FAILED) == [1, 3]
     assert found(NoticeState.WAITING, NoticeState.SENDING) == [2, fourth.number]
-    assert (journal.outbox.failed(NOON), journal.outbox.failed(NOON + SECOND)) == (2, 0)
-    assert journal.outbox.retrying() == 0
+    counted = journal.glance.failed_alerts
+    times = (NOON, NOON + 24 * HOUR, NOON - SECOND, NOON + 25 * HOUR)
+    assert [counted(at) for at in times] == [2, 2, 0, 0]  # also none of a clock's wrong future
+    assert journal.glance.retried_alerts() == 0
 
 
 def test_a_hundred_thousand_go_in_deliveries_of_a_thousand(
@@ -218,7 +220,7 @@ def test_a_number_is_never_given_again(journal: Journal) -> None:
     journal.outbox.add(notice("|tell"))
     journal.outbox.take("|tell")
     end(journal, 1)
-    assert journal.outbox.forget(NoticeState.SENT, NOON + SECOND, limit=10) == 1
+    assert journal.outbox.forget(NoticeState.SENT, NOON + SECOND, beyond=NOON, limit=10) == 1
     journal.outbox.add(notice("|tell"))
     assert [row.number for row in journal.outbox.notices()] == [2]
 
@@ -230,6 +232,7 @@ def test_what_is_over_goes_by_its_state_and_age(journal: Journal) -> None:
     sent, failed, _ = journal.outbox.of_delivery(1)
     journal.outbox.end([sent], NoticeState.SENT, NOON)
     journal.outbox.end([failed], NoticeState.FAILED, NOON)
-    assert journal.outbox.forget(NoticeState.SENT, NOON, limit=10) == 0
-    assert journal.outbox.forget(NoticeState.SENT, NOON + SECOND, limit=10) == 1
-    assert [row.number for row in journal.outbox.notices()] == [2, 3]
+    assert journal.outbox.forget(NoticeState.SENT, NOON, beyond=NOON, limit=10) == 0
+    assert journal.outbox.forget(NoticeState.SENT, NOON + SECOND, beyond=NOON, limit=10) == 1
+    assert journal.outbox.forget(NoticeState.FAILED, NOON, beyond=NOON - SECOND, limit=10) == 1
+    assert [row.number for row in journal.outbox.notices()] == [3]

@@ -47,3 +47,11 @@ WHERE number IN (
     AND EXISTS (SELECT 1 FROM attempt WHERE attempt.run = run.number)
 )
 ORDER BY job, instant, attempt;
+
+-- name: count_failed
+-- How many notices were given up, from a time on until another.
+SELECT count(*) FROM notice WHERE state = 'failed' AND done BETWEEN :since AND :until;
+
+-- name: count_tried
+-- How many notices wait to be tried again.
+SELECT count(*) FROM notice WHERE state = 'waiting' AND tries > 0;

@@ -88,17 +88,12 @@ UPDATE notice SET due = due - :seconds WHERE state = 'waiting';
 SELECT number, body, state, due, delivery, tries, repeated, error, done FROM notice
 WHERE :any OR state IN (:one, :other) ORDER BY number DESC LIMIT :limit;
 
--- name: count_failed
--- How many notices were given up, from a time on.
-SELECT count(*) FROM notice WHERE state = 'failed' AND done >= :since;
-
--- name: count_tried
--- How many notices wait to be tried again.
-SELECT count(*) FROM notice WHERE state = 'waiting' AND tries > 0;
-
 -- name: forget_notices
--- Some notices that are over, and have been for long, are no longer kept.
+-- Some notices that are over, since long ago or in a clock's wrong future, are no longer kept.
 DELETE FROM notice
 WHERE number IN (
-    SELECT number FROM notice WHERE state = :state AND done < :before ORDER BY done LIMIT :limit
+    SELECT number FROM notice WHERE state = :state AND done < :before
+    UNION ALL
+    SELECT number FROM notice WHERE state = :state AND done > :beyond
+    LIMIT :limit
 );
