@@ -17,7 +17,6 @@ ping          the channel of CRON_PING; web  one HTTP request
 mailto        who gets a mail of a run; mail_account  the file that says how mail is sent
 mail          the channel of mail; mail_message  one mail; output_mail  what it has of outputs
 smtp          a server that takes mail; sendmail  the machine's own mailer
-time_limit    work that may wait for ever, and no longer than that
 
 In the daemon, events become notices (`scheduler.notice`), in the commit of what they tell of. What
 talks to anybody runs in a process of its own, so that nobody outside can delay the loop.

@@ -13,9 +13,9 @@ from urllib.parse import unquote
 
 from scheduler import own_secrets, redact
 from scheduler.alerts.channel import NotSent
-from scheduler.alerts.time_limit import within
 from scheduler.notice import Kind
 from scheduler.printable import clean
+from scheduler.system.background import within
 
 try:
     import apprise
@@ -51,7 +51,7 @@ def send(address: str, message: Message, kind: Kind) -> None:
     if not HAVE_APPRISE:
         raise NotSent(_MISSING, permanent=True)
     try:
-        within(ADDRESS_SECONDS, lambda: _send(address, message, kind))
+        within(ADDRESS_SECONDS, lambda: _send(address, message, kind), "the service")
     except TimeoutError:
         why = f"{shown(address)} did not answer in {ADDRESS_SECONDS:g} s"
         raise NotSent(why, is_unsure=True) from None

@@ -15,13 +15,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.alerts import mail_account, mail_message, sendmail, time_limit
+from scheduler.alerts import mail_account, mail_message, sendmail
 from scheduler.alerts.channel import RESULT_WITHIN, NotSent
 from scheduler.alerts.mail_message import MailHead
 from scheduler.alerts.smtp import SmtpServer
 from scheduler.crontab import mail_variables
 from scheduler.errors import BadValue
 from scheduler.notice import Delivery, Kind, Notice, Result
+from scheduler.system.background import within
 from scheduler.system.clock import RealClock
 from scheduler.system.time_limit import TimeLimit
 
@@ -176,9 +177,10 @@ class Mailer:
             return
         to = head.recipients
         try:
-            time_limit.within(
+            within(
                 limit.left(),
                 lambda: server.send(data, head.sender, to, waits_for_all=waits_for_all),
+                "the mail server",
             )
         except TimeoutError:
             why = f"the server has not taken the mail within {limit.seconds:g} s"

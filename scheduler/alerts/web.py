@@ -20,9 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 from scheduler import __version__
 from scheduler.alerts.channel import NotSent
-from scheduler.alerts.time_limit import within
 from scheduler.printable import clean
 from scheduler.redact import mask
+from scheduler.system.background import within
 from scheduler.text import shortened
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def send(url: str, body: bytes | None, seconds: float) -> str:
     except ValueError as error:
         raise NotSent(_NO_URL, permanent=True) from error
     try:
-        return within(seconds, lambda: _answer(asked, seconds))
+        return within(seconds, lambda: _answer(asked, seconds), "the web server")
     except HTTPError as error:
         raise _refusal(host, error) from None
     except TimeoutError:

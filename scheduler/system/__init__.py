@@ -24,6 +24,6 @@
 | the words of their answers | `presence_sources` |
 | a time limit for several steps; a program with one | `time_limit`, `helper_program` |
 | programs that end with who waits for them | `own_groups` |
-| threads beside the loop; limits of this process | `background`, `own_limits` |
+| threads beside the loop, or for so long; limits of this process | `background`, `own_limits` |
 | libraries loaded without OpenSSL | `openssl` |
 """

@@ -7,14 +7,46 @@ datagrams or paths, and nothing that the loop decides by.
 from __future__ import annotations
 
 import signal
-from threading import Thread
-from typing import TYPE_CHECKING
+from threading import Event, Thread
+from typing import TYPE_CHECKING, TypeVar
 
 from scheduler.errors import MeridianError
 from scheduler.system.own_limits import of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class NotInTime(MeridianError, TimeoutError):
+    """What was asked for has not answered in time."""
+
+
+def within(seconds: float, work: Callable[[], T], name: str) -> T:
+    """Return what work returns that may wait for ever; raise what it raises, or NotInTime.
+
+    A limit of a socket counts anew with each byte, and none counts for a name that is looked up or
+    a file system that hangs. So it has a thread of its own, which is left behind when its time is
+    over.
+    """
+    done: list[T] = []
+    raised: list[BaseException] = []
+    is_over = Event()
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001 (it is raised where the work was asked for)
+            raised.append(error)
+        is_over.set()
+
+    start_apart(run, name)
+    if not is_over.wait(seconds):
+        raise NotInTime(f"{name}: no answer within {seconds:g} s")
+    if raised:
+        raise raised[0]
+    return done[0]
 
 
 def start_apart(work: Callable[[], None], name: str) -> None:

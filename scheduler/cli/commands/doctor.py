@@ -29,6 +29,7 @@ from scheduler.cli.doctor import (
 from scheduler.cli.doctor.diagnosis import Diagnosis, DiagnosisLevel
 from scheduler.cli.doctor.examination import Check
 from scheduler.cli.doctor.facts import MachineFacts
+from scheduler.system.background import within
 from scheduler.text import counted
 
 app = typer.Typer()
@@ -66,8 +67,10 @@ def doctor(
     It changes nothing, needs no root, and waits for nothing longer than some seconds. The exit
     status is 1 if there is a problem; warnings alone leave it 0.
     """
-    known = examination.in_time(
-        lambda: facts.gather(files, state, system=system, json=json), "the crontabs and the state"
+    known = within(
+        examination.CHECK_LIMIT,
+        lambda: facts.gather(files, state, system=system, json=json),
+        "the crontabs and the state",
     )
     found: list[Diagnosis] = []
     for each in _findings(known, state, notify=notify, mail=mail):
