@@ -6,7 +6,8 @@ courier       has them sent by processes of their own: sender_process is one end
 recorder      events in, notices out: facts are what they tell, the notifier writes them
 policy        what has happened to a job in, whether somebody is told of it out
 reasons, slow, expected  which runs are missed or slow, and which jobs have been silent too long
-wording       a delivery in, what a person reads out; notice_lines  of one notice; here  where
+wording       a delivery in, what a person reads out; notice_lines  of one notice
+message_origin  where it is written: host, user, outputs
 output_excerpt  what is told of an output: all of it, its head and tail, or its tail
 ping_rules    which pings an event gives; ping_request  what a ping asks of its server
 command       the channel of `| COMMAND`; command_facts  what such a command gets

@@ -23,7 +23,7 @@ from threading import Thread
 from typing import IO, TYPE_CHECKING
 
 from scheduler import redact
-from scheduler.alerts import here, wording
+from scheduler.alerts import message_origin, wording
 from scheduler.alerts.channel import NotSent
 from scheduler.alerts.command_facts import CommandFacts
 from scheduler.notice import Result
@@ -56,7 +56,7 @@ def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
 
 
 def _tell(delivery: Delivery, place: Place) -> None:
-    where = here.of_place(place)
+    where = message_origin.of_place(place)
     told = CommandFacts(delivery, wording.message(delivery, where), where, place.state)
     home = _home()
     environment = {**place.environ, "HOME": home, **told.variables()}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import PurePath
 
-    from scheduler.alerts.here import Here
+    from scheduler.alerts.message_origin import Origin
     from scheduler.alerts.wording import Message
     from scheduler.notice import AttemptFacts, Delivery, Notice
 
@@ -31,7 +31,7 @@ class CommandFacts:
 
     delivery: Delivery
     message: Message
-    here: Here
+    origin: Origin
     state: PurePath
 
     def variables(self) -> dict[str, str]:
@@ -53,8 +53,8 @@ class CommandFacts:
             "FILE": facts.file,
             "LINE": facts.line,
             "OUTPUT": self._output(last) if last else None,
-            "HOST": self.here.host,
-            "USER": self.here.user,
+            "HOST": self.origin.host,
+            "USER": self.origin.user,
             "SUBJECT": self.message.subject,
             "TEXT": self.message.text,
             "NOTICES": len(self.delivery.notices),
@@ -67,8 +67,8 @@ class CommandFacts:
         told = {
             "subject": self.message.subject,
             "text": self.message.text,
-            "host": self.here.host,
-            "user": self.here.user,
+            "host": self.origin.host,
+            "user": self.origin.user,
             "repeat": self.delivery.is_repeat,
             "notices": [self._notice(notice) for notice in self.delivery.notices],
         }

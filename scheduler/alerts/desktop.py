@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.alerts import here, wording
+from scheduler.alerts import message_origin, wording
 from scheduler.errors import NotifyError, NotifyTimeout
 from scheduler.notice import Kind, Result
 from scheduler.system.desktop import show
@@ -30,7 +30,11 @@ def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
     desktop = Desktop(place.environ)
     for delivery in deliveries:
         try:
-            show(notification_of(delivery, here.of_place(place)), desktop, timeout=NOTIFIER_SECONDS)
+            show(
+                notification_of(delivery, message_origin.of_place(place)),
+                desktop,
+                timeout=NOTIFIER_SECONDS,
+            )
         except NotifyError as error:
             is_unsure = isinstance(error, NotifyTimeout)
             yield Result(delivery.number, str(error), is_unsure=is_unsure)
@@ -38,7 +42,7 @@ def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
             yield Result(delivery.number)
 
 
-def notification_of(delivery: Delivery, where: here.Here) -> Notification:
+def notification_of(delivery: Delivery, where: message_origin.Origin) -> Notification:
     """Return what is shown of a delivery. Pure but for the outputs that `where` reads."""
     said = wording.message(delivery, where)
     jobs = {notice.facts.job for notice in delivery.notices}

@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from scheduler import codec
-from scheduler.alerts import here, output_mail, wording
+from scheduler.alerts import message_origin, output_mail, wording
 from scheduler.alerts.output_mail import MailBody
 from scheduler.crontab import mail_variables
 from scheduler.crontab.mail_variables import ContentType
@@ -89,7 +89,7 @@ def _told(delivery: Delivery, head: MailHead, place: Place) -> tuple[str, MailBo
     """Return subject and body: one output as in cron, all else in the words of any message."""
     first = delivery.notices[0]
     if first.kind is not Kind.OUTPUT or len(delivery.notices) > 1:
-        message = wording.message(delivery, here.of_place(place))
+        message = wording.message(delivery, message_origin.of_place(place))
         return message.subject, MailBody(message.text)
     subject = output_mail.subject(first.facts, head.user, head.host)
     body = output_mail.body(first, place.state, content_of(first))

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scheduler.alerts import apprise_address, command, desktop, here, mail, wording
+from scheduler.alerts import apprise_address, command, desktop, mail, message_origin, wording
 from scheduler.alerts.addresses import addresses_of
 from scheduler.alerts.channel import NotSent
 from scheduler.alerts.told_addresses import ToldAddresses, hashed
@@ -73,7 +73,7 @@ def _error(delivery: Delivery, address: str, place: Place) -> NotSent | None:
     other = _OTHER_CHANNELS.get(channel_of(address))
     try:
         if other is None:
-            message = wording.message(delivery, here.of_place(place))
+            message = wording.message(delivery, message_origin.of_place(place))
             apprise_address.send(address, message, delivery.notices[0].kind)
             return None
         [result] = other([replace(delivery, target=address)], place)

@@ -20,7 +20,7 @@ from scheduler.text import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scheduler.alerts.here import Here
+    from scheduler.alerts.message_origin import Origin
     from scheduler.notice import Delivery, Notice
 
 LONGEST_SUBJECT = 200  # characters
@@ -52,12 +52,12 @@ class Message:
     text: str
 
 
-def message(delivery: Delivery, here: Here) -> Message:
+def message(delivery: Delivery, origin: Origin) -> Message:
     """Return what is said of a delivery: of one notice all, of several a list."""
     if len(delivery.notices) == 1:
-        subject, summary, text = _of_one(delivery.notices[0], here)
+        subject, summary, text = _of_one(delivery.notices[0], origin)
     else:
-        subject, summary, text = _of_several(delivery.notices, here)
+        subject, summary, text = _of_several(delivery.notices, origin)
     if delivery.is_repeat:
         summary, text = f"{REPEATED}\n{summary}", f"{REPEATED}\n\n{text}"
     return Message(
@@ -67,38 +67,38 @@ def message(delivery: Delivery, here: Here) -> Message:
     )
 
 
-def _of_one(notice: Notice, here: Here) -> tuple[str, str, str]:
-    subject = _headline(notice, here)
+def _of_one(notice: Notice, origin: Origin) -> tuple[str, str, str]:
+    subject = _headline(notice, origin)
     if notice.text:
-        text = _filled(notice.text.replace("\\n", "\n"), notice, here)
+        text = _filled(notice.text.replace("\\n", "\n"), notice, origin)
         return subject, text, text
     lines = notice_lines.of_notice(notice)
-    head = notice_lines.headline(notice.kind, notice.facts, here.host)
+    head = notice_lines.headline(notice.kind, notice.facts, origin.host)
     text = "\n".join([f"{head}.", *lines])
-    if notice.kind is Kind.FAILURE and (output := _output(notice, here)):
+    if notice.kind is Kind.FAILURE and (output := _output(notice, origin)):
         text += f"\n\nThe end of its output:\n{output}"
     return subject, "\n".join(lines[:3]), text
 
 
-def _of_several(notices: Sequence[Notice], here: Here) -> tuple[str, str, str]:
+def _of_several(notices: Sequence[Notice], origin: Origin) -> tuple[str, str, str]:
     kinds = Counter(notice.kind for notice in notices)
     said = [f"{kinds[kind]} {words}" for kind, words in _SEVERAL.items() if kinds[kind]]
     jobs = list(dict.fromkeys(notice.facts.job for notice in notices))
-    subject = f"{', '.join(said)} on {here.host}: {_names(jobs)}"
+    subject = f"{', '.join(said)} on {origin.host}: {_names(jobs)}"
     told = notices[:MOST_LISTED]
-    lines = [f"{_time(notice)}  {_headline(notice, here, alone=False)}" for notice in told]
+    lines = [f"{_time(notice)}  {_headline(notice, origin, alone=False)}" for notice in told]
     if more := len(notices) - len(told):
         lines.append(f"and {more} more: meridian alerts lists them")
-    head = f"{counted(len(notices), 'notice')} of {counted(len(jobs), 'job')} on {here.host}:"
+    head = f"{counted(len(notices), 'notice')} of {counted(len(jobs), 'job')} on {origin.host}:"
     look = "Look: meridian status, meridian history, meridian why JOB, meridian logs RUN"
     return subject, "\n".join(lines[:5]), "\n".join([head, "", *lines, "", look])
 
 
-def _headline(notice: Notice, here: Here, *, alone: bool = True) -> str:
+def _headline(notice: Notice, origin: Origin, *, alone: bool = True) -> str:
     """Return the one line of a notice: the entry's own, else Meridian's."""
     if notice.subject:
-        return _filled(notice.subject.replace("\\n", " "), notice, here)
-    return notice_lines.headline(notice.kind, notice.facts, here.host if alone else "")
+        return _filled(notice.subject.replace("\\n", " "), notice, origin)
+    return notice_lines.headline(notice.kind, notice.facts, origin.host if alone else "")
 
 
 def _names(jobs: Sequence[str]) -> str:
@@ -114,7 +114,7 @@ def _time(notice: Notice) -> str:
 # --- templates -----------------------------------------------------------------------------------
 
 
-def _filled(template: str, notice: Notice, here: Here) -> str:
+def _filled(template: str, notice: Notice, origin: Origin) -> str:
     """Return the template with its facts; what stands in a fact is never a template itself."""
     facts = notice.facts
     values = {
@@ -127,8 +127,8 @@ def _filled(template: str, notice: Notice, here: Here) -> str:
         "count": str(facts.count),
         "since": notice_lines.stamp(facts.since, facts.zone),
         "scheduled": notice_lines.stamp(facts.scheduled or notice.at.astimezone(UTC), facts.zone),
-        "host": here.host,
-        "user": here.user,
+        "host": origin.host,
+        "user": origin.user,
         "command": facts.command,
         "file": facts.file,
         "line": str(facts.line),
@@ -136,15 +136,15 @@ def _filled(template: str, notice: Notice, here: Here) -> str:
 
     def value(found: re.Match[str]) -> str:
         name = found[1]
-        return _output(notice, here) if name == "output" else values.get(name, found[0])
+        return _output(notice, origin) if name == "output" else values.get(name, found[0])
 
     return _FACT.sub(value, template)
 
 
-def _output(notice: Notice, here: Here) -> str:
+def _output(notice: Notice, origin: Origin) -> str:
     """Return the end of the last attempt's output, "" where there was none."""
     attempts = notice.facts.attempts
-    return here.output_of(attempts[-1]) if attempts and attempts[-1].output else ""
+    return origin.output_of(attempts[-1]) if attempts and attempts[-1].output else ""
 
 
 def _cut(text: str, most: int) -> str:

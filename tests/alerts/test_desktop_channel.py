@@ -9,12 +9,12 @@ import pytest
 
 from scheduler.alerts import desktop
 from scheduler.alerts.channel import Place
-from scheduler.alerts.here import Here
+from scheduler.alerts.message_origin import Origin
 from scheduler.errors import NotifyError, NotifyTimeout
 from scheduler.notice import Delivery, Facts, Kind, Notice, Result
 from scheduler.system.notification import Urgency
 
-HERE = Here("vm", "ann", lambda _: "")
+ORIGIN = Origin("vm", "ann", lambda _: "")
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
 
@@ -35,14 +35,14 @@ def notice(job: str, kind: Kind) -> Notice:
 )
 def test_what_failed_stays_on_the_screen(kinds: list[Kind], urgency: Urgency) -> None:
     delivery = Delivery(1, "desktop", tuple(notice("backup", kind) for kind in kinds))
-    shown = desktop.notification_of(delivery, HERE)
+    shown = desktop.notification_of(delivery, ORIGIN)
     assert (shown.urgency, shown.tag) == (urgency, "meridian backup")
     assert "backup" in shown.title
 
 
 def test_of_several_jobs_one_notification_is_shown() -> None:
     notices = tuple(notice(job, Kind.FAILURE) for job in ("backup", "report"))
-    shown = desktop.notification_of(Delivery(1, "desktop", notices), HERE)
+    shown = desktop.notification_of(Delivery(1, "desktop", notices), ORIGIN)
     assert shown.tag == "meridian"
     assert "backup, report" in shown.title
 

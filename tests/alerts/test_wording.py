@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from records import values
 
 from scheduler.alerts import wording
-from scheduler.alerts.here import Here
+from scheduler.alerts.message_origin import Origin
 from scheduler.notice import AttemptFacts, Delivery, Facts, Kind, Notice
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-HERE = Here("web1", "ops", lambda attempt: f"the end of {attempt.output}")
+ORIGIN = Origin("web1", "ops", lambda attempt: f"the end of {attempt.output}")
 ATTEMPTS = (
     AttemptFacts(1, "exit 1", "outputs/backup/7.1.log", NOON, NOON + 2 * SECOND, took=2.0),
     AttemptFacts(
@@ -34,7 +34,7 @@ def notice(kind: Kind = Kind.FAILURE, facts: Facts = FACTS, **other: str) -> Not
 
 
 def said(*notices: Notice, is_repeat: bool = False) -> wording.Message:
-    return wording.message(Delivery(1, "mail", notices, is_repeat), HERE)
+    return wording.message(Delivery(1, "mail", notices, is_repeat), ORIGIN)
 
 
 def test_a_failure_tells_each_attempt_what_follows_and_where_to_look() -> None:
@@ -123,7 +123,7 @@ def test_nothing_of_a_job_makes_another_header_or_steers_a_terminal() -> None:
 
 
 def test_an_output_of_any_size_makes_no_endless_message() -> None:
-    big = Here("web1", "ops", lambda _: "x" * 10**7)
+    big = Origin("web1", "ops", lambda _: "x" * 10**7)
     message = wording.message(Delivery(1, "mail", (notice(text="{output}{output}"),)), big)
     assert len(message.text) <= wording.LONGEST_MESSAGE
     assert len(message.summary) <= wording.LONGEST_SUMMARY

@@ -22,7 +22,7 @@ _TOLD = 2000  # characters of an output
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class Origin:
     """The names of the host and of the user, and what tells the end of an attempt's output."""
 
     host: str
@@ -30,9 +30,9 @@ class Here:
     output_of: Callable[[AttemptFacts], str]
 
 
-def of_place(place: Place) -> Here:
+def of_place(place: Place) -> Origin:
     """Return what there is here; a user without a name is told by their number."""
-    return Here(
+    return Origin(
         socket.gethostname(),
         _user(),
         lambda attempt: output_excerpt.tail(place.state / attempt.output, _TOLD, attempt.secrets),
