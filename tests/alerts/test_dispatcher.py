@@ -83,6 +83,19 @@ def test_a_failure_is_told_of_ten_seconds_later() -> None:
     assert (said["level"], said["target"], said["alerts"]) == ("info", "|tell", 1)
 
 
+@pytest.mark.parametrize("permanent", [False, True])
+def test_no_secret_of_a_target_is_in_what_the_log_says_of_its_error(permanent: bool) -> None:
+    def echoes(delivery: Delivery) -> Answer:
+        return Result(delivery.number, "exit 1: no hunter2x", permanent=permanent)
+
+    scene = world(FLAKY, "|mysql -phunter2x; echo hunter2x")
+    scene.courier.answers_to = echoes
+    scene.runs_until("12:00:30")
+    (said,) = scene.said("alert")
+    assert "hunter2x" not in str(said)
+    assert said["error"] == "exit 1: no ********"
+
+
 def test_on_the_desktop_a_second_later_and_a_ping_at_once() -> None:
     scene = world(FLAKY, "desktop", "ping:https://example.com").runs_until("12:00:30")
     assert told(scene) == ["12:00:00 ping:https://example.com: flaky", "12:00:01 desktop: flaky"]

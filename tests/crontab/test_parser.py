@@ -943,6 +943,7 @@ def test_secret_values_are_not_in_the_text_of_a_problem() -> None:
         "CRON_RETRIES=x DB_PASSWORD=hunter2 1 * * * * a",  # a bad setting hides what follows it
         "0 25 * * * PGPASSWORD='hunter2 x' psql",  # in a command
         "CRON_RETRIES=DB_PASSWORD=hunter2",  # as a value
+        "CRON_ALERT='desktop hunter2x' 0 9 * * * mysql -phunter2x",  # where another place tells of it
     ],
 )
 def test_a_secret_is_hidden_wherever_it_stands(line: str) -> None:
