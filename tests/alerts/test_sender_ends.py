@@ -71,8 +71,8 @@ def talks(sender: SenderProcess, given: bytes, found: list[bytes]) -> Thread:
 def pids(folder: Path) -> list[int]:
     """The processes of the program that hangs, as soon as they are there."""
     for _ in range(600):
-        if (folder / "pids").exists():
-            return [int(word) for word in (folder / "pids").read_text().split()]
+        if (folder / "pids").exists() and (text := (folder / "pids").read_text()).endswith("\n"):
+            return [int(word) for word in text.split()]
         time.sleep(0.05)
     pytest.fail("no program was started")
 

@@ -132,17 +132,7 @@ def test_every_number_that_is_typed_has_limits(name: str) -> None:
 NO_NUMBERS = ["9" * 23, "9" * 5000, "-1", "-0.1", "1e400", "1e-400", "nan", "inf", "-inf", "0x10", "１２", "³", "٣", "1,000", "1_000", " 5", "5.", "1.2.3", "", "\udce9", "1\n2", "a;b"]  # fmt: skip
 # What an option takes by its metavar: those that are numbers, or have some in them.
 NUMBERS = {"N", "Y", "SECONDS", "DURATION", "SIZE", "T", "A..B", "A=B"}
-OTHERS = {
-    "URL",
-    "DIR",
-    "ZONE",
-    "JOB",
-    "TEXT",
-    "FILE",
-    "NAME",
-    "STATE",
-    None,
-}  # None: a choice, or a switch
+OTHERS = {*"ADDRESS DIR FILE JOB NAME STATE TEXT URL ZONE".split(), None}  # None: no word
 TAKING = [
     (name, option)
     for name, command in sorted(COMMANDS.items())

@@ -39,7 +39,7 @@ def alerts(
     state: state_folder.State = None,
     json: options.Json = False,
 ) -> None:
-    """Say who was told of what, who is still to be told, and who could not be.
+    """Say who was told of what, who is still to hear it, who could not.
 
     An alert a line, the newest last: mail, notifications, commands, messages, pings.
     One that fails is tried again for two days, a ping for 20 minutes; then it is given up. It reads
