@@ -104,6 +104,17 @@ def read(text: str, now: datetime, zone: ZoneInfo, *, looks_back: bool = False) 
     return found
 
 
+def day(text: str, now: datetime, zone: ZoneInfo) -> date | None:
+    """Return the day that a text names without a time: a date, today and so on; None for others.
+
+    The text is one that `read` takes.
+    """
+    form = _FORM.fullmatch(" ".join(text.lower().split()))
+    if form is None or form["clock"] is not None or form[0] == "now":
+        return None
+    return _day(form, now.astimezone(zone).date())
+
+
 def length(text: str) -> float:
     """Return the seconds of a duration whose unit is typed; BadValue (`bad-duration`) else."""
     seconds = duration.parse(text)

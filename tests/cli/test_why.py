@@ -214,6 +214,41 @@ def test_a_day_on_which_it_does_not_run_is_explained(
     assert said in " ".join(person.types("why", "report", time, file).stdout.split()), reason
 
 
+WHOLE_DAYS = [
+    # settings and schedule, day, lines of the answer, reason
+    ("CRON_EXCEPT=sat,sun 0 9 * * *", "2027-05-01", ["report has no instants on Saturday 2027-05-01 Europe/Berlin.", "It was not due at Sat 2027-05-01 09:00 Europe/Berlin: Saturday 2027-05-01 is excepted (CRON_EXCEPT=sat,sun)."], "the setting that takes it away"),
+    ("CRON_EXCEPT=sat,sun CRON_EXCEPT_MOVE=next 0 9 1 * *", "2027-05-01", ["no instants", "is excepted (CRON_EXCEPT=sat,sun), and its run is moved to Monday 2027-05-03"], "and where it goes"),
+    ("CRON_EXCEPT=sat,sun CRON_EXCEPT_MOVE=next 0 9 1 * *", "2027-05-03", ["report has 1 instant on Monday", "09:00: It is due then"], "where it went"),
+    ("CRON_FROM=2027-06-01 0 9 * * *", "2027-05-01", ["no instants", "its first day is 2027-06-01 (CRON_FROM)"], "not yet alive"),
+    ("30 9,15 * * *", "2027-05-01", ["has 2 instants on", "09:30: It is due then", "15:30: It is due then"], "each of them"),
+    ("30 9 15 * *", "2027-05-01", ["no instants", "at Sat 2027-05-01 09:30 Europe/Berlin: the day 1 is not in 15."], "the fields alone"),
+    ("30 2 * * *", "2027-03-28", ["has 1 instant on", "03:00: It is due then"], "behind the gap of that night"),
+    ("30 2 * * *", "2026-10-25", ["has 1 instant on", "02:30: "], "once in the hour that comes twice"),
+    ("*/30 * * * *", "2026-10-25", ["has 50 instants on", "00:00: ", "And 40 instants more"], "a day of 25 hours"),
+    ("CRON_EXCEPT=sat @reboot", "2027-05-01", ["no instants", "once each time the machine starts"], "no time of day"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "day", "said", "reason"), WHOLE_DAYS, ids=[r[3] for r in WHOLE_DAYS]
+)
+def test_a_date_alone_is_the_whole_day(
+    person: Person, line: str, day: str, said: list[str], reason: str
+) -> None:
+    file = person.file(f"CRON_TZ=Europe/Berlin CRON_NAME=report {line} x\n")
+    answer = " ".join(person.types("why", "report", day, file).stdout.split())
+    for each in said:
+        assert each in answer, reason
+        answer = answer.partition(each)[2]
+
+
+def test_a_day_of_the_journal_has_the_rows_of_a_job_that_is_gone(asker: Person) -> None:
+    shown = asker.types("why", "old", "2026-03-01").stdout
+    assert shown.startswith("old has 1 instant on Sunday 2026-03-01 Asia/Tokyo.\n10:30: It did not")
+    (row,) = asker.types("why", "old", "2026-03-01", "--json").stdout.splitlines()
+    assert json.loads(row)["at"] == "2026-03-01T01:30:00Z"
+
+
 def test_a_skip_for_its_day_is_explained_by_the_line_as_it_is_today(person: Person) -> None:
     person.has(person.line("CRON_TZ=UTC CRON_NAME=beat CRON_EXCEPT=sat * * * * *", "x"))
     person.state.mkdir(parents=True)

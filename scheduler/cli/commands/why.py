@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -14,6 +14,8 @@ import typer
 from scheduler.cli import (
     completion,
     crontabs,
+    day_instants,
+    human_time,
     intervals,
     options,
     output,
@@ -40,10 +42,13 @@ from scheduler.schedule.tick import DAY, MINUTE, minute_of
 from scheduler.schedule.timetable import Timetable
 from scheduler.schedule.zone_data import named_or_utc
 from scheduler.system.clock import RealClock
+from scheduler.text import counted
 
 app = typer.Typer()
 
 _LONGEST_GAP = DAY  # where a zone dropped a date
+_LONGEST_DAY = 2 * DAY  # at the most
+_MOST_INSTANTS = 10  # instants of a day
 
 
 _Which = Annotated[
@@ -59,7 +64,7 @@ _Time = Annotated[
     typer.Argument(
         metavar="[TIME]",
         help="In the job's zone: 2027-03-28 2:30, 2:30, yesterday 2:30, sun 2:30, or 2h (ago);"
-        " without it the job's last instant.",
+        " 2027-03-28 or yesterday for the whole day; without it the job's last instant.",
         show_default=False,
     ),
 ]
@@ -84,6 +89,15 @@ def why(
         entry = _entry(job, files, system=system, state=state, json=json)
         zone = _zone(journal, job, entry, state)
         now = RealClock().now()
+        if time is not None and (day := _day(time, now, zone)) is not None:
+            for known in _of_day(journal, job, entry, day, zone, now, json=json):
+                _tell(
+                    known,
+                    _told(known, state),
+                    json=json,
+                    heads=known.is_due or known.row is not None,
+                )
+            return
         if run is not None:
             at, sentences = run.run.instant, [_of_run(run)]
         elif time is not None:
@@ -91,13 +105,61 @@ def why(
         else:
             at, sentences = _last_instant(journal, job, entry, zone, now)
         known = known_of(journal, job, entry, at, zone, now, run)
-    lost = in_damaged(state) if known.is_due and known.row is None and at <= now else ""
-    told = [*sentences, *answer(known), *filter(None, [lost])]
+    _tell(known, [*sentences, *_told(known, state)], json=json)
+
+
+def _told(known: MinuteFacts, state: Path | None) -> list[str]:
+    is_lost = known.is_due and known.row is None and known.at <= known.now
+    return [*answer(known), *filter(None, [in_damaged(state) if is_lost else ""])]
+
+
+def _tell(known: MinuteFacts, told: Sequence[str], *, json: bool, heads: bool = False) -> None:
+    """Say it, a sentence a line; of one of several minutes on a line that its time `heads`."""
     if json:
         output.row(_row(known, told))
+    elif heads:
+        output.say(f"{known.at.astimezone(known.zone):%H:%M}: {' '.join(told)}")
     else:
         for sentence in told:
             output.say(sentence)
+
+
+def _day(time: str, now: datetime, zone: ZoneInfo) -> tuple[date, datetime] | None:
+    """Return the day that was typed without a time, and when it begins; None for a minute."""
+    typed = options.typed(time, now, zone, looks_back=True)
+    day = human_time.day(time, now, zone)
+    return None if day is None else (day, typed.at)
+
+
+def _of_day(
+    journal: Journal,
+    job: str,
+    entry: Entry | None,
+    day: tuple[date, datetime],
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    json: bool,
+) -> Iterator[MinuteFacts]:
+    """Yield what is known of a job's instants of a day; of what tells why there are none."""
+    start = day[1]
+    rows = journal.queries.history(job, since=start, before=start + _LONGEST_DAY)
+    instants = {row.run.instant for row in rows if row.until is None}
+    found = {at for at in instants if at.astimezone(zone).date() == day[0]}
+    telling = start
+    if entry is not None:
+        timetable = _timetable(journal, entry, start)
+        found.update(day_instants.instants(timetable, entry, *day))
+        telling = telling if found else day_instants.telling(timetable, entry, *day)
+    if not json:
+        number = counted(len(found), "instant")
+        output.say(f"{job} has {number} on {day[0]:%A %Y-%m-%d} {zone.key}.")
+    shown = sorted(found)[: None if json else _MOST_INSTANTS] or [telling]
+    for at in shown:
+        yield known_of(journal, job, entry, at, zone, now)
+    if not json and len(found) > len(shown):
+        more = counted(len(found) - len(shown), "instant")
+        output.say(f"And {more} more: meridian why {job} with a time tells of one.")
 
 
 def _run(journal: Journal, which: str) -> RunRow | None:
