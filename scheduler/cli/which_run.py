@@ -10,6 +10,7 @@ import typer
 
 from scheduler import suggestions
 from scheduler.cli import crontabs, run_view, state_folder
+from scheduler.entry import Entry
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
 from scheduler.journal.queries import Queries
@@ -94,17 +95,25 @@ class NothingThere(MeridianError):
     """The journal or a crontab holds nothing of that name."""
 
 
-def explain_absence(journal: Journal, job: str, state: Path | None) -> None:
-    """Tell a job that has not run yet from a name that nobody knows, which raises."""
-    entries = crontabs.known(state).entries
+def explain_absence(
+    journal: Journal, job: str, state: Path | None, named: Sequence[Entry] | None = None
+) -> None:
+    """Tell a job that has not run yet from a name that nobody knows, which raises.
+
+    Its line is looked for in crontabs that the command line has `named`, else in those in force.
+    """
+    entries = crontabs.known(state).entries if named is None else named
     if any(entry.job == job for entry in entries):
         return
     if run_number(job) is not None:
         why = f"There is no run {job}, and no job of that name; meridian history lists the runs"
         raise NothingThere(why)
-    names = {run.run.job for run in journal.queries.history(limit=_REMEMBERED)}
-    hint = suggestions.job(job, names, {entry.job for entry in entries})
-    raise NothingThere(f"There is no job {shortened(job)}; {hint}")
+    names = {entry.job for entry in entries}
+    if named is None:
+        names.update(run.run.job for run in journal.queries.history(limit=_REMEMBERED))
+    hint = suggestions.job(job, names)
+    where = "" if named is None else " in these crontabs"
+    raise NothingThere(f"There is no job {shortened(job)}{where}; {hint}")
 
 
 def nothing_kept(journal: Journal, what: str, state: Path | None) -> str:

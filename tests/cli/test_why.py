@@ -214,6 +214,16 @@ def test_a_day_on_which_it_does_not_run_is_explained(
     assert said in " ".join(person.types("why", "report", time, file).stdout.split()), reason
 
 
+def test_of_a_name_that_is_not_in_a_named_crontab_those_there_are_suggested(
+    asker: Person,
+) -> None:
+    file = asker.file("CRON_NAME=pay-wage 0 9 * * * x\nCRON_NAME=nights 0 9 * * * x\n")
+    result = asker.types("why", "pay-wages", "2027-05-01", file)
+    assert result.exit_code == 1
+    said = " ".join(result.stderr.split())
+    assert "There is no job 'pay-wages' in these crontabs; did you mean pay-wage?" in said
+
+
 WHOLE_DAYS = [
     # settings and schedule, day, lines of the answer, reason
     ("CRON_EXCEPT=sat,sun 0 9 * * *", "2027-05-01", ["report has no instants on Saturday 2027-05-01 Europe/Berlin.", "It was not due at Sat 2027-05-01 09:00 Europe/Berlin: Saturday 2027-05-01 is excepted (CRON_EXCEPT=sat,sun)."], "the setting that takes it away"),

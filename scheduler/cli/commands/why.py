@@ -86,7 +86,10 @@ def why(
     with closing(state_folder.journal(state)) as journal:
         run = _run(journal, which) if time is None else None
         job = which if run is None else run.run.job
-        entry = _entry(job, files, system=system, state=state, json=json)
+        entries = _entries(files, job, system=system, state=state, json=json)
+        entry = next((entry for entry in entries if entry.job == job), None)
+        if entry is None and not journal.queries.history(job, limit=1):
+            explain_absence(journal, job, state, entries if files else None)
         zone = _zone(journal, job, entry, state)
         now = RealClock().now()
         if time is not None and (day := _day(time, now, zone)) is not None:
@@ -178,7 +181,6 @@ def _zone(journal: Journal, job: str, entry: Entry | None, state: Path | None) -
         return entry.zone
     newest = journal.queries.history(job, limit=1)
     if not newest:
-        explain_absence(journal, job, state)
         raise NothingThere(f"{nothing_kept(journal, job, state)} It is in none of these crontabs.")
     return named_or_utc(newest[0].zone)
 
@@ -201,19 +203,18 @@ def _last_instant(
     return at, [f"The last instant of {job} is {output.to_second(at.astimezone(zone))} {zone.key}."]
 
 
-def _entry(
-    job: str, files: Sequence[str] | None, *, system: bool, state: Path | None, json: bool
-) -> Entry | None:
-    """Return the job's line, None if it has none (any more)."""
+def _entries(
+    files: Sequence[str] | None, job: str, *, system: bool, state: Path | None, json: bool
+) -> Sequence[Entry]:
+    """Return the entries; what is wrong with the crontabs is said where none is the job's."""
     zone = own_zone()
     try:
         loaded = crontabs.load(files, zone, system=system, state=state, json=json, keep_others=True)
     except SourceRefused:  # there is no crontab at all
-        return None
-    entry = next((entry for entry in loaded.entries if entry.job == job), None)
-    if entry is None:
+        return ()
+    if all(entry.job != job for entry in loaded.entries):
         problems_view.mention(loaded.problems)  # its line may be one that is refused
-    return entry
+    return loaded.entries
 
 
 def _minute(time: str, zone: ZoneInfo, *, json: bool) -> tuple[datetime, list[str]]:
