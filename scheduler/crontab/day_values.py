@@ -37,6 +37,7 @@ ONLY, MOVE = "CRON_ONLY", "CRON_EXCEPT_MOVE"
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MONTH_DAY = re.compile(r"([0-9]{2})-([0-9]{2})")
 _DATES = re.compile(r"[0-9]+(?:-[0-9]+)+(?:\.\..*)?|[0-9.]+")
+_SLASHED = re.compile(r"[0-9]{1,4}(?:/[0-9]{1,4}){1,2}")
 _DAY_NAMES = r"(?:sun|mon|tue|wed|thu|fri|sat)"
 _WEEKDAY = re.compile(rf"{_DAY_NAMES}(?:-{_DAY_NAMES}|#[0-9]|L)?", re.IGNORECASE)
 _WORKDAY = re.compile(r"workday(?:#([0-9]{1,2})|(L))", re.IGNORECASE)
@@ -185,6 +186,12 @@ def _items(text: str) -> list[tuple[int, str]]:
 def _add(draft: _DayDraft, item: str) -> None:
     if item == HOLIDAYS:
         raise BadValue("unknown-holidays", f"{HOLIDAYS} names no country", hint=HOLIDAYS_HINT)
+    if "://" in item:
+        hint = "let a job download it, and name that file"
+        raise BadValue("bad-day", f"{shortened(item)} is an address, and no file", hint=hint)
+    if _SLASHED.fullmatch(item):
+        hint = "2027-12-24, or 12-24 for every year's; a file of this name is ./" + item
+        raise BadValue("bad-date", f"{shortened(item)} is no date that is read here", hint=hint)
     if item.startswith(HOLIDAYS) or "/" in item or _is_file(item):
         draft.calendars.append(Calendar(item))
     elif _WEEKDAY.fullmatch(item):

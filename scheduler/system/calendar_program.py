@@ -60,7 +60,9 @@ def _holidays(code: str) -> dict[str, Any]:
     elif code in (markets := library.list_supported_financial(include_aliases=True)):
         found = library.financial_holidays(code, years=years)
     else:
-        return {"unknown": code, "known": [*countries, *markets]}
+        parts = countries.get(country.upper(), ())
+        known = [*countries, *markets, *(f"{country.upper()}-{each}" for each in parts)]
+        return {"unknown": code, "known": known}
     return {"dates": [day.isoformat() for day in sorted(found)]}
 
 
@@ -74,13 +76,13 @@ def _events(text: str) -> dict[str, Any]:
         found: set[date] = set()
         for each in ical.Calendar.from_ical(text, multiple=True) or [ical.Calendar.from_ical(text)]:
             if broken := _broken(each):
-                return {"error": broken[1], "line": _line(text, *broken)}
+                return {"error": broken[1], **_line(text, *broken)}
             span = recurring.of(each).between((FIRST_YEAR, 1, 1), (LAST_YEAR + 1, 1, 1))
             for event in span:
                 found.update(_days(event))
     except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        return {"error": said, "line": _line(text, "", said)}
+        return {"error": said, **_line(text, "", said)}
     return {"dates": [day.isoformat() for day in sorted(found)]}
 
 
@@ -90,14 +92,14 @@ def _broken(calendar: Any) -> tuple[str, str] | None:
     return next(((name, said) for name, said in errors if name in _OF_TIME), None)
 
 
-def _line(text: str, name: str, said: str) -> int:
-    """Return the number of the line that an error is about; the first where nobody can tell."""
+def _line(text: str, name: str, said: str) -> dict[str, Any]:
+    """Return the line that an error is about, and its number; the first where nobody can tell."""
     quoted = _FRAGMENT.search(said)
     piece = said.rpartition(": ")[2] if quoted is None else quoted[1] or quoted[2]
-    for number, line in enumerate(text.splitlines(), 1):
-        if piece in line and line.startswith(name):
-            return number
-    return 1
+    lines = text.splitlines() or [""]
+    found = (n for n, line in enumerate(lines) if piece in line and line.startswith(name))
+    number = next(found, 0)
+    return {"line": number + 1, "text": lines[number]}
 
 
 def _days(event: Any) -> list[date]:

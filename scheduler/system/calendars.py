@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _CALENDAR_PROGRAM = Path(__file__).with_name("calendar_program.py")
 _TIME_LIMIT = 10.0  # seconds; the libraries need a fraction of one
+_MOST_OF_ERROR = 200  # characters of what a library says
 _INSTALL = "make install EXTRAS=calendar, or pip install 'meridian-cron[calendar]'"
 
 
@@ -141,7 +142,10 @@ def _trusted(path: str, read: Callable[[str], CrontabText]) -> CrontabText:
         return read(path)
     except SourceRefused as refused:
         message = f"the calendar {path} is refused: {refused.message}"
-        raise BadValue("bad-calendar", message, hint=refused.hint) from refused
+        hint = refused.hint
+        if refused.code == "missing":
+            hint = f"it is taken for a file in {Path(path).parent}; a date is 2027-12-24 or 12-24"
+        raise BadValue("bad-calendar", message, hint=hint) from refused
 
 
 # Of each file its digest, and what it came to, and the holidays: nobody is asked for them twice.
@@ -178,12 +182,15 @@ def _of_answer(source: str, answer: dict[str, Any]) -> Calendar:
         raise BadValue("missing-extra", message, hint=_INSTALL)
     if (unknown := answer.get("unknown")) is not None:
         known = answer["known"]
-        near = nearest(unknown, known, most=3) or nearest(unknown.upper(), known, most=3)
+        upper = unknown.upper()
+        near = [upper] if upper in known else nearest(upper, known, most=3)
+        near = near or nearest(unknown, known, most=3)
         hint = did_you_mean(near) or HOLIDAYS_HINT
         message = f"nobody knows the holidays of {shortened(unknown)}"
         raise BadValue("unknown-holidays", message, hint=hint)
     if error := answer.get("error"):
-        message = f"{source}:{answer.get('line', 1)}:1: {shortened(error)}"
+        said = error if len(error) <= _MOST_OF_ERROR else f"{error[:_MOST_OF_ERROR]}…"
+        message = f"{source}:{answer['line']}:1: {shortened(answer['text'])}: {said}"
         raise BadValue("bad-calendar", message, hint="an .ics file is a calendar of RFC 5545")
     return calendar_of(source, map(date.fromisoformat, answer["dates"]))
 

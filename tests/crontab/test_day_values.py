@@ -55,6 +55,10 @@ BAD = [
     ("24.12.", "bad-date", 0, "", "another land's way to write it"),
     ("fri#6", "out-of-range", 0, "", "no month has six Fridays"),
     ("sun-mon-tue", "bad-day", 0, "", "no range"),
+    ("12/24", "bad-date", 0, "12-24 for every year", "a date of another land, and no file's path"),
+    ("sat,12/24/2027", "bad-date", 4, "2027-12-24", "with its year"),
+    ("sat,https://x/y.ics", "bad-day", 4, "let a job download it", "an address"),
+    ("holidays:", "unknown-holidays", 0, "such as holidays:DE-BY", "no country"),
     ("holiday", "bad-day", 0, "holidays:", "misspelt"),
     ("easter", "bad-day", 0, "holidays:DE-BY", "what there is"),
 ]

@@ -89,7 +89,14 @@ def test_holidays_are_those_of_the_library(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "hint"),
-    [("DE-BX", "DE-BY"), ("XY", "such as holidays:DE-BY"), ("de-by", "DE-BY"), ("NYES", "NYSE")],
+    [
+        ("DE-BX", "DE-BY"),
+        ("XY", "such as holidays:DE-BY"),
+        ("DE-by", "did you mean DE-BY?"),
+        ("de-by", "did you mean DE-BY?"),
+        ("de", "did you mean DE?"),
+        ("NYES", "NYSE"),
+    ],
 )
 def test_a_country_that_nobody_knows_is_told_the_nearest(
     tmp_path: Path, code: str, hint: str
@@ -124,7 +131,7 @@ def test_an_ics_file_has_the_days_that_its_events_touch(
 
 
 BROKEN = [
-    # text, line, reason
+    # text, number of the line, reason
     ("hello\n", 1, "no calendar"),
     (f"{HEAD}foo bar\r\nEND:VCALENDAR\r\n", 4, "a line that is none"),
     (ics(event(1, "DTSTART:2027-99-99")), 7, "no date"),
@@ -141,7 +148,8 @@ def test_a_broken_ics_file_refuses_its_entries_and_says_where(
     path = save(tmp_path / "a.ics", text)
     said = error_of(loaded(tmp_path, "a.ics"))
     assert said.startswith("1:13: bad-calendar "), reason
-    assert f"{path}:{line}:1: " in said, reason
+    shown = (text.splitlines() or [""])[line - 1]
+    assert f"{path}:{line}:1: '{shown}': " in said, reason
 
 
 NOWHERE = [
@@ -208,6 +216,7 @@ def test_a_missing_file_refuses_its_entries(tmp_path: Path) -> None:
     said = error_of(loaded(tmp_path, "sun, ./gone.txt"))
     assert said.startswith("1:18: bad-calendar ")
     assert "gone.txt is refused: there is no such file" in said
+    assert f"it is taken for a file in {tmp_path};" in said
 
 
 def test_a_file_that_others_can_write_refuses_its_entries(tmp_path: Path) -> None:
