@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     MonthDay = tuple[int, int]
 
+HOLIDAYS = "holidays:"  # what the source of a country's begins with
+
 _LONGEST_MONTH = 31
 
 

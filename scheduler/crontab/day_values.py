@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scheduler.day_rules import Calendar, DayMove, DayRules, DaySet
+from scheduler.day_rules import HOLIDAYS, Calendar, DayMove, DayRules, DaySet
 from scheduler.entry import Expression
 from scheduler.errors import BadValue
 from scheduler.schedule import field_parser
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     Calendars = Callable[[str], Calendar]
 
-HOLIDAYS = "holidays:"
 HOLIDAYS_HINT = "such as holidays:DE-BY: ISO 3166's codes, or a market's"
 FROM, UNTIL, EXCEPT = "CRON_FROM", "CRON_UNTIL", "CRON_EXCEPT"
 ONLY, MOVE = "CRON_ONLY", "CRON_EXCEPT_MOVE"

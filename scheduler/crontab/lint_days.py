@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from scheduler.crontab.day_values import EXCEPT, HOLIDAYS, MOVE, ONLY, UNTIL
+from scheduler.crontab.day_values import EXCEPT, MOVE, ONLY, UNTIL
 from scheduler.crontab.lint import LintWarning
+from scheduler.day_rules import HOLIDAYS
 from scheduler.entry import Expression, Reboot
 from scheduler.schedule import days
 from scheduler.schedule.upcoming import first_instants

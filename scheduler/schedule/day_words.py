@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.schedule import days
+from scheduler.day_rules import HOLIDAYS, DaySet
+from scheduler.schedule import days, listed
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from scheduler.day_rules import DayRules, DaySet
+    from scheduler.day_rules import DayRules, MonthDay
 
 
 def of_rules(rules: DayRules) -> str:
-    """Return what is to be read behind a schedule's words: `, except on sat,sun`."""
-    told = [] if rules.only is None else [f", on {rules.only.text} alone"]
-    told += [] if rules.excepted is None else [f", except on {rules.excepted.text}"]
+    """Return what is to be read behind a schedule's words: `, except on Saturday and Sunday`."""
+    told = [] if rules.only is None else [f", only on {listed.joined(_parts(rules.only))}"]
+    told += [] if rules.excepted is None else [_of_excepted(rules.excepted, rules.only)]
     told += [] if rules.since is None else [f", from {rules.since}"]
     told += [] if rules.until is None else [f", until {rules.until}"]
     told += (
@@ -24,6 +25,44 @@ def of_rules(rules: DayRules) -> str:
         else [f"; what falls on such a day runs on the {rules.move} that is none"]
     )
     return "".join(told)
+
+
+def _of_excepted(excepted: DaySet, only: DaySet | None) -> str:
+    parts = _parts(excepted)
+    if only is None or only != DaySet(only.text, workdays=only.workdays):
+        return f", except on {listed.joined(parts)}"
+    verb = "is" if len(parts) == 1 and parts[0] in listed.WEEKDAY_NAMES else "are"
+    return f" ({listed.joined(parts)} {verb} none)"
+
+
+def _parts(some: DaySet) -> list[str]:
+    counted = [
+        f"the {_ordinal(n)} working day of the month"
+        for n in sorted(some.workdays, key=lambda each: (each < 0, each))
+    ]
+    return [
+        *listed.weekdays(some.weekdays, some.nth_weekdays),
+        *counted,
+        *(" to ".join(dict.fromkeys(map(str, ends))) for ends in some.ranges),
+        *(" to ".join(dict.fromkeys(map(_of_year, ends))) for ends in some.yearly),
+        *(_of_calendar(each.source) for each in some.calendars),
+    ]
+
+
+def _ordinal(number: int) -> str:
+    if number in listed.ORDINALS:
+        return listed.ORDINALS[number]
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number in (11, 12, 13) else ending}"
+
+
+def _of_year(day: MonthDay) -> str:
+    return f"{day[1]} {listed.MONTH_NAMES[day[0] - 1]}"
+
+
+def _of_calendar(source: str) -> str:
+    code = source.removeprefix(HOLIDAYS)
+    return f"the days in {source}" if code == source else f"holidays of {code}"
 
 
 def why_not(rules: DayRules, day: date) -> str:

@@ -6,20 +6,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from scheduler.entry import Every, Expression, Reboot
-from scheduler.schedule import day_words
+from scheduler.schedule import day_words, listed
 from scheduler.schedule.fields import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from scheduler.entry import Schedule
 
-_MONTH_NAMES = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-_WEEKDAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
+_EVERY_DAY = " every day"
 _SPELT_OUT = 6  # more times of day than this are told by rule, not one by one
 
 
@@ -29,8 +24,12 @@ def explain(schedule: Schedule) -> str:
     Where both day fields are restricted it says "or" if either will do, and "and only" if both
     must match. Day rules come last.
     """
-    rules = schedule.day_rules
-    return _plain(schedule) + ("" if rules is None else day_words.of_rules(rules))
+    plain, rules = _plain(schedule), schedule.day_rules
+    if rules is None:
+        return plain
+    if rules.only is None or not plain.endswith(_EVERY_DAY):
+        return plain + day_words.of_rules(rules)
+    return plain.removesuffix(_EVERY_DAY) + day_words.of_rules(rules).removeprefix(", only")
 
 
 def _plain(schedule: Schedule) -> str:
@@ -50,7 +49,7 @@ def _interval(minutes: int) -> str:
     hours, rest = divmod(rest, 60)
     parts = [(days, "day"), (hours, "hour"), (rest, "minute")]
     told = [_counted(count, unit) for count, unit in parts if count]
-    return told[0].removeprefix("1 ") if len(told) == 1 else _joined(told)
+    return told[0].removeprefix("1 ") if len(told) == 1 else listed.joined(told)
 
 
 def _counted(count: int, unit: str) -> str:
@@ -64,7 +63,7 @@ def _time(expression: Expression) -> str:
     minutes, hours = sorted(expression.minutes), sorted(expression.hours)
     if len(minutes) * len(hours) <= _SPELT_OUT:
         times = [f"{hour:02}:{minute:02}" for hour in hours for minute in minutes]
-        return "at " + _joined(times)
+        return "at " + listed.joined(times)
     step = _round_step(minutes)
     if len(hours) == 24:
         return _every(step) if step else f"at {_minutes(minutes)} of every hour"
@@ -108,7 +107,7 @@ def _days(expression: Expression) -> str:
     any_day = both and len(expression.days) == 31
     any_weekday = both and len(expression.weekdays) == 7
     if any_day and any_weekday:
-        return " every day" if len(expression.hours) < 24 else ""
+        return _EVERY_DAY if len(expression.hours) < 24 else ""
     if any_day:
         return _weekdays(expression, alone=True)
     if any_weekday:
@@ -121,28 +120,23 @@ def _month_days(expression: Expression) -> str:
     days = sorted(expression.days)
     parts = [f"day{'s' * (len(days) > 1)} {_numbers(days)}"] if days else []
     parts += ["the last day"] if expression.last_day else []
-    return _joined(parts) + " of the month"
+    return listed.joined(parts) + " of the month"
 
 
 def _weekdays(expression: Expression, *, alone: bool = False) -> str:
-    from_monday = ((weekday - 1) % 7 for weekday in expression.weekdays)
-    parts = _ranges(from_monday, lambda number: _WEEKDAY_NAMES[(number + 1) % 7])
-    parts += [
-        f"the {_ORDINALS[n]} {_WEEKDAY_NAMES[weekday]} of the month"
-        for weekday, n in sorted(expression.nth_weekdays, key=lambda nth: (nth[0], nth[1] % 9))
-    ]
+    parts = listed.weekdays(expression.weekdays, expression.nth_weekdays)
     if alone and len(parts) == 1 and " to " in parts[0]:
         return f", {parts[0]}"
-    return f" on {_joined(parts)}"
+    return f" on {listed.joined(parts)}"
 
 
 def _months(expression: Expression) -> str:
     if len(expression.months) == 12:
         return ""
-    parts = _ranges(expression.months, lambda month: _MONTH_NAMES[month - 1])
+    parts = listed.ranges(expression.months, lambda month: listed.MONTH_NAMES[month - 1])
     if len(parts) == 1 and " to " in parts[0]:
         return f", from {parts[0]}"
-    return f", in {_joined(parts)}"
+    return f", in {listed.joined(parts)}"
 
 
 # --- lists ---------------------------------------------------------------------------------------
@@ -152,19 +146,4 @@ def _numbers(values: Sequence[int]) -> str:
     step = _even_step(values)
     if step and step > 1 and len(values) > 5:
         return f"{values[0]}, {values[1]}, {values[2]} and so on to {values[-1]}"
-    return _joined(_ranges(values, str))
-
-
-def _ranges(values: Iterable[int], name: Callable[[int], str]) -> list[str]:
-    """Return the names in order, three or more neighbours as "first to last"."""
-    parts: list[str] = []
-    for first, last in runs(values):
-        if last - first > 1:
-            parts.append(f"{name(first)} to {name(last)}")
-        else:
-            parts.extend(name(value) for value in range(first, last + 1))
-    return parts
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return listed.joined(listed.ranges(values, str))

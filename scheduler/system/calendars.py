@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from scheduler.crontab import calendar_lines
-from scheduler.crontab.day_values import HOLIDAYS, HOLIDAYS_HINT
-from scheduler.day_rules import Calendar, calendar_of
+from scheduler.crontab.day_values import HOLIDAYS_HINT
+from scheduler.day_rules import HOLIDAYS, Calendar, calendar_of
 from scheduler.entry import Problem, Severity
 from scheduler.errors import BadValue, SourceRefused
 from scheduler.suggestions import did_you_mean, nearest

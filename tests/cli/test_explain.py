@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,25 @@ def test_days_off_are_told_with_the_runs_that_they_leave(person: Person) -> None
     line = "CRON_TZ=UTC CRON_EXCEPT=sat,sun CRON_EXCEPT_MOVE=next CRON_FROM=2027-05-01 0 9 1 5 * x"
     shown = person.types("explain", line).stdout.splitlines()
     assert " ".join(shown[:2]).startswith(
-        "at 09:00 on day 1 of the month, in May, except on sat,sun, from 2027-05-01; what falls"
+        "at 09:00 on day 1 of the month, in May, except on Saturday and Sunday, from 2027-05-01;"
+        " what falls"
     )
     assert any("2027-05-03 09:00" in each and "moved from Sat 2027-05-01" in each for each in shown)
+
+
+IN_WORDS = [
+    # settings and schedule, words, reason
+    ("CRON_ONLY=workday#1 CRON_EXCEPT=sat,sun,holidays:DE-BY 0 9 * * *", "at 09:00 on the first working day of the month (Saturday, Sunday and holidays of DE-BY are none)", "the first working day"),
+    ("CRON_ONLY=workday#12,workdayL CRON_EXCEPT=sun 0 9 * * *", "at 09:00 on the 12th working day of the month and the last working day of the month (Sunday is none)", "another, and the last"),
+    ("CRON_ONLY=mon-fri 0 9 * 5 *", "at 09:00 every day, in May, only on Monday to Friday", "in a month"),
+    ("CRON_ONLY=fri#2,friL 0 9 * * *", "at 09:00 on the second Friday of the month and the last Friday of the month", "some Fridays"),
+    ("CRON_ONLY=friL,workday#1 CRON_EXCEPT=sat 0 9 * * *", "at 09:00 on the last Friday of the month and the first working day of the month, except on Saturday", "it is taken from both"),
+    ("CRON_EXCEPT=2027-12-24..2027-12-31,2027-05-01 0 9 * * 1-5", "at 09:00, Monday to Friday, except on 2027-12-24 to 2027-12-31 and 2027-05-01", "dates"),
+    ("CRON_EXCEPT=12-24,12-30..01-06 * * * * *", "every minute, except on 24 December and 30 December to 6 January", "of every year"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "words", "reason"), IN_WORDS, ids=[row[2] for row in IN_WORDS])
+def test_days_are_put_into_words(person: Person, line: str, words: str, reason: str) -> None:
+    row = json.loads(person.types("explain", f"{line} x", "--json").stdout)
+    assert row["words"] == words, reason

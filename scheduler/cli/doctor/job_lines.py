@@ -12,7 +12,7 @@ from pathlib import Path
 from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem, warning
 from scheduler.cli.doctor.facts import MachineFacts
 from scheduler.crontab import diagnostics, program_name
-from scheduler.crontab.day_values import HOLIDAYS
+from scheduler.day_rules import HOLIDAYS
 from scheduler.entry import Entry, Severity
 from scheduler.process.direct_exec import SHELL_WORDS
 from scheduler.system.crontab_loader import Loaded
