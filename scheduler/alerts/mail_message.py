@@ -1,17 +1,18 @@
 """Notices and who is to get them in, one mail out: RFC 5322, as bytes that any mailer may be given.
 
 What a crontab, a job or a host says is text in it and never a header: each header is set once, by
-name, from one line without control characters. A mail has lines of at most 78 characters, of ASCII.
+name, from one line without control characters. A mail has lines of at most 78 characters, of ASCII;
+only a header that begins with a long word has a longer one.
 """
 
 from __future__ import annotations
 
-import email.policy
 import hashlib
 import json
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,20 @@ class MailHead:
     at: datetime
     user: str
     host: str
+
+
+class _SmtpPolicy(EmailPolicy):
+    """The library's policy for SMTP, by which the first line of a header is never an empty one.
+
+    A long word would be put on the next line, and some readers take that blank into the subject.
+    """
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """See the library."""
+        folded: bytes = super().fold_binary(name, value)
+        first, fold, rest = folded.partition(b"\r\n ")
+        is_empty = bool(fold) and first.rstrip() == f"{name}:".encode()
+        return b" ".join((first.rstrip(), rest)) if is_empty else folded
 
 
 def compose(delivery: Delivery, head: MailHead, place: Place) -> EmailMessage:
@@ -107,7 +122,7 @@ def _headed(head: MailHead, subject: str, identity: str) -> EmailMessage:
     Where an address has letters beyond ASCII the headers are in UTF-8 (RFC 6532), else ASCII.
     """
     is_ascii = f"{head.sender}{''.join(head.recipients)}".isascii()
-    policy = email.policy.SMTP.clone(cte_type="7bit", utf8=not is_ascii)
+    policy = _SmtpPolicy(linesep="\r\n", cte_type="7bit", utf8=not is_ascii)
     message = EmailMessage(policy)
     message["From"] = _address(head.sender, SENDER_NAME)
     message["To"] = tuple(_address(each) for each in head.recipients)

@@ -241,12 +241,16 @@ def _each(refused: dict[str, NotSent]) -> str:
 
 
 def _said(code: int, said: bytes | str) -> str:
-    text = said if isinstance(said, str) else said.decode("utf-8", "replace")
+    if isinstance(said, str):  # the library's own words: it reads no longer line
+        return "with a line that has no end"
+    text = said.decode("utf-8", "replace")
     shown = clean(" ".join(text.split()))[:_MOST_SAID]
     return f"{code} {shown}".strip() if code > 0 else _NO_SENSE
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"it answers {_said(error.smtp_code, error.smtp_error)}"
     if isinstance(error, TimeoutError):
         return "it does not answer in time"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

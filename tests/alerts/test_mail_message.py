@@ -225,6 +225,16 @@ def test_a_type_that_is_no_good_is_plain_text(content_type: str) -> None:
 # --- repeats, alerts, tests ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("letter", ["x", "é"])
+@pytest.mark.parametrize("length", [1, 50, 67, 68, 69, 70, 74, 77, 78, 79, 120, 198])
+def test_a_subject_begins_on_the_line_of_its_header(place: Place, letter: str, length: int) -> None:
+    word = letter * length
+    told = replace(notice("mail:amy"), subject=f"{word} b")
+    raw = mail_message.compose(delivery(told), HEAD, place).as_bytes()
+    assert not [line for line in raw.splitlines() if line.rstrip().endswith(b"Subject:")]
+    assert email.message_from_bytes(raw, policy=email.policy.default)["Subject"] == f"{word} b"
+
+
 def test_a_repeat_says_so_and_has_the_same_message_id(place: Place) -> None:
     wrote(place.state, b"done\n")
     told = notice("mail:amy", Kind.OUTPUT, **SUCCESS)
