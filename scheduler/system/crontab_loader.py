@@ -161,8 +161,8 @@ def _parsed(file: str, text: CrontabText, how: ReadOptions, calendars: CalendarS
     )
     if not how.system and file.startswith(_SYSTEM_FILES):
         doubts += (_of_the_system(file),)
-    table = replace(table, problems=(*doubts, *table.problems, *_without_end(file, text.data)))
-    table = replace(table, problems=(*table.problems, *_of_days(table)))
+    found = (*doubts, *table.problems, *_without_end(file, text.data), *_of_days(table))
+    table = replace(table, problems=in_order(found))
     others = tuple(e for e in table.entries if e.user not in (None, how.user))
     if others:
         table = _without(table, others, partial(_other_user, how=how), keep=how.keep_others)

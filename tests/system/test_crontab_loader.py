@@ -172,6 +172,14 @@ def test_a_last_line_without_its_newline_runs_with_one_warning(
     assert len(loaded.entries) == bool(text), why
 
 
+def test_the_problems_of_a_file_come_in_the_order_of_its_lines(tmp_path: Path) -> None:
+    file = str(tmp_path / "crontab")
+    text = b"CRON_UNTIL=2020-01-01 0 5 * * * a\n61 * * * * b\nCRON_UNTIL=2020-01-01 0 5 * * * c"
+    loaded = load([file], HOW, drafts={file: text})
+    found = [(each.line, each.code) for each in loaded.problems]
+    assert found == [(1, "over"), (2, "out-of-range"), (3, "over"), (3, "no-newline")]
+
+
 @pytest.mark.parametrize(
     ("file", "system", "is_told"),
     [
