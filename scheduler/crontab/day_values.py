@@ -249,6 +249,8 @@ def _no_day(item: str) -> BadValue:
     known = (*_FULL_NAMES, *_FULL_NAMES.values(), "workday#1", "workdayL", HOLIDAYS)
     near = [_FULL_NAMES.get(each, each) for each in nearest(item.lower(), known)]
     hint = did_you_mean(near) or _DAY_FORMS
+    if item.lower() in ("workday", "workdays"):
+        hint = "write workday#1 for the first one of a month, workdayL for the last"
     if " " in item or "\t" in item:
         hint = "a comma stands between two days"
     return BadValue("bad-day", f"{shortened(item)} is no day", hint=hint)

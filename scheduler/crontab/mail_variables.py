@@ -79,7 +79,12 @@ def sender(text: str, known: Mapping[str, str] = ANYBODY) -> str:
     if "," in text:
         message = f"{shortened(text)} is a list, and a mail has one sender"
         raise BadValue("bad-address", message, offset=text.index(","), hint="leave one address")
-    return _address(text.strip(), len(text) - len(text.lstrip()), known)
+    try:
+        return _address(text.strip(), len(text) - len(text.lstrip()), known)
+    except BadValue as bad:
+        if len(text.split()) > 1 or ";" in text:
+            bad.hint = "a mail has one sender: leave one address, without a name beside it"
+        raise
 
 
 def content_type(text: str) -> ContentType:

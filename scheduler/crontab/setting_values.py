@@ -88,7 +88,7 @@ def positive_seconds(text: str) -> float:
     """Return a duration in seconds, longer than nought (`bad-duration`)."""
     value = duration.parse(text)
     if not value:
-        hint = "leave the value empty for no limit"
+        hint = "such as 10m; without a value the setting has its default"
         raise BadValue("bad-duration", f"{shortened(text)} leaves no time at all", hint=hint)
     return value
 

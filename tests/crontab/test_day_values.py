@@ -61,6 +61,7 @@ BAD = [
     ("holidays:", "unknown-holidays", 0, "such as holidays:DE-BY", "no country"),
     ("holiday", "bad-day", 0, "holidays:", "misspelt"),
     ("easter", "bad-day", 0, "holidays:DE-BY", "what there is"),
+    ("workday", "bad-day", 0, "write workday#1 for the first", "which one of them"),
 ]
 
 

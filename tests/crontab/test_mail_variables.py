@@ -109,6 +109,7 @@ def test_mailfrom_is_one_address(text: str, expected: str | int) -> None:
     with pytest.raises(BadValue) as raised:
         mail_variables.sender(text, KNOWN)
     assert (raised.value.code, raised.value.offset) == ("bad-address", expected)
+    assert "commas" not in raised.value.hint  # there is one sender
 
 
 @pytest.mark.parametrize(

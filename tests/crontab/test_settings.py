@@ -166,6 +166,13 @@ def test_a_bad_value_is_refused(name: str, text: str, code: str, offset: int, re
     assert len(caught.value.message) < 200
 
 
+@pytest.mark.parametrize("name", ["CRON_EXPECT", "CRON_TIMEOUT", "CRON_CPU"])
+def test_who_writes_no_time_at_all_is_told_of_the_default(name: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        settings.read(name, "0")
+    assert caught.value.hint == "such as 10m; without a value the setting has its default"
+
+
 def test_every_setting_of_the_table_is_tried_above() -> None:
     assert {name for name, *_ in GOOD} | {name for name, *_ in BAD} == set(settings.TABLE)
 
