@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.errors import BadValue
 from scheduler.redact import also_starred, mask, mask_named, mask_value
+from scheduler.schedule import nicknames
 from scheduler.secret_forms import is_secret
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _FLAGS = re.compile(rf"(?:-[nqs]++[{BLANKS}]++)+(?=[^{BLANKS}])")
 _PREFIX_SETTING = re.compile(
     rf"""(CRON_[A-Za-z0-9_]*+)=("[^"]*+"|'[^']*+'|(?!["'])[^{BLANKS}]*+)[{BLANKS}]++""",
 )
-_NICKNAME = re.compile(rf"-?@[A-Za-z]++[{BLANKS}]++[^{BLANKS}]")
+_NICKNAME = re.compile(rf"-?(@[A-Za-z]++)[{BLANKS}]++([^{BLANKS}])")
 _FIELD = re.compile(r"[A-Za-z0-9*,/~#?()-]++")
 _CERTAIN = re.compile(
     r"(?:[0-9*,/~#?()-]|l?(?:sun|mon|tue|wed|thu|fri|sat)l?|[hl](?![a-z])"
@@ -120,6 +121,12 @@ def prefixes(line: str, at: int) -> tuple[tuple[Assigned, ...], int] | None:
     They count as such only if a schedule and a command come behind them; otherwise the line is an
     assignment, as it is in cron.
     """
+    found, at = leading(line, at)
+    return (found, at) if found and looks_like_job(line, at) else None
+
+
+def leading(line: str, at: int) -> tuple[tuple[Assigned, ...], int]:
+    """Return the settings that a line begins with, and where what follows them starts."""
     found: list[Assigned] = []
     while len(found) < MOST_PREFIXES and (setting := _PREFIX_SETTING.match(line, at)):
         value = setting[2]
@@ -127,8 +134,6 @@ def prefixes(line: str, at: int) -> tuple[tuple[Assigned, ...], int] | None:
         bare = value[inside : len(value) - inside]
         found.append(Assigned(setting[1], bare, setting.start(1), setting.start(2) + inside))
         at = setting.end()
-    if not found or not looks_like_job(line, at):
-        return None
     return tuple(found), at
 
 
@@ -136,16 +141,25 @@ def looks_like_job(line: str, at: int = 0, *, command: bool = True) -> bool:
     """Whether what stands at `at` reads as a schedule and (unless told not to ask) a command.
 
     Five words of the letters that fields are made of, at least three of them nothing else than
-    fields, so that a misspelt field does not turn the line into something else.
+    fields, so that a misspelt field does not turn the line into something else. Nor does a
+    misspelt nickname, but names of files with addresses (`@ops @web`) are none.
     """
-    if _NICKNAME.match(line, at):
+    named = _NICKNAME.match(line, at)
+    if named and (
+        nicknames.is_known(named[1]) or (named[2] != "@" and nicknames.is_near(named[1]))
+    ):
         return True
     job = _JOB.match(line, at)
     if job is None or (command and job.end() == len(line)):
         return False
     words = job.groups()
-    certain = sum(_CERTAIN.fullmatch(word) is not None for word in words)
+    certain = sum(map(is_certain, words))
     return certain >= 3 and all(_FIELD.fullmatch(word) for word in words)
+
+
+def is_certain(word: str) -> bool:
+    """Whether a word is made of nothing else than what fields are made of."""
+    return _CERTAIN.fullmatch(word) is not None
 
 
 @lru_cache(maxsize=1)  # a line may have many problems

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from scheduler.crontab import lexer, mail_variables, percent, settings
+from scheduler.crontab import lexer, mail_variables, percent, settings, whole_job
 from scheduler.entry import Problem, Severity
 from scheduler.redact import also_starred, mask
 from scheduler.suggestions import did_you_mean
@@ -119,15 +119,17 @@ def on_variable(assigned: Assigned, *, quote: str = "", zone: str = "") -> list[
     `quote` is that which its value stands in, `zone` the CRON_TZ in force above it.
     """
     name, value = assigned.name, assigned.value
+    has_job = not name.startswith(settings.PREFIX) and _holds_job(value, quote)
     if name in NOT_SETTABLE:
         who = "Meridian sets it for each run" if name in settings.GIVEN else "cron sets it"
-        return [LintWarning("ignored", f"{name} can't be set here: {who}", assigned.name_at)]
+        ignored = LintWarning("ignored", f"{name} can't be set here: {who}", assigned.name_at)
+        return [ignored, _looks_like_entry(assigned)] if has_job else [ignored]
     if name in mail_variables.MAIL_NAMES:
-        return _mail(assigned, quote)
+        return [_looks_like_entry(assigned)] if has_job else _mail(assigned, quote)
     found: list[LintWarning | None] = []
     if name.startswith(settings.PREFIX):
         found.append(_unknown(assigned))
-    elif _holds_job(value):
+    elif has_job:
         found.append(_looks_like_entry(assigned))
     elif name == "TZ" and value and value != zone:
         hint = "write CRON_TZ for the zone of the schedules below; TZ is the commands' own"
@@ -148,8 +150,10 @@ def _mail(assigned: Assigned, quote: str) -> list[LintWarning]:
     ]
 
 
-def _holds_job(value: str) -> bool:
-    return lexer.looks_like_job(value) or lexer.looks_like_job(_behind_word(value))
+def _holds_job(value: str, quote: str) -> bool:
+    if lexer.looks_like_job(value) or lexer.looks_like_job(_behind_word(value)):
+        return True
+    return not quote and whole_job.find(value) is not None
 
 
 def _behind_word(value: str) -> str:
@@ -157,11 +161,29 @@ def _behind_word(value: str) -> str:
 
 
 def _looks_like_entry(assigned: Assigned) -> LintWarning:
-    hint = "only CRON_ settings may stand in front of a schedule"
+    at = whole_job.find(assigned.value)
+    front = assigned.value[:at] if at else lexer.word(assigned.value)[0]
+    hint = own_line(assigned.name, front)
     if assigned.name == "TZ":
         hint = f"write CRON_TZ={lexer.word(assigned.value)[0]} in front of the schedule"
-    message = f"everything behind = is the value of {shortened(assigned.name)}, no job"
-    return LintWarning("looks-like-entry", message, assigned.value_at, hint)
+    return looks_like_entry(assigned.name, assigned.value_at, hint)
+
+
+def looks_like_entry(name: str, at: int, hint: str) -> LintWarning:
+    """Return the warning about a job that is a part of the value of a name in front of it."""
+    message = f"it looks like a job, but everything behind = is the value of {shortened(name)}"
+    return LintWarning("looks-like-entry", message, at, hint)
+
+
+def own_line(name: str, value: str) -> str:
+    """Return the hint where a variable stands in front of a schedule, which only settings may."""
+    if name in mail_variables.MAIL_NAMES:
+        good = mail_variables.addresses(value).written if name == mail_variables.MAILTO else ()
+        targets = ",".join(f"mail:{address}" for address in good)
+        other = f", or write CRON_ALERT={targets} in front to hear of failures" if good else ""
+        return f"put {name} on a line of its own, above{other}"
+    only = "only CRON_ settings may stand in front of a schedule"
+    return f"{only}: put {shortened(name)} on a line of its own, above"
 
 
 def _shell(assigned: Assigned) -> LintWarning | None:

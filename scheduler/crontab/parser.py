@@ -9,7 +9,16 @@ from functools import lru_cache
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
-from scheduler.crontab import command, job_names, lexer, lint, lint_lines, lint_schedule, settings
+from scheduler.crontab import (
+    command,
+    job_names,
+    lexer,
+    lint,
+    lint_front,
+    lint_lines,
+    lint_schedule,
+    settings,
+)
 from scheduler.crontab.day_values import MOVE, no_calendars, resolved, ruled
 from scheduler.crontab.lint_alerts import unheard
 from scheduler.crontab.lint_days import on_move
@@ -31,8 +40,6 @@ if TYPE_CHECKING:
     from scheduler.entry import Problem, Schedule
 
 _NO_FLAGS = Flags()
-# What people may have called something else.
-_FREELY_NAMED = frozenset({settings.CRON_NAME, "CRON_POOL"})
 
 
 def parse(
@@ -136,7 +143,15 @@ class _FileReader:
     # --- assignments -----------------------------------------------------------------------------
 
     def _assignment(self, name: str, begin: int, start: int) -> None:
-        front = lexer.prefixes(self._line, start) if name.startswith(settings.PREFIX) else None
+        front = None
+        if name.startswith(settings.PREFIX):
+            try:
+                front, warnings = lint_front.read(self._line, start)
+            except BadValue as bad:
+                self._note(bad)
+                self._refused.add(self._number)
+                return
+            self._note(*warnings)
         if front:
             scope = self._scope.copy()
             for assigned in front[0]:
@@ -146,7 +161,7 @@ class _FileReader:
         try:
             value, value_at = lexer.assigned_value(self._line, begin)
         except BadValue as bad:
-            self._note(bad)
+            self._note(lint_front.after_quote(bad, self._line, name, begin))
             if name in settings.TABLE:
                 self._scope.set(name, self._last_problem())
             return
@@ -186,7 +201,7 @@ class _FileReader:
             if isinstance(value, DaySet):
                 value = resolved(value, self._calendars)
         except BadValue as bad:
-            self._note(_placed(bad, assigned, self._quote(assigned)))
+            self._note(lint_front.placed(bad, assigned, self._quote(assigned)))
             return self._last_problem()
         if isinstance(value, RuleZone):
             self._note(lint_schedule.on_rule(value.key, assigned.value_at))
@@ -331,18 +346,3 @@ def _refuse_two_overlaps(does: Action, scope: Scope) -> None:
             f"-s is {settings.CRON_OVERLAP}=skip, and {settings.CRON_OVERLAP}={overlap} is in force"
         )
         raise BadValue("contradiction", message, offset=does.flags_at, hint="leave one of them out")
-
-
-def _placed(bad: BadValue, assigned: Assigned, quote: str) -> BadValue:
-    """Return the error with its offset in the line, and a hint if more than a value is there."""
-    bad.offset += assigned.value_at
-    if not quote and lint.COMMENT.search(assigned.value):
-        bad.hint = "a # behind a value is part of it: put the comment on a line of its own"
-    elif assigned.name in _FREELY_NAMED:
-        bad.hint += "; a variable of your own needs another name"
-    rest = assigned.value[len(lexer.word(assigned.value)[0]) :]
-    if rest and lexer.looks_like_job(rest.lstrip(lexer.BLANKS), command=False):
-        bad.hint = (
-            f"in front of a schedule: {assigned.name}=value, no blanks round =, and a command"
-        )
-    return bad

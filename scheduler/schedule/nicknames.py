@@ -6,6 +6,7 @@ The names that crontab(5) knows; the others are told what says the same.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from scheduler.suggestions import nearest
 
@@ -53,6 +54,19 @@ _WRITE |= {name[1:]: name for name in (*FIELDS_OF, "@reboot")}
 _SECONDS = frozenset({"secondly", "second", "seconds"})
 _EVERY_NAME = re.compile(r"([0-9]+)(m|h|d)(?:in|ins|inutes?|ours?|ays?)?")
 _COMPARED = 20  # letters of a name that is compared with others
+
+_FIRST_WORDS = frozenset({*FIELDS_OF, "@reboot", "@every"})
+
+
+def is_known(name: str) -> bool:
+    """Say whether a schedule may begin with this word, in letters of either case."""
+    return name.lower() in _FIRST_WORDS
+
+
+@lru_cache(maxsize=256)
+def is_near(name: str) -> bool:
+    """Say whether a word is so near a known one that it is hardly anything else."""
+    return hint(name).startswith("write ")
 
 
 def hint(name: str) -> str:
