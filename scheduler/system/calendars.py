@@ -99,7 +99,8 @@ class CalendarShelf:
         try:
             return self._find(place)
         except Exception as error:  # noqa: BLE001 (a bug in a calendar's costs its entries alone)
-            return CalendarReading(BadValue("bad-calendar", f"{place} can't be read: {error!r}"))
+            what = f"{type(error).__name__}: {error}"
+            return CalendarReading(BadValue("bad-calendar", f"{place} can't be read: {what}"))
 
 
 def _place(source: str, folder: Path) -> str:

@@ -141,7 +141,8 @@ def _of_bug(file: str, error: Exception) -> Problem:
     """Return the error about a file that Meridian itself fails to read, and where it does."""
     frames = [*walk_tb(error.__traceback__)]
     place = ", ".join(f"{Path(f.f_code.co_filename).name}:{line}" for f, line in frames[-3:])
-    message = f"a bug of Meridian's own keeps it from being read: {error!r} ({place})"
+    what = f"{type(error).__name__}: {error}"
+    message = f"a bug of Meridian's own keeps it from being read: {what} ({place})"
     hint = "please report it; without the lines that were changed last it may go on"
     return Problem(file, 0, 0, Severity.ERROR, "bug", message, hint)
 

@@ -183,7 +183,7 @@ def test_a_bug_in_the_reading_of_a_calendar_refuses_its_entries_alone(
     found = load((str(table),), HOW)
     assert [entry.command for entry in found.entries] == ["y"]
     (problem,) = found.problems
-    assert "off.txt can't be read: KeyError('dates')" in problem.message
+    assert "off.txt can't be read: KeyError: 'dates'" in problem.message
 
 
 PIECES = (
@@ -517,7 +517,7 @@ def test_a_bug_in_the_reading_of_a_crontab_keeps_its_last_good_version(
         assert [each.is_readable for each in in_force.files] == [True, False]
         (problem,) = in_force.news(now).problems
         assert problem.code == "bug"
-        assert "KeyError('dates') (" in problem.message
+        assert "KeyError: 'dates' (" in problem.message
         assert "test_calendars.py:" in problem.message, "where it is"
         fresh = EntriesInForce(files, journal, Log(logging.getLogger("bug")), None)
         fresh.read(now)
