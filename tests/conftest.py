@@ -71,6 +71,13 @@ class Person:
         path.chmod(0o600)
         return str(path)
 
+    def has_addresses(self, name: str, text: str, mode: int = 0o600) -> None:
+        """Let the person have a file of addresses, which `@name` stands for."""
+        path = self.home / "config" / "alerts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+
     def types(self, *words: str, stdin: str | bytes | None = None) -> Result:
         """Run a command in this process, without a terminal."""
         result = CliRunner().invoke(app, words, input=stdin, prog_name="meridian")

@@ -8,9 +8,10 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from scheduler.cli import crontabs, intervals, output, problems_view
+from scheduler.cli import alert_targets, crontabs, intervals, output, problems_view
 from scheduler.cli.own_zone import own_zone
 from scheduler.crontab import diagnostics
+from scheduler.crontab.lint import in_order
 from scheduler.entry import Crontab, Severity
 from scheduler.errors import MeridianError
 from scheduler.schedule.upcoming import coming
@@ -68,6 +69,8 @@ def checked(paths: Paths, data: bytes, file: str | None = None) -> CheckedText:
     how = crontabs.read_options(own_zone(), named=False, system=by_root)
     loaded = crontab_loader.load(tuple(files), how, drafts={path: data})
     table = next(table for table in loaded.crontabs if table.file == path)
+    alerts = alert_targets.warnings(table, paths.config)
+    table = replace(table, problems=in_order((*table.problems, *alerts)))
     problems_view.show(replace(problem, file=file or path) for problem in table.problems)
     return CheckedText(data, table)
 

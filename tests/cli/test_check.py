@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from commands import rows
+from conftest import BY_ROOT
+
+from scheduler.cli import alert_targets
 
 if TYPE_CHECKING:
     from conftest import Person
@@ -84,3 +88,54 @@ def test_nothing_of_a_crontab_steers_the_terminal(person: Person) -> None:
         result = person.types(command, file)
         assert "\x1b" not in result.output
         assert "\x07" not in result.output
+
+
+# --- who is alerted ------------------------------------------------------------------------------
+
+ALERTS = """\
+CRON_ALERT=@nope after 3
+@daily one
+@daily two
+CRON_ALERT=@open
+@daily five
+CRON_ALERT=slak://T0ken/x @daily three
+CRON_ALERT="desktop, @mixed, json://h/x"
+@daily four
+"""
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("command", ["check", "install", "edit"])
+def test_a_target_that_reaches_nobody_is_a_warning_where_it_stands(
+    person: Person, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    person.has_addresses("open", "desktop\n", mode=0o644)
+    person.has_addresses("mixed", "mail:a@example.org\nnosuch://s3cret\n")
+    file = person.file(ALERTS.replace("@daily", "@daily root") if BY_ROOT else ALERTS)
+    monkeypatch.setenv("EDITOR", f"cp {file}")
+    where = str(person.crontab) if command == "edit" else file
+    words = [file] if command != "edit" else []
+    if command == "check" and BY_ROOT:
+        words.append("--system-format")
+    result = person.types(command, *words)
+    assert result.exit_code == 0, result.output
+    for said in (
+        f"{where}:1:12: no-address @nope reaches nobody: ",
+        f"{where}:4:12: no-address @open reaches nobody: ",
+        f"{where}:6:12: bad-address slak://… is no address that Apprise knows (warning)",
+        f"{where}:7:22: bad-address nosuch://… of @mixed is no address that Apprise knows (warning)",
+    ):
+        assert said in result.stdout, result.stdout
+    assert "hint: chmod 600 " in result.stdout
+    assert "5 entries, 4 problems (4 warnings)" in result.stdout
+    assert "s3cret" not in result.output
+
+
+def test_without_apprise_an_address_for_it_is_a_warning(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_targets, "has_apprise", lambda: False)
+    file = person.file("CRON_ALERT=json://h/x\n@daily one\n")
+    lines = person.types("check", file).stdout.splitlines()
+    assert lines[0].startswith(f"{file}:1:12: missing-extra json://… reaches nobody: ")
+    assert lines[3].startswith("    hint: make install EXTRAS=alerts")

@@ -17,6 +17,7 @@ from real_daemon import running, until
 from standin import STATUS, StandIn
 
 from scheduler.alerts import sendmail
+from scheduler.cli import alert_targets
 from scheduler.cli.doctor import examination, job_lines, shown_notification
 from scheduler.cli.doctor.diagnosis import Diagnosis, DiagnosisLevel, fine
 from scheduler.cli.doctor.examination import Check
@@ -412,9 +413,21 @@ def no_mailer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         ("0 9 * * * :\n", "ok", "no job needs it"),
         ("MAILTO=\n0 9 * * * :\n", "ok", "no job needs it"),
-        ("MAILTO=me\nCRON_NAME=a 0 9 * * * :\n", "problem", "there is no way to send mail: "),
-        ("CRON_ALERT=mail\nCRON_NAME=a 0 9 * * * :\n", "problem", ", which a needs"),
-        ("CRON_ALERT=mail:a@b\nCRON_NAME=a 0 9 * * * :\n", "problem", ", which a needs"),
+        (
+            "MAILTO=me\nCRON_NAME=a 0 9 * * * :\n",
+            "problem",
+            ", which a needs",
+        ),
+        (
+            "CRON_ALERT=mail\nCRON_NAME=a 0 9 * * * :\n",
+            "problem",
+            ", which a needs",
+        ),
+        (
+            "CRON_ALERT=mail:a@b\nCRON_NAME=a 0 9 * * * :\n",
+            "problem",
+            ", which a needs",
+        ),
         ("CRON_ALERT=desktop\nCRON_NAME=a 0 9 * * * :\n", "ok", "no job needs it"),
     ],
 )
@@ -488,11 +501,12 @@ def test_addresses_that_reach_nobody_are_problems_and_no_key_is_shown(person: Pe
     result = person.types(
         "doctor", "--json", person.file(f"CRON_ALERT={alerts}\nCRON_NAME=x @daily x\n")
     )
-    assert [(row["level"], row["message"].split(":")[0]) for row in of(result, "addresses")] == [
-        ("problem", "x alerts nosuch"),
-        ("problem", "x alerts @open, which reaches nobody"),
-        ("problem", "x alerts @none, which reaches nobody"),
-        ("problem", "x alerts slack"),
+    assert {row["level"] for row in of(result, "addresses")} == {"problem"}
+    assert [" ".join(row["message"].split()[:4]) for row in of(result, "addresses")] == [
+        "x: nosuch://… of @team",
+        "x: @open reaches nobody:",
+        "x: @none reaches nobody:",
+        "x: slack://… is no",
     ]
     assert "s3cret" not in result.stdout
 
@@ -503,8 +517,23 @@ def test_addresses_that_are_fine_are_said_to_be(person: Person) -> None:
         "doctor", "--json", person.file("CRON_ALERT=json://h/x\nCRON_NAME=x @daily x\n")
     )
     [row] = of(result, "addresses")
-    assert (row["level"], row["message"][:16]) == ("ok", "1 target of aler")
+    assert (row["level"], row["message"][:16]) == ("ok", "nothing is wrong")
     silent = person.types(
         "doctor", "--json", person.file("CRON_ALERT=desktop\nCRON_NAME=x @daily x\n")
     )
     assert of(silent, "addresses") == []
+
+
+def test_without_apprise_no_address_is_called_good_and_the_remedy_is_the_installs(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_targets, "has_apprise", lambda: False)
+    alerts = "CRON_ALERT=json://h/x, @mails\nCRON_NAME=x @daily x\n"
+    person.has_addresses("mails", "mail:me@example.org\n")
+    result = person.types("doctor", "--json", person.file(alerts))
+    assert of(result, "addresses") == []
+    (extra,) = of(result, "extras")
+    assert extra["level"] == "problem"
+    assert extra["remedy"].startswith("make install EXTRAS=alerts, or pip install ")
+    only_mails = person.file("CRON_ALERT=@mails\nCRON_NAME=x @daily x\n")
+    assert of(person.types("doctor", "--json", only_mails), "extras") == []

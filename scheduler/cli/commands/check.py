@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import crontabs, json_rows, options, output, problems_view, state_folder
+from scheduler.cli import (
+    alert_targets,
+    crontabs,
+    json_rows,
+    options,
+    output,
+    problems_view,
+    state_folder,
+)
 from scheduler.cli.own_zone import own_zone
 from scheduler.crontab import diagnostics, zone_changes
 from scheduler.system import crontab_files
@@ -29,7 +37,9 @@ def check(
     folder = None if files else state_folder.here(state).folder
     ignored = () if folder is None else crontab_files.ignored(folder)
     conflicts = zone_changes.conflicts(zones, RealClock().now())
-    problems = (*loaded.problems, *ignored, *conflicts)
+    config = state_folder.paths_of(state).config
+    alerts = (each for table in loaded.crontabs for each in alert_targets.warnings(table, config))
+    problems = (*loaded.problems, *alerts, *ignored, *conflicts)
     if json:
         for problem in problems:
             output.row(json_rows.of_problem(problem))

@@ -6,9 +6,9 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
+from scheduler.cli import alert_targets
 from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem, warning
 from scheduler.cli.doctor.facts import MachineFacts
 from scheduler.crontab import diagnostics, program_name
@@ -102,10 +102,17 @@ def _elsewhere(word: str) -> str:
 
 def extras(facts: MachineFacts) -> Iterator[Diagnosis]:
     """Yield what entries need that is not installed."""
-    needing = [entry for entry in facts.loaded.entries if needs_alerts(entry)]
-    if needing and find_spec("apprise") is None:
+    config = facts.paths.config
+    needing = [
+        entry
+        for entry in facts.loaded.entries
+        if any(
+            alert_targets.needs_apprise(target, config) for target in alert_targets.pushed(entry)
+        )
+    ]
+    if needing and not alert_targets.has_apprise():
         who = f"{needing[0].job} alerts an address, for which the library apprise is missing"
-        yield problem(who, "pip install 'meridian-cron[alerts]'")
+        yield problem(who, alert_targets.ALERTS_EXTRA)
     elif needing:
         yield fine(
             f"{counted(len(needing), 'job')} can alert addresses: apprise is there",
@@ -129,10 +136,3 @@ def needs_calendars(entry: Entry) -> bool:
     sets = () if rules is None else (rules.excepted, rules.only)
     sources = [each.source for some in sets if some is not None for each in some.calendars]
     return any(each.startswith(HOLIDAYS) or each.endswith(".ics") for each in sources)
-
-
-def needs_alerts(entry: Entry) -> bool:
-    """Say whether an entry alerts an address that the extra `alerts` is for."""
-    rule = entry.settings.alert
-    targets = () if rule is None else rule.targets
-    return any("://" in target or target.startswith("@") for target in targets)
