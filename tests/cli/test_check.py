@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from commands import rows
-from conftest import BY_ROOT
 
 from scheduler.cli import alert_targets
 
@@ -92,17 +91,6 @@ def test_nothing_of_a_crontab_steers_the_terminal(person: Person) -> None:
 
 # --- who is alerted ------------------------------------------------------------------------------
 
-ALERTS = """\
-CRON_ALERT=@nope after 3
-@daily one
-@daily two
-CRON_ALERT=@open
-@daily five
-CRON_ALERT=slak://T0ken/x @daily three
-CRON_ALERT="desktop, @mixed, json://h/x"
-@daily four
-"""
-
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("command", ["check", "install", "edit"])
@@ -111,13 +99,17 @@ def test_a_target_that_reaches_nobody_is_a_warning_where_it_stands(
 ) -> None:
     person.has_addresses("open", "desktop\n", mode=0o644)
     person.has_addresses("mixed", "mail:a@example.org\nnosuch://s3cret\n")
-    file = person.file(ALERTS.replace("@daily", "@daily root") if BY_ROOT else ALERTS)
+    daily = person.line("@daily", "true")
+    alerts = (
+        f"CRON_ALERT=@nope after 3\n{daily}{daily}CRON_ALERT=@open\n{daily}"
+        f'CRON_ALERT=slak://T0ken/x {daily}CRON_ALERT="desktop, @mixed, json://h/x"\n{daily}'
+    )
+    file = person.file(alerts)
     monkeypatch.setenv("EDITOR", f"cp {file}")
-    where = str(person.crontab) if command == "edit" else file
-    words = [file] if command != "edit" else []
-    if command == "check" and BY_ROOT:
-        words.append("--system-format")
-    result = person.types(command, *words)
+    where = file if command == "install" else str(person.crontab)
+    if command == "check":
+        person.has(alerts)
+    result = person.types(command, *([file] if command == "install" else []))
     assert result.exit_code == 0, result.output
     for said in (
         f"{where}:1:12: no-address @nope reaches nobody: ",

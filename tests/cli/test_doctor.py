@@ -416,17 +416,18 @@ def no_mailer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (
             "MAILTO=me\nCRON_NAME=a 0 9 * * * :\n",
             "problem",
-            ", which a needs",
+            "a needs mail: there is no way to send mail: ",
         ),
+        ("MAILTO=me\n0 9 * * * :\n0 8 * * * :\n", "problem", ", …) need mail: there is no way "),
         (
             "CRON_ALERT=mail\nCRON_NAME=a 0 9 * * * :\n",
             "problem",
-            ", which a needs",
+            "a needs mail: there is no way to send mail: ",
         ),
         (
             "CRON_ALERT=mail:a@b\nCRON_NAME=a 0 9 * * * :\n",
             "problem",
-            ", which a needs",
+            "a needs mail: there is no way to send mail: ",
         ),
         ("CRON_ALERT=desktop\nCRON_NAME=a 0 9 * * * :\n", "ok", "no job needs it"),
     ],
@@ -455,6 +456,14 @@ def test_a_mail_is_sent_where_it_was_asked_for(person: Person) -> None:
     assert (row["level"], row["message"][:27]) == ("ok", "taken for me@example.org: l")
     assert [mail.recipients for mail in inbox.taken] == [["me@example.org"]]
     assert "localhost port" in of(found, "mail")[0]["message"]
+
+
+@pytest.mark.parametrize("address", ["", " ", "a b@example.org", "me@"])
+def test_a_mail_to_no_address_is_wrong_usage(person: Person, address: str) -> None:
+    result = person.types("doctor", "--mail", address)
+    assert result.exit_code == 2
+    assert "--mail" in result.stderr
+    assert "address" in result.stderr
 
 
 # --- a real daemon -------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from scheduler.cli.doctor import (
 from scheduler.cli.doctor.diagnosis import Diagnosis, DiagnosisLevel
 from scheduler.cli.doctor.examination import Check
 from scheduler.cli.doctor.facts import MachineFacts
+from scheduler.crontab import mail_variables
 from scheduler.system.background import within
 from scheduler.text import counted
 
@@ -67,6 +68,8 @@ def doctor(
     It changes nothing, needs no root, and waits for nothing longer than some seconds. The exit
     status is 1 if there is a problem; warnings alone leave it 0.
     """
+    if mail is not None:
+        _check_address(mail)
     known = within(
         examination.CHECK_LIMIT,
         lambda: facts.gather(files, state, system=system, json=json),
@@ -80,6 +83,16 @@ def doctor(
         output.say(_summary(found))
     if any(each.level is DiagnosisLevel.PROBLEM for each in found):
         raise typer.Exit(1)
+
+
+def _check_address(text: str) -> None:
+    """Refuse what is no address, or a list of them, of `--mail`."""
+    found = mail_variables.addresses(text)
+    for bad in found.bad:
+        raise typer.BadParameter(f"{bad.message}; {bad.hint}", param_hint="--mail")
+    if not found.good:
+        hint = "it names no address; such as me@example.org"
+        raise typer.BadParameter(hint, param_hint="--mail")
 
 
 def _findings(

@@ -28,7 +28,8 @@ def found(facts: MachineFacts) -> Iterator[Diagnosis]:
             return
         message, _, remedy = str(error).partition("; ")
         who = f"{counted(len(needing), 'job')} ({needing[0]}, …)" if needing[1:] else needing[0]
-        yield problem(f"{message}, which {who} needs", remedy or _SEE_DOCS)
+        verb = "need" if needing[1:] else "needs"
+        yield problem(f"{who} {verb} mail: {message}", remedy or _SEE_DOCS)
     else:
         yield fine(f"{way}; --mail ADDRESS sends one")
 
