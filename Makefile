@@ -9,6 +9,7 @@ STATE  ?= .state
 LOCKS  := .ci
 EXTRAS ?=
 ALL_EXTRAS := alerts calendar
+COMMA := ,
 SELECT ?= not privileged
 QUICK  := not privileged and not e2e and not hypothesis and not slow
 HALF   := $(addprefix tests/,daemon journal process system)
@@ -106,7 +107,7 @@ install:  ## meridian for this user: ~/.local/bin/meridian
 	@$(OURS) rm -rf "$(INSTALLED)/tmp" && mkdir -p "$(INSTALLED)/tmp"
 	@$(OURS) $(PYTHON) -m venv "$(INSTALLED)"
 	@$(OURS) "$(INSTALLED)/bin/python" $(LOCK)/install.lock
-	@for extra in $(EXTRAS); do [ -e $(LOCKS)/install-$$extra.lock ] || \
+	@for extra in $(subst $(COMMA), ,$(EXTRAS)); do [ -e $(LOCKS)/install-$$extra.lock ] || \
 	  { echo "There is no extra $$extra; there are: $(ALL_EXTRAS)"; exit 1; }; \
 	  $(OURS) "$(INSTALLED)/bin/python" $(LOCK)/install-$$extra.lock || exit 1; done
 	@$(OURS) "$(INSTALLED)/bin/python" $(LOCK)/build.lock --target "$(INSTALLED)/tmp/backend"

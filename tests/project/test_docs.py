@@ -329,3 +329,19 @@ def test_every_rule_names_tests_that_are_there() -> None:
 def test_no_page_holds_a_placeholder(page: str) -> None:
     for word in ("FIGURES\n", "TODO", "XXX"):
         assert word not in PAGES[page]
+
+
+def test_the_table_of_doctor_has_a_row_for_each_check() -> None:
+    code = (ROOT / "scheduler/cli/commands/doctor.py").read_text(encoding="utf-8")
+    table = PAGES["docs/doctor.md"].split("| check |")[1].split("\n\n")[0]
+    rows = [row.split("|")[1].strip() for row in table.splitlines()[2:]]
+    named = re.findall(r'\bCheck\(\s*"([^"]+)"', code)
+    asked_for = ["mail sent", "notification"]
+    assert rows == [*(name for name in named if name not in asked_for), *asked_for]
+
+
+def test_the_page_on_installing_names_every_extra_that_there_is() -> None:
+    known = re.search(r"^ALL_EXTRAS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    table = PAGES["docs/install.md"].split("| extra |")[1].split("\n\n")[0]
+    assert known is not None
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == known[1].split()

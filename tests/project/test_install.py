@@ -37,11 +37,17 @@ def python(tmp_path: Path) -> Path:
 
 
 def make(
-    target: str, prefix: Path, python: Path, *, path: str = "", shell: str = "/bin/bash"
+    target: str,
+    prefix: Path,
+    python: Path,
+    *,
+    path: str = "",
+    shell: str = "/bin/bash",
+    extras: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run a target with its own PREFIX, as a user of this shell with this in front of PATH."""
     return subprocess.run(
-        [program("make"), "-s", target, f"PREFIX={prefix}", f"PYTHON={python}"],
+        [program("make"), "-s", target, f"PREFIX={prefix}", f"PYTHON={python}", f"EXTRAS={extras}"],
         cwd=ROOT,
         env={"PATH": f"{path}:{os.environ['PATH']}", "SHELL": shell, "HOME": str(prefix)},
         capture_output=True,
@@ -129,3 +135,14 @@ def test_uninstall_leaves_a_command_of_somebody_else(tmp_path: Path, python: Pat
     shutil.copy(python, prefix / "bin" / "meridian")
     make("uninstall", prefix, python)
     assert (prefix / "bin" / "meridian").exists()
+
+
+@pytest.mark.parametrize("parted", ["alerts,calendar", "alerts calendar", "alerts, calendar", ""])
+def test_extras_may_have_commas_or_blanks_between_them(
+    tmp_path: Path, python: Path, parted: str
+) -> None:
+    done = make("install", tmp_path / "p", python, extras=parted)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wrong = make("install", tmp_path / "p", python, extras=f"{parted},nosuch")
+    assert wrong.returncode != 0
+    assert "There is no extra nosuch; there are: alerts calendar" in wrong.stdout
