@@ -30,7 +30,7 @@ ACCOUNT_FILE = "mail.toml"
 _TEXT_KEYS = ("host", "tls", "user", "password", "password_file", "from", "to", "domain", "ca_file")
 _ACCOUNT_KEYS = (*_TEXT_KEYS, "port")
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-_HOST_NAME = re.compile(r"[A-Za-z0-9:._-]+")
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class Encryption(StrEnum):
@@ -89,6 +89,16 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def _is_host(text: str) -> bool:
+    """Say whether it is a name or an address; only one of IPv6 has colons in it."""
+    if _HOST_NAME.fullmatch(text):
+        return True
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
+
+
 def _files(place: Place) -> list[tuple[Path, bool]]:
     own = place.config / ACCOUNT_FILE
     given = place.environ.get("CREDENTIALS_DIRECTORY", "")
@@ -117,8 +127,9 @@ class _AccountFile:
         host = self._text_of("host")
         if not host:
             raise self._bad("", "has no host", 'write host = "smtp.example.org"')
-        if not _HOST_NAME.fullmatch(host):
-            raise self._bad("host", f"{shortened(host)} is no name of a host", "without port or //")
+        if not _is_host(host):
+            hint = "without // before it, or a port behind it: write port = 465 on its own line"
+            raise self._bad("host", f"{shortened(host)} is no name of a host", hint)
         tls = self._encryption()
         account = MailAccount(
             file=self._file,
@@ -130,7 +141,7 @@ class _AccountFile:
             sender=self._address("from"),
             to=self._addresses("to"),
             domain=self._domain(),
-            ca_file=str(folder / self._text_of("ca_file")) if "ca_file" in self._table else "",
+            ca_file=self._authorities(folder),
         )
         self._check_login(account)
         return account
@@ -185,6 +196,17 @@ class _AccountFile:
         except FileNotFoundError:
             raise self._bad("password_file", f"there is no {folder / named}", "") from None
         return text.partition("\n")[0].rstrip("\r")
+
+    def _authorities(self, folder: Path) -> str:
+        """Return the file of `ca_file`, "" for the system's."""
+        named = self._text_of("ca_file")
+        if not named:
+            return ""
+        file = folder / named
+        if not file.is_file() or not os.access(file, os.R_OK):
+            why = "can't be read" if file.is_file() else "is no file"
+            raise self._bad("ca_file", f"{file} {why}", "name a file of certificates in PEM")
+        return str(file)
 
     def _address(self, key: str) -> str:
         text = self._text_of(key)

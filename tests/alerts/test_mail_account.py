@@ -61,6 +61,7 @@ def test_port_and_encryption_by_each_other(
 
 def test_a_whole_account(place: Place) -> None:
     write(place.config, "s3cret\nand a note\n", "password")
+    write(place.config, "", "ca.pem")
     account = read(
         place,
         'host = "smtp.example.org"\nuser = "ada"\npassword_file = "password"\n'
@@ -70,6 +71,11 @@ def test_a_whole_account(place: Place) -> None:
     assert (account.user, account.password, account.sender) == ("ada", "s3cret", "cron@example.org")
     assert (account.to, account.domain) == ("me@example.org, you@example.org", "example.org")
     assert account.ca_file == str(place.config / "ca.pem")
+
+
+@pytest.mark.parametrize("host", ["::1", "fe80::1", "127.0.0.1", "mx-1.example.org"])
+def test_a_host_is_a_name_or_an_address(host: str, place: Place) -> None:
+    assert read(place, f'host = "{host}"\n').host == host
 
 
 def test_no_text_of_an_account_shows_its_password(place: Place) -> None:
@@ -92,6 +98,19 @@ HOST = 'host = "h"\n'
             "'hosts' is no setting of an account; did you mean host?",
         ),
         ('host = "https://h"', ":1", "is no name of a host"),
+        (
+            'host = "smtp.example.org:465"',
+            ":1",
+            "is no name of a host; without // before it, or a port",
+        ),
+        ('host = "[::1]"', ":1", "is no name of a host"),
+        (f'{HOST}ca_file = "/nope"', ":2", "/nope is no file; name a file of certificates in PEM"),
+        (f'{HOST}ca_file = "/tmp"', ":2", "/tmp is no file"),
+        (
+            f'{HOST}from = "Ada <ada@b>"',
+            ":2",
+            "leave one address, without a name beside it",
+        ),
         (f"{HOST}port = 0", ":2", "port is no number from 1 to 65535"),
         (f'{HOST}port = "587"', ":2", "port is no number"),
         (f"{HOST}port = true", ":2", "port is no number"),
@@ -107,7 +126,6 @@ HOST = 'host = "h"\n'
         ),
         (f'{HOST}user = "a"\npassword_file = "none"', ":3", "there is no"),
         (f'{HOST}user = "a"\npassword = "s3cr\u00e9t"', ":2", "letters beyond ASCII"),
-        (f'{HOST}from = "A <a@b>"', ":2", "is no address"),
         (f'{HOST}to = "a b"', ":2", "is no address"),
         (f'{HOST}domain = "a b"', ":2", "is no domain"),
         (
