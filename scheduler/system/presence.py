@@ -61,6 +61,9 @@ def parse(text: str) -> tuple[Unless, ...]:
 
 
 def _one(text: str) -> Unless:
+    if len(text.split()) > 1:
+        hint = "put a comma between two: idle:5m,locked"
+        raise BadValue("bad-unless", f"{shortened(text)} has a blank in it", hint=hint)
     word, colon, length = text.partition(":")
     if word == Presence.IDLE and length:
         return Unless(Presence.IDLE, duration.parse(length))

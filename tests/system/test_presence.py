@@ -38,6 +38,8 @@ def test_states_are_written(text: str, states: tuple[Unless, ...]) -> None:
         ("away", "'away' is no state of a desktop", "write idle:5m, locked or presenting"),
         ("locked:5m", "'locked:5m' is no state of a desktop", "write idle:5m, locked or presenting"),
         ("Locked", "'Locked' is no state of a desktop", "write idle:5m, locked or presenting"),
+        ("idle:5m locked", "'idle:5m locked' has a blank in it", "put a comma between two: idle:5m,locked"),
+        ("presenting locked", "'presenting locked' has a blank in it", "put a comma between two: idle:5m,locked"),
         ("locked,", "'' is no state of a desktop", "write idle:5m, locked or presenting"),
         ("", "'' is no state of a desktop", "write idle:5m, locked or presenting"),
     ],
