@@ -149,10 +149,13 @@ def _follows(kind: Kind, facts: Facts) -> list[str]:
     match kind:
         case Kind.FAILURE:
             why = f" ({facts.reason})" if facts.reason else ""
-            again = f"This run is not tried again{why}; the next one comes by the schedule."
+            again = [f"This run is not tried again{why}.", "The next one comes by the schedule."]
             if facts.of:
-                return [again, "You hear once a day while this goes on, and when it is over."]
-            return [again, "You are reminded once a day while it fails, and told when it succeeds."]
+                return [*again, "You hear once a day while this goes on, and when it is over."]
+            return [
+                *again,
+                "You are reminded once a day while it fails, and told when it succeeds.",
+            ]
         case Kind.SILENT:
             return ["You are reminded once a day until it succeeds, and told when it does."]
         case Kind.MISSED:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.errors import NotifyError
+from scheduler.wrapping import wrapped
 
 if TYPE_CHECKING:
     from scheduler.system.notification import Notification
@@ -21,14 +22,16 @@ if TYPE_CHECKING:
 
 MOST_LOGINS = 4  # a person has one pair of eyes, but may have dozens of terminals
 _STDERR = 2
+_USUAL_WIDTH = 78  # cells of a terminal that are there to be written in
 
 
 def show(
     notification: Notification, limit: TimeLimit, terminal: Path | None, devices: Path
 ) -> None:
     """Write to `terminal`, or to whichever there is; NotifyError where nobody would see it."""
-    text = [f"  {line}" for line in notification.text.splitlines()]
-    lines = ["", f"\a{notification.title}", *text, ""]
+    title, *more = _folded(notification.title, "")
+    text = (each for line in notification.text.splitlines() for each in _folded(line, "  "))
+    lines = ["", f"\a{title}", *more, *text, ""]
     words = "\r\n".join(lines).encode(locale.getencoding(), "replace")
     try:
         device = _open(terminal) if terminal else _open_own()
@@ -37,6 +40,11 @@ def show(
             return
         raise NotifyError("there is no terminal to write to") from error
     _write(device, words, limit)
+
+
+def _folded(line: str, before: str) -> list[str]:
+    """Return a line broken at blanks: of several terminals nobody asks how wide each is."""
+    return wrapped(f"{before}{line}", _USUAL_WIDTH, len(before))
 
 
 def _open_own() -> int:

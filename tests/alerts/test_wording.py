@@ -47,7 +47,8 @@ backup failed on web1: timed out.
 Run 7, due Mon 2027-03-01 13:00 Europe/Berlin:
   attempt 1 at 13:00:00: exit 1 after 2 s
   attempt 2 at 13:00:30: timed out after 1 min
-This run is not tried again (no attempts left); the next one comes by the schedule.
+This run is not tried again (no attempts left).
+The next one comes by the schedule.
 You are reminded once a day while it fails, and told when it succeeds.
 
 Command: /usr/bin/backup
@@ -75,10 +76,13 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("kind", "facts", "subject", "line"), WORDS, ids=[f"{row[0]} {row[3][:30]}" for row in WORDS])  # fmt: skip
-def test_each_kind_has_its_words(kind: Kind, facts: Facts, subject: str, line: str) -> None:
+def test_each_kind_has_its_words_in_lines_that_a_terminal_and_a_mail_have_room_for(
+    kind: Kind, facts: Facts, subject: str, line: str
+) -> None:
     message = said(notice(kind, facts))
     assert message.subject == subject
     assert line in message.text.splitlines()
+    assert max(map(len, message.text.splitlines())) <= 78
 
 
 def test_many_are_one_list_with_their_numbers_in_the_subject() -> None:

@@ -35,6 +35,13 @@ def test_the_terminal_shows_title_and_text_and_rings(terminal: tuple[int, int]) 
     assert seen(person) == "\n\aTake a break\n  one\n  two\n"
 
 
+def test_a_long_line_is_broken_at_a_blank(terminal: tuple[int, int]) -> None:
+    person, device = terminal
+    shown("word " * 20, f"{'word ' * 20}{'x' * 90}", Path(os.ttyname(device)))
+    lines = seen(person).splitlines()
+    assert [len(line) for line in lines[1:]] == [75, 24, 76, 26, 92], lines
+
+
 def test_no_escape_sequence_reaches_the_terminal(terminal: tuple[int, int]) -> None:
     person, device = terminal
     where = Path(os.ttyname(device))
