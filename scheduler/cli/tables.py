@@ -7,7 +7,7 @@ and where that is not enough they stand below their row.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from importlib import import_module
@@ -16,6 +16,7 @@ from rich.cells import set_cell_size
 
 from scheduler.cli.styled import Text
 from scheduler.printable import clean
+from scheduler.wrapping import wrapped
 
 GAP = 2  # cells between two columns
 INDENT = 4  # of what stands below its row
@@ -29,6 +30,7 @@ class ColumnKind(Enum):
     HANGS = "a cell longer than its column pushes the rest of its row to the next line"
     CUT = "it is cut, with …"
     WRAPS = "it goes on in the next line, at a blank"
+    BELOW = "it stands below its row, broken at blanks alone: it may be copied"
 
 
 KINDS = {
@@ -36,9 +38,10 @@ KINDS = {
     "ZONE": ColumnKind.HANGS,
     "SCHEDULE": ColumnKind.HANGS,
     "COMMAND": ColumnKind.CUT,
-    "TO": ColumnKind.CUT,
+    "TO": ColumnKind.HANGS,
     "NOTE": ColumnKind.WRAPS,
     "WHY": ColumnKind.WRAPS,
+    "REASON": ColumnKind.BELOW,
     "HOW": ColumnKind.WRAPS,
     "WHAT": ColumnKind.WRAPS,
     "AND THEN": ColumnKind.WRAPS,
@@ -167,9 +170,11 @@ class Layout:
         return behind if is_on and behind + piece.cell_len <= self.width else min(start, INDENT)
 
     def _beneath(self, column: int, cell: Text) -> Iterator[Text]:
-        room = max(FLOORS[ColumnKind.WRAPS], (self.width or 0) - INDENT)
+        # Further right than a cell of the row that has hung over the end of its line.
+        indent = 2 * INDENT if self.kinds[column] is ColumnKind.BELOW else INDENT
+        room = max(FLOORS[ColumnKind.WRAPS], (self.width or 0) - indent)
         for piece in _broken(cell, self.kinds[column], room) if cell.plain else ():
-            yield Text(" " * INDENT).append_text(piece)
+            yield Text(" " * indent).append_text(piece)
 
 
 def _put(pieces: Sequence[Text], found: list[Text], top: int, at: int) -> None:
@@ -186,6 +191,8 @@ def fitted(titles: Sequence[str], sizes: Sequence[Sequence[int]], width: int | N
     kinds = [KINDS.get(title, ColumnKind.WHOLE) for title in titles]
     if width is None:
         return Layout(kinds, list(map(max, sizes)), frozenset(), None)
+    if ColumnKind.BELOW in kinds:
+        return _with_below(titles, sizes, width)
     most = [_usual(cells, kind, width // 2) for kind, cells in zip(kinds, sizes, strict=True)]
     few = [_few(cells, kind, width // 3) for kind, cells in zip(kinds, sizes, strict=True)]
     soft = [i for i, kind in enumerate(kinds) if kind in {ColumnKind.CUT, ColumnKind.WRAPS}]
@@ -197,6 +204,18 @@ def fitted(titles: Sequence[str], sizes: Sequence[Sequence[int]], width: int | N
     hanging = [i for i, kind in enumerate(kinds) if kind is ColumnKind.HANGS]
     _shrink(most, _by_pushed(hanging, most, sizes, excess), kinds, excess)
     return Layout(kinds, most, frozenset(soft), width, is_crowded=True)
+
+
+def _with_below(titles: Sequence[str], sizes: Sequence[Sequence[int]], width: int) -> Layout:
+    """Return the layout of those that stand in their row, with the last of them below."""
+    *row, _ = sizes
+    found = fitted(titles[:-1], row, width)
+    return replace(
+        found,
+        kinds=[*found.kinds, ColumnKind.BELOW],
+        widths=[*found.widths, 0],
+        below=found.below | {len(row)},
+    )
 
 
 def _usual(cells: Sequence[int], kind: ColumnKind, most: int) -> int:
@@ -247,6 +266,8 @@ def _broken(cell: Text, kind: ColumnKind, width: int) -> list[Text]:
         return [cell]
     if kind is ColumnKind.CUT:
         return [Text(set_cell_size(cell.plain, width - 1).rstrip() + "…", cell.style)]
+    if kind is ColumnKind.BELOW:
+        return [Text(piece, cell.style) for piece in wrapped(cell.plain, width)]
     folded = import_module("scheduler.cli.terminal").folded  # a table is broken for a screen alone
     return [Text(piece, cell.style) for piece in folded(cell.plain, width)]
 

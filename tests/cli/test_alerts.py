@@ -53,12 +53,12 @@ def test_a_person_reads_who_was_told_of_what(past: Person) -> None:
     result = past.types("alerts")
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[0] == "WHEN JOB ALERT TO STATE TRIES WHY"
-    assert lines[1].startswith("Mon 2027-03-29 09:00 backup failure mail:ops@example.com sent 1")
-    assert lines[2].startswith("Mon 2027-03-29 09:00 backup recovery slack://")
-    assert lines[2].endswith("failed 1 refused")
-    assert lines[3].endswith("waiting 1 no answer; perhaps sent twice; next try Mon 2027-03-29 10:00")  # fmt: skip
-    assert lines[4].endswith("missed |tell --loud waiting")
+    assert lines[0] == "WHEN JOB ALERT STATE TRIES TO REASON"
+    assert lines[1].startswith("Mon 2027-03-29 09:00 backup failure sent 1 mail:ops@example.com")
+    assert lines[2].startswith("Mon 2027-03-29 09:00 backup recovery failed 1 slack://")
+    assert lines[2].endswith(" refused")
+    assert lines[3].endswith("no answer; perhaps sent twice; next try Mon 2027-03-29 10:00")  # fmt: skip
+    assert lines[4].endswith("missed waiting |tell --loud")
 
 
 def test_a_program_reads_all_of_it_but_the_secrets(past: Person) -> None:

@@ -54,6 +54,25 @@ def test_a_command_that_would_have_too_little_room_stands_below_its_row() -> Non
     ]
 
 
+def test_the_reason_of_an_alert_stands_below_its_row_and_a_path_in_it_is_never_broken() -> None:
+    header = ("WHEN", "JOB", "ALERT", "STATE", "TRIES", "TO", "REASON")
+    path = "/home/ada/.config/meridian/" + "alerts/" * 8 + "team"
+    address = "ping:https://hc.example/" + "x" * 36
+    rows: list[tuple[tables.Cell, ...]] = [
+        (when(-1), "backup", "failure", "failed", "1", "@team", f"{path}: there is no such file"),
+        (when(0), "backup", "ping start", "sent", "1", address, ""),
+    ]
+    assert plain(header, rows, 80) == [
+        "WHEN       JOB     ALERT       STATE   TRIES  TO",
+        "Thu 02:00  backup  failure     failed  1      @team",
+        f"        {path}:",
+        "        there is no such file",
+        "Fri 02:00  backup  ping start  sent    1",
+        f"    {address}",
+    ]
+    assert plain(header, rows, None)[1].endswith(f"{path}: there is no such file")
+
+
 def test_a_reason_goes_on_in_the_next_line_at_a_blank() -> None:
     rows: list[tuple[tables.Cell, ...]] = [
         ("9", "backup", tables.state("failed"), "exit 75, no attempts left"),

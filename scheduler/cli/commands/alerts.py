@@ -21,7 +21,7 @@ from scheduler.system.clock import RealClock
 app = typer.Typer()
 
 USUAL_ALERTS = 20
-_HEADER = ("WHEN", "JOB", "ALERT", "TO", "STATE", "TRIES", "WHY")
+_HEADER = ("WHEN", "JOB", "ALERT", "STATE", "TRIES", "TO", "REASON")
 _STILL_TO_SEND = (NoticeState.WAITING, NoticeState.SENDING)
 
 _Failed = Annotated[bool, typer.Option("--failed", help="Only those that were given up.")]
@@ -66,14 +66,14 @@ def _line(row: NoticeRow, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
         When(notice.at.astimezone(zone), now),
         notice.facts.job,
         f"{notice.kind} {notice.facts.detail}".rstrip(),
-        clean(mask_target(notice.target)),
         tables.state(row.state.value),
         str(row.tries or ""),
-        _why(row, zone),
+        clean(mask_target(notice.target)),
+        _reason(row, zone),
     )
 
 
-def _why(row: NoticeRow, zone: ZoneInfo) -> str:
+def _reason(row: NoticeRow, zone: ZoneInfo) -> str:
     """Return what there is to say beside its state."""
     told = [clean(mask_error(row.error, row.notice.target))] if row.error else []
     if row.repeated:
