@@ -458,6 +458,28 @@ def test_a_mail_is_sent_where_it_was_asked_for(person: Person) -> None:
     assert "localhost port" in of(found, "mail")[0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('host = "smtp.example.org:465"\n', 1, "'smtp.example.org:465' is no name of a host"),
+        ('host = "smtp.example.org"\nca_file = "/nope"\n', 2, "/nope is no file"),
+    ],
+)
+@pytest.mark.parametrize(("crontab", "level"), [("", "warning"), ("MAILTO=me\n", "problem")])
+def test_a_mail_toml_that_is_wrong_is_told_with_its_line(
+    person: Person, text: str, line: int, said: str, crontab: str, level: str
+) -> None:
+    file = person.home / "config" / "mail.toml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    file.chmod(0o600)
+    job = person.file(f"{crontab}CRON_NAME=a @daily true\n")
+    (row,) = of(person.types("doctor", "--json", job), "mail")
+    assert row["level"] == level
+    assert f"{file}:{line}: {said}" in row["message"]
+    assert row["remedy"]
+
+
 @pytest.mark.parametrize("address", ["", " ", "a b@example.org", "me@"])
 def test_a_mail_to_no_address_is_wrong_usage(person: Person, address: str) -> None:
     result = person.types("doctor", "--mail", address)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from scheduler.alerts import mail, mailto
 from scheduler.alerts.channel import NotSent, Place
-from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem
+from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem, warning
 from scheduler.cli.doctor.facts import MachineFacts
 from scheduler.entry import Entry
 from scheduler.notice import Channel, channel_of
@@ -23,10 +23,13 @@ def found(facts: MachineFacts) -> Iterator[Diagnosis]:
     try:
         way = mail.way(_place(facts))
     except NotSent as error:
-        if not needing:
+        message, _, remedy = str(error).partition("; ")
+        if not needing and error.permanent:
             yield fine("no job needs it, and there is no way to send it")
             return
-        message, _, remedy = str(error).partition("; ")
+        if not needing:  # what is wrong is in mail.toml
+            yield warning(message, remedy or _SEE_DOCS)
+            return
         who = f"{counted(len(needing), 'job')} ({needing[0]}, …)" if needing[1:] else needing[0]
         verb = "need" if needing[1:] else "needs"
         yield problem(f"{who} {verb} mail: {message}", remedy or _SEE_DOCS)
