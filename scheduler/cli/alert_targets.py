@@ -5,6 +5,7 @@ Nothing is sent. Apprise takes a moment to load, so it is asked only where a tar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,7 +21,7 @@ from scheduler.notice import Channel, channel_of
 
 ALERTS_EXTRA = "make install EXTRAS=alerts, or pip install 'meridian-cron[alerts]'"
 _SERVICES = "https://appriseit.com/services/ has the forms of addresses"
-_SETTING = "CRON_ALERT"
+_SETTING = re.compile(r"(?!\s*#).*?\bCRON_ALERT\s*=")
 
 
 class Doubt(NamedTuple):
@@ -110,7 +111,7 @@ def _place(text: list[str], entry: Entry, target: str) -> tuple[int, int]:
     That is its own line, or the nearest above with the setting in force; else the entry.
     """
     for number in range(entry.line, 0, -1):
-        setting = text[number - 1].find(_SETTING)
-        if setting >= 0 and (at := text[number - 1].find(target, setting)) >= 0:
+        setting = _SETTING.match(text[number - 1])
+        if setting and (at := text[number - 1].find(target, setting.end())) >= 0:
             return number, at
     return entry.line, 0
