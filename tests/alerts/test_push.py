@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Apprise looks for it when it loads a service, before Python 3.13.
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
 @pytest.fixture

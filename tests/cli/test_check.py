@@ -92,7 +92,6 @@ def test_nothing_of_a_crontab_steers_the_terminal(person: Person) -> None:
 # --- who is alerted ------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("command", ["check", "install", "edit"])
 def test_a_target_that_reaches_nobody_is_a_warning_where_it_stands(
     person: Person, monkeypatch: pytest.MonkeyPatch, command: str

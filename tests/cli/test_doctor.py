@@ -521,7 +521,6 @@ def test_a_real_daemon_is_found_well_and_a_second_one_on_its_crontab_is_not(
 # --- addresses of alerts -------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 def test_addresses_that_reach_nobody_are_problems_and_no_key_is_shown(person: Person) -> None:
     folder = person.home / "config" / "alerts"
     folder.mkdir(parents=True)
@@ -542,7 +541,6 @@ def test_addresses_that_reach_nobody_are_problems_and_no_key_is_shown(person: Pe
     assert "s3cret" not in result.stdout
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 def test_addresses_that_are_fine_are_said_to_be(person: Person) -> None:
     result = person.types(
         "doctor", "--json", person.file("CRON_ALERT=json://h/x\nCRON_NAME=x @daily x\n")
