@@ -74,7 +74,7 @@ def mounts(folder: Path, stack: ExitStack, *words: str) -> None:
 
 def small_disk(daemon: Warped, stack: ExitStack) -> None:
     daemon.state.mkdir(mode=0o700)
-    mounts(daemon.state, stack, "-t", "tmpfs", "-o", "size=1m", "tmpfs")
+    mounts(daemon.state, stack, "-t", "tmpfs", "-o", "size=2m", "tmpfs")
 
 
 def few_files(daemon: Warped, stack: ExitStack) -> None:
