@@ -45,12 +45,11 @@ def on_entries(entries: Iterable[Entry], now: datetime) -> Iterator[tuple[Entry,
     And of those that go by a calendar that is out of date: it has no date to come, or a country's
     holidays of the next two years are not all known.
     """
-    ruled = [entry for entry in entries if entry.schedule.day_rules is not None]
+    ruled = [(each, rules) for each in entries if (rules := each.schedule.day_rules) is not None]
+    firsts = first_instants([entry for entry, _ in ruled], now, None)
     told: set[Calendar] = set()
-    for entry, first in zip(ruled, first_instants(ruled, now, None), strict=True):
-        rules, today = entry.schedule.day_rules, now.astimezone(entry.zone).date()
-        if rules is None:
-            continue
+    for (entry, rules), first in zip(ruled, firsts, strict=True):
+        today = now.astimezone(entry.zone).date()
         is_far = first is None or first > now + _DAYLESS
         if isinstance(entry.schedule, Reboot):
             is_far = not _is_ever_open(rules, today)

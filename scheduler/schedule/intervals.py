@@ -16,6 +16,7 @@ from scheduler.text import LAST_DAY
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from scheduler.day_rules import DayRules
     from scheduler.entry import Every
 
 _INSTANT = timedelta.resolution
@@ -53,9 +54,9 @@ def following(every: Every, zone: ZoneInfo, anchor: datetime, after: datetime) -
 
 def preceding(every: Every, zone: ZoneInfo, anchor: datetime, before: datetime) -> datetime | None:
     """Return the newest instant before `before` on a day that counts; None if there is none."""
-    at = interval_before(anchor, every.minutes, before)
-    while at is not None and not is_due(every, zone, at):
-        day = _previous_day(every, _day(zone, at), _day(zone, anchor))
+    at, rules = interval_before(anchor, every.minutes, before), every.day_rules
+    while at is not None and rules is not None and not is_due(every, zone, at):
+        day = _previous_day(rules, _day(zone, at), _day(zone, anchor))
         if day is None:
             return None
         at = interval_before(anchor, every.minutes, min(at, _leap_back(zone, at, day)))
@@ -106,10 +107,7 @@ def _next_day(every: Every, day: date) -> date | None:
     return None
 
 
-def _previous_day(every: Every, day: date, first: date) -> date | None:
-    rules = every.day_rules
-    if rules is None:
-        return None
+def _previous_day(rules: DayRules, day: date, first: date) -> date | None:
     if rules.until is not None and day > rules.until + _DAY:
         day = rules.until + _DAY
     while day >= first and (rules.since is None or day > rules.since):

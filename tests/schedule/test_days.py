@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scheduler.crontab import parser
 from scheduler.day_rules import Calendar, calendar_of
 from scheduler.entry import Entry, Every, Expression
-from scheduler.schedule import counting, days
+from scheduler.schedule import counting, day_words, days
 from scheduler.schedule.dst import is_due
 from scheduler.schedule.search import following, preceding
 from scheduler.schedule.timetable import Timetable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+START = datetime(2027, 3, 1, tzinfo=UTC)
 TEN_YEARS = (date(2024, 1, 1), date(2033, 12, 31))
 ZONES = (  # on both sides of the date line, and with halves and quarters of an hour
     *("Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kolkata", "Europe/Berlin"),
@@ -189,3 +190,35 @@ def test_without_day_rules_a_timetable_has_nothing_excluded() -> None:
     table = Timetable((entry,), {})
     assert not days.has_days_off(entry)
     assert table.excluded(datetime(2026, 1, 1, tzinfo=UTC)) == []
+
+
+LAST_DAYS = """
+CRON_EXCEPT=12-31 CRON_EXCEPT_MOVE=next 0 9 31 12 * x
+CRON_EXCEPT=12-31 @every 1d y
+CRON_UNTIL=2027-03-05 @every 2d z
+"""
+
+
+def test_where_the_calendar_ends_nothing_is_moved_or_searched() -> None:
+    moved, interval, over = parser.parse(LAST_DAYS.encode(), file="t", zone=ZoneInfo("UTC")).entries
+    rules = moved.schedule.day_rules
+    assert rules is not None
+    assert days.target(rules, date.max) is None
+    assert days.target(rules, date(2027, 12, 31)) == date(2028, 1, 1)
+    table = Timetable((interval, over), dict.fromkeys((interval.job, over.job), START))
+    assert table.next_instant(interval, datetime(9999, 12, 30, tzinfo=UTC)) is None
+    assert table.next_instant(over, START + DAY * 30) is None
+    assert table.last_instant(over, START + DAY * 30) == datetime(2027, 3, 5, tzinfo=UTC)
+
+
+def test_of_a_day_that_nothing_takes_away_there_is_nothing_to_say() -> None:
+    (entry,) = parser.parse(
+        b"CRON_EXCEPT=12-31 0 9 * * * x\n", file="t", zone=ZoneInfo("UTC")
+    ).entries
+    assert entry.schedule.day_rules is not None
+    assert day_words.why_not(entry.schedule.day_rules, date(2027, 5, 1)) == ""
+
+
+def test_where_there_is_no_folder_a_calendar_is_refused() -> None:
+    read = parser.parse(b"CRON_EXCEPT=holidays:DE 0 9 * * * x\n", file="t", zone=ZoneInfo("UTC"))
+    assert [each.code for each in read.problems] == ["no-calendar"]
