@@ -120,13 +120,13 @@ class EntriesInForce:
         """
         minute = minute_of(now)
         stamps = self._library.stamps()
+        self._spared -= stamps.keys()
+        self._stamps = self._with_spared(stamps)
         zone_data.renew()
         loaded = self._library.load()
         if loaded.unread:
             self._read_apart(loaded.unread)
             return False
-        self._spared -= stamps.keys()
-        self._stamps = self._with_spared(stamps)
         merged = self._merged(loaded)
         entries = {entry.job: entry for table in merged.crontabs for entry in table.entries}
         with self._journal.transaction():  # one, however many jobs are new

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scheduler.errors import JournalError
 from scheduler.schedule.tick import MINUTE, minute_of
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ class Reloader:
 
     It owns whether a reload is still to be done. The loop, the file monitor and the requests call
     it. The entries, the runs and the planned minute go by the same crontabs when it returns, and
-    listeners are told once that they do; if it raises, the reload stays to be done. So it does
-    where calendars are to be read first, for which nobody waits.
+    listeners are told once that they do. Where calendars are to be read first, for which nobody
+    waits, or the journal or the memory refuses, the reload stays to be done; after a bug the old
+    entries count until a file is changed.
     """
 
     def __init__(
@@ -62,13 +64,17 @@ class Reloader:
 
         Where calendars are being read it stays to be done.
         """
-        self.is_asked = True
-        if self._in_force.is_reading() or not self._in_force.read(self._clock.now()):
-            return
-        self._runs.use(self._in_force.entries, self._in_force.timetable)
-        self._ticker.replan()
-        news = self._in_force.news(self._clock.now())
         self.is_asked = False
+        try:
+            if self._in_force.is_reading() or not self._in_force.read(self._clock.now()):
+                self.is_asked = True
+                return
+            self._runs.use(self._in_force.entries, self._in_force.timetable)
+            self._ticker.replan()
+            news = self._in_force.news(self._clock.now())
+        except (JournalError, MemoryError):
+            self.is_asked = True
+            raise
         self._runs.tell(news)
         self._manager.ready(self._in_force.summary())
         now = minute_of(self._clock.now())
