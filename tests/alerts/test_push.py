@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Apprise looks for it when it loads a service, before Python 3.13.
-
 
 @pytest.fixture
 def server() -> Iterator[WebServer]:
