@@ -31,6 +31,10 @@ LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 SPEED = 120  # at which a minute takes half a second
 MINUTE = timedelta(minutes=1)
 _HELD = timedelta(seconds=30)  # where in its minute the clock is held
+_EARLY, _LATE = (
+    15,
+    45,
+)  # seconds of a minute between which a clock that goes on is far from its ends
 _STRETCH = 3 * MINUTE  # after which the daemon must have kept up before time goes on
 _PATIENCE = 60.0  # real seconds until something that must happen has failed to
 
@@ -254,3 +258,37 @@ class Warped:
 
     def _journal(self) -> Journal:
         return Journal.open(self.state / "journal.db", readonly=True)
+
+
+class FreeRunning(Warped):
+    """The same on a clock that nobody holds: it goes on at speed from the daemon's start.
+
+    The library reads it from no file. One that can't read its file shows the machine's own time, as
+    it does in a daemon that has no descriptor left.
+    """
+
+    _begun = 0.0  # on this machine's monotonic clock
+
+    def set(self, at: datetime) -> None:
+        super().set(at)
+        self._begun, self._from = time.monotonic(), self._now
+        self._environment.pop("FAKETIME_TIMESTAMP_FILE", None)
+        self._environment["FAKETIME"] = f"@{self._now:%Y-%m-%d %H:%M:%S} x{self._speed}"
+
+    @property
+    def now(self) -> datetime:
+        return self._from + timedelta(seconds=(time.monotonic() - self._begun) * self._speed)
+
+    def _pass(self, end: datetime) -> None:
+        time.sleep(max(0.0, (end - self.now).total_seconds() / self._speed))
+        self._now = self.now
+        self._wind(1)
+
+    def _wind(self, speed: int) -> None:  # noqa: ARG002 (nobody winds it)
+        if self._popen is not None:
+            self._popen.send_signal(signal.SIGCHLD)
+
+    def _has_kept_up(self) -> bool:
+        """Nothing runs, and nothing is about to: whoever ends the daemon now cuts nothing short."""
+        self._now = self.now
+        return _EARLY <= self._now.second <= _LATE and super()._has_kept_up()

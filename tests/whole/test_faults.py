@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from faketime import LIBRARY, MINUTE, Ran, Warped
+from faketime import LIBRARY, MINUTE, FreeRunning, Ran, Warped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.privileged, pytest.mark.timeout(300)]
 NOON = datetime(2027, 6, 15, 12, 0, tzinfo=UTC)
 FIRST, LAST = NOON - 3 * MINUTE, NOON + 10 * MINUTE
 SPEED = 40
+HELD = Warped, SPEED, FIRST  # a clock that waits for a daemon; see FreeRunning for the other
 SOMEBODY = 60123  # a user that no file and no other process belongs to
 # Who may read this checkout, wherever it is, and is an ordinary user: root may fork without limit.
 AS_SOMEBODY = (
@@ -49,7 +50,8 @@ TROUBLE = ("journal", "starts", "problem", "kept", "state", "recovered", "bug")
 class Fault:
     """What goes wrong, and what the log must say of it: messages, and words of the first of them.
 
-    `is_harmless` says that every job runs in time all the same.
+    `is_harmless` says that every job runs in time all the same. Where descriptors are what is
+    missing, the clock is `free_running`.
     """
 
     begins: Callable[[Warped], object]
@@ -60,6 +62,7 @@ class Fault:
     comes_to: Callable[[Warped, ExitStack], object] = lambda _daemon, _stack: None
     under: tuple[str, ...] = ()
     entries: str = ENTRIES
+    free_running: bool = False
 
 
 # --- what goes wrong ------------------------------------------------------------------------------
@@ -200,12 +203,14 @@ FAULTS = {
     "there are no descriptors": Fault(
         *(limits("nofile"), limits("nofile", 1024), STARTS, "Too many open files"),
         entries=ENTRIES + MANY,
+        free_running=True,
     ),
     "there are few descriptors": Fault(
         *(lambda _daemon: None, lambda _daemon: None, (), ""),
         is_harmless=True,
         under=("prlimit", "--nofile=36:36"),  # an idle daemon has 23
         entries=ENTRIES + MANY,
+        free_running=True,
     ),
     "the crontab is a folder": Fault(
         crontab_is(Path.mkdir), crontab_is_back, CRONTAB, "it is a folder", is_harmless=True
@@ -238,11 +243,12 @@ class Told:
 def suffer(fault: Fault, folder: Path) -> Told:
     told = Told(fault)
     with ExitStack() as stack:
-        daemon = Warped(folder, fault.entries, at_once=True, under=fault.under, speed=SPEED)
+        kind, speed, first = (FreeRunning, 20, NOON - 10 * MINUTE) if fault.free_running else HELD
+        daemon = kind(folder, fault.entries, at_once=True, under=fault.under, speed=speed)
         stack.callback(lambda: (folder / "log").rename(folder / "log.kept"))
         fault.comes_to(daemon, stack)
         stack.enter_context(closing(daemon))
-        daemon.start(FIRST)
+        daemon.start(first)
         daemon.run(NOON)
         before = memory(daemon, "VmRSS")
         told.begun = daemon.now
