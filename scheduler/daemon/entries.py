@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scheduler.entry import Problem
     from scheduler.journal.journal import Journal
     from scheduler.schedule.backlog import Backlog
-    from scheduler.schedule.catchup import Account, Instants
+    from scheduler.schedule.catchup import Instants, OutageAccount
     from scheduler.status import Reads
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded
@@ -180,7 +180,7 @@ class EntriesInForce:
 
     def accounts(
         self, outage: Outage, pause: PauseAt, backlog: Callable[[str], Backlog | None]
-    ) -> list[Account]:
+    ) -> list[OutageAccount]:
         """Return what becomes of the instants that each entry missed.
 
         `pause` says until when the pause lasts that a job's instant falls into, None for none.
@@ -189,7 +189,7 @@ class EntriesInForce:
         timetable = self.timetable
         instants = Walk(outage, timetable.due, timetable)
         due = {entry.job for entry in timetable.due(outage.current)}
-        found: list[Account] = []
+        found: list[OutageAccount] = []
         for entry in timetable.entries:
             is_due, until = entry.job in due, pause(entry.job, outage.last)
             if left := backlog(entry.job):
@@ -207,7 +207,7 @@ class EntriesInForce:
         *,
         is_due: bool,
         until: datetime | None,
-    ) -> list[Account]:
+    ) -> list[OutageAccount]:
         try:
             return [  # in this order: the rest is told round what the entry's days take away
                 *excluded(entry, outage, self.timetable),

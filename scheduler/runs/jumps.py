@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scheduler.runs.replacement import Replacement
     from scheduler.runs.transaction import Transaction
     from scheduler.runs.waiting import Waiting
-    from scheduler.schedule.catchup import Account, MadeUp
+    from scheduler.schedule.catchup import MadeUp, OutageAccount
     from scheduler.schedule.tick import Era, Jump
     from scheduler.system.clock import Clock
 
@@ -64,7 +64,11 @@ class Jumps:
     # --- time that went by unseen ----------------------------------------------------------------
 
     def account(
-        self, jumps: Iterable[Jump], accounts: Sequence[Account], now: datetime, handled: datetime
+        self,
+        jumps: Iterable[Jump],
+        accounts: Sequence[OutageAccount],
+        now: datetime,
+        handled: datetime,
     ) -> None:
         """Put on disk what becomes of the instants that were missed, up to the minute `handled`."""
         starts = {each.entry.job: each for each in catchup.starts(accounts, now)}
@@ -79,7 +83,7 @@ class Jumps:
                 self._settle(each, starts.get(each.entry.job))
             self._transaction.handled(handled)
 
-    def _settle(self, account: Account, start: MadeUp | None) -> None:
+    def _settle(self, account: OutageAccount, start: MadeUp | None) -> None:
         """Put on disk what an outage makes of an entry's instants, a backlog's before it included.
 
         `start` is when the one that is made up for starts, or the first of a backlog.
@@ -151,7 +155,7 @@ class Jumps:
         self._transaction.requeue(waits, own)
 
 
-def _leaves_out(account: Account) -> bool:
+def _leaves_out(account: OutageAccount) -> bool:
     """Say whether instants are left out that would have run at their time."""
     reasons = {each.reason for each in (account.left_out, account.beyond) if each is not None}
     return bool(reasons - {Reason.EXCLUDED})

@@ -103,7 +103,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class OutageAccount:
     """What becomes of the instants that one entry missed.
 
     `left_out` are its oldest, `beyond` the next of them. One may be `made_up` for; where all are
@@ -126,19 +126,19 @@ class MadeUp:
     start: datetime
 
 
-def excluded(entry: Entry, outage: Outage, instants: Instants) -> list[Account]:
+def excluded(entry: Entry, outage: Outage, instants: Instants) -> list[OutageAccount]:
     """Return the stretches of instants that the entry's days take away, in order.
 
     Of a long outage the newest: more rows would tell nobody anything.
     """
     other = days.left_out(entry)
     last = None if other is None else instants.last_instant(other, outage.current)
-    found: list[Account] = []
+    found: list[OutageAccount] = []
     while other is not None and last is not None and last > outage.last:
         before = instants.last_instant(entry, last)
         since = outage.last if before is None else max(before, outage.last)
         first = instants.next_instant(other, since) or last
-        found.append(Account(entry, left_out=LeftOut(other, first, last, Reason.EXCLUDED)))
+        found.append(OutageAccount(entry, left_out=LeftOut(other, first, last, Reason.EXCLUDED)))
         if len(found) == _STRETCHES:
             break
         last = instants.last_instant(other, first)
@@ -147,7 +147,7 @@ def excluded(entry: Entry, outage: Outage, instants: Instants) -> list[Account]:
 
 def accounts(
     entry: Entry, outage: Outage, instants: Instants, *, is_due: bool, paused_until: datetime | None
-) -> list[Account]:
+) -> list[OutageAccount]:
     """Return what an entry's missed instants get; those before `paused_until` are left out.
 
     None is no pause. `is_due` is as for `account`.
@@ -158,16 +158,18 @@ def accounts(
     if first is None or first >= min(outage.current, paused_until):
         return _found(account(entry, outage, instants, is_due=is_due))
     last = instants.last_instant(entry, min(outage.current, paused_until)) or first
-    left_out = Account(entry, left_out=LeftOut(entry, first, last, Reason.PAUSED))
+    left_out = OutageAccount(entry, left_out=LeftOut(entry, first, last, Reason.PAUSED))
     rest = account(entry, Outage(last, outage.current), instants, is_due=is_due)
     return [left_out, *_found(rest)]
 
 
-def _found(account: Account | None) -> list[Account]:
+def _found(account: OutageAccount | None) -> list[OutageAccount]:
     return [] if account is None else [account]
 
 
-def account(entry: Entry, outage: Outage, instants: Instants, *, is_due: bool) -> Account | None:
+def account(
+    entry: Entry, outage: Outage, instants: Instants, *, is_due: bool
+) -> OutageAccount | None:
     """Return what an entry's missed instants get; None if it missed nothing.
 
     `is_due` says whether it is due in the present minute: then its newest instant is that one.
@@ -178,11 +180,11 @@ def account(entry: Entry, outage: Outage, instants: Instants, *, is_due: bool) -
     newest = instants.last_instant(entry, outage.current) or first
     chosen = mode(entry)
     if chosen is Catchup.NONE:
-        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.MISSED))
+        return OutageAccount(entry, left_out=LeftOut(entry, first, newest, Reason.MISSED))
     if chosen is Catchup.ALL:
         return _all(entry, first, newest, outage, instants)
     if is_due:
-        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.SUPERSEDED))
+        return OutageAccount(entry, left_out=LeftOut(entry, first, newest, Reason.SUPERSEDED))
     return _latest(entry, first, newest, outage, instants)
 
 
@@ -200,7 +202,7 @@ def mode(entry: Entry) -> Catchup:
     return Catchup.LATEST if is_written else Catchup.NONE
 
 
-def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
+def starts(accounts: Iterable[OutageAccount], now: datetime) -> list[MadeUp]:
     """Return when each run that is made up for starts, the oldest instant first.
 
     One after the other from `now` on: after a night many entries have missed something, and they
@@ -216,7 +218,7 @@ def starts(accounts: Iterable[Account], now: datetime) -> list[MadeUp]:
     ]
 
 
-def _heads(account: Account) -> tuple[datetime, ...]:
+def _heads(account: OutageAccount) -> tuple[datetime, ...]:
     return account.made_up if account.backlog is None else (account.backlog.next,)
 
 
@@ -245,26 +247,28 @@ def _start(entry: Entry, instant: datetime, now: datetime, turn: timedelta) -> d
 
 def _latest(
     entry: Entry, first: datetime, newest: datetime, outage: Outage, instants: Instants
-) -> Account:
+) -> OutageAccount:
     start = window_opens(entry, outage.current)
     if is_too_late(entry, own_start(entry, newest), start, made_up=True):
-        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
-    return Account(entry, (newest,), _older(entry, first, newest, Reason.SUPERSEDED, instants))
+        return OutageAccount(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
+    return OutageAccount(
+        entry, (newest,), _older(entry, first, newest, Reason.SUPERSEDED, instants)
+    )
 
 
 def _all(
     entry: Entry, first: datetime, newest: datetime, outage: Outage, instants: Instants
-) -> Account:
+) -> OutageAccount:
     """Return the newest of them as a backlog, as many as CRON_CATCHUP_LIMIT lets be made up for."""
     in_time = first_in_time(entry, first, newest, window_opens(entry, outage.current), instants)
     if in_time is None:
-        return Account(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
+        return OutageAccount(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
     late = None if in_time == first else _older(entry, first, in_time, Reason.TOO_LATE, instants)
     wanted = within_limit(entry, in_time, newest)
     beyond = None if wanted == in_time else _older(entry, in_time, wanted, Reason.MISSED, instants)
     left = counting.number(entry, wanted, newest)
     rest = backlog.of_missed(entry, wanted, newest, left)
-    return Account(entry, left_out=late, beyond=beyond, backlog=rest)
+    return OutageAccount(entry, left_out=late, beyond=beyond, backlog=rest)
 
 
 def within_limit(entry: Entry, first: datetime, last: datetime) -> datetime:

@@ -15,6 +15,7 @@
 | the log, and who writes it out | `log`, `log_sink` |
 | the machine's time zone; its boot; its salt for `~` | `local_zone`, `boot`, `machine_salt` |
 | systemd | `systemd` |
+| users of the machine, and what they are | `accounts` |
 | whether the clock is kept right; a folder's disk | `clock_sync`, `disk` |
 | notifications: the door; the words | `desktop`, `notification` |
 | notifications: the ways | `desktop_dbus`, `desktop_osascript`, `desktop_terminal` |

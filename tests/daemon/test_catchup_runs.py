@@ -16,7 +16,7 @@ from scheduler.schedule.catchup import accounts
 
 if TYPE_CHECKING:
     from scheduler.entry import Entry
-    from scheduler.schedule.catchup import Account
+    from scheduler.schedule.catchup import OutageAccount
 
 EVERY_MINUTE = "* * * * *"
 LINES = (
@@ -428,7 +428,7 @@ def test_those_that_wait_for_an_hour_start_one_after_the_other_in_it() -> None:
 
 
 def test_a_bug_in_one_entrys_account_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    def buggy(entry: Entry, *arguments: Any, **options: Any) -> list[Account]:
+    def buggy(entry: Entry, *arguments: Any, **options: Any) -> list[OutageAccount]:
         if entry.job == "buggy":
             raise RuntimeError("what a day")
         return accounts(entry, *arguments, **options)

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from scheduler.entry import Catchup, Entry, Reboot, Settings
 from scheduler.run import Reason
-from scheduler.schedule.catchup import Account, LeftOut, Outage, Walk, account, accounts, starts
+from scheduler.schedule.catchup import (
+    LeftOut,
+    Outage,
+    OutageAccount,
+    Walk,
+    account,
+    accounts,
+    starts,
+)
 from scheduler.schedule.expression import parse
 from scheduler.schedule.misfire import is_too_late
 from scheduler.schedule.timetable import Timetable
@@ -32,7 +40,7 @@ def entry(
     return Entry(job, parse(schedule), schedule, zone, "true", settings=given, delay=delay)
 
 
-def judged(asked: Entry, hours: float) -> Account | None:
+def judged(asked: Entry, hours: float) -> OutageAccount | None:
     """What becomes of an entry after so many hours without a daemon, from noon on."""
     outage = Outage(NOON, NOON + hours * HOUR)
     timetable = Timetable([asked], {asked.job: NOON})
@@ -40,7 +48,7 @@ def judged(asked: Entry, hours: float) -> Account | None:
     return account(asked, outage, timetable, is_due=is_due)
 
 
-def wanted(found: Account) -> list[datetime]:
+def wanted(found: OutageAccount) -> list[datetime]:
     """The instants that are made up for, those of a backlog one by one; it knows how many."""
     if found.backlog is None:
         return list(found.made_up)
@@ -52,7 +60,7 @@ def wanted(found: Account) -> list[datetime]:
     return instants
 
 
-def told(found: Account | None) -> str:
+def told(found: OutageAccount | None) -> str:
     """`13:00 14:00 | 12:30-12:45 missed`: what is made up for, and what is left out."""
     if found is None:
         return ""
@@ -162,10 +170,10 @@ def test_every_missed_instant_is_accounted_for_once(
     assert account(asked, outage, walked, is_due=is_due) == found
 
 
-def made_up(number: int, *, delay: float = 0) -> list[Account]:
+def made_up(number: int, *, delay: float = 0) -> list[OutageAccount]:
     """So many entries that each missed a minute of the hour before noon, the newest first."""
     return [
-        Account(entry("0 0 * * *", job=f"job{n}", delay=delay), (NOON - n * MINUTE,))
+        OutageAccount(entry("0 0 * * *", job=f"job{n}", delay=delay), (NOON - n * MINUTE,))
         for n in range(1, number + 1)
     ]
 
@@ -201,4 +209,4 @@ def test_an_entry_without_instants_misses_nothing() -> None:
 def test_what_is_left_out_names_its_entry() -> None:
     found = judged(asked := entry("*/30 * * * *"), 1)
     expected = LeftOut(asked, NOON + HOUR / 2, NOON + HOUR / 2, Reason.MISSED)
-    assert found == Account(asked, (), expected)
+    assert found == OutageAccount(asked, (), expected)

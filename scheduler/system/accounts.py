@@ -1,0 +1,102 @@
+"""Users of this machine: a name in, the account that its jobs run as out; None if there is none.
+
+See getpwnam(3), getgrouplist(3) (the groups that initgroups(3) gives a login) and shadow(5).
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from scheduler.system.clock import Clock, RealClock
+
+SHADOW = Path("/etc/shadow")
+_EXPIRY_AT = 7  # of the fields of shadow(5), counted from 0
+_KEPT_SECONDS = 5.0  # seconds that an answer counts: a minute's burst asks once for each user
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user: numbers, all groups (its own `gid` among them) and home.
+
+    `expires` counts days from 1970 to the first on which it is no longer valid; None is never, or
+    nobody tells us. Only root is told.
+    """
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+    expires: int | None = None
+
+    def is_expired(self, now: datetime) -> bool:
+        """Say whether the account is over: pam_unix(8) refuses its jobs then, and so do we."""
+        return self.expires is not None and now.timestamp() // _DAY_SECONDS >= self.expires
+
+
+def find(name: str, shadow: Path = SHADOW) -> Account | None:
+    """Return the account of this name; OSError where the system does not tell now."""
+    try:
+        found = pwd.getpwnam(name)
+    except (KeyError, ValueError):  # the latter for what no name can be, as one with a NUL
+        return None
+    groups = tuple(os.getgrouplist(found.pw_name, found.pw_gid))
+    expires = _expiry(found.pw_name, shadow)
+    return Account(found.pw_name, found.pw_uid, found.pw_gid, groups, found.pw_dir, expires)
+
+
+def name_of(uid: int) -> str | None:
+    """Return the name of the user of this number; None if there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return None
+
+
+class Accounts:
+    """Owns the answers of the last seconds, for those who ask once for each job of a minute.
+
+    The spawner asks. Invariant: no answer is older than five seconds, so a user who is made,
+    changed or removed is so for jobs that start later than that.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | RealClock,
+        look: Callable[[str], Account | None] = find,
+    ) -> None:
+        self._clock = clock
+        self._look = look
+        self._kept: dict[str, tuple[float, Account | None]] = {}
+
+    def find(self, name: str) -> Account | None:
+        """Return the account of this name; None if there is none; OSError as `find` has it."""
+        now = self._clock.monotonic()
+        kept = self._kept.get(name)
+        if kept is None or now - kept[0] >= _KEPT_SECONDS:
+            kept = self._kept[name] = now, self._look(name)
+        return kept[1]
+
+    def forget(self) -> None:
+        """Ask the system again for everybody, as at a reload."""
+        self._kept.clear()
+
+
+def _expiry(name: str, shadow: Path) -> int | None:
+    """Return the day on which an account expires; a shadow file that says nothing of it: None."""
+    start = os.fsencode(name) + b":"
+    with suppress(OSError, ValueError, IndexError), shadow.open("rb") as lines:
+        for line in lines:
+            if line.startswith(start):
+                return int(line.split(b":")[_EXPIRY_AT])
+    return None

@@ -1,0 +1,93 @@
+"""Users of the machine: who has an account, with which groups, and until when."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes import FakeClock
+
+from scheduler.system import accounts
+from scheduler.system.accounts import Account, Accounts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MARCH_1 = 20513  # days from 1970-01-01 to 2026-03-01
+
+
+def account(expires: int | None = None) -> Account:
+    return Account("ann", 1001, 1001, (1001, 27), "/home/ann", expires)
+
+
+def test_an_account_is_the_one_that_the_system_tells() -> None:
+    own = pwd.getpwuid(os.getuid())
+    found = accounts.find(own.pw_name)
+    assert found is not None
+    assert (found.uid, found.gid, found.home) == (own.pw_uid, own.pw_gid, own.pw_dir)
+    assert set(found.groups) == set(os.getgrouplist(own.pw_name, own.pw_gid))
+    assert accounts.name_of(found.uid) == own.pw_name
+
+
+@pytest.mark.parametrize("name", ["meridian-nobody-has-this", "", "a\0b", "a:b", "\udc00"])
+def test_what_nobody_is_called_is_no_account(name: str) -> None:
+    assert accounts.find(name) is None
+
+
+@pytest.mark.parametrize("uid", [4_000_000_000, 2**40, -7])
+def test_a_number_that_nobody_has_has_no_name(uid: int) -> None:
+    assert accounts.name_of(uid) is None
+
+
+EXPIRIES = [
+    ("", False, "never"),
+    (f"{MARCH_1 + 1}", False, "it is valid until the end of the day before"),
+    (f"{MARCH_1}", True, "as useradd -e has it: on that day it is over"),
+    ("1", True, "chage -E 1"),
+    ("0", True, "chage -E 0, by which accounts are locked: pam_unix refuses it"),
+    ("soon", False, "a file that says nothing that can be read"),
+]
+
+
+@pytest.mark.parametrize(("field", "is_over", "why"), EXPIRIES)
+def test_an_account_expires_as_pam_has_it(
+    field: str, is_over: bool, why: str, tmp_path: Path
+) -> None:
+    name = pwd.getpwuid(os.getuid()).pw_name
+    shadow = tmp_path / "shadow"
+    shadow.write_text(f"x{name}:!:1:0:9:7::1:\n{name}:!:1:0:99999:7::{field}:\n")
+    found = accounts.find(name, shadow)
+    assert found is not None
+    assert found.is_expired(NOON) == is_over, why
+
+
+@pytest.mark.parametrize("text", ["", "other:!:1:0:9:7::1:\n", None])
+def test_who_is_not_told_of_has_no_expiry(text: str | None, tmp_path: Path) -> None:
+    name = pwd.getpwuid(os.getuid()).pw_name
+    shadow = tmp_path / "shadow"
+    if text is not None:
+        shadow.write_text(text)
+    found = accounts.find(name, shadow)
+    assert found is not None
+    assert found.expires is None
+
+
+def test_an_answer_counts_for_a_burst_and_no_longer() -> None:
+    clock, asked = FakeClock(NOON), list[str]()
+
+    def look(name: str) -> Account | None:
+        asked.append(name)
+        return account() if len(asked) > 1 else None
+
+    kept = Accounts(clock, look)
+    assert [kept.find("ann") for _ in range(3)] == [None] * 3
+    assert asked == ["ann"]
+    clock.advance(5)
+    assert kept.find("ann") == account()
+    kept.forget()
+    assert kept.find("ann") == account()
+    assert len(asked) == 3
