@@ -37,7 +37,7 @@ define need_python
   { echo "Python's venv is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 endef
 
-.PHONY: help run test check format lint types unit quick coverage test-system bench lock install uninstall clean
+.PHONY: help run test check format lint types unit quick coverage test-system bench lock dist install uninstall clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,10 @@ lock: $(STAMP)  ## work out the locks anew from pyproject.toml
 	@$(BIN)/$(COMPILE) --no-annotate -c .ci/requirements.lock --group build -o .ci/build.lock
 	@$(BIN)/$(COMPILE) --no-annotate --group tools -o .ci/tools.lock
 
+dist: $(STAMP)  ## dist/: a wheel and an sdist, the same bytes at each build
+	@rm -f dist/meridian_cron-*
+	@$(OURS) $(BIN)/python -m hatchling build -d dist
+
 install: export TMPDIR = $(INSTALLED)/tmp
 install:  ## meridian for this user: ~/.local/bin/meridian
 	$(need_python)
@@ -128,4 +132,4 @@ uninstall:  ## take away what install made; crontabs and runs stay
 	else echo "Nothing is installed in $(PREFIX)"; fi
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) $(STATE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage coverage.json
+	rm -rf $(VENV) $(STATE) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage coverage.json
