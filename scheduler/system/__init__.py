@@ -4,6 +4,7 @@
 | --- | --- |
 | reading clocks, and waiting | `clock`, `waiting` |
 | where files live; who has the state folder | `paths`, `state_lock` |
+| who runs cron's tables, cron or this daemon | `cron_lock` |
 | files in the state folder | `state_files` |
 | reading crontabs; all of them together | `crontab_files`, `crontab_loader` |
 | who else could have written a crontab | `safe_open`, `trusted_path` |

@@ -1,0 +1,95 @@
+"""The pid file of cron daemons in, the right to run cron's tables out: one daemon has it at a time.
+
+A cron daemon takes a lock on /run/crond.pid when it starts, and gives up where another has it.
+Debian's cron 3.0 locks by flock(2), cronie by fcntl(2), and neither sees the lock of the other. So
+both are taken here: whoever has the two keeps every cron out, even one that a package's upgrade has
+just started, and no cron runs beside who got both.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+CRON_PID = Path("/run/crond.pid")
+_PID_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PID_DIGITS = 20
+
+
+class CronLock:
+    """Keeps cron daemons and this one from running the same tables at once.
+
+    Owns the open pid file and its two locks. A system daemon makes one, and calls `take` before it
+    reads cron's tables and again before each minute, `release` when it ends. Invariant: while
+    `take` says yes, the file of that name is locked both ways by this process. An fcntl lock ends
+    when the process closes *any* descriptor of the file, so nothing else in it may open this file.
+    """
+
+    def __init__(self, path: Path = CRON_PID) -> None:
+        self._path = path
+        self._open: int | None = None
+        self.refusal = ""  # why the last `take` said no, for a message
+
+    def take(self) -> bool:
+        """Have the lock, or go on having it; else say no, and why in `refusal`."""
+        if self._is_held():
+            return True
+        self.release()  # somebody has taken the file away: its lock keeps nobody out any more
+        try:
+            descriptor = os.open(self._path, _PID_FILE, 0o600)
+        except OSError as error:
+            self.refusal = f"can't open {self._path}: {error.strerror}"
+            return False
+        try:
+            self._lock(descriptor)
+        except OSError as error:
+            self.refusal = self._why(descriptor, error)
+            os.close(descriptor)
+            return False
+        self._open, self.refusal = descriptor, ""
+        return True
+
+    def release(self) -> None:
+        """Let the next cron daemon have it; one that was not had is none to release."""
+        if self._open is None:
+            return
+        descriptor, self._open = self._open, None
+        with suppress(OSError):
+            if os.path.samestat(self._path.lstat(), os.fstat(descriptor)):
+                os.truncate(descriptor, 0)  # nobody is to signal a process that has this pid later
+        os.close(descriptor)
+
+    def _is_held(self) -> bool:
+        if self._open is None:
+            return False
+        try:
+            return os.path.samestat(self._path.lstat(), os.fstat(self._open))
+        except OSError:
+            return False
+
+    @staticmethod
+    def _lock(descriptor: int) -> None:
+        """Take both locks and write the pid; OSError where one is another's."""
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.fchmod(descriptor, 0o600)  # who can't open it can't lock it, and keep root's daemon out
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+
+    def _why(self, descriptor: int, error: OSError) -> str:
+        if not isinstance(error, BlockingIOError | PermissionError):
+            return f"can't lock {self._path}: {error.strerror}"
+        return f"a cron daemon ({_named(descriptor)}) has {self._path}"
+
+
+def _named(descriptor: int) -> str:
+    """Return who wrote the pid file, as far as it tells."""
+    with suppress(OSError, ValueError):
+        pid = int(os.pread(descriptor, _PID_DIGITS, 0))
+        with suppress(OSError):
+            name = Path(f"/proc/{pid}/comm").read_text("utf-8", "backslashreplace").strip()
+            return f"{name}, pid {pid}"
+        return f"pid {pid}"
+    return "pid unknown"

@@ -1,0 +1,125 @@
+"""Cron's pid file: one daemon runs cron's tables at a time, whichever way it locks the file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scheduler.system.cron_lock import CronLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# What a cron daemon does with its pid file. It gives up where another has the lock.
+CRON = """
+import fcntl, os, sys
+way, path = sys.argv[1:]
+descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+try:
+    getattr(fcntl, way)(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit(f"can't lock, otherpid may be {os.read(descriptor, 20).decode().strip()}")
+os.write(descriptor, f"{os.getpid()}\\n".encode())
+print("started", flush=True)
+sys.stdin.read()
+"""
+WAYS = [
+    pytest.param("flock", id="as Debian's cron 3.0 locks"),
+    pytest.param("lockf", id="as cronie locks"),
+]
+
+
+@contextmanager
+def cron(way: str, path: Path) -> Iterator[subprocess.Popen[str]]:
+    command, pipe = [sys.executable, "-c", CRON, way, str(path)], subprocess.PIPE
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        yield process
+        process.communicate("")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cron_daemon_keeps_this_one_out(way: str, tmp_path: Path) -> None:
+    lock = CronLock(tmp_path / "crond.pid")
+    with cron(way, tmp_path / "crond.pid") as other:
+        assert other.stdout
+        assert other.stdout.readline() == "started\n"
+        assert not lock.take()
+        assert f"pid {other.pid}) has {tmp_path}/crond.pid" in lock.refusal
+        assert (tmp_path / "crond.pid").read_text() == f"{other.pid}\n"  # it is still theirs
+    assert lock.take()
+    assert lock.refusal == ""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_this_daemon_keeps_a_cron_out_until_it_ends(way: str, tmp_path: Path) -> None:
+    lock = CronLock(tmp_path / "crond.pid")
+    assert lock.take()
+    assert lock.take()  # again before each minute
+    with cron(way, tmp_path / "crond.pid") as other:
+        _, said = other.communicate("")
+    assert (other.returncode, said) == (1, f"can't lock, otherpid may be {os.getpid()}\n")
+    lock.release()
+    assert (tmp_path / "crond.pid").read_text() == ""
+    with cron(way, tmp_path / "crond.pid") as other:
+        assert other.communicate("") == ("started\n", "")
+
+
+def test_a_lock_whose_file_is_gone_is_taken_anew(tmp_path: Path) -> None:
+    lock = CronLock(tmp_path / "crond.pid")
+    assert lock.take()
+    (tmp_path / "crond.pid").unlink()  # as a cron that ends may do
+    with cron("flock", tmp_path / "crond.pid") as other:
+        assert other.stdout
+        assert other.stdout.readline() == "started\n"
+        assert not lock.take()
+    assert lock.take()
+    assert (tmp_path / "crond.pid").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_job_does_not_inherit_the_lock(tmp_path: Path) -> None:
+    lock = CronLock(tmp_path / "crond.pid")
+    assert lock.take()
+    with subprocess.Popen(["sleep", "60"], close_fds=False) as job:
+        lock.release()
+        is_free = CronLock(tmp_path / "crond.pid").take()
+        job.kill()
+    assert is_free
+
+
+def test_a_pid_file_left_by_the_dead_keeps_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "crond.pid").write_text("99999999\n")
+    assert CronLock(tmp_path / "crond.pid").take()
+
+
+def test_who_may_not_read_the_file_can_not_lock_it(tmp_path: Path) -> None:
+    (tmp_path / "crond.pid").touch(0o644)
+    assert CronLock(tmp_path / "crond.pid").take()
+    assert (tmp_path / "crond.pid").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        pytest.param("link", "can't open", id="a link would lead root to another file"),
+        pytest.param("folder", "can't open", id="a folder is no pid file"),
+        pytest.param("missing", "can't open", id="there is no /run"),
+    ],
+)
+def test_what_is_no_pid_file_is_refused(kind: str, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "crond.pid"
+    if kind == "link":
+        path.symlink_to(tmp_path / "shadow")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path = tmp_path / "run" / "crond.pid"
+    lock = CronLock(path)
+    assert not lock.take()
+    assert lock.refusal.startswith(f"{why} {path}: ")
+    assert not (tmp_path / "shadow").exists()
