@@ -84,6 +84,7 @@ class Chosen:
     kept: Retention | None = None  # finished runs
     shows_output: bool = False  # what jobs write stands in the log, too
     ping: str = ""  # the URL that hears each minute that the daemon lives
+    is_system: bool = False  # root's daemon for all users of the machine, with cron's tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@
 | who runs cron's tables, cron or this daemon | `cron_lock` |
 | files in the state folder | `state_files` |
 | reading crontabs; all of them together | `crontab_files`, `crontab_loader` |
+| which crontabs a system daemon reads, and in which form | `crontab_place` |
 | who else could have written a crontab | `safe_open`, `trusted_path` |
 | a file with a secret in it | `private_file` |
 | saving a crontab, and its old versions | `crontab_versions` |

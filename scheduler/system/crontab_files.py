@@ -48,7 +48,7 @@ def within(folder: Path) -> tuple[Path, ...]:
     Links and unreadable files are among them, so that reading names what is wrong; a folder that
     is not there, or not to be read, holds nothing. Raises OSError where nobody can tell.
     """
-    return tuple(path for path in _files(folder) if _CRONTAB_NAME.fullmatch(path.name))
+    return tuple(path for path in files(folder) if _CRONTAB_NAME.fullmatch(path.name))
 
 
 def own_files(paths: Paths) -> tuple[str, ...]:
@@ -57,16 +57,22 @@ def own_files(paths: Paths) -> tuple[str, ...]:
     return tuple(map(str, found))
 
 
-def ignored(folder: Path) -> tuple[Problem, ...]:
-    """Return a warning for each file of a folder that is not read for its name."""
+def ignored(
+    folder: Path, name: re.Pattern[str] = _CRONTAB_NAME, hint: str = _RENAME
+) -> tuple[Problem, ...]:
+    """Return a warning for each file of a folder that is not read, for it has no such `name`."""
     return tuple(
-        Problem(str(path), 0, 0, Severity.WARNING, "ignored-name", _IGNORED, _RENAME)
-        for path in _files(folder)
-        if not _CRONTAB_NAME.fullmatch(path.name) and path.name != _PLACEHOLDER
+        Problem(str(path), 0, 0, Severity.WARNING, "ignored-name", _IGNORED, hint)
+        for path in files(folder)
+        if not name.fullmatch(path.name) and path.name != _PLACEHOLDER
     )
 
 
-def _files(folder: Path) -> list[Path]:
+def files(folder: Path) -> list[Path]:
+    """Return what is in a folder and is no folder, sorted; nothing where there is no such folder.
+
+    Raises OSError where nobody can tell.
+    """
     try:
         return [path for path in sorted(folder.iterdir()) if not path.is_dir()]
     except (FileNotFoundError, NotADirectoryError, PermissionError):

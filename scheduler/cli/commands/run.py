@@ -19,7 +19,7 @@ from scheduler.daemon import service
 from scheduler.daemon.service import LogStream
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.daemon.wiring import Chosen
-from scheduler.errors import BadValue, SourceRefused
+from scheduler.errors import BadValue, MeridianError, SourceRefused
 from scheduler.journal.retention import Retention
 from scheduler.process.job_environment import PING_VARIABLE
 from scheduler.process.own_process import become_subreaper, default_signals
@@ -47,6 +47,13 @@ _FORMATS: dict[LogFormat, Format] = {
     LogFormat.JSON: "json",
 }
 
+System = Annotated[
+    bool,
+    typer.Option(
+        "--system",
+        help="As root, run the crontabs of the machine and of all users, in cron's stead.",
+    ),
+]
 TrustOwner = Annotated[
     bool,
     typer.Option(
@@ -97,6 +104,7 @@ def run(
     files: options.Files = None,
     state: state_folder.State = None,
     system_format: options.SystemForm = False,
+    system: System = False,
     trust_owner: TrustOwner = False,
     log_format: ForWhom = LogFormat.AUTO,
     grace: Grace = "10s",
@@ -113,8 +121,7 @@ def run(
     another one cuts the wait short. SIGUSR1 drains it: no new runs, and it ends when the last job
     has. SIGHUP reads the crontabs again; so does a changed file, before the next minute.
     """
-    if options.STDIN in (files or ()):
-        raise typer.BadParameter("the daemon reads files again when they change; - is none")
+    _check(files, is_system=system)
     chosen = Chosen(
         grace=_grace(grace),
         most=most,
@@ -122,6 +129,7 @@ def run(
         kept=Retention(keep_runs, options.length(keep_for, "--keep-for")),
         shows_output=echo_output,
         ping=_ping(ping),
+        is_system=system,
     )
     default_signals()
     become_subreaper()
@@ -131,6 +139,17 @@ def run(
     account = state_folder.account(os.geteuid())
     paths_now = partial(state_folder.paths_of, state)
     service.serve(crontabs, chosen, stream, account=account, paths_now=paths_now)
+
+
+def _check(files: Sequence[str] | None, *, is_system: bool) -> None:
+    """Raise for crontabs that no daemon reads, and for a system daemon of anybody but root."""
+    if options.STDIN in (files or ()):
+        raise typer.BadParameter("the daemon reads files again when they change; - is none")
+    if is_system and files:
+        raise typer.BadParameter("--system reads the machine's own crontabs: name no file with it")
+    if is_system and os.geteuid() != 0:
+        hint = "start it as root, or leave --system out for your own crontab"
+        raise MeridianError(f"--system needs root, who alone runs jobs of other users; {hint}")
 
 
 def _ping(text: str) -> str:

@@ -1,0 +1,31 @@
+"""Who may start a system daemon, and with what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Person
+
+
+@pytest.mark.parametrize(
+    ("uid", "words", "status", "said"),
+    [
+        (1000, ("--system",), 1, "--system needs root"),  # who alone runs jobs of other users
+        (0, ("--system", "a.crontab"), 2, "name no file with it"),
+        (1000, ("--system", "a.crontab"), 2, "name no file with it"),  # wrong whoever asks
+    ],
+)
+def test_a_system_daemon_is_roots_and_reads_the_machines_own_crontabs(
+    person: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    uid: int,
+    words: tuple[str, ...],
+    status: int,
+    said: str,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    result = person.types("run", *words)
+    assert (result.exit_code, said in result.stderr) == (status, True), result.stderr
