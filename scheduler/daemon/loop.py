@@ -33,13 +33,14 @@ if TYPE_CHECKING:
     from scheduler.daemon.ticker import Ticker
     from scheduler.journal.journal import Journal
     from scheduler.journal.retention import Pruning
+    from scheduler.peer import Peer
     from scheduler.protocol import Answer, Request
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.listeners import Events
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
-    _Asked = tuple[Request, Future[Answer | Refused]]  # and who waits for the reply
+    _Asked = tuple[Request, Peer, Future[Answer | Refused]]  # who asks, and waits for the reply
 
 _LOOP_BUG = Refused("bug", "the daemon met a bug of its own; its log has the trace")
 _A_MOMENT = timedelta(seconds=1)  # that calendars may take before a start tells of them
@@ -132,10 +133,10 @@ class Daemon:
         self.reloader.ask()
         self._wake.set()
 
-    async def ask(self, request: Request) -> Answer | Refused:
-        """Have a request carried out by the loop, and return its reply."""
+    async def ask(self, request: Request, peer: Peer) -> Answer | Refused:
+        """Have a request of this peer carried out by the loop, and return its reply."""
         future: Future[Answer | Refused] = asyncio.get_running_loop().create_future()
-        self._asked.append((request, future))
+        self._asked.append((request, peer, future))
         self._wake.set()
         return await future
 
@@ -249,12 +250,12 @@ class Daemon:
         was_asked = bool(self._asked)
         self._answer_reloads()
         while self._asked and not self.ticker.is_imminent():
-            request, future = self._asked.popleft()
+            request, peer, future = self._asked.popleft()
             if future.done():  # whoever asked is gone: what nobody hears of is not done
                 continue
             reply: Answer | Refused | None = _LOOP_BUG
             try:
-                reply = self.requests.answer(request)
+                reply = self.requests.answer(request, peer)
             finally:
                 if reply is None:
                     self._reloads.append(future)

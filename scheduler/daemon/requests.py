@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from scheduler.daemon import rights
 from scheduler.errors import JournalError
 from scheduler.protocol import (
     Inherited,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from scheduler.daemon.reloader import Reloader
     from scheduler.daemon.snapshot import Snapshots
     from scheduler.pause import Paused
+    from scheduler.peer import Peer
     from scheduler.protocol import Answer, InheritedEnvironment, Request
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.manual import ByHandResult
@@ -59,12 +61,14 @@ class Requests:
         self._inherited = inherited
         self.is_closed = False  # the daemon is stopping: it says what there is, and ends what runs
 
-    def answer(self, request: Request) -> Answer | Refused | None:
-        """Carry a request out; what the journal refuses is not done, and said so.
+    def answer(self, request: Request, peer: Peer) -> Answer | Refused | None:
+        """Carry a peer's request out, if it may ask that; what the journal refuses is not done.
 
-        But for a kill: its process is signalled all the same. None is a reload that has to wait for
-        calendars; see `answer_reload`.
+        And it is said so; but for a kill, whose process is signalled all the same. None is a reload
+        that has to wait for calendars; see `answer_reload`.
         """
+        if refused := rights.refusal(peer, request):
+            return refused
         if self.is_closed and not isinstance(request, Status | Kill | Inherited):
             return _STOPPING
         try:

@@ -13,7 +13,7 @@
 | saving a crontab, and its old versions | `crontab_versions` |
 | the control socket: the daemon's end | `control_server`, `control_listener` (the file) |
 | the control socket: a command's end | `control_client` |
-| the control socket: its address, who asks | `control_socket` |
+| the control socket: its address, who asks | `control_socket`, `user_names` |
 | the log, and who writes it out | `log`, `log_sink` |
 | the machine's time zone; its boot; its salt for `~` | `local_zone`, `boot`, `machine_salt` |
 | systemd | `systemd` |

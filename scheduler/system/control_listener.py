@@ -1,4 +1,6 @@
-"""The file of the control socket: its path in, a socket that is listened at out, its user's alone.
+"""The file of the control socket: its path in, a socket that is listened at out.
+
+It is its user's alone, or open to everybody who reaches its folder.
 
 What a dead daemon left is replaced; a living one's socket, and whatever else stands there, is not.
 """
@@ -47,17 +49,18 @@ class ListeningSocket:
         self.socket.close()
 
 
-def listen(path: Path) -> ListeningSocket:
+def listen(path: Path, *, is_open: bool = False) -> ListeningSocket:
     """Make the socket at `path`, in a folder that is there and private: its user's alone (0600).
 
-    What a dead daemon left is replaced. Raises NoSocket where a living one listens, where something
+    One that `is_open` may be connected to by every user who reaches the folder (0666). What a dead
+    daemon left is replaced. Raises NoSocket where a living one listens, where something
     else stands there, or where the system refuses.
     """
     try:
         with control_socket.opened_folder(path) as folder, _alone(path):
             address = control_socket.address_of(path, folder)
             _clear(path, address)
-            return _bound(path, address)
+            return _bound(path, address, 0o111 if is_open else 0o177)
     except OSError as error:
         raise NoSocket(f"can't make the control socket {path}: {error.strerror}") from error
 
@@ -112,15 +115,15 @@ def _taken(path: Path, probe: socket.socket) -> str:
     return f"{who} listens at {path}; give this one a folder of its own with --state"
 
 
-def _bound(path: Path, address: str) -> ListeningSocket:
+def _bound(path: Path, address: str, mask: int) -> ListeningSocket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.settimeout(0)
-        mask = os.umask(0o177)  # from its first moment on it is its user's alone
+        before = os.umask(mask)  # its mode is right from its first moment on
         try:
             sock.bind(address)
         finally:
-            os.umask(mask)
+            os.umask(before)
         sock.listen(_QUEUE)
         status = path.lstat()
     except BaseException:

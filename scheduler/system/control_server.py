@@ -1,8 +1,8 @@
 """The daemon's end of the control socket: requests come in, the daemon's replies go out.
 
-Only the daemon's own user and root get an answer: by the modes of folder and file, and by what the
-kernel says of whoever connects. No client costs the
-daemon more than a connection for a few seconds.
+Only the daemon's own user and root get an answer, by the modes of folder and file, and by what the
+kernel says of whoever connects; or everybody, of whom the daemon is told who asks. No client costs
+the daemon more than a connection for a few seconds.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import os
 import traceback
+from collections import Counter
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import protocol, wire
+from scheduler.peer import Peer
 from scheduler.system import control_socket
+from scheduler.system.user_names import UserNames
 from scheduler.wire import Refused
 
 if TYPE_CHECKING:
@@ -26,9 +29,11 @@ if TYPE_CHECKING:
     from scheduler.protocol import Reply, Request
     from scheduler.system.control_listener import ListeningSocket
 
-    Ask = Callable[[Request], Awaitable[Reply]]
+    Ask = Callable[[Request, Peer], Awaitable[Reply]]
 
 MOST_AT_ONCE = 32  # connections
+MOST_OF_OTHERS = 24  # of these, that others than root and the daemon's own user have
+MOST_OF_A_USER = 4  # of these, that one of them has
 REQUEST_TIMEOUT = 10.0  # seconds for a whole line to come, and for a reply to be read
 ANSWER_WITHIN = 30.0  # seconds for the daemon to get to a request
 GOODBYE = 0.5  # seconds for replies that are on their way when the daemon ends
@@ -44,17 +49,23 @@ class Warn(Protocol):
 
 @asynccontextmanager
 async def serve(
-    listener: ListeningSocket | None, ask: Ask, warn: Warn, *, within: float = REQUEST_TIMEOUT
+    listener: ListeningSocket | None,
+    ask: Ask,
+    warn: Warn,
+    *,
+    is_open: bool = False,
+    within: float = REQUEST_TIMEOUT,
 ) -> AsyncIterator[Server]:
     """Answer what comes in while the block runs, one reply a request and in order; then close.
 
-    Without a listener nothing comes in, until the server is given one.
+    Without a listener nothing comes in, until the server is given one. One that `is_open` passes
+    requests of every user on: `ask` then judges by the peer what each may do.
 
     `ask` is cancelled for a request that it does not get to in ANSWER_WITHIN seconds. `warn` takes
     a sentence for the log (or the lines of a trace), once for each kind of trouble; no trouble of a
     client goes further.
     """
-    server = Server(listener, ask, warn, within)
+    server = Server(listener, ask, warn, is_open=is_open, within=within)
     server.open()
     try:
         yield server
@@ -67,6 +78,7 @@ class _Client:
     """A connection, and whether a request of it is being answered; its own task changes that."""
 
     connection: socket.socket
+    peer: Peer
     is_busy: bool = False
 
 
@@ -75,17 +87,25 @@ class Server:
 
     `serve` makes and closes it; whoever keeps the socket's file calls `ensure_listening`.
     Invariant: each connection has one task, at most MOST_AT_ONCE at a time, each of the daemon's
-    user or of root; no trouble of a client leaves its task.
+    user or of root unless it `is_open`; no trouble of a client leaves its task.
     """
 
     def __init__(
-        self, listener: ListeningSocket | None, ask: Ask, warn: Warn, within: float
+        self,
+        listener: ListeningSocket | None,
+        ask: Ask,
+        warn: Warn,
+        *,
+        is_open: bool,
+        within: float,
     ) -> None:
         self._listener = listener
         self._ask = ask
         self._warn = warn
+        self._is_open = is_open
         self._within = within
         self._loop = asyncio.get_running_loop()
+        self._names = UserNames()
         self._attended: dict[asyncio.Task[None], _Client] = {}
         self._turned_away: set[int] = set()  # uids that were turned away
         self._rest: asyncio.TimerHandle | None = None  # until connections are taken again
@@ -138,27 +158,44 @@ class Server:
             return
         self._is_out = False
         connection.settimeout(0)
-        if refusal := self._refusal(connection):
-            _turn_away(connection, refusal)
+        peer = self._admitted(connection)
+        if isinstance(peer, Refused):
+            _turn_away(connection, peer)
             return
-        client = _Client(connection)
+        client = _Client(connection, peer)
         task = self._loop.create_task(self._attend(client))
         self._attended[task] = client
         task.add_done_callback(self._let_go)
 
-    def _refusal(self, connection: socket.socket) -> Refused | None:
+    def _admitted(self, connection: socket.socket) -> Peer | Refused:
+        """Return who is at the other end, if they are served and there is room."""
         try:
             _, uid = control_socket.peer_of(connection)
         except OSError:  # it has gone already, where the system forgets so soon
             return Refused("forbidden", "the system does not say who asks")
-        if uid not in (0, os.geteuid()):
-            if uid not in self._turned_away:
-                self._turned_away.add(uid)
-                self._warn(f"user {uid} is refused at the control socket")
+        peer = Peer(uid, is_admin=uid in (0, os.geteuid()))
+        if not peer.is_admin and not self._is_open:
+            if peer.uid not in self._turned_away:
+                self._turned_away.add(peer.uid)
+                self._warn(f"user {peer.uid} is refused at the control socket")
             return Refused("forbidden", f"this daemon answers user {os.geteuid()} and root alone")
-        if len(self._attended) >= MOST_AT_ONCE:
-            return Refused("busy", f"{MOST_AT_ONCE} clients are connected already; try again")
-        return None
+        if full := self._full(peer):
+            return Refused("busy", f"{full} are connected already; try again")
+        return peer
+
+    def _full(self, peer: Peer) -> str:
+        """Return how many clients there are, if that leaves no room for this one; "" if it does.
+
+        The others leave room for root, and each user for every other one.
+        """
+        others = Counter(
+            each.peer.uid for each in self._attended.values() if not each.peer.is_admin
+        )
+        if not peer.is_admin and others[peer.uid] >= MOST_OF_A_USER:
+            return f"{MOST_OF_A_USER} clients of user {peer.uid}"
+        if not peer.is_admin and others.total() >= MOST_OF_OTHERS:
+            return f"{MOST_OF_OTHERS} clients of users"
+        return f"{MOST_AT_ONCE} clients" if len(self._attended) >= MOST_AT_ONCE else ""
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
         self._attended.pop(task).connection.close()
@@ -170,6 +207,7 @@ class Server:
             )
             try:
                 writer.transport.set_write_buffer_limits(high=0)  # drained means: all is sent
+                await self._name(client)
                 await self._converse(client, reader, writer)
             finally:
                 writer.transport.abort()  # what is not sent by now never will be
@@ -178,13 +216,19 @@ class Server:
         except Exception as error:  # noqa: BLE001 (a bug here must not reach the daemon)
             self._warn(*_traced(error))
 
+    async def _name(self, client: _Client) -> None:
+        """Find what another user is called: whose jobs are theirs goes by that."""
+        if not client.peer.is_admin:
+            user = await self._names.of(client.peer.uid)
+            client.peer = replace(client.peer, user=user)
+
     async def _converse(
         self, client: _Client, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Answer line by line; one that is no request is answered too, and ends it."""
         while found := await self._request(reader):
             client.is_busy = True
-            reply = found if isinstance(found, Refused) else await self._answer(found)
+            reply = found if isinstance(found, Refused) else await self._answer(found, client.peer)
             writer.write(self._line(reply))
             async with asyncio.timeout(self._within):
                 await writer.drain()
@@ -204,10 +248,10 @@ class Server:
         except TimeoutError:
             return Refused("too-slow", f"no request came within {self._within:g} s")
 
-    async def _answer(self, request: Request) -> Reply:
+    async def _answer(self, request: Request, peer: Peer) -> Reply:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                return await self._ask(request)
+                return await self._ask(request, peer)
         except TimeoutError:
             return Refused("no-answer", _TOO_BUSY)
         except Exception as error:  # noqa: BLE001 (a bug in an answer must not reach the daemon)

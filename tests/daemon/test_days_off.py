@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fakes import Act
+from peers import ROOT
 from world import Asked, World, line, shown
 
 from scheduler.protocol import Trigger
@@ -151,7 +152,9 @@ def test_a_job_runs_by_hand_on_a_day_off() -> None:
     asked: list[asyncio.Task[object]] = []
 
     def ask() -> None:
-        asked.append(asyncio.get_running_loop().create_task(world.daemon.ask(Trigger("report"))))
+        asked.append(
+            asyncio.get_running_loop().create_task(world.daemon.ask(Trigger("report"), ROOT))
+        )
 
     world.at("12:00:10", ask)
     world.runs_until("12:05:00")

@@ -22,6 +22,7 @@ from careful_spawner import CarefulSpawner
 from day_reference import Written
 from fakes import Act, FakeClock
 from frail_journal import FrailJournal
+from peers import ROOT
 from world import Killed, World, line
 
 from scheduler.entry import Catchup, Overlap
@@ -234,7 +235,7 @@ class Troubled(World):
         async def ask() -> None:
             if isinstance(request, Retry):
                 self.by_hand.add(request.run)
-            await daemon.ask(request)
+            await daemon.ask(request, ROOT)
 
         self.tasks.append(asyncio.get_running_loop().create_task(ask()))
 

@@ -18,6 +18,7 @@ from scheduler.wire import Refused
 
 if TYPE_CHECKING:
     from scheduler.journal.rows import RunRow
+    from scheduler.peer import Peer
     from scheduler.protocol import Reply, Request
     from scheduler.run import Run
 
@@ -457,9 +458,9 @@ def test_a_kill_puts_an_end_on_disk_that_was_refused_before_it(
     world = Asked(line("job", NOON, retries=3, retry_delay="30s"), acts=acts)
     answer = world.daemon.requests.answer
 
-    def with_room(request: Request) -> Reply:
+    def with_room(request: Request, peer: Peer) -> Reply:
         monkeypatch.setattr(world.journal, "is_full", False)
-        reply = answer(request)
+        reply = answer(request, peer)
         assert reply is not None
         return reply
 

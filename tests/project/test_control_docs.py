@@ -47,6 +47,7 @@ ASKED = {
     "system/control_server",
     "daemon/loop",
     "daemon/requests",
+    "daemon/rights",
     "runs/manual",
 }  # where refusals come from
 
@@ -189,7 +190,7 @@ def test_the_codes_that_end_a_connection_are_said_to() -> None:
         for node in ast.walk(module("system/control_server"))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    ending = codes(module("protocol"), functions["_request"], functions["_refusal"])
+    ending = codes(module("protocol"), functions["_request"], functions["_admitted"])
     assert "The codes of the first four rows end the connection" in PAGE
     assert set().union(*codes_by_row()[:4]) == ending
 
@@ -202,6 +203,7 @@ def test_the_limits_are_the_real_ones() -> None:
         f"whole {control_server.REQUEST_TIMEOUT:g} seconds",
         f"read in {control_server.REQUEST_TIMEOUT:g} seconds",
         f"{control_server.MOST_AT_ONCE}\nconnections",
+        f"have {control_server.MOST_OF_OTHERS}, and each of them {control_server.MOST_OF_A_USER};",
     ):
         assert words in limits
     assert f"did not get to it in {control_server.ANSWER_WITHIN:g} seconds" in PAGE

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
     from pathlib import Path
 
+    from scheduler.peer import Peer
     from scheduler.protocol import Reply, Request
 
 
@@ -33,22 +34,28 @@ class Requests:
         self, answer: Callable[[Request], Coroutine[Any, Any, Reply]] | None = None
     ) -> None:
         self.asked: list[Request] = []
+        self.peers: list[Peer] = []
         self.warnings: list[str] = []
         self._answer = answer
 
     def warn(self, *lines: str) -> None:
         self.warnings.append("\n".join(lines))
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: Request, peer: Peer) -> Reply:
         self.asked.append(request)
+        self.peers.append(peer)
         if self._answer is not None:
             return await self._answer(request)
         return {"did": type(request).__name__}
 
     @asynccontextmanager
-    async def open(self, path: Path, *, within: float = 60) -> AsyncIterator[None]:
-        listener = control_listener.listen(path)
-        async with control_server.serve(listener, self.ask, self.warn, within=within):
+    async def open(
+        self, path: Path, *, within: float = 60, is_open: bool = False
+    ) -> AsyncIterator[None]:
+        listener = control_listener.listen(path, is_open=is_open)
+        async with control_server.serve(
+            listener, self.ask, self.warn, within=within, is_open=is_open
+        ):
             yield
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakes import Act, FakeClock, FakeSpawner
 from frail_journal import FrailJournal
+from peers import ROOT
 from world import Killed as KilledNow
 from world import World, line, shown, when
 
@@ -119,7 +120,7 @@ class Site(World):
 
         def happening() -> None:
             loop = asyncio.get_running_loop()
-            tasks.append(loop.create_task(self.daemon.ask(request)))
+            tasks.append(loop.create_task(self.daemon.ask(request, ROOT)))
 
         self.at(time, happening)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from scheduler.peer import Peer
     from scheduler.protocol import Reply, Request
 
 STATUS: dict[str, Any] = {
@@ -71,7 +72,7 @@ class StandIn:
     def warn(self, *lines: str) -> None:
         self.warnings.append("\n".join(lines))
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: Request, _: Peer) -> Reply:
         self.asked.append(request)
         if isinstance(request, Status) and Status not in self.replies:
             if self.in_force is None:

@@ -24,6 +24,7 @@ from careful_spawner import CarefulSpawner
 from fakes import Act, FakeClock
 from frail_journal import FrailJournal
 from memory_library import MemoryLibrary
+from peers import ROOT
 from recorded_courier import RecordedCourier
 from table_check import TableCheck
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from scheduler.journal.journal import Journal
     from scheduler.journal.retention import Retention
     from scheduler.journal.rows import RunRow
+    from scheduler.peer import Peer
     from scheduler.protocol import Request
     from scheduler.runs.listeners import Apart, Listener
     from scheduler.runs.recording import EventRecorder
@@ -253,18 +255,18 @@ class Asked(World):
         self.replies: list[Any] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def ask_at(self, time: str, request: Request) -> None:
+    def ask_at(self, time: str, request: Request, peer: Peer = ROOT) -> None:
         async def ask() -> None:
-            self.replies.append(await self.ask(request))
+            self.replies.append(await self.ask(request, peer))
 
         def happening() -> None:
             self._tasks.append(asyncio.get_running_loop().create_task(ask()))
 
         self.at(time, happening)
 
-    async def ask(self, request: Request) -> Received:
+    async def ask(self, request: Request, peer: Peer = ROOT) -> Received:
         """Ask the daemon that runs by then; the reply as it would come through the socket."""
-        reply = await self.daemon.ask(request)
+        reply = await self.daemon.ask(request, peer)
         return reply if isinstance(reply, Refused) else encode(reply)
 
 

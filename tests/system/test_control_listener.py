@@ -27,12 +27,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "control.sock"
 
 
-def test_the_socket_is_its_users_alone_whatever_the_umask(path: Path) -> None:
-    mask = os.umask(0)
+@pytest.mark.parametrize(
+    ("is_open", "umask", "mode"), [(False, 0, 0o600), (True, 0, 0o666), (True, 0o077, 0o666)]
+)
+def test_the_socket_is_its_users_alone_or_open_whatever_the_umask(
+    path: Path, is_open: bool, umask: int, mode: int
+) -> None:
+    mask = os.umask(umask)
     try:
-        with listening(path):
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert os.umask(0) == 0, "and the umask is as it was"
+        with closing(control_listener.listen(path, is_open=is_open)):
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+        assert os.umask(umask) == umask, "and the umask is as it was"
     finally:
         os.umask(mask)
 

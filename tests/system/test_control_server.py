@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from control_ends import STATUS, Requests, called, code, is_there, play, said, u
 
 from scheduler import wire
 from scheduler.errors import NoAnswer
+from scheduler.peer import Peer
 from scheduler.protocol import Kill, Reload, Reply, Request, Retry, Trigger
 from scheduler.status import Status
 from scheduler.system import control_listener, control_server, control_socket
@@ -249,6 +251,62 @@ def test_root_is_answered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
         async with Requests().open(path):
             assert await called(path) == {"did": "Status"}
+
+    play(scene())
+
+
+@pytest.mark.parametrize(
+    ("uid", "peer", "why"),
+    [
+        (0, Peer(0, is_admin=True), "root"),
+        (65534, Peer(65534, "nobody"), "a user, by the name that jobs of theirs go by"),
+        (4242, Peer(4242), "a user without a name owns nothing"),
+    ],
+)
+def test_an_open_socket_says_who_asks(
+    path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, peer: Peer, why: str
+) -> None:
+    monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, uid))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    async def scene() -> None:
+        server = Requests()
+        async with server.open(path, is_open=True):
+            assert await called(path) == {"did": "Status"}
+        assert server.peers == [peer], why
+        assert server.warnings == []
+
+    play(scene())
+
+
+def first_reply(client: socket.socket) -> Any:
+    with suppress(BrokenPipeError):  # turned away before it has asked
+        client.sendall(STATUS)
+    return json.loads(client.makefile().readline())
+
+
+def test_no_user_takes_the_room_of_another_nor_all_of_them_that_of_root(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uids = iter([*[1001] * 5, *[uid for uid in range(1002, 1012) for _ in range(4)]])
+    monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, next(uids, 0)))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    async def scene() -> None:
+        async with Requests().open(path, is_open=True):
+            with ExitStack() as connected:
+                heard = []
+                for _ in range(1 + control_server.MOST_OF_OTHERS + 4):
+                    client = connected.enter_context(socket.socket(socket.AF_UNIX))
+                    client.connect(str(path))
+                    heard.append(await asyncio.to_thread(first_reply, client))
+                assert "error" in heard[4], "the fifth of one user"
+                assert "4 clients of user 1001 are connected already" in str(heard[4])
+                assert not any("error" in reply for reply in [*heard[:4], *heard[5:-4]])
+                assert all("24 clients of users are" in str(reply) for reply in heard[-4:])
+                assert next(uids) > 1001
+                list(uids)
+                assert await called(path) == {"did": "Status"}, "root is heard"
 
     play(scene())
 
