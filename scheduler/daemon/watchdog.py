@@ -35,6 +35,7 @@ class Watchdog:
         self._limit = limit
         self._turn = 0
         self._told = 0  # the turn that the last line was about
+        self._told_step = ""
         self.step = "begin"
         start_apart(self._serve, "watchdog")
 
@@ -48,12 +49,12 @@ class Watchdog:
         finally:
             self._alarm.disarm()
             if self._told == self._turn:
-                self._log.info("recovered", say="the loop goes on")
+                self._log.info("recovered", step=self._told_step, say="the loop goes on")
 
     def _serve(self) -> None:
         while True:
             self._alarm.wait()
-            self._told = self._turn
-            held = f"the loop has been held up for {self._limit:g} s while it was to {self.step}"
+            self._told, self._told_step = self._turn, self.step
+            held = f"the loop has been held up for {self._limit:g} s while it was to {self._told_step}"
             say = f"{held}: nothing starts until the system answers; does the state's disk hang?"
-            self._log.error("held up", step=self.step, seconds=self._limit, say=say)
+            self._log.error("held up", step=self._told_step, seconds=self._limit, say=say)
