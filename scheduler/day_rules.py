@@ -93,13 +93,26 @@ class DaySet:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """Days that are so many `days`, or else `months`, apart; the `first` of them is a date.
+
+    A month that is too short has its last day instead: a period of one month from 31 January has
+    28 February and 31 March.
+    """
+
+    first: date
+    days: int = 0
+    months: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DayRules:
     """Which of the days that a schedule names count; equal ones are one shared object.
 
     It is alive from `since` to `until`, both included; None is no end. On days that are `excepted`,
     and on all but the `only` ones, it does not run; `move` says where these instants go instead.
     With `left_out` it is the other way round: then just those instants count that such a day takes
-    away and nothing makes up for.
+    away and nothing makes up for. Of a `period` no other days count: anacron's jobs have one.
     """
 
     since: date | None = None
@@ -108,3 +121,4 @@ class DayRules:
     only: DaySet | None = None
     move: DayMove | None = None
     left_out: bool = False
+    period: Period | None = None

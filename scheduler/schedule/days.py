@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scheduler.day_rules import DayMove, DayRules, DaySet
+from scheduler.schedule import periods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +40,9 @@ def counts(rules: DayRules, day: date, named: Callable[[date], bool]) -> bool:
 
 
 def is_alive(rules: DayRules, day: date) -> bool:
-    """Say whether the day lies between CRON_FROM and CRON_UNTIL, both included."""
+    """Say whether the day lies between CRON_FROM and CRON_UNTIL, and is one of the period's."""
+    if rules.period is not None and not periods.has(rules.period, day):
+        return False
     if rules.since is not None and day < rules.since:
         return False
     return rules.until is None or day <= rules.until
