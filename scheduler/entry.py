@@ -181,7 +181,8 @@ class Entry:
 
     `command` is what the shell gets (text before the first unescaped `%`), `stdin` what it reads
     (None without a `%`), `environment` the crontab's own assignments in force, `user` the system
-    form's column. It starts `delay` seconds after each of its instants. Where it was written does
+    form's column. It starts `delay` seconds after each of its instants. `stamp` is the name of what
+    anacron writes the date of its last run into, "" for any other job's. Where it was written does
     not make two entries differ.
     """
 
@@ -196,6 +197,7 @@ class Entry:
     flags: Flags = Flags()
     user: str | None = None
     delay: float = 0.0
+    stamp: str = ""
     file: str = field(default="", compare=False)
     line: int = field(default=0, compare=False)
 

@@ -60,11 +60,11 @@ def parse(
     moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD hang on the job's name.
     `calendars` finds the dates of a calendar that CRON_EXCEPT or CRON_ONLY names.
     """
-    reader = _FileReader(file, zone, system=system, by_root=by_root, salt=salt, calendars=calendars)
+    reader = FileReader(file, zone, system=system, by_root=by_root, salt=salt, calendars=calendars)
     return reader.read(data)
 
 
-class _FileReader:
+class FileReader:
     """Reads one file, line by line.
 
     Owns the line it has come to, the settings in force there (a Scope), the names given so far,
@@ -102,6 +102,7 @@ class _FileReader:
         self._begun = 0  # the line whose rest the present one was meant as; 0 for none
 
     def read(self, text: bytes) -> Crontab:
+        """Return what the file holds."""
         pairs = pairwise(chain(lexer.split(text), ("",)))
         for self._number, (self._line, self._following) in enumerate(pairs, 1):
             self._read_line()

@@ -55,6 +55,8 @@ class Watchdog:
         while True:
             self._alarm.wait()
             self._told, self._told_step = self._turn, self.step
-            held = f"the loop has been held up for {self._limit:g} s while it was to {self._told_step}"
+            held = (
+                f"the loop has been held up for {self._limit:g} s while it was to {self._told_step}"
+            )
             say = f"{held}: nothing starts until the system answers; does the state's disk hang?"
             self._log.error("held up", step=self._told_step, seconds=self._limit, say=say)
