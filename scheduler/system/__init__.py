@@ -5,6 +5,7 @@
 | reading clocks, and waiting | `clock`, `waiting` |
 | where files live; who has the state folder | `paths`, `state_lock` |
 | who runs cron's tables, cron or this daemon | `cron_lock` |
+| when jobs of anacron ran last; who runs them | `anacron_stamps` |
 | files in the state folder | `state_files` |
 | reading crontabs; all of them together | `crontab_files`, `crontab_loader` |
 | which crontabs a system daemon reads, and in which form | `crontab_place` |
