@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 (the codec reads the types)
 from enum import StrEnum
+from typing import NamedTuple, Self
+from urllib.parse import quote, unquote
 
 
 class Kind(StrEnum):
@@ -78,12 +80,42 @@ class Facts:
     detail: str = ""
 
 
+class Recipient(NamedTuple):
+    """Who is told: a target as a crontab names it, and the user whose it is.
+
+    None is the daemon's own user. `desktop` and `@team` are others for each user, so that what is
+    for one of them never goes with what is for another.
+    """
+
+    target: str
+    user: str | None = None
+
+    @property
+    def key(self) -> str:
+        """One text for both, as the journal has it; no target begins with a tilde."""
+        return self.target if self.user is None else f"{user_key(self.user)}{self.target}"
+
+    @classmethod
+    def of_key(cls, key: str) -> Self:
+        """Return whose key this is."""
+        if not key.startswith("~"):
+            return cls(key)
+        user, _, target = key[1:].partition(" ")
+        return cls(target, unquote(user, errors="surrogateescape"))
+
+
+def user_key(user: str) -> str:
+    """Return what the keys of all recipients of a user begin with."""
+    return f"~{quote(user, safe='', errors='surrogateescape')} "
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One thing that one target is to hear, at `at`.
 
     `subject` and `text` are the entry's templates, "" for Meridian's own words. `mail_to`,
-    `mail_from` and `content_type` are the entry's MAILTO, MAILFROM and CONTENT_TYPE.
+    `mail_from` and `content_type` are the entry's MAILTO, MAILFROM and CONTENT_TYPE. `user` is who
+    the job runs as, and who tells of it; None is the daemon's own user.
     """
 
     target: str
@@ -95,6 +127,12 @@ class Notice:
     mail_to: str = ""
     mail_from: str = ""
     content_type: str = ""
+    user: str | None = None
+
+    @property
+    def recipient(self) -> Recipient:
+        """Who hears it."""
+        return Recipient(self.target, self.user)
 
 
 @dataclass(frozen=True, slots=True)

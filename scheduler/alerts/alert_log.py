@@ -6,7 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from scheduler.alerts.dispatch_rules import Consequence, NeverSent, NotReached, Sent, SentLater
-from scheduler.notice import Channel, channel_of
+from scheduler.journal.outbox import MOST_USER_WAITING
+from scheduler.notice import Channel, Recipient, channel_of
 from scheduler.printable import clean
 from scheduler.redact import mask_error, mask_target
 from scheduler.text import counted
@@ -31,11 +32,11 @@ class AlertLog:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._troubled: set[str] = set()
+        self._troubled: set[Recipient] = set()
 
-    def is_in_trouble(self, target: str) -> bool:
-        """Say whether the last delivery to a target failed."""
-        return target in self._troubled
+    def is_in_trouble(self, recipient: Recipient) -> bool:
+        """Say whether the last delivery to one failed."""
+        return recipient in self._troubled
 
     def repeats(self, notices: int) -> None:
         """Tell that some may be sent twice."""
@@ -43,48 +44,57 @@ class AlertLog:
         say = f"{what} may have been sent when the last daemon ended: sent again, with a mark"
         self._log.warning("alerts", repeated=notices, say=say)
 
+    def crowded(self, user: str) -> None:
+        """Tell that a user has so many alerts waiting that new ones are dropped."""
+        who, most = clean(user), MOST_USER_WAITING
+        say = f"{who} has {most:,} alerts waiting: new ones are dropped until some are sent"
+        self._log.warning("alerts", user=who, waiting=most, say=say)
+
     def tell(self, found: Iterable[Consequence]) -> None:
         """Tell what became of deliveries, each with the notices that have this consequence."""
-        new: dict[tuple[Channel, str], list[str]] = defaultdict(list)
+        new: dict[tuple[Channel, str], list[Recipient]] = defaultdict(list)
         for each in found:
-            target = each.rows[0].notice.target
+            recipient = each.rows[0].notice.recipient
             match each:
                 case Sent(rows):
-                    self._troubled.discard(target)
-                    self._sent(target, rows)
+                    self._troubled.discard(recipient)
+                    self._sent(recipient, rows)
                 case NeverSent(rows, error):
-                    self._troubled.add(target)
-                    self._given_up(target, rows, error)
+                    self._troubled.add(recipient)
+                    self._given_up(recipient, rows, error)
                 case SentLater(_, error):
-                    if target not in self._troubled:
-                        new[channel_of(target), mask_error(error, target)].append(target)
-                    self._troubled.add(target)
+                    target = recipient.target
+                    if recipient not in self._troubled:
+                        new[channel_of(target), mask_error(error, target)].append(recipient)
+                    self._troubled.add(recipient)
                 case NotReached():
                     pass  # its own target has done nothing
-        for (channel, error), targets in new.items():
-            self._trouble(channel, error, targets)
+        for (channel, error), recipients in new.items():
+            self._trouble(channel, error, recipients)
 
-    def _sent(self, target: str, rows: Sequence[NoticeRow]) -> None:
-        if channel_of(target) is not Channel.PING:
-            to, what = _shown(target), _named(rows)
+    def _sent(self, recipient: Recipient, rows: Sequence[NoticeRow]) -> None:
+        if channel_of(recipient.target) is not Channel.PING:
+            to, what = _shown(recipient), _named(rows)
             self._log.info("alert", target=to, alerts=len(rows), say=f"told {to}: {what}")
 
-    def _trouble(self, channel: Channel, error: str, targets: Sequence[str]) -> None:
-        shown = list(dict.fromkeys(_shown(target) for target in targets))
+    def _trouble(self, channel: Channel, error: str, recipients: Sequence[Recipient]) -> None:
+        shown = list(dict.fromkeys(_shown(each) for each in recipients))
         to, why = _some(shown), clean(error)
         say = f"{to} can't be told: {why}; it is tried again"
         self._log.warning("alert", channel=channel.value, target=to, error=why, say=say)
 
-    def _given_up(self, target: str, rows: Sequence[NoticeRow], error: str) -> None:
-        to, what, why = _shown(target), _named(rows), clean(mask_error(error, target))
+    def _given_up(self, recipient: Recipient, rows: Sequence[NoticeRow], error: str) -> None:
+        to, what, why = _shown(recipient), _named(rows), clean(mask_error(error, recipient.target))
         tries = rows[0].tries + 1
         after = f"after {tries} tries" if tries > 1 else "at the first try"
         say = f"{to} was not told, {after}: {what}; {why}; see meridian alerts --failed"
         self._log.error("alert", target=to, alerts=len(rows), error=why, say=say)
 
 
-def _shown(target: str) -> str:
-    return clean(mask_target(target))
+def _shown(recipient: Recipient) -> str:
+    """Return a target, and whose it is if that is not the daemon's own user."""
+    target = clean(mask_target(recipient.target))
+    return target if recipient.user is None else f"{target} of {clean(recipient.user)}"
 
 
 def _named(rows: Sequence[NoticeRow]) -> str:

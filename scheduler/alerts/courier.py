@@ -34,11 +34,13 @@ _SENDERS_OWN = {"CREDENTIALS_DIRECTORY", "CONFIGURATION_DIRECTORY"}  # systemd.e
 class Lane(NamedTuple):
     """What is sent one after the other: of a channel what goes well, and what has failed before.
 
-    So a target in trouble keeps no other waiting.
+    So a target in trouble keeps no other waiting. Each `user` has lanes of their own; None is the
+    daemon's own user.
     """
 
     channel: Channel
     is_in_trouble: bool
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

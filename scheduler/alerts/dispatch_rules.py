@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import TYPE_CHECKING, assert_never
 
-from scheduler.alerts.courier import Answer, Unanswered
+from scheduler.alerts.courier import Answer, Lane, Unanswered
 from scheduler.alerts.ping_rules import Ping
 from scheduler.notice import Channel, Kind, Result, channel_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from scheduler.journal.rows import NoticeRow
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 RETRIES = (60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
 PING_RETRIES = RETRIES[:3]  # a ping tells how things are now
 TARGET_PACE = 60.0  # seconds from one delivery to a target to the next; pings have no pace
+
+# Senders of users other than the daemon's own: a process each, which may take its time.
+MOST_SENDERS = 6  # at once, of all such users together
+MOST_OF_USER = 2  # of them, of one user
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,28 @@ def turn_of(target: str, due: datetime, now: datetime, since_last: float | None)
     if since_last is None or channel_of(target) is Channel.PING:
         return due
     return max(due, now + timedelta(seconds=TARGET_PACE - since_last))
+
+
+def admitted(
+    ready: Iterable[Lane], busy: Collection[Lane], last: Mapping[Lane, float]
+) -> list[Lane]:
+    """Return which lanes may start, beside those that are `busy`.
+
+    The daemon's own all may. Of the others' the one of the user who had a turn least lately comes
+    first: `last` says when a lane had one.
+    """
+    found = [lane for lane in ready if lane.user is None]
+    others = [lane for lane in ready if lane.user is not None]
+    at_once: list[str | None] = [lane.user for lane in busy if lane.user is not None]
+    of_user: dict[str | None, float] = {}
+    for lane, at in last.items():
+        of_user[lane.user] = max(at, of_user.get(lane.user, -inf))
+    others.sort(key=lambda lane: (of_user.get(lane.user, -inf), last.get(lane, -inf)))
+    for lane in others:
+        if len(at_once) < MOST_SENDERS and at_once.count(lane.user) < MOST_OF_USER:
+            at_once.append(lane.user)
+            found.append(lane)
+    return found
 
 
 def is_repeated(notice: Notice) -> bool:

@@ -17,6 +17,7 @@ from scheduler.alerts.dispatch_rules import (
     NotReached,
     Sent,
     SentLater,
+    admitted,
     consequences,
     is_repeated,
     turn_of,
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
 
     from scheduler.alerts.courier import Courier
     from scheduler.journal.journal import Journal
-    from scheduler.notice import Delivery
+    from scheduler.notice import Delivery, Recipient
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
 MOST_TARGETS = 100  # that one sender is for
+MOST_USER_TARGETS = 5  # the same of another user, so that the next one's turn comes
 MOST_NOTICES = 1000  # that one sender gets, unless a single target has more
 
+_CROWDED_AGAIN = 3600.0  # seconds until it is told again that a user's alerts are dropped
 _SET_BACK = 1.0  # seconds; below that it is only being corrected
 _NOT_REPEATED = "the daemon ended while it was sent, and it is not repeated"
 
@@ -45,11 +48,11 @@ _NOT_REPEATED = "the daemon ended while it was sent, and it is not repeated"
 class Dispatcher:
     """Has the journal's notices sent, paced and tried again.
 
-    Owns: when each target got something last, whom the courier has something for, and the answers
-    that are not journalled yet. Called by: the loop, when nothing is being started, and at the
-    daemon's end. Invariant: a notice is `sending` on disk before the courier has it, and an answer
-    is forgotten when it is on disk; so after a kill at any point everything is sent, and what may
-    be sent twice says so. Nothing else is remembered: what waits is the journal's.
+    Owns: when each recipient and each user had a turn, whom the courier has something for, and the
+    answers that are not journalled yet. Called by: the loop, when nothing is being started, and at
+    the daemon's end. Invariant: a notice is `sending` on disk before the courier has it, and an
+    answer is forgotten when it is on disk; so after a kill at any point everything is sent, and
+    what may be sent twice says so. Nothing else is remembered: what waits is the journal's.
     """
 
     def __init__(self, clock: Clock, journal: Journal, log: Log, courier: Courier | None) -> None:
@@ -60,8 +63,10 @@ class Dispatcher:
         self._log = AlertLog(log)
         self._courier = courier  # None: nobody hears of anything
         self._answers: list[Answer] = []
-        self._under_way: dict[Lane, Sequence[str]] = {}
-        self._last: dict[str, float] = {}  # on the monotonic clock
+        self._under_way: dict[Lane, Sequence[Recipient]] = {}
+        self._last: dict[Recipient, float] = {}  # on the monotonic clock
+        self._lately: dict[Lane, float] = {}  # of other users' lanes; the same of their last turn
+        self._crowded: dict[str, float] = {}  # when it was told of a user
         self._turn: datetime | None = None  # the first that is to come
         self._clock_at = self._clock_reading()
 
@@ -129,52 +134,66 @@ class Dispatcher:
 
     def _send_due(self, courier: Courier) -> None:
         self._outbox.has_new = False
+        self._tell_of_crowds()
         try:
-            for lane, targets in self._ready(courier).items():
-                self._send(courier, lane, targets)
+            ready = self._ready(courier)
+            for lane in admitted(ready, self._under_way, self._lately):
+                self._send(courier, lane, ready[lane])
         except BaseException:
             self._outbox.has_new = True  # it is looked at again
             raise
 
-    def _ready(self, courier: Courier) -> dict[Lane, list[str]]:
+    def _ready(self, courier: Courier) -> dict[Lane, list[Recipient]]:
         """Return whose turn it is, by lane; remember when the next turn is."""
         now, at = self._clock.now(), self._clock.monotonic()
         self._last = {who: last for who, last in self._last.items() if at - last < TARGET_PACE}
         busy = {lane: some for lane, some in self._under_way.items() if not courier.is_free(lane)}
         self._under_way = busy
-        served = {target for some in busy.values() for target in some}
-        ready: dict[Lane, list[str]] = defaultdict(list)
+        served = {each for some in busy.values() for each in some}
+        ready: dict[Lane, list[Recipient]] = defaultdict(list)
         coming: list[datetime] = []
-        for target, due in self._due(now):
-            last = self._last.get(target)
-            turn = turn_of(target, due, now, None if last is None else at - last)
-            lane = Lane(channel_of(target), self._log.is_in_trouble(target))
+        for each, due in self._due(now):
+            last = self._last.get(each)
+            turn = turn_of(each.target, due, now, None if last is None else at - last)
+            lane = Lane(channel_of(each.target), self._log.is_in_trouble(each), each.user)
             if turn > now:
                 coming.append(turn)
-            elif lane not in busy and target not in served:
-                ready[lane].append(target)
+            elif lane not in busy and each not in served:
+                ready[lane].append(each)
         self._turn = min(coming, default=None)
         return ready
 
-    def _due(self, now: datetime) -> list[tuple[str, datetime]]:
+    def _due(self, now: datetime) -> list[tuple[Recipient, datetime]]:
         """Return who is to hear something, and when; nobody waits for a clock that was wrong."""
         found = self._outbox.due()
-        late = [target for target, due in found if due - now > LONGEST_DELAY]
-        for target in late:
-            self._outbox.hasten(target, now)
+        late = [each for each, due in found if due - now > LONGEST_DELAY]
+        for each in late:
+            self._outbox.hasten(each, now)
         return self._outbox.due() if late else found
 
-    def _send(self, courier: Courier, lane: Lane, targets: Sequence[str]) -> None:
-        """Have sent what waits for these targets, the rest when the lane is free again."""
-        taken: list[str] = []
+    def _tell_of_crowds(self) -> None:
+        """Tell whose alerts are dropped, once an hour."""
+        at = self._clock.monotonic()
+        for user in self._outbox.crowded:
+            if at - self._crowded.get(user, -_CROWDED_AGAIN) >= _CROWDED_AGAIN:
+                self._crowded[user] = at
+                self._log.crowded(user)
+        self._outbox.crowded.clear()
+
+    def _send(self, courier: Courier, lane: Lane, recipients: Sequence[Recipient]) -> None:
+        """Have sent what waits for these, the rest when the lane is free again."""
+        taken: list[Recipient] = []
         deliveries: list[Delivery] = []
         with self._journal.transaction():
-            for target in targets[:MOST_TARGETS]:
-                taken.append(target)
-                deliveries += self._outbox.take(target)
+            for each in recipients[: MOST_TARGETS if lane.user is None else MOST_USER_TARGETS]:
+                taken.append(each)
+                deliveries += self._outbox.take(each)
                 if sum(len(each.notices) for each in deliveries) >= MOST_NOTICES:
                     break
-        self._last |= dict.fromkeys(taken, self._clock.monotonic())
+        at = self._clock.monotonic()
+        self._last |= dict.fromkeys(taken, at)
+        if lane.user is not None:
+            self._lately[lane] = at
         self._under_way[lane] = taken
         try:
             courier.send(lane, deliveries)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.alerts import facts, policy
 from scheduler.alerts.notifier import Notifier, rule_of
+from scheduler.alerts.own_user import UNNAMED, OwnUser
 from scheduler.alerts.policy import StayedSilent
 from scheduler.run import State
 from scheduler.runs.outcome_words import of_outcome
@@ -44,11 +45,11 @@ class ExpectedSuccesses:
         self,
         journal: Journal,
         entries: Callable[[], Mapping[str, Entry]],
-        inherited: tuple[str, ...] = (),
+        own: OwnUser = UNNAMED,
     ) -> None:
         self._journal = journal
-        self._inherited = inherited  # fingerprints of the secrets that all jobs inherit
-        self._notifier = Notifier(journal.outbox)
+        self._own = own
+        self._notifier = Notifier(journal.outbox, own)
         self._in_force = entries
         self._entries: Mapping[str, Entry] = {}
         self._times: list[tuple[datetime, str]] = []  # a heap
@@ -131,7 +132,7 @@ class ExpectedSuccesses:
     def _facts(self, entry: Entry, now: datetime) -> Facts:
         expected = of_seconds(entry.settings.expect or 0.0)
         why = f"it should succeed every {expected}, and {self._why(entry.job, now)}"
-        return replace(facts.of_entry(entry, self._inherited), reason=why)
+        return replace(facts.of_entry(entry, self._own.inherited_by(entry)), reason=why)
 
     def _why(self, job: str, now: datetime) -> str:
         paused = (each for each in self._journal.daemon_state.pauses() if each.job == job)

@@ -23,7 +23,7 @@ _KEPT_ATTEMPTS = 20  # of a run, the first and the last of them; it may have had
 def of_entry(entry: Entry, inherited: tuple[str, ...]) -> Facts:
     """Return what there is to tell of a job without a run.
 
-    `inherited` are fingerprints of the secrets that all jobs inherit.
+    `inherited` are fingerprints of the secrets that its jobs inherit.
     """
     return Facts(
         job=entry.job,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from scheduler.alerts.own_user import OwnUser
     from scheduler.alerts.policy import Happening
     from scheduler.entry import Entry
     from scheduler.journal.outbox import Outbox
@@ -33,8 +34,9 @@ class Notifier:
     the notices that it tells of.
     """
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, own: OwnUser) -> None:
         self._outbox = outbox
+        self._own = own
 
     def known(self, job: str) -> JobAlerts:
         """Return what is known of a job; nothing, if another version has written it."""
@@ -93,6 +95,7 @@ class Notifier:
                 mail_to=mail.mail_to,
                 mail_from=mail.mail_from,
                 content_type=mail.content_type,
+                user=self._own.speaker_of(entry),
             )
         )
 

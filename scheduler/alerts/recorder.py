@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.alerts import facts, mailto, ping_rules, reasons, slow
 from scheduler.alerts.notifier import Notifier, rule_of
+from scheduler.alerts.own_user import UNNAMED, OwnUser
 from scheduler.alerts.policy import Failed, Missed, Succeeded, TookLong
 from scheduler.crontab import mail_variables
 from scheduler.notice import Kind, Notice
@@ -41,16 +42,16 @@ _OF_RUNS = (events.RunStarted, events.RunSucceeded, events.RunFailed, events.Run
 class AlertRecorder:
     """Writes who is to hear of an event.
 
-    Owns: its way to the journal and to the outputs, the fingerprints of the secrets that all jobs
-    inherit, and no memory. A transaction calls it, inside the commit. Invariant: it writes to the
-    journal alone, and waits for nobody.
+    Owns: its way to the journal and to the outputs, who the daemon's own user is, and no memory. A
+    transaction calls it, inside the commit. Invariant: it writes to the journal alone, and waits
+    for nobody.
     """
 
-    def __init__(self, journal: Journal, state: Path, inherited: tuple[str, ...] = ()) -> None:
+    def __init__(self, journal: Journal, state: Path, own: OwnUser = UNNAMED) -> None:
         self._journal = journal
         self._state = state
-        self._inherited = inherited
-        self._notifier = Notifier(journal.outbox)
+        self._own = own
+        self._notifier = Notifier(journal.outbox, own)
 
     def concerns(self, event: Event) -> bool:
         """See Recorder."""
@@ -77,7 +78,7 @@ class AlertRecorder:
                 pass
 
     def _succeeded(self, entry: Entry, event: events.RunSucceeded) -> None:
-        told = _RunToTell(self._journal, entry, event.attempt.run, self._inherited)
+        told = _RunToTell(self._journal, entry, event.attempt.run, self._own)
         self._ping(entry, event, told.facts)
         self._mail(entry, event.at, told, has_failed=False)
         if not rule_of(entry).targets:
@@ -98,7 +99,7 @@ class AlertRecorder:
             self._notifier.happened(entry, TookLong(event.at), lambda: length)
 
     def _failed(self, entry: Entry, event: events.RunFailed) -> None:
-        told = _RunToTell(self._journal, entry, event.run, self._inherited, event.reason)
+        told = _RunToTell(self._journal, entry, event.run, self._own, event.reason)
         self._ping(entry, event, told.facts)
         is_failure = event.reason not in reasons.ENDED_ON_PURPOSE
         self._mail(entry, event.at, told, has_failed=is_failure)
@@ -122,7 +123,8 @@ class AlertRecorder:
         target, ping = ping_rules.target_of(entry), ping_rules.ping_of(event)
         if target is not None and ping is not None:
             pinged = replace(told(), detail=ping.value)
-            self._journal.outbox.add(Notice(target, Kind.PING, event.at, pinged))
+            user = self._own.speaker_of(entry)
+            self._journal.outbox.add(Notice(target, Kind.PING, event.at, pinged, user=user))
 
     def _mail(self, entry: Entry, at: datetime, told: _RunToTell, *, has_failed: bool) -> None:
         if not _has_mailto(entry):
@@ -137,7 +139,7 @@ class AlertRecorder:
         return replace(self._of_entry(entry), run=run.number, scheduled=run.instant)
 
     def _of_entry(self, entry: Entry) -> Facts:
-        return facts.of_entry(entry, self._inherited)
+        return facts.of_entry(entry, self._own.inherited_by(entry))
 
     def _has_written(self, output: str) -> bool:
         try:
@@ -158,13 +160,13 @@ class _RunToTell:
         journal: Journal,
         entry: Entry,
         run: Run,
-        inherited: tuple[str, ...],
+        own: OwnUser,
         reason: Reason | None = None,
     ) -> None:
         self._journal = journal
         self._entry = entry
         self._run = run
-        self._inherited = inherited
+        self._inherited = own.inherited_by(entry)
         self._reason = reason
         self._row: RunRow | None = None
         self._facts: Facts | None = None

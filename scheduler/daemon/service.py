@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 
 from scheduler import own_secrets
 from scheduler.alerts.courier import SenderCourier
+from scheduler.alerts.own_user import OwnUser
 from scheduler.alerts.recorder import AlertRecorder
 from scheduler.daemon import signals, wiring
 from scheduler.daemon.control_address import ControlAddress
@@ -109,6 +110,8 @@ def serve(
             holds_state=holds_state,
             echo=_echo(paths, stream, spawner) if chosen.shows_output else None,
             throttle=throttle,
+            own=(own := OwnUser(user, own_secrets.fingerprints_of(_inherited_secrets(spawner)))),
+            recorder=lambda journal: AlertRecorder(journal, paths.state, own),
             courier=(courier := _courier(paths, stream.log())),
             own_courier=_courier(paths, stream.log()) if chosen.ping else None,
         )
@@ -128,7 +131,6 @@ def _parts(
 ) -> Parts:
     """Return what a daemon of this machine stands on, but for what has to be opened first."""
     state = crontabs.paths.state
-    inherited = own_secrets.fingerprints_of(_inherited_secrets(spawner))
     return Parts(
         clock=WaitingClock(),
         spawner=spawner,
@@ -141,7 +143,6 @@ def _parts(
         unjournalled=state / unjournalled.ENDINGS_NAME,
         chosen=chosen,
         watchdog=_watchdog(log),
-        recorder=lambda journal: AlertRecorder(journal, state, inherited),
     )
 
 

@@ -21,9 +21,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scheduler import __version__, own_secrets
+from scheduler import __version__
 from scheduler.alerts.dispatcher import Dispatcher
 from scheduler.alerts.expected import ExpectedSuccesses
+from scheduler.alerts.own_user import UNNAMED, OwnUser
 from scheduler.daemon.crontab_log import CrontabLog
 from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.file_monitor import FileMonitor
@@ -111,6 +112,7 @@ class Parts:
     courier: Courier | None = None  # has alerts sent; None: nobody hears of anything
     own_courier: Courier | None = None  # has the daemon's own pings sent
     recorder: Callable[[Journal], EventRecorder] | None = None  # writes what somebody is to hear
+    own: OwnUser = UNNAMED
 
     # --- who looks on
     apart: Sequence[Apart] = ()  # listeners; daemons that succeed one another tell the same ones
@@ -179,9 +181,7 @@ def _identity(parts: Parts) -> Identity:
 
 
 def _expected(parts: Parts, journal: Journal, in_force: EntriesInForce) -> ExpectedSuccesses:
-    variables = ((each.name, each.value) for each in parts.inherited.variables)
-    inherited = own_secrets.fingerprints_of(own_secrets.of_variables(variables))
-    return ExpectedSuccesses(journal, lambda: in_force.entries, inherited)
+    return ExpectedSuccesses(journal, lambda: in_force.entries, parts.own)
 
 
 def _pruning(parts: Parts, journal: Journal, runs: Runs) -> Pruning:

@@ -25,7 +25,7 @@ from scheduler.journal.rows import (
     NoticeRow,
     NoticeState,
 )
-from scheduler.notice import Notice
+from scheduler.notice import Notice, Recipient
 from scheduler.pause import Paused
 from scheduler.schedule.backlog import Backlog
 from scheduler.schedule.tick import Era, Jump, JumpKind, Verdict
@@ -136,9 +136,9 @@ def each_notice(rows: Rows) -> Iterator[NoticeRow]:
     return (_notice(*row) for row in rows)
 
 
-def targets(rows: Rows) -> list[tuple[str, datetime]]:
-    """Return a target and a time from each row."""
-    return [(text(target), instant(due)) for target, due in rows]
+def recipients(rows: Rows) -> list[tuple[Recipient, datetime]]:
+    """Return who is told, and a time, from each row."""
+    return [(Recipient.of_key(text(target)), instant(due)) for target, due in rows]
 
 
 def _notice(

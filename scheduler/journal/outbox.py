@@ -15,7 +15,7 @@ from scheduler import codec
 from scheduler.journal import decoding
 from scheduler.journal.columns import seconds, storable
 from scheduler.journal.connection import Connection, first
-from scheduler.notice import Channel, Delivery, Notice, channel_of
+from scheduler.notice import Channel, Delivery, Notice, channel_of, user_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from scheduler.journal.rows import NoticeRow, NoticeState
+    from scheduler.notice import Recipient
 
 MOST_IN_DELIVERY = 1000  # notices of one delivery
 LONGEST_DELAY = timedelta(hours=25)  # longer than any that is asked for
+MOST_USER_WAITING = 1000  # notices of a user other than the daemon's own
 
 # Seconds that a notice waits for others that go to the same target.
 _GATHERING = {Channel.DESKTOP: 1.0, Channel.MAIL: 10.0, Channel.COMMAND: 10.0, Channel.PUSH: 10.0}
@@ -47,19 +49,34 @@ class Outbox:
         self._connection = connection
         self._together = together
         self.has_new = True  # since the dispatcher has looked; it may be wrong, but never misses
+        self.crowded: set[str] = set()  # users who had too many waiting for another one
 
     # --- in the commit of what is told -------------------------------------------------------
 
     def add(self, notice: Notice) -> None:
-        """Have somebody hear of this, after a moment in which there may be more for them."""
+        """Have somebody hear of this, after a moment in which there may be more for them.
+
+        Of a user who has too many waiting it is dropped: nobody's alerts fill the disk of others.
+        """
+        if notice.user is not None and self._is_crowded(notice.user):
+            self.crowded.add(notice.user)
+            return
         gathering = _GATHERING.get(channel_of(notice.target), 0.0)
         self._connection.do(
             "add_notice",
-            target=storable(notice.target),
+            target=storable(notice.recipient.key),
             body=json.dumps(codec.encode(notice)),
             due=seconds(notice.at) + gathering,
         )
         self.has_new = True
+
+    def _is_crowded(self, user: str) -> bool:
+        key = user_key(user)
+        after = f"{key[:-1]}!"  # the sign after the blank at its end
+        found = self._connection.read(
+            decoding.numbers, "count_of_user", first=key, after=after, most=MOST_USER_WAITING
+        )
+        return MOST_USER_WAITING in found
 
     def state_of(self, job: str) -> str | None:
         """Return what was told of a job, as the policy wrote it; None if there is nothing."""
@@ -78,15 +95,15 @@ class Outbox:
 
     # --- sending -----------------------------------------------------------------------------
 
-    def due(self) -> list[tuple[str, datetime]]:
+    def due(self) -> list[tuple[Recipient, datetime]]:
         """Return who is to hear something, and when the first of it is due."""
-        return self._connection.read(decoding.targets, "targets")
+        return self._connection.read(decoding.recipients, "targets")
 
-    def hasten(self, target: str, now: datetime) -> None:
+    def hasten(self, recipient: Recipient, now: datetime) -> None:
         """Have what is due far too late due now: the clock was set back since it was written."""
         self._connection.do(
             "hasten_notices",
-            target=storable(target),
+            target=storable(recipient.key),
             now=seconds(now),
             latest=seconds(now + LONGEST_DELAY),
         )
@@ -95,21 +112,21 @@ class Outbox:
         """Let nothing wait longer since the clock was set back by so many seconds."""
         self._connection.do("shift_notices", seconds=by)
 
-    def take(self, target: str) -> list[Delivery]:
-        """Return all that waits for a target, the oldest first, as `sending` from now on.
+    def take(self, recipient: Recipient) -> list[Delivery]:
+        """Return all that waits for one, the oldest first, as `sending` from now on.
 
         What has been tried goes again as it was, and what is new as one delivery, or each ping as
         one: a refusal of one says nothing of the next. At most about MOST_IN_DELIVERY notices of
         each.
         """
-        key, most = storable(target), MOST_IN_DELIVERY
+        key, most = storable(recipient.key), MOST_IN_DELIVERY
         read = self._connection.read
         again = read(decoding.notices, "waiting_again", target=key, limit=most)
         new = read(decoding.notices, "waiting_new", target=key, limit=most)
         tried = [list(rows) for _, rows in groupby(again, key=lambda row: row.delivery)]
         if len(again) == most and len(tried) > 1:
             tried.pop()  # which may not be whole
-        is_ping = channel_of(target) is Channel.PING
+        is_ping = channel_of(recipient.target) is Channel.PING
         untried = [[row] for row in new] if is_ping else [new]
         deliveries = [rows for rows in (*tried, *untried) if rows]
         with self._together():

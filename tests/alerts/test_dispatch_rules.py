@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.alerts.courier import Unanswered
+from scheduler.alerts.courier import Lane, Unanswered
 from scheduler.alerts.dispatch_rules import (
+    MOST_SENDERS,
     PING_RETRIES,
     RETRIES,
     NeverSent,
     NotReached,
     Sent,
     SentLater,
+    admitted,
     consequences,
     is_repeated,
     turn_of,
 )
 from scheduler.journal.rows import NoticeRow, NoticeState
-from scheduler.notice import Facts, Kind, Notice, Result
+from scheduler.notice import Channel, Facts, Kind, Notice, Result
 
 if TYPE_CHECKING:
     from scheduler.alerts.courier import Answer
@@ -140,3 +142,34 @@ def test_what_may_have_been_sent_is_sent_again_where_that_helps(
 ) -> None:
     facts = Facts("job", "", "", 1, "UTC", detail=detail)
     assert is_repeated(Notice(target, kind, NOON, facts)) is is_it
+
+
+def lane(user: str | None, channel: Channel = Channel.COMMAND, *, trouble: bool = False) -> Lane:
+    return Lane(channel, trouble, user)
+
+
+OWN, BOB, ANN, EVE = (lane(user) for user in (None, "bob", "ann", "eve"))
+BOBS_MAIL, BOBS_PINGS = lane("bob", Channel.MAIL), lane("bob", Channel.PING)
+CROWD = [lane(f"user{number}") for number in range(MOST_SENDERS + 1)]
+
+
+@pytest.mark.parametrize(
+    ("ready", "busy", "last", "expected"),
+    [
+        ([OWN, BOB], [], {}, [OWN, BOB]),
+        ([OWN, lane(None, Channel.MAIL)], CROWD, {}, [OWN, lane(None, Channel.MAIL)]),  # always
+        ([BOB], CROWD[:MOST_SENDERS], {}, []),  # there are as many as may be
+        ([BOB, ANN], CROWD[: MOST_SENDERS - 1], {}, [BOB]),
+        ([BOB, ANN], CROWD[: MOST_SENDERS - 1], {BOB: 5.0}, [ANN]),  # who had no turn yet
+        ([BOB, ANN], CROWD[: MOST_SENDERS - 1], {BOB: 5.0, ANN: 4.0}, [ANN]),  # longest ago
+        ([BOB, ANN], CROWD[: MOST_SENDERS - 1], {BOBS_MAIL: 5.0}, [ANN]),  # in any lane
+        ([BOB, BOBS_MAIL, BOBS_PINGS], [], {}, [BOB, BOBS_MAIL]),  # two of a user
+        ([BOB, BOBS_MAIL, BOBS_PINGS], [], {BOB: 2.0, BOBS_MAIL: 1.0}, [BOBS_PINGS, BOBS_MAIL]),
+        ([BOBS_MAIL, EVE], [BOB, BOBS_PINGS], {}, [EVE]),
+        (CROWD, [OWN], {}, CROWD[:MOST_SENDERS]),
+    ],
+)
+def test_no_user_keeps_the_senders_of_others_from_starting(
+    ready: list[Lane], busy: list[Lane], last: dict[Lane, float], expected: list[Lane]
+) -> None:
+    assert admitted(ready, busy, last) == expected

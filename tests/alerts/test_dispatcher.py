@@ -67,9 +67,9 @@ def script(*answers: Callable[[Delivery], Answer]) -> Callable[[Delivery], Answe
     return answer
 
 
-def add(scene: World, target: str, job: str = "job") -> None:
+def add(scene: World, target: str, job: str = "job", user: str | None = None) -> None:
     facts = Facts(job, "", "", 1, "UTC")
-    scene.journal.outbox.add(Notice(target, Kind.FAILURE, scene.clock.now(), facts))
+    scene.journal.outbox.add(Notice(target, Kind.FAILURE, scene.clock.now(), facts, user=user))
 
 
 # --- together, and at a pace ---------------------------------------------------------------------
@@ -441,3 +441,51 @@ def test_a_lane_is_a_channels_and_of_those_in_trouble_another() -> None:
     scene = world(FLAKY, "|a", "|b", "mail:a@b").runs_until("12:00:30")
     lanes = {lane for lane, _ in scene.courier.lanes}
     assert lanes == {Lane(Channel.COMMAND, False), Lane(Channel.MAIL, False)}
+
+
+# --- users ---------------------------------------------------------------------------------------
+
+
+def test_each_user_has_lanes_of_their_own_and_no_two_share_a_delivery() -> None:
+    scene = world("# nothing")
+    for user in (None, "bob", "ann", "bob"):
+        scene.at("12:00", lambda user=user: add(scene, "desktop", user=user))  # type: ignore[misc]
+    scene.runs_until("12:01")
+    users = [[each.user for each in delivery.notices] for _, delivery in scene.courier.sent]
+    assert sorted(users, key=str) == [["ann"], ["bob", "bob"], [None]]
+    assert {lane.user for lane, _ in scene.courier.lanes} == {None, "ann", "bob"}
+
+
+def test_a_user_who_fills_all_senders_starves_nobody() -> None:
+    """Bob's commands take their minute each; ann's is told with the next turn, root's at once."""
+    scene = world("# nothing")
+    scene.courier.takes = 50.0
+    for number in range(40):
+        scene.at("12:00", lambda number=number: add(scene, f"|bob {number}", user="bob"))  # type: ignore[misc]
+    scene.at("12:00:05", lambda: add(scene, "|ann", user="ann"))
+    scene.at("12:00:05", lambda: add(scene, "|root"))
+    scene.runs_until("12:10")
+    at = {delivery.target: shown(at) for at, delivery in scene.courier.sent}
+    assert (at["|root"], at["|ann"]) == ("12:00:15", "12:00:15")
+    firsts = [len(numbers) for lane, numbers in scene.courier.lanes if lane.user == "bob"]
+    assert firsts[:8] == [dispatcher.MOST_USER_TARGETS] * 8  # a few each time
+
+
+def test_whose_alerts_are_dropped_is_told_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scheduler.journal.outbox.MOST_USER_WAITING", 1)
+    scene = world("# nothing")
+    for minute in range(0, 50, 7):
+        for _ in range(3):
+            scene.at(f"12:{minute:02}", lambda: add(scene, "|bob", user="bob"))
+    scene.runs_until("12:59")
+    said = [line for line in scene.log.getvalue().splitlines() if '"waiting"' in line]
+    assert len(said) == 1
+    assert '"user": "bob"' in said[0]
+
+
+def test_the_log_says_whose_target_could_not_be_told() -> None:
+    scene = world("# nothing")
+    scene.courier.answers_to = refuses
+    scene.at("12:00", lambda: add(scene, "@team", user="bob"))
+    scene.runs_until("12:01")
+    assert '"target": "@team of bob", "error": "connection refused"' in scene.log.getvalue()

@@ -12,6 +12,7 @@ from world import World, line
 
 from scheduler import own_secrets, redact
 from scheduler.alerts import reasons
+from scheduler.alerts.own_user import OwnUser
 from scheduler.alerts.recorder import AlertRecorder
 from scheduler.entry import Catchup, Settings
 from scheduler.notice import Kind
@@ -140,7 +141,7 @@ def test_no_secret_that_a_job_inherits_is_in_a_notice(tmp_path: Path) -> None:
     inherited = own_secrets.fingerprints_of(["s3cr3t-value"])
 
     def recorder(journal: Journal) -> AlertRecorder:
-        return AlertRecorder(journal, tmp_path, inherited)
+        return AlertRecorder(journal, tmp_path, OwnUser("root", inherited))
 
     text = "CRON_NAME=job CRON_RETRIES=0 CRON_ALERT=desktop 0 12 * * * call s3cr3t-value\n"
     acts = {"job": [Act(outcome=NotStarted("no s3cr3t-value here"))]}

@@ -11,7 +11,7 @@ from commands import rows
 
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import NoticeState
-from scheduler.notice import Facts, Kind, Notice
+from scheduler.notice import Facts, Kind, Notice, Recipient
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def past(person: Person) -> Person:
             facts = Facts("backup", "cp -a", "crontab", 3, "UTC", run=7, detail=detail)
             journal.outbox.add(Notice(target, kind, NINE, facts))
         for number, state, error in ((1, NoticeState.SENT, ""), (2, NoticeState.FAILED, "refused")):
-            journal.outbox.take("mail:ops@example.com" if number == 1 else SLACK)
+            journal.outbox.take(Recipient("mail:ops@example.com" if number == 1 else SLACK))
             journal.outbox.end(journal.outbox.of_delivery(number), state, NINE, error)
-        journal.outbox.take("ping:https://hc.example/uuid-1234")
+        journal.outbox.take(Recipient("ping:https://hc.example/uuid-1234"))
         (ping,) = journal.outbox.of_delivery(3)
         journal.outbox.wait(ping, NINE + HOUR, "no answer", delivery=3, tried=True, unsure=True)
     return person
@@ -120,7 +120,7 @@ def test_what_there_is_to_say_of_one_that_was_sent_is_no_error(person: Person) -
     with closing(Journal.open(person.state / "journal.db")) as journal:
         facts = Facts("job", "", "", 1, "UTC", detail="start")
         journal.outbox.add(Notice("ping:https://x/key", Kind.PING, NINE, facts))
-        journal.outbox.take("ping:https://x/key")
+        journal.outbox.take(Recipient("ping:https://x/key"))
         journal.outbox.end(journal.outbox.of_delivery(1), NoticeState.SENT, NINE, "no starts")
     (found,) = rows(person.types("alerts", "--json"))
     assert (found["state"], found["error"], found["note"]) == ("sent", "", "no starts")
@@ -133,6 +133,6 @@ def test_a_name_from_a_crontab_steers_no_terminal(person: Person) -> None:
     with closing(Journal.open(person.state / "journal.db")) as journal:
         facts = Facts("job", "", "", 1, "UTC", detail="\x1b[2J")
         journal.outbox.add(Notice("|tell \x1b[31m", Kind.FAILURE, NINE, facts))
-        journal.outbox.take("|tell \x1b[31m")
+        journal.outbox.take(Recipient("|tell \x1b[31m"))
         journal.outbox.end(journal.outbox.of_delivery(1), NoticeState.FAILED, NINE, "\x1b[2J")
     assert "\x1b" not in person.types("alerts").stdout

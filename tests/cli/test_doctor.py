@@ -25,7 +25,7 @@ from scheduler.entry import Entry, Every
 from scheduler.errors import MeridianError
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import NoticeState
-from scheduler.notice import Facts, Kind, Notice
+from scheduler.notice import Facts, Kind, Notice, Recipient
 from scheduler.schedule.zone_data import UTC_ZONE
 from scheduler.system import calendars
 
@@ -164,7 +164,7 @@ def test_alerts_that_were_given_up_are_counted(
         for hour in hours:
             at = now - timedelta(hours=hour)
             journal.outbox.add(Notice("|tell", Kind.FAILURE, at, Facts("a", "", "", 1, "UTC")))
-            (told,) = journal.outbox.take("|tell")
+            (told,) = journal.outbox.take(Recipient("|tell"))
             failed = journal.outbox.of_delivery(told.number)
             journal.outbox.end(failed, NoticeState.FAILED, at, "refused")
     (row,) = of(person.types("doctor", "--json"), "alerts")

@@ -24,7 +24,7 @@ from scheduler.cli.commands.status import _screen
 from scheduler.cli.own_zone import own_zone
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import NoticeState
-from scheduler.notice import Facts, Kind, Notice
+from scheduler.notice import Facts, Kind, Notice, Recipient
 from scheduler.run import Ending, Exited, Reason, State
 from scheduler.status import Status
 from scheduler.system import control_listener
@@ -84,7 +84,7 @@ def not_told(journal: Journal, *ages: timedelta | None) -> None:
     """Let alerts have been given up so long ago, or wait to be tried again (None)."""
     for age in ages:
         journal.outbox.add(Notice("|tell", Kind.FAILURE, ONE, Facts("job", "", "", 1, "UTC")))
-        (taken,) = journal.outbox.take("|tell")
+        (taken,) = journal.outbox.take(Recipient("|tell"))
         rows = journal.outbox.of_delivery(taken.number)
         if age is not None:
             journal.outbox.end(rows, NoticeState.FAILED, ONE - age, "refused")

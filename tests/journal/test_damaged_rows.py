@@ -19,7 +19,7 @@ from scheduler.journal import integrity, migrations
 from scheduler.journal.connection import Connection
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import NoticeState
-from scheduler.notice import Facts, Kind, Notice
+from scheduler.notice import Facts, Kind, Notice, Recipient
 from scheduler.pause import Paused
 from scheduler.run import Attempt, Ending, Exited, Limit, Reason, Run, State
 from scheduler.schedule.backlog import Backlog
@@ -74,7 +74,7 @@ def remember(journal: Journal) -> None:
     for number in range(1, 4):
         target = f"|tell {number}"
         journal.outbox.add(Notice(target, Kind.FAILURE, NOON, Facts("over", "", "", 1, "UTC")))
-        journal.outbox.take(target)
+        journal.outbox.take(Recipient(target))
     (sent,), (waits,) = (journal.outbox.of_delivery(number) for number in (1, 2))
     journal.outbox.end([sent], NoticeState.SENT, NOON)
     journal.outbox.wait(waits, NOON, "refused", delivery=2, tried=True, unsure=True)

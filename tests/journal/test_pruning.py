@@ -13,7 +13,7 @@ from world import World, line, when
 from scheduler.journal import retention
 from scheduler.journal.retention import Pruning, Retention
 from scheduler.journal.rows import NoticeState
-from scheduler.notice import Facts, Kind, Notice
+from scheduler.notice import Facts, Kind, Notice, Recipient
 from scheduler.process import output_files
 from scheduler.run import Reason
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
@@ -103,7 +103,7 @@ def test_what_was_sent_goes_after_a_week_and_what_was_given_up_after_a_month(sce
     outbox = scene.journal.outbox
     for _ in range(7):
         outbox.add(Notice("|tell", Kind.FAILURE, NOW - 40 * DAY, Facts("job", "", "", 1, "UTC")))
-    outbox.take("|tell")
+    outbox.take(Recipient("|tell"))
     rows = outbox.of_delivery(1)
     ends = (
         (NoticeState.SENT, 8),

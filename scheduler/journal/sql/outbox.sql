@@ -5,6 +5,13 @@
 INSERT INTO notice (target, body, state, due, seal)
 VALUES (:target, :body, 'waiting', :due, seal(:target, :body));
 
+-- name: count_of_user
+-- How many notices wait whose targets are between two; no more than so many are counted.
+SELECT count(*) FROM (
+    SELECT 1 FROM notice
+    WHERE state = 'waiting' AND target >= :first AND target < :after LIMIT :most
+);
+
 -- name: alert_state
 -- What was told of a job.
 SELECT state FROM alert_state WHERE job = :job;
