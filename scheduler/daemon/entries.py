@@ -13,7 +13,7 @@ from scheduler.entry import Crontab, Entry, Every, Severity
 from scheduler.runs import messages
 from scheduler.runs.events import CrontabLoaded
 from scheduler.schedule import zone_data
-from scheduler.schedule.catchup import Outage, Walk, accounts, excluded
+from scheduler.schedule.catchup import Outage, OutageAccount, Walk, accounts, excluded
 from scheduler.schedule.tick import MINUTE, minute_of
 from scheduler.schedule.timetable import Timetable
 from scheduler.status import CrontabFile
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scheduler.entry import Problem
     from scheduler.journal.journal import Journal
     from scheduler.schedule.backlog import Backlog
-    from scheduler.schedule.catchup import Instants, OutageAccount
+    from scheduler.schedule.catchup import Instants
     from scheduler.status import Reads
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded
@@ -219,6 +219,19 @@ class EntriesInForce:
                 "bug", job=entry.job, error=repr(error), trace=trace, say=tuple(trace.splitlines())
             )
             return []
+
+    def overdue(self, minute: datetime) -> list[OutageAccount]:
+        """Return what jobs of anacron missed before they were known.
+
+        Their day is today or was before, and its minute has gone by: anacron would start them now.
+        """
+        found: list[OutageAccount] = []
+        for entry in self.timetable.entries:
+            instant = self.timetable.last_instant(entry, minute) if entry.stamp else None
+            known = self._journal.daemon_state.last_instant(entry.job) if instant else None
+            if instant is not None and (known is None or known < instant):
+                found.append(OutageAccount(entry, (instant,)))
+        return found
 
     def rewind(self, now: datetime) -> None:
         """Let every interval count from `now` at the latest: the clock had been wrong."""

@@ -168,6 +168,7 @@ class Daemon:
         return (
             Step("end jobs that are over their time, and bound outputs", self.runs.enforce),
             Step("start the minute's jobs", self._tick),
+            Step("start jobs of anacron that are overdue", self._start_overdue),
             Step("start the jobs that waited", self._start_waiting),
             Step("answer a command", self._serve),
             Step(look, self.file_monitor.look),
@@ -238,6 +239,11 @@ class Daemon:
             self.ticker.handle_idle()  # so that it is not owed
         else:
             self.ticker.tick()
+
+    def _start_overdue(self) -> None:
+        """Start what anacron would have started long ago."""
+        if not self.shutdown.has_begun:
+            self.ticker.start_overdue()
 
     def _start_waiting(self) -> None:
         """Start what waited for its time, and what is left of a burst."""

@@ -60,6 +60,7 @@ class Ticker:
         self._last: datetime | None = None  # the last minute handled
         self._planned: datetime | None = None  # the minute that is planned and not yet there
         self._coming: list[Entry] = []  # what is due in the minute after the last
+        self._looked_at: Timetable | None = None  # that of which nothing is overdue any more
 
     def open(self) -> None:
         """Go on where the last daemon stopped."""
@@ -151,6 +152,16 @@ class Ticker:
             is_late = minute is not owed.minutes[-1]  # the present one is in time
             self._claim(minute, self._in_force.timetable.due(minute), late=is_late)
             self._fire(minute, late=is_late)
+
+    def start_overdue(self) -> None:
+        """Make up for what jobs of anacron missed before they were known, once for each reading."""
+        timetable = self._in_force.timetable
+        if self._last is None or timetable is self._looked_at:
+            return
+        self._looked_at = timetable
+        now = self._clock.now()
+        if found := self._in_force.overdue(minute_of(now)):
+            self._runs.jumps.account((), found, now, self._last)
 
     def handle_idle(self) -> None:
         """Handle the minute that has come if nothing is due in it."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from scheduler.day_rules import DayRules
     from scheduler.entry import Expression
 
 RAREST = 50  # years: a leap day on one weekday, across 2100, comes after 40
@@ -29,7 +30,7 @@ class DaySearch:
         self._expression = expression
         self._times = sorted(h * 60 + m for h in expression.hours for m in expression.minutes)
         rules = expression.day_rules
-        self._since = None if rules is None else rules.since
+        self._since = None if rules is None else _begin(rules)
         self._until = None if rules is None else rules.until
 
     def after(self, wall: datetime) -> datetime | None:
@@ -55,8 +56,14 @@ class DaySearch:
         return None
 
 
+def _begin(rules: DayRules) -> date | None:
+    """Return the first day that may count; None: there is none before all others."""
+    begins = (rules.since, None if rules.period is None else rules.period.first)
+    return max((day for day in begins if day is not None), default=None)
+
+
 def _later(wall: datetime, since: date | None) -> datetime:
-    """Return the day of a time, or that of CRON_FROM if it is later."""
+    """Return the day of a time, or the first that may count if it is later."""
     day = _midnight(wall.date())
     return day if since is None else max(day, _midnight(since))
 
