@@ -89,10 +89,12 @@ def test_crons_are_found_by_the_names_of_their_programs(tmp_path: Path) -> None:
     ("words", "files"),
     [
         ("/usr/bin/python3 /usr/bin/meridian run", []),
+        ("/usr/lib/meridian/bin/python3 -I /usr/bin/meridian run", []),  # Debian's package
         ("python3 -m scheduler run a.crontab /b --state /s", ["a.crontab", "/b", "/s"]),
         ("/opt/meridian run --log-format=json a", ["a"]),
         ("meridian status", None),
         ("vi meridian run", None),
+        ("vi -u meridian run", None),
         ("python3 -X utf8 -m scheduler run", []),  # a file to be edited
         ("python3 -m other run", None),
         ("sh -c meridian", None),

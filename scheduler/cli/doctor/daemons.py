@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 
 from scheduler import __version__
@@ -13,6 +14,7 @@ from scheduler.cli.doctor.facts import MachineFacts
 from scheduler.process.procfs import PROC
 
 _INTERPRETER_WORDS = 8  # of `python3 -I -X utf8 -m scheduler`
+_SWITCHES = ("-I", "-E", "-P", "-s", "-B", "-u")  # as in the first line of a program in Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def given_to_run(words: Sequence[str]) -> list[str] | None:
 
     Values of options are among them: they name no crontab that is there.
     """
+    words = [*words[:1], *dropwhile(_SWITCHES.__contains__, words[1:])]
     names = [Path(word).name for word in words[:_INTERPRETER_WORDS]]
     by_name = names[:1] == ["meridian"] or (
         names[:1] != [] and names[0].startswith("python") and names[1:2] == ["meridian"]
