@@ -37,7 +37,7 @@ define need_python
   { echo "Python's venv is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 endef
 
-.PHONY: help run test check format lint types unit quick coverage test-system bench lock dist install uninstall clean
+.PHONY: help run test check format lint types unit quick coverage test-system bench lock dist deb install uninstall clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,8 +101,11 @@ lock: $(STAMP)  ## work out the locks anew from pyproject.toml
 	@$(BIN)/$(COMPILE) --no-annotate --group tools -o .ci/tools.lock
 
 dist: $(STAMP)  ## dist/: a wheel and an sdist, the same bytes at each build
-	@rm -f dist/meridian_cron-*
+	@rm -f dist/meridian*
 	@$(OURS) $(BIN)/python -m hatchling build -d dist
+
+deb: dist  ## dist/: a package for Debian (needs debhelper and dh-python)
+	@debian/make_deb dist/meridian_cron-*.tar.gz dist
 
 install: export TMPDIR = $(INSTALLED)/tmp
 install:  ## meridian for this user: ~/.local/bin/meridian

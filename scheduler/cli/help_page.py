@@ -25,8 +25,8 @@ def page(command: Any, context: Any) -> str:
     width = min(WIDEST, shutil.get_terminal_size((USUAL, 24)).columns)
     parts = [_call(command, context, width), _text(command.help or "", width)]
     takes = [each for each in command.get_params(context) if not getattr(each, "hidden", False)]
-    arguments = [(metavar(each), _told(each, context)) for each in takes if not is_option(each)]
-    options = [(names(each), _told(each, context)) for each in takes if is_option(each)]
+    arguments = [(metavar(each), told(each, context)) for each in takes if not is_option(each)]
+    options = [(names(each), told(each, context)) for each in takes if is_option(each)]
     for title, rows in (
         ("Arguments", arguments),
         *_commands(command, context),
@@ -100,12 +100,13 @@ def is_switch(option: Any) -> bool:
     return bool(getattr(option, "is_flag", False) or getattr(option, "is_bool_flag", False))
 
 
-def _told(parameter: Any, context: Any) -> str:
-    told = _OURS.get(parameter.name, parameter.help or "")
+def told(parameter: Any, context: Any) -> str:
+    """Return what a parameter is for, with what holds where it is not typed."""
+    words = _OURS.get(parameter.name, parameter.help or "")
     default = None if is_switch(parameter) else _default(parameter, context)
     if parameter.required and is_option(parameter):
-        return f"{told} Required."
-    return told if default is None else f"{told} [{default}]"
+        return f"{words} Required."
+    return words if default is None else f"{words} [{default}]"
 
 
 _OURS = {
