@@ -46,13 +46,15 @@ class State(StrEnum):
 class Run:
     """One entry at one scheduled instant; `number` is the journal's.
 
-    The key is (job, instant, era): when the clock is set back far, instants come again.
+    The key is (job, instant, era): when the clock is set back far, instants come again. `user` may
+    ask about it, as may root; None: only the daemon's own user, and root.
     """
 
     number: int
     job: str
     instant: datetime
     era: int = field(default=0, compare=False)  # the number alone tells a run from another
+    user: str | None = field(default=None, compare=False)
 
     @property
     def order(self) -> tuple[int, datetime]:

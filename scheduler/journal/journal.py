@@ -7,6 +7,7 @@ looks for damage.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scheduler.journal import decoding, run_decoding
@@ -48,15 +49,22 @@ class Journal(Database):
         self.integrity = Integrity(connection)
 
     def claim(
-        self, job: str, instant: datetime, zone: str, *, era: int = 0, by_hand: bool = False
+        self,
+        job: str,
+        instant: datetime,
+        zone: str,
+        *,
+        era: int = 0,
+        by_hand: bool = False,
+        user: str | None = None,
     ) -> Run | None:
-        """Journal a new run, state scheduled; None if this key has been before."""
-        at, hand = whole(instant), int(by_hand)
-        cursor = self.connection.do("claim", job=job, instant=at, era=era, zone=zone, by_hand=hand)
+        """Journal a new run of this user, state scheduled; None if this key has been before."""
+        at, hand, how = whole(instant), int(by_hand), {"zone": zone, "user": user}
+        cursor = self.connection.do("claim", job=job, instant=at, era=era, by_hand=hand, **how)
         if cursor.rowcount != 1 or cursor.lastrowid is None:
             return None
         self.progress.has_run(cursor.lastrowid)
-        return Run(cursor.lastrowid, job, instant, era)
+        return Run(cursor.lastrowid, job, instant, era, user)
 
     def release(self, run: Run) -> bool:
         """Take back a claim whose process never was, so that it can be made again; False if not."""
@@ -76,6 +84,7 @@ class Journal(Database):
         *,
         until: datetime | None = None,
         era: int = 0,
+        user: str | None = None,
     ) -> bool:
         """Journal an instant (or all of them up to `until`) as not run; False if the key exists."""
         cursor = self.connection.do(
@@ -86,8 +95,14 @@ class Journal(Database):
             zone=zone,
             reason=reason.value,
             until=None if until is None else whole(until),
+            user=user,
         )
         return cursor.rowcount == 1
+
+    def disown(self, run: Run) -> Run:
+        """Let a run be a matter of the daemon's own user alone, and return it so."""
+        self.connection.change("disown", run=run.number)
+        return replace(run, user=None)
 
     def claim_attempt(self, run: Run, number: int, output: str) -> Attempt | None:
         """Journal an attempt before its process exists, and the run as running.
@@ -136,14 +151,21 @@ class Journal(Database):
         )
 
     def lengthen(
-        self, job: str, before: datetime, instant: datetime, reason: Reason, *, era: int = 0
+        self,
+        job: str,
+        era: int,
+        user: str | None,
+        before: datetime,
+        instant: datetime,
+        reason: Reason,
     ) -> bool:
         """Let the row of a job's instant `before`, skipped for `reason`, stand for `instant` too.
 
-        False if that instant was not skipped for it, or is not the job's newest.
+        False if that instant was not skipped for it, is not the job's newest, or another user's.
         """
-        values = {"before": whole(before), "instant": whole(instant), "reason": reason.value}
-        return self.connection.do("lengthen", job=job, era=era, **values).rowcount == 1
+        whose, values = {"job": job, "user": user}, {"era": era, "reason": reason.value}
+        times = {"before": whole(before), "instant": whole(instant)}
+        return self.connection.do("lengthen", **whose, **values, **times).rowcount == 1
 
     def retry(self, run: Run, due: datetime, reason: Reason | None = None) -> None:
         """Let the run wait for its next attempt, which may not start before `due`.

@@ -52,16 +52,16 @@ def old_runs(rows: Rows) -> list[OldRun]:
 
 
 def _run(rows: list[tuple[Any, ...]]) -> RunRow:
-    run, job, at, era, zone, state, reason, *rest = rows[0][:14]
-    until, due, made_up, by_hand, reopened, set_back, again_from = rest
+    run, job, at, era, zone, state, reason, *rest = rows[0][:15]
+    until, due, made_up, by_hand, reopened, set_back, again_from, user = rest
     return RunRow(
-        run=Run(number(run, 1), text(job), whole_instant(at), number(era)),
+        run=Run(number(run, 1), text(job), whole_instant(at), number(era), maybe(text, user)),
         state=State(state),
         reason=maybe(Reason, reason),
         until=maybe(whole_instant, until),
         due=maybe(instant, due),
         zone=text(zone),
-        attempts=tuple(_attempt(*row[14:]) for row in rows if row[14] is not None),
+        attempts=tuple(_attempt(*row[15:]) for row in rows if row[15] is not None),
         made_up=flag(made_up),
         by_hand=flag(by_hand),
         reopened=maybe(instant, reopened),

@@ -160,7 +160,7 @@ class Transaction:
     def claim_by_hand(self, entry: Entry, second: datetime) -> Run | None:
         """Claim a run that its user asked for; None if there is one of this second."""
         key = (entry.job, second, entry.zone.key)
-        return self._journal.claim(*key, era=self.era, by_hand=True)
+        return self._journal.claim(*key, era=self.era, by_hand=True, user=entry.user)
 
     def claim(self, entry: Entry, instant: datetime, *, owed: bool = False) -> Run | None:
         """Claim a run of the entry; None if it has been claimed before, which is told.
@@ -168,22 +168,24 @@ class Transaction:
         One that was `owed` for long may be of an earlier era than this.
         """
         era = self.era_of(instant) if owed else self.era
-        run = self._journal.claim(entry.job, instant, entry.zone.key, era=era)
+        run = self._journal.claim(entry.job, instant, entry.zone.key, era=era, user=entry.user)
         if run is None:
             self.emit(events.InstantKnown(self._now(), entry, instant))
         return run
 
     def claim_attempt(self, live: LiveRun) -> bool:
-        """Claim a run's attempt, whose process then starts; False if it has been claimed before.
+        """Claim a run's attempt, whose process then starts; False if it was claimed, or is over.
 
-        So it is, too, if the run is over. One that is PLANNED starts when its minute comes.
+        One that is PLANNED starts when its minute comes. A run that has attempts of several users
+        is shown to none of them.
         """
-        run, number = live.run, live.attempt
-        if self._journal.claim_attempt(run, number, output_of(live.key)) is None:
+        is_anothers = live.run.user != live.entry.user
+        run = self._journal.disown(live.run) if is_anothers else live.run
+        if self._journal.claim_attempt(run, live.attempt, output_of(live.key)) is None:
             self.drop(run.number)
             return False
         phase = Phase.PLANNED if live.phase is Phase.PLANNED else Phase.STARTING
-        self.put(replace(live, phase=phase, reason=None))
+        self.put(replace(live, run=run, phase=phase, reason=None))
         return True
 
     def release(self, run: Run) -> None:
@@ -211,9 +213,9 @@ class Transaction:
     def skip(self, left_out: LeftOut) -> None:
         """Let a stretch of an entry's instants go by, which all are of one era."""
         entry, first, last = left_out.entry, left_out.first, left_out.last
-        until = None if last == first else last
-        key = (entry.job, first, entry.zone.key)
-        self._journal.skip(*key, left_out.reason, until=until, era=self.era_of(first))
+        what = (entry.job, first, entry.zone.key, left_out.reason)
+        until, era = None if last == first else last, self.era_of(first)
+        self._journal.skip(*what, until=until, era=era, user=entry.user)
         self.emit(events.InstantsSkipped(self._now(), left_out))
 
     def wait(self, live: LiveRun) -> None:
@@ -227,8 +229,7 @@ class Transaction:
     def put_off(self, live: LiveRun) -> None:
         """Let a claimed run wait for its start, and tell of it."""
         self.wait(replace(live, phase=Phase.WAIT_TIME, reason=None))
-        told = (live.entry, live.run, live.due, live.made_up)
-        self.emit(events.RunWaits(self._now(), *told))
+        self.emit(events.RunWaits(self._now(), live.entry, live.run, live.due, live.made_up))
 
     def wait_for_slot(self, live: LiveRun, reason: Reason, ticket: int | None = None) -> None:
         """Let a run wait for a slot, at the end of its line or in another's place."""
@@ -246,8 +247,8 @@ class Transaction:
         self, entry: Entry, instant: datetime, before: datetime | None, reason: Reason
     ) -> None:
         """Let an instant go by, in the row of the one `before` it if that did so for this, too."""
-        job, era = entry.job, self.era
-        if before is None or not self._journal.lengthen(job, before, instant, reason, era=era):
+        whose = (entry.job, self.era, entry.user)
+        if before is None or not self._journal.lengthen(*whose, before, instant, reason):
             self.skip(LeftOut(entry, instant, instant, reason))
 
     def terminate(self, live: LiveRun, reason: Reason) -> None:
@@ -271,8 +272,7 @@ class Transaction:
     def started(self, running: Running, pid_started: int | None) -> None:
         """Tell of an attempt's process; `pid_started` tells it from a later one of that number."""
         self._journal.started(running.attempt, running.started, running.pid, pid_started)
-        told = (running.started, running.entry, running.attempt, running.pid)
-        self.emit(events.RunStarted(*told))
+        self.emit(events.RunStarted(running.started, running.entry, running.attempt, running.pid))
 
     def ended(self, running: Running, ending: Ending, decision: Decision) -> None:
         """Tell how an attempt ended and what follows for its run."""

@@ -38,6 +38,22 @@ def test_a_key_is_claimed_once(journal: Journal) -> None:
     assert journal.claim("backup", NOON, "Europe/Berlin") is None
 
 
+@pytest.mark.parametrize("user", ["alice", None])
+def test_a_run_is_of_the_user_who_is_said(journal: Journal, user: str | None) -> None:
+    run = journal.claim("backup", NOON, "UTC", user=user)
+    assert run is not None
+    assert run.user == user
+    journal.skip("mirror", NOON, "UTC", Reason.OVERLAP, user=user)
+    assert [row.run.user for row in journal.queries.history()] == [user, user]
+
+
+def test_a_run_that_is_nobodys_any_more_is_so_on_disk(journal: Journal) -> None:
+    run = journal.claim("backup", NOON, "UTC", user="alice")
+    assert run is not None
+    assert journal.disown(run).user is None
+    assert [row.run.user for row in journal.queries.history()] == [None]
+
+
 def test_a_key_stays_taken_when_its_run_is_over(journal: Journal) -> None:
     journal.finish(claimed(journal), State.SUCCEEDED)
     assert journal.claim("backup", NOON, "Europe/Berlin") is None

@@ -73,13 +73,13 @@ def test_a_text_that_no_outcome_prints_is_refused_by_name(text: str) -> None:
 
 
 def test_a_reason_of_a_newer_version_is_refused_by_name() -> None:
-    row = (1, "backup", 0, 0, "UTC", "skipped", "eclipse", None, None, *[None] * 14)
+    row = (1, "backup", 0, 0, "UTC", "skipped", "eclipse", None, None, *[None] * 15)
     with pytest.raises(ValueError, match="'eclipse'"):
         run_decoding.runs([row])
 
 
 def test_what_is_told_of_one_run_in_rows_becomes_one_run_with_its_attempts() -> None:
-    run = (7, "backup", 60, 0, "UTC", "running", None, None, None, 1, 1, 90.0, 99.5, 60)
+    run = (7, "backup", 60, 0, "UTC", "running", None, None, None, 1, 1, 90.0, 99.5, 60, "alice")
     first = (1, 60.5, 61.0, "exit 1", 0.25, 4096, 41, 9, "7.1", "memory", 0.5, 1, 2)
     second = (2, 91.0, None, None, None, None, 42, None, "7.2", None, None, 0, None)
     (row,) = run_decoding.runs([(*run, *first), (*run, *second)])
@@ -91,6 +91,7 @@ def test_what_is_told_of_one_run_in_rows_becomes_one_run_with_its_attempts() -> 
     assert row.attempts[0].outcome == Exited(1)
     assert row.attempts[1].outcome is None
     assert row.is_unreal
+    assert row.run.user == "alice"
     assert row.set_back == datetime(1970, 1, 1, 0, 1, 39, 500_000, tzinfo=UTC)
 
 

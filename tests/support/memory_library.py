@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,8 @@ UTC_ZONE = ZoneInfo("UTC")
 class MemoryLibrary:
     """Crontabs in memory: missing ones (None) that were named can't be read, as on a disk.
 
-    The texts that name a `hanging` calendar can't be read without it while it hangs.
+    The texts that name a `hanging` calendar can't be read without it while it hangs. A file that
+    is called `@alice` is the table of that user.
     """
 
     files: dict[str, str | None]
@@ -63,4 +64,6 @@ def _read(name: str, text: str | None) -> Crontab:
     if text is None:
         why = Problem(name, 0, 0, Severity.ERROR, "missing", "there is no such file")
         return Crontab(name, b"", (), (why,))
-    return parser.parse(text.encode(), file=name, zone=UTC_ZONE)
+    table = parser.parse(text.encode(), file=name, zone=UTC_ZONE)
+    user = name.removeprefix("@") if name.startswith("@") else None
+    return replace(table, entries=tuple(replace(each, user=user) for each in table.entries))

@@ -6,8 +6,8 @@
 
 -- name: claim
 -- A run of its own for this key, or no row when the key is taken.
-INSERT INTO run (job, instant, era, zone, state, by_hand)
-VALUES (:job, :instant, :era, :zone, 'scheduled', :by_hand)
+INSERT INTO run (job, instant, era, zone, state, by_hand, user)
+VALUES (:job, :instant, :era, :zone, 'scheduled', :by_hand, :user)
 ON CONFLICT (era, instant, job) DO NOTHING;
 
 -- name: release
@@ -22,8 +22,8 @@ DELETE FROM attempt WHERE run = :run AND attempt = :attempt AND started IS NULL;
 
 -- name: skip
 -- An instant that is not run, or a stretch of them, or no row when the key is taken.
-INSERT INTO run (job, instant, era, zone, state, reason, until)
-VALUES (:job, :instant, :era, :zone, 'skipped', :reason, :until)
+INSERT INTO run (job, instant, era, zone, state, reason, until, user)
+VALUES (:job, :instant, :era, :zone, 'skipped', :reason, :until, :user)
 ON CONFLICT (era, instant, job) DO NOTHING;
 
 -- name: lengthen
@@ -34,7 +34,11 @@ WHERE number = (
     WHERE job = :job AND era = :era AND state IN ('succeeded', 'failed', 'skipped')
     ORDER BY instant DESC LIMIT 1
 )
-AND state = 'skipped' AND reason = :reason AND coalesce(until, instant) = :before;
+AND state = 'skipped' AND reason = :reason AND user IS :user AND coalesce(until, instant) = :before;
+
+-- name: disown
+-- From now on the run is a matter of the daemon's own user alone.
+UPDATE run SET user = NULL WHERE number = :run;
 
 -- name: claim_attempt
 -- An attempt of an open run, or no row when it exists or the run is over.

@@ -85,9 +85,11 @@ INSERT INTO reckoning (one, at) SELECT one, at FROM old.reckoning;
 -- name: take_open
 -- Its runs that are not over; an index only says which: its copy of a name may be damaged.
 INSERT INTO run (
-    number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+    number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened,
+    user
 )
-SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened,
+    user
 FROM old.run NOT INDEXED
 WHERE number IN (
     SELECT number FROM old.run INDEXED BY run_open WHERE state IN ('scheduled', 'running')
@@ -106,9 +108,11 @@ AND number IS NOT (
 -- name: take_recent
 -- Its other runs of the present era from an instant on.
 INSERT INTO run (
-    number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+    number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened,
+    user
 )
-SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened,
+    user
 FROM old.run NOT INDEXED
 WHERE number IN (
     SELECT number FROM old.run
@@ -119,9 +123,11 @@ AND state NOT IN ('scheduled', 'running');
 -- name: take_newest
 -- Its newest runs, whatever an index says.
 INSERT INTO run (
-    number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+    number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened,
+    user
 )
-SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened
+SELECT number, job, instant, era, zone, state, reason, until, due, made_up, by_hand, reopened,
+    user
 FROM (SELECT * FROM old.run NOT INDEXED ORDER BY number DESC LIMIT 3000)
 WHERE number NOT IN (SELECT number FROM main.run);
 
