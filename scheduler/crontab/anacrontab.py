@@ -15,6 +15,7 @@ from scheduler.crontab import command, job_names, lexer
 from scheduler.crontab.day_values import no_calendars
 from scheduler.crontab.lint import LintWarning
 from scheduler.crontab.parser import FileReader
+from scheduler.crontab.table_rules import TableRules
 from scheduler.day_rules import DayRules
 from scheduler.entry import Entry, Expression, Pool
 from scheduler.errors import BadValue
@@ -45,6 +46,7 @@ _DAY_S = 86_400
 _LAST_MINUTE = 24 * 60 - 1
 _STARTED_AT = 7 * 60 + 30  # when Debian's timer starts anacron first on a day
 _ITS_VARIABLES = {"LOGNAME": USER, "USER": USER}  # what it has by itself
+_ROOTS = TableRules(is_roots=True, is_crons=True)
 _SUCH_AS = "such as: 7 10 weekly-report /usr/local/bin/report"
 
 
@@ -85,7 +87,7 @@ class _AnacronReader(FileReader):
     def __init__(
         self, file: str, zone: ZoneInfo, facts: AnacronFacts, salt: str, calendars: Calendars
     ) -> None:
-        super().__init__(file, zone, system=True, by_root=True, salt=salt, calendars=calendars)
+        super().__init__(file, zone, system=True, rules=_ROOTS, salt=salt, calendars=calendars)
         self._facts = facts
         self._preferred: int | None = None
 
@@ -182,11 +184,9 @@ def _read_line(line: str, start: int) -> _Line:
 def _settings(scope: Scope, days: int) -> Settings:
     """Return the settings in force, with what anacron does where they say nothing.
 
-    It never runs a job twice for failing, one job after the other, and a period late.
+    It runs one job after the other, and a period late.
     """
     chosen = scope.settings()
-    if scope.get("CRON_RETRIES") is None:
-        chosen = replace(chosen, retry=replace(chosen.retry, retries=0))
     if scope.get("CRON_WITHIN") is None:
         chosen = replace(chosen, within=float(days * _DAY_S))
     return chosen if chosen.pool is not None else replace(chosen, pool=ONE_AT_A_TIME)

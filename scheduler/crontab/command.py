@@ -6,9 +6,11 @@ The user's column and the `%` are those of crontab(5); the flags `-n -q -s` are 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from scheduler.crontab import lexer
+from scheduler.entry import Flags, Overlap
 from scheduler.errors import BadValue
 from scheduler.printable import clean
 from scheduler.schedule import sixth_field
@@ -68,6 +70,29 @@ def refuse_long(what: str, text: str, offset: int) -> None:
             f"the {what} has {length:,} bytes, and a program is given {LONGEST_BYTES:,} at most"
         )
         raise BadValue("too-long", message, offset=offset, hint="put it into a file")
+
+
+def refuse_variable(assigned: lexer.Assigned) -> None:
+    """Raise BadValue for an assignment without a name, or that no program can be given."""
+    if not assigned.name:
+        hint = "write NAME=value"
+        raise BadValue("missing-name", "no name in front of =", offset=assigned.name_at, hint=hint)
+    refuse_long("variable", f"{assigned.name}={assigned.value}", assigned.value_at)
+
+
+def refuse_two_overlaps(does: Action, overlap: Overlap | None) -> None:
+    """Raise BadValue for a flag that says another thing than the overlap in force."""
+    if "s" in does.flags and overlap not in (None, Overlap.SKIP):
+        message = f"-s is CRON_OVERLAP=skip, and CRON_OVERLAP={overlap} is in force"
+        raise BadValue("contradiction", message, offset=does.flags_at, hint="leave one of them out")
+
+
+@lru_cache(maxsize=16)
+def flags(no_log: bool, letters: str) -> Flags:  # noqa: FBT001 (the cache wants it by position)
+    """Return what the signs in front of a schedule and of its command say."""
+    return Flags(
+        no_log=no_log, mail_on_failure="n" in letters, quiet="q" in letters, single="s" in letters
+    )
 
 
 def _refuse_sixth(job: lexer.Job, line: str, *, system: bool) -> None:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 SLUG_LENGTH = 24
 
-_ANY_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LONGEST = 100
+
+_ANY_JOB_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
+# A prefix of such a user begins with a letter, and has no dot but the last: nobody else's does.
+_PLAIN_USER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _WITH_HASH = re.compile(r".*-([0-9a-f]{6}(?:-[0-9]+)?)")
 _SLUG_WORDS = re.compile(r"[a-z0-9]+")
 
@@ -29,7 +33,7 @@ def check(name: str) -> str:
     and not a bare number, which is how a run is called.
     """
     if not _ANY_JOB_NAME.fullmatch(name):
-        hint = "letters, digits, '.', '_' and '-', at most 100, a letter or digit first"
+        hint = f"letters, digits, '.', '_' and '-', at most {LONGEST}, a letter or digit first"
         raise BadValue("bad-job-name", f"{shortened(name)} is not a job's name", hint=hint)
     if name.isdigit():
         raise BadValue(
@@ -64,6 +68,18 @@ def slug(command: str) -> str:
     """
     words = _SLUG_WORDS.findall(program(command).lower())
     return "-".join(words)[:SLUG_LENGTH].rstrip("-") or "job"
+
+
+def prefix(user: str) -> str:
+    """Return what stands before the names of jobs (and pools) of a user's own table.
+
+    No two users have the same, nor one that begins with another's, whatever their names' case.
+    """
+    if _PLAIN_USER.fullmatch(user):
+        return f"{user}."
+    digest = blake2b(user.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+    words = "-".join(_SLUG_WORDS.findall(user.lower()))[:SLUG_LENGTH]
+    return f"0{words}-{digest}."
 
 
 def folded(name: str) -> str:
@@ -118,11 +134,16 @@ def base(entry: Entry) -> str:
 
 
 def _candidates(entry: Entry) -> tuple[str, ...]:
-    """Return the names derived without and with a CRON_TZ: the entry doesn't tell which it had."""
-    return tuple(
+    """Return the names derived without and with a CRON_TZ, in a table of root's and in a user's.
+
+    The entry doesn't tell which it had.
+    """
+    names = [
         derived(entry.schedule_text, entry.command, stdin=entry.stdin, zone=zone, user=entry.user)
         for zone in ("", entry.zone.key or "")
-    )
+    ]
+    of_user = () if entry.user is None else (prefix(entry.user) + name for name in names)
+    return (*names, *of_user)
 
 
 def renamed(old: Iterable[str], entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:

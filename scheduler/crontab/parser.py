@@ -5,7 +5,6 @@ Lines are read as cronie reads them, with the settings and schedules that Meridi
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +22,10 @@ from scheduler.crontab.day_values import MOVE, no_calendars, resolved, ruled
 from scheduler.crontab.lint_alerts import unheard
 from scheduler.crontab.lint_days import on_move
 from scheduler.crontab.scope import BadSetting, Scope
+from scheduler.crontab.table_rules import TableRules
 from scheduler.crontab.unique_names import second_use
 from scheduler.day_rules import DaySet
-from scheduler.entry import Crontab, Entry, Flags, Overlap
+from scheduler.entry import Crontab, Entry, Flags
 from scheduler.errors import BadValue
 from scheduler.schedule import expression, field_count, spread
 from scheduler.schedule.posix_zone import RuleZone
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from scheduler.entry import Problem, Schedule
 
 _NO_FLAGS = Flags()
+_NO_RULES = TableRules()
 
 
 def parse(
@@ -48,19 +49,19 @@ def parse(
     file: str,
     zone: ZoneInfo,
     system: bool = False,
-    by_root: bool = False,
+    rules: TableRules = _NO_RULES,
     salt: str = "",
     calendars: Calendars = no_calendars,
 ) -> Crontab:
     """Read one file; `zone` is for entries without CRON_TZ, `system` adds the user column.
 
-    In a table of root's own (`by_root`), as in the system form, a `-` may stand before the minute.
+    In a table of root's own, as in the system form, a `-` may stand before the minute.
 
     Never raises: whatever is wrong is a Problem, and a bad line takes no good one down. `salt`
     moves the picks of `~` and of RANDOM_DELAY; those of `H` and CRON_SPREAD hang on the job's name.
     `calendars` finds the dates of a calendar that CRON_EXCEPT or CRON_ONLY names.
     """
-    reader = FileReader(file, zone, system=system, by_root=by_root, salt=salt, calendars=calendars)
+    reader = FileReader(file, zone, system=system, rules=rules, salt=salt, calendars=calendars)
     return reader.read(data)
 
 
@@ -78,22 +79,23 @@ class FileReader:
         zone: ZoneInfo,
         *,
         system: bool,
-        by_root: bool,
+        rules: TableRules,
         salt: str,
         calendars: Calendars,
     ) -> None:
         self._file = file
         self._zone = zone
         self._system = system
-        self._may_hush = system or by_root
+        self._rules = rules
         self._salt = salt
         self._calendars = calendars
-        self._scope = Scope()
+        self._scope = Scope(rules.defaults)
         self._names = job_names.Names()
         self._unheard: set[str] = set()  # settings that were warned of: nobody is told by them
         self._entries: list[Entry] = []
         self._problems: list[Problem] = []
         self._refused: set[int] = set()
+        self._too_many: int | None = None  # the problem that there are more entries than are read
         self._taken: dict[int, list[int]] = {}  # lines that a bad setting refuses, by its problem
         self._strings: dict[str, str] = {}
         self._schedules: dict[str, Schedule] = {}
@@ -173,7 +175,7 @@ class FileReader:
             scope.set(assigned.name, self._setting(assigned))
             return
         try:
-            _refuse_variable(assigned)
+            command.refuse_variable(assigned)
         except BadValue as bad:
             self._note(bad)
             return
@@ -198,7 +200,8 @@ class FileReader:
         if not assigned.value:
             return None
         try:
-            value = settings.read(assigned.name, assigned.value)
+            read = settings.read(assigned.name, assigned.value)
+            value = self._rules.check(assigned.name, read)
             if isinstance(value, DaySet):
                 value = resolved(value, self._calendars)
         except BadValue as bad:
@@ -215,6 +218,9 @@ class FileReader:
     # --- job lines -------------------------------------------------------------------------------
 
     def _job(self, start: int, scope: Scope) -> None:
+        if self._rules.most is not None and len(self._entries) >= self._rules.most:
+            self._refuse_more()
+            return
         try:
             entry = self._entry(start, scope)
         except BadValue as bad:
@@ -230,9 +236,17 @@ class FileReader:
         self._names.take(entry)
         self._entries.append(entry)
 
+    def _refuse_more(self) -> None:
+        """Refuse a line unread: one user's table of any length costs the others nothing."""
+        if self._too_many is None:
+            self._note(self._rules.too_many())
+            self._too_many = len(self._problems) - 1
+        self._refused.add(self._number)
+        self._taken.setdefault(self._too_many, []).append(self._number)
+
     def _entry(self, start: int, scope: Scope) -> Entry:
         no_log = self._line[start] == "-"
-        if no_log and not self._may_hush:
+        if no_log and not (self._system or self._rules.is_roots):
             hint = "only root's tables may start with it; write -q before the command"
             raise BadValue("dash", "a - in front of the minute", offset=start, hint=hint)
         job = lexer.job(self._line, start + no_log)
@@ -242,9 +256,9 @@ class FileReader:
         self._note(*lint_lines.on_command(does))
         if does.flags or does.user is None or does.stdin is not None:
             self._note(*lint.on_action(does))
-        _refuse_two_overlaps(does, scope)
+        command.refuse_two_overlaps(does, scope.get(settings.CRON_OVERLAP))
         name = self._name(job, does, scope)
-        chosen = scope.settings()
+        chosen = self._rules.of_table(scope.settings())
         return Entry(
             job=name,
             schedule=self._on_days(self._schedule(job, name), job, scope),
@@ -254,8 +268,8 @@ class FileReader:
             stdin=does.stdin,
             environment=scope.environment(),
             settings=chosen,
-            flags=_flags(no_log, does.flags) if no_log or does.flags else _NO_FLAGS,
-            user=does.user and self._shared(does.user),
+            flags=command.flags(no_log, does.flags) if no_log or does.flags else _NO_FLAGS,
+            user=self._user(does),
             delay=spread.of(name, chosen, self._salt),
             file=self._file,
             line=self._number,
@@ -275,12 +289,16 @@ class FileReader:
             zone = scope.get(settings.CRON_TZ)
             key = zone.key if zone else ""
             name = job_names.derived(
-                job.schedule, does.command, stdin=does.stdin, zone=key, user=does.user
+                job.schedule, does.command, stdin=does.stdin, zone=key, user=self._user(does)
             )
-            return self._names.numbered(name)
+            return self._names.numbered(self._rules.prefix + name)
+        chosen = self._rules.prefix + chosen
         if first := self._names.taken(chosen):
             raise second_use(chosen, f"line {first.line}", job.schedule_at)
         return chosen
+
+    def _user(self, does: Action) -> str | None:
+        return self._rules.user or (does.user and self._shared(does.user))
 
     def _schedule(self, job: Job, name: str) -> Schedule:
         schedule = self._schedules.get(job.schedule) or self._parsed(job, name)
@@ -324,26 +342,3 @@ class FileReader:
     def _last_problem(self) -> BadSetting:
         """Return what stands for a setting with the problem that was just noted."""
         return BadSetting(len(self._problems) - 1)
-
-
-@lru_cache(maxsize=16)
-def _flags(no_log: bool, letters: str) -> Flags:  # noqa: FBT001 (the cache wants it by position)
-    return Flags(
-        no_log=no_log, mail_on_failure="n" in letters, quiet="q" in letters, single="s" in letters
-    )
-
-
-def _refuse_variable(assigned: Assigned) -> None:
-    if not assigned.name:
-        hint = "write NAME=value"
-        raise BadValue("missing-name", "no name in front of =", offset=assigned.name_at, hint=hint)
-    command.refuse_long("variable", f"{assigned.name}={assigned.value}", assigned.value_at)
-
-
-def _refuse_two_overlaps(does: Action, scope: Scope) -> None:
-    overlap = scope.get(settings.CRON_OVERLAP)
-    if "s" in does.flags and overlap not in (None, Overlap.SKIP):
-        message = (
-            f"-s is {settings.CRON_OVERLAP}=skip, and {settings.CRON_OVERLAP}={overlap} is in force"
-        )
-        raise BadValue("contradiction", message, offset=does.flags_at, hint="leave one of them out")

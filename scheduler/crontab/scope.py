@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from scheduler.crontab import day_values, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scheduler.day_rules import DayRules
     from scheduler.entry import Environment, Settings
 
@@ -47,6 +49,7 @@ class Scope:
     for all the entries between two changes.
     """
 
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # of this crontab; others have theirs
     _values: dict[str, Any] = field(default_factory=dict)
     _variables: dict[str, str] = field(default_factory=dict)
     _settings: Settings | None = None
@@ -58,7 +61,9 @@ class Scope:
     def copy(self) -> Scope:
         """Return a scope for one entry, which starts from this one and does not change it."""
         known = (self._settings, self._environment, self._day_rules, self._knows_days)
-        return Scope(dict(self._values), dict(self._variables), *known, self.has_days)
+        return Scope(
+            self.defaults, dict(self._values), dict(self._variables), *known, self.has_days
+        )
 
     def set(self, name: str, value: Any) -> None:
         """Put a setting in force; None puts its default back, BadSetting refuses what follows."""
@@ -89,7 +94,7 @@ class Scope:
         if self._settings is None:
             values = self._values.items()
             good = {name: value for name, value in values if not isinstance(value, BadSetting)}
-            self._settings = settings.build(good)
+            self._settings = settings.build({**self.defaults, **good})
         return self._settings
 
     def day_rules(self) -> DayRules | None:

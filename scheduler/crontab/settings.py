@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CRON_NAME = "CRON_NAME"
 CRON_TZ = "CRON_TZ"
 CRON_OVERLAP = "CRON_OVERLAP"
+CRON_RETRIES = "CRON_RETRIES"
+CRON_NICE = "CRON_NICE"
 PREFIX = "CRON_"
 
 # The daemon sets these for each run; an assignment would only pretend to.
@@ -40,7 +42,7 @@ class Setting:
 TABLE: dict[str, Setting] = {
     CRON_TZ: Setting(setting_values.zone),
     CRON_NAME: Setting(job_names.check),
-    "CRON_RETRIES": Setting(setting_values.whole(0, 1_000_000), "retry.retries"),
+    CRON_RETRIES: Setting(setting_values.whole(0, 1_000_000), "retry.retries"),
     "CRON_RETRY_DELAY": Setting(setting_values.seconds, "retry.delay"),
     "CRON_RETRY_FACTOR": Setting(setting_values.number(1, 1000), "retry.factor"),
     "CRON_RETRY_MAX_DELAY": Setting(setting_values.seconds, "retry.max_delay"),
@@ -59,7 +61,7 @@ TABLE: dict[str, Setting] = {
     "CRON_POOL": Setting(setting_values.pool, "pool"),
     "CRON_MEMORY": Setting(setting_values.size, "memory"),
     "CRON_CPU": Setting(setting_values.positive_seconds, "cpu"),
-    "CRON_NICE": Setting(setting_values.whole(-20, 19), "nice"),
+    CRON_NICE: Setting(setting_values.whole(-20, 19), "nice"),
     "CRON_ALERT": Setting(alert_values.rule, "alert"),
     "CRON_ALERT_SUBJECT": Setting(alert_values.template, "alert_subject"),
     "CRON_ALERT_TEXT": Setting(alert_values.template, "alert_text"),
@@ -81,8 +83,8 @@ VARIABLES: dict[str, Setting] = {
 
 # What else people call a setting, of schedulers and libraries they know; letters alone don't tell.
 _OTHER_NAMES = {
-    "CRON_RETRY": "CRON_RETRIES",
-    "CRON_RETRY_COUNT": "CRON_RETRIES",
+    "CRON_RETRY": CRON_RETRIES,
+    "CRON_RETRY_COUNT": CRON_RETRIES,
     "CRON_TIMEZONE": CRON_TZ,
     "CRON_ZONE": CRON_TZ,
     "CRON_JITTER": "CRON_RETRY_JITTER",

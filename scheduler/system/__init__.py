@@ -9,7 +9,7 @@
 | files in the state folder | `state_files` |
 | reading crontabs; all of them together | `crontab_files`, `crontab_loader` |
 | which crontabs a system daemon reads, and in which form | `crontab_place` |
-| who else could have written a crontab | `safe_open`, `trusted_path` |
+| who else could have written a crontab | `safe_open`, `trusted_path`, `cron_checks` (cron's) |
 | a file with a secret in it | `private_file` |
 | saving a crontab, and its old versions | `crontab_versions` |
 | the control socket: the daemon's end | `control_server`, `control_listener` (the file) |

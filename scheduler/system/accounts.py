@@ -55,6 +55,14 @@ def find(name: str, shadow: Path = SHADOW) -> Account | None:
     return Account(found.pw_name, found.pw_uid, found.pw_gid, groups, found.pw_dir, expires)
 
 
+def uid_of(name: str) -> int | None:
+    """Return the number of the user of this name; None if there is none."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except (KeyError, ValueError):
+        return None
+
+
 def name_of(uid: int) -> str | None:
     """Return the name of the user of this number; None if there is none."""
     try:

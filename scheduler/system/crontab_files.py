@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from scheduler.entry import Problem, Severity
 from scheduler.errors import NotRoots, SourceRefused
-from scheduler.system import safe_open
+from scheduler.system import accounts, cron_checks, safe_open
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scheduler.system.paths import Paths
 
 MOST_BYTES = 16 * 1024 * 1024
+MOST_USERS_BYTES = 1024 * 1024  # of one user's table, which keeps nobody else waiting
 
 # As Debian's cron and run-parts(8) have it, so that what an editor or a package manager left is no
 # crontab; and `.crontab`, which says that it is one.
@@ -135,6 +136,42 @@ def read(file: str, *, named: bool, uid: int, trusts: bool = False) -> CrontabTe
         raise _refusal(file, error) from error
 
 
+def read_systems(file: str) -> CrontabText:
+    """Return the bytes of /etc/crontab and its like, which are root's alone. Raises SourceRefused.
+
+    See `cron_checks`.
+    """
+    try:
+        descriptor = safe_open.opened(file, named=False, uid=0)
+        try:
+            cron_checks.judge_systems(file, descriptor)
+            return CrontabText(_bytes(file, descriptor, MOST_BYTES))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _refusal(file, error) from error
+
+
+def read_users(file: str, user: str) -> CrontabText:
+    """Return the bytes of a user's table in the spool. Raises SourceRefused.
+
+    See `cron_checks`; that of a user who is not there is kept until there is one.
+    """
+    try:
+        descriptor = cron_checks.open_users(file)
+        try:
+            uid = accounts.uid_of(user)
+            if uid is None:
+                hint = "it is read as soon as there is one; or remove it"
+                raise SourceRefused(file, "no-user", f"there is no user {user}", hint)
+            cron_checks.judge_users(file, descriptor, user, uid)
+            return CrontabText(_bytes(file, descriptor, MOST_USERS_BYTES))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _refusal(file, error) from error
+
+
 def own_text(file: str) -> bytes:
     """Return the bytes of one's own file, whoever can write it: to keep them, not to run them.
 
@@ -165,28 +202,31 @@ def _read(file: str, *, named: bool, uid: int | None) -> CrontabText:
     descriptor = safe_open.opened(file, named=named, uid=uid)
     try:
         warnings = safe_open.judge(file, descriptor, named=named, uid=uid)
-        status = os.fstat(descriptor)
-        if status.st_size > MOST_BYTES:
-            raise _too_large(file)
-        with os.fdopen(descriptor, "rb", closefd=False) as stream:
-            return CrontabText(read_stream(file, stream), warnings)
+        return CrontabText(_bytes(file, descriptor, MOST_BYTES), warnings)
     finally:
         os.close(descriptor)
 
 
-def read_stream(file: str, stream: BinaryIO) -> bytes:
+def _bytes(file: str, descriptor: int, most: int) -> bytes:
+    if os.fstat(descriptor).st_size > most:
+        raise _too_large(file, most)
+    with os.fdopen(descriptor, "rb", closefd=False) as stream:
+        return read_stream(file, stream, most)
+
+
+def read_stream(file: str, stream: BinaryIO, most: int = MOST_BYTES) -> bytes:
     """Return what a stream holds; SourceRefused if it can't be read, or is more than a crontab."""
     try:
-        data = stream.read(MOST_BYTES + 1)
+        data = stream.read(most + 1)
     except OSError as error:
         raise _refusal(file, error) from error
-    if len(data) > MOST_BYTES:
-        raise _too_large(file)
+    if len(data) > most:
+        raise _too_large(file, most)
     return data
 
 
-def _too_large(file: str) -> SourceRefused:
-    size = f"it is larger than {MOST_BYTES // 1024**2} MiB"
+def _too_large(file: str, most: int) -> SourceRefused:
+    size = f"it is larger than {most // 1024**2} MiB"
     return SourceRefused(file, "too-large", size, "is it a crontab at all?")
 
 

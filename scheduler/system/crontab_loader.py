@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import pwd
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,14 +15,16 @@ from typing import TYPE_CHECKING
 from scheduler.crontab import lint_days, parser
 from scheduler.crontab.lexer import hidden, split
 from scheduler.crontab.lint import LintWarning, in_order, problem
+from scheduler.crontab.table_rules import MOST_ENTRIES, TableRules
 from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Expression, Problem, Severity
 from scheduler.errors import SourceRefused
 from scheduler.schedule import zone_data
-from scheduler.system import crontab_files, trusted_path
+from scheduler.system import accounts, crontab_files, trusted_path
 from scheduler.system.calendars import waiting_shelf
 from scheduler.system.clock import RealClock
 from scheduler.system.crontab_files import CrontabText
+from scheduler.system.crontab_place import CrontabPlace, Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,8 @@ class ReadOptions:
     `named` files come from the command line, others are the user's own. Root's named ones that
     somebody else could change are read only where it `trusts` them, with a warning. Entries for
     users other than `user` are errors; with `keep_others` they stay among the entries all the same.
+    A system daemon runs those of `every_user`. Of the files that are in `at`, each is read in its
+    own form; all others in the one that `system` says. `most` entries of one user's table are read.
     """
 
     uid: int
@@ -54,6 +57,14 @@ class ReadOptions:
     trusts: bool = False
     system: bool = False
     keep_others: bool = False
+    every_user: bool = False
+    at: Mapping[str, CrontabPlace] = field(default_factory=dict)
+    most: int = MOST_ENTRIES
+
+    def place(self, file: str) -> CrontabPlace:
+        """Return in which form a file is read, and whose it is."""
+        form = Form.SYSTEM if self.system else Form.OWN
+        return self.at.get(file) or CrontabPlace(file, form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,11 @@ def calendar_stamps(calendars: Mapping[str, Stamp | None]) -> Mapping[str, Stamp
 
 def read_file(file: str, how: ReadOptions) -> CrontabText:
     """Return the text of a crontab, or of a calendar that one names. Raises SourceRefused."""
+    place = how.place(file)
+    if place.user is not None:
+        return crontab_files.read_users(file, place.user)
+    if place.is_crons:
+        return crontab_files.read_systems(file)
     return crontab_files.read(file, named=how.named, uid=how.uid, trusts=how.trusts)
 
 
@@ -148,27 +164,47 @@ def _of_bug(file: str, error: Exception) -> Problem:
 
 
 def _parsed(file: str, text: CrontabText, how: ReadOptions, calendars: CalendarShelf) -> Crontab:
+    place = how.place(file)
     table = parser.parse(
         text.data,
         file=file,
         zone=how.zone,
-        system=how.system,
-        by_root=how.uid == 0,
+        system=place.form is Form.SYSTEM,
+        rules=_rules(place, how),
         salt=how.salt,
         calendars=calendars.of(file),
     )
     doubts = tuple(
         Problem(file, 0, 0, Severity.WARNING, code, sentence) for code, sentence in text.warnings
     )
-    if not how.system and file.startswith(_SYSTEM_FILES):
+    if place.form is Form.OWN and file.startswith(_SYSTEM_FILES):
         doubts += (_of_the_system(file),)
     found = (*doubts, *table.problems, *_without_end(file, text.data), *_of_days(table))
     table = replace(table, problems=in_order(found))
-    others = tuple(e for e in table.entries if e.user not in (None, how.user))
-    if others:
-        table = _without(table, others, partial(_other_user, how=how), keep=how.keep_others)
+    table = _of_users(table, how)
     timeless = tuple(e for e in table.entries if _is_timeless(e))
     return _without(table, timeless, _zoneless) if timeless else table
+
+
+def _rules(place: CrontabPlace, how: ReadOptions) -> TableRules:
+    """Return what holds for all lines of a crontab: that of a user may do less than root's."""
+    is_users = place.user is not None and accounts.uid_of(place.user) != 0
+    is_roots = how.uid == 0 and not is_users
+    return TableRules(place.user, is_roots, place.is_crons, how.most if is_users else None)
+
+
+def _of_users(table: Crontab, how: ReadOptions) -> Crontab:
+    """Return a crontab without the entries of users whose jobs are not run here, and say so.
+
+    A system daemon runs everybody's. An entry of a user who is not there yet stays, with a warning.
+    """
+    others = tuple(e for e in table.entries if e.user not in (None, how.user))
+    if others and not how.every_user:
+        return _without(table, others, partial(_other_user, how=how), keep=how.keep_others)
+    there = {user: accounts.uid_of(str(user)) is not None for user in {e.user for e in others}}
+    text = tuple(split(table.text)) if not all(there.values()) else ()
+    unknown = (_unknown_user(e, text[e.line - 1]) for e in others if not there[e.user])
+    return replace(table, problems=in_order((*table.problems, *unknown)))
 
 
 def _of_days(table: Crontab) -> tuple[Problem, ...]:
@@ -236,29 +272,28 @@ def _zoneless(entry: Entry, text: str) -> Problem:
     return Problem(*where, Severity.ERROR, "damaged-zone", message, hint, hidden(text))
 
 
+def _unknown_user(entry: Entry, text: str) -> Problem:
+    message = f"there is no user {entry.user}: its runs fail until there is one"
+    hint = "make the user, or write another before the command"
+    where = (entry.file, entry.line, _user_column(entry, text))
+    return Problem(*where, Severity.WARNING, "no-user", message, hint, hidden(text))
+
+
+def _user_column(entry: Entry, text: str) -> int:
+    schedule = max(text.find(entry.schedule_text), 0)
+    return text.find(str(entry.user), schedule + len(entry.schedule_text)) + 1
+
+
 def _other_user(entry: Entry, text: str, *, how: ReadOptions) -> Problem:
     user = str(entry.user)
-    schedule = max(text.find(entry.schedule_text), 0)
-    column = text.find(user, schedule + len(entry.schedule_text)) + 1
-    if _is_account(user):
-        code, message = (
-            "not-supported-yet",
-            f"running as another user ({user}) is not supported yet",
-        )
-        hint = f"this daemon runs as {how.user}"
+    if accounts.uid_of(user) is not None:
+        code, message = "other-user", f"jobs of other users ({user}) are a system daemon's"
+        hint = f"this daemon runs as {how.user}; meridian run --system runs everybody's"
     else:
         code, message = (
             "bad-user",
             f"there is no user {user}: a user stands before the command here",
         )
         hint = f"write {how.user} before it, or read the file without a user column"
-    where = (entry.file, entry.line, column)
+    where = (entry.file, entry.line, _user_column(entry, text))
     return Problem(*where, Severity.ERROR, code, message, hint, hidden(text))
-
-
-def _is_account(user: str) -> bool:
-    try:
-        pwd.getpwnam(user)
-    except (KeyError, ValueError):
-        return False
-    return True

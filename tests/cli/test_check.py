@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(person: Person) -> 
 def test_check_refuses_an_entry_of_another_user_as_the_daemon_does(person: Person) -> None:
     file = person.file("0 9 * * * nobody echo hi\n")
     result = person.types("check", "--system-format", file)
-    assert result.stdout.splitlines()[0].startswith(f"{file}:1:11: not-supported-yet ")
+    assert result.stdout.splitlines()[0].startswith(f"{file}:1:11: other-user ")
     assert "no entries, 1 problem (1 error)" in result.stdout
     assert result.exit_code == 1
 

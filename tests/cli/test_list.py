@@ -28,7 +28,7 @@ def test_list_shows_an_entry_of_another_user_and_that_it_is_refused(person: Pers
     result = person.types("list", "--system-format", "--json", file)
     (entry,) = rows(result)
     assert (entry["user"], entry["command"]) == ("nobody", "echo hi")
-    assert "not-supported-yet" in result.stderr
+    assert "other-user" in result.stderr
     assert result.exit_code == 1
 
 

@@ -30,7 +30,7 @@ def test_no_run_is_shown_of_an_entry_that_is_refused(person: Person) -> None:
     coming = person.types("next", "--system-format", file)
     assert "theirs" not in coming.stdout
     for result in (listed, coming):
-        assert "running as another user (nobody) is not supported yet" in result.stderr
+        assert "jobs of other users (nobody) are a system daemon" in result.stderr
         assert result.exit_code == 1
 
 

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scheduler.crontab import diagnostics, lexer, lint, parser
+from scheduler.crontab.table_rules import TableRules
 from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Entry, Expression, Overlap, Severity
 
@@ -654,7 +655,9 @@ def test_flags_stand_before_the_command(action: str, flags: str, command: str, r
 
 
 def test_roots_own_table_may_ask_the_log_for_silence_as_in_cronie() -> None:
-    table = parser.parse(b"-*/15 * * * * x\n", file="root", zone=BERLIN, by_root=True)
+    table = parser.parse(
+        b"-*/15 * * * * x\n", file="root", zone=BERLIN, rules=TableRules(is_roots=True)
+    )
     assert table.problems == ()
     assert [(entry.schedule_text, entry.flags.no_log) for entry in table.entries] == [
         ("*/15 * * * *", True)

@@ -107,7 +107,7 @@ def test_entries_of_other_users_are_refused(crontab: Path) -> None:
     loaded = load((str(crontab),), replace(HOW, system=True), drafts={str(crontab): SYSTEM})
     assert [entry.command for entry in loaded.entries] == ["mine"]
     problem = next(each for each in loaded.problems if each.line == 3)
-    assert (problem.code, problem.severity) == ("not-supported-yet", Severity.ERROR)
+    assert (problem.code, problem.severity) == ("other-user", Severity.ERROR)
     assert "nobody" in problem.message
     assert problem.text[problem.column - 1 :].startswith("nobody")
     assert loaded.crontabs[0].refused == {3, 4}

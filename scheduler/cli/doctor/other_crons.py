@@ -81,7 +81,7 @@ def _theirs() -> Iterator[tuple[str, frozenset[Key]]]:
 
 def keys(text: bytes, *, is_system: bool) -> frozenset[Key]:
     """Return what the lines of a crontab do, and when."""
-    table = parser.parse(text, file="", zone=UTC_ZONE, system=is_system, by_root=False, salt="")
+    table = parser.parse(text, file="", zone=UTC_ZONE, system=is_system, salt="")
     return frozenset(map(_key, table.entries))
 
 
