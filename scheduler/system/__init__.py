@@ -12,6 +12,7 @@
 | who else could have written a crontab | `safe_open`, `trusted_path`, `cron_checks` (cron's) |
 | a file with a secret in it | `private_file` |
 | saving a crontab, and its old versions | `crontab_versions` |
+| users' tables, where cron has them; who may have one | `crontab_spool`, `cron_access` |
 | the control socket: the daemon's end | `control_server`, `control_listener` (the file) |
 | the control socket: a command's end | `control_client` |
 | the control socket: its address, who asks | `control_socket`, `user_names` |

@@ -50,8 +50,7 @@ def keep(path: Path, versions: Path, now: datetime) -> Path | None:
         raise
     try:
         state_files.make_folder(versions)
-        kept = _new_version(versions, f"{path.name}.{now:%Y%m%dT%H%M%SZ}", data)
-        _prune(versions, path.name, kept)
+        return keep_text(data, versions, path.name, now)
     except OSError as error:
         raise SourceRefused(
             str(path),
@@ -59,6 +58,14 @@ def keep(path: Path, versions: Path, now: datetime) -> Path | None:
             f"its old version can't be kept in {versions}: {error.strerror}",
             "it is as it was",
         ) from error
+
+
+def keep_text(
+    data: bytes, versions: Path, name: str, now: datetime, most: int = MOST_VERSIONS
+) -> Path:
+    """Keep a text among the old versions of this name, of which the newest `most` stay; OSError."""
+    kept = _new_version(versions, f"{name}.{now:%Y%m%dT%H%M%SZ}", data)
+    _prune(versions, name, kept, most)
     return kept
 
 
@@ -118,8 +125,8 @@ def _new_version(versions: Path, name: str, data: bytes) -> Path:
     raise FileExistsError(0, "too many versions in one second")
 
 
-def _prune(versions: Path, name: str, kept: Path) -> None:
+def _prune(versions: Path, name: str, kept: Path, most: int) -> None:
     names = fnmatch.filter((each.name for each in state_files.listed(versions)), f"{name}.*Z*")
     old = sorted({*names} - {kept.name})
-    for each in old[: max(0, len(old) + 1 - MOST_VERSIONS)]:
+    for each in old[: max(0, len(old) + 1 - most)]:
         state_files.remove(versions / each)
