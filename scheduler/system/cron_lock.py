@@ -14,8 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 CRON_PID = Path("/run/crond.pid")
+_BOOT_MARKERS = ("crond.reboot", "cron.reboot")  # Debian's cron and cronie, beside their pid file
 _PID_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PID_DIGITS = 20
+_OWN_LINE = b"meridian\n"  # behind the pid: no cron writes a second line, or leaves one
 
 
 class CronLock:
@@ -25,12 +27,17 @@ class CronLock:
     reads cron's tables and again before each minute, `release` when it ends. Invariant: while
     `take` says yes, the file of that name is locked both ways by this process. An fcntl lock ends
     when the process closes *any* descriptor of the file, so nothing else in it may open this file.
+
+    `was_crons` says, once it is taken, that another cron daemon had it last: what was due by then
+    that cron has run. `has_rebooted` says that the `@reboot` jobs of this boot have been run.
     """
 
     def __init__(self, path: Path = CRON_PID) -> None:
         self._path = path
         self._open: int | None = None
         self.refusal = ""  # why the last `take` said no, for a message
+        self.was_crons = False
+        self.has_rebooted = False
 
     def take(self) -> bool:
         """Have the lock, or go on having it; else say no, and why in `refusal`."""
@@ -43,13 +50,20 @@ class CronLock:
             self.refusal = f"can't open {self._path}: {error.strerror}"
             return False
         try:
-            self._lock(descriptor)
+            self.was_crons = self._lock(descriptor)
         except OSError as error:
             self.refusal = self._why(descriptor, error)
             os.close(descriptor)
             return False
         self._open, self.refusal = descriptor, ""
+        self.has_rebooted = any(os.path.lexists(path) for path in self._markers())
         return True
+
+    def rebooted(self) -> None:
+        """Let each cron daemon know that the `@reboot` jobs of this boot have been run."""
+        for path in self._markers():
+            with suppress(OSError):
+                path.touch(mode=0o600)
 
     def release(self) -> None:
         """Let the next cron daemon have it; one that was not had is none to release."""
@@ -69,14 +83,22 @@ class CronLock:
         except OSError:
             return False
 
+    def _markers(self) -> list[Path]:
+        return [self._path.with_name(name) for name in _BOOT_MARKERS]
+
     @staticmethod
-    def _lock(descriptor: int) -> None:
-        """Take both locks and write the pid; OSError where one is another's."""
+    def _lock(descriptor: int) -> bool:
+        """Take both locks and write the pid; OSError where one is another's.
+
+        Say whether the pid that was there is a cron daemon's, running or not.
+        """
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        before = os.pread(descriptor, 2 * _PID_DIGITS, 0)
         os.fchmod(descriptor, 0o600)  # who can't open it can't lock it, and keep root's daemon out
         os.truncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        os.pwrite(descriptor, b"%d\n%b" % (os.getpid(), _OWN_LINE), 0)
+        return bool(before) and not before.endswith(_OWN_LINE)
 
     def _why(self, descriptor: int, error: OSError) -> str:
         if not isinstance(error, BlockingIOError | PermissionError):
@@ -87,7 +109,7 @@ class CronLock:
 def _named(descriptor: int) -> str:
     """Return who wrote the pid file, as far as it tells."""
     with suppress(OSError, ValueError):
-        pid = int(os.pread(descriptor, _PID_DIGITS, 0))
+        pid = int(os.pread(descriptor, _PID_DIGITS, 0).partition(b"\n")[0])
         with suppress(OSError):
             name = Path(f"/proc/{pid}/comm").read_text("utf-8", "backslashreplace").strip()
             return f"{name}, pid {pid}"

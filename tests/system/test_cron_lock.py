@@ -24,8 +24,8 @@ descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
 try:
     getattr(fcntl, way)(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except BlockingIOError:
-    sys.exit(f"can't lock, otherpid may be {os.read(descriptor, 20).decode().strip()}")
-os.write(descriptor, f"{os.getpid()}\\n".encode())
+    sys.exit(f"can't lock, otherpid may be {os.read(descriptor, 20).split()[0].decode()}")
+os.ftruncate(descriptor, os.write(descriptor, f"{os.getpid()}\\n".encode()))
 print("started", flush=True)
 sys.stdin.read()
 """
@@ -79,7 +79,7 @@ def test_a_lock_whose_file_is_gone_is_taken_anew(tmp_path: Path) -> None:
         assert other.stdout.readline() == "started\n"
         assert not lock.take()
     assert lock.take()
-    assert (tmp_path / "crond.pid").read_text() == f"{os.getpid()}\n"
+    assert (tmp_path / "crond.pid").read_text() == f"{os.getpid()}\nmeridian\n"
 
 
 def test_a_job_does_not_inherit_the_lock(tmp_path: Path) -> None:
@@ -95,6 +95,55 @@ def test_a_job_does_not_inherit_the_lock(tmp_path: Path) -> None:
 def test_a_pid_file_left_by_the_dead_keeps_nobody_out(tmp_path: Path) -> None:
     (tmp_path / "crond.pid").write_text("99999999\n")
     assert CronLock(tmp_path / "crond.pid").take()
+
+
+@pytest.mark.parametrize(
+    ("text", "was_crons"),
+    [
+        pytest.param(None, False, id="nobody, since the machine has booted"),
+        pytest.param("", False, id="a system daemon that ended"),
+        pytest.param("4711\nmeridian\n", False, id="a system daemon that was killed"),
+        pytest.param("4711\n", True, id="a cron daemon, which leaves its pid"),
+    ],
+)
+def test_who_ran_the_tables_last(text: str | None, tmp_path: Path, *, was_crons: bool) -> None:
+    if text is not None:
+        (tmp_path / "crond.pid").write_text(text)
+    lock = CronLock(tmp_path / "crond.pid")
+    assert lock.take()
+    assert lock.was_crons is was_crons
+    lock.release()
+    assert lock.take()
+    assert not lock.was_crons
+
+
+def test_a_cron_daemon_that_had_it_meanwhile_is_known(tmp_path: Path) -> None:
+    lock = CronLock(tmp_path / "crond.pid")
+    assert lock.take()
+    lock.release()
+    with cron("flock", tmp_path / "crond.pid") as other:
+        other.communicate("")
+    assert lock.take()
+    assert lock.was_crons
+
+
+@pytest.mark.parametrize("marker", ["crond.reboot", "cron.reboot"])
+def test_reboot_jobs_that_a_cron_has_run_are_known(marker: str, tmp_path: Path) -> None:
+    lock = CronLock(tmp_path / "crond.pid")
+    assert lock.take()
+    assert not lock.has_rebooted
+    lock.release()
+    (tmp_path / marker).touch()
+    assert lock.take()
+    assert lock.has_rebooted
+
+
+def test_a_cron_that_takes_over_knows_of_reboot_jobs(tmp_path: Path) -> None:
+    lock = CronLock(tmp_path / "crond.pid")
+    assert lock.take()
+    lock.rebooted()
+    assert (tmp_path / "crond.reboot").exists()  # Debian's cron skips them for this file
+    assert (tmp_path / "cron.reboot").exists()  # and cronie for this one
 
 
 def test_who_may_not_read_the_file_can_not_lock_it(tmp_path: Path) -> None:
