@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.crontab import job_names, last_good, lint, zone_changes
+from scheduler.daemon.taken_tables import TakenOver
 from scheduler.entry import Crontab, Entry, Every, Severity
 from scheduler.runs import messages
 from scheduler.runs.events import CrontabLoaded
@@ -56,6 +57,9 @@ class Library(Protocol):
     def reads(self) -> Reads:
         """Return how they are read, for whoever asks the daemon."""
 
+    def rebooted(self) -> None:
+        """Let every cron know that the @reboot jobs of this boot have been started."""
+
 
 class EntriesInForce:
     """Which entries there are, and when they are due.
@@ -87,6 +91,7 @@ class EntriesInForce:
         self._was_read = False
         self._awaited = ""  # calendars that are being read
         self._told: Mapping[str, Entry] | None = None  # the entries at the last news
+        self._taken_over = TakenOver()
         self._problems: Sequence[Problem] = ()
         self._failed: frozenset[str] = frozenset()  # the files that could not be read
         self.entries: Mapping[str, Entry] = {}
@@ -139,6 +144,7 @@ class EntriesInForce:
         self._stamps = {**self._stamps, **calendar_stamps(loaded.calendars)}
         self.zones = frozenset(entry.zone.key for entry in entries.values())
         self._crontabs, self._was_read = merged.crontabs, True
+        self._taken_over.read(loaded.taken, minute)
         self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
         self.kept = [entry for entry in merged.kept if entry.file not in self._spared]
         self.files = tuple(self._read_files(loaded))
@@ -176,7 +182,17 @@ class EntriesInForce:
                 self._log.warning("skipped", say="@reboot: this system does not name its boots")
             return []
         state = self._journal.daemon_state
-        return [(entry, boot) for entry in entries if not state.booted(entry.job, boot)]
+        found = [entry for entry in entries if not state.booted(entry.job, boot)]
+        return [(entry, boot) for entry in self._taken_over.unbooted(found)]
+
+    def rebooted(self) -> None:
+        """Let every cron know that the @reboot jobs of this boot have been started."""
+        if self._taken_over.tables.files:
+            self._library.rebooted()
+
+    def due(self, minute: datetime) -> list[Entry]:
+        """Return what is due at this minute, but for what another cron has run by then."""
+        return self._taken_over.left(self.timetable.due(minute), minute)
 
     def accounts(
         self, outage: Outage, pause: PauseAt, backlog: Callable[[str], Backlog | None]
@@ -190,7 +206,7 @@ class EntriesInForce:
         instants = Walk(outage, timetable.due, timetable)
         due = {entry.job for entry in timetable.due(outage.current)}
         found: list[OutageAccount] = []
-        for entry in timetable.entries:
+        for entry in self._taken_over.missing(timetable.entries, outage.last):
             is_due, until = entry.job in due, pause(entry.job, outage.last)
             if left := backlog(entry.job):
                 longer = Outage(left.next - MINUTE, outage.current)

@@ -202,6 +202,7 @@ class Daemon:
             self.dispatcher.recover()
             self.ticker.begin()
             self.runs.at_reboot(self.in_force.unbooted(), minute_of(self.clock.now()))
+            self.in_force.rebooted()
         return True
 
     def _is_over(self) -> bool:

@@ -215,6 +215,9 @@ class _FixedLibrary:
     def read_apart(self, calendars: Collection[str]) -> None:
         """Read none: they have been read."""
 
+    def rebooted(self) -> None:
+        """See `Library`."""
+
     def is_reading(self) -> bool:
         return False
 

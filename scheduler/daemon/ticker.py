@@ -105,7 +105,7 @@ class Ticker:
             return self._plan_time()
         if self._coming:
             return self._planned
-        return self._planned + MINUTE - _lead(self._in_force.timetable.due(self._planned + MINUTE))
+        return self._planned + MINUTE - _lead(self._in_force.due(self._planned + MINUTE))
 
     def is_time_to_plan(self) -> bool:
         """Say whether the next minute is near and not yet planned."""
@@ -134,7 +134,7 @@ class Ticker:
 
     def replan(self) -> None:
         """Plan by new entries: what was removed or edited must not start."""
-        self._coming = self._in_force.timetable.due(self.next())
+        self._coming = self._in_force.due(self.next())
         if self._planned is not None:
             self._unplan()
             self.plan()
@@ -150,7 +150,7 @@ class Ticker:
         self._account(owed, reading)
         for minute in owed.minutes:
             is_late = minute is not owed.minutes[-1]  # the present one is in time
-            self._claim(minute, self._in_force.timetable.due(minute), late=is_late)
+            self._claim(minute, self._in_force.due(minute), late=is_late)
             self._fire(minute, late=is_late)
 
     def start_overdue(self) -> None:
@@ -211,7 +211,7 @@ class Ticker:
     def _reach(self, minute: datetime) -> None:
         """Remember this as the last minute handled, and see what is due in the next."""
         self._last = minute
-        self._coming = self._in_force.timetable.due(self.next()) if self._in_force.watches else []
+        self._coming = self._in_force.due(self.next()) if self._in_force.watches else []
 
     def _owed(self, reading: Reading) -> Owed:
         """Return which minutes to handle; what was left out is still to come in a new era."""

@@ -82,6 +82,9 @@ class WatchedCrontabs:
         """See `Library`."""
         self._reader.start(calendars)
 
+    def rebooted(self) -> None:
+        """See `Library`."""
+
     def is_reading(self) -> bool:
         """See `Library`."""
         return self._reader.is_reading

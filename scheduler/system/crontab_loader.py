@@ -68,6 +68,19 @@ class ReadOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenTables:
+    """The `files` that another cron would run here, and that this daemon has taken over.
+
+    `was_crons`: a cron ran them until now. `has_rebooted`: their @reboot jobs have been run since
+    the machine booted.
+    """
+
+    files: frozenset[str] = frozenset()
+    was_crons: bool = False
+    has_rebooted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """All crontabs together; `failed` names the files that are there but could not be read.
 
@@ -81,6 +94,7 @@ class Loaded:
     failed: frozenset[str] = frozenset()
     calendars: Mapping[str, Stamp | None] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
+    taken: TakenTables = TakenTables()
 
     @property
     def refused(self) -> frozenset[tuple[str, int]]:

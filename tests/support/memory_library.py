@@ -10,7 +10,7 @@ from scheduler.crontab import parser
 from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Problem, Severity
 from scheduler.status import Reads
-from scheduler.system.crontab_loader import Loaded
+from scheduler.system.crontab_loader import Loaded, TakenTables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -31,6 +31,8 @@ class MemoryLibrary:
     files: dict[str, str | None]
     named: bool = True
     loads: int = 0
+    reboots: int = 0
+    taken: TakenTables = field(default_factory=TakenTables)
     hanging: str = ""
     apart: list[frozenset[str]] = field(default_factory=list)  # what was read apart
 
@@ -48,10 +50,14 @@ class MemoryLibrary:
             entries=tuple(entry for table in tables for entry in table.entries),
             problems=tuple(problem for table in tables for problem in table.problems),
             failed=frozenset(missing if self.named else ()),
+            taken=self.taken,
         )
 
     def read_apart(self, calendars: Collection[str]) -> None:
         self.apart.append(frozenset(calendars))
+
+    def rebooted(self) -> None:
+        self.reboots += 1
 
     def is_reading(self) -> bool:
         return bool(self.apart and self.hanging)
