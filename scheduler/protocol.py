@@ -16,13 +16,14 @@ from scheduler.errors import BadValue
 from scheduler.pause import Paused  # noqa: TC001 (as above)
 from scheduler.status import Crontabs, Snapshot, Status
 from scheduler.suggestions import did_you_mean, nearest
+from scheduler.table_text import bytes_of
 from scheduler.text import shortened
 from scheduler.wire import VERSION, Received, Refused, verb_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-LONGEST_LINE = 65_536  # bytes of a request, its newline included
+LONGEST_LINE = 1_048_576  # bytes of a request, its newline included: a crontab may be in it
 LONGEST_TEXT = 1_000  # characters of a name or a note
 
 
@@ -73,7 +74,29 @@ class Inherited:
     """Say what every job of this daemon inherits, whatever its crontab sets."""
 
 
-Request = Status | Trigger | Retry | Kill | Pause | Resume | Reload | Inherited
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Say what is in the asker's own table, in cron's spool."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTable:
+    """Let this text be the asker's own table; see `table_text`.
+
+    With a `base` only if the table is still the one of that fingerprint: `crontab_spool` has it.
+    """
+
+    text: str
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveTable:
+    """Take the asker's own table away."""
+
+
+TableRequest = Table | SaveTable | RemoveTable
+Request = Status | Trigger | Retry | Kill | Pause | Resume | Reload | Inherited | TableRequest
 
 
 # --- replies -------------------------------------------------------------------------------------
@@ -131,8 +154,30 @@ class InheritedEnvironment:
     umask: str
 
 
+@dataclass(frozen=True, slots=True)
+class TableReply:
+    """Whose table it is, and what its file has, the header too; see `table_text`."""
+
+    user: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableChanged:
+    """Whose table was saved or removed."""
+
+    user: str
+
+
 Answer = (  # what was done
-    Snapshot | RunReply | PauseReply | ResumeReply | Crontabs | InheritedEnvironment
+    Snapshot
+    | RunReply
+    | PauseReply
+    | ResumeReply
+    | Crontabs
+    | InheritedEnvironment
+    | TableReply
+    | TableChanged
 )
 Reply = Answer | Received
 
@@ -140,7 +185,11 @@ Reply = Answer | Received
 # --- the verbs -----------------------------------------------------------------------------------
 
 VERBS: dict[str, type[Request]] = {
-    verb_of(kind): kind for kind in (Status, Trigger, Retry, Kill, Pause, Resume, Reload, Inherited)
+    verb_of(kind): kind
+    for kind in (
+        *(Status, Trigger, Retry, Kill, Pause, Resume, Reload, Inherited),
+        *(Table, SaveTable, RemoveTable),
+    )
 }
 
 
@@ -253,6 +302,16 @@ def _names(value: object) -> tuple[str, ...]:
     return found
 
 
+def _table(value: object) -> str:
+    if isinstance(value, str) and bytes_of(value) is not None:  # ValueError: it is no text
+        return value
+    raise ValueError(value)
+
+
+def _base(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
 def _number(value: object) -> int:
     if type(value) is not int or not 1 <= value <= MOST_NUMBER:
         raise ValueError(value)
@@ -277,6 +336,8 @@ _REQUEST_MEMBERS = {
     "jobs": _RequestMember(_names, "a list of one or more jobs' names, each once", '["backup"]'),
     "run": _RequestMember(_number, "a run's number", "7"),
     "until": _RequestMember(_until, "an instant in UTC, or null", '"2027-03-28T01:00:00Z"'),
+    "text": _RequestMember(_table, "a crontab", '"0 7 * * * backup\\n"'),
+    "base": _RequestMember(_base, "a fingerprint of the old table, or null", '"e3b0c442"'),
     "note": _RequestMember(
         _text, f"a text of at most {LONGEST_TEXT} characters", '"disk is swapped"'
     ),

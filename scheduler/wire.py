@@ -7,6 +7,7 @@ requests; who only asks for the status has no need of the rest.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 VERSION = 1
+_WORD_BEGINS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ Received = Json | Refused  # as it came: with members that a newer daemon may ha
 
 
 def verb_of(kind: type[DataclassInstance]) -> str:
-    """Return the word for what a request wants done."""
-    return kind.__name__.lower()
+    """Return the word for what a request wants done: `save-table` of SaveTable."""
+    return _WORD_BEGINS.sub("-", kind.__name__).lower()
 
 
 def write(request: DataclassInstance) -> bytes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 LAST_MOMENT = 2.0  # in which a sender ends what it has started
-LONGEST_LINE = 65536  # bytes of an answer
+LONGEST_ANSWER = 65536  # bytes of an answer
 LONGEST_COMPLAINT = 4096  # bytes of standard error that are kept, the last ones
 
 _PIECE = 65536
@@ -128,7 +128,7 @@ class SenderProcess:
         """Return the whole lines that there are, and whether more may come."""
         piece = os.read(self._output.fileno(), _PIECE)
         *whole, self._line = (self._line + piece).split(b"\n")
-        if len(self._line) > LONGEST_LINE:
+        if len(self._line) > LONGEST_ANSWER:
             raise ValueError("the line of an answer never ends")
         return whole, bool(piece)
 

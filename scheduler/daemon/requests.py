@@ -15,10 +15,13 @@ from scheduler.protocol import (
     Pause,
     PauseReply,
     Reload,
+    RemoveTable,
     Resume,
     ResumeReply,
     Retry,
     RunReply,
+    SaveTable,
+    Table,
     Trigger,
 )
 from scheduler.status import Status
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from scheduler.system.clock import Clock
 
 _STOPPING = Refused("stopping", "the daemon is stopping, and begins nothing new")
+# A system daemon's never get here: see `user_tables`.
+_NO_TABLES = Refused("not-system", "this is no system daemon, and has no tables of users")
 
 
 class Requests:
@@ -100,6 +105,8 @@ class Requests:
                 reply = self.answer_reload()
             case Inherited():
                 reply = self._inherited
+            case Table() | SaveTable() | RemoveTable():
+                reply = _NO_TABLES
             case _:
                 assert_never(request)
         return reply

@@ -25,6 +25,7 @@ from scheduler.alerts.own_user import OwnUser
 from scheduler.alerts.recorder import AlertRecorder
 from scheduler.daemon import signals, wiring
 from scheduler.daemon.control_address import ControlAddress
+from scheduler.daemon.user_tables import UserTables
 from scheduler.daemon.watchdog import Watchdog
 from scheduler.daemon.wiring import Chosen, Parts
 from scheduler.errors import JournalDamaged, MeridianError
@@ -39,7 +40,7 @@ from scheduler.process.output_throttle import OutputThrottle
 from scheduler.process.spawner import RealSpawner
 from scheduler.redact import mask
 from scheduler.runs.echo import Echo
-from scheduler.system import control_server, state_lock
+from scheduler.system import control_server, crontab_spool, state_lock
 from scheduler.system.boot import boot_id
 from scheduler.system.log import open_log
 from scheduler.system.log_sink import MOST_UNREAD, take_stderr
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from scheduler.daemon.loop import Daemon
     from scheduler.daemon.watched_crontabs import WatchedCrontabs
     from scheduler.notice import Channel
+    from scheduler.system.control_server import Ask
     from scheduler.system.log import Format, Log
     from scheduler.system.log_sink import Sink
     from scheduler.system.paths import Paths
@@ -198,10 +200,19 @@ class Service:
         """Let a daemon run and answer at its socket."""
         warn = _warner(self.parts.log)
         try:
-            async with control_server.serve(self.address.listen(), daemon.ask, warn) as server:
+            async with control_server.serve(
+                self.address.listen(), self._ask(daemon), warn
+            ) as server:
                 await daemon.run(lambda: self.address.look(server))
         finally:
             self.address.forget()
+
+    def _ask(self, daemon: Daemon) -> Ask:
+        """Return what is asked at the socket; a system daemon has the tables of users."""
+        if not self.parts.chosen.is_system:
+            return daemon.ask
+        spool = crontab_spool.of_machine(self.crontabs.paths.versions)
+        return UserTables(spool, self.parts.clock, self.parts.log).before(daemon.ask)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:

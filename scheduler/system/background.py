@@ -6,7 +6,10 @@ datagrams or paths, and nothing that the loop decides by.
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from contextlib import suppress
+from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TypeVar
 
@@ -47,6 +50,31 @@ def within(seconds: float, work: Callable[[], T], name: str) -> T:
     if raised:
         raise raised[0]
     return done[0]
+
+
+async def awaited(work: Callable[[], T], name: str) -> T:
+    """Return what work returns in a thread of its own, or raise what it raises; the loop goes on.
+
+    Whoever no longer waits for it leaves the thread behind, which goes on to the end of its work.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            tell = partial(done.set_result, work())
+        except BaseException as error:  # noqa: BLE001 (it is raised where the work was asked for)
+            tell = partial(done.set_exception, error)
+        with suppress(RuntimeError):  # the loop is over
+            loop.call_soon_threadsafe(_unless_over, done, tell)
+
+    start_apart(run, name)
+    return await done
+
+
+def _unless_over(done: asyncio.Future[T], tell: Callable[[], None]) -> None:
+    if not done.done():
+        tell()
 
 
 def start_apart(work: Callable[[], None], name: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import Act
 from standin import STATUS
+from tables import of_tables
 from world import Asked, line, when
 
 from scheduler import protocol, wire
@@ -23,10 +24,15 @@ from scheduler.protocol import (
     Pause,
     PauseReply,
     Reload,
+    RemoveTable,
     Resume,
     ResumeReply,
     Retry,
     RunReply,
+    SaveTable,
+    Table,
+    TableChanged,
+    TableReply,
     Trigger,
 )
 from scheduler.run import Exited
@@ -48,6 +54,7 @@ ASKED = {
     "daemon/loop",
     "daemon/requests",
     "daemon/rights",
+    "daemon/user_tables",
     "runs/manual",
 }  # where refusals come from
 
@@ -61,6 +68,9 @@ KINDS: dict[str, type[Answer]] = {
     "resume": ResumeReply,
     "reload": Crontabs,
     "inherited": InheritedEnvironment,
+    "table": TableReply,
+    "save-table": TableChanged,
+    "remove-table": TableChanged,
 }
 
 
@@ -84,7 +94,7 @@ def test_an_example_of_a_reply_is_one(line: str) -> None:
 def test_every_verb_has_an_example() -> None:
     shown = {json.loads(request)["do"] for request, _ in PAIRS}
     assert shown == set(protocol.VERBS)
-    assert set(re.findall(r"^\*\*(\w+)\*\*", PAGE, re.MULTILINE)) == set(protocol.VERBS)
+    assert set(re.findall(r"^\*\*([\w-]+)\*\*", PAGE, re.MULTILINE)) == set(protocol.VERBS)
 
 
 def example(verb: str) -> dict[str, Any]:
@@ -107,8 +117,11 @@ REQUESTS: tuple[Request, ...] = (
 )
 
 
+ABOUT_TABLES = (SaveTable("0 7 * * * backup\n"), Table(), RemoveTable())
+
+
 @pytest.fixture(scope="module")
-def told() -> dict[str, Any]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a real daemon replies to each verb."""
     fails = line("report", "0 12 * * *", retry_delay="20m")
     text = line("backup", "0 6 * * *") + fails + line("mirror", "0 6 * * *")
@@ -120,9 +133,11 @@ def told() -> dict[str, Any]:
     for second, request in enumerate(REQUESTS):
         world.ask_at(f"12:05:{10 + second}", request)
     world.runs_until("12:10")
+    asked = [*REQUESTS, *ABOUT_TABLES]
+    replies = [*world.replies, *of_tables(tmp_path_factory.mktemp("spool"), *ABOUT_TABLES)]
     return {
-        type(request).__name__.lower(): wire.as_json(reply)
-        for request, reply in zip(REQUESTS, world.replies, strict=True)
+        wire.verb_of(type(request)): wire.as_json(reply)
+        for request, reply in zip(asked, replies, strict=True)
     }
 
 

@@ -19,13 +19,17 @@ from scheduler.protocol import (
     Kill,
     Pause,
     Reload,
+    RemoveTable,
     Reply,
     Request,
     Resume,
     Retry,
+    SaveTable,
+    Table,
     Trigger,
 )
 from scheduler.status import Status
+from scheduler.table_text import bytes_of, text_of
 from scheduler.wire import Refused
 
 NOON = datetime(2027, 3, 28, 12, 0, tzinfo=UTC)
@@ -45,6 +49,9 @@ requests = st.one_of(
     st.builds(Kill, runs),
     st.builds(Pause, some, st.none() | times, st.text(max_size=LONGEST_TEXT)),
     st.builds(Resume, some),
+    st.builds(Table),
+    st.builds(SaveTable, st.binary().map(text_of), st.none() | names),
+    st.builds(RemoveTable),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
@@ -73,6 +80,13 @@ def test_what_was_done_is_read_as_it_was_written(reply: dict[str, object]) -> No
 @given(st.builds(Refused, st.text(), st.text()))
 def test_why_not_is_read_as_it_was_written(reply: Refused) -> None:
     assert wire.read_reply(wire.write_reply(reply)) == reply
+
+
+@given(st.binary())
+def test_a_table_of_any_bytes_comes_over_whole(table: bytes) -> None:
+    asked = protocol.read(wire.write(SaveTable(text_of(table))))
+    assert isinstance(asked, SaveTable)
+    assert bytes_of(asked.text) == table
 
 
 @given(st.binary())
@@ -149,7 +163,7 @@ def test_a_line_that_asks(line: str, request_: Request, why: str) -> None:
         (asked('"do": "kill", "run": ' + "9" * 5000), "not-json", "longer than a number may be"),
         (asked('"do": "kill", "run": NaN'), "not-json", "Python's JSON, nobody else's"),
         (asked('"do": "status"') + asked('"do": "status"'), "not-json", "two in one line"),
-        (asked('"do": "status", "note": "' + "x" * LONGEST_LINE + '"'), "too-long", "64 KiB"),
+        (asked('"do": "status", "note": "' + "x" * LONGEST_LINE + '"'), "too-long", "1 MiB"),
         (asked('"do": "kill", "run": 1, "run": 2'), "double-member", "which of them?"),
         ('{"do": "status"}', "no-version", "there will be others"),
         ('{"meridian": "1", "do": "status"}', "no-version", "a text is no version"),
