@@ -3,6 +3,7 @@
 channel       what every channel is
 dispatcher    which notices are due, and what became of them: dispatch_rules decide, alert_log tells
 courier       has them sent by processes of their own: sender_process is one end, sender the other
+sender_start  how a sender is started; user_sender  one that becomes another user
 recorder      events in, notices out: facts are what they tell, the notifier writes them
 own_user      who tells of an entry: the user that its jobs run as
 policy        what has happened to a job in, whether somebody is told of it out

@@ -57,6 +57,12 @@ def send(address: str, message: Message, kind: Kind) -> None:
         raise NotSent(why, is_unsure=True) from None
 
 
+def load() -> None:
+    """Load all that is known of services; else that is done when the first one is asked for."""
+    if HAVE_APPRISE:
+        apprise.Apprise.instantiate("json://localhost", asset=_asset())
+
+
 def is_known(address: str) -> bool:
     """Say whether Apprise, which has to be there, knows an address of this form; nobody is told."""
     return apprise.Apprise.instantiate(address, asset=_asset()) is not None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.errors import MeridianError
 from scheduler.notice import Result
+from scheduler.printable import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from scheduler.notice import Delivery
 
+LONGEST_ERROR = 500  # characters
 RESULT_WITHIN = 60.0  # seconds from one result to the next; then its sender is killed
 
 
@@ -37,12 +39,14 @@ class NotSent(MeridianError):
 class Place:
     """Where a sender finds what it needs.
 
-    Outputs of attempts are in `state`, addresses and accounts in `config`.
+    Outputs of attempts are in `state`, addresses and accounts in `config`. What a channel has to
+    remember is in `memory`; None: in `state`.
     """
 
     state: Path
     config: Path
     environ: Mapping[str, str]
+    memory: Path | None = None
 
 
 class Send(Protocol):
@@ -50,3 +54,13 @@ class Send(Protocol):
 
     def __call__(self, deliveries: Sequence[Delivery], place: Place, /) -> Iterator[Result]:
         """Send these, and yield each result as soon as it is known; an error is a result."""
+
+
+def short(result: Result) -> Result:
+    """Return a result whose words are lines that fit into a log."""
+    return replace(result, error=_line(result.error), note=_line(result.note))
+
+
+def _line(text: str) -> str:
+    line = clean(" ".join(text.split()))
+    return line if len(line) <= LONGEST_ERROR else line[: LONGEST_ERROR - 3] + "..."

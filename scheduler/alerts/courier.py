@@ -7,28 +7,26 @@ other use for. So each channel talks in a process, the sender, which is there wh
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from threading import Condition
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from scheduler.alerts.channel import RESULT_WITHIN
+from scheduler.alerts.channel import RESULT_WITHIN, short
 from scheduler.alerts.sender_process import LAST_MOMENT, SenderProcess
 from scheduler.codec import decode, encode
 from scheduler.errors import MeridianError, NoAnswer
 from scheduler.notice import Channel, Result
-from scheduler.process.job_environment import PRIVATE
 from scheduler.system.background import start_apart
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
+    from scheduler.alerts.sender_start import Senders
     from scheduler.notice import Delivery
 
-SENDER = (sys.executable, "-P", "-X", "utf8", "-m", "scheduler.alerts.sender")
-_SENDERS_OWN = {"CREDENTIALS_DIRECTORY", "CONFIGURATION_DIRECTORY"}  # systemd.exec(5)
+_USER_SECONDS = 300.0  # that one sender of another user than the daemon's has for all
+_SPARE_ANSWERS = 100  # that nobody asked for; a sender that goes on talking is ended
 
 
 class Lane(NamedTuple):
@@ -93,18 +91,14 @@ class SenderCourier:
 
     def __init__(
         self,
-        state: Path,
-        config: Path,
-        environ: Mapping[str, str],
-        complain: Callable[[Channel, str], None],
+        senders: Senders,
+        complain: Callable[[str, str], None],
         *,
         patience: float = RESULT_WITHIN,
-        program: Sequence[str] = SENDER,
+        user_seconds: float = _USER_SECONDS,
     ) -> None:
-        self._program = program
-        self._folders = str(state.absolute()), str(config.absolute())
-        left_out = PRIVATE - _SENDERS_OWN
-        self._environ = {name: value for name, value in environ.items() if name not in left_out}
+        self._senders_of = senders
+        self._user_seconds = user_seconds
         self._complain = complain  # what a sender wrote on standard error; on its thread
         self._patience = patience
         self._wake: Callable[[], object] = lambda: None  # until somebody waits for answers
@@ -127,9 +121,7 @@ class SenderCourier:
         self._open[lane] = {each.number for each in deliveries}
         life = self._life
         try:
-            start_apart(
-                lambda: self._work(lane.channel, deliveries, life), f"alerts {lane.channel}"
-            )
+            start_apart(lambda: self._work(lane, deliveries, life), f"alerts {lane.channel}")
         except MeridianError as error:
             self._add(
                 life, [Unanswered(each.number, str(error), is_unsure=False) for each in deliveries]
@@ -166,48 +158,57 @@ class SenderCourier:
 
     # --- on the thread of a batch ------------------------------------------------------------
 
-    def _work(self, channel: Channel, deliveries: Sequence[Delivery], life: int) -> None:
+    def _work(self, lane: Lane, deliveries: Sequence[Delivery], life: int) -> None:
         left = {each.number: each for each in deliveries}
         why, is_unsure, is_heard = "its sender ended without a word", True, True
         try:
-            for result in self._talk(channel, deliveries, life):
+            for result in self._talk(lane, deliveries, life):
                 if left.pop(result.delivery, None) is not None:
                     self._add(life, [result])
         except TimeoutError:
             why = f"its sender said nothing for {self._patience:g} s, and was killed"
             is_heard = False  # it may have said more before its end
-        except OSError as error:  # the system has no room for a process
+        except _TooLong:
+            why = f"its sender, with what came before, took over {self._user_seconds:g} s"
+        except OSError as error:  # there is no such user, or no room for a process
             why, is_unsure = f"no sender could be started: {error.strerror}", False
         except Exception as error:  # noqa: BLE001 (what it says makes no sense)
             why, is_heard = f"its sender said nonsense, and was killed: {error}", False
-        if is_unsure and channel is not Channel.PING:  # which asks several at once
+        if is_unsure and lane.channel is not Channel.PING:  # which asks several at once
             self._add(life, _blamed(tuple(left.values()), why, is_heard=is_heard))
         else:
             self._add(life, [Unanswered(number, why, is_unsure) for number in left])
 
-    def _talk(
-        self, channel: Channel, deliveries: Sequence[Delivery], life: int
-    ) -> Iterator[Result]:
-        words = (*self._program, channel.value, *self._folders)
+    def _talk(self, lane: Lane, deliveries: Sequence[Delivery], life: int) -> Iterator[Result]:
         lines = b"".join(json.dumps(encode(each)).encode() + b"\n" for each in deliveries)
-        sender = SenderProcess(words, self._environ)
+        with self._senders_of.start(lane.channel, lane.user, deliveries) as start:
+            sender = SenderProcess(
+                start.words, start.environ, start.files, is_other_users=lane.user is not None
+            )
         try:
             with self._changed:
                 self._senders.add(sender)
                 if life != self._life:
                     return
-            for line in sender.answers(lines, self._patience, RealClock().monotonic):
-                try:
-                    yield decode(Result, json.loads(line))
-                except NoAnswer as error:
-                    raise ValueError("it is no result") from error
+            monotonic = RealClock().monotonic
+            begun, most = monotonic(), len(deliveries) + _SPARE_ANSWERS
+            answers = sender.answers(start.first + lines, self._patience, monotonic)
+            for number, line in enumerate(answers, 1):
+                if number > most:
+                    raise ValueError("it answers more than it was asked")
+                yield _result(line)
+                if lane.user is not None and monotonic() - begun > self._user_seconds:
+                    raise _TooLong
         finally:
             with self._changed:
                 self._senders.discard(sender)
             sender.kill()
             sender.close()
             if sender.complaint:
-                self._complain(channel, sender.complaint)
+                whose = (
+                    lane.channel.value if lane.user is None else f"{lane.channel} of {lane.user}"
+                )
+                self._complain(whose, sender.complaint)
 
     def _add(self, life: int, answers: Sequence[Answer]) -> None:
         with self._changed:
@@ -218,6 +219,18 @@ class SenderCourier:
             self._changed.notify_all()
         if was_empty:
             self._wake()
+
+
+class _TooLong(Exception):
+    """A sender has taken too long for all of it."""
+
+
+def _result(line: bytes) -> Result:
+    """Return what a sender answered, which may be a user's; ValueError where it is nonsense."""
+    try:
+        return short(decode(Result, json.loads(line)))
+    except NoAnswer as error:
+        raise ValueError("it is no result") from error
 
 
 def _blamed(left: Sequence[Delivery], why: str, *, is_heard: bool) -> list[Answer]:

@@ -32,7 +32,7 @@ _OTHER_CHANNELS: Mapping[Channel, Send] = {
 
 def send(deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
     """Tell the addresses of each delivery, one delivery after the other; see `channel.Send`."""
-    told = ToldAddresses(place.state)
+    told = ToldAddresses(place.memory or place.state)
     for delivery in deliveries:
         try:
             addresses = addresses_of(delivery.target, place.config)

@@ -17,36 +17,43 @@ import os
 import signal
 import sys
 import traceback
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from scheduler.alerts.channel import RESULT_WITHIN, NotSent, Place
+from scheduler.alerts.channel import RESULT_WITHIN, NotSent, Place, short
 from scheduler.codec import decode, encode
 from scheduler.notice import Channel, Delivery, Result
-from scheduler.printable import clean, quoted
+from scheduler.printable import quoted
 from scheduler.system import own_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from scheduler.alerts.channel import Send
 
-LONGEST_ERROR = 500  # characters
-
 _ALONE = 15  # seconds more that it lives if nobody ends it: its daemon is gone
 _TERM_SECONDS = 1.0  # of its programs, from SIGTERM to SIGKILL
+_AT_END: list[Callable[[], object]] = []
 
 
 def main(words: Sequence[str]) -> None:
     """Send what comes in, by the channel that the words name."""
-    _give_back_signals()
-    answers = _take_output()
+    answers = begin()
     channel, state, config = words
+    serve(answers, channel, Place(Path(state), Path(config), os.environ))
+
+
+def begin() -> int:
+    """Return where answers are written, when this process can be ended; call it first."""
+    _give_back_signals()
+    return _take_output()
+
+
+def serve(answers: int, channel: str, place: Place) -> None:
+    """Send the deliveries that come in, and answer each."""
     deliveries = [decode(Delivery, json.loads(line)) for line in sys.stdin.buffer]
-    place = Place(Path(state), Path(config), os.environ)
     for result in send_all(channel, deliveries, place):
         signal.alarm(int(RESULT_WITHIN) + _ALONE)
         try:
@@ -55,10 +62,15 @@ def main(words: Sequence[str]) -> None:
             sys.exit(1)  # the daemon is gone
 
 
+def at_end(act: Callable[[], object]) -> None:
+    """Have this done when the process is ended by a signal; it may be done by then."""
+    _AT_END.append(act)
+
+
 def send_all(channel: str, deliveries: Sequence[Delivery], place: Place) -> Iterator[Result]:
     """Yield one result for each delivery; one on which the channel fails keeps no other back."""
     try:
-        send = _channel(channel)
+        send = channel_named(channel)
     except NotSent as error:
         yield from (Result(each.number, str(error), permanent=True) for each in deliveries)
         return
@@ -68,17 +80,17 @@ def send_all(channel: str, deliveries: Sequence[Delivery], place: Place) -> Iter
         try:
             for result in send(tuple(left.values()), place):
                 if left.pop(result.delivery, None) is not None:
-                    yield _short(result)
+                    yield short(result)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, it is told of)
             traceback.print_exc()
             why = f"{type(error).__name__}: {error}"
         if left:  # the first of them is the one on which it failed
             number = next(iter(left))
             del left[number]
-            yield _short(Result(number, why, is_unsure=True))
+            yield short(Result(number, why, is_unsure=True))
 
 
-def _channel(name: str) -> Send:
+def channel_named(name: str) -> Send:
     """Return how a channel sends; NotSent if it can't be loaded, which then stays so."""
     if name not in set(Channel):
         raise NotSent(f"this Meridian knows no channel {quoted(name)}", permanent=True)
@@ -92,16 +104,6 @@ def _channel(name: str) -> Send:
             why = f"the channel {name} can't be loaded: {error}"
         raise NotSent(why, permanent=True) from error
     return found
-
-
-def _short(result: Result) -> Result:
-    """Return a result whose words are lines that fit into a log."""
-    return replace(result, error=_line(result.error), note=_line(result.note))
-
-
-def _line(text: str) -> str:
-    line = clean(" ".join(text.split()))
-    return line if len(line) <= LONGEST_ERROR else line[: LONGEST_ERROR - 3] + "..."
 
 
 def _give_back_signals() -> None:
@@ -122,6 +124,8 @@ def _end(_signal: int, _frame: object) -> None:
 
 def _end_all() -> None:
     own_groups.end(_TERM_SECONDS)
+    for act in _AT_END:
+        act()
     os._exit(1)  # whatever other threads wait for
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LAST_MOMENT = 2.0  # in which a sender ends what it has started
 LONGEST_ANSWER = 65536  # bytes of an answer
 LONGEST_COMPLAINT = 4096  # bytes of standard error that are kept, the last ones
+MOST_HEARD = 16 << 20  # bytes of it that are read at all: who writes on waits for ever
 
 _PIECE = 65536
 
@@ -30,11 +31,20 @@ class SenderProcess:
 
     Owns: the process, its pipes, and the end of what it wrote on standard error. Called by: a
     courier's thread, and the loop, which only ends it. Invariant: it is signalled only while it
-    has its end of the pipe of answers, which nobody else has: so its number is not another's. It is
-    the daemon's reaper that hears of its end, so what it exits with is known to nobody here.
+    has its end of the pipe of answers, which nobody else has: so its number is not another's. One
+    of another user than the daemon's may give its end away, so there a descriptor of the process
+    tells (pidfd_open(2), where the system has it). It is the daemon's reaper that hears of its end,
+    so what it exits with is known to nobody here.
     """
 
-    def __init__(self, words: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        files: Sequence[int] = (),
+        *,
+        is_other_users: bool = False,
+    ) -> None:
         self._popen = subprocess.Popen(
             words,
             stdin=subprocess.PIPE,
@@ -43,7 +53,9 @@ class SenderProcess:
             env=environ,
             cwd="/",
             start_new_session=True,
+            pass_fds=files,
         )
+        self._process = _descriptor(self._popen.pid) if is_other_users else None
         self._popen.returncode = 0  # nobody waits for it here
         self._input = cast("IO[bytes]", self._popen.stdin)
         self._output = cast("IO[bytes]", self._popen.stdout)
@@ -51,6 +63,7 @@ class SenderProcess:
         self._lock = Lock()
         self._is_closed = False
         self._complaint = b""
+        self._complained = 0  # bytes
         self._unsent, self._line = memoryview(b""), b""  # of its input, and of an answer
 
     @property
@@ -98,11 +111,16 @@ class SenderProcess:
             for pipe in (self._input, self._output, self._errors):
                 with suppress(OSError):
                     pipe.close()
+            if self._process is not None:
+                os.close(self._process)
+                self._process = None
 
     def _has_ended(self, within: float) -> bool:
         poll = select.poll()
-        poll.register(self._output.fileno(), 0)
-        return bool(poll.poll(within * 1000))  # its end of the pipe is closed
+        poll.register(self._output.fileno(), 0)  # for the end of the pipe
+        if self._process is not None:
+            poll.register(self._process, select.POLLIN)
+        return bool(poll.poll(within * 1000))
 
     def _converse(
         self, selector: selectors.BaseSelector, patience: float, monotonic: Callable[[], float]
@@ -152,6 +170,15 @@ class SenderProcess:
         except OSError:
             return
         self._complaint = (self._complaint + piece)[-LONGEST_COMPLAINT:]
-        if not piece:
+        self._complained += len(piece)
+        if not piece or self._complained > MOST_HEARD:
             with suppress(KeyError):
                 selector.unregister(self._errors)
+
+
+def _descriptor(pid: int) -> int | None:
+    """Return what tells that a process has ended; None where there is no such thing, or it has."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None

@@ -23,6 +23,7 @@ from scheduler import own_secrets
 from scheduler.alerts.courier import SenderCourier
 from scheduler.alerts.own_user import OwnUser
 from scheduler.alerts.recorder import AlertRecorder
+from scheduler.alerts.sender_start import Senders
 from scheduler.daemon import signals, wiring
 from scheduler.daemon.control_address import ControlAddress
 from scheduler.daemon.user_tables import UserTables
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 
     from scheduler.daemon.loop import Daemon
     from scheduler.daemon.watched_crontabs import WatchedCrontabs
-    from scheduler.notice import Channel
     from scheduler.system.control_server import Ask
     from scheduler.system.log import Format, Log
     from scheduler.system.log_sink import Sink
@@ -223,11 +223,11 @@ def _wake(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
 def _courier(paths: Paths, log: Log) -> SenderCourier:
     """Have alerts sent by processes of their own, whose complaints stand in the log."""
 
-    def complain(channel: Channel, text: str) -> None:
+    def complain(channel: str, text: str) -> None:
         lines = tuple(clean(mask(line)) for line in text.splitlines()[-_MOST_COMPLAINED:])
-        log.warning("sender", channel=channel.value, text="\n".join(lines), say=lines)
+        log.warning("sender", channel=clean(channel), text="\n".join(lines), say=lines)
 
-    return SenderCourier(paths.state, paths.config, os.environ, complain)
+    return SenderCourier(Senders(paths.state, paths.config, os.environ), complain)
 
 
 def _warner(log: Log) -> control_server.Warn:

@@ -16,7 +16,8 @@ import pytest
 from processes import children_reaped
 from real_daemon import is_alive, until
 
-from scheduler.alerts.courier import SENDER, Lane, SenderCourier, Unanswered
+from scheduler.alerts.courier import Lane, SenderCourier, Unanswered
+from scheduler.alerts.sender_start import SENDER, Senders
 from scheduler.codec import decode, encode
 from scheduler.errors import MeridianError
 from scheduler.notice import Channel, Delivery, Facts, Kind, Notice, Result
@@ -52,12 +53,9 @@ class Stage:
     def __post_init__(self) -> None:
         environ = {**os.environ, "NOTIFY_SOCKET": "/the/daemon's"}
         self.courier = SenderCourier(
-            self.folder,
-            self.folder,
-            environ,
+            Senders(self.folder, self.folder, environ, self.program),
             lambda channel, text: self.complaints.append(f"{channel}: {text}"),
             patience=self.patience,
-            program=self.program,
         )
         self.courier.wake_by(self.woken.set)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.alerts import sender
+from scheduler.alerts import channel, sender
 from scheduler.alerts.channel import Place
 from scheduler.notice import Delivery, Facts, Kind, Notice, Result
 
@@ -79,7 +79,7 @@ def test_each_delivery_has_one_result(
     assert [each.delivery for each in found] == [1, 2, 3]
     for each, error in zip(found, errors, strict=True):
         assert each.error[: len(error) or None] == error
-        assert len(each.error) <= sender.LONGEST_ERROR
+        assert len(each.error) <= channel.LONGEST_ERROR
         assert not each.permanent
 
 

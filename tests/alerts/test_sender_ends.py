@@ -14,8 +14,8 @@ import pytest
 from notices import notice
 from processes import children_reaped, is_gone
 
-from scheduler.alerts.courier import SENDER
 from scheduler.alerts.sender_process import SenderProcess
+from scheduler.alerts.sender_start import SENDER
 from scheduler.codec import encode
 from scheduler.notice import Channel, Delivery
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -125,3 +126,25 @@ def test_one_that_has_ended_is_not_signalled(monkeypatch: pytest.MonkeyPatch) ->
         sender.kill()
     sender.kill()
     assert killed == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pidfd_open(2) is Linux's")
+def test_who_has_given_its_pipe_away_and_ended_is_not_signalled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its number may be another's by then, whom root would kill."""
+    words = ("/bin/sh", "-c", "setsid sleep 1000 & echo $!")
+    with closing(SenderProcess(words, dict(os.environ), is_other_users=True)) as sender:
+        lines = sender.answers(b"", IMPATIENT, time.monotonic)
+        kept = int(next(lines))
+        with pytest.raises(TimeoutError):
+            next(lines)
+        with monkeypatch.context() as signals:
+            signals.setattr("os.killpg", lambda *_: pytest.fail("it was signalled"))
+            sender.kill()
+    os.kill(kept, signal.SIGKILL)
+
+
+def test_one_that_complains_for_ever_is_heard_no_more() -> None:
+    with pytest.raises(TimeoutError):
+        answers("cat /dev/zero >&2", patience=2.0)
