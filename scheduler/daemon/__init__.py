@@ -9,6 +9,7 @@ file_monitor        crontabs that change, a state folder that is lost
 requests            what is asked through the control socket, and what of it `rights` allow;
                     snapshot: how the daemon does; user_tables: crontabs of users
 shutdown            stop, drain, grace
+service_report      what the service manager hears: that the loop goes on, what runs, what is next
 crontab_log         problems in the crontabs; upcoming_log: what is due next
 log_once            trouble with the journal, told once
 taken_tables        what another cron has run of its tables, taken over from it

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from scheduler.daemon.own_ping import OwnPing
     from scheduler.daemon.reloader import Reloader
     from scheduler.daemon.requests import Requests
+    from scheduler.daemon.service_report import ServiceReport
     from scheduler.daemon.shutdown import Shutdown
     from scheduler.daemon.steps import StepRunner
     from scheduler.daemon.ticker import Ticker
@@ -75,6 +76,7 @@ class Daemon:
     pruning: Pruning
     shutdown: Shutdown
     steps: StepRunner
+    report: ServiceReport
     _asked: deque[_Asked] = field(default_factory=deque, init=False)
     _reloads: list[Future[Answer | Refused]] = field(default_factory=list, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -177,6 +179,7 @@ class Daemon:
             Step("send alerts", self._send_alerts),
             Step("ping for the daemon itself", self._ping),
             Step("remove what is not kept any more", self._prune),
+            Step("tell the service manager how it does", self._report),
         )
 
     async def _opened(self) -> bool:
@@ -215,6 +218,7 @@ class Daemon:
         now = self.clock.now()
         look = now + (file_monitor.INTERVAL if self.in_force.watches else _LONGEST_SLEEP)
         wakes = [look, self.runs.next_wake(), self.shutdown.next_wake(now)]
+        wakes.append(self.report.next_wake(now))
         if self.expected is not None and self._is_idle():
             wakes.append(self.expected.next_wake(now))
         if (prune := self.pruning.next_step()) is not None and self._is_idle():
@@ -308,6 +312,10 @@ class Daemon:
         """Remove a little of what is no longer kept, where that delays no start."""
         if self._is_idle():
             self.pruning.step(self.in_force.entries)
+
+    def _report(self) -> None:
+        """Let systemd hear that the loop goes on, and what it does."""
+        self.report.step(is_calm=self._is_calm(), is_stopping=self.shutdown.has_begun)
 
     def _is_idle(self) -> bool:
         return not self.shutdown.has_begun and self._is_calm()

@@ -9,7 +9,7 @@ from scheduler.schedule.tick import MINUTE, minute_of
 
 if TYPE_CHECKING:
     from scheduler.daemon.entries import EntriesInForce
-    from scheduler.daemon.shutdown import ServiceManager
+    from scheduler.daemon.service_report import ServiceManager
     from scheduler.daemon.ticker import Ticker
     from scheduler.daemon.upcoming_log import UpcomingLog
     from scheduler.runs.lifecycle import Runs
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 class Reloader:
     """Reads the crontabs, at the start and again whenever somebody asks or a file has changed.
 
-    It owns whether a reload is still to be done. The loop, the file monitor and the requests call
-    it. The entries, the runs and the planned minute go by the same crontabs when it returns, and
-    listeners are told once that they do. Where calendars are to be read first, for which nobody
-    waits, or the journal or the memory refuses, the reload stays to be done; after a bug the old
-    entries count until a file is changed.
+    It owns whether a reload is still to be done, and whether one has been. The loop, the file
+    monitor and the requests call it. The entries, the runs and the planned minute go by the same
+    crontabs when it returns, and listeners are told once that they do, as is the service manager.
+
+    Where calendars are to be read first, for which nobody waits, or the journal or the memory
+    refuses, the reload stays to be done; after a bug the old entries count until a file is changed.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Reloader:
         self._upcoming_log = upcoming_log
         self._manager = manager
         self.is_asked = False
+        self._was_ready = False
 
     def ask(self) -> None:
         """Ask for a reload as soon as it can be; no running job is touched."""
@@ -62,8 +64,25 @@ class Reloader:
     def read(self) -> None:
         """Read the crontabs, and go by them. Raises JournalError and MemoryError.
 
-        Where calendars are being read it stays to be done.
+        Where calendars are being read it stays to be done, and the service manager is told that
+        the daemon is ready when it has been.
         """
+        if self._was_ready:
+            self._manager.reloading(self._clock.monotonic())
+        try:
+            self._read()
+        except Exception:
+            if self._was_ready and not self.is_asked:
+                self._say_ready()
+            raise
+        if not self.is_asked:
+            self._say_ready()
+
+    def _say_ready(self) -> None:
+        self._was_ready = True
+        self._manager.ready(self._in_force.summary())
+
+    def _read(self) -> None:
         self.is_asked = False
         try:
             if self._in_force.is_reading() or not self._in_force.read(self._clock.now()):
@@ -76,7 +95,6 @@ class Reloader:
             self.is_asked = True
             raise
         self._runs.tell(news)
-        self._manager.ready(self._in_force.summary())
         now = minute_of(self._clock.now())
         after = max(self._ticker.next(), now) - MINUTE
         self._upcoming_log.first_jobs(self._in_force.timetable, after)

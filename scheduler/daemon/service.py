@@ -188,6 +188,7 @@ class Service:
         try:
             await self._answer(daemon)
         except JournalDamaged:
+            self.parts.manager.expect(None)  # a repair takes its time
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
             clock = self.parts.clock
             await clock.wait(clock.now(), asyncio.Event())  # what came leaves its note

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from scheduler.text import counted, of_seconds
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from scheduler.daemon.service_report import ServiceManager
     from scheduler.runs.lifecycle import Runs
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
-
-
-class ServiceManager(Protocol):
-    """Who started the daemon, and wants to know how it does: sd_notify(3)."""
-
-    def ready(self, text: str) -> None:
-        """Hear that the crontabs are read, and what there is."""
-
-    def stopping(self) -> None:
-        """Hear that nothing new is started."""
 
 
 class Shutdown:

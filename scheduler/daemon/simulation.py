@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from scheduler.daemon import wiring
 from scheduler.daemon.incidents import Mishap, in_order
+from scheduler.daemon.service_report import NoManager
 from scheduler.daemon.simulation_events import Recorder, StrictLog
 from scheduler.daemon.virtual_machine import VirtualClock, VirtualSpawner
 from scheduler.daemon.wiring import Chosen, Parts
@@ -35,16 +36,6 @@ if TYPE_CHECKING:
 ASSUMED = 1.0  # seconds that a job takes of which the journal knows nothing
 _BOOT = "simulated"
 _INSTANT = timedelta.resolution
-
-
-class _NoManager:
-    """Nobody who started the daemon and wants to know how it is; see ServiceManager."""
-
-    def ready(self, text: str) -> None:
-        pass
-
-    def stopping(self) -> None:
-        pass
 
 
 class Simulation:
@@ -138,7 +129,7 @@ class Simulation:
             draw=lambda: 0.0,
             boot=_BOOT,
             watches=False,
-            manager=_NoManager(),
+            manager=NoManager(),
             chosen=Chosen(most=self._most),
             in_loop=(self._recorder,),
         )

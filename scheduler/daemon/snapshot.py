@@ -92,6 +92,13 @@ class Snapshots:
             reads=in_force.reads(),
         )
 
+    def next_job(self) -> Coming | None:
+        """Return the run that comes first, of jobs that are not paused then; None if there is none.
+
+        It costs as little as that of a snapshot: what is far off may not be found.
+        """
+        return next(self._coming(), None)
+
     def crontabs(self) -> Crontabs:
         """Return what there is of entries."""
         in_force = self._in_force

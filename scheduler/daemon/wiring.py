@@ -33,6 +33,7 @@ from scheduler.daemon.loop import Daemon
 from scheduler.daemon.own_ping import OwnPing
 from scheduler.daemon.reloader import Reloader
 from scheduler.daemon.requests import Requests
+from scheduler.daemon.service_report import ServiceReport
 from scheduler.daemon.shutdown import Shutdown
 from scheduler.daemon.snapshot import Snapshots
 from scheduler.daemon.steps import StepRunner
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
     from scheduler.alerts.courier import Courier
     from scheduler.daemon.entries import Library
-    from scheduler.daemon.shutdown import ServiceManager
+    from scheduler.daemon.service_report import ServiceManager
     from scheduler.daemon.watchdog import Watchdog
     from scheduler.journal.journal import Journal
     from scheduler.journal.retention import Retention
@@ -162,6 +163,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         pruning=_pruning(parts, journal, runs),
         shutdown=shutdown,
         steps=StepRunner(clock, journal, log, log_once, parts.watchdog),
+        report=ServiceReport(parts.manager, clock, in_force, runs, ticker, snapshots),
     )
 
 

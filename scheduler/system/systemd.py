@@ -67,9 +67,52 @@ def ready(text: str, *, environ: Mapping[str, str] = os.environ) -> None:
     tell(f"READY=1\n{_status(text)}", environ=environ)
 
 
+def reloading(monotonic: float, *, environ: Mapping[str, str] = os.environ) -> None:
+    """Say that the crontabs are read again, from this time of the monotonic clock on.
+
+    The service is not ready until `ready` is said.
+    """
+    tell(f"RELOADING=1\nMONOTONIC_USEC={int(monotonic * 1e6)}", environ=environ)
+
+
+def status(text: str, *, environ: Mapping[str, str] = os.environ) -> None:
+    """Say in a line how the daemon does."""
+    tell(_status(text), environ=environ)
+
+
 def stopping(*, environ: Mapping[str, str] = os.environ) -> None:
     """Say that no new runs start and that the running ones are being waited for."""
     tell("STOPPING=1", environ=environ)
+
+
+def is_there(*, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether anybody wants to hear of this daemon."""
+    return bool(environ.get("NOTIFY_SOCKET"))
+
+
+def watchdog(*, environ: Mapping[str, str] = os.environ) -> float | None:
+    """Return how many seconds may go by without `alive`; None if nobody minds.
+
+    sd_watchdog_enabled(3): WATCHDOG_PID, if it is set, says for whom it is.
+    """
+    usec, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID") or str(os.getpid())
+    if not is_there(environ=environ) or not (usec.isascii() and usec.isdigit()):
+        return None
+    return int(usec) / 1e6 or None if pid == str(os.getpid()) else None
+
+
+def alive(*, environ: Mapping[str, str] = os.environ) -> None:
+    """Say that the loop goes on, for a manager that restarts a daemon which does not say so."""
+    tell("WATCHDOG=1", environ=environ)
+
+
+def expect(seconds: float | None, *, environ: Mapping[str, str] = os.environ) -> None:
+    """Have `alive` expected within so many seconds from now on; None is: not at all.
+
+    While a damaged journal is repaired there is no loop that could say so.
+    """
+    if watchdog(environ=environ) is not None:
+        tell(f"WATCHDOG_USEC={int((seconds or 0) * 1e6)}", environ=environ)
 
 
 def _send(address: str, state: bytes, *, waits: bool) -> bool:

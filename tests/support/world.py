@@ -32,6 +32,7 @@ from scheduler.codec import encode
 from scheduler.daemon import wiring
 from scheduler.daemon.wiring import Chosen, Parts
 from scheduler.protocol import InheritedEnvironment, Variable
+from scheduler.system import systemd
 from scheduler.system.log import open_log
 from scheduler.wire import Refused
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from scheduler.daemon.loop import Daemon
+    from scheduler.daemon.service_report import ServiceManager
     from scheduler.journal.journal import Journal
     from scheduler.journal.retention import Retention
     from scheduler.journal.rows import RunRow
@@ -105,6 +107,7 @@ class World:
     unjournalled: Path | None = None  # where ends are kept that the journal refuses
     state: Path = Path("/state")
     watches: bool = True  # its crontabs may change
+    manager: ServiceManager = systemd
     lasts: timedelta = timedelta(days=2)  # longer, and the test fails
 
     def __post_init__(self) -> None:
@@ -141,6 +144,7 @@ class World:
             recorder=self.recorder,
             courier=self.courier,
             own_courier=self.own_courier,
+            manager=self.manager,
             last_words=self.last_words,
         )
         self.daemon = wiring.build(parts, self.journal)

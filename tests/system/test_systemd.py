@@ -38,11 +38,51 @@ def test_a_state_arrives_as_one_datagram(listener: socket.socket) -> None:
 def test_each_word_says_what_the_protocol_asks_for(listener: socket.socket) -> None:
     where = environ(listener)
     systemd.ready("12 entries", environ=where)
+    systemd.reloading(12.5, environ=where)
+    systemd.status("nothing running", environ=where)
+    systemd.alive(environ=where)
     systemd.stopping(environ=where)
-    assert [listener.recv(4096) for _ in range(2)] == [
+    assert [listener.recv(4096) for _ in range(5)] == [
         b"READY=1\nSTATUS=12 entries",
+        b"RELOADING=1\nMONOTONIC_USEC=12500000",
+        b"STATUS=nothing running",
+        b"WATCHDOG=1",
         b"STOPPING=1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sent"), [(7.5, b"WATCHDOG_USEC=7500000"), (None, b"WATCHDOG_USEC=0")]
+)
+def test_a_sign_of_life_is_expected_as_long_as_there_is_a_loop(
+    seconds: float | None, sent: bytes, listener: socket.socket
+) -> None:
+    where = environ(listener)
+    systemd.expect(seconds, environ=where)  # nobody has asked for one
+    systemd.expect(seconds, environ={**where, "WATCHDOG_USEC": "1000000"})
+    systemd.stopping(environ=where)
+    assert [listener.recv(4096) for _ in range(2)] == [sent, b"STOPPING=1"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds", "why"),
+    [
+        ({"NOTIFY_SOCKET": "@a", "WATCHDOG_USEC": "180000000"}, 180, "asked for"),
+        ({"NOTIFY_SOCKET": "@a", "WATCHDOG_USEC": "1500000", "WATCHDOG_PID": str(os.getpid())}, 1.5, "by name"),
+        ({"NOTIFY_SOCKET": "@a", "WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "1"}, None, "of another process"),
+        ({"NOTIFY_SOCKET": "@a"}, None, "not asked for"),
+        ({"WATCHDOG_USEC": "1500000"}, None, "nobody listens"),
+        ({"NOTIFY_SOCKET": "@a", "WATCHDOG_USEC": ""}, None, "no number"),
+        ({"NOTIFY_SOCKET": "@a", "WATCHDOG_USEC": "soon"}, None, "no number"),
+        ({"NOTIFY_SOCKET": "@a", "WATCHDOG_USEC": "-5"}, None, "no number of microseconds"),
+        ({"NOTIFY_SOCKET": "@a", "WATCHDOG_USEC": "0"}, None, "switched off"),
+        ({"NOTIFY_SOCKET": "@a", "WATCHDOG_USEC": "²"}, None, "a digit, but no number"),
+    ],
+)  # fmt: skip
+def test_a_watchdog_is_who_asks_for_signs_of_life(
+    variables: dict[str, str], seconds: float | None, why: str
+) -> None:
+    assert systemd.watchdog(environ=variables) == seconds, why
 
 
 @pytest.mark.parametrize(
