@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import faulthandler
 import os
 import random
 import signal
@@ -76,6 +77,7 @@ class LogStream:
     def of_stderr(cls, log_format: Format) -> Self:
         """Have all that this process writes on standard error go through a buffer."""
         sink = take_stderr()
+        faulthandler.enable(sink.fileno())  # a watchdog's SIGABRT leaves a trace, as a crash does
         atexit.register(sink.drain, _LAST_WORDS)
         return cls(sink, log_format)
 

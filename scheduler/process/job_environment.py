@@ -54,6 +54,7 @@ _DAEMONS_OWN = {
     ),
     "the unit tells the daemon alone what is delegated": DELEGATED,
     "a job could ping in the daemon's name": PING_VARIABLE,
+    "a daemon that a job starts is not to run as this one does": "MERIDIAN_RUN",  # of the unit
 }
 PRIVATE = frozenset(name for names in _DAEMONS_OWN.values() for name in names.split())
 

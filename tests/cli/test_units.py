@@ -1,6 +1,7 @@
 """The systemd units start what exists, say when it is ready, and leave jobs their freedom."""
 
 import configparser
+import json
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from commands import COMMANDS
 from typer.core import TyperCommand as Command
 
+from scheduler.daemon import watchdog
 from scheduler.schedule import duration
 
 SYSTEMD = Path(__file__).parent.parent.parent / "systemd"
@@ -28,6 +30,7 @@ PROMISES = [
     ),
     ("Service", "Restart", "on-failure", "a daemon that died comes back"),
     ("Service", "RestartPreventExitStatus", "2", "but not to be called wrongly again"),
+    ("Service", "TasksMax", "infinity", "all jobs of the machine are in this unit"),
     ("Service", "OOMPolicy", "continue", "one greedy job does not stop the others"),
     ("Service", "Delegate", "memory", "so that CRON_MEMORY holds for a whole attempt"),
 ]
@@ -38,7 +41,9 @@ TAKES_FROM_JOBS = re.compile(
 
 
 def read(unit: Path) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(interpolation=None, delimiters="=", comment_prefixes="#")
+    parser = configparser.ConfigParser(
+        interpolation=None, delimiters="=", comment_prefixes="#", strict=False
+    )
     parser.optionxform = str  # type: ignore[assignment,method-assign] # systemd's case matters
     parser.read(unit)
     return parser
@@ -59,7 +64,32 @@ def started_by(unit: Path) -> tuple[str, Command, list[str]]:
 @both
 def test_it_starts_a_command_that_exists(unit: Path) -> None:
     program, command, rest = started_by(unit)
-    assert (program, command.name, rest) == ("meridian", "run", [])
+    assert (program, command.name, rest) == ("meridian", "run", ["$MERIDIAN_RUN"])
+
+
+@both
+def test_more_words_for_run_come_from_a_file_that_need_not_be_there(unit: Path) -> None:
+    lines = unit.read_text().splitlines()
+    assert "Environment=MERIDIAN_RUN=" in lines, "systemd warns of a variable that is not set"
+    file = "/etc/meridian/service.env" if unit is SYSTEM else "%E/meridian/service.env"
+    assert read(unit)["Service"]["EnvironmentFile"] == f"-{file}"
+
+
+@both
+def test_a_watchdog_outlasts_the_longest_turn_of_the_loop(unit: Path) -> None:
+    """What the log tells of after 10 s may be a disk that is slow; ten times that is no answer."""
+    (minutes,) = re.findall(r"(\d+)min", read(unit)["Service"]["WatchdogSec"])
+    assert int(minutes) * 60 >= 10 * watchdog.LIMIT
+
+
+@pytest.mark.privileged
+def test_each_hardening_that_systemd_knows_is_left_out_with_a_reason() -> None:
+    words = ["systemd-analyze", "security", "--offline=true", "--json=short", str(SYSTEM)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    judged = {row["name"].partition("=")[0] for row in json.loads(done.stdout) if row["exposure"]}
+    assert len(judged) > 25
+    left_out = re.findall(r"\b([A-Z]\w+)=", SYSTEM.read_text().partition("# Hardening")[2])
+    assert judged - {"Delegate"} <= set(left_out)
 
 
 @both
