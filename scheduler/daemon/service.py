@@ -40,6 +40,7 @@ from scheduler.process.cgroup import Groups
 from scheduler.process.job_environment import DELEGATED
 from scheduler.process.output_throttle import OutputThrottle
 from scheduler.process.spawner import RealSpawner
+from scheduler.process.user_jobs import UserJobs
 from scheduler.redact import mask
 from scheduler.runs.echo import Echo
 from scheduler.system import control_server, crontab_spool, state_lock
@@ -101,7 +102,9 @@ def serve(
     signal.pthread_sigmask(signal.SIG_BLOCK, _EARLY)
     (user, home), boot = account, boot_id()
     paths, log = crontabs.paths, stream.log()
-    spawner = RealSpawner(os.environ, home=home, user=user, boot=boot, groups=_groups(log))
+    users = _users(log) if chosen.is_system else None
+    groups = _groups(log)
+    spawner = RealSpawner(os.environ, home, user, boot=boot, groups=groups, users=users)
     with (
         entered(paths.state, os.geteuid()),
         state_lock.held(paths.state) as holds_state,
@@ -287,6 +290,14 @@ def _watchdog(log: Log) -> Watchdog | None:
     with suppress(AttributeError, OSError):
         return Watchdog(log, Alarm())
     return None
+
+
+def _users(log: Log) -> UserJobs:
+    def tell(why: str) -> None:
+        what = f"what starts the jobs of other users is gone ({why})"
+        log.warning("users", why=why, say=f"{what}; another starts with the next, and jobs go on")
+
+    return UserJobs(tell)
 
 
 def _groups(log: Log) -> Groups:

@@ -72,13 +72,21 @@ class Surroundings:
 
 
 class Inheritance:
-    """Owns what every job of this daemon inherits: the daemon's `own` variables, and who it is.
+    """Owns what every job of a user inherits: the `own` variables, and who it is.
 
     The spawner calls it once for each start. Invariant: what `of` returned last is the one that it
-    keeps, and nobody changes that.
+    keeps, and nobody changes that. `fixed` are the names that no crontab changes.
     """
 
-    def __init__(self, own: Mapping[str, str], home: str, user: str) -> None:
+    def __init__(
+        self,
+        own: Mapping[str, str],
+        home: str,
+        user: str,
+        *,
+        fixed: tuple[str, ...] = ("LOGNAME",),
+    ) -> None:
+        self._fixed = fixed
         kept = {name: value for name, value in own.items() if name not in PRIVATE}
         self.inherited: Mapping[str, str] = {
             "HOME": home,
@@ -96,7 +104,7 @@ class Inheritance:
         return self._newest
 
     def _of(self, assignments: Environment) -> Surroundings:
-        own = {name: value for name, value in assignments if name != "LOGNAME"}
+        own = {name: value for name, value in assignments if name not in self._fixed}
         variables = {**self.inherited, **own}
         variables["PWD"] = variables["HOME"]  # a shell would set it
         encoded = {raw(name): raw(value) for name, value in variables.items()}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry
     from scheduler.process.job_environment import Surroundings
     from scheduler.process.limiter import Limited
+    from scheduler.process.user_spawning import UserLaunch
     from scheduler.run import Attempt
 
 STDOUT = 1
@@ -56,6 +57,7 @@ class Launch:
     path: Path = Path("/dev/stdout")
     limited: Limited | None = None
     means: Means = Means.NONE
+    user: UserLaunch | None = None  # what starts it as another user than this process's
 
 
 def launch_of(

@@ -103,14 +103,29 @@ class Limiter:
         reports = resource_limits.report(settings, procs)
         return Limited(settings, words, group, reports, variables if reports else {})
 
-    def started(self, pid: int, limited: Limited | None, pipe: int | None = None) -> None:
+    def prepare_for_user(self, settings: Settings, attempt: Attempt) -> Limited | NotStarted:
+        """Return what limits an attempt of another user's, or why that can't be.
+
+        It reports, limits or not: what becomes of it on its way to the job is seen by that alone.
+        """
+        try:
+            group = self._group(settings, attempt)
+        except OSError as error:
+            return NotStarted(
+                f"{resource_limits.memory_of(settings)}: its cgroup: {error.strerror}"
+            )
+        return Limited(settings, (), group, reports=True, variables={})
+
+    def started(
+        self, pid: int, limited: Limited | None, pipe: int | None = None, told: bytes = b""
+    ) -> None:
         """Remember under what a process has started; None for one without limits.
 
-        `pipe` is what it reports into, to be read and closed here.
+        `pipe` is what it reports into, to be read and closed here; `told` is what has been read.
         """
         self.look()
         if limited is not None:
-            started = self._started[pid] = _LimitedAttempt(limited, pipe)
+            started = self._started[pid] = _LimitedAttempt(limited, pipe, told)
             if pipe is not None:
                 os.set_blocking(pipe, False)
                 self._reporting.append(started)

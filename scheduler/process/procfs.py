@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 T = TypeVar("T")
 Members = set[tuple[int, int]]  # of a process group: their pids and starts
@@ -132,13 +132,28 @@ class Processes:
 
         None where there is no /proc. Raises OSError where the system does not tell of all now.
         """
+        for process in self._descendants(of):
+            environment = self._environment(process.pid)
+            if environment is not None:
+                yield process, environment
+
+    def descendants_by_user(
+        self, of: int, users: Collection[int]
+    ) -> Iterator[tuple[Process, dict[bytes, bytes], int]]:
+        """Yield the same of other users, each with the number of the one who started it.
+
+        That is its real user, whoever it has become by a set-uid program. Only root is told.
+        """
+        for process in self._descendants(of) if users else ():
+            uid = next(iter(self._uids(process.pid)), None)
+            environment = self._environment(process.pid, is_others=True) if uid in users else None
+            if environment is not None and uid is not None:
+                yield process, environment, uid
+
+    def _descendants(self, of: int) -> Iterator[Process]:
         everyone = {process.pid: process for process in self.everybody()}
         found = descendants_of(of, everyone.values())
-        for process in everyone.values():
-            if not process.is_dead and process.pid in found:
-                environment = self._environment(process.pid)
-                if environment is not None:
-                    yield process, environment
+        return (each for each in everyone.values() if not each.is_dead and each.pid in found)
 
     def groups(self) -> GroupMembers | None:
         """Return who is in which process group, dead ones too; None without /proc.
@@ -207,22 +222,29 @@ class Processes:
 
     def is_own(self, pid: int) -> bool:
         """Say whether real, effective and saved user of a process are ours."""
+        return set(self._uids(pid)) == {os.geteuid()}
+
+    def _uids(self, pid: int) -> dict[int, None]:
+        """Return real, effective and saved user of a process, each once; none if it is gone."""
         try:
             status = self._spared((self._proc / str(pid) / "status").read_bytes)
         except PermissionError:
-            return False
+            return {}
         except OSError as error:
             if error.errno in _GONE:
-                return False
+                return {}
             raise
         found = _UIDS.search(status)
-        return found is not None and {*map(int, found.groups())} == {os.geteuid()}
+        return {} if found is None else dict.fromkeys(map(int, found.groups()))
 
-    def _environment(self, pid: int) -> dict[bytes, bytes] | None:
-        """Return the environment that a process of our user's began with; None if it is gone."""
+    def _environment(self, pid: int, *, is_others: bool = False) -> dict[bytes, bytes] | None:
+        """Return the environment that a process began with; None if it is gone.
+
+        It is our user's, or for root another's, whoever that has become by a set-uid program.
+        """
         folder = self._proc / str(pid)
         try:
-            is_own = folder.stat().st_uid == os.geteuid()
+            is_own = is_others or folder.stat().st_uid == os.geteuid()
             return _variables(self._spared((folder / "environ").read_bytes)) if is_own else None
         except PermissionError:  # not for us to read is the same as gone
             return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.crontab import setting_values
 from scheduler.process.job_environment import SHELL
+from scheduler.process.user_spawner import BEGUN, REFUSED, STARTED
 from scheduler.run import Exited, Limit, Signalled
 from scheduler.schedule import duration
 
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
 
 # What stands in front of a job reports to the daemon on its standard error, which is a pipe. It has
 # let go of that when it becomes the job, so nothing that a job writes can be taken for a report.
-_REFUSED, _BEGUN = "meridian: not started: ", "meridian: begun"
-_REFUSE = f'no() {{ echo "{_REFUSED}$1" >&2; exit 126; }}'
+_REFUSE = f'no() {{ echo "{REFUSED}$1" >&2; exit 126; }}'
 # It goes on if the daemon is gone.
 _BEGIN = f"""trap '' PIPE
-echo "{_BEGUN}" >&2
+echo "{BEGUN}" >&2
 trap - PIPE
 exec "$@" 2>&1"""
 _MOST_KIB = 2**52  # what is more than any machine has must not overflow a shell's arithmetic
@@ -67,8 +67,8 @@ def words(
     if not steps:
         return nice
     if python is not None:
-        given = ((each.kind, each.one, each.other, _REFUSED + each.why) for each in steps)
-        texts = (_BEGUN, *chain.from_iterable(given), "--")
+        given = ((each.kind, each.one, each.other, REFUSED + each.why) for each in steps)
+        texts = (BEGUN, *chain.from_iterable(given), "--")
         return (*python, *(each.encode("utf-8", "surrogateescape") for each in texts), *nice)
     lines = [f"{{ {_in_shell(step)}; }} 2>/dev/null || no '{step.why}'" for step in steps]
     if group is not None:
@@ -81,6 +81,28 @@ def words(
 def report(settings: Settings, group: bytes | None) -> bool:
     """Say whether what goes in front of a command reports on its standard error."""
     return next(_steps(settings, group), None) is not None
+
+
+def user_steps(
+    settings: Settings, group: bytes | None
+) -> Iterator[tuple[str, tuple[str | int | bytes, ...], str]]:
+    """Yield how root puts these limits on a process that is to be another user's: see user_spawner.
+
+    Each is a kind, its values, and what to say if it can't be. None raises what is in force.
+    """
+    for step in _steps(settings, group):
+        match step.kind:
+            case "group":
+                yield "group", (group or b"",), step.why
+            case "cpu":
+                yield "lower", ("RLIMIT_CPU", int(step.one), int(step.other)), step.why
+            case "memory":
+                most = int(step.one) * 1024
+                yield "lower", ("RLIMIT_DATA", most, most), step.why
+            case _:
+                yield step.kind, (step.one,), step.why
+    if settings.nice is not None:
+        yield "nice", (settings.nice,), f"CRON_NICE={settings.nice}"
 
 
 def a_shell_drops(names: Iterable[bytes]) -> bool:
@@ -144,11 +166,12 @@ def refusal(report: bytes, outcome: Exited | Signalled) -> str | None:
     before: by a shell that did not start, or by somebody, which counts as the end of the job.
     """
     told = report.decode(errors="replace").splitlines()
-    refused = [line.removeprefix(_REFUSED) for line in told if line.startswith(_REFUSED)]
+    refused = [line.removeprefix(REFUSED) for line in told if line.startswith(REFUSED)]
     if refused:
         return refused[-1]
-    if _BEGUN in told or _signal(outcome) in _FROM_OUTSIDE:
+    if BEGUN in told or _signal(outcome) in _FROM_OUTSIDE:
         return None
+    told = [line for line in told if not line.startswith(STARTED)]
     last = told[-1] if told else f"it ended with {_worded(outcome)}"
     return f"what puts its limits on did not start: {last}"
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.process import survivors
-from scheduler.process.job_environment import Inheritance, attempt_of, attempt_variables, text
+from scheduler.process.escaped_processes import EscapedProcesses
+from scheduler.process.job_environment import Inheritance, attempt_variables, text
 from scheduler.process.launch import (
     Launch,
     launch_of,
@@ -28,19 +29,21 @@ from scheduler.process.process_groups import Leaders, signal_one
 from scheduler.process.procfs import PROC, Processes
 from scheduler.process.reaper import Ended, peak_memory, reap
 from scheduler.process.survivors import Survivors
+from scheduler.process.user_jobs import give, launch_of_user, user_of
+from scheduler.process.user_spawning import UserEnd
 from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system import state_files
 
 if TYPE_CHECKING:
-    import resource
     import subprocess
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from scheduler.entry import Entry
     from scheduler.process.limiter import MemoryGroups
     from scheduler.process.procfs import Process
+    from scheduler.process.user_jobs import UserJobs
     from scheduler.run import Attempt
 
 
@@ -134,7 +137,8 @@ class RealSpawner:
     once, after all of its output is stored; no signal reaches a group that is not an attempt's.
 
     `environ` is what they inherit, `boot` what names this boot of the machine, `groups` what limits
-    an attempt's memory as a whole. Descriptors above 2 are closed in them, and signals have their
+    an attempt's memory as a whole, `users` what starts jobs as other users (root's daemon alone
+    can have that). Descriptors above 2 are closed in them, and signals have their
     default dispositions: see `default_signals`.
     """
 
@@ -146,6 +150,7 @@ class RealSpawner:
         *,
         boot: str | None = None,
         groups: MemoryGroups | None = None,
+        users: UserJobs | None = None,
         proc: Path = PROC,
         has_pidfds: bool = True,
     ) -> None:
@@ -155,25 +160,36 @@ class RealSpawner:
         self._leaders = Leaders(self._processes, has_pidfds=has_pidfds)
         self._survivors = Survivors(self._processes, self._is_own)
         self._starts: dict[int, int] = {}  # of the children, as far as the system told
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._children: dict[int, subprocess.Popen[bytes] | None] = {}  # None: another user's
+        self._user = user
+        self._users = users
         self._limiter = Limiter(groups)
+        self._escaped = EscapedProcesses(self._processes, self._limiter)
         self.guard = OutputGuard()
-        self._reaped: list[tuple[int, int, resource.struct_rusage]] = []  # told when copied
+        self._reaped: list[UserEnd] = []  # told when copied
         self._left_running: set[int] = set()  # those of them that an earlier daemon started
         self._null = os.open(os.devnull, os.O_RDONLY)
 
     def prepare(self, entry: Entry, attempt: Attempt, output: Path) -> Launch | NotStarted:
-        base = self.inheritance.of(entry.environment)
+        user = user_of(entry, self._user, self._users)
+        if isinstance(user, NotStarted):
+            return user
+        base = (self.inheritance if user is None else user.inheritance).of(entry.environment)
         environment = base.encoded | attempt_variables(entry, attempt)
         try:
             descriptor = open_output(output)
         except OSError as error:
             return not_started(f"its output file {output}", error)
-        limited = self._limiter.prepare(entry.settings, attempt, environment)
+        if user is None:
+            limited = self._limiter.prepare(entry.settings, attempt, environment)
+        else:
+            limited = self._limiter.prepare_for_user(entry.settings, attempt)
         if isinstance(limited, NotStarted):
             os.close(descriptor)
             return limited
         launch = launch_of(entry, attempt, base, environment, limited)
+        if user is not None and limited is not None:
+            launch = replace(launch, user=launch_of_user(user, entry, launch, limited))
         means = self.guard.begin(entry, descriptor)
         return replace(launch, output=descriptor, path=output, means=means)
 
@@ -188,20 +204,33 @@ class RealSpawner:
             stack.callback(os.close, launch.output)
             try:
                 stdin = stack.enter_context(opened_input(launch.stdin, self._null))
+                if launch.stdin is not None:
+                    give(stdin, launch.user)
             except OSError as error:
                 return not_started("its standard input can't be stored", error)
             pipe = pipe_to(launch.output) if launch.means is Means.PIPE else None
             if pipe is not None:
                 stack.callback(os.close, pipe.end)
+                give(pipe.end, launch.user)
             try:
-                child, report = start_child(launch, stdin, pipe.end if pipe else launch.output)
+                pid = self._start_child(launch, stdin, pipe.end if pipe else launch.output)
             except (OSError, ValueError) as error:
                 return not_started(refused_part(error, launch), error)
+            self._tag(launch, pid)
+        self.guard.started(pid, launch.attempt.run.job, launch.path, pipe or launch.means)
+        return pid
+
+    def _start_child(self, launch: Launch, stdin: int, output: int) -> int:
+        if launch.user is None or self._users is None:
+            child, report = start_child(launch, stdin, output)
             self._children[child.pid] = child
-            self._tag(launch, child.pid)
-        self._limiter.started(child.pid, launch.limited, report)
-        self.guard.started(child.pid, launch.attempt.run.job, launch.path, pipe or launch.means)
-        return child.pid
+            self._limiter.started(child.pid, launch.limited, report)
+            return child.pid
+        other = self._users.start(launch, stdin, output)
+        self._children[other.pid] = None
+        self._escaped.started(other.pid, launch.user.uid)
+        self._limiter.started(other.pid, launch.limited, other.report, other.told)
+        return other.pid
 
     def _tag(self, launch: Launch, pid: int) -> None:
         """Write on its output which process it is of: the journal hears of it after the burst."""
@@ -221,28 +250,41 @@ class RealSpawner:
         self._limiter.look()
         while (one := reap(self._leaders.before_reaping)) is not None:
             pid, code, usage = one
-            child = self._children.pop(pid, None)
-            self._starts.pop(pid, None)
             self.guard.reaped(pid)
-            if child is not None:  # else a copier, or what a job has left behind
-                child.returncode = code
-                self._reaped.append((pid, code, usage))
+            if self._users is not None:
+                self._users.reaped(pid)
+            cpu_s, peak = usage.ru_utime + usage.ru_stime, peak_memory(usage.ru_maxrss)
+            self._saw_end(UserEnd(pid, code, cpu_s, peak))
+        if self._users is not None:
+            for other in self._users.ended(self._leaders.before_reaping):
+                self._saw_end(other)
         reaped, self._reaped = self._reaped, []
         found: list[Ended] = []
         for each in reaped:
-            if self.guard.is_copying(each[0]):
+            if self.guard.is_copying(each.pid):
                 self._reaped.append(each)
             else:
-                found.append(self._ended(*each))
+                found.append(self._ended(each))
         return found
+
+    def _saw_end(self, end: UserEnd) -> None:
+        """Take note that a process is gone; not of a copier, or of what a job has left behind."""
+        self._starts.pop(end.pid, None)
+        if end.pid in self._children:
+            child = self._children.pop(end.pid)
+            if child is not None:
+                child.returncode = end.code
+            self._reaped.append(end)
 
     def is_settling(self) -> bool:
         return bool(self._reaped)
 
-    def _ended(self, pid: int, code: int, usage: resource.struct_rusage) -> Ended:
-        cpu_s, peak = usage.ru_utime + usage.ru_stime, peak_memory(usage.ru_maxrss)
-        seen = Exited(code) if code >= 0 else Signalled(-code)
+    def _ended(self, end: UserEnd) -> Ended:
+        pid, cpu_s, peak = end.pid, end.cpu_s, end.memory_bytes
+        seen = Exited(end.code) if end.code >= 0 else Signalled(-end.code)
         outcome, limit = self._limiter.ended(pid, seen, cpu_s=cpu_s, memory_bytes=peak)
+        if pid not in self._leaders:  # nobody has signalled it, so nobody looks for its processes
+            self._escaped.forget(pid)
         return Ended(pid, outcome, cpu_s, peak, limit, emptied=self.guard.ended(pid))
 
     def keep(self, pid: int, started: int) -> None:
@@ -253,11 +295,15 @@ class RealSpawner:
 
     def signal(self, pid: int, number: int) -> bool:
         if pid in self._children:
+            if self._users is not None:
+                self._users.settle(pid)
             self._leaders.take(pid, self._starts.get(pid))
         return self._leaders.signal(pid, number, is_pinned=pid in self._children)
 
     def release(self, pid: int) -> None:
         self._leaders.drop(pid)
+        if pid not in self._children:
+            self._escaped.forget(pid)
 
     def started_at(self, pid: int) -> int | None:
         if self._is_own(pid) and pid in self._starts:
@@ -287,23 +333,7 @@ class RealSpawner:
         return survivors.is_held(output)
 
     def escaped(self, ended: Mapping[Attempt, int], /) -> Mapping[Attempt, Sequence[Process]]:
-        found: dict[Attempt, list[Process]] = {}
-        for process, environment in self._processes.descendants(os.getpid()):
-            attempt = attempt_of(environment)
-            if attempt is not None and ended.get(attempt, process.group) != process.group:
-                found.setdefault(attempt, []).append(process)
-        for attempt, pid in ended.items():
-            for process in self._in_cgroup(attempt, pid):
-                if process not in found.get(attempt, ()):
-                    found.setdefault(attempt, []).append(process)
-        return found
-
-    def _in_cgroup(self, attempt: Attempt, group: int) -> Iterator[Process]:
-        """Yield what got away within the cgroup of an attempt, whatever it did to its variables."""
-        for pid in self._limiter.living(attempt):
-            process = self._processes.find(pid)
-            if process is not None and not process.is_dead and process.group != group:
-                yield process
+        return self._escaped.of(ended)
 
     def end(self, process: Process, number: int, /) -> None:
         signal_one(self._processes, process, number)

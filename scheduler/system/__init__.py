@@ -20,6 +20,7 @@
 | the machine's time zone; its boot; its salt for `~` | `local_zone`, `boot`, `machine_salt` |
 | systemd | `systemd` |
 | users of the machine, and what they are | `accounts` |
+| what their jobs find; how they are limited | `user_variables`, `user_limits` |
 | whether the clock is kept right; a folder's disk | `clock_sync`, `disk` |
 | notifications: the door; the words | `desktop`, `notification` |
 | notifications: the ways | `desktop_dbus`, `desktop_osascript`, `desktop_terminal` |

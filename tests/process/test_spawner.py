@@ -30,6 +30,7 @@ from spawner_stages import (
     on_linux,
     real_stage,
 )
+from user_stage import UserStage, user_stage
 
 from scheduler.process.launch import Launch
 from scheduler.process.output_files import open_output
@@ -45,10 +46,18 @@ def real(tmp_path: Path) -> Iterator[RealStage]:
     yield from real_stage(tmp_path)
 
 
-@pytest.fixture(params=["real", "fake"])
+@pytest.fixture
+def users() -> Iterator[UserStage]:
+    with user_stage() as stage:
+        yield stage
+
+
+@pytest.fixture(
+    params=["real", "fake", pytest.param("users", marks=pytest.mark.privileged)],
+)
 def stage(request: pytest.FixtureRequest) -> Stage:
-    found: Stage = request.getfixturevalue("real") if request.param == "real" else FakeStage()
-    return found
+    found: Stage = FakeStage()
+    return found if request.param == "fake" else request.getfixturevalue(request.param)
 
 
 # --- the contract --------------------------------------------------------------------------------
@@ -189,6 +198,7 @@ def test_a_launch_that_is_not_started_can_be_let_go(stage: Stage) -> None:
     assert stage.spawner.ended() == []
 
 
+@pytest.mark.parametrize("stage", ["real", "fake"], indirect=True)
 def test_a_start_that_fails_leaves_nothing_open(stage: Stage) -> None:
     entry = job("exit 0", assigned=(("HOME", "/nowhere"),))
     launch = stage.prepare(entry, Act(outcome=NotStarted("its HOME is gone")))

@@ -181,11 +181,11 @@ class FakeStage:
         return launch.output in self.fake.descriptors
 
 
-def real_stage(folder: Path) -> Iterator[RealStage]:
+def real_stage(folder: Path, stage: RealStage | None = None) -> Iterator[RealStage]:
     """A real stage for one test, after which nobody that it started is left."""
     if sys.platform == "linux":  # orphans come to this process, since not every PID 1 reaps them
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    stage = RealStage(folder)
+    stage = stage or RealStage(folder)
     yield stage
     for pid in stage.pids:
         with suppress(ProcessLookupError):

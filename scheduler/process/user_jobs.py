@@ -1,0 +1,163 @@
+"""Jobs of other users: a name and an entry in, what starts the job as that user out, or why not.
+
+The rules are cron's: a clean environment, the user's home to begin in, all groups of the user and
+none of root's, the limits that an administrator gave to the user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scheduler.printable import quoted
+from scheduler.process import resource_limits
+from scheduler.process.job_environment import Inheritance, text
+from scheduler.process.user_spawning import SpawningProcess, UserLaunch
+from scheduler.run import NotStarted
+from scheduler.system import user_limits, user_variables
+from scheduler.system.accounts import Accounts
+from scheduler.system.clock import RealClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scheduler.entry import Entry
+    from scheduler.process.launch import Launch
+    from scheduler.process.limiter import Limited
+    from scheduler.process.user_spawning import Step, UserChild, UserEnd
+    from scheduler.system.accounts import Account
+    from scheduler.system.user_limits import UserLimits
+
+_CRONS_PATH = "/usr/bin:/bin"  # crontab(5)
+_NO_NEW_PRIVILEGES = (b"/usr/bin/setpriv", b"--no-new-privs")  # which Python has no call for
+_NO_HOME = b"/"  # where a job begins whose user has a home that is not there, as login(1) has it
+
+
+@dataclass(frozen=True, slots=True)
+class JobUser:
+    """A user as whom jobs can start, what they inherit, and what limits them."""
+
+    account: Account
+    inheritance: Inheritance
+    limits: UserLimits
+
+
+class UserJobs:
+    """Owns what starts jobs as other users than this process's, and what is known of those users.
+
+    The spawner calls it. Invariant: no job starts for a user whom the system does not know then, or
+    whose account is over. `tell` hears when the process that starts them has died.
+    """
+
+    def __init__(self, tell: Callable[[str], object], accounts: Accounts | None = None) -> None:
+        self._clock = RealClock()
+        self._accounts = accounts or Accounts(self._clock)
+        self._users: dict[str, JobUser] = {}
+        self._process = SpawningProcess(tell)
+
+    def user(self, name: str) -> JobUser | NotStarted:
+        """Return the user of this name, or why no job can start as that one."""
+        try:
+            account = self._accounts.find(name)
+        except OSError as error:
+            return NotStarted(f"user {quoted(name)}: {error.strerror}", by_system=True)
+        if account is None:
+            self._users.pop(name, None)
+            return NotStarted(f"there is no user {name}")
+        if account.is_expired(self._clock.now()):
+            return NotStarted(f"the account of {name} has expired")
+        kept = self._users.get(name)
+        if kept is None or kept.account is not account:
+            kept = self._users[name] = _job_user(account)
+        if kept.limits.chroot:
+            return NotStarted(f"limits.conf gives {name} a chroot, and Meridian makes none")
+        return kept
+
+    def begin(self) -> None:
+        """Be ready before the minute; where that can't be yet, the start itself tries again."""
+        with contextlib.suppress(OSError):
+            self._process.begin()
+
+    def start(self, launch: Launch, stdin: int, output: int) -> UserChild:
+        """Start a launch of a user's; OSError where there is no new process."""
+        if launch.user is None:
+            raise ValueError
+        return self._process.start(launch.user, launch.environment, stdin, output)
+
+    def settle(self, pid: int) -> None:
+        """Wait until a child that has just started can be signalled."""
+        self._process.settle(pid)
+
+    def ended(self, before: Callable[[int], object]) -> list[UserEnd]:
+        """Return those of its children that have ended; see SpawningProcess."""
+        return self._process.ended(before)
+
+    def reaped(self, pid: int) -> None:
+        """Hear that a child of this process is gone."""
+        self._process.reaped(pid)
+
+
+def user_of(entry: Entry, own: str, users: UserJobs | None) -> JobUser | NotStarted | None:
+    """Return as whom a job is to run, or why it can't; None is the daemon's `own` user."""
+    if entry.user is None or entry.user == own:
+        return None
+    if users is None:
+        return NotStarted(f"only a daemon of root's runs jobs as {entry.user}")
+    users.begin()
+    return users.user(entry.user)
+
+
+def launch_of_user(user: JobUser, entry: Entry, launch: Launch, limited: Limited) -> UserLaunch:
+    """Return what starts this launch as a user."""
+    account = user.account
+    procs = None if limited.group is None else os.fsencode(limited.group / "cgroup.procs")
+    steps = (*_of_account(user.limits), *resource_limits.user_steps(entry.settings, procs))
+    return UserLaunch(
+        tuple(sorted(steps, key=lambda step: step[0] != "group")),
+        account.uid,
+        account.gid,
+        account.groups,
+        tuple(_folders(entry, launch.directory)),
+        tuple(_commands(user, launch)),
+    )
+
+
+def give(descriptor: int, user: UserLaunch | None) -> None:
+    """Let a user open by its name in /dev or /proc what a job of that user has open already.
+
+    It is a file or a pipe of this job alone, so nothing is given that the job does not have.
+    """
+    if user is not None:
+        os.fchown(descriptor, user.uid, user.gid)
+
+
+def _job_user(account: Account) -> JobUser:
+    variables = {**user_variables.of_users(), "PATH": _CRONS_PATH}
+    home = account.home or text(_NO_HOME)
+    inheritance = Inheritance(variables, home, account.name, fixed=("LOGNAME", "USER"))
+    return JobUser(account, inheritance, user_limits.of_account(account))
+
+
+def _of_account(limits: UserLimits) -> Iterator[Step]:
+    for name, (soft, hard) in limits.limits.items():
+        yield "limit", (name, soft, hard), f"{name} of limits.conf"
+    if limits.nice is not None:
+        yield "nice", (limits.nice,), f"priority {limits.nice} of limits.conf"
+
+
+def _folders(entry: Entry, home: bytes) -> Iterator[tuple[bytes, str]]:
+    yield home, f"its HOME {quoted(text(home))}"
+    if all(name != "HOME" for name, _ in entry.environment):
+        yield _NO_HOME, "/"
+
+
+def _commands(user: JobUser, launch: Launch) -> Iterator[tuple[tuple[bytes, ...], str]]:
+    shell = f"its SHELL {quoted(text(launch.shell[0]))}"
+    if user.limits.no_new_privileges:
+        yield (*_NO_NEW_PRIVILEGES, *launch.shell), "nonewprivs of limits.conf: setpriv"
+        return
+    if launch.direct is not None:
+        yield launch.direct, shell
+    yield launch.shell, shell
