@@ -182,8 +182,9 @@ class Entry:
     `command` is what the shell gets (text before the first unescaped `%`), `stdin` what it reads
     (None without a `%`), `environment` the crontab's own assignments in force, `user` the system
     form's column. It starts `delay` seconds after each of its instants. `stamp` is the name of what
-    anacron writes the date of its last run into, "" for any other job's. Where it was written does
-    not make two entries differ.
+    anacron writes the date of its last run into, "" for any other job's. `is_crons`: it is in a
+    table of cron's or anacron's, and goes by their ways where it does not say otherwise. Where it
+    was written does not make two entries differ.
     """
 
     job: str
@@ -198,6 +199,7 @@ class Entry:
     user: str | None = None
     delay: float = 0.0
     stamp: str = ""
+    is_crons: bool = False
     file: str = field(default="", compare=False)
     line: int = field(default=0, compare=False)
 

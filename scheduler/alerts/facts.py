@@ -5,6 +5,7 @@ Secrets of the job are stars in it: a notice leaves the machine.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scheduler import own_secrets, redact
@@ -52,6 +53,11 @@ def of_run(
         reason="" if reason is None else reason.value,
         attempts=tuple(_attempt(entry, each, inherited, secrets) for each in _some(row.attempts)),
     )
+
+
+def without_outputs(told: Facts) -> Facts:
+    """Return the facts of a run that another user may be told of, who may not read its outputs."""
+    return replace(told, attempts=tuple(replace(each, output="") for each in told.attempts))
 
 
 def sameness(row: RunRow, reason: Reason) -> str:

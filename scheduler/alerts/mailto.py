@@ -1,7 +1,8 @@
 """An entry and how its run ended in, who gets a mail of its output out, as in cron.
 
-crontab(5): what a run writes goes to MAILTO, with `-n` only if the run failed. Unlike cron's, a
-failure without output is told too, and without a MAILTO there is no mail.
+crontab(5): what a run writes goes to MAILTO, with `-n` only if the run failed. In cron's own tables
+that is all, and without a MAILTO it goes to the user. In Meridian's a failure without output is
+told too, and without a MAILTO there is no mail.
 """
 
 from __future__ import annotations
@@ -49,6 +50,20 @@ def target_of(entry: Entry) -> str:
     return f"mail:{','.join(written)}" if written else "mail"
 
 
+def has_reader(entry: Entry) -> bool:
+    """Say whether what the entry's jobs write is mailed to anybody.
+
+    In cron's tables it is the user, where nothing is said; only where the machine has a mailer, but
+    that is for others to ask: see `is_for_user`.
+    """
+    return target_of(entry) != "mail" or is_for_user(entry)
+
+
+def is_for_user(entry: Entry) -> bool:
+    """Say whether what its jobs write is their user's mail, as in cron, since no MAILTO is set."""
+    return entry.is_crons and all(name != mail_variables.MAILTO for name, _ in entry.environment)
+
+
 def output_target(entry: Entry, *, has_failed: bool, has_output: bool) -> str | None:
     """Return who gets the output of a run that is over, after its last attempt; None for nobody.
 
@@ -56,10 +71,12 @@ def output_target(entry: Entry, *, has_failed: bool, has_output: bool) -> str | 
     its failures told by that alone, so that nobody hears of one twice. A MAILTO without a good
     address is nobody; `check` has warned.
     """
-    target = target_of(entry)
-    if target == "mail":
+    if not has_reader(entry):
         return None
-    if has_failed:
+    target = target_of(entry)
+    if entry.is_crons and not has_output:
+        is_told = False  # many a line of a package is `test -x … && …`, and fails without a word
+    elif has_failed:
         is_told = entry.settings.alert is None
     else:
         is_told = has_output and not entry.flags.mail_on_failure

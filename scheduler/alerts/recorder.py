@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scheduler.alerts import facts, mailto, ping_rules, reasons, slow
+from scheduler.alerts import facts, mailto, ping_rules, reasons, sendmail, slow
 from scheduler.alerts.notifier import Notifier, rule_of
 from scheduler.alerts.own_user import UNNAMED, OwnUser
 from scheduler.alerts.policy import Failed, Missed, Succeeded, TookLong
@@ -47,16 +47,23 @@ class AlertRecorder:
     for nobody.
     """
 
-    def __init__(self, journal: Journal, state: Path, own: OwnUser = UNNAMED) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        state: Path,
+        own: OwnUser = UNNAMED,
+        has_mailer: Callable[[], bool] = sendmail.is_there,
+    ) -> None:
         self._journal = journal
         self._state = state
         self._own = own
+        self._has_mailer = has_mailer
         self._notifier = Notifier(journal.outbox, own)
 
     def concerns(self, event: Event) -> bool:
         """See Recorder."""
         entry = _entry_of(event)
-        return entry is not None and _is_heard_of(entry)
+        return entry is not None and (_is_alerted(entry) or self._is_mailed(entry))
 
     def record(self, event: Event) -> None:
         """See Recorder."""
@@ -127,7 +134,7 @@ class AlertRecorder:
             self._journal.outbox.add(Notice(target, Kind.PING, event.at, pinged, user=user))
 
     def _mail(self, entry: Entry, at: datetime, told: _RunToTell, *, has_failed: bool) -> None:
-        if not _has_mailto(entry):
+        if not self._is_mailed(entry):
             return
         has_output = any(self._has_written(each.output) for each in told.row().attempts)
         target = mailto.output_target(entry, has_failed=has_failed, has_output=has_output)
@@ -140,6 +147,12 @@ class AlertRecorder:
 
     def _of_entry(self, entry: Entry) -> Facts:
         return facts.of_entry(entry, self._own.inherited_by(entry))
+
+    def _is_mailed(self, entry: Entry) -> bool:
+        """Say whether what it writes may be mailed: to a MAILTO, or to its user as cron does."""
+        if any(name == mail_variables.MAILTO and value for name, value in entry.environment):
+            return True
+        return mailto.is_for_user(entry) and self._has_mailer()
 
     def _has_written(self, output: str) -> bool:
         try:
@@ -166,7 +179,7 @@ class _RunToTell:
         self._journal = journal
         self._entry = entry
         self._run = run
-        self._inherited = own.inherited_by(entry)
+        self._own = own
         self._reason = reason
         self._row: RunRow | None = None
         self._facts: Facts | None = None
@@ -182,7 +195,10 @@ class _RunToTell:
     def facts(self) -> Facts:
         """Return what there is to tell."""
         if self._facts is None:
-            self._facts = facts.of_run(self._entry, self.row(), self._inherited, self._reason)
+            row, speaker = self.row(), self._own.speaker_of(self._entry)
+            told = facts.of_run(self._entry, row, self._own.inherited_by(self._entry), self._reason)
+            is_theirs = speaker is None or row.run.user == speaker
+            self._facts = told if is_theirs else facts.without_outputs(told)
         return self._facts
 
 
@@ -192,11 +208,6 @@ def _entry_of(event: Event) -> Entry | None:
     return event.entry if isinstance(event, _OF_RUNS) else None
 
 
-def _is_heard_of(entry: Entry) -> bool:
+def _is_alerted(entry: Entry) -> bool:
     chosen = entry.settings
-    is_set = chosen.alert is not None or chosen.expect is not None or bool(chosen.ping)
-    return is_set or _has_mailto(entry)
-
-
-def _has_mailto(entry: Entry) -> bool:
-    return any(name == mail_variables.MAILTO and value for name, value in entry.environment)
+    return chosen.alert is not None or chosen.expect is not None or bool(chosen.ping)

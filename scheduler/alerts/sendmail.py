@@ -36,6 +36,11 @@ def find(environ: Mapping[str, str], programs: Sequence[str]) -> str | None:
     return shutil.which("sendmail", path=environ.get("PATH", os.defpath))
 
 
+def is_there() -> bool:
+    """Say whether the machine has a mailer, for whatever user: cron mails nothing without one."""
+    return find({}, MAILERS) is not None
+
+
 def arguments(program: str, sender: str) -> tuple[str, ...]:
     """Return the command line.
 

@@ -117,6 +117,7 @@ class _AnacronReader(FileReader):
             environment=scope.environment(),
             settings=chosen,
             user=USER,
+            is_crons=True,
             delay=spread.of(name, chosen, self._salt),
             stamp=line.name,
             file=self._file,

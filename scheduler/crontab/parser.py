@@ -270,6 +270,7 @@ class FileReader:
             settings=chosen,
             flags=command.flags(no_log, does.flags) if no_log or does.flags else _NO_FLAGS,
             user=self._user(does),
+            is_crons=self._rules.is_crons,
             delay=spread.of(name, chosen, self._salt),
             file=self._file,
             line=self._number,

@@ -47,6 +47,38 @@ def test_who_is_mailed_the_output_of_a_run(
     assert target == ("mail:me" if expected else None), why
 
 
+@pytest.mark.parametrize(
+    ("text", "has_failed", "has_output", "expected", "why"),
+    [
+        (JOB, False, True, "mail", "cron writes to the user of the table"),
+        (JOB, True, True, "mail", "likewise"),
+        (JOB, True, False, None, "cron mails output and nothing else"),
+        (JOB, False, False, None, "likewise"),
+        (FAILURES, False, True, None, "cronie's -n"),
+        (FAILURES, True, True, "mail", "likewise"),
+        (f'MAILTO=""\n{JOB}', True, True, None, "silence is asked for"),
+        (f'MAILTO=me\nMAILTO=""\n{JOB}', True, True, None, "for what stands below"),
+        (f"MAILTO=me\n{JOB}", False, True, "mail:me", "somebody else"),
+        (f"MAILTO=me\n{JOB}", True, False, None, "`test -x … && …` of a package says nothing"),
+        (f"MAILTO=-x\n{JOB}", True, True, None, "no address is left: it is not the user, either"),
+    ],
+)
+def test_in_crons_tables_mail_is_as_in_cron(
+    text: str, has_failed: bool, has_output: bool, expected: str | None, why: str
+) -> None:
+    entry = replace(entry_of(text), is_crons=True)
+    target = mailto.output_target(entry, has_failed=has_failed, has_output=has_output)
+    assert target == expected, why
+
+
+def test_in_crons_tables_failures_go_by_a_cron_alert_alone_too() -> None:
+    entry = entry_of(JOB)
+    alert = replace(entry.settings, alert=AlertRule(("desktop",)))
+    entry = replace(entry, is_crons=True, settings=alert)
+    assert mailto.output_target(entry, has_failed=True, has_output=True) is None
+    assert mailto.output_target(entry, has_failed=False, has_output=True) == "mail"
+
+
 @pytest.mark.parametrize("rule", [AlertRule(), AlertRule(("desktop",))])
 def test_with_a_cron_alert_failures_go_by_it_alone(rule: AlertRule) -> None:
     entry = entry_of(f"MAILTO=me\n{JOB}")

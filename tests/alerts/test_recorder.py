@@ -109,6 +109,46 @@ def test_mail_as_in_cron(
     assert [f"{each.target} {each.kind}" for each in notices(world)] == said, reason
 
 
+CRONS_MAIL = [
+    # the table, the machine has a mailer, MAILTO, what is told, reason
+    ("@bob", True, "", ["bob: mail output"], "as cron mails it"),
+    ("@root", True, "", ["None: mail output"], "the daemon's own user, in the user column"),
+    ("@bob", False, "", [], "cron leaves it out, too, where there is no mailer"),
+    ("@bob", True, 'MAILTO=""\n', [], "silenced"),
+    ("@bob", False, "MAILTO=ops\n", ["bob: mail:ops output"], "it was asked for"),
+]
+
+
+@pytest.mark.parametrize(("table", "has_mailer", "top", "said", "reason"), CRONS_MAIL, ids=[row[4] for row in CRONS_MAIL])  # fmt: skip
+def test_in_crons_tables_mail_goes_to_the_user_as_the_user(
+    tmp_path: Path, table: str, has_mailer: bool, top: str, said: list[str], reason: str
+) -> None:
+    world = alerting("", tmp_path, has_mailer=has_mailer)
+    world.library.is_crons = True
+    world.library.files[table] = top + line("job", "0 12 * * *", retries=0)
+    (tmp_path / "outputs" / "job").mkdir(parents=True)
+    (tmp_path / "outputs" / "job" / "1.1.log").write_text("something")
+    world.runs_until("12:00:30")
+    assert [f"{each.user}: {each.target} {each.kind}" for each in notices(world)] == said, reason
+
+
+def test_who_is_given_the_job_of_another_gets_no_output_of_theirs(tmp_path: Path) -> None:
+    """Root gave the entry to bob between two attempts of alice's run."""
+    world = alerting("", tmp_path, acts={"job": [FAILS]})
+    lines = line("job", "0 12 * * *", retries=1, retry_delay="90s", alert="desktop")
+    world.library.files["@alice"] = lines
+
+    def hand_over() -> None:
+        del world.library.files["@alice"]
+        world.library.files["@bob"] = lines
+
+    world.at("12:00:30", hand_over)
+    world.runs_until("12:03")
+    (told,) = notices(world)
+    assert (told.user, len(told.facts.attempts)) == ("bob", 2)
+    assert [each.output for each in told.facts.attempts] == ["", ""]
+
+
 def test_what_is_missed_against_the_entrys_wish_is_told_with_its_number(tmp_path: Path) -> None:
     lines = line("often", "*/5 * * * *", alert="desktop,missed") + line("wanted", "*/5 * * * *", catchup="none", alert="desktop,missed")  # fmt: skip
     world = alerting(lines, tmp_path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fakes import Act
 from world import World, shown
 
+from scheduler.alerts.own_user import OwnUser
 from scheduler.alerts.recorder import AlertRecorder
 from scheduler.run import Exited
 
@@ -20,11 +21,11 @@ FAILS = Act(outcome=Exited(1))
 WELL = Act()
 
 
-def alerting(text: str, state: Path, **other: Any) -> World:
+def alerting(text: str, state: Path, *, has_mailer: bool = True, **other: Any) -> World:
     """A world of this crontab, whose jobs' outputs are in `state`."""
 
     def recorder(journal: Journal) -> AlertRecorder:
-        return AlertRecorder(journal, state)
+        return AlertRecorder(journal, state, OwnUser("root"), lambda: has_mailer)
 
     return World(text, recorder=recorder, **other)
 

@@ -25,7 +25,7 @@ class MemoryLibrary:
     """Crontabs in memory: missing ones (None) that were named can't be read, as on a disk.
 
     The texts that name a `hanging` calendar can't be read without it while it hangs. A file that
-    is called `@alice` is the table of that user.
+    is called `@alice` is the table of that user. `is_crons`: cron would run them all.
     """
 
     files: dict[str, str | None]
@@ -34,6 +34,7 @@ class MemoryLibrary:
     reboots: int = 0
     taken: TakenTables = field(default_factory=TakenTables)
     hanging: str = ""
+    is_crons: bool = False
     apart: list[frozenset[str]] = field(default_factory=list)  # what was read apart
 
     def stamps(self) -> Mapping[str, Stamp]:
@@ -43,7 +44,9 @@ class MemoryLibrary:
         self.loads += 1
         if self.hanging and any(self.hanging in (text or "") for text in self.files.values()):
             return Loaded((), (), (), unread=frozenset({self.hanging}))
-        tables = unique([_read(name, text) for name, text in self.files.items()])
+        tables = unique(
+            [_read(name, text, is_crons=self.is_crons) for name, text in self.files.items()]
+        )
         missing = {name for name, text in self.files.items() if text is None}
         return Loaded(
             crontabs=tables,
@@ -66,10 +69,12 @@ class MemoryLibrary:
         return Reads(is_named=self.named, is_system_format=False, zone="UTC")
 
 
-def _read(name: str, text: str | None) -> Crontab:
+def _read(name: str, text: str | None, *, is_crons: bool = False) -> Crontab:
     if text is None:
         why = Problem(name, 0, 0, Severity.ERROR, "missing", "there is no such file")
         return Crontab(name, b"", (), (why,))
     table = parser.parse(text.encode(), file=name, zone=UTC_ZONE)
     user = name.removeprefix("@") if name.startswith("@") else None
-    return replace(table, entries=tuple(replace(each, user=user) for each in table.entries))
+    return replace(
+        table, entries=tuple(replace(each, user=user, is_crons=is_crons) for each in table.entries)
+    )
