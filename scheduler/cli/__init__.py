@@ -47,7 +47,7 @@ class Commands(Group):
 
     groups: Mapping[str, Sequence[str]] = {
         "The daemon": ("run", "status", "reload", "doctor"),
-        "Crontabs": ("edit", "install", "remove", "check", "list"),
+        "Crontabs": ("edit", "install", "remove", "check", "list", "adopt"),
         "Schedules": ("next", "explain", "simulate", "audit"),
         "What happened": ("history", "logs", "why", "alerts"),
         "Jobs by hand": ("trigger", "retry", "kill", "pause", "resume", "exec", "env"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 CRON_PID = Path("/run/crond.pid")
@@ -18,6 +19,15 @@ _BOOT_MARKERS = ("crond.reboot", "cron.reboot")  # Debian's cron and cronie, bes
 _PID_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PID_DIGITS = 20
 _OWN_LINE = b"meridian\n"  # behind the pid: no cron writes a second line, or leaves one
+
+
+@dataclass(frozen=True, slots=True)
+class CronHolder:
+    """Which process runs cron's tables now; `is_meridian`: it is a system daemon of Meridian's."""
+
+    pid: int | None
+    name: str
+    is_meridian: bool
 
 
 class CronLock:
@@ -106,12 +116,43 @@ class CronLock:
         return f"a cron daemon ({_named(descriptor)}) has {self._path}"
 
 
+def holder(path: Path = CRON_PID, proc: Path = Path("/proc")) -> CronHolder | None:
+    """Return who has the lock; None if nobody has. OSError where that can't be told.
+
+    It is read from the list of locks (proc_locks(5)): trying it would keep out a cron that starts
+    just then.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if not _is_locked(os.fstat(descriptor), (proc / "locks").read_text()):
+            return None
+        pid, name = _process(descriptor)
+        is_meridian = os.pread(descriptor, 2 * _PID_DIGITS, 0).endswith(_OWN_LINE)
+        return CronHolder(pid, name, is_meridian)
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(status: os.stat_result, locks: str) -> bool:
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    return f" {device}:{status.st_ino} " in locks
+
+
 def _named(descriptor: int) -> str:
     """Return who wrote the pid file, as far as it tells."""
+    pid, name = _process(descriptor)
+    if pid is None:
+        return "pid unknown"
+    return f"{name}, pid {pid}" if name else f"pid {pid}"
+
+
+def _process(descriptor: int) -> tuple[int | None, str]:
     with suppress(OSError, ValueError):
         pid = int(os.pread(descriptor, _PID_DIGITS, 0).partition(b"\n")[0])
         with suppress(OSError):
-            name = Path(f"/proc/{pid}/comm").read_text("utf-8", "backslashreplace").strip()
-            return f"{name}, pid {pid}"
-        return f"pid {pid}"
-    return "pid unknown"
+            return pid, Path(f"/proc/{pid}/comm").read_text("utf-8", "backslashreplace").strip()
+        return pid, ""
+    return None, ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scheduler.system.cron_lock import CronLock
+from scheduler.system.cron_lock import CronHolder, CronLock, holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +68,24 @@ def test_this_daemon_keeps_a_cron_out_until_it_ends(way: str, tmp_path: Path) ->
     assert (tmp_path / "crond.pid").read_text() == ""
     with cron(way, tmp_path / "crond.pid") as other:
         assert other.communicate("") == ("started\n", "")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_has_it_can_be_told_without_taking_it(way: str, tmp_path: Path) -> None:
+    path = tmp_path / "crond.pid"
+    assert holder(path) is None
+    with cron(way, path) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "started\n"
+        found = holder(path)
+        assert found is not None
+        assert (found.pid, found.is_meridian) == (other.pid, False)
+    assert holder(path) is None  # its pid is still there
+    lock = CronLock(path)
+    assert lock.take()
+    found = holder(path)
+    lock.release()
+    assert found == CronHolder(os.getpid(), found.name if found else "", is_meridian=True)
 
 
 def test_a_lock_whose_file_is_gone_is_taken_anew(tmp_path: Path) -> None:

@@ -1,0 +1,184 @@
+"""cron's tables from another cron to Meridian's daemon, and back: never with both, or with none.
+
+Each step is told before it is taken. One that fails has those before it undone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler.cli.adopt import crons_units, service_options
+from scheduler.cli.adopt.crons_units import SERVICE, CronUnit, systemctl
+from scheduler.errors import MeridianError
+from scheduler.system import clock, cron_lock
+
+OPTIONS_FILE = Path("/etc/meridian/service.env")
+ADOPTED_FILE = Path("/etc/meridian/adopted.json")
+_LOCK_PATIENCE = 60.0  # seconds until the lock is another's
+_QUIET_SECONDS = (5, 40)  # seconds of a minute in which nobody starts jobs: the change takes some
+_LOCK_LOOK = 0.1
+
+Tell = Callable[[str], None]
+
+
+class NotTaken(MeridianError):
+    """The tables stay with who has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverRecord:
+    """How it was before: the units that were stopped, and whether Meridian's service ran."""
+
+    crons: tuple[CronUnit, ...]
+    was_active: bool
+
+    def text(self) -> str:
+        """Return it as it is kept."""
+        names = {unit.name: unit.is_active for unit in self.crons}
+        return json.dumps({"crons": names, "service_active": self.was_active}) + "\n"
+
+    @classmethod
+    def read(cls) -> HandoverRecord | None:
+        """Return what was kept; None if nothing was."""
+        try:
+            kept = json.loads(ADOPTED_FILE.read_text())
+            crons = tuple(CronUnit(name, bool(active)) for name, active in kept["crons"].items())
+            return cls(crons, bool(kept["service_active"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NotTaken(f"{ADOPTED_FILE} can't be read: {error}") from error
+
+
+def take(tell: Tell) -> None:
+    """Stop the other crons for good, and have Meridian's daemon run their tables.
+
+    Raises NotTaken where it can't be; then all is as it was.
+    """
+    service = crons_units.unit(SERVICE)
+    if service is None:
+        raise NotTaken(f"there is no {SERVICE} here: meridian service install makes it")
+    if others := crons_units.of_others():
+        names = ", ".join(unit.name for unit in others)
+        raise NotTaken(f"{names} runs here, which no lock keeps out: stop it first, for good")
+    crons = tuple(unit for unit in crons_units.of_crons() if not unit.is_masked)
+    with ExitStack() as undo:  # the other way round: cron can start once Meridian has let go
+        undo.callback(tell, "Undone: all is as it was")
+        _keep_record(HandoverRecord(crons, service.is_active), undo)
+        for unit in crons:
+            undo.callback(_release_unit, unit)
+        undo.callback(_restore, service)
+        undo.callback(_set_options, service_options.without_system, tell)
+        _wait_for_quiet(tell)
+        _set_options(service_options.with_system, tell)
+        if crons:
+            tell(f"Stop {_names(crons)} and mask them, so that no upgrade starts them")
+            systemctl("mask", "--now", *(unit.name for unit in crons))
+        tell(f"Start {SERVICE} as the system daemon")
+        systemctl("enable", SERVICE)
+        systemctl("restart", SERVICE)
+        tell("Wait until it has cron's lock")
+        _wait_for_lock(is_meridian=True)
+        undo.pop_all()
+
+
+def give_back(tell: Tell) -> None:
+    """Have the other crons run their tables again, as before `take`; NotTaken where it can't be."""
+    record = HandoverRecord.read()
+    if record is None:
+        raise NotTaken(f"nothing was taken over here: there is no {ADOPTED_FILE}")
+    _wait_for_quiet(tell)
+    _set_options(service_options.without_system, tell)
+    tell(f"{'Restart' if record.was_active else 'Stop'} {SERVICE}, without cron's tables")
+    if record.was_active:
+        systemctl("restart", SERVICE)
+    else:
+        systemctl("disable", "--now", SERVICE)
+    _wait_for_lock(is_meridian=False)
+    if record.crons:
+        tell(f"Unmask {_names(record.crons)}, and start what ran before")
+    for unit in record.crons:
+        _release_unit(unit)
+    ADOPTED_FILE.unlink(missing_ok=True)
+
+
+def planned() -> list[str]:
+    """Return the units that `take` would stop."""
+    return [unit.name for unit in crons_units.of_crons() if not unit.is_masked]
+
+
+def _release_unit(unit: CronUnit) -> None:
+    """Let a unit be as it was."""
+    systemctl("unmask", unit.name)
+    if unit.is_active:
+        systemctl("start", unit.name)
+
+
+def _keep_record(record: HandoverRecord, undo: ExitStack) -> None:
+    """Keep how it is now, unless an earlier `take` has kept how it was."""
+    if HandoverRecord.read() is None:
+        _write(ADOPTED_FILE, record.text())
+        undo.callback(ADOPTED_FILE.unlink, missing_ok=True)
+
+
+def _restore(service: CronUnit) -> None:
+    with suppress(MeridianError):
+        if not service.is_enabled:
+            systemctl("disable", SERVICE)
+        systemctl("restart" if service.is_active else "stop", SERVICE)
+
+
+def _set_options(change: Callable[[str], str], tell: Tell) -> None:
+    before = OPTIONS_FILE.read_text() if OPTIONS_FILE.exists() else ""
+    after = change(before)
+    if after == before:
+        return
+    tell(f"Write {OPTIONS_FILE}")
+    if after:
+        _write(OPTIONS_FILE, after)
+    else:
+        OPTIONS_FILE.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a text in the place of a file of root's, whole or not at all."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _wait_for_quiet(tell: Tell) -> None:
+    """Wait for a time in which no minute begins: it would be run by both, or by none."""
+    first, last = _QUIET_SECONDS
+    second = clock.RealClock().now().second
+    if first <= second < last:
+        return
+    tell("Wait until the next minute has begun")
+    clock.rest((first - second) % 60)
+
+
+def _wait_for_lock(*, is_meridian: bool) -> None:
+    """Wait until the system daemon has cron's lock, or has it no more."""
+    end = clock.RealClock().monotonic() + _LOCK_PATIENCE
+    while clock.RealClock().monotonic() < end:
+        found = cron_lock.holder()
+        if is_meridian == (found is not None and found.is_meridian):
+            return
+        clock.rest(_LOCK_LOOK)
+    who = "Meridian's daemon does not get" if is_meridian else "Meridian's daemon goes on to have"
+    raise NotTaken(
+        f"{who} {cron_lock.CRON_PID} within {_LOCK_PATIENCE:.0f} s; see journalctl -u {SERVICE}"
+    )
+
+
+def _names(units: tuple[CronUnit, ...]) -> str:
+    return ", ".join(unit.name for unit in units)

@@ -1,0 +1,302 @@
+"""What another cron runs here, shown; what an entry does differently; the words of the service."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from commands import rows
+from typer.testing import CliRunner
+
+from scheduler.cli import app
+from scheduler.cli.adopt import crons_tables, differences, handover, service_options
+from scheduler.cli.adopt.crons_units import CronUnit
+from scheduler.cli.adopt.differences import CronFacts
+from scheduler.cli.adopt.handover import HandoverRecord, NotTaken
+from scheduler.crontab import anacrontab, parser
+from scheduler.crontab.anacrontab import AnacronFacts
+from scheduler.crontab.table_rules import TableRules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scheduler.entry import Entry
+
+BERLIN = ZoneInfo("Europe/Berlin")
+FACTS = CronFacts("Europe/Berlin", 2027)
+OF_CRON = TableRules(is_crons=True)
+
+
+def cron(text: str) -> Entry:
+    table = parser.parse(
+        text.encode(), file="/etc/crontab", zone=BERLIN, system=True, rules=OF_CRON
+    )
+    (entry,) = table.entries
+    return entry
+
+
+def anacron(text: str) -> Entry:
+    facts = AnacronFacts(lambda _: None, date(2027, 3, 1))
+    table = anacrontab.parse(text.encode(), file="/etc/anacrontab", zone=BERLIN, facts=facts)
+    (entry,) = table.entries
+    return entry
+
+
+def told(entry: Entry, facts: CronFacts = FACTS) -> dict[str, str]:
+    return {each.topic: each.here for each in differences.of_entry(entry, facts)}
+
+
+# --- what is different ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "topic", "here"),
+    [
+        pytest.param(
+            "CRON_TZ=Asia/Tokyo\n0 5 * * * root x\n",
+            "zone",
+            "it goes by CRON_TZ, Asia/Tokyo",
+            id="Debian's cron does not know the variable",
+        ),
+        pytest.param("0 5 * * * root x\n", "zone", "", id="the machine's zone is cron's, too"),
+        pytest.param(
+            "*/30 2 * * * root x\n",
+            "clock change",
+            "Sun 2027-03-28 02:00-03:00 is skipped: ",
+            id="cron loses what starts with * in a gap",
+        ),
+        pytest.param("30 2 * * * root x\n", "clock change", "", id="cron makes up for a fixed one"),
+        pytest.param("* * * * * root x\n", "clock change", "", id="nothing is skipped"),
+        pytest.param("0 5 * * * root x\n", "retries", "", id="tried once, as under cron"),
+        pytest.param(
+            "CRON_RETRIES=2\n0 5 * * * root x\n",
+            "retries",
+            "a failure is tried again, up to 2 times (CRON_RETRIES)",
+            id="unless it asks for more",
+        ),
+        pytest.param(
+            "* * * * * root x\n",
+            "overlap",
+            "a run is left out while its last run goes on",
+            id="the default",
+        ),
+        pytest.param("CRON_OVERLAP=allow\n* * * * * root x\n", "overlap", "", id="as cron does"),
+        pytest.param(
+            "CRON_OVERLAP=queue\n* * * * * root x\n",
+            "overlap",
+            "it waits while its last run goes on",
+            id="queue",
+        ),
+        pytest.param(
+            "CRON_OVERLAP=replace\n* * * * * root x\n",
+            "overlap",
+            "while its last run goes on, that one is ended first",
+            id="replace",
+        ),
+        pytest.param(
+            "0 5 * * * root x\n",
+            "missed",
+            "what was missed while the machine was off runs once, up to 3 h late",
+            id="a fixed time is made up for",
+        ),
+        pytest.param("*/5 * * * * root x\n", "missed", "", id="an interval is not"),
+        pytest.param(
+            "CRON_CATCHUP=none\n0 5 * * * root x\n", "missed", "", id="nor where so asked"
+        ),
+        pytest.param("0 5 * * * root x\n", "mail", "", id="mailed, as under cron"),
+    ],
+)
+def test_what_an_entry_of_cron_does_differently(text: str, topic: str, here: str) -> None:
+    found = told(cron(text)).get(topic, "")
+    assert found.startswith(here)
+    assert bool(found) == bool(here)
+
+
+def test_what_depends_on_the_machine() -> None:
+    facts = CronFacts("Europe/Berlin", 2027, has_mail=False, unset=("PATH", "LANG"))
+    entry = cron("PATH=/bin\n* * * * * root x\n")
+    assert told(entry, facts)["environment"] == "LANG is not set"
+    assert told(entry, facts)["mail"] == "nobody is mailed; meridian logs shows what it wrote"
+
+
+def test_what_a_job_of_anacron_does_differently() -> None:
+    assert told(anacron("7 10 weekly x\n")) == {
+        "time": "on its day it starts at 07:40",
+        "missed": "what is overdue starts at once, one job after the other",
+    }
+
+
+def test_each_difference_says_what_the_other_does() -> None:
+    entries = [cron("CRON_TZ=Asia/Tokyo\n*/30 2 * * * root x\n"), anacron("1 5 daily x\n")]
+    found = differences.gathered(entries, FACTS)
+    assert found
+    assert all(each.here and each.there for each in found)
+
+
+def test_one_difference_of_many_entries_is_told_once() -> None:
+    entries = [cron("0 5 * * * root x\n"), cron("0 6 * * * root y\n")]
+    found = differences.gathered(entries, FACTS)
+    assert {each.topic: len(whose) for each, whose in found.items()} == {"overlap": 2, "missed": 2}
+
+
+# --- scripts of run-parts ------------------------------------------------------------------------
+
+
+def test_scripts_are_told_with_who_runs_them(tmp_path: Path) -> None:
+    folder = tmp_path / "etc/cron.daily"
+    folder.mkdir(parents=True)
+    for name, mode in [
+        ("logrotate", 0o755),
+        ("dpkg", 0o755),
+        ("a.dpkg-old", 0o755),
+        ("not", 0o644),
+    ]:
+        (folder / name).touch(mode)
+    daily = cron(
+        "25 6 * * * root test -x /usr/sbin/anacron || run-parts --report /etc/cron.daily\n"
+    )
+    hourly = cron("17 * * * * root cd / && run-parts --report /etc/cron.hourly\n")
+    other = cron("17 * * * * root ls /etc/cron.daily.old /srv/etc/cron.daily\n")
+    assert crons_tables.scripts([daily, hourly, other], tmp_path) == {
+        "/etc/cron.daily": (("dpkg", "logrotate"), (daily,)),
+        "/etc/cron.hourly": ((), (hourly,)),
+    }
+
+
+# --- the service's options -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("", "MERIDIAN_RUN=--system\n", id="no file yet"),
+        pytest.param("A=b\n", "A=b\nMERIDIAN_RUN=--system\n", id="other variables stay"),
+        pytest.param("A=b", "A=b\nMERIDIAN_RUN=--system\n", id="a missing end of line"),
+        pytest.param(
+            'MERIDIAN_RUN="--max-running 4"\nA=b\n',
+            'A=b\nMERIDIAN_RUN="--max-running 4 --system"\n',
+            id="other words stay",
+        ),
+        pytest.param(
+            "# MERIDIAN_RUN=--x\n", "# MERIDIAN_RUN=--x\nMERIDIAN_RUN=--system\n", id="a comment"
+        ),
+        pytest.param("MERIDIAN_RUN=\n", "MERIDIAN_RUN=--system\n", id="an empty one"),
+    ],
+)
+def test_the_service_is_given_its_option_and_has_it_taken_away(before: str, after: str) -> None:
+    assert service_options.with_system(before) == after
+    assert service_options.with_system(after) == after
+    assert "--system" not in service_options.without_system(after)
+    assert service_options.with_system(service_options.without_system(after)) == after
+
+
+def test_without_an_option_nothing_is_changed() -> None:
+    text = 'MERIDIAN_RUN="--max-running 4"\n'
+    assert service_options.without_system(text) == text
+
+
+# --- what was before -----------------------------------------------------------------------------
+
+
+def test_how_it_was_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "ADOPTED_FILE", tmp_path / "adopted.json")
+    assert HandoverRecord.read() is None
+    units = (CronUnit("cron.service", is_active=True), CronUnit("anacron.timer", is_active=False))
+    record = HandoverRecord(units, was_active=False)
+    (tmp_path / "adopted.json").write_text(record.text())
+    assert HandoverRecord.read() == record
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"crons": 5}', '{"crons": {}}'])
+def test_a_record_that_is_none_is_refused(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "ADOPTED_FILE", tmp_path / "adopted.json")
+    (tmp_path / "adopted.json").write_text(text)
+    with pytest.raises(NotTaken, match="can't be read"):
+        HandoverRecord.read()
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["--take", "--give-back"], "two ways: give one", id="both ways"),
+        pytest.param(["--take", "--json"], "--json is for what is shown", id="steps as rows"),
+    ],
+)
+def test_wrong_usage(words: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, ["adopt", *words])
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("word", ["--take", "--give-back"])
+def test_only_root_takes_over(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    result = CliRunner().invoke(app, ["adopt", word])
+    assert result.exit_code == 1
+    assert "only root can stop cron" in result.stderr
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another root of the machine, for what is shown."""
+    load = partial(crons_tables.load, root=tmp_path)
+    monkeypatch.setattr(crons_tables, "load", load)
+    monkeypatch.setattr(crons_tables, "scripts", partial(crons_tables.scripts, root=tmp_path))
+    return tmp_path
+
+
+def test_a_machine_without_tables_is_told_as_one(root: Path) -> None:  # noqa: ARG001 (empty)
+    result = CliRunner().invoke(app, ["adopt"])
+    assert result.exit_code == 0
+    assert "cron and anacron have no tables here." in result.stdout
+
+
+@pytest.mark.privileged  # tables of root
+def test_all_tables_are_shown_with_their_differences(root: Path) -> None:
+    for name, text in TABLES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o600)
+    (root / "etc/cron.daily").mkdir()
+    (root / "etc/cron.daily/logrotate").touch(0o755)
+    result = CliRunner().invoke(app, ["adopt"])
+    assert result.exit_code == 0, result.output
+    for words in SHOWN:
+        assert words in result.stdout
+    found = rows(CliRunner().invoke(app, ["adopt", "--json"]))
+    assert [each["job"] for each in found] == ["hourly", "cron.daily", "world", "root.mine"]
+    assert found[1]["run_parts"] == {"/etc/cron.daily": ["logrotate"]}
+    assert {each["topic"] for each in found[2]["differences"]} >= {"zone", "overlap", "missed"}
+
+
+@pytest.mark.privileged  # tables of root
+def test_a_line_that_would_not_run_is_told(root: Path) -> None:
+    (root / "etc").mkdir()
+    (root / "etc/crontab").write_text("0 25 * * * root x\n")
+    (root / "etc/crontab").chmod(0o600)
+    result = CliRunner().invoke(app, ["adopt"])
+    assert result.exit_code == 1
+    assert "/etc/crontab:1:3: " in result.stderr
+
+
+TABLES = {
+    "etc/crontab": "CRON_NAME=hourly\n17 * * * * root run-parts /etc/cron.hourly\n",
+    "etc/cron.d/zones": "CRON_TZ=Pacific/Apia\nCRON_NAME=world\n0 5 * * * root x\n",
+    "etc/cron.d/daily": "CRON_NAME=cron.daily\n5 7 * * * root run-parts --report /etc/cron.daily\n",
+    "var/spool/cron/crontabs/root": "CRON_NAME=mine\n0 5 * * * x\n",
+}
+SHOWN = (
+    "/etc/crontab: 1 job",
+    "/etc/cron.daily, run by cron.daily: logrotate",
+    "zone, of world",
+    "here:  it goes by CRON_TZ, Pacific/Apia",
+)
