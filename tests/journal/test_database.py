@@ -63,6 +63,7 @@ def test_a_file_that_others_could_read_is_closed_to_them(path: Path) -> None:
 def test_commits_are_on_disk_and_readers_never_wait(journal: Journal) -> None:
     assert pragma(journal, "journal_mode") == "wal"
     assert pragma(journal, "synchronous") == 2  # FULL
+    assert pragma(journal, "fullfsync") == 1  # on a Mac else only in the drive's own memory
     assert pragma(journal, "foreign_keys") == 1
     assert pragma(journal, "busy_timeout") == 500
 
