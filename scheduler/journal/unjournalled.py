@@ -96,7 +96,7 @@ class Unjournalled:
         if self._path is not None:
             with suppress(OSError), state_files.open_for(self._path, os.O_WRONLY) as descriptor:
                 os.pwrite(descriptor, head + text, 0)
-                os.fdatasync(descriptor)
+                getattr(os, "fdatasync", os.fsync)(descriptor)  # macOS has no fdatasync
 
 
 def _row(attempt: Attempt, ending: Ending) -> dict[str, Any]:

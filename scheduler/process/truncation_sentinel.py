@@ -95,7 +95,7 @@ class SentinelRemover:
             self._changed.wait_for(lambda: self._paths)
             path = self._paths.popleft()
         with (
-            contextlib.suppress(OSError, MemoryError),
+            contextlib.suppress(OSError, MemoryError, AttributeError),  # only Linux has leases
             state_files.open_for(path, os.O_RDWR) as descriptor,
         ):
             # Only one who has a file for himself gets a write lease: nobody appends meanwhile.

@@ -57,6 +57,14 @@ def test_what_was_kept_last_is_found_by_the_next_daemon(path: Path) -> None:
     assert {k: v for k, v in found.items() if k.run.number < 4} == {k: v for k, v in ENDINGS.items() if k.run.number < 4}  # fmt: skip
 
 
+def test_a_mac_has_no_fdatasync(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "fdatasync", raising=False)
+    ends = Unjournalled(path)
+    ends.open()
+    ends.keep(ENDINGS.items())
+    assert list(Unjournalled(path).open()) == list(ENDINGS)
+
+
 def test_nothing_is_there_once_the_journal_has_it(path: Path) -> None:
     ends = Unjournalled(path)
     ends.open()
