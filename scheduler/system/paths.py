@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -74,6 +75,7 @@ def paths(
     *,
     state: Path | None = None,
     user: PlatformDirsABC | None = None,
+    platform: str = sys.platform,
 ) -> Paths:
     """Return the paths of this user; root's when `uid` is 0.
 
@@ -82,7 +84,7 @@ def paths(
     with states of their own share nothing. An XDG_RUNTIME_DIR that others get into is none. `user`
     are the user's folders, the system's by default. Raises MeridianError for a user without a home.
     """
-    config, default_state, runtime = _users(user, environ, uid) if uid else _roots()
+    config, default_state, runtime = _users(user, environ, uid) if uid else _roots(platform)
     config = _first(environ, "CONFIGURATION_DIRECTORY") or config
     default_state = _first(environ, "STATE_DIRECTORY") or default_state
     runtime = _first(environ, "RUNTIME_DIRECTORY") or runtime or default_state
@@ -149,8 +151,9 @@ def _check(folder: Path, status: os.stat_result, uid: int, kind: str) -> None:
         raise MeridianError(f"others can write the {kind} folder {folder}; {advice}")
 
 
-def _roots() -> tuple[Path, Path, Path | None]:
-    return Path("/etc/meridian"), Path("/var/lib/meridian"), Path("/run/meridian")
+def _roots(platform: str) -> tuple[Path, Path, Path | None]:
+    run = "/var/run" if platform == "darwin" else "/run"  # a Mac has no /run, nor room for one
+    return Path("/etc/meridian"), Path("/var/lib/meridian"), Path(run, "meridian")
 
 
 def _users(

@@ -14,6 +14,7 @@ MISSING = re.compile(r'^(\S+?):\d+: error: Module has no attribute "(\w+)"', re.
 
 # Where a name is asked for that macOS lacks (as typeshed has it): what happens there instead.
 FALLBACKS = {
+    ("alerts/sender_process.py", "pidfd_open"): "its end of a pipe tells of its end",
     ("process/cgroup.py", "getxattr"): "there is no cgroup v2 that could be asked",
     ("process/file_writers.py", "F_SETSIG"): "None: the system can't tell who writes",
     ("process/process_groups.py", "pidfd_open"): "signal by number, after a second look",
@@ -23,6 +24,9 @@ FALLBACKS = {
     ("process/survivors.py", "getxattr"): "an output does not say whose it is",
     ("process/survivors.py", "setxattr"): "an output does not say whose it is",
     ("process/truncation_sentinel.py", "F_SETSIG"): "the sentinel stays",
+    ("process/user_spawner.py", "getresgid"): "none: no job of another user starts on a Mac",
+    ("process/user_spawner.py", "getresuid"): "none, the same: docs/mac.md says so",
+    ("process/user_spawner.py", "waitid"): "none, the same",
 }
 
 

@@ -150,10 +150,16 @@ def test_macos_has_folders_of_its_own(home: Path) -> None:
 
 
 def test_root_has_a_folder_of_crontabs() -> None:
-    found = paths({}, 0)
+    found = paths({}, 0, platform="linux")
     assert found.folder == Path("/etc/meridian/crontabs")
     assert found.crontab == Path("/etc/meridian/crontabs/crontab")
     assert (found.state, found.runtime) == (Path("/var/lib/meridian"), Path("/run/meridian"))
+
+
+def test_root_of_a_mac_has_its_socket_below_var() -> None:
+    """Nobody makes a folder in / there: the system's volume can't be written."""
+    found = paths({}, 0, platform="darwin")
+    assert (found.state, found.runtime) == (Path("/var/lib/meridian"), Path("/var/run/meridian"))
 
 
 @pytest.mark.parametrize("uid", [0, USER])

@@ -147,13 +147,14 @@ def test_jobs_run_fail_are_tried_again_time_out_and_are_stopped(tmp_path: Path, 
 
 @pytest.mark.parametrize("what", ["proc", EVERYTHING], ids=["proc", "as a Mac"])
 def test_after_a_kill_no_run_is_forgotten_and_none_runs_twice(tmp_path: Path, what: str) -> None:
-    """Who lives on without a /proc may be anybody by now, so it is not touched: the run is lost."""
+    """Without a /proc, who has a job's number and leads a session is taken for that job."""
     with daemon(tmp_path, what) as running:
         ends = started(tmp_path, what, running)
         running.popen.kill()
         running.popen.wait()
         with daemon(tmp_path, what) as second:
             until(lambda: len(second.said("crontabs")) == 2)
+            assert second.said("adopted", job="long")
             assert second.ends(signal.SIGTERM) == 0
             assert [line for line in second.lines() if line["level"] == "error"] == []
     rows = [json.loads(line) for line in asked(tmp_path, what, "history", "--json").splitlines()]
