@@ -46,10 +46,11 @@ def adopt(
     anyway: Anyway = False,
     json: options.Json = False,
 ) -> None:
-    """Show what cron and anacron run here, and what Meridian would do differently; take it over.
+    """Show what cron and anacron run here; take it over, or give it back.
 
-    Without an option nothing is changed. The tables stay where they are, and crontab(1) goes on to
-    edit them. cron and Meridian never run them at once.
+    Each table is shown, and what Meridian would do differently. Without an option nothing is
+    changed. The tables stay where they are, and crontab(1) goes on to edit them. cron and Meridian
+    never run them at once.
     """
     if take and give_back:
         raise typer.BadParameter("--take and --give-back are two ways: give one")
