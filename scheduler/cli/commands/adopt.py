@@ -39,7 +39,7 @@ Anyway = Annotated[
 ]
 
 
-@app.command(epilog="Example:  sudo meridian adopt --take")
+@app.command(epilog="Example:  meridian adopt")
 def adopt(
     take: Take = False,
     give_back: GiveBack = False,
