@@ -5,7 +5,9 @@ monitor's own. What stands here beside the commands, which have a folder:
 
     typed        command, help_page, wrong_usage, completion, options, option_parser, numbers,
                  human_time
-    meant        state_folder, own_zone, crontabs, misnamed, own_crontab, job_line, which_run
+    meant        state_folder, own_zone, crontabs, misnamed, own_crontab, user_table, job_line,
+                 which_run
+    edited       editor
     asked        client, by_hand, inherited (the daemon); journal_facts, intervals,
                  failing_jobs (the journal)
     looked at    doctor/ (what would keep jobs from running)
@@ -24,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +39,7 @@ from scheduler.errors import MeridianError
 from scheduler.system import openssl
 
 STDOUT, STDERR = 1, 2
+CRONS_COMMAND = "crontab"  # a link of this name does what crontab(1) does
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -47,7 +51,7 @@ class Commands(Group):
 
     groups: Mapping[str, Sequence[str]] = {
         "The daemon": ("run", "status", "reload", "doctor"),
-        "Crontabs": ("edit", "install", "remove", "check", "list", "adopt"),
+        "Crontabs": ("edit", "install", "remove", "check", "list", "crontab", "adopt"),
         "Schedules": ("next", "explain", "simulate", "audit"),
         "What happened": ("history", "logs", "why", "alerts"),
         "Jobs by hand": ("trigger", "retry", "kill", "pause", "resume", "exec", "env"),
@@ -124,11 +128,21 @@ def main() -> None:
             # Any bytes may stand in a crontab, and a terminal may know few letters.
             stream.reconfigure(errors="backslashreplace")
     try:
+        if Path(sys.argv[0]).name == CRONS_COMMAND:
+            _as_crontab()
         app(prog_name="meridian")
     except OSError as error:
         if error.errno not in FULL:
             raise
         _give_up_writing(error)
+
+
+def _as_crontab() -> None:
+    """Be the command of the name that this program was called by; as there, wrong usage is 1."""
+    try:
+        app([CRONS_COMMAND, *sys.argv[1:]], prog_name="meridian")
+    except SystemExit as end:
+        sys.exit(1 if end.code == 2 else end.code)
 
 
 def _open_streams() -> None:

@@ -132,7 +132,7 @@ def test_every_number_that_is_typed_has_limits(name: str) -> None:
 NO_NUMBERS = ["9" * 23, "9" * 5000, "-1", "-0.1", "1e400", "1e-400", "nan", "inf", "-inf", "0x10", "１２", "³", "٣", "1,000", "1_000", " 5", "5.", "1.2.3", "", "\udce9", "1\n2", "a;b"]  # fmt: skip
 # What an option takes by its metavar: those that are numbers, or have some in them.
 NUMBERS = {"N", "Y", "SECONDS", "DURATION", "SIZE", "T", "A..B", "A=B"}
-OTHERS = {*"ADDRESS DIR FILE JOB NAME STATE TEXT URL ZONE".split(), None}  # None: no word
+OTHERS = {*"ADDRESS DIR FILE JOB NAME STATE TEXT URL USER ZONE".split(), None}  # None: no word
 TAKING = [
     (name, option)
     for name, command in sorted(COMMANDS.items())
@@ -167,7 +167,7 @@ def test_every_option_refuses_what_is_no_number_in_a_sentence(
 def test_every_option_is_known_to_take_numbers_or_none() -> None:
     """A new kind of value is put in one of the two, and so among the tests above."""
     found = {each.metavar for one in COMMANDS.values() for each in one.params if each.param_type_name == "option"}  # fmt: skip
-    assert found - {None} == (NUMBERS | OTHERS) - {None, "FILE"}
+    assert found - {None} == (NUMBERS | OTHERS) - {None}
 
 
 @pytest.mark.parametrize("name", ["history", "logs", "why", "retry", "kill"])
