@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.printable import quoted
@@ -48,12 +49,19 @@ class UserJobs:
     """Owns what starts jobs as other users than this process's, and what is known of those users.
 
     The spawner calls it. Invariant: no job starts for a user whom the system does not know then, or
-    whose account is over. `tell` hears when the process that starts them has died.
+    whose account is over. `root` is where the files of the system are; `tell` hears when the
+    process that starts the jobs has died.
     """
 
-    def __init__(self, tell: Callable[[str], object], accounts: Accounts | None = None) -> None:
+    def __init__(
+        self,
+        tell: Callable[[str], object],
+        accounts: Accounts | None = None,
+        root: Path = Path("/"),
+    ) -> None:
         self._clock = RealClock()
         self._accounts = accounts or Accounts(self._clock)
+        self._root = root
         self._users: dict[str, JobUser] = {}
         self._process = SpawningProcess(tell)
 
@@ -70,7 +78,7 @@ class UserJobs:
             return NotStarted(f"the account of {name} has expired")
         kept = self._users.get(name)
         if kept is None or kept.account is not account:
-            kept = self._users[name] = _job_user(account)
+            kept = self._users[name] = _job_user(account, self._root)
         if kept.limits.chroot:
             return NotStarted(f"limits.conf gives {name} a chroot, and Meridian makes none")
         return kept
@@ -133,11 +141,12 @@ def give(descriptor: int, user: UserLaunch | None) -> None:
         os.fchown(descriptor, user.uid, user.gid)
 
 
-def _job_user(account: Account) -> JobUser:
-    variables = {**user_variables.of_users(), "PATH": _CRONS_PATH}
+def _job_user(account: Account, root: Path) -> JobUser:
+    variables = {**user_variables.of_users(root), "PATH": _CRONS_PATH}
     home = account.home or text(_NO_HOME)
     inheritance = Inheritance(variables, home, account.name, fixed=("LOGNAME", "USER"))
-    return JobUser(account, inheritance, user_limits.of_account(account))
+    limits = user_limits.of_account(account, root / user_limits.SECURITY)
+    return JobUser(account, inheritance, limits)
 
 
 def _of_account(limits: UserLimits) -> Iterator[Step]:

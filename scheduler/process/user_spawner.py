@@ -255,9 +255,12 @@ def _entered(folders: tuple[Any, ...]) -> bytes | None:
 
 
 def _probe(shell: str) -> None:
-    process = os.posix_spawn(shell, [shell, "-c", ":"], {})
-    if os.waitpid(process, 0)[1]:
-        raise ValueError
+    try:
+        process = os.posix_spawn(shell, [shell, "-c", ":"], {})
+        if os.waitpid(process, 0)[1]:
+            raise ValueError
+    except OSError as error:
+        raise ValueError from error
 
 
 def _execute(commands: tuple[Any, ...], environment: dict[bytes, bytes]) -> None:

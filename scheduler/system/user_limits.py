@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from scheduler.system.accounts import Account
 
-SECURITY = Path("/etc/security")
+ROOT = Path("/")
+SECURITY = Path("etc/security")
 INFINITY = -1  # RLIM_INFINITY of getrlimit(2), as Python has it
 
 _ITEMS = {  # by what a value is multiplied
@@ -71,7 +72,7 @@ class _Unlimited(Exception):
     """The account is freed from all limits."""
 
 
-def of_account(account: Account, folder: Path = SECURITY) -> UserLimits:
+def of_account(account: Account, folder: Path = ROOT / SECURITY) -> UserLimits:
     """Return the limits in force now for this account; none where there are no such files."""
     files = (folder / "limits.conf", *sorted((folder / "limits.d").glob("*.conf")))
     texts: list[str] = []

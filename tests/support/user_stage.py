@@ -36,6 +36,19 @@ class UserStage(RealStage):
     told: list[str] = field(default_factory=list)
     accounts: dict[str, Account] = field(default_factory=dict)
 
+    @property
+    def root(self) -> Path:
+        """Where the files of the system are looked for."""
+        return self.folder / "root"
+
+    def limits(self, text: str) -> None:
+        """Have these lines in limits.conf, for who is looked up from now on."""
+        folder = self.root / "etc/security"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "limits.conf").write_text(text)
+        self.accounts = {name: replace(each) for name, each in self.accounts.items()}
+        self.users._accounts = Accounts(RealClock(), self.accounts.get)
+
     def __post_init__(self) -> None:
         home = str(self.folder)
         self.accounts = {
@@ -45,7 +58,7 @@ class UserStage(RealStage):
         super().__post_init__()
 
     def new(self, environ: dict[str, str] | None = None) -> RealSpawner:
-        self.users = UserJobs(self.told.append, Accounts(RealClock(), self.accounts.get))
+        self.users = UserJobs(self.told.append, Accounts(RealClock(), self.accounts.get), self.root)
         environ = self.environ if environ is None else environ
         return RealSpawner(environ, str(self.folder), "root", users=self.users)
 

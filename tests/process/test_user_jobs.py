@@ -1,0 +1,301 @@
+"""Jobs of other users: as whom they run, what they find, and what they can't get at."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from programs import program
+from spawner_stages import FOR_EVER, START, begin, eventually, job
+from user_stage import SHARED, UserStage, folder_of_root, user_stage
+from users import OTHER, OWNER
+
+from scheduler.entry import Settings
+from scheduler.process.launch import Launch
+from scheduler.process.procfs import Processes, descendants_of
+from scheduler.process.spawner import RealSpawner
+from scheduler.run import Attempt, Exited, Limit, NotStarted, Run
+from scheduler.system.accounts import Account
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scheduler.entry import Entry, Environment
+
+pytestmark = pytest.mark.privileged
+
+
+@pytest.fixture
+def users() -> Iterator[UserStage]:
+    with user_stage() as stage:
+        yield stage
+
+
+def said(stage: UserStage, command: str, **more: object) -> str:
+    """What a job of ann's wrote, which went well."""
+    ended, output = stage.run(entry(command, **more))
+    assert ended.outcome == Exited(0), output
+    return output.decode()
+
+
+def entry(command: str, **more: object) -> Entry:
+    return replace(job(command), **more)  # type: ignore[arg-type]  # as a table has them
+
+
+def refusal(stage: UserStage, asked: Entry) -> str:
+    """Why a job of ann's never came to be."""
+    ended, output = stage.run(asked)
+    assert isinstance(ended.outcome, NotStarted)
+    assert output == b""
+    return ended.outcome.why
+
+
+# --- as whom it runs -----------------------------------------------------------------------------
+
+STATUS = [
+    ("Uid", f"{OWNER} {OWNER} {OWNER} {OWNER}", "nothing of root's to go back to"),
+    ("Gid", f"{OWNER} {OWNER} {OWNER} {OWNER}", "nor a group"),
+    ("Groups", f"{OWNER} {SHARED}", "the user's groups and none of root's"),
+    ("CapEff", "0000000000000000", "no capability"),
+    ("CapPrm", "0000000000000000", "none to take"),
+    ("CapInh", "0000000000000000", "none to hand on"),
+    ("CapAmb", "0000000000000000", "none that a program would get"),
+    ("SigBlk", "0000000000000000", "a signal reaches it"),
+    ("SigIgn", "0000000000000000", "and does what it does by default"),
+    ("NoNewPrivs", "0", "sudo works for who may use it"),
+]
+
+
+@pytest.mark.parametrize("command", ["/bin/cat /proc/self/status", "exec cat </proc/self/status"])
+def test_a_job_is_its_user_and_no_more(users: UserStage, command: str) -> None:
+    lines = (line.partition(":") for line in said(users, command).splitlines())
+    found = {name: " ".join(value.split()) for name, _, value in lines}
+    assert {name: found[name] for name, _, _ in STATUS} == {name: want for name, want, _ in STATUS}
+
+
+def test_a_job_finds_what_cron_gives_it(users: UserStage) -> None:
+    (users.root / "etc/default").mkdir(parents=True)
+    (users.root / "etc/default/locale").write_text("LANG=C.UTF-8\n")
+    users.environ["SECRET"] = "of root's daemon"
+    found = dict(line.split("=", 1) for line in said(users, "/usr/bin/env").splitlines())
+    assert {name: value for name, value in found.items() if not name.startswith("CRON_")} == {
+        "HOME": str(users.folder),
+        "LANG": "C.UTF-8",
+        "LOGNAME": "ann",
+        "PATH": "/usr/bin:/bin",
+        "PWD": str(users.folder),
+        "SHELL": "/bin/sh",
+        "USER": "ann",
+    }
+
+
+def test_a_crontab_sets_all_but_who_it_is(users: UserStage) -> None:
+    mine = (("LOGNAME", "root"), ("PATH", "/bin"), ("USER", "root"), ("X", "1"))
+    words = said(users, "echo $LOGNAME $USER $PATH $X", environment=mine)
+    assert words == "ann ann /bin 1\n"
+
+
+def test_a_job_has_its_own_session_its_home_and_cron_s_umask(users: UserStage) -> None:
+    before = os.umask(0o077)
+    try:
+        words = said(users, "ps -o sid= -p $$; echo $$; pwd; umask; ls /proc/self/fd")
+    finally:
+        os.umask(before)
+    session, pid, *rest = words.split()
+    assert session == pid
+    assert rest == [str(users.folder), "0022", "0", "1", "2", "3"]  # 3 is what ls lists
+
+
+def test_the_streams_of_a_job_can_be_opened_by_their_names(users: UserStage) -> None:
+    """As nobody else's: `> /dev/stderr` fails under cron, whose pipes are root's."""
+    assert said(users, "cat /dev/stdin >/dev/stderr", stdin="text\n") == "text\n"
+
+
+def test_a_home_that_is_not_there_is_the_root_folder_as_for_a_login(users: UserStage) -> None:
+    users.accounts["ann"] = replace(users.accounts["ann"], home="/nonexistent")
+    assert said(users, "pwd; echo $PWD $HOME") == "/\n/ /nonexistent\n"
+
+
+def test_a_user_can_be_one_that_is_made_later(users: UserStage) -> None:
+    asked = entry("id -u", user="cid")
+    found = users.prepare(asked)
+    assert found == NotStarted("there is no user cid")
+    users.accounts["cid"] = Account("cid", OTHER, OTHER, (OTHER,), "/")
+    assert users.run(asked)[1] == f"{OTHER}\n".encode()
+
+
+def test_an_account_that_is_over_runs_nothing(users: UserStage) -> None:
+    users.accounts["ann"] = replace(users.accounts["ann"], expires=1)
+    assert users.prepare(job("id")) == NotStarted("the account of ann has expired")
+
+
+def test_only_a_daemon_of_root_s_has_other_users(tmp_path: Path) -> None:
+    spawner = RealSpawner({}, str(tmp_path), "ada")
+    attempt = Attempt(Run(1, "job", START), 1)
+    found = spawner.prepare(entry("id", user="ann"), attempt, tmp_path / "1.log")
+    assert found == NotStarted("only a daemon of root's runs jobs as ann")
+    mine = spawner.prepare(entry("id", user="ada"), attempt, tmp_path / "1.log")
+    assert isinstance(mine, Launch)
+    spawner.discard(mine)
+
+
+# --- what it can't get at ------------------------------------------------------------------------
+
+ATTACKS = [
+    ("kill -9 {daemon}", "signal the daemon"),
+    ("kill -9 {spawner}", "signal what starts the jobs of all users"),
+    ("kill -STOP {spawner}", "stop it, so that nobody's jobs start"),
+    ("kill -CONT {spawner}", "even the signal that needs no more than a common session"),
+    ("kill -9 {bob}", "signal another user's job"),
+    ("cat /proc/{daemon}/environ", "read the daemon's variables"),
+    ("cat /proc/{spawner}/environ", "or those of what starts the jobs"),
+    ("head -c1 /proc/{spawner}/mem", "trace it: the kernel asks the same as ptrace(2) does"),
+    ("ls /proc/{spawner}/fd/", "take its socket"),
+    ("cat {output}", "read another user's output"),
+    ("echo lie >>{output}", "write to it"),
+    ("cat /proc/{bob}/fd/1", "or by the job that has it open"),
+    ("f=fd; cat /proc/self/$f/1", "read its own output back: that belongs to root"),
+    ("f=fd; chmod 666 /proc/self/$f/1", "open it to others"),
+    ("cd {folder}", "enter a folder that root alone may enter"),
+]
+
+
+@pytest.mark.parametrize(("command", "what"), ATTACKS)
+def test_a_job_can_t(users: UserStage, command: str, what: str) -> None:
+    folder = folder_of_root(users)
+    bobs = users.prepare(entry("exec sleep 600", user="bob"))
+    assert isinstance(bobs, Launch)
+    bob = users.start(bobs)
+    names = {"daemon": os.getpid(), "spawner": users.process, "bob": bob, "folder": folder}
+    asked = command.format(**names, output=bobs.path)
+    ended, output = users.run(asked)
+    assert isinstance(ended.outcome, Exited), what
+    assert ended.outcome.code != 0, (what, output)
+    assert users.spawner.signal(bob, 0), "bob's job goes on"
+    assert said(users, "echo well") == "well\n", "and so does what starts the jobs"
+
+
+HOMES: list[tuple[Environment, str, str]] = [
+    ((("HOME", "{folder}"),), "its HOME '{folder}': Permission denied", "root alone may enter it"),
+    ((("HOME", "/nowhere"),), "its HOME '/nowhere': No such file or directory", "not there"),
+    ((("SHELL", "/nowhere"),), "its SHELL '/nowhere': No such file or directory", "not there"),
+    ((("SHELL", "{folder}/sh"),), "its SHELL '{folder}/sh': Permission denied", "root's alone"),
+]
+
+
+@pytest.mark.parametrize(("assigned", "words", "why"), HOMES)
+def test_a_job_never_starts_in_or_by_what_its_user_can_t_use(
+    users: UserStage, assigned: Environment, words: str, why: str
+) -> None:
+    folder = folder_of_root(users)
+    (folder / "sh").symlink_to("/bin/sh")
+    ((name, value),) = assigned
+    asked = job("id", assigned=((name, value.format(folder=folder)),))
+    assert refusal(users, asked) == words.format(folder=folder), why
+
+
+LOADED = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+__attribute__((constructor)) static void loaded(void) {
+    FILE *file = fopen(getenv("LOADED"), "a");
+    if (file) { fprintf(file, "%d %d %d\n", getuid(), geteuid(), getgid()); fclose(file); }
+}
+"""
+
+
+@pytest.mark.parametrize("command", ["/bin/true", "cat; true >/dev/stderr"])
+def test_what_a_crontab_has_loaded_is_loaded_as_its_user_alone(
+    users: UserStage, command: str
+) -> None:
+    library, seen = users.folder / "evil.so", users.folder / "loaded"
+    build = [program("gcc"), "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
+    subprocess.run(build, input=LOADED.encode(), check=True)
+    seen.touch()
+    seen.chmod(0o666)  # whoever loads it can say so
+    mine = (("LD_PRELOAD", str(library)), ("LOADED", str(seen)), ("PYTHONPATH", "/tmp"))
+    settings = Settings(memory=1 << 30, cpu=60, nice=5)
+    said(users, command, environment=mine, settings=settings, stdin="text\n")
+    assert {*seen.read_text().splitlines()} == {f"{OWNER} {OWNER} {OWNER}"}
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+LIMITS = [
+    ("ann hard nofile 99", Settings(), "ulimit -Hn; ulimit -Sn", "99 99", "soft is no more"),
+    ("ann - core 0\nann soft fsize 77", Settings(), "ulimit -c; ulimit -Sf", "0 154", "two"),
+    ("* - cpu 1", Settings(), "ulimit -t", "60", "a minute"),
+    ("", Settings(cpu=30), "ulimit -St; ulimit -Ht", "30 40", "CRON_CPU"),
+    ("ann - cpu 1", Settings(cpu=3600), "ulimit -St; ulimit -Ht", "60 60", "which gives no more"),
+    ("", Settings(memory=1 << 29), "ulimit -d", "524288", "CRON_MEMORY"),
+    ("ann - data 99999", Settings(memory=1 << 29), "ulimit -d", "99999", "which gives no more"),
+    ("", Settings(nice=7), "nice", "7", "CRON_NICE"),
+    ("ann - priority 3", Settings(), "nice", "3", "as login gives it"),
+    ("ann - nonewprivs 1", Settings(), "grep -c 'NoNewPrivs:.1' /proc/self/status", "1", "no sudo"),
+]
+
+
+@pytest.mark.parametrize(("conf", "settings", "command", "expected", "why"), LIMITS)
+def test_a_job_is_limited_by_its_administrator_and_its_crontab(
+    users: UserStage, conf: str, settings: Settings, command: str, expected: str, why: str
+) -> None:
+    users.limits(conf)
+    assert " ".join(said(users, command, settings=settings).split()) == expected, why
+
+
+def test_a_crontab_s_limit_ends_a_job_and_is_told(users: UserStage) -> None:
+    asked = entry("while :; do :; done", settings=Settings(cpu=1))
+    assert users.run(asked)[0].limit is Limit.CPU
+
+
+def test_too_little_for_a_shell_is_said_so(users: UserStage) -> None:
+    words = refusal(users, entry("id", settings=Settings(memory=100 << 10)))
+    assert words == "CRON_MEMORY=100K: too little for a shell to start"
+
+
+def test_a_user_with_too_many_processes_gets_no_other_and_is_told(users: UserStage) -> None:
+    users.limits("ann - nproc 1")
+    begin(users, "echo ready; exec sleep 600", FOR_EVER[1])
+    why = refusal(users, job("id"))
+    assert why == "no new process for its user: Resource temporarily unavailable"
+
+
+def test_a_chroot_is_refused_rather_than_forgotten(users: UserStage) -> None:
+    users.limits("ann - chroot /jail")
+    why = "limits.conf gives ann a chroot, and Meridian makes none"
+    assert users.prepare(job("id")) == NotStarted(why)
+
+
+# --- what got away -------------------------------------------------------------------------------
+
+
+def test_what_got_away_is_found_for_its_own_user_alone(users: UserStage) -> None:
+    """bob says of his process that it is ann's job; he can't have hers ended later for that."""
+    anns = users.prepare(job("setsid sleep 600 & exec sleep 600"))
+    assert isinstance(anns, Launch)
+    ann = users.start(anns)
+    number = anns.attempt.run.number
+    claim = f"CRON_RUN={number} CRON_ATTEMPT={anns.attempt.number} CRON_JOB=job setsid sleep 600 & exec sleep 600"
+    bobs = users.prepare(entry(claim, user="bob"))
+    assert isinstance(bobs, Launch)
+    users.start(bobs)
+    eventually(lambda: len(sleeping()) == 4)
+    users.spawner.signal(ann, signal.SIGTERM)
+    found = users.spawner.escaped({anns.attempt: ann})
+    (process,) = found[anns.attempt]
+    assert os.stat(f"/proc/{process.pid}").st_uid == OWNER  # noqa: PTH116
+    users.spawner.end(process, signal.SIGKILL)
+    users.wait(process.pid)
+
+
+def sleeping() -> list[int]:
+    """Who sleeps among all that descends from this process."""
+    found = descendants_of(os.getpid(), Processes().everybody())
+    commands = {each: Path(f"/proc/{each}/cmdline").read_bytes() for each in found}
+    return [pid for pid, words in commands.items() if words.startswith(b"sleep\0")]
