@@ -125,11 +125,18 @@ class CrontabFile:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """How the daemon reads its crontabs: named on its command line or not, their form and zone."""
+    """How the daemon reads its crontabs: named on its command line or not, their form and zone.
+
+    `is_system` is a system daemon; `without_cron` says why it leaves cron's tables alone, and
+    `most_entries` how many of one user's table it reads.
+    """
 
     is_named: bool = field(metadata=named("named"))
     is_system_format: bool = field(metadata=named("system_format"))
     zone: str
+    is_system: bool = field(default=False, metadata=named("system"))
+    without_cron: str | None = None
+    most_entries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

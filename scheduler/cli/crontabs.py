@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from scheduler.cli import client, misnamed, options, output, state_folder
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon, SourceRefused
 from scheduler.schedule import zone_data
 from scheduler.status import Reads
-from scheduler.system import crontab_files, crontab_loader
+from scheduler.system import crontab_files, crontab_loader, crontab_place
 from scheduler.system.crontab_loader import Loaded, ReadOptions
 from scheduler.system.machine_salt import salt
 from scheduler.text import counted
@@ -149,7 +149,15 @@ def _load(found: Source, zone: ZoneInfo, *, system: bool, keep_others: bool) -> 
         system=system or reads.is_system_format,
         keep_others=keep_others,
     )
+    if reads.is_system:
+        how = of_system(how, found.files, reads.most_entries)
     return crontab_loader.load(found.files, how)
+
+
+def of_system(how: ReadOptions, files: Sequence[str], most: int | None = None) -> ReadOptions:
+    """Return how a system daemon reads these files: each by where it stands, for every user."""
+    at = {file: crontab_place.of_file(file) for file in files}
+    return replace(how, named=False, every_user=True, at=at, most=most or how.most)
 
 
 def _zone(reads: Reads, own: ZoneInfo) -> ZoneInfo:

@@ -33,7 +33,9 @@ class ListedEntry:
     is_refused: bool
     is_paused: bool = False
 
-    def cells(self, zone: ZoneInfo, now: datetime, *, alerts: bool) -> tuple[Cell, ...]:
+    def cells(
+        self, zone: ZoneInfo, now: datetime, *, alerts: bool, users: bool
+    ) -> tuple[Cell, ...]:
         """Return its row in the table, under `header`."""
         entry, last = self.entry, self.last
         return (
@@ -44,6 +46,7 @@ class ListedEntry:
             "" if last is None else When(_newest(last).astimezone(zone), now),
             "" if last is None else tables.state(last.state.value),
             *((self._alerts(),) if alerts else ()),
+            *((entry.user or "",) if users else ()),
             mask_command(entry),
         )
 
@@ -71,9 +74,10 @@ class ListedEntry:
         return "at the next boot" if isinstance(self.entry.schedule, Reboot) else "never"
 
 
-def header(*, alerts: bool) -> tuple[str, ...]:
-    """Return the names of the columns; one with alerts is there if an entry has any."""
-    return (*_JOBS_HEADER, *(("ALERTS",) if alerts else ()), "COMMAND")
+def header(*, alerts: bool, users: bool) -> tuple[str, ...]:
+    """Return the names of the columns; one with alerts, or users, is there if an entry has any."""
+    also = (*(("ALERTS",) if alerts else ()), *(("USER",) if users else ()))
+    return (*_JOBS_HEADER, *also, "COMMAND")
 
 
 def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[ListedEntry]:

@@ -92,6 +92,8 @@ def _daemon(snapshot: Snapshot, zone: ZoneInfo) -> Iterator[_Styled]:
     where = f" of {clean(snapshot.files[0].file)}" if is_one else ""
     yield f"Crontabs  {crontabs(snapshot.crontabs)}{where}", _NO_STYLE if is_whole else _DOUBT
     yield from () if is_one else _files(snapshot.files)
+    if snapshot.reads is not None and snapshot.reads.without_cron:
+        yield f"Cron      its tables are not read: {clean(snapshot.reads.without_cron)}", _DOUBT
     yield _last_minute(snapshot, zone)
     if snapshot.journal is not None:
         yield f"Journal   refuses: {clean(snapshot.journal)}; nothing new starts", _BAD

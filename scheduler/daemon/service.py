@@ -27,6 +27,7 @@ from scheduler.alerts.recorder import AlertRecorder
 from scheduler.alerts.sender_start import Senders
 from scheduler.daemon import signals, wiring
 from scheduler.daemon.control_address import ControlAddress
+from scheduler.daemon.stamp_writer import StampWriter
 from scheduler.daemon.user_tables import UserTables
 from scheduler.daemon.watchdog import Watchdog
 from scheduler.daemon.wiring import Chosen, Parts
@@ -108,6 +109,7 @@ def serve(
     with (
         entered(paths.state, os.geteuid()),
         state_lock.held(paths.state) as holds_state,
+        closing(crontabs),
         _throttle(stream, chosen.most_output) as throttle,
     ):
         make_outputs(paths)
@@ -137,7 +139,7 @@ def _parts(
     crontabs: WatchedCrontabs, chosen: Chosen, log: Log, spawner: RealSpawner, boot: str | None
 ) -> Parts:
     """Return what a daemon of this machine stands on, but for what has to be opened first."""
-    state = crontabs.paths.state
+    state, machine = crontabs.paths.state, crontabs.machine
     return Parts(
         clock=WaitingClock(),
         spawner=spawner,
@@ -150,6 +152,7 @@ def _parts(
         unjournalled=state / unjournalled.ENDINGS_NAME,
         chosen=chosen,
         watchdog=_watchdog(log),
+        in_loop=() if machine is None else (StampWriter(machine.anacron, log),),
     )
 
 

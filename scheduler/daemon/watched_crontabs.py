@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from zoneinfo import ZoneInfo
 
+    from scheduler.daemon.machine_tables import MachineTables
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded, ReadOptions
     from scheduler.system.paths import Paths
@@ -33,12 +34,13 @@ class WatchedCrontabs:
     files that were there, `ignored` those left out for their names, `calendars` those that entries
     name, `compared` the zones whose data were compared; `how` has the machine's zone, for lines
     without one, which may change as files may. Where nobody can look now (no descriptor is free),
-    what was there last is there.
+    what was there last is there. A system daemon's are those of the `machine`.
     """
 
     named: tuple[str, ...]
     paths: Paths
     how: ReadOptions
+    machine: MachineTables | None = None
     known: tuple[str, ...] = ()
     ignored: tuple[Problem, ...] = ()
     compared: set[str] = field(default_factory=set)
@@ -63,7 +65,8 @@ class WatchedCrontabs:
             "who can write the folders": crontab_files.stamp_of_ways(files),
         }
         calendars = {file: crontab_files.stamp(Path(file)) for file in self.calendars}
-        return {**there, **others, **crontab_loader.calendar_stamps(calendars)}
+        machine = self.machine.stamps(self.how.zone) if self.machine else {}
+        return {**there, **machine, **others, **crontab_loader.calendar_stamps(calendars)}
 
     def load(self) -> Loaded:
         """See `Library`."""
@@ -73,9 +76,12 @@ class WatchedCrontabs:
         if loaded.unread:
             self.how = before  # so that it is told of the next time, too
             return loaded
+        if self.machine:
+            loaded = self.machine.counted(loaded)
         self._reader.keep(shelf)
         self.calendars = tuple(loaded.calendars)
         others = (*self._none(), *self._ignored(), *about_zone, *self._conflicts(loaded))
+        others += tuple(self.machine.problems()) if self.machine else ()
         return replace(loaded, problems=(*loaded.problems, *others))
 
     def read_apart(self, calendars: Collection[str]) -> None:
@@ -84,6 +90,8 @@ class WatchedCrontabs:
 
     def rebooted(self) -> None:
         """See `Library`."""
+        if self.machine:
+            self.machine.rebooted()
 
     def is_reading(self) -> bool:
         """See `Library`."""
@@ -126,9 +134,22 @@ class WatchedCrontabs:
             is_named=bool(self.named),
             is_system_format=self.how.system,
             zone=self.how.zone.key,
+            is_system=self.machine is not None,
+            without_cron=(self.machine.refusal or None) if self.machine else None,
+            most_entries=self.how.most if self.machine else None,
         )
 
+    def close(self) -> None:
+        """Let go of cron's tables, at the end of the daemon."""
+        if self.machine:
+            self.machine.release()
+
     def _paths(self) -> tuple[str, ...]:
+        if self.machine:
+            self.machine.look()
+            self.how = self.machine.reading(self.how)
+            self.known = tuple(self.machine.at)
+            return self.known
         with suppress(OSError):  # without a descriptor to look with, what was there is there
             self.known = self.named or crontab_files.own_files(self.paths)
         return self.known

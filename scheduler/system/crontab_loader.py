@@ -12,7 +12,8 @@ from traceback import walk_tb
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from scheduler.crontab import lint_days, parser
+from scheduler.crontab import anacrontab, lint_days, parser
+from scheduler.crontab.anacrontab import AnacronFacts
 from scheduler.crontab.lexer import hidden, split
 from scheduler.crontab.lint import LintWarning, in_order, problem
 from scheduler.crontab.table_rules import MOST_ENTRIES, TableRules
@@ -20,7 +21,7 @@ from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Expression, Problem, Severity
 from scheduler.errors import SourceRefused
 from scheduler.schedule import zone_data
-from scheduler.system import accounts, crontab_files, trusted_path
+from scheduler.system import accounts, anacron_stamps, crontab_files, crontab_place, trusted_path
 from scheduler.system.calendars import waiting_shelf
 from scheduler.system.clock import RealClock
 from scheduler.system.crontab_files import CrontabText
@@ -28,6 +29,7 @@ from scheduler.system.crontab_place import CrontabPlace, Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import date
     from zoneinfo import ZoneInfo
 
     from scheduler.entry import Entry
@@ -38,6 +40,10 @@ _CALENDARS = "calendars"
 _SYSTEM_FILES = ("/etc/crontab", "/etc/cron.d/")
 
 
+def _last_run(job: str) -> date | None:
+    return anacron_stamps.last_run(crontab_place.ROOT / anacron_stamps.STAMPS, job)
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How files are read: by whom, with which zone and salt, in which form, how strictly.
@@ -46,7 +52,8 @@ class ReadOptions:
     somebody else could change are read only where it `trusts` them, with a warning. Entries for
     users other than `user` are errors; with `keep_others` they stay among the entries all the same.
     A system daemon runs those of `every_user`. Of the files that are in `at`, each is read in its
-    own form; all others in the one that `system` says. `most` entries of one user's table are read.
+    own form; all others in the one that `system` says. `most` entries of one user's table are read,
+    and `last_run` of each job of anacron's is asked for.
     """
 
     uid: int
@@ -60,6 +67,7 @@ class ReadOptions:
     every_user: bool = False
     at: Mapping[str, CrontabPlace] = field(default_factory=dict)
     most: int = MOST_ENTRIES
+    last_run: Callable[[str], date | None] = _last_run
 
     def place(self, file: str) -> CrontabPlace:
         """Return in which form a file is read, and whose it is."""
@@ -179,15 +187,7 @@ def _of_bug(file: str, error: Exception) -> Problem:
 
 def _parsed(file: str, text: CrontabText, how: ReadOptions, calendars: CalendarShelf) -> Crontab:
     place = how.place(file)
-    table = parser.parse(
-        text.data,
-        file=file,
-        zone=how.zone,
-        system=place.form is Form.SYSTEM,
-        rules=_rules(place, how),
-        salt=how.salt,
-        calendars=calendars.of(file),
-    )
+    table = _parsed_in_form(place, text.data, how, calendars)
     doubts = tuple(
         Problem(file, 0, 0, Severity.WARNING, code, sentence) for code, sentence in text.warnings
     )
@@ -198,6 +198,26 @@ def _parsed(file: str, text: CrontabText, how: ReadOptions, calendars: CalendarS
     table = _of_users(table, how)
     timeless = tuple(e for e in table.entries if _is_timeless(e))
     return _without(table, timeless, _zoneless) if timeless else table
+
+
+def _parsed_in_form(
+    place: CrontabPlace, data: bytes, how: ReadOptions, calendars: CalendarShelf
+) -> Crontab:
+    file, found = place.file, calendars.of(place.file)
+    if place.form is Form.ANACRON:
+        facts = AnacronFacts(how.last_run, RealClock().now().astimezone(how.zone).date())
+        return anacrontab.parse(
+            data, file=file, zone=how.zone, facts=facts, salt=how.salt, calendars=found
+        )
+    return parser.parse(
+        data,
+        file=file,
+        zone=how.zone,
+        system=place.form is Form.SYSTEM,
+        rules=_rules(place, how),
+        salt=how.salt,
+        calendars=found,
+    )
 
 
 def _rules(place: CrontabPlace, how: ReadOptions) -> TableRules:

@@ -63,16 +63,26 @@ def of_machine(own: Path, root: Path = ROOT) -> tuple[CrontabPlace, ...]:
 
 def of_cron(root: Path = ROOT) -> tuple[CrontabPlace, ...]:
     """Return the tables that cron and anacron run on a machine, in the order of `of_machine`."""
-    cron_d = (
-        each for each in crontab_files.files(root / CRON_D) if _CRON_D_NAME.fullmatch(each.name)
+    cron_d = crontab_files.files(root / CRON_D)
+    tables = crontab_files.files(root / SPOOL)
+    found = (
+        *_one(root / CRONTAB),
+        *(each for each in cron_d if _CRON_D_NAME.fullmatch(each.name)),
+        *_one(root / ANACRONTAB),
+        *(each for each in tables if not _is_begun(each.name)),
     )
-    system = (*_one(root / CRONTAB), *cron_d)
-    tables = (each for each in crontab_files.files(root / SPOOL) if not _is_begun(each.name))
-    return (
-        *(CrontabPlace(str(each), Form.SYSTEM, is_crons=True) for each in system),
-        *(CrontabPlace(str(each), Form.ANACRON, is_crons=True) for each in _one(root / ANACRONTAB)),
-        *(CrontabPlace(str(each), Form.SPOOL, each.name, is_crons=True) for each in tables),
-    )
+    return tuple(of_file(str(each), root) for each in found)
+
+
+def of_file(file: str, root: Path = ROOT) -> CrontabPlace:
+    """Return how a system daemon reads a file; it tells by where the file stands."""
+    path = Path(file)
+    if path.parent == root / SPOOL:
+        return CrontabPlace(file, Form.SPOOL, path.name, is_crons=True)
+    if path == root / ANACRONTAB:
+        return CrontabPlace(file, Form.ANACRON, is_crons=True)
+    is_crons = path == root / CRONTAB or path.parent == root / CRON_D
+    return CrontabPlace(file, Form.SYSTEM, is_crons=is_crons)
 
 
 def ignored(root: Path = ROOT) -> tuple[Problem, ...]:

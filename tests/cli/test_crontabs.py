@@ -12,6 +12,8 @@ from standin import STATUS, StandIn
 
 from scheduler.journal.journal import Journal
 from scheduler.status import Status
+from scheduler.system import crontab_files, crontab_place
+from scheduler.system.crontab_files import CrontabText
 from scheduler.wire import Refused
 
 if TYPE_CHECKING:
@@ -112,6 +114,27 @@ def test_files_in_the_system_s_form_are_read_so(person: Person, daemon: StandIn)
     file = person.file("CRON_NAME=a 0 9 * * * www-data echo hi\n")
     daemon.status = STATUS | reads(file, system_format=True)
     assert json.loads(person.types("list", "--json").stdout)["user"] == "www-data"
+
+
+def test_the_crontabs_of_a_system_daemon_are_read_each_in_its_form(
+    person: Person, daemon: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = person.home / "crontabs"
+    spool.mkdir()
+    monkeypatch.setattr(crontab_place, "SPOOL", spool)
+    monkeypatch.setattr(crontab_files, "read_users", lambda *_: CrontabText(b"0 9 * * * x\n" * 2))
+    (spool / "www-data").touch()
+    both = (str(spool / "www-data"), person.file("0 9 * * * www-data y\n"))
+    daemon.status = STATUS | reads(*both, named=False, system=True, most_entries=1)
+    result = person.types("list", "--json")
+    found = [
+        (each["user"], each["command"]) for each in map(json.loads, result.stdout.splitlines())
+    ]
+    assert found == [("www-data", "x"), ("www-data", "y")]
+    assert "www-data's table has more than 1 entries" in result.stderr
+    (header, *rows) = person.types("list").stdout.splitlines()
+    assert "USER" in header
+    assert all("www-data" in row for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,14 @@ def test_a_snapshot_says_which_daemon_it_is_of_and_how_it_reads_its_crontabs() -
     for status in world.replies:
         assert status["started"] == "2027-03-01T11:59:30Z", "it is the daemon's, not the request's"
         assert (status["state"], status["in_force"]) == ("/state", ["job"])
-        assert status["reads"] == {"named": True, "system_format": False, "zone": "UTC"}
+        assert status["reads"] == {
+            "named": True,
+            "system_format": False,
+            "zone": "UTC",
+            "system": False,
+            "without_cron": None,
+            "most_entries": None,
+        }
         assert [each["file"].startswith("/") for each in status["files"]] == [True]
 
 

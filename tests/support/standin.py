@@ -54,7 +54,14 @@ STATUS: dict[str, Any] = {
         {"file": "/etc/meridian/crontabs/crontab", "entries": 12, "refused": 0, "lines": [],
          "reasons": [], "kept": 0, "readable": True},
     ],
-    "reads": {"named": False, "system_format": True, "zone": "Europe/Berlin"},
+    "reads": {
+        "named": False,
+        "system_format": True,
+        "zone": "Europe/Berlin",
+        "system": False,
+        "without_cron": None,
+        "most_entries": None,
+    },
     "counts": {"running": 1, "waiting": 1, "paused": 1, "catching_up": 1},
 }  # fmt: skip
 

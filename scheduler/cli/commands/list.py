@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from scheduler.cli import crontabs, list_view, options, output, problems_view, state_folder
@@ -32,8 +34,10 @@ def list_entries(
             output.row(each.row())
     elif loaded.entries:
         alerts = any(entry.settings.alert is not None for entry in loaded.entries)
-        rows = [each.cells(zone, now, alerts=alerts) for each in found]
-        output.table(list_view.header(alerts=alerts), rows)
+        own = state_folder.account(os.geteuid())[0]
+        users = any(entry.user not in (None, own) for entry in loaded.entries)
+        rows = [each.cells(zone, now, alerts=alerts, users=users) for each in found]
+        output.table(list_view.header(alerts=alerts, users=users), rows)
     elif not problems_view.have_errors(loaded.problems):
         output.note("There are no entries.")
     problems_view.mention(loaded.problems)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,9 @@ import typer
 from scheduler.cli import crontabs, numbers, option_parser, options, state_folder
 from scheduler.cli.own_zone import own_zone
 from scheduler.crontab import setting_values
+from scheduler.crontab.table_rules import MOST_ENTRIES
 from scheduler.daemon import service
+from scheduler.daemon.machine_tables import MachineTables
 from scheduler.daemon.service import LogStream
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.daemon.wiring import Chosen
@@ -52,6 +55,15 @@ System = Annotated[
     typer.Option(
         "--system",
         help="As root, run the crontabs of the machine and of all users, in cron's stead.",
+    ),
+]
+MaxEntries = Annotated[
+    int,
+    typer.Option(
+        "--max-entries",
+        metavar="N",
+        help="With --system: the entries of one user's table that are read.",
+        parser=numbers.whole(1),
     ),
 ]
 TrustOwner = Annotated[
@@ -105,6 +117,7 @@ def run(
     state: state_folder.State = None,
     system_format: options.SystemForm = False,
     system: System = False,
+    max_entries: MaxEntries = MOST_ENTRIES,
     trust_owner: TrustOwner = False,
     log_format: ForWhom = LogFormat.AUTO,
     grace: Grace = "10s",
@@ -131,11 +144,21 @@ def run(
         ping=_ping(ping),
         is_system=system,
     )
+    if system:
+        read = partial(_of_machine, most=max_entries)
+    else:
+        read = partial(_crontabs, files, system=system_format, trusts=trust_owner)
+    _serve(read, chosen, state, _format(log_format))
+
+
+def _serve(
+    read: Callable[[Paths], WatchedCrontabs], chosen: Chosen, state: Path | None, log: Format
+) -> None:
     default_signals()
     become_subreaper()
     paths = state_folder.here(state)
-    stream = LogStream.of_stderr(_format(log_format))
-    crontabs = _crontabs(files, paths, system=system_format, trusts=trust_owner)
+    stream = LogStream.of_stderr(log)
+    crontabs = read(paths)
     account = state_folder.account(os.geteuid())
     paths_now = partial(state_folder.paths_of, state)
     service.serve(crontabs, chosen, stream, account=account, paths_now=paths_now)
@@ -185,6 +208,13 @@ def _crontabs(
         if not crontab_files.is_there(Path(file)):
             raise SourceRefused(file, "missing", "there is no such file")
     return WatchedCrontabs(named, paths, how)
+
+
+def _of_machine(paths: Paths, most: int) -> WatchedCrontabs:
+    """Return the crontabs of a system daemon, of which `most` entries of one user are read."""
+    how = crontabs.read_options(own_zone(), named=False, system=True)
+    how = replace(how, every_user=True, trusts=False, most=most)
+    return WatchedCrontabs((), paths, how, MachineTables(paths.folder or paths.config))
 
 
 def _format(wanted: LogFormat) -> Format:
