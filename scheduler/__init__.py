@@ -2,7 +2,8 @@
 
 The words that all share stand beside the folders: entry (what a crontab says), run (what happens),
 notice (what somebody is to hear), protocol, status and codec (what goes over the control socket),
-peer (who asks there), errors, text, suggestions, printable (control characters), redact (secrets).
+peer (who asks there), past (what it tells of runs that were), errors, text, suggestions, printable
+(control characters), redact (secrets).
 
 schedule/   when an expression is due: fields, DST, missed runs, the search
 crontab/    crontab text to entries, and everything wrong with it

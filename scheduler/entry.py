@@ -233,10 +233,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Crontab:
-    """One file, read: its text, what runs, what is wrong, and which job lines were refused."""
+    """One file, read: its text, what runs, what is wrong, and which job lines were refused.
+
+    `user` is whose table it is, where it is one of the spool's: they may know all that is in it.
+    """
 
     file: str
     text: bytes
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
     refused: frozenset[int] = frozenset()  # line numbers of job lines that are not in force
+    user: str | None = None

@@ -17,3 +17,7 @@ class Peer:
     uid: int
     user: str | None = None
     is_admin: bool = False
+
+    def owns(self, user: str | None) -> bool:
+        """Say whether what has this user (None: the daemon's own) is this peer's matter."""
+        return self.is_admin or (user is not None and user == self.user)

@@ -11,12 +11,12 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import datetime  # noqa: TC003 (the codec reads the types)
 from typing import TYPE_CHECKING, Any
 
-from scheduler.codec import MOST_NUMBER, instant
 from scheduler.errors import BadValue
+from scheduler.past import History, HistoryReply, OpenOutput, Output, OutputReply
 from scheduler.pause import Paused  # noqa: TC001 (as above)
+from scheduler.request_members import REQUEST_MEMBERS
 from scheduler.status import Crontabs, Snapshot, Status
 from scheduler.suggestions import did_you_mean, nearest
-from scheduler.table_text import bytes_of
 from scheduler.text import shortened
 from scheduler.wire import VERSION, Received, Refused, verb_of
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 LONGEST_LINE = 1_048_576  # bytes of a request, its newline included: a crontab may be in it
-LONGEST_TEXT = 1_000  # characters of a name or a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,11 @@ class RemoveTable:
 
 
 TableRequest = Table | SaveTable | RemoveTable
-Request = Status | Trigger | Retry | Kill | Pause | Resume | Reload | Inherited | TableRequest
+PastRequest = History | Output
+PresentRequest = (
+    Status | Trigger | Retry | Kill | Pause | Resume | Reload | Inherited | TableRequest
+)
+Request = PresentRequest | PastRequest
 
 
 # --- replies -------------------------------------------------------------------------------------
@@ -178,8 +181,11 @@ Answer = (  # what was done
     | InheritedEnvironment
     | TableReply
     | TableChanged
+    | HistoryReply
+    | OutputReply
 )
-Reply = Answer | Received
+Answered = Answer | OpenOutput  # before it is sent
+Reply = Answered | Received
 
 
 # --- the verbs -----------------------------------------------------------------------------------
@@ -189,6 +195,7 @@ VERBS: dict[str, type[Request]] = {
     for kind in (
         *(Status, Trigger, Retry, Kill, Pause, Resume, Reload, Inherited),
         *(Table, SaveTable, RemoveTable),
+        *(History, Output),
     )
 }
 
@@ -261,7 +268,7 @@ def _arguments(kind: Callable[..., Request], members: dict[str, Any]) -> dict[st
             raise BadValue("unknown-member", message, hint=_near(name, known))
     for name, default in known.items():
         if name not in members and default is MISSING:
-            hint = f'add "{name}": {_REQUEST_MEMBERS[name].example}'
+            hint = f'add "{name}": {REQUEST_MEMBERS[name].example}'
             raise BadValue("missing-member", f"this request needs a {name}", hint=hint)
     return {name: _argument(name, value) for name, value in members.items()}
 
@@ -272,73 +279,9 @@ def _near(name: str, known: Collection[str]) -> str:
 
 
 def _argument(name: str, value: object) -> object:
-    member = _REQUEST_MEMBERS[name]
+    member = REQUEST_MEMBERS[name]
     try:
         return member.read(value)
     except ValueError as error:
         hint = f'write "{name}": {member.example}'
         raise BadValue("bad-value", f"{name} is {member.wants}", hint=hint) from error
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-        raise ValueError(value)
-    value.encode()  # UnicodeEncodeError for half a character, which can't be journalled
-    return value
-
-
-def _name(value: object) -> str:
-    if not value:
-        raise ValueError(value)
-    return _text(value)
-
-
-def _names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise ValueError(value)
-    found = tuple(map(_name, value))
-    if len(set(found)) < len(found):
-        raise ValueError(value)
-    return found
-
-
-def _table(value: object) -> str:
-    if isinstance(value, str) and bytes_of(value) is not None:  # ValueError: it is no text
-        return value
-    raise ValueError(value)
-
-
-def _base(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _number(value: object) -> int:
-    if type(value) is not int or not 1 <= value <= MOST_NUMBER:
-        raise ValueError(value)
-    return value
-
-
-def _until(value: object) -> datetime | None:
-    return None if value is None else instant(_text(value))
-
-
-@dataclass(frozen=True, slots=True)
-class _RequestMember:
-    """How a member is read (ValueError if it can't be), and what to say then."""
-
-    read: Callable[[object], object]
-    wants: str
-    example: str
-
-
-_REQUEST_MEMBERS = {
-    "job": _RequestMember(_name, f"a job's name of at most {LONGEST_TEXT} characters", '"backup"'),
-    "jobs": _RequestMember(_names, "a list of one or more jobs' names, each once", '["backup"]'),
-    "run": _RequestMember(_number, "a run's number", "7"),
-    "until": _RequestMember(_until, "an instant in UTC, or null", '"2027-03-28T01:00:00Z"'),
-    "text": _RequestMember(_table, "a crontab", '"0 7 * * * backup\\n"'),
-    "base": _RequestMember(_base, "a fingerprint of the old table, or null", '"e3b0c442"'),
-    "note": _RequestMember(
-        _text, f"a text of at most {LONGEST_TEXT} characters", '"disk is swapped"'
-    ),
-}

@@ -111,7 +111,7 @@ class CrontabFile:
 
     `refused` counts the lines that became no entry, of which the first are in `lines`, each with
     its reason: the code of a problem, and the line of that if it is another. `kept` entries run in
-    their last good version.
+    their last good version. `user` is whose table it is, where it is one of the spool's.
     """
 
     file: str
@@ -121,6 +121,7 @@ class CrontabFile:
     reasons: tuple[str, ...] = field(default=(), kw_only=True)
     kept: int
     is_readable: bool = field(metadata=named("readable"))
+    user: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.codec import Json, encode, stamp
 from scheduler.errors import NoAnswer
+from scheduler.past import Page
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -77,4 +78,6 @@ def _line(members: Json) -> bytes:
 
 
 def _written(value: object) -> object:
-    return stamp(value) if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return stamp(value)
+    return str(value) if isinstance(value, Page) else value

@@ -7,7 +7,8 @@ ticker              which minute is handled, planned, owed; the clock set or sto
 entries, reloader   the entries in force, and how new ones come into force
 file_monitor        crontabs that change, a state folder that is lost
 requests            what is asked through the control socket, and what of it `rights` allow;
-                    snapshot: how the daemon does; user_tables: crontabs of users
+                    snapshot: how the daemon does, of what is `visible` to who asks;
+                    user_tables: crontabs of users
 shutdown            stop, drain, grace
 service_report      what the service manager hears: that the loop goes on, what runs, what is next
 crontab_log         problems in the crontabs; upcoming_log: what is due next

@@ -27,11 +27,13 @@ class ControlAddress:
     The service calls it at its start, before each minute and at its end. It has the lock of the
     state folder, so the link that stands there is its own or a dead daemon's, and there is at most
     one. `paths` are judged at each call, since a runtime folder goes at a logout and comes at a
-    login.
+    login. One that `is_open` can be reached by every user of the machine; in a state folder, which
+    is the daemon's alone, it never is.
     """
 
     paths: Callable[[], Paths]
     log: Log
+    is_open: bool = False
     path: Path | None = None  # of the socket
     trouble: str = ""  # what was said of it last
 
@@ -46,7 +48,7 @@ class ControlAddress:
         listener: ListeningSocket | None = None
         for path in dict.fromkeys((paths.socket, paths.contact)):
             try:
-                listener = _listener(path)
+                listener = _listener(path, is_open=self.is_open and path != paths.contact)
                 _link(paths.contact, path)
             except MeridianError as error:
                 troubles.append(str(error))
@@ -85,9 +87,9 @@ def _at(listener: ListeningSocket) -> str:
     return f"commands reach this daemon at {listener.path}"
 
 
-def _listener(path: Path) -> ListeningSocket:
-    make_private(path.parent, os.geteuid(), kind="runtime")
-    return control_listener.listen(path)
+def _listener(path: Path, *, is_open: bool) -> ListeningSocket:
+    make_private(path.parent, os.geteuid(), kind="runtime", is_seen=is_open)
+    return control_listener.listen(path, is_open=is_open)
 
 
 def _clear(contact: Path) -> None:

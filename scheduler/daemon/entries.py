@@ -101,6 +101,11 @@ class EntriesInForce:
         self.kept: Sequence[Entry] = ()  # the entries that run in their last good version
         self.files: tuple[CrontabFile, ...] = ()
 
+    def errors_in(self, files: Collection[str]) -> int:
+        """Return how many errors there are in crontabs of these paths, written in full."""
+        errors = (each for each in self._problems if each.severity is Severity.ERROR)
+        return sum(_in_full(each.file) in files for each in errors)
+
     def reads(self) -> Reads:
         """Return how the crontabs are read."""
         return self._library.reads()
@@ -328,6 +333,7 @@ class EntriesInForce:
                 reasons=tuple(islice(refused.values(), _NAMED_LINES)),
                 kept=kept[file],
                 is_readable=file not in loaded.failed,
+                user=table.user,
             )
 
 

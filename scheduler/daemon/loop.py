@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from scheduler.journal.journal import Journal
     from scheduler.journal.retention import Pruning
     from scheduler.peer import Peer
-    from scheduler.protocol import Answer, Request
+    from scheduler.protocol import Answered, Request
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.listeners import Events
     from scheduler.system.clock import Clock
     from scheduler.system.log import Log
 
-    _Asked = tuple[Request, Peer, Future[Answer | Refused]]  # who asks, and waits for the reply
+    _Asked = tuple[Request, Peer, Future[Answered | Refused]]  # who asks, and waits for the reply
 
 _LOOP_BUG = Refused("bug", "the daemon met a bug of its own; its log has the trace")
 _A_MOMENT = timedelta(seconds=1)  # that calendars may take before a start tells of them
@@ -78,7 +78,7 @@ class Daemon:
     steps: StepRunner
     report: ServiceReport
     _asked: deque[_Asked] = field(default_factory=deque, init=False)
-    _reloads: list[Future[Answer | Refused]] = field(default_factory=list, init=False)
+    _reloads: list[Future[Answered | Refused]] = field(default_factory=list, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self, each_minute: Callable[[], None] | None = None) -> None:
@@ -135,9 +135,9 @@ class Daemon:
         self.reloader.ask()
         self._wake.set()
 
-    async def ask(self, request: Request, peer: Peer) -> Answer | Refused:
+    async def ask(self, request: Request, peer: Peer) -> Answered | Refused:
         """Have a request of this peer carried out by the loop, and return its reply."""
-        future: Future[Answer | Refused] = asyncio.get_running_loop().create_future()
+        future: Future[Answered | Refused] = asyncio.get_running_loop().create_future()
         self._asked.append((request, peer, future))
         self._wake.set()
         return await future
@@ -257,14 +257,14 @@ class Daemon:
             self.runs.start()
 
     def _serve(self) -> None:
-        """Answer who has asked for something, and start what that brings about."""
+        """Answered who has asked for something, and start what that brings about."""
         was_asked = bool(self._asked)
         self._answer_reloads()
         while self._asked and not self.ticker.is_imminent():
             request, peer, future = self._asked.popleft()
             if future.done():  # whoever asked is gone: what nobody hears of is not done
                 continue
-            reply: Answer | Refused | None = _LOOP_BUG
+            reply: Answered | Refused | None = _LOOP_BUG
             try:
                 reply = self.requests.answer(request, peer)
             finally:
@@ -276,7 +276,7 @@ class Daemon:
             self.runs.start()
 
     def _answer_reloads(self) -> None:
-        """Answer those whose reload had to wait for calendars, once it is done."""
+        """Answered those whose reload had to wait for calendars, once it is done."""
         while self._reloads and (reply := self.requests.answer_reload()) is not None:
             future = self._reloads.pop()
             if not future.done():

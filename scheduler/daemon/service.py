@@ -124,7 +124,8 @@ def serve(
             courier=(courier := _courier(paths, stream.log())),
             own_courier=_courier(paths, stream.log()) if chosen.ping else None,
         )
-        service = Service(parts, spawner, crontabs, ControlAddress(paths_now, log), courier)
+        address = ControlAddress(paths_now, log, is_open=chosen.is_system)
+        service = Service(parts, spawner, crontabs, address, courier)
         repair = Repair(paths.journal, clock=parts.clock, spawner=spawner, boot=boot, log=log)
         repair.keep(service.live)
 
@@ -210,7 +211,7 @@ class Service:
         warn = _warner(self.parts.log)
         try:
             async with control_server.serve(
-                self.address.listen(), self._ask(daemon), warn
+                self.address.listen(), self._ask(daemon), warn, is_open=self.address.is_open
             ) as server:
                 await daemon.run(lambda: self.address.look(server))
         finally:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from scheduler.daemon import visible
+from scheduler.daemon.rights import JOURNAL_REFUSES
 from scheduler.schedule.tick import MINUTE
 from scheduler.schedule.zone_data import databases
 from scheduler.status import (
     CatchingUp,
     Coming,
     Counts,
-    Crontabs,
     RunningNow,
     Snapshot,
     WaitingNow,
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from scheduler.daemon.entries import EntriesInForce
     from scheduler.daemon.log_once import LogOnce
     from scheduler.daemon.ticker import Ticker
+    from scheduler.daemon.visible import VisibleEntries
+    from scheduler.peer import Peer
     from scheduler.runs.lifecycle import Runs
     from scheduler.runs.live_run import LiveRun
     from scheduler.runs.supervisor import Running
     from scheduler.schedule.backlog import Backlog
+    from scheduler.schedule.timetable import Timetable
     from scheduler.schedule.zone_data import ZoneDatabase
-    from scheduler.status import Identity
+    from scheduler.status import Crontabs, Identity
     from scheduler.system.clock import Clock
 
 _MOST_ROWS = 100  # rows of each list in a status
@@ -66,30 +70,37 @@ class Snapshots:
         self._ticker = ticker
         self._log_once = log_once
 
-    def take(self, jobs: Iterable[str] = (), *, is_stopping: bool) -> Snapshot:
-        """Return how the daemon does, and which of these jobs are in force."""
-        now, in_force = self._clock.now(), self._in_force
-        running, waiting = list(self._runs.running()), list(self._runs.table.waiting())
-        paused, behind = list(self._runs.pauses.all(now)), self._runs.backlogs()
-        until = since_boot(self._clock)
+    def take(self, jobs: Iterable[str], peer: Peer, *, is_stopping: bool) -> Snapshot:
+        """Return how the daemon does, and which of these jobs are in force, as far as a peer's.
+
+        Who is not an admin hears of what is their own and of the daemon as such, of nothing else:
+        nor what others have refused, or how many jobs of theirs run.
+        """
+        seen = visible.to(peer, self._in_force)
+        zones = seen.crontabs.zones
+        now, until = self._clock.now(), since_boot(self._clock)
+        running = [each for each in self._runs.running() if peer.owns(each.attempt.run.user)]
+        waiting = [each for each in self._runs.table.waiting() if peer.owns(each.run.user)]
+        paused = [each for each in self._runs.pauses.all(now) if _is_seen(each.job, peer, seen)]
+        behind = [each for each in self._runs.backlogs() if _is_seen(each.job, peer, seen)]
         return Snapshot(
             daemon=self._identity,
             is_stopping=is_stopping,
-            crontabs=self.crontabs(),
+            crontabs=seen.crontabs,
             last_tick=self._ticker.last,
             now=now,
-            journal=self._log_once.refusal or None,
-            zone_data=tuple(map(_zone_data, databases(in_force.zones))),
+            journal=self._trouble(peer),
+            zone_data=tuple(map(_zone_data, databases(seen.zones))),
             max_running=self._runs.most,
             counts=Counts(len(running), len(waiting), len(paused), len(behind)),
             running=tuple(_running(each, until) for each in running[:_MOST_ROWS]),
             waiting=tuple(map(self._waiting, waiting[:_MOST_ROWS])),
             paused=tuple(paused[:_MOST_ROWS]),
             catching_up=tuple(map(_catching_up, behind[:_MOST_ROWS])),
-            coming=() if is_stopping else tuple(islice(self._coming(), _NEXT)),
-            files=in_force.files,
-            in_force=tuple(job for job in jobs if job in in_force.entries),
-            reads=in_force.reads(),
+            coming=() if is_stopping else tuple(islice(self._coming(seen.timetable, zones), _NEXT)),
+            files=seen.files,
+            in_force=tuple(job for job in jobs if job in seen.entries),
+            reads=self._in_force.reads(),
         )
 
     def next_job(self) -> Coming | None:
@@ -97,17 +108,17 @@ class Snapshots:
 
         It costs as little as that of a snapshot: what is far off may not be found.
         """
-        return next(self._coming(), None)
+        in_force = self._in_force
+        return next(self._coming(in_force.timetable, len(in_force.zones)), None)
 
     def crontabs(self) -> Crontabs:
         """Return what there is of entries."""
-        in_force = self._in_force
-        return Crontabs(
-            entries=len(in_force.entries),
-            zones=len(in_force.zones),
-            problems=in_force.refused,
-            kept=len(in_force.kept),
-        )
+        return visible.summary(self._in_force)
+
+    def _trouble(self, peer: Peer) -> str | None:
+        """Return why the journal refuses, which names files and jobs: others hear only that."""
+        refusal = self._log_once.refusal
+        return (refusal if peer.is_admin else JOURNAL_REFUSES) if refusal else None
 
     def _waiting(self, live: LiveRun) -> WaitingNow:
         by_time = "retry" if live.is_retry else "put off"
@@ -122,22 +133,27 @@ class Snapshots:
             reason=by_time if live.reason is None else live.reason.value,
         )
 
-    def _coming(self) -> Iterator[Coming]:
+    def _coming(self, timetable: Timetable, zones: int) -> Iterator[Coming]:
         """Yield the next instant of each job that is not paused then, of the day to come.
 
         They are fewer where many are left out: of paused jobs, or of one that is due each minute.
         """
-        in_force, after = self._in_force, self._ticker.first_to_come() - MINUTE
-        most = max(1, _MOST_MINUTES // max(1, len(in_force.zones)))
-        ticker = islice(in_force.timetable.upcoming(after), most)
+        after = self._ticker.first_to_come() - MINUTE
+        most = max(1, _MOST_MINUTES // max(1, zones))
+        ticker = islice(timetable.upcoming(after), most)
         due = ((minute, entry) for minute, entries in ticker for entry in entries)
         told: set[str] = set()
         for minute, entry in islice(due, _PASSED):
             if entry.job not in told and not self._runs.pauses.at(entry.job, minute):
                 told.add(entry.job)
                 yield Coming(job=entry.job, at=minute, zone=entry.zone.key)
-            if len(told) >= len(in_force.timetable.entries):
+            if len(told) >= len(timetable.entries):
                 return
+
+
+def _is_seen(job: str, peer: Peer, seen: VisibleEntries) -> bool:
+    """Say whether a job is among what is seen; an admin's may be in no crontab any more."""
+    return peer.is_admin or job in seen.entries
 
 
 def _zone_data(found: ZoneDatabase) -> ZoneData:

@@ -145,7 +145,7 @@ def build(parts: Parts, journal: Journal) -> Daemon:
         last_words=parts.last_words,
         ticker=ticker,
         reloader=reloader,
-        requests=Requests(clock, runs, snapshots, reloader, parts.inherited),
+        requests=_requests(parts, journal, in_force, runs, snapshots, reloader),
         file_monitor=FileMonitor(
             clock=clock,
             log=log,
@@ -193,6 +193,19 @@ def _pruning(parts: Parts, journal: Journal, runs: Runs) -> Pruning:
         kept=parts.chosen.kept,
         keep_within=runs.keep_within,
     )
+
+
+def _requests(
+    parts: Parts,
+    journal: Journal,
+    in_force: EntriesInForce,
+    runs: Runs,
+    snapshots: Snapshots,
+    reloader: Reloader,
+) -> Requests:
+    clock, state = parts.clock, parts.state
+    known = (in_force, runs, snapshots)
+    return Requests(clock, journal, state, *known, reloader, parts.inherited)
 
 
 def _runs(parts: Parts, journal: Journal, events: Events) -> Runs:

@@ -1,6 +1,7 @@
 """The daemon's memory on disk: one SQLite database, what is kept in it, and its repair.
 
-- `journal` writes the life of a run. Its parts: `queries` looks back, `daemon_state` is what the
+- `journal` writes the life of a run. Its parts: `queries` looks back, `pages` does for
+  those who ask the daemon (`past_runs` is what they are told), `daemon_state` is what the
   next daemon goes on from, `outbox` is what somebody is to hear, `old_runs` is what may go.
   `glance` answers what is asked most, alone.
 - `rows` is what it tells; `decoding` and `run_decoding` make that from the database's rows,

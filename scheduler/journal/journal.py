@@ -1,8 +1,8 @@
 """The journal, one SQLite file: runs, attempts and their ends come in; its parts tell them again.
 
-`queries` looks back, `glance` at what is in trouble now, `daemon_state` is what a daemon remembers
-beside its runs, `outbox` is what somebody is to hear, `old_runs` is what may go, and `integrity`
-looks for damage.
+`queries` looks back, `pages` for those who ask the daemon, `glance` at what is in trouble now,
+`daemon_state` is what a daemon remembers beside its runs, `outbox` is what somebody is to hear,
+`old_runs` is what may go, and `integrity` looks for damage.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scheduler.journal.glance import Glance
 from scheduler.journal.integrity import Integrity
 from scheduler.journal.old_runs import OldRuns
 from scheduler.journal.outbox import Outbox
+from scheduler.journal.pages import Pages
 from scheduler.journal.queries import Queries
 from scheduler.run import Attempt, Run
 
@@ -42,6 +43,7 @@ class Journal(Database):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.queries = Queries(connection)
+        self.pages = Pages(connection)
         self.glance = Glance(connection)
         self.daemon_state = DaemonState(connection, self.progress)
         self.outbox = Outbox(connection, self.together)

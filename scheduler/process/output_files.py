@@ -112,17 +112,22 @@ def is_written(path: Path) -> bool:
 # --- reading them ----------------------------------------------------------------------------
 
 
+def opened_output(path: Path) -> int:
+    """Open an output to be read, by whoever gets the descriptor; see `Reader`."""
+    return state_files.opened(path, os.O_RDONLY)
+
+
 class Reader:
     """Owns an output that is open, read from `position` on, also while it grows and is trimmed.
 
     `logs` and the echo of outputs call it, and close it. Invariant: `position` is the end of what
     was yielded; no byte is yielded twice, unless the job emptied its file, which is told. Raises
-    FileNotFoundError for one that is not there (any more), and OSError for something else that a
+    FileNotFoundError for a path that is not there (any more), and OSError for something else that a
     job has put in its place.
     """
 
-    def __init__(self, path: Path, position: int = 0) -> None:
-        self._descriptor = state_files.opened(path, os.O_RDONLY)
+    def __init__(self, path: Path | int, position: int = 0) -> None:
+        self._descriptor = path if isinstance(path, int) else opened_output(path)
         self.position = position
 
     def close(self) -> None:

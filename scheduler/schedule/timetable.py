@@ -56,6 +56,10 @@ class Timetable:
         others = (days.left_out(entry) for entry in self._with_days_off.values())
         self._days_off = _filed(filter(None, others), anchors)
 
+    def of(self, entries: Iterable[Entry]) -> Timetable:
+        """Return the timetable of some of these entries alone."""
+        return Timetable(entries, self._anchors)
+
     def due(self, minute: datetime) -> list[Entry]:
         """Return the entries that are due at this UTC minute, each once."""
         return _due(self._filed, _number(minute))

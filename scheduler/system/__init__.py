@@ -15,7 +15,8 @@
 | users' tables, where cron has them; who may have one | `crontab_spool`, `cron_access` |
 | the control socket: the daemon's end | `control_server`, `control_listener` (the file) |
 | the control socket: a command's end | `control_client` |
-| the control socket: its address, who asks | `control_socket`, `user_names` |
+| the control socket: its address | `control_socket` |
+| the control socket: who asks; how often | `user_names`, `request_pace` |
 | the log, and who writes it out | `log`, `log_sink` |
 | the machine's time zone; its boot; its salt for `~` | `local_zone`, `boot`, `machine_salt` |
 | systemd | `systemd` |

@@ -13,6 +13,7 @@ from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.system import control_socket
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from scheduler.protocol import Request
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 REPLY_TIMEOUT = 10.0  # seconds that the daemon may be silent
 LONGEST_REPLY = 1 << 24  # bytes
+_MOST_FILES = 1  # with a piece of a reply
+_CLOSED_BY_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # a Mac has no such flag
 _ENDED = "the daemon ended before it had answered"
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 
@@ -30,6 +33,36 @@ def call(path: Path, request: Request, timeout: float = REPLY_TIMEOUT) -> Receiv
     Raises NoDaemon where nobody listens, whether a socket is left over or not, and NoAnswer where
     somebody does but is not to be reached or says nothing that makes sense.
     """
+    reply, file = call_for_file(path, request, timeout)
+    if file is not None:
+        os.close(file)
+    return reply
+
+
+def call_for_file(
+    path: Path, request: Request, timeout: float = REPLY_TIMEOUT
+) -> tuple[Received, int | None]:
+    """Ask as `call` does; return the file that came with the reply, too, which the caller closes.
+
+    None if none came, as with a refusal.
+    """
+    files: list[int] = []
+    try:
+        reply = _called(path, request, timeout, files)
+    except BaseException:
+        _close(files)
+        raise
+    _close(files[1:])
+    return reply, files[0] if files else None
+
+
+def _close(files: Iterable[int]) -> None:
+    for file in files:
+        os.close(file)
+
+
+def _called(path: Path, request: Request, timeout: float, files: list[int]) -> Received:
+    """Return the reply, and put into `files` what came with it."""
     try:
         with (
             control_socket.opened_folder(path) as folder,
@@ -40,7 +73,7 @@ def call(path: Path, request: Request, timeout: float = REPLY_TIMEOUT) -> Receiv
             _check_peer(path, folder, sock)
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have said why before
                 sock.sendall(wire.write(request))
-            return wire.read_reply(_received(sock))
+            return wire.read_reply(_received(sock, files))
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NoDaemon(f"no daemon listens at {path}") from error
     except (TimeoutError, BlockingIOError) as error:
@@ -69,11 +102,12 @@ def _unreachable(path: Path, error: OSError) -> str:
     return f"can't speak to the daemon at {path}: {error.strerror}{who}"
 
 
-def _received(sock: socket.socket) -> bytes:
-    """Return the first line that comes, whole."""
+def _received(sock: socket.socket, files: list[int]) -> bytes:
+    """Return the first line that comes, whole; files that come with it are put into `files`."""
     received = bytearray()
     while not received.endswith(b"\n"):
-        piece = sock.recv(1 << 16)
+        piece, came, _, _ = socket.recv_fds(sock, 1 << 16, _MOST_FILES, _CLOSED_BY_EXEC)
+        files += came
         received += piece
         if not piece or len(received) > LONGEST_REPLY:
             raise NoAnswer(_ENDED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import traceback
 from collections import Counter
 from contextlib import asynccontextmanager, closing, suppress
@@ -17,13 +18,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler import protocol, wire
+from scheduler.past import OpenOutput
 from scheduler.peer import Peer
 from scheduler.system import control_socket
+from scheduler.system.request_pace import RequestPace
 from scheduler.system.user_names import UserNames
 from scheduler.wire import Refused
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from scheduler.protocol import Reply, Request
@@ -106,6 +108,7 @@ class Server:
         self._within = within
         self._loop = asyncio.get_running_loop()
         self._names = UserNames()
+        self._pace = RequestPace()
         self._attended: dict[asyncio.Task[None], _Client] = {}
         self._turned_away: set[int] = set()  # uids that were turned away
         self._rest: asyncio.TimerHandle | None = None  # until connections are taken again
@@ -228,8 +231,8 @@ class Server:
         """Answer line by line; one that is no request is answered too, and ends it."""
         while found := await self._request(reader):
             client.is_busy = True
-            reply = found if isinstance(found, Refused) else await self._answer(found, client.peer)
-            writer.write(self._line(reply))
+            reply = found if isinstance(found, Refused) else await self._reply(found, client.peer)
+            writer.write(self._sent(client, reply))
             async with asyncio.timeout(self._within):
                 await writer.drain()
             client.is_busy = False
@@ -247,6 +250,31 @@ class Server:
             return protocol.read(b" " * (protocol.LONGEST_LINE + 1))
         except TimeoutError:
             return Refused("too-slow", f"no request came within {self._within:g} s")
+
+    async def _reply(self, request: Request, peer: Peer) -> Reply:
+        """Answer a request when it is its user's turn: of one user only so many are in a second."""
+        if not peer.is_admin and (wait := self._pace.wait(peer.uid, self._loop.time())):
+            turn = self._loop.create_future()
+            self._loop.call_later(wait, _end, turn)
+            await turn
+        return await self._answer(request, peer)
+
+    def _sent(self, client: _Client, reply: Reply) -> bytes:
+        """Send a file with its reply, if that is what it is; return what is still to be written.
+
+        All that was written before has been read by then: there is room, or the client is gone.
+        """
+        if not isinstance(reply, OpenOutput):
+            return self._line(reply)
+        try:
+            descriptor = reply.open()
+        except OSError as error:
+            return self._line(Refused("not-kept", f"that output can't be read: {error.strerror}"))
+        try:
+            line = self._line(reply.reply)
+            return line[socket.send_fds(client.connection, [line], [descriptor]) :]
+        finally:
+            os.close(descriptor)
 
     async def _answer(self, request: Request, peer: Peer) -> Reply:
         try:
@@ -272,6 +300,11 @@ _ANSWER_BUG = Refused("bug", "the daemon went wrong over this; its log says how"
 
 def _traced(error: Exception) -> list[str]:
     return "".join(traceback.format_exception(error)).splitlines()
+
+
+def _end(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)
 
 
 def _turn_away(connection: socket.socket, refusal: Refused) -> None:

@@ -128,7 +128,7 @@ def load(
     calendars = calendars or waiting_shelf(partial(read_file, how=how))
     with trusted_path.remembered():
         read_ones = [_load_one(file, how, drafts, calendars) for file in files]
-    tables = unique([table for table, _ in read_ones])
+    tables = unique([replace(each, user=how.place(each.file).user) for each, _ in read_ones])
     return Loaded(
         crontabs=tables,
         entries=tuple(entry for table in tables for entry in table.entries),

@@ -104,14 +104,20 @@ def entered(folder: Path, uid: int) -> Iterator[None]:
         yield
 
 
-def make_private(folder: Path, uid: int, *, kind: str = "state") -> None:
+def make_private(folder: Path, uid: int, *, kind: str = "state", is_seen: bool = False) -> None:
     """Make a folder that is this user's alone; one that is there already is left as it is.
 
     Whoever may only look into that one sees no secret, since everything in it is private by itself.
+    One that `is_seen` is opened so far: everybody finds what is in it, and nobody else changes it.
     Raises MeridianError if others can write it, or put another in its place, or it belongs to
     another user than `uid` or root.
     """
-    os.close(_opened(folder, uid, kind))
+    descriptor = _opened(folder, uid, kind)
+    try:
+        if is_seen and os.fstat(descriptor).st_uid == uid:
+            os.fchmod(descriptor, 0o755)
+    finally:
+        os.close(descriptor)
 
 
 def make_outputs(paths: Paths) -> None:

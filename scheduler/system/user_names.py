@@ -11,6 +11,7 @@ from scheduler.errors import MeridianError
 from scheduler.system.background import start_apart
 
 NAME_WITHIN = 10.0  # seconds for a directory of the network to say a name
+KEPT = 10.0  # seconds for which a name that was found is not looked up again
 
 
 def of_uid(uid: int) -> str | None:
@@ -29,16 +30,20 @@ def of_uid(uid: int) -> str | None:
 class UserNames:
     """Looks names up apart from the loop, since a directory of the network may be slow.
 
-    Owns which numbers are being looked up. The control socket's server calls it, on the loop's
-    thread. Invariant: one number is looked up by one thread at a time, however many wait for it.
+    Owns which numbers are being looked up, and the names of the last seconds. The control socket's
+    server calls it, on the loop's thread. Invariant: one number is looked up by one
+    thread at a time, however many wait for it.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._wanted: dict[int, asyncio.Future[str | None]] = {}
+        self._kept: dict[int, str] = {}
 
     async def of(self, uid: int) -> str | None:
         """Return what `of_uid` does; None too where nobody says it in time."""
+        if uid in self._kept:
+            return self._kept[uid]
         if uid not in self._wanted:
             self._wanted[uid] = self._loop.create_future()
             try:
@@ -58,3 +63,6 @@ class UserNames:
 
     def _found(self, uid: int, name: str | None) -> None:
         self._wanted.pop(uid).set_result(name)
+        if name is not None:
+            self._kept[uid] = name
+            self._loop.call_later(KEPT, self._kept.pop, uid)

@@ -15,8 +15,9 @@ from standin import STATUS
 from tables import of_tables
 from world import Asked, line, when
 
-from scheduler import protocol, wire
+from scheduler import protocol, request_members, wire
 from scheduler.codec import decode
+from scheduler.past import MOST_ON_A_PAGE, History, HistoryReply, Output, OutputReply
 from scheduler.protocol import (
     Inherited,
     InheritedEnvironment,
@@ -38,7 +39,7 @@ from scheduler.protocol import (
 from scheduler.run import Exited
 from scheduler.schedule.backlog import of_missed
 from scheduler.status import Crontabs, Snapshot, Status
-from scheduler.system import control_server
+from scheduler.system import control_server, request_pace
 from scheduler.wire import Refused
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ KINDS: dict[str, type[Answer]] = {
     "table": TableReply,
     "save-table": TableChanged,
     "remove-table": TableChanged,
+    "history": HistoryReply,
+    "output": OutputReply,
 }
 
 
@@ -114,6 +117,8 @@ REQUESTS: tuple[Request, ...] = (
     Kill(2),
     Reload(),
     Inherited(),
+    History(failed=True),
+    Output(2, 1),
 )
 
 
@@ -214,12 +219,17 @@ def test_the_limits_are_the_real_ones() -> None:
     limits = PAGE.split("\n## Limits\n")[1]
     for words in (
         f"at most {protocol.LONGEST_LINE:,} bytes",
-        f"at most {protocol.LONGEST_TEXT:,} characters",
+        f"at most {request_members.LONGEST_TEXT:,} characters",
         f"whole {control_server.REQUEST_TIMEOUT:g} seconds",
         f"read in {control_server.REQUEST_TIMEOUT:g} seconds",
         f"{control_server.MOST_AT_ONCE}\nconnections",
         f"have {control_server.MOST_OF_OTHERS}, and each of them {control_server.MOST_OF_A_USER};",
     ):
         assert words in limits
+    for words in (
+        f"answered {request_pace.REQUESTS_A_SECOND:g} times a second after the first {request_pace.REQUESTS_AT_ONCE},",
+        f"has at most {MOST_ON_A_PAGE},",
+    ):
+        assert words in " ".join(PAGE.split())
     assert f"did not get to it in {control_server.ANSWER_WITHIN:g} seconds" in PAGE
     assert f"`meridian` is the version of the protocol, {wire.VERSION}." in PAGE

@@ -76,5 +76,7 @@ def _read(name: str, text: str | None, *, is_crons: bool = False) -> Crontab:
     table = parser.parse(text.encode(), file=name, zone=UTC_ZONE)
     user = name.removeprefix("@") if name.startswith("@") else None
     return replace(
-        table, entries=tuple(replace(each, user=user, is_crons=is_crons) for each in table.entries)
+        table,
+        user=user,
+        entries=tuple(replace(each, user=user, is_crons=is_crons) for each in table.entries),
     )

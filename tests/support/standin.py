@@ -52,7 +52,7 @@ STATUS: dict[str, Any] = {
     "next": [{"job": "mail", "at": "2027-03-28T01:05:00Z", "zone": "Europe/Berlin"}],
     "files": [
         {"file": "/etc/meridian/crontabs/crontab", "entries": 12, "refused": 0, "lines": [],
-         "reasons": [], "kept": 0, "readable": True},
+         "reasons": [], "kept": 0, "readable": True, "user": None},
     ],
     "reads": {
         "named": False,

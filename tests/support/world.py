@@ -31,6 +31,7 @@ from table_check import TableCheck
 from scheduler.codec import encode
 from scheduler.daemon import wiring
 from scheduler.daemon.wiring import Chosen, Parts
+from scheduler.past import OpenOutput
 from scheduler.protocol import InheritedEnvironment, Variable
 from scheduler.system import systemd
 from scheduler.system.log import open_log
@@ -271,7 +272,9 @@ class Asked(World):
     async def ask(self, request: Request, peer: Peer = ROOT) -> Received:
         """Ask the daemon that runs by then; the reply as it would come through the socket."""
         reply = await self.daemon.ask(request, peer)
-        return reply if isinstance(reply, Refused) else encode(reply)
+        if isinstance(reply, Refused):
+            return reply
+        return encode(reply.reply if isinstance(reply, OpenOutput) else reply)
 
 
 def _span(jump: Jump) -> str:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,17 @@ from control_ends import STATUS, Requests, called, code, is_there, play, said, u
 
 from scheduler import wire
 from scheduler.errors import NoAnswer
+from scheduler.past import OpenOutput, Output, OutputReply
 from scheduler.peer import Peer
 from scheduler.protocol import Kill, Reload, Reply, Request, Retry, Trigger
 from scheduler.status import Status
-from scheduler.system import control_listener, control_server, control_socket
+from scheduler.system import (
+    control_client,
+    control_listener,
+    control_server,
+    control_socket,
+)
+from scheduler.system.request_pace import RequestPace
 from scheduler.wire import Refused
 
 NOBODY = 65534
@@ -144,6 +152,97 @@ def test_a_request_that_the_daemon_does_not_get_to_is_given_up(
             assert isinstance(reply, Refused)
             assert reply.code == "no-answer"
         assert was_cancelled == [True]
+
+    play(scene())
+
+
+# --- a file that goes with a reply ------------------------------------------------------------------
+
+
+def handed(file: Path) -> OpenOutput:
+    return OpenOutput(OutputReply(7, "backup", 1), partial(os.open, file, os.O_RDONLY))
+
+
+def test_a_file_comes_open_with_its_reply(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "7.1.log"
+    file.write_bytes(b"begun\n")
+
+    async def hand_over(_: Request) -> Reply:
+        return handed(file)
+
+    async def scene() -> None:
+        async with Requests(hand_over).open(path):
+            reply, descriptor = await asyncio.to_thread(
+                control_client.call_for_file, path, Output(7, 1)
+            )
+            assert reply == {"run": 7, "job": "backup", "attempt": 1}
+            assert descriptor is not None
+            file.write_bytes(b"begun\nended\n")
+            assert os.read(descriptor, 99) == b"begun\nended\n", "it is the file itself"
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.write(descriptor, b"it is open to be read alone")
+            os.close(descriptor)
+
+    play(scene())
+
+
+def open_files() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a path of Linux")
+def test_whoever_wants_no_file_is_left_with_none(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "7.1.log").touch()
+
+    async def hand_over(_: Request) -> Reply:
+        return handed(tmp_path / "7.1.log")
+
+    async def scene() -> None:
+        async with Requests(hand_over).open(path):
+            before = open_files()
+            for _ in range(5):
+                await called(path, Output(7, 1))
+            assert open_files() <= before + 1
+
+    play(scene())
+
+
+def test_a_file_that_is_gone_is_said_to_be(path: Path, tmp_path: Path) -> None:
+    async def hand_over(_: Request) -> Reply:
+        return handed(tmp_path / "gone")
+
+    async def scene() -> None:
+        async with Requests(hand_over).open(path):
+            reply, descriptor = await asyncio.to_thread(
+                control_client.call_for_file, path, Output(7, 1)
+            )
+            assert isinstance(reply, Refused)
+            assert (reply.code, descriptor) == ("not-kept", None)
+
+    play(scene())
+
+
+def test_a_user_in_haste_waits_and_root_does_not(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def wait(_: RequestPace, uid: int, now: float) -> float:
+        assert now > 0
+        asked.append(uid)
+        return 0.001
+
+    monkeypatch.setattr(RequestPace, "wait", wait)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    uids = [65534]
+    monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, uids[0]))
+
+    async def scene() -> None:
+        async with Requests().open(path, is_open=True):
+            assert len(await said(path, STATUS * 3, end=True)) == 3
+            uids[0] = 0
+            assert len(await said(path, STATUS * 3, end=True)) == 3
+        assert asked == [65534] * 3
 
     play(scene())
 

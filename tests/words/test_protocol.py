@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scheduler import codec, protocol, wire
 from scheduler.codec import MOST_NUMBER
 from scheduler.errors import NoAnswer
+from scheduler.past import History, Output, Page
 from scheduler.protocol import (
     LONGEST_LINE,
-    LONGEST_TEXT,
     Inherited,
     Kill,
     Pause,
@@ -28,6 +28,7 @@ from scheduler.protocol import (
     Table,
     Trigger,
 )
+from scheduler.request_members import LONGEST_TEXT
 from scheduler.status import Status
 from scheduler.table_text import bytes_of, text_of
 from scheduler.wire import Refused
@@ -52,6 +53,22 @@ requests = st.one_of(
     st.builds(Table),
     st.builds(SaveTable, st.binary().map(text_of), st.none() | names),
     st.builds(RemoveTable),
+    st.builds(Output, runs, runs),
+    st.builds(
+        History,
+        job=st.just("") | names,
+        run=st.none() | runs,
+        since=st.none() | times,
+        before=st.none() | times,
+        failed=st.booleans(),
+        page=st.none()
+        | st.builds(
+            Page,
+            st.integers(0, 10**9),
+            st.integers(-(10**12), 10**12),
+            runs.filter(lambda n: n < 10**18),
+        ),
+    ),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
