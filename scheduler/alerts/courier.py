@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scheduler.alerts.sender_start import Senders
     from scheduler.notice import Delivery
 
-_USER_SECONDS = 300.0  # that one sender of another user than the daemon's has for all
+_SENDERS_SECONDS = 300.0  # that one sender of another user than the daemon's has for all
 _SPARE_ANSWERS = 100  # that nobody asked for; a sender that goes on talking is ended
 
 
@@ -95,7 +95,7 @@ class SenderCourier:
         complain: Callable[[str, str], None],
         *,
         patience: float = RESULT_WITHIN,
-        user_seconds: float = _USER_SECONDS,
+        user_seconds: float = _SENDERS_SECONDS,
     ) -> None:
         self._senders_of = senders
         self._user_seconds = user_seconds

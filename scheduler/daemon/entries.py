@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scheduler.schedule.backlog import Backlog
     from scheduler.schedule.catchup import Instants
     from scheduler.status import Reads
+    from scheduler.system.calendars import CalendarSource
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded
     from scheduler.system.log import Log
@@ -48,7 +49,7 @@ class Library(Protocol):
     def load(self) -> Loaded:
         """Read them all; a calendar that is new, or has changed, is among the `unread`."""
 
-    def read_apart(self, calendars: Collection[str]) -> None:
+    def read_apart(self, calendars: Collection[CalendarSource]) -> None:
         """Have these calendars read while nobody waits, for the next `load`."""
 
     def is_reading(self) -> bool:
@@ -269,9 +270,9 @@ class EntriesInForce:
         """Return in a few words what there is."""
         return messages.of_entries(len(self.entries), len(self.zones))
 
-    def _read_apart(self, calendars: Collection[str]) -> None:
+    def _read_apart(self, calendars: Collection[CalendarSource]) -> None:
         self._library.read_apart(calendars)
-        self._awaited = ", ".join(sorted(calendars))
+        self._awaited = ", ".join(sorted(map(str, calendars)))
         if self._was_read:
             say = f"the crontabs of before stay in force until these are read: {self._awaited}"
             self._log.info("calendars", calendars=self._awaited, say=say)

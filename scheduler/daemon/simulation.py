@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scheduler.daemon.incidents import Incident
     from scheduler.daemon.simulation_events import SimulatedEvent
     from scheduler.journal.connection import Connection
+    from scheduler.system.calendars import CalendarSource
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded
 
@@ -203,7 +204,7 @@ class _FixedLibrary:
     def load(self) -> Loaded:
         return self.loaded
 
-    def read_apart(self, calendars: Collection[str]) -> None:
+    def read_apart(self, calendars: Collection[CalendarSource]) -> None:
         """Read none: they have been read."""
 
     def rebooted(self) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.daemon.machine_tables import MachineTables
+    from scheduler.system.calendars import CalendarSource
     from scheduler.system.crontab_files import Stamp
     from scheduler.system.crontab_loader import Loaded, ReadOptions
     from scheduler.system.paths import Paths
@@ -84,7 +85,7 @@ class WatchedCrontabs:
         others += tuple(self.machine.problems()) if self.machine else ()
         return replace(loaded, problems=(*loaded.problems, *others))
 
-    def read_apart(self, calendars: Collection[str]) -> None:
+    def read_apart(self, calendars: Collection[CalendarSource]) -> None:
         """See `Library`."""
         self._reader.start(calendars)
 

@@ -4,15 +4,21 @@ The libraries that know holidays and read `.ics` files (RFC 5545) are large: in 
 daemon no memory, and what hangs in them is ended. The request is JSON on standard input, and so is
 the answer on standard output: `dates`, or what is wrong. Its argument is the process that started
 it, and without which it ends.
+
+What a user asks for is not root's to do: with `as` in the request it becomes that account before
+it looks at what it is asked, and the `data` of a file are those that this account may read.
 """
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 import os
 import re
+import resource
 import signal
+import stat
 import sys
 import warnings
 from datetime import date, datetime, timedelta
@@ -20,6 +26,13 @@ from typing import Any
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # as of an audit: far ahead everything is a guess
 
+_LIBRARIES = {
+    "holidays": ("holidays",),
+    "events": ("icalendar", "recurring_ical_events"),
+    "file": (),
+}
+_LARGEST_FILE = 1 << 20  # of a user's file
+_MOST_MEMORY = 1 << 30  # bytes, where a user asks
 _LOOK_EACH = 0.5  # seconds, at who started this
 _DAY = timedelta(days=1)
 _OF_TIME = {"DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID"}
@@ -36,16 +49,59 @@ def main() -> None:
     sys.path[:] = request["path"]
     warnings.simplefilter("ignore")  # of years that a library knows no holidays of
     try:
-        if request["kind"] == "holidays":
-            answer = _holidays(request["code"])
-        else:
-            answer = _events(request["text"])
+        answer = _answer(request)
     except ModuleNotFoundError as error:
         answer = {"missing": error.name}
     json.dump(answer, sys.stdout)
 
 
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    kind = request["kind"]
+    for name in _LIBRARIES[kind]:
+        importlib.import_module(name)  # as long as this process may read it
+    if request.get("as") is not None:
+        if kind == "holidays":
+            _load_holidays(request["code"])
+        _become(request["as"])
+    if kind == "file":
+        return _file(request["file"])
+    return _holidays(request["code"]) if kind == "holidays" else _events(request["text"])
+
+
+def _become(account: dict[str, Any]) -> None:
+    codec = importlib.import_module("scheduler.codec")
+    kind = importlib.import_module("scheduler.system.accounts").Account
+    importlib.import_module("scheduler.system.become_user").become(codec.decode(kind, account))
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _file(path: str) -> dict[str, Any]:
+    """Return what is in a file; nothing that is no file is waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return {"error": "it is no file"}
+        data = os.read(descriptor, _LARGEST_FILE + 1)
+    except OSError as error:
+        return {"error": error.strerror}
+    if len(data) > _LARGEST_FILE:
+        return {"error": f"it has more than {_LARGEST_FILE} bytes"}
+    return {"data": base64.b64encode(data).decode()}
+
+
 # --- holidays ------------------------------------------------------------------------------------
+
+
+def _load_holidays(code: str) -> None:
+    """Load what the library has of a country or a market, if it knows that."""
+    library = importlib.import_module("holidays")
+    if code.partition("-")[0] in library.list_supported_countries(include_aliases=True):
+        library.country_holidays(code.partition("-")[0])
+    elif code in library.list_supported_financial(include_aliases=True):
+        library.financial_holidays(code)
 
 
 def _holidays(code: str) -> dict[str, Any]:

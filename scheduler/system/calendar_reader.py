@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,15 @@ from scheduler.errors import BadValue, MeridianError
 from scheduler.printable import clean
 from scheduler.system.background import start_apart
 from scheduler.system.calendars import CalendarReading, CalendarShelf, read_calendar, stamp_of
+from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from scheduler.system.calendars import CalendarSource
     from scheduler.system.crontab_files import CrontabText
 
+USER_SECONDS = 10.0  # that the calendars of a user's table may take together
 
 _SIDE_BY_SIDE = 4  # so that one that hangs keeps few waiting, and many take no more memory
 
@@ -31,10 +35,11 @@ class CalendarReader:
 
     def __init__(self, read: Callable[[str], CrontabText]) -> None:
         self._read = read
+        self._monotonic = RealClock().monotonic
         self.wake: Callable[[], object] = lambda: None  # on another thread, when all is read
-        self._kept: dict[str, CalendarReading] = {}
-        self._apart: dict[str, CalendarReading] = {}
-        self._wanted: set[str] = set()
+        self._kept: dict[CalendarSource, CalendarReading] = {}
+        self._apart: dict[CalendarSource, CalendarReading] = {}
+        self._wanted: set[CalendarSource] = set()
 
     def shelf(self) -> CalendarShelf:
         """Return a shelf of what is known."""
@@ -49,7 +54,7 @@ class CalendarReader:
         """Whether there are calendars that are not read yet."""
         return bool(self._wanted)
 
-    def start(self, wanted: Iterable[str]) -> None:
+    def start(self, wanted: Iterable[CalendarSource]) -> None:
         """Have calendars read apart; where there is no room for that, they can't be read."""
         sources = tuple(wanted)
         self._wanted.update(sources)
@@ -62,26 +67,34 @@ class CalendarReader:
                 self._apart.update(dict.fromkeys(some, CalendarReading(bad)))
                 self._wanted.difference_update(some)
 
-    def _known(self, place: str) -> CalendarReading | None:
+    def _known(self, source: CalendarSource) -> CalendarReading | None:
         """Return what a calendar came to if it was read apart, or has not changed since."""
-        if place in self._apart:
-            return self._apart[place]
-        kept = self._kept.get(place)
+        if source in self._apart:
+            return self._apart[source]
+        kept = self._kept.get(source)
         if kept is None or not isinstance(kept.found, Calendar):
             return None
-        return kept if kept.stamp == stamp_of(place) else None
+        return kept if kept.stamp == stamp_of(source) else None
 
     # --- on its thread -----------------------------------------------------------------------
 
-    def _work(self, wanted: Iterable[str]) -> None:
-        for place in wanted:
-            self._apart[place] = self._reading(place)
-            self._wanted.discard(place)
+    def _work(self, wanted: Iterable[CalendarSource]) -> None:
+        spent: dict[str | None, float] = defaultdict(float)
+        for source in wanted:
+            if source.user is not None and spent[source.user] >= USER_SECONDS:
+                why = f"{source.user}'s calendars take over {USER_SECONDS:g} seconds together"
+                bad = BadValue("bad-calendar", f"{source.place} is not read: {why}")
+                self._apart[source] = CalendarReading(bad)
+            else:
+                begun = self._monotonic()
+                self._apart[source] = self._reading(source)
+                spent[source.user] += self._monotonic() - begun
+            self._wanted.discard(source)
         self.wake()
 
-    def _reading(self, place: str) -> CalendarReading:
+    def _reading(self, source: CalendarSource) -> CalendarReading:
         try:
-            return read_calendar(place, self._read)
+            return read_calendar(source, self._read)
         except Exception as error:  # noqa: BLE001 (a bug must leave no reload undone)
             why = f"{type(error).__name__}: {clean(str(error))}"
-            return CalendarReading(BadValue("bad-calendar", f"{place} can't be read: {why}"))
+            return CalendarReading(BadValue("bad-calendar", f"{source} can't be read: {why}"))

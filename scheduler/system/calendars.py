@@ -2,12 +2,17 @@
 
 A file is read as a crontab is, with care for who could have written it. What the libraries of the
 extra `calendar` know is asked of a process of its own: see `calendar_program`.
+
+What a user's table names, of those that a system daemon reads, is nothing for root to open: a
+process that is that user reads the file, and one that is nobody asks the libraries.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,13 +23,15 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from scheduler.codec import encode
 from scheduler.crontab import calendar_lines
 from scheduler.crontab.day_values import HOLIDAYS_HINT
 from scheduler.day_rules import HOLIDAYS, Calendar, calendar_of
 from scheduler.entry import Problem, Severity
 from scheduler.errors import BadValue, SourceRefused
 from scheduler.suggestions import did_you_mean, nearest
-from scheduler.system import crontab_files
+from scheduler.system import accounts, crontab_files
+from scheduler.system.accounts import Account
 from scheduler.text import shortened
 
 if TYPE_CHECKING:
@@ -34,8 +41,30 @@ if TYPE_CHECKING:
 
 _CALENDAR_PROGRAM = Path(__file__).with_name("calendar_program.py")
 _TIME_LIMIT = 10.0  # seconds; the libraries need a fraction of one
+_WITHOUT_RIGHTS = Account("nobody", 65534, 65534, (65534,), "/")
 _MOST_OF_ERROR = 200  # characters of what a library says
 _INSTALL = "make install EXTRAS=calendar, or pip install 'meridian-cron[calendar]'"
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarSource:
+    """The path of a calendar's file, or `holidays:DE`, and the user in whose table it stands.
+
+    None is the daemon's own user. With a `version` of the table a user's file is read anew: nobody
+    looks at it before each minute, since a look may take a user's disk as long as it likes.
+    """
+
+    place: str
+    user: str | None = None
+    version: Stamp | None = None
+
+    def __str__(self) -> str:
+        return self.place if self.user is None else f"{self.place} of {self.user}"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file that is looked at before each minute."""
+        return self.user is None and not self.place.startswith(HOLIDAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +84,18 @@ class CalendarShelf:
     parser asks it.
     """
 
-    def __init__(self, find: Callable[[str], CalendarReading | None]) -> None:
+    def __init__(self, find: Callable[[CalendarSource], CalendarReading | None]) -> None:
         self._find = find
-        self.readings: dict[str, CalendarReading] = {}
-        self.unread: set[str] = set()
+        self.readings: dict[CalendarSource, CalendarReading] = {}
+        self.unread: set[CalendarSource] = set()
 
     @property
     def stamps(self) -> dict[str, Stamp | None]:
         """The files among them, as they were before they were read."""
         return {
-            place: reading.stamp
-            for place, reading in self.readings.items()
-            if not place.startswith(HOLIDAYS)
+            source.place: reading.stamp
+            for source, reading in self.readings.items()
+            if source.is_file
         }
 
     @property
@@ -74,37 +103,61 @@ class CalendarShelf:
         """What is doubtful of these files."""
         return tuple(doubt for reading in self.readings.values() for doubt in reading.doubts)
 
-    def of(self, crontab: str) -> Callable[[str], Calendar]:
-        """Return what finds the calendars of a crontab, whose folder paths are relative to."""
-        folder = Path(crontab).parent
-        return lambda source: self._calendar(source, folder)
+    def of(self, crontab: str, user: str | None = None) -> Callable[[str], Calendar]:
+        """Return what finds the calendars of a crontab, whose folder paths are relative to.
 
-    def _calendar(self, source: str, folder: Path) -> Calendar:
+        In a `user`'s table they are relative to that user's home.
+        """
+        if user is None:
+            folder = Path(crontab).parent
+            return lambda name: self._calendar(name, CalendarSource(_place(name, folder)))
+        version = crontab_files.stamp(Path(crontab))
+        return lambda name: self._calendar(
+            name, CalendarSource(_place_of_user(name, user), user, version)
+        )
+
+    def _calendar(self, name: str, source: CalendarSource) -> Calendar:
         """Return a calendar; BadValue where it can't be had."""
-        place = source if source.startswith(HOLIDAYS) else _place(source, folder)
-        if place not in self.readings and place not in self.unread:
-            reading = self._found(place)
+        if source not in self.readings and source not in self.unread:
+            reading = self._found(source)
             if reading is None:
-                self.unread.add(place)
+                self.unread.add(source)
             else:
-                self.readings[place] = reading
-        if place in self.unread:
-            raise BadValue("bad-calendar", f"{source} is not read yet")
-        found = self.readings[place].found
+                self.readings[source] = reading
+        if source in self.unread:
+            raise BadValue("bad-calendar", f"{name} is not read yet")
+        found = self.readings[source].found
         if isinstance(found, BadValue):  # another one each time: its offset is the crontab's
             raise BadValue(found.code, found.message, hint=found.hint)
         return found
 
-    def _found(self, place: str) -> CalendarReading | None:
+    def _found(self, source: CalendarSource) -> CalendarReading | None:
         try:
-            return self._find(place)
+            return self._find(source)
         except Exception as error:  # noqa: BLE001 (a bug in a calendar's costs its entries alone)
             what = f"{type(error).__name__}: {error}"
-            return CalendarReading(BadValue("bad-calendar", f"{place} can't be read: {what}"))
+            return CalendarReading(BadValue("bad-calendar", f"{source} can't be read: {what}"))
+
+
+def _place_of_user(source: str, user: str) -> str:
+    """Return the path of a calendar's file in a user's table; BadValue where there is none."""
+    account = _account(user)
+    home = account.home if account else "/"
+    own = re.sub(r"~(?=/|$)", lambda _: home, source, count=1) if source[:1] == "~" else source
+    return _place(own, Path(home))
+
+
+def _account(user: str) -> Account | None:
+    try:
+        return accounts.find(user)
+    except OSError:
+        return None
 
 
 def _place(source: str, folder: Path) -> str:
     """Return the path of a calendar's file; BadValue for one in a home that nobody has."""
+    if source.startswith(HOLIDAYS):
+        return source
     try:
         return str(folder / Path(source).expanduser())
     except RuntimeError as error:
@@ -112,18 +165,23 @@ def _place(source: str, folder: Path) -> str:
         raise BadValue("bad-calendar", message, hint="write the path in full") from error
 
 
-def stamp_of(place: str) -> Stamp | None:
+def stamp_of(source: CalendarSource) -> Stamp | None:
     """Return what differs when a calendar's file does; None for what is no file, or missing."""
-    return None if place.startswith(HOLIDAYS) else crontab_files.stamp(Path(place))
+    return crontab_files.stamp(Path(source.place)) if source.is_file else None
 
 
-def read_calendar(place: str, read: Callable[[str], CrontabText]) -> CalendarReading:
+def read_calendar(source: CalendarSource, read: Callable[[str], CrontabText]) -> CalendarReading:
     """Return a calendar, good or bad, when it is there."""
-    stamp = stamp_of(place)
+    stamp, place = stamp_of(source), source.place
     doubts: tuple[Problem, ...] = ()
+    by_nobody = source.user is not None
     try:
         if place.startswith(HOLIDAYS):
-            return CalendarReading(_of_holidays(place))
+            return CalendarReading(_of_holidays(place, by_nobody=by_nobody))
+        if source.user is not None:
+            return CalendarReading(
+                _of_bytes(place, _users_file(place, source.user), by_nobody=True)
+            )
         text = _trusted(place, read)
         doubts = tuple(
             Problem(place, 0, 0, Severity.WARNING, code, said) for code, said in text.warnings
@@ -135,7 +193,7 @@ def read_calendar(place: str, read: Callable[[str], CrontabText]) -> CalendarRea
 
 def waiting_shelf(read: Callable[[str], CrontabText]) -> CalendarShelf:
     """Return a shelf that reads each calendar when it is asked for, and waits for that."""
-    return CalendarShelf(lambda place: read_calendar(place, read))
+    return CalendarShelf(lambda source: read_calendar(source, read))
 
 
 def _trusted(path: str, read: Callable[[str], CrontabText]) -> CrontabText:
@@ -153,27 +211,43 @@ def _trusted(path: str, read: Callable[[str], CrontabText]) -> CrontabText:
 _CALENDARS_READ: dict[str, tuple[bytes, Calendar]] = {}
 
 
-def _of_bytes(path: str, data: bytes) -> Calendar:
+def _users_file(path: str, user: str) -> bytes:
+    """Return the bytes of a file as this user may read it; BadValue where that can't be.
+
+    Nothing of it, not even whether it is there, gets into an error that the user couldn't see.
+    """
+    account = _account(user)
+    if account is None:
+        raise BadValue("bad-calendar", f"{path} can't be read: there is no user {user}")
+    answer = _asked(path, account, kind="file", file=path)
+    if error := answer.get("error"):
+        hint = f"it is read as {user}"
+        raise BadValue("bad-calendar", f"{path} can't be read: {error}", hint=hint)
+    return base64.b64decode(answer["data"])
+
+
+def _of_bytes(path: str, data: bytes, *, by_nobody: bool = False) -> Calendar:
     digest = blake2b(data).digest()
     if path not in _CALENDARS_READ or _CALENDARS_READ[path][0] != digest:
-        _CALENDARS_READ[path] = digest, _taken_apart(path, data)
+        _CALENDARS_READ[path] = (
+            digest,
+            _taken_apart(path, data, _WITHOUT_RIGHTS if by_nobody else None),
+        )
     return _CALENDARS_READ[path][1]
 
 
-def _taken_apart(path: str, data: bytes) -> Calendar:
+def _taken_apart(path: str, data: bytes, by: Account | None) -> Calendar:
     if path.endswith(".ics"):
         text = data.decode("utf-8-sig", errors="replace")
-        return _of_answer(path, _asked(path, kind="events", text=text))
+        return _of_answer(path, _asked(path, by, kind="events", text=text))
     return calendar_of(path, calendar_lines.read(data, path))
 
 
-def _of_holidays(source: str) -> Calendar:
+def _of_holidays(source: str, *, by_nobody: bool) -> Calendar:
     if source not in _CALENDARS_READ:
-        code = source.removeprefix(HOLIDAYS)
-        _CALENDARS_READ[source] = (
-            b"",
-            _of_answer(source, _asked(source, kind="holidays", code=code)),
-        )
+        by, code = _WITHOUT_RIGHTS if by_nobody else None, source.removeprefix(HOLIDAYS)
+        answer = _asked(source, by, kind="holidays", code=code)
+        _CALENDARS_READ[source] = b"", _of_answer(source, answer)
     return _CALENDARS_READ[source][1]
 
 
@@ -196,12 +270,16 @@ def _of_answer(source: str, answer: dict[str, Any]) -> Calendar:
     return calendar_of(source, map(date.fromisoformat, answer["dates"]))
 
 
-def _asked(source: str, **request: str) -> dict[str, Any]:
-    """Return the answer of a process that has the libraries; BadValue where there is none."""
+def _asked(source: str, by: Account | None, **request: str) -> dict[str, Any]:
+    """Return the answer of a process that has the libraries; BadValue where there is none.
+
+    Where we are root it becomes the account that it is asked `by`.
+    """
+    account = None if by is None or os.geteuid() else encode(by)
     words = (sys.executable, "-I", "-X", "utf8", str(_CALENDAR_PROGRAM), str(os.getpid()))
     said = ""
     try:
-        out, said = _conversed(words, json.dumps({**request, "path": sys.path}))
+        out, said = _conversed(words, json.dumps({**request, "as": account, "path": sys.path}))
         answer: dict[str, Any] = json.loads(out)
     except subprocess.TimeoutExpired as late:
         message = f"{source} was not read within {_TIME_LIMIT:g} seconds"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from scheduler.entry import Entry
-    from scheduler.system.calendars import CalendarShelf
+    from scheduler.system.calendars import CalendarShelf, CalendarSource
     from scheduler.system.crontab_files import Stamp
 
 _CALENDARS = "calendars"
@@ -101,7 +101,7 @@ class Loaded:
     problems: tuple[Problem, ...]
     failed: frozenset[str] = frozenset()
     calendars: Mapping[str, Stamp | None] = field(default_factory=dict)
-    unread: frozenset[str] = frozenset()
+    unread: frozenset[CalendarSource] = frozenset()
     taken: TakenTables = TakenTables()
 
     @property
@@ -203,7 +203,8 @@ def _parsed(file: str, text: CrontabText, how: ReadOptions, calendars: CalendarS
 def _parsed_in_form(
     place: CrontabPlace, data: bytes, how: ReadOptions, calendars: CalendarShelf
 ) -> Crontab:
-    file, found = place.file, calendars.of(place.file)
+    file, user = place.file, place.user if _is_users(place) else None
+    found = calendars.of(file, user)
     if place.form is Form.ANACRON:
         facts = AnacronFacts(how.last_run, RealClock().now().astimezone(how.zone).date())
         return anacrontab.parse(
@@ -222,9 +223,14 @@ def _parsed_in_form(
 
 def _rules(place: CrontabPlace, how: ReadOptions) -> TableRules:
     """Return what holds for all lines of a crontab: that of a user may do less than root's."""
-    is_users = place.user is not None and accounts.uid_of(place.user) != 0
+    is_users = _is_users(place)
     is_roots = how.uid == 0 and not is_users
     return TableRules(place.user, is_roots, place.is_crons, how.most if is_users else None)
+
+
+def _is_users(place: CrontabPlace) -> bool:
+    """Say whether it is the table of a user who is not root."""
+    return place.user is not None and accounts.uid_of(place.user) != 0
 
 
 def _of_users(table: Crontab, how: ReadOptions) -> Crontab:

@@ -7,6 +7,7 @@ from fakes import Act
 from world import FILE, World, line, when
 
 from scheduler.run import Exited, Reason
+from scheduler.system.calendars import CalendarSource
 
 FAILS = Act(outcome=Exited(1))
 EVERY_MINUTE = "* * * * *"
@@ -95,7 +96,7 @@ def test_while_a_calendar_is_read_the_old_crontabs_stay_in_force() -> None:
     world.runs_until("12:04:30")
     assert world.starts("old") == ["11:59:30", "12:00:00", "12:01:00", "12:02:00", "12:03:00"]
     assert world.starts("new") == ["12:04:00"]
-    assert world.library.apart == [{CALENDAR}]
+    assert world.library.apart == [{CalendarSource(CALENDAR)}]
     (told,) = world.said("calendars")
     assert told["calendars"] == CALENDAR
     assert world.library.loads == 3  # at the start, in vain, and when it was there
@@ -106,7 +107,7 @@ def test_however_often_a_reload_is_asked_for_a_calendar_is_read_once() -> None:
     for second in range(31, 59):
         world.reload_at(f"12:00:{second}")
     world.runs_until("12:02:40")
-    assert world.library.apart == [{CALENDAR}]
+    assert world.library.apart == [{CalendarSource(CALENDAR)}]
     assert world.library.loads == 3
 
 

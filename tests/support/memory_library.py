@@ -10,6 +10,7 @@ from scheduler.crontab import parser
 from scheduler.crontab.unique_names import unique
 from scheduler.entry import Crontab, Problem, Severity
 from scheduler.status import Reads
+from scheduler.system.calendars import CalendarSource
 from scheduler.system.crontab_loader import Loaded, TakenTables
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class MemoryLibrary:
     taken: TakenTables = field(default_factory=TakenTables)
     hanging: str = ""
     is_crons: bool = False
-    apart: list[frozenset[str]] = field(default_factory=list)  # what was read apart
+    apart: list[frozenset[CalendarSource]] = field(default_factory=list)  # what was read apart
 
     def stamps(self) -> Mapping[str, Stamp]:
         return {name: (text,) for name, text in self.files.items() if text is not None}
@@ -43,7 +44,7 @@ class MemoryLibrary:
     def load(self) -> Loaded:
         self.loads += 1
         if self.hanging and any(self.hanging in (text or "") for text in self.files.values()):
-            return Loaded((), (), (), unread=frozenset({self.hanging}))
+            return Loaded((), (), (), unread=frozenset({CalendarSource(self.hanging)}))
         tables = unique(
             [_read(name, text, is_crons=self.is_crons) for name, text in self.files.items()]
         )
@@ -56,7 +57,7 @@ class MemoryLibrary:
             taken=self.taken,
         )
 
-    def read_apart(self, calendars: Collection[str]) -> None:
+    def read_apart(self, calendars: Collection[CalendarSource]) -> None:
         self.apart.append(frozenset(calendars))
 
     def rebooted(self) -> None:

@@ -10,13 +10,14 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from excepted_days import error_of, excepted
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spawner_stages import eventually
@@ -29,6 +30,7 @@ from scheduler.errors import BadValue, MeridianError
 from scheduler.journal.journal import Journal
 from scheduler.schedule import days
 from scheduler.system import calendar_reader, calendars
+from scheduler.system.calendars import CalendarSource
 from scheduler.system.crontab_files import stamp
 from scheduler.system.crontab_loader import Loaded, ReadOptions, load, read_file
 from scheduler.system.log import Log
@@ -61,20 +63,6 @@ def save(path: Path, text: str, mode: int = 0o600) -> Path:
 def loaded(folder: Path, value: str) -> Loaded:
     table = save(folder / "crontab", f"CRON_EXCEPT={value}\n0 9 * * * x\n")
     return load((str(table),), HOW)
-
-
-def excepted(found: Loaded, year: int) -> set[str]:
-    """The days of a year that the first entry leaves out."""
-    rules = found.entries[0].schedule.day_rules
-    assert rules is not None
-    every_day = (date(year, 1, 1) + n * timedelta(days=1) for n in range(366))
-    return {f"{day:%m-%d}" for day in every_day if days.is_excluded(rules, day)}
-
-
-def error_of(found: Loaded) -> str:
-    assert found.entries == ()
-    (problem,) = (each for each in found.problems if each.severity is Severity.ERROR)
-    return f"{problem.line}:{problem.column}: {problem.code} {problem.message} ({problem.hint})"
 
 
 def test_holidays_are_those_of_the_library(tmp_path: Path) -> None:
@@ -267,9 +255,9 @@ def test_each_is_looked_up_once_and_again_when_it_has_changed(
     asked: list[str] = []
     real = calendars._asked
 
-    def counted(source: str, **request: str) -> dict[str, Any]:
+    def counted(source: str, by: None, **request: str) -> dict[str, Any]:
         asked.append(source)
-        return real(source, **request)
+        return real(source, by, **request)
 
     monkeypatch.setattr(calendars, "_asked", counted)
     calendars._CALENDARS_READ.clear()
@@ -374,7 +362,7 @@ def test_a_calendar_that_hangs_keeps_nobody_waiting(
     path = save(tmp_path / "a.ics", ics(event(1, "DTSTART;VALUE=DATE:20270506")))
     files = watched(tmp_path, "a.ics")
     files.wake_by(woken.set)
-    assert files.load().unread == {str(path)}
+    assert files.load().unread == {CalendarSource(str(path))}
     files.read_apart(files.load().unread)
     assert files.is_reading()
     eventually(begun.exists)
@@ -386,22 +374,23 @@ def test_a_calendar_that_hangs_keeps_nobody_waiting(
     found = files.load()
     assert excepted(found, 2027) == {"05-06"}, "as it was when it was read"
     assert found.calendars[str(path)] != stamp(path), "so that the change since is seen"
-    assert files.load().unread == {str(path)}
+    assert files.load().unread == {CalendarSource(str(path))}
 
 
 def test_one_that_hangs_keeps_few_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     go_on, read = Event(), calendars.read_calendar
 
-    def hanging(place: str, how: Any) -> CalendarReading:
-        assert "hangs" not in place or go_on.wait(60)
-        return read(place, how)
+    def hanging(source: CalendarSource, how: Any) -> CalendarReading:
+        assert "hangs" not in source.place or go_on.wait(60)
+        return read(source, how)
 
     monkeypatch.setattr("scheduler.system.calendar_reader.read_calendar", hanging)
     for name in ("a", "b", "c", "d", "hangs"):
         save(tmp_path / f"{name}.txt", "2027-05-06\n")
     files = watched(tmp_path, "hangs.txt,a.txt,b.txt,c.txt")
-    files.read_apart([str(tmp_path / f"{name}.txt") for name in ("hangs", "a", "b", "c", "d")])
+    names = ("hangs", "a", "b", "c", "d")
+    files.read_apart([CalendarSource(str(tmp_path / f"{name}.txt")) for name in names])
     eventually(lambda: len(files.load().unread) == 1)
     assert files.is_reading()
     go_on.set()
