@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.cli import state_folder
@@ -24,16 +23,17 @@ from scheduler.protocol import (
 )
 from scheduler.system import accounts, control_client, crontab_spool, user_names
 from scheduler.system.clock import RealClock
-from scheduler.system.paths import entered
+from scheduler.system.paths import entered, paths
 from scheduler.table_text import bytes_of, text_of
 from scheduler.wire import Refused, write
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scheduler.codec import Json
     from scheduler.system.accounts import Account
     from scheduler.system.crontab_spool import Spool
 
-_SYSTEM_SOCKET = Path("/run/meridian/control.sock")  # every user may connect to it
 _MOST_MIB = LONGEST_LINE // 1024**2
 
 
@@ -63,16 +63,14 @@ def of(user: str | None, state: Path | None) -> UserTable:
     uid = os.geteuid()
     own = user_names.of_uid(uid)
     if uid == 0:
-        paths = state_folder.paths_of(state)
-        spool = crontab_spool.of_machine(paths.versions)
-        return SpooledTable(
-            _account(user if user is not None else own or "root"), spool, paths.state
-        )
+        account = _account(user if user is not None else own or "root")
+        found = state_folder.paths_of(state)
+        return SpooledTable(account, crontab_spool.of_machine(found.versions), found.state)
     if own is None:
         raise TableRefused("crontab: your UID isn't in the passwd file.")
     if user not in (None, own):
         raise TableRefused("must be privileged to use -u")
-    return AskedTable(own, _SYSTEM_SOCKET if state is None else state / _SYSTEM_SOCKET.name)
+    return AskedTable(own, paths({}, 0, state=state).socket)  # to which every user may connect
 
 
 def _account(user: str) -> Account:
