@@ -50,7 +50,8 @@ def judge_users(file: str, descriptor: int, user: str, uid: int) -> None:
     status = os.fstat(descriptor)
     safe_open.check_kind(file, status.st_mode)
     if status.st_uid not in (0, uid):
-        why = f"it belongs to user {status.st_uid}, not to {user} or root"
+        whose = "root" if uid == 0 else f"{user} or root"
+        why = f"it belongs to user {status.st_uid}, not to {whose}"
         raise SourceRefused(file, "not-trusted", why, f"chown {user} {file}")
     if status.st_mode & _JUDGED_BITS != _ONLY_THESE:
         why = f"its mode is {stat.S_IMODE(status.st_mode):04o}: its user alone may write it"
