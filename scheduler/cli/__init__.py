@@ -8,6 +8,7 @@ monitor's own. What stands here beside the commands, which have a folder:
     meant        state_folder, own_zone, crontabs, misnamed, own_crontab, user_table, job_line,
                  which_run
     edited       editor
+    installed    service_plan (the daemon as a service)
     asked        client, by_hand, inherited (the daemon); journal_facts, intervals,
                  failing_jobs (the journal)
     looked at    doctor/ (what would keep jobs from running)
@@ -50,7 +51,7 @@ class Commands(Group):
     """
 
     groups: Mapping[str, Sequence[str]] = {
-        "The daemon": ("run", "status", "reload", "doctor"),
+        "The daemon": ("run", "service", "status", "reload", "doctor"),
         "Crontabs": ("edit", "install", "remove", "check", "list", "crontab", "adopt"),
         "Schedules": ("next", "explain", "simulate", "audit"),
         "What happened": ("history", "logs", "why", "alerts"),
