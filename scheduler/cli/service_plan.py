@@ -43,11 +43,11 @@ class Call:
         return f"run {shlex.join(self.words)}"
 
 
-Change = WriteFile | DeleteFile | Call
+ServiceChange = WriteFile | DeleteFile | Call
 
 
 @dataclass(frozen=True, slots=True)
-class Systemd:
+class SystemdService:
     """A service of systemd: the machine's, or with `user` one user's.
 
     `packaged` is the unit that a package has installed, which needs no other.
@@ -62,12 +62,12 @@ class Systemd:
         """The file that counts."""
         return self.packaged if self.packaged and not self.file.path.exists() else self.file.path
 
-    def install(self) -> list[Change]:
+    def install(self) -> list[ServiceChange]:
         """Return what makes, enables and starts it."""
         write = () if self._is_packaged() or self.file.is_there() else (WriteFile(self.file),)
         return [*write, self.call("daemon-reload"), self.call("enable", "--now", SERVICE_NAME)]
 
-    def remove(self) -> list[Change]:
+    def remove(self) -> list[ServiceChange]:
         """Return what stops it, keeps it from being started, and takes its file away."""
         if not self.where.exists():
             return []
@@ -85,7 +85,7 @@ class Systemd:
 
 
 @dataclass(frozen=True, slots=True)
-class Launchd:
+class LaunchdService:
     """A daemon of launchd, or with a `uid` an agent of the session of that user: launchctl(1)."""
 
     file: ServiceFile
@@ -101,9 +101,9 @@ class Launchd:
         """What launchctl calls whose services these are."""
         return "system" if self.uid is None else f"gui/{self.uid}"
 
-    def install(self) -> list[Change]:
+    def install(self) -> list[ServiceChange]:
         """Return what makes it and starts it, now and at each boot or login."""
-        write: list[Change] = []
+        write: list[ServiceChange] = []
         if not self.file.is_there():
             # What is loaded goes by the old file, and can't be loaded again.
             write = [self._out(), WriteFile(self.file)]
@@ -112,7 +112,7 @@ class Launchd:
         start = Call(("launchctl", "kickstart", f"{self.domain}/{LABEL}"))
         return [*write, enable, load, start] if write else [enable, start]
 
-    def remove(self) -> list[Change]:
+    def remove(self) -> list[ServiceChange]:
         """Return what ends it and takes its file away."""
         if not self.file.path.exists():
             return []
@@ -122,4 +122,4 @@ class Launchd:
         return Call(("launchctl", "bootout", f"{self.domain}/{LABEL}"), may_fail=True)
 
 
-ServiceOf = Systemd | Launchd
+ServiceOf = SystemdService | LaunchdService

@@ -18,11 +18,10 @@ from scheduler.cli import output
 from scheduler.cli.option_parser import one_of
 from scheduler.cli.service_plan import (
     Call,
-    Change,
     DeleteFile,
-    Launchd,
+    LaunchdService,
     ServiceOf,
-    Systemd,
+    SystemdService,
     WriteFile,
 )
 from scheduler.errors import MeridianError
@@ -35,13 +34,20 @@ from scheduler.system.trusted_path import Untrusted, opened
 app = typer.Typer()
 
 _ROOT = Path("/")
-_PATIENCE = 600.0  # seconds: a first start may bring a large journal up to date
+_START_PATIENCE = 600.0  # seconds: a first start may bring a large journal up to date
 _PACKAGED = ("etc/systemd", "usr/lib/systemd", "lib/systemd")
-_SHOWN = ("ActiveState", "SubState", "UnitFileState", "MainPID", "StatusText", "NeedDaemonReload")
+_PROPERTIES = (
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "MainPID",
+    "StatusText",
+    "NeedDaemonReload",
+)
 _UP = {"active", "reloading"}
 
 
-class Action(StrEnum):
+class ServiceAction(StrEnum):
     """What is to be done about the service."""
 
     INSTALL = "install"
@@ -68,8 +74,10 @@ class Health:
 @app.command(epilog="Example:  meridian service install --user --dry-run")
 def service(
     action: Annotated[
-        Action,
-        typer.Argument(metavar="ACTION", help="install, remove or status.", parser=one_of(Action)),
+        ServiceAction,
+        typer.Argument(
+            metavar="ACTION", help="install, remove or status.", parser=one_of(ServiceAction)
+        ),
     ],
     user: Annotated[
         bool, typer.Option("--user", help="Yours alone, without root; else the whole machine's.")
@@ -87,11 +95,11 @@ def service(
     """
     found = _service(user=user)
     match action:
-        case Action.INSTALL:
+        case ServiceAction.INSTALL:
             _install(found, dry_run=dry_run)
-        case Action.REMOVE:
+        case ServiceAction.REMOVE:
             _remove(found, dry_run=dry_run)
-        case Action.STATUS:
+        case ServiceAction.STATUS:
             _status(found, json=json)
 
 
@@ -107,7 +115,7 @@ def _install(found: ServiceOf, *, dry_run: bool) -> None:
     _carry_out(changes, dry_run=dry_run)
     if dry_run:
         return
-    if is_stale and isinstance(found, Systemd):
+    if is_stale and isinstance(found, SystemdService):
         restart = found.call("restart", SERVICE_NAME)
         output.say(f"The daemon that runs goes by the old file until you {restart}")
     output.say(f"Meridian is started now and {_when(found)}; `{_typed(found, 'remove')}` undoes it")
@@ -151,7 +159,7 @@ def _show(found: ServiceOf, health: Health, *, is_there: bool) -> None:
     rows += [("says", health.says)] if health.says else []
     for name, value in rows:
         output.say(f"{name:<9}{value}")
-    if health.is_stale and isinstance(found, Systemd):
+    if health.is_stale and isinstance(found, SystemdService):
         output.note(f"Its file was changed since: {found.call('daemon-reload')}")
     _tell_of_lingering(found)
 
@@ -168,7 +176,7 @@ def _service(*, user: bool) -> ServiceOf:
     program = _program()
     if sys.platform == "darwin":
         made = service_files.property_list(program, home, _ROOT)
-        return Launchd(made, who.pw_uid if user else None)
+        return LaunchdService(made, who.pw_uid if user else None)
     if not (_ROOT / "run/systemd/system").is_dir():  # sd_booted(3)
         why = "neither systemd nor launchd looks after this machine"
         raise ServiceTrouble(f"{why}; let what does start `{' '.join(program)} run`")
@@ -179,7 +187,7 @@ def _service(*, user: bool) -> ServiceOf:
     whose = "user" if user else "system"
     packaged = (_ROOT / each / whose / unit.path.name for each in _PACKAGED)
     there = next((each for each in packaged if each != unit.path and each.is_file()), None)
-    return Systemd(unit, who.pw_name if user else None, there)
+    return SystemdService(unit, who.pw_name if user else None, there)
 
 
 def _program() -> tuple[str, ...]:
@@ -217,7 +225,7 @@ def _doubt(file: Path) -> str:
 
 
 def _is_users(found: ServiceOf) -> bool:
-    return (found.user if isinstance(found, Systemd) else found.uid) is not None
+    return (found.user if isinstance(found, SystemdService) else found.uid) is not None
 
 
 def _when(found: ServiceOf) -> str:
@@ -230,13 +238,13 @@ def _typed(found: ServiceOf, action: str) -> str:
 
 def _lingers(found: ServiceOf) -> bool | None:
     """Say whether a user's services outlive the last logout; None where that means nothing."""
-    if not isinstance(found, Systemd) or found.user is None:
+    if not isinstance(found, SystemdService) or found.user is None:
         return None
     return (_ROOT / "var/lib/systemd/linger" / found.user).exists()
 
 
 def _tell_of_lingering(found: ServiceOf) -> None:
-    if _lingers(found) is False and isinstance(found, Systemd):
+    if _lingers(found) is False and isinstance(found, SystemdService):
         remedy = f"sudo loginctl enable-linger {found.user}"
         output.note(f"Your jobs run only while you are logged in; so that they always do: {remedy}")
 
@@ -244,7 +252,7 @@ def _tell_of_lingering(found: ServiceOf) -> None:
 # --- what is done --------------------------------------------------------------------------------
 
 
-def _carry_out(changes: list[Change], *, dry_run: bool) -> None:
+def _carry_out(changes: list[ServiceChange], *, dry_run: bool) -> None:
     """Do it, and say each thing when it is done; what follows a failure is not done."""
     for change in changes:
         if dry_run:
@@ -254,7 +262,7 @@ def _carry_out(changes: list[Change], *, dry_run: bool) -> None:
         output.say(f"{change}: done")
 
 
-def _do(change: Change) -> None:
+def _do(change: ServiceChange) -> None:
     match change:
         case WriteFile(file):
             _write(file)
@@ -282,16 +290,16 @@ def _called(words: tuple[str, ...]) -> HelperEnded:
     runtime = f"/run/user/{os.geteuid()}"
     if "--user" in words and not environ.get("XDG_RUNTIME_DIR") and Path(runtime).is_dir():
         environ["XDG_RUNTIME_DIR"] = runtime  # where the user's manager is found; su forgets it
-    return helper_program.run((program, *words[1:]), TimeLimit(_PATIENCE), environ)
+    return helper_program.run((program, *words[1:]), TimeLimit(_START_PATIENCE), environ)
 
 
 def _health(found: ServiceOf) -> Health:
-    if isinstance(found, Launchd):
+    if isinstance(found, LaunchdService):
         ended = _called(("launchctl", "print", f"{found.domain}/{LABEL}"))
         said = dict(re.findall(r"^\s*(state|pid) = (\S+)$", ended.out, re.MULTILINE))
         words = "not loaded" if ended.code else said.get("state", "unknown")
         return Health(words == "running", words, pid=int(said["pid"]) if "pid" in said else None)
-    shown = found.call("show", "--property", ",".join(_SHOWN), SERVICE_NAME)
+    shown = found.call("show", "--property", ",".join(_PROPERTIES), SERVICE_NAME)
     ended = _called(shown.words)
     if ended.code:
         raise ServiceTrouble(f"{shown}: {ended.err.strip()}")
