@@ -13,8 +13,8 @@ from pathlib import Path
 
 SERVICE_NAME = "meridian"
 LABEL = "org.meridian-cron.meridian"  # of launchd: by a name in reverse, as all of them
-_HERE = Path(__file__).parent.parent
-_UNIT_FOLDERS = (_HERE / "units", _HERE.parent / "systemd")
+_PACKAGE_FOLDER = Path(__file__).parent.parent
+_UNIT_FOLDERS = (_PACKAGE_FOLDER / "units", _PACKAGE_FOLDER.parent / "systemd")
 _STARTS = re.compile(r"^ExecStart=\S+(?= run )", re.MULTILINE)
 _STOP_SECONDS = 120  # as TimeoutStopSec= of the units
 _MAC_PATH = "/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"

@@ -20,6 +20,7 @@ from scheduler.cli.service_plan import (
     Call,
     DeleteFile,
     LaunchdService,
+    ServiceChange,
     ServiceOf,
     SystemdService,
     WriteFile,
