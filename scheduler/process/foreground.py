@@ -9,7 +9,7 @@ import os
 import select
 import signal
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scheduler.process.job_environment import attempt_variables
@@ -23,6 +23,8 @@ from scheduler.process.launch import (
 from scheduler.process.limiter import Limiter
 from scheduler.process.own_process import default_signals
 from scheduler.process.reaper import peak_memory, reap
+from scheduler.process.user_jobs import UserJobs, give, launch_of_user, user_of
+from scheduler.process.user_spawning import start_here
 from scheduler.run import Attempt, Exited, NotStarted, Run, Signalled
 
 if TYPE_CHECKING:
@@ -57,18 +59,40 @@ def run(entry: Entry, inheritance: Inheritance, clock: RealClock) -> ForegroundE
     which has no terminal to control, as under the daemon; Ctrl-Z stops both.
     """
     attempt = Attempt(Run(NO_RUN, entry.job, clock.now().replace(microsecond=0)), 1)
-    base = inheritance.of(entry.environment)
-    environment = base.encoded | attempt_variables(entry, attempt)
     limiter = Limiter()
-    limited = limiter.prepare(entry.settings, attempt, environment)
-    if isinstance(limited, NotStarted):
-        return ForegroundEnd(limited)
-    launch = launch_of(entry, attempt, base, environment, limited)
+    launch = _launch(entry, attempt, inheritance, limiter)
+    if isinstance(launch, NotStarted):
+        return ForegroundEnd(launch)
     with _noted_signals() as notes:
         pid = _start(launch, limiter)
         if isinstance(pid, NotStarted):
             return ForegroundEnd(pid)
         return _Foreground(entry, pid, limiter, clock).wait(notes)
+
+
+def _launch(
+    entry: Entry, attempt: Attempt, inheritance: Inheritance, limiter: Limiter
+) -> Launch | NotStarted:
+    """Work out a start, as the entry's user: where that is another than this one, root alone can.
+
+    Nobody is told of a process that starts others here, since there is none.
+    """
+    users = UserJobs(lambda _: None) if os.geteuid() == 0 else None
+    user = user_of(entry, inheritance.inherited["LOGNAME"], users)
+    if isinstance(user, NotStarted):
+        return user
+    base = (inheritance if user is None else user.inheritance).of(entry.environment)
+    environment = base.encoded | attempt_variables(entry, attempt)
+    if user is not None:
+        of_user = limiter.prepare_for_user(entry.settings, attempt)
+        if isinstance(of_user, NotStarted):
+            return of_user
+        launch = launch_of(entry, attempt, base, environment, of_user)
+        return replace(launch, user=launch_of_user(user, entry, launch, of_user))
+    limited = limiter.prepare(entry.settings, attempt, environment)
+    if isinstance(limited, NotStarted):
+        return limited
+    return launch_of(entry, attempt, base, environment, limited)
 
 
 def _start(launch: Launch, limiter: Limiter) -> int | NotStarted:
@@ -77,6 +101,12 @@ def _start(launch: Launch, limiter: Limiter) -> int | NotStarted:
         stack.callback(os.close, null)
         try:
             stdin = stack.enter_context(opened_input(launch.stdin, null))
+            if launch.stdin is not None:
+                give(stdin, launch.user)
+            if launch.user is not None:
+                other = start_here(launch.user, launch.environment, stdin, launch.output)
+                limiter.started(other.pid, launch.limited, other.report)
+                return other.pid
             child, report = start_child(launch, stdin, launch.output)
         except (OSError, ValueError) as error:
             return not_started(refused_part(error, launch), error)

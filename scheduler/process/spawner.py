@@ -188,7 +188,8 @@ class RealSpawner:
             os.close(descriptor)
             return limited
         launch = launch_of(entry, attempt, base, environment, limited)
-        if user is not None and limited is not None:
+        if user is not None and limited is not None and self._users is not None:
+            self._users.begin()
             launch = replace(launch, user=launch_of_user(user, entry, launch, limited))
         means = self.guard.begin(entry, descriptor)
         return replace(launch, output=descriptor, path=output, means=means)

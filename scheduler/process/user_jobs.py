@@ -113,7 +113,6 @@ def user_of(entry: Entry, own: str, users: UserJobs | None) -> JobUser | NotStar
         return None
     if users is None:
         return NotStarted(f"only a daemon of root's runs jobs as {entry.user}")
-    users.begin()
     return users.user(entry.user)
 
 

@@ -27,7 +27,7 @@ from contextlib import suppress
 TYPE_CHECKING = False  # typing's own would have to be loaded, and every fork would pay for it
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
 TO_START, TO_REAP = "start", "reap"
 HEAD_BYTES = 4  # bytes in front of each message that say how long it is
@@ -55,7 +55,6 @@ def main() -> None:
     """Answer requests until the daemon is gone."""
     channel = socket.socket(fileno=0)
     daemon = os.getppid()
-    os.umask(_UMASK)
     signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     gc.freeze()  # what nobody writes to is shared with each child, and costs it nothing
     gc.disable()
@@ -123,7 +122,7 @@ def _answer(request: tuple[Any, ...], descriptors: list[int]) -> tuple[Any, ...]
     except OSError as error:
         return None, error.errno
     if not pid:
-        _become(request, descriptors)
+        become(request, descriptors)
     return pid, None
 
 
@@ -156,8 +155,8 @@ def _ended() -> tuple[Any, ...] | None:
 # --- in the child --------------------------------------------------------------------------------
 
 
-def _become(request: tuple[Any, ...], descriptors: list[int]) -> None:
-    """Become the user, and then the job; what can't be is reported."""
+def become(request: tuple[Any, ...], descriptors: list[int]) -> NoReturn:
+    """Become the user, and then the job; what can't be is reported. It is for a new process."""
     report = descriptors[2]
     try:
         _report(report, f"{STARTED}{os.getpid()}")
@@ -179,6 +178,7 @@ def _start(request: tuple[Any, ...], descriptors: list[int]) -> None:
     _, steps, user, folders, environment, commands = request
     stdin, output, report = descriptors
     os.setsid()
+    os.umask(_UMASK)
     for number, descriptor in enumerate((stdin, output, output)):
         os.dup2(descriptor, number)
     for kind, values, why in steps:

@@ -76,6 +76,33 @@ class _Gone(Exception):
     """The process has ended, or was ended since it gave no answer."""
 
 
+def start_here(
+    launch: UserLaunch, environment: dict[bytes, bytes], stdin: int, output: int
+) -> UserChild:
+    """Start a job as a child of this very process: a command's, which has one thread.
+
+    A daemon's is too large to fork, and has threads. OSError where there is no new process.
+    """
+    report, end = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(report)
+        raise
+    else:
+        if not pid:
+            user_spawner.become(_request(launch, environment), [stdin, output, end])
+    finally:
+        os.close(end)
+    return UserChild(pid, report)
+
+
+def _request(launch: UserLaunch, environment: dict[bytes, bytes]) -> tuple[Any, ...]:
+    user = (launch.uid, launch.gid, launch.groups)
+    request = launch.steps, user, launch.folders, environment, launch.commands
+    return user_spawner.TO_START, *request
+
+
 class SpawningProcess:
     """Owns the process that starts jobs as other users, and the socket by which it is asked.
 
@@ -118,11 +145,10 @@ class SpawningProcess:
         self, launch: UserLaunch, environment: dict[bytes, bytes], stdin: int, output: int
     ) -> UserChild:
         """Start a job; OSError where there is no new process."""
-        user = (launch.uid, launch.gid, launch.groups)
-        request = launch.steps, user, launch.folders, environment, launch.commands
+        request = _request(launch, environment)
         for _ in range(2):  # one that dies was not the launch's fault, so another has a try
             self.begin()
-            child = self._started((user_spawner.TO_START, *request), stdin, output)
+            child = self._started(request, stdin, output)
             if child is not None:
                 self._living.add(child.pid)
                 return child

@@ -29,6 +29,7 @@ from . import (
     remembering,
     starting,
     ticking,
+    users,
     winding,
 )
 from .daemons import BenchError, end_on_sigterm
@@ -94,6 +95,7 @@ def _bench(wanted: Wanted, folder: Path) -> None:
     cron, why_not = _cron(folder, progress, is_quick=wanted.is_quick)
     head = _machine(folder, cron, why_not)
     load = [*_starts(folder, progress), *_loads(folder, cron, progress), *_ticks(progress)]
+    load += _as_users(folder, progress)
     watched = WATCHED_QUICKLY if wanted.is_quick else WATCHED
     load += _idle(watched, folder, cron, progress)
     load += _simulated(folder, progress)
@@ -148,6 +150,15 @@ def _starts(folder: Path, progress: Progress) -> list[Figure]:
         Figure("1 idle entry: memory (PSS)", "MB", meridian=found.memory),
         Figure("1 idle entry: memory of its own", "MB", meridian=found.private),
     ]
+
+
+def _as_users(folder: Path, progress: Progress) -> list[Figure]:
+    progress.say(f"Starting bursts of {users.JOBS} jobs as root and as {users.USER}")
+    found = users.measure(folder / "users")
+    if found is None:
+        return []
+    what = "starts a second as another user, by those as its own"
+    return [Figure(what, "", floor=found.own, meridian=found.other)]
 
 
 def _ticks(progress: Progress) -> list[Figure]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -223,6 +224,43 @@ def test_what_a_crontab_has_loaded_is_loaded_as_its_user_alone(
     settings = Settings(memory=1 << 30, cpu=60, nice=5)
     said(users, command, environment=mine, settings=settings, stdin="text\n")
     assert {*seen.read_text().splitlines()} == {f"{OWNER} {OWNER} {OWNER}"}
+
+
+# --- in the foreground ---------------------------------------------------------------------------
+
+IN_FRONT = """
+import sys
+from zoneinfo import ZoneInfo
+from scheduler.entry import Entry, Reboot, Settings
+from scheduler.process import foreground
+from scheduler.process.job_environment import Inheritance
+from scheduler.system.clock import RealClock
+user, command, home = sys.argv[1:]
+assigned = (("HOME", home),) if home else ()
+entry = Entry("a", Reboot(), "@reboot", ZoneInfo("UTC"), command, "text", assigned, user=user)
+end = foreground.run(entry, Inheritance({"SECRET": "x"}, "/root", "root"), RealClock())
+print(end.outcome)
+"""
+FOREGROUND = [
+    ("daemon", "id -u; id -g; umask; cat; echo $HOME$SECRET", "", "1 1 0022 text/usr/sbin exit 0"),
+    ("daemon", "kill -TERM $$", "", "signal 15"),
+    ("daemon", "id", "/root", "not started: its HOME '/root': Permission denied"),
+    ("nobody-has-this", "id", "", "not started: there is no user nobody-has-this"),
+    ("root", "id -u", "/root", "0 exit 0"),
+]
+
+
+@pytest.mark.parametrize(("user", "command", "home", "said"), FOREGROUND)
+def test_root_runs_another_s_job_in_the_foreground_as_that_user(
+    user: str, command: str, home: str, said: str
+) -> None:
+    words = [sys.executable, "-c", IN_FRONT, user, command, home]
+    before = os.umask(0o077)
+    try:
+        ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    finally:
+        os.umask(before)
+    assert (" ".join(ended.stdout.split()), ended.stderr) == (said, "")
 
 
 # --- limits --------------------------------------------------------------------------------------
