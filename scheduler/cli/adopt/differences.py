@@ -26,14 +26,12 @@ class Difference:
 class CronFacts:
     """What the crontabs do not say: the machine's zone, and whether mail can be sent.
 
-    `unset` are variables that the other takes from /etc/environment, through PAM. Clock changes are
-    those of a `year`.
+    Clock changes are those of a `year`.
     """
 
     zone: str
     year: int
     has_mail: bool = True
-    unset: tuple[str, ...] = ()
 
 
 def of_entry(entry: Entry, facts: CronFacts) -> tuple[Difference, ...]:
@@ -56,7 +54,6 @@ def _of_cron(entry: Entry, facts: CronFacts) -> Iterator[Difference]:
     if entry.zone.key != facts.zone:
         there = f"Debian's cron goes by the machine's zone, {facts.zone}; cronie goes by CRON_TZ"
         yield Difference("zone", f"it goes by CRON_TZ, {entry.zone.key}", there)
-    yield from _environment(entry, facts)
     yield from _clock_changes(entry, facts.year)
     yield from _retries(entry)
     if entry.settings.overlap is not Overlap.ALLOW:
@@ -77,17 +74,8 @@ def _of_anacron(entry: Entry, facts: CronFacts) -> Iterator[Difference]:
         yield Difference("time", f"on its day it starts at {at}", there)
     here = "what is overdue starts at once, one job after the other"
     yield Difference("missed", here, "anacron waits until its next start, and then its delay")
-    yield from _environment(entry, facts)
     yield from _retries(entry)
     yield from _mail(facts)
-
-
-def _environment(entry: Entry, facts: CronFacts) -> Iterator[Difference]:
-    own = {name for name, _ in entry.environment}
-    if unset := [name for name in facts.unset if name not in own]:
-        names = ", ".join(unset)
-        there = "cron takes it from /etc/environment; assign it above the job"
-        yield Difference("environment", f"{names} is not set", there)
 
 
 def _clock_changes(entry: Entry, year: int) -> Iterator[Difference]:
