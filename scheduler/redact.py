@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import own_secrets
 from scheduler import secret_forms as forms
+from scheduler.printable import clean
 from scheduler.secret_forms import is_secret
 from scheduler.secret_words import inside, secrets_in, secrets_in_pieces
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from scheduler.entry import Entry, Environment
+    from scheduler.notice import Recipient
 
 MASK = "***"
 _STARS = re.compile(r"\*+")
@@ -80,6 +82,12 @@ def mask_addresses(text: str) -> str:
     Of a web address its host stays, of any other its scheme: an alert's `slack://…` is all key.
     """
     return _starred(text, (found.span("secret") for found in forms.ADDRESS.finditer(text)))
+
+
+def shown_recipient(recipient: Recipient) -> str:
+    """Return a target as `mask_target` has it, and whose it is if not the daemon's own user's."""
+    target = clean(mask_target(recipient.target))
+    return target if recipient.user is None else f"{target} of {clean(recipient.user)}"
 
 
 def mask_target(target: str) -> str:

@@ -6,10 +6,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from scheduler.alerts.dispatch_rules import Consequence, NeverSent, NotReached, Sent, SentLater
-from scheduler.journal.outbox import MOST_USER_WAITING
+from scheduler.journal.outbox import MOST_USER_HOUR, MOST_USER_WAITING
 from scheduler.notice import Channel, Recipient, channel_of
 from scheduler.printable import clean
-from scheduler.redact import mask_error, mask_target
+from scheduler.redact import mask_error, shown_recipient
 from scheduler.text import counted
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ class AlertLog:
         self._log.warning("alerts", repeated=notices, say=say)
 
     def crowded(self, user: str) -> None:
-        """Tell that a user has so many alerts waiting that new ones are dropped."""
-        who, most = clean(user), MOST_USER_WAITING
-        say = f"{who} has {most:,} alerts waiting: new ones are dropped until some are sent"
-        self._log.warning("alerts", user=who, waiting=most, say=say)
+        """Tell that a user has so many alerts that new ones are dropped."""
+        who = clean(user)
+        most = f"{MOST_USER_WAITING:,} waiting, or {MOST_USER_HOUR:,} in an hour"
+        say = f"{who} has too many alerts ({most}): new ones are dropped for now"
+        self._log.warning("alerts", user=who, dropped=True, say=say)
 
     def tell(self, found: Iterable[Consequence]) -> None:
         """Tell what became of deliveries, each with the notices that have this consequence."""
@@ -74,27 +75,25 @@ class AlertLog:
 
     def _sent(self, recipient: Recipient, rows: Sequence[NoticeRow]) -> None:
         if channel_of(recipient.target) is not Channel.PING:
-            to, what = _shown(recipient), _named(rows)
+            to, what = shown_recipient(recipient), _named(rows)
             self._log.info("alert", target=to, alerts=len(rows), say=f"told {to}: {what}")
 
     def _trouble(self, channel: Channel, error: str, recipients: Sequence[Recipient]) -> None:
-        shown = list(dict.fromkeys(_shown(each) for each in recipients))
+        shown = list(dict.fromkeys(shown_recipient(each) for each in recipients))
         to, why = _some(shown), clean(error)
         say = f"{to} can't be told: {why}; it is tried again"
         self._log.warning("alert", channel=channel.value, target=to, error=why, say=say)
 
     def _given_up(self, recipient: Recipient, rows: Sequence[NoticeRow], error: str) -> None:
-        to, what, why = _shown(recipient), _named(rows), clean(mask_error(error, recipient.target))
+        to, what, why = (
+            shown_recipient(recipient),
+            _named(rows),
+            clean(mask_error(error, recipient.target)),
+        )
         tries = rows[0].tries + 1
         after = f"after {tries} tries" if tries > 1 else "at the first try"
         say = f"{to} was not told, {after}: {what}; {why}; see meridian alerts --failed"
         self._log.error("alert", target=to, alerts=len(rows), error=why, say=say)
-
-
-def _shown(recipient: Recipient) -> str:
-    """Return a target, and whose it is if that is not the daemon's own user."""
-    target = clean(mask_target(recipient.target))
-    return target if recipient.user is None else f"{target} of {clean(recipient.user)}"
 
 
 def _named(rows: Sequence[NoticeRow]) -> str:

@@ -17,6 +17,7 @@ from scheduler.codec import encode
 from scheduler.printable import quoted
 from scheduler.process.job_environment import PRIVATE
 from scheduler.system import accounts, state_files
+from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,6 +78,8 @@ class Senders:
         account = self.find(user)
         if account is None:
             raise OSError(errno.ESRCH, f"there is no user {quoted(user)}")
+        if account.is_expired(RealClock().now()):
+            raise OSError(errno.EACCES, f"the account of {quoted(user)} has expired")
         outputs: dict[str, int] = {}
         try:
             for path in _outputs(deliveries)[:MOST_OUTPUTS]:

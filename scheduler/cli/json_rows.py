@@ -57,7 +57,10 @@ def of_entry(entry: Entry) -> Row:
 
 
 def of_notice(row: NoticeRow) -> Row:
-    """Return the row of `alerts --json`; `due` is when it is tried, `done` when that was over."""
+    """Return the row of `alerts --json`; `due` is when it is tried, `done` when that was over.
+
+    `user` is whose target it is; null is the daemon's own user's.
+    """
     notice, is_sent = row.notice, row.state is NoticeState.SENT
     error = mask_error(row.error, notice.target)
     return {
@@ -69,6 +72,7 @@ def of_notice(row: NoticeRow) -> Row:
         "detail": notice.facts.detail,
         "channel": channel_of(notice.target).value,
         "target": mask_target(notice.target),
+        "user": notice.user,
         "state": row.state.value,
         "tries": row.tries,
         "due": None if row.state.is_over else utc(row.due),

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 MOST_IN_DELIVERY = 1000  # notices of one delivery
 LONGEST_DELAY = timedelta(hours=25)  # longer than any that is asked for
-MOST_USER_WAITING = 1000  # notices of a user other than the daemon's own
+# Notices of a user other than the daemon's own: the disk is everybody's.
+MOST_USER_WAITING = 1000
+MOST_USER_HOUR = 3000  # in one hour; what was sent is kept for a week
 
 # Seconds that a notice waits for others that go to the same target.
 _GATHERING = {Channel.DESKTOP: 1.0, Channel.MAIL: 10.0, Channel.COMMAND: 10.0, Channel.PUSH: 10.0}
@@ -37,7 +39,8 @@ _ALL = 2**31 - 1  # more rows than there will ever be
 class Outbox:
     """The part of the journal that has notices, and what was told of each job.
 
-    Owns: its way to the connection, and whether something new may be there. Called by: the recorder
+    Owns: its way to the connection, whether something new may be there, and how much users have had
+    lately. Called by: the recorder
     inside the commits of runs, the dispatcher, and commands that only read. Invariant: a notice is
     `sending` before a sender has it, and from then on it belongs to one delivery, which goes as a
     whole each time and has the number of the first notice in it.
@@ -49,16 +52,17 @@ class Outbox:
         self._connection = connection
         self._together = together
         self.has_new = True  # since the dispatcher has looked; it may be wrong, but never misses
-        self.crowded: set[str] = set()  # users who had too many waiting for another one
+        self.crowded: set[str] = set()  # users who had too many for another one
+        self._hours: dict[str, tuple[float, int]] = {}  # how many a user had in an hour
 
     # --- in the commit of what is told -------------------------------------------------------
 
     def add(self, notice: Notice) -> None:
         """Have somebody hear of this, after a moment in which there may be more for them.
 
-        Of a user who has too many waiting it is dropped: nobody's alerts fill the disk of others.
+        Of a user who has too many it is dropped: nobody's alerts fill the disk of others.
         """
-        if notice.user is not None and self._is_crowded(notice.user):
+        if notice.user is not None and self._is_crowded(notice.user, notice.at):
             self.crowded.add(notice.user)
             return
         gathering = _GATHERING.get(channel_of(notice.target), 0.0)
@@ -70,7 +74,13 @@ class Outbox:
         )
         self.has_new = True
 
-    def _is_crowded(self, user: str) -> bool:
+    def _is_crowded(self, user: str, at: datetime) -> bool:
+        hour, number = seconds(at) // 3600, 0
+        if self._hours.get(user, (None, 0))[0] == hour:
+            number = self._hours[user][1]
+        if number >= MOST_USER_HOUR:
+            return True
+        self._hours[user] = hour, number + 1
         key = user_key(user)
         after = f"{key[:-1]}!"  # the sign after the blank at its end
         found = self._connection.read(

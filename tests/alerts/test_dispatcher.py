@@ -478,7 +478,7 @@ def test_whose_alerts_are_dropped_is_told_once_an_hour(monkeypatch: pytest.Monke
         for _ in range(3):
             scene.at(f"12:{minute:02}", lambda: add(scene, "|bob", user="bob"))
     scene.runs_until("12:59")
-    said = [line for line in scene.log.getvalue().splitlines() if '"waiting"' in line]
+    said = [line for line in scene.log.getvalue().splitlines() if '"dropped"' in line]
     assert len(said) == 1
     assert '"user": "bob"' in said[0]
 

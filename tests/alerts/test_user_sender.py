@@ -97,7 +97,7 @@ def test_a_user_gets_the_outputs_that_are_told_of_and_no_others(bob: BobsAlerts)
     assert output == "disk full"
     assert [file.endswith(OUTPUT) for file in files] == [True]
     assert files[0].startswith("/tmp/meridian-")
-    assert not Path(files[0]).exists()  # it is gone with its sender
+    until(lambda: not Path(files[0]).exists())  # it is gone with its sender
     assert folder in (str(bob.home), "/")
 
 
@@ -189,6 +189,16 @@ def test_for_somebody_who_is_no_user_nothing_is_sent(bob: BobsAlerts) -> None:
 
 
 NONSENSE = "its sender said nonsense, and was killed"
+
+
+def test_for_a_user_whose_account_has_expired_nothing_runs(bob: BobsAlerts) -> None:
+    bob.account = replace(bob.account, expires=1)
+    (answer,) = bob.sends(notice(f"|touch {bob.home}/told"))
+    why = "no sender could be started: the account of 'bob' has expired"
+    assert answer == Unanswered(1, why, is_unsure=False)
+    assert not (bob.home / "told").exists()
+
+
 TALKS = "import sys,time; sys.stdin.readline(); n = 0\nwhile True: print({0}, flush=True)"
 
 

@@ -73,6 +73,7 @@ def test_a_program_reads_all_of_it_but_the_secrets(past: Person) -> None:
         "detail": "start",
         "channel": "ping",
         "target": found[2]["target"],
+        "user": None,
         "state": "waiting",
         "tries": 1,
         "due": "2027-03-29T08:00:00Z",
@@ -126,6 +127,16 @@ def test_what_there_is_to_say_of_one_that_was_sent_is_no_error(person: Person) -
     assert (found["state"], found["error"], found["note"]) == ("sent", "", "no starts")
     assert "no starts" in person.types("alerts").stdout
     assert "No alert was given up." in person.types("alerts", "--failed").stderr
+
+
+def test_whose_target_it_is_stands_beside_it(person: Person) -> None:
+    person.state.mkdir()
+    with closing(Journal.open(person.state / "journal.db")) as journal:
+        facts = Facts("bob.job", "", "", 1, "UTC")
+        journal.outbox.add(Notice("@team", Kind.FAILURE, NINE, facts, user="bob"))
+    assert "@team of bob" in person.types("alerts").stdout
+    (found,) = rows(person.types("alerts", "--json"))
+    assert (found["target"], found["user"]) == ("@team", "bob")
 
 
 def test_a_name_from_a_crontab_steers_no_terminal(person: Person) -> None:

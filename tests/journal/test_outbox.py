@@ -272,3 +272,14 @@ def test_a_user_with_too_many_alerts_waiting_gets_no_more_and_others_do(
     journal.outbox.take(Recipient("|tell 0", "bob"))  # which makes room
     journal.outbox.add(replace(notice(), user="bob"))
     assert Counter(row.notice.user for row in journal.outbox.notices())["bob"] == 4
+
+
+def test_a_user_has_so_many_alerts_in_an_hour(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.journal.outbox.MOST_USER_HOUR", 2)
+    for at in (NOON, NOON, NOON + HOUR - SECOND, NOON + HOUR):
+        for user in ("bob", None):
+            journal.outbox.add(replace(notice(), at=at, user=user))
+    added = Counter(row.notice.user for row in journal.outbox.notices())
+    assert added == {"bob": 3, None: 4}

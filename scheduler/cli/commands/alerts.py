@@ -15,7 +15,7 @@ from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import Cell, When
 from scheduler.journal.rows import NoticeRow, NoticeState
 from scheduler.printable import clean
-from scheduler.redact import mask_error, mask_target
+from scheduler.redact import mask_error, shown_recipient
 from scheduler.system.clock import RealClock
 
 app = typer.Typer()
@@ -68,7 +68,7 @@ def _line(row: NoticeRow, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
         f"{notice.kind} {notice.facts.detail}".rstrip(),
         tables.state(row.state.value),
         str(row.tries or ""),
-        clean(mask_target(notice.target)),
+        shown_recipient(notice.recipient),
         _reason(row, zone),
     )
 
