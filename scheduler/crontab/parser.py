@@ -22,7 +22,7 @@ from scheduler.crontab.day_values import MOVE, no_calendars, resolved, ruled
 from scheduler.crontab.lint_alerts import unheard
 from scheduler.crontab.lint_days import on_move
 from scheduler.crontab.scope import BadSetting, Scope
-from scheduler.crontab.table_rules import TableRules
+from scheduler.crontab.table_rules import TableLimit, TableRules
 from scheduler.crontab.unique_names import second_use
 from scheduler.day_rules import DaySet
 from scheduler.entry import Crontab, Entry, Flags
@@ -95,7 +95,7 @@ class FileReader:
         self._entries: list[Entry] = []
         self._problems: list[Problem] = []
         self._refused: set[int] = set()
-        self._too_many: int | None = None  # the problem that there are more entries than are read
+        self._limit = TableLimit(rules)
         self._taken: dict[int, list[int]] = {}  # lines that a bad setting refuses, by its problem
         self._strings: dict[str, str] = {}
         self._schedules: dict[str, Schedule] = {}
@@ -107,7 +107,10 @@ class FileReader:
         """Return what the file holds."""
         pairs = pairwise(chain(lexer.split(text), ("",)))
         for self._number, (self._line, self._following) in enumerate(pairs, 1):
-            self._read_line()
+            if self._limit.is_reached:
+                self._pass_by()
+            else:
+                self._read_line()
         return Crontab(
             file=self._file,
             text=text,
@@ -125,6 +128,10 @@ class FileReader:
             self._refuse_whole(bad, start)
         elif start == len(line) or line[start] == "#":
             pass
+        elif bad := self._limit.reached(line, start, len(self._entries)):
+            self._note(bad)
+            self._taken[len(self._problems) - 1] = self._limit.refused
+            self._pass_by()
         elif begun:
             self._note(lint_lines.rest_of(begun, start))
             self._refused.add(self._number)
@@ -218,9 +225,6 @@ class FileReader:
     # --- job lines -------------------------------------------------------------------------------
 
     def _job(self, start: int, scope: Scope) -> None:
-        if self._rules.most is not None and len(self._entries) >= self._rules.most:
-            self._refuse_more()
-            return
         try:
             entry = self._entry(start, scope)
         except BadValue as bad:
@@ -236,13 +240,9 @@ class FileReader:
         self._names.take(entry)
         self._entries.append(entry)
 
-    def _refuse_more(self) -> None:
-        """Refuse a line unread: one user's table of any length costs the others nothing."""
-        if self._too_many is None:
-            self._note(self._rules.too_many())
-            self._too_many = len(self._problems) - 1
-        self._refused.add(self._number)
-        self._taken.setdefault(self._too_many, []).append(self._number)
+    def _pass_by(self) -> None:
+        if self._limit.passes_by(self._number, self._line):
+            self._refused.add(self._number)
 
     def _entry(self, start: int, scope: Scope) -> Entry:
         no_log = self._line[start] == "-"
@@ -338,6 +338,7 @@ class FileReader:
 
     def _note(self, *found: BadValue | LintWarning) -> None:
         for one in found:
+            self._limit.errors += isinstance(one, BadValue)
             self._problems.append(lint.problem(self._file, self._number, self._line, one))
 
     def _last_problem(self) -> BadSetting:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from scheduler.crontab import job_names
+from scheduler.crontab import job_names, lexer
 from scheduler.crontab.settings import CRON_NAME, CRON_NICE, CRON_RETRIES
 from scheduler.errors import BadValue
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from scheduler.entry import Settings
 
 MOST_ENTRIES = 1000  # of one user's table, unless root says otherwise
+_LINES_FOR_EACH = 4  # lines that are no comment, for each of these entries
+_RAISED = "root may raise the number with meridian run --max-entries"
+_MOST_ERRORS = 200  # in one user's table; who reads them mends the first ones first
 _NOT_SET: dict[str, Any] = {}
 _ONCE = {CRON_RETRIES: 0}
 
@@ -27,7 +30,7 @@ class TableRules:
 
     `user` is whose table it is in a spool: all its jobs are that user's. `is_roots` tables may ask
     for more. `is_crons` are cron's, whose jobs never expected to be retried. `most` is the number
-    of entries that are read; None: all.
+    of entries that are read, so that nobody else waits for the rest; None: all.
     """
 
     user: str | None = None
@@ -61,12 +64,56 @@ class TableRules:
         """Return the settings of an entry with its pool in the name of the table's user."""
         return chosen if self.user is None or chosen.pool is None else _pooled(chosen, self.prefix)
 
-    def too_many(self) -> BadValue:
-        """Return the error about the first entry beyond the most that are read."""
-        whose = f"{self.user}'s table" if self.user else "a table"
-        message = f"{whose} has more than {self.most} entries, as many as are read"
-        hint = "root may raise the number with meridian run --max-entries"
-        return BadValue("too-many-entries", message, hint=hint)
+
+class TableLimit:
+    """Where the reading of a user's table ends, however long it is: others don't wait for it.
+
+    Owns how many lines and errors there were, and the lines of jobs that are not read any more.
+    The parser calls it. Invariant: no line counts behind the one that reached the limit.
+    """
+
+    def __init__(self, rules: TableRules) -> None:
+        self._rules = rules
+        self._lines = 0
+        self.errors = 0
+        self.is_reached = False
+        self.refused: list[int] = []
+
+    def reached(self, line: str, start: int, entries: int) -> BadValue | None:
+        """Count a line that is no comment, with so many `entries` above; return the error, if any.
+
+        The error ends the reading.
+        """
+        most = self._rules.most
+        if most is None:
+            return None
+        self._lines += 1
+        entries += _is_job(line, start) and entries == most
+        counts = (
+            (entries, most),
+            (self._lines, most * _LINES_FOR_EACH),
+            (self.errors, _MOST_ERRORS),
+        )
+        for what, (number, limit) in zip(("entries", "lines", "errors"), counts, strict=True):
+            if number > limit:
+                self.is_reached = True
+                message = f"{self._rules.user}'s table has more than {limit} {what}"
+                hint = "mend these first" if what == "errors" else _RAISED
+                return BadValue(f"too-many-{what}", f"{message}: the rest is not read", hint=hint)
+        return None
+
+    def passes_by(self, number: int, line: str) -> bool:
+        """Say whether a line that is not read is one of a job, and remember it."""
+        start = lexer.start(line)
+        is_job = start < len(line) and line[start] != "#" and _is_job(line, start)
+        if is_job:
+            self.refused.append(number)
+        return is_job
+
+
+def _is_job(line: str, start: int) -> bool:
+    """Say whether a line would be one of a job, if only a wrong one."""
+    return lexer.assigned_name(line) is None or lexer.prefixes(line, start) is not None
 
 
 @lru_cache(maxsize=4096)

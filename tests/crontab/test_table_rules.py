@@ -144,14 +144,41 @@ def test_root_may_put_a_users_job_before_others() -> None:
 # --- how many -------------------------------------------------------------------------------------
 
 
-def test_entries_beyond_the_most_are_refused_by_their_lines() -> None:
-    text = "A=1\n" + "0 5 * * * x\n" * 3 + "B=2\n" + "0 6 * * * y\n" * 2
+JOB = "0 5 * * * x\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "entries", "code", "line", "refuses"),
+    [
+        ("A=1\n" + JOB * 3 + "B=2\n" + JOB * 2, 3, "too-many-entries", 6, (6, 7)),
+        (JOB * 3 + "CRON_NICE=5 " + JOB, 3, "too-many-entries", 4, (4,)),  # a setting in front
+        (JOB * 3 + JOB + "#\n\nA=1\n" + "61 " + JOB, 3, "too-many-entries", 4, (4, 8)),
+        ("A=1\n" * 12 + JOB, 0, "too-many-lines", 13, (13,)),  # four for each entry
+        ("A=1\n" * 13 + JOB, 0, "too-many-lines", 13, (14,)),
+        (JOB + "61 5 * * * x\n" * 201 + JOB, 1, "too-many-lines", 13, tuple(range(13, 204))),
+    ],
+)
+def test_what_is_beyond_the_most_is_refused_unread_and_by_its_lines(
+    text: str, entries: int, code: str, line: int, refuses: tuple[int, ...]
+) -> None:
     table = parsed(text, replace(ALICE, most=3))
-    assert len(table.entries) == 3
-    (problem,) = table.problems
-    assert (problem.code, problem.line, problem.refuses) == ("too-many-entries", 6, (6, 7))
+    assert len(table.entries) == entries
+    (problem,) = (each for each in table.problems if each.code.startswith("too-many"))
+    assert (problem.code, problem.line, problem.refuses) == (code, line, refuses)
     assert "--max-entries" in problem.hint
-    assert table.refused == {6, 7}
+    assert table.refused >= {*refuses}
+
+
+def test_a_table_of_errors_is_not_read_to_its_end() -> None:
+    table = parsed("61 5 * * * x\n" * 1000, ALICE)
+    assert [each.code for each in table.problems][-1] == "too-many-errors"
+    assert (len(table.problems), len(table.refused)) == (202, 1000)
+
+
+@pytest.mark.parametrize("text", [JOB * 3 + "#\n\n" * 90, "#\n\n" * 90 + JOB * 3 + "A=1\n"])
+def test_comments_cost_nothing(text: str) -> None:
+    table = parsed(text, replace(ALICE, most=3))
+    assert (len(table.entries), table.problems) == (3, ())
 
 
 def test_as_many_as_the_most_are_fine() -> None:
