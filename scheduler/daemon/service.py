@@ -43,9 +43,10 @@ from scheduler.process.output_throttle import OutputThrottle
 from scheduler.process.spawner import RealSpawner
 from scheduler.process.user_jobs import UserJobs
 from scheduler.redact import mask
-from scheduler.runs.echo import Echo
+from scheduler.runs.echo import Echo, OutputTo
 from scheduler.system import control_server, crontab_spool, state_lock
 from scheduler.system.boot import boot_id
+from scheduler.system.job_journal import JobJournal
 from scheduler.system.log import open_log
 from scheduler.system.log_sink import MOST_UNREAD, take_stderr
 from scheduler.system.paths import entered, make_outputs
@@ -117,7 +118,7 @@ def serve(
         parts = replace(
             _parts(crontabs, chosen, log, spawner, boot),
             holds_state=holds_state,
-            echo=_echo(paths, stream, spawner) if chosen.shows_output else None,
+            echo=_echo(paths, stream, spawner, chosen.output_to),
             throttle=throttle,
             own=(own := OwnUser(user, own_secrets.fingerprints_of(_inherited_secrets(spawner)))),
             recorder=lambda journal: AlertRecorder(journal, paths.state, own),
@@ -248,18 +249,22 @@ def _inherited_secrets(spawner: RealSpawner) -> list[str]:
     return own_secrets.of_variables(spawner.inheritance.inherited.items())
 
 
-def _echo(paths: Paths, stream: LogStream, spawner: RealSpawner) -> Echo:
-    """Let what jobs write stand in the log, as long as that leaves room for the daemon's lines.
+def _echo(
+    paths: Paths, stream: LogStream, spawner: RealSpawner, output_to: OutputTo
+) -> Echo | None:
+    """Let what jobs write be shown; in the log as far as that leaves room for the daemon's lines.
 
     At the end of the daemon it comes before the end of the log: what is registered last is first.
+    Raises MeridianError where there is no journal that could show it.
     """
-    echo = Echo(
-        paths.state,
-        stream.log(),
-        stream.sink.room,
-        least=MOST_UNREAD // 2,
-        inherited=_inherited_secrets(spawner),
-    )
+    if output_to is OutputTo.FILES:
+        return None
+    least = MOST_UNREAD // 2
+    to_log = output_to is OutputTo.LOG
+    log = stream.log() if to_log else JobJournal()
+    room = stream.sink.room if to_log else lambda: least  # a journal is waited for
+    secrets = _inherited_secrets(spawner)
+    echo = Echo(paths.state, log, room, least=least, inherited=secrets)
     atexit.register(echo.drain, _LAST_WORDS)
     return echo
 

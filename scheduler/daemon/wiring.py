@@ -42,6 +42,7 @@ from scheduler.daemon.upcoming_log import UpcomingLog
 from scheduler.journal.retention import Pruning
 from scheduler.journal.unjournalled import Unjournalled
 from scheduler.protocol import InheritedEnvironment
+from scheduler.runs.echo import OutputTo
 from scheduler.runs.lifecycle import Runs
 from scheduler.runs.listeners import Events
 from scheduler.runs.log_listener import LogListener
@@ -84,7 +85,7 @@ class Chosen:
     most: int | None = None  # runs at once
     most_output: int | None = None  # bytes kept of one attempt's output
     kept: Retention | None = None  # finished runs
-    shows_output: bool = False  # what jobs write stands in the log, too
+    output_to: OutputTo = OutputTo.FILES  # where what jobs write stands, too
     ping: str = ""  # the URL that hears each minute that the daemon lives
     is_system: bool = False  # root's daemon for all users of the machine, with cron's tables
 

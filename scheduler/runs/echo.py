@@ -7,10 +7,11 @@ for a disk: the loop only tells it which there are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from itertools import count
 from threading import Condition
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from scheduler import own_secrets, redact
 from scheduler.process.output_files import Omitted, Reader, output_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Entry
     from scheduler.run import Attempt
-    from scheduler.system.log import Fact, Log
+    from scheduler.system.log import Fact
 
 _ECHO_SOON = 0.1  # seconds between looks while something comes
 _ECHO_SELDOM = 1.0  # and while nothing does
@@ -35,6 +36,21 @@ _LINE_SHOWN = 2000  # characters of a line that are shown
 _READ_BEHIND = 500  # bytes of it that are read behind those, at least
 _MOST_ENDED = 1000  # attempts that are over and not shown to their end
 _CUT = "…"
+
+
+class OutputTo(StrEnum):
+    """Where what jobs write is shown; their files have it wherever that is."""
+
+    FILES = "files"  # nowhere else
+    LOG = "log"
+    JOURNAL = "journal"
+
+
+class OutputLog(Protocol):
+    """Where lines of jobs are shown: the daemon's own log, or systemd's journal."""
+
+    def info(self, message: str, **facts: Fact) -> None:
+        """Show the `text` of these facts, a line of a `job`."""
 
 
 @dataclass
@@ -68,7 +84,7 @@ class Echo:
     def __init__(
         self,
         state: Path,
-        log: Log,
+        log: OutputLog,
         room: Callable[[], int],
         *,
         least: int,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -179,6 +180,44 @@ def test_the_environment_file_has_more_words_for_run(machine: SystemdMachine) ->
         assert status["max_running"] == 7
     finally:
         machine.run("rm", "/etc/meridian/service.env")
+
+
+def test_jobs_write_into_the_journal_under_their_own_names(machine: SystemdMachine) -> None:
+    machine.write("/etc/meridian/service.env", "MERIDIAN_RUN=--output-to journal\n")
+    try:
+        machine.systemctl("restart", "meridian")
+        machine.run("meridian", "trigger", "quick")
+
+        def line() -> str:
+            return machine.run("journalctl", "-t", "quick", "-o", "json", "--no-pager").stdout
+
+        machine.wait_for(line, why="a line in the journal")
+        found = json.loads(line())
+        assert (found["MESSAGE"], found["PRIORITY"]) == ("well done", "6")
+        assert found["CRON_RUN"] == str(runs(machine, "quick")[0]["run"])
+        assert found["_SYSTEMD_UNIT"] == "meridian.service"
+        assert machine.run("meridian", "logs", "quick").stdout.endswith("well done\n")
+    finally:
+        machine.run("rm", "/etc/meridian/service.env")
+
+
+def test_the_hardened_drop_in_of_the_docs_leaves_the_daemon_all_that_it_does(
+    machine: SystemdMachine,
+) -> None:
+    text = (CHECKOUT / "docs/service.md").read_text().partition("systemctl edit meridian`:\n")[2]
+    block = textwrap.dedent(text.strip("\n").partition("\n\n")[0] + "\n")
+    assert block.startswith("[Service]\nNoNewPrivileges=yes\n")
+    drop_in(machine, block)
+    started(machine, "quick")
+    machine.wait_for(lambda: runs(machine, "quick")[0]["state"] == "succeeded", why="it ran")
+    first = pid(machine)
+    started(machine, "long")
+    machine.run("kill", "-KILL", first)
+    machine.wait_for(lambda: pid(machine) not in ("0", first), why="restarted")
+    machine.wait_for(lambda: machine.property("ActiveState") == "active", why="ready again")
+    assert runs(machine, "long")[0]["state"] == "running", "an earlier daemon's job is found"
+    machine.run("meridian", "kill", "long")
+    assert machine.property("StatusText").startswith("5 entries")
 
 
 def test_the_units_are_verified_and_their_exposure_is_told(

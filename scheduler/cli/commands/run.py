@@ -26,6 +26,7 @@ from scheduler.errors import BadValue, MeridianError, SourceRefused
 from scheduler.journal.retention import Retention
 from scheduler.process.job_environment import PING_VARIABLE
 from scheduler.process.own_process import become_subreaper, default_signals
+from scheduler.runs.echo import OutputTo
 from scheduler.system import crontab_files
 from scheduler.system.log import Format
 from scheduler.system.paths import Paths
@@ -100,6 +101,15 @@ EchoOutput = Annotated[
     bool, typer.Option("--echo-output", help="Show what jobs write in the daemon's log, too.")
 ]
 
+WhereOutput = Annotated[
+    OutputTo,
+    typer.Option(
+        "--output-to",
+        metavar="WHERE",
+        help="Show what jobs write in the log, too, or in systemd's journal by their names.",
+        parser=option_parser.one_of(OutputTo),
+    ),
+]
 OwnPing = Annotated[
     str,
     typer.Option(
@@ -126,6 +136,7 @@ def run(
     keep_runs: KeepRuns = 1000,
     keep_for: KeepFor = "90d",
     echo_output: EchoOutput = False,
+    output_to: WhereOutput = OutputTo.FILES,
     ping: OwnPing = "",
 ) -> None:
     """Run the daemon in the foreground: your crontab, or the files you name.
@@ -140,7 +151,7 @@ def run(
         most=most,
         most_output=options.size(max_output, "--max-output"),
         kept=Retention(keep_runs, options.length(keep_for, "--keep-for")),
-        shows_output=echo_output,
+        output_to=_output_to(output_to, echo=echo_output),
         ping=_ping(ping),
         is_system=system,
     )
@@ -173,6 +184,13 @@ def _check(files: Sequence[str] | None, *, is_system: bool) -> None:
     if is_system and os.geteuid() != 0:
         hint = "start it as root, or leave --system out for your own crontab"
         raise MeridianError(f"--system needs root, who alone runs jobs of other users; {hint}")
+
+
+def _output_to(wanted: OutputTo, *, echo: bool) -> OutputTo:
+    """Return where what jobs write is shown; --echo-output is another word for the log."""
+    if echo and wanted is OutputTo.JOURNAL:
+        raise typer.BadParameter("--echo-output is --output-to log: give one of the two")
+    return OutputTo.LOG if echo else wanted
 
 
 def _ping(text: str) -> str:
