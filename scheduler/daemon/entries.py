@@ -15,6 +15,7 @@ from scheduler.runs import messages
 from scheduler.runs.events import CrontabLoaded
 from scheduler.schedule import zone_data
 from scheduler.schedule.catchup import Outage, OutageAccount, Walk, accounts, excluded
+from scheduler.schedule.misfire import opens_another_day
 from scheduler.schedule.tick import MINUTE, minute_of
 from scheduler.schedule.timetable import Timetable
 from scheduler.status import CrontabFile
@@ -249,8 +250,10 @@ class EntriesInForce:
         """
         found: list[OutageAccount] = []
         for entry in self.timetable.entries:
-            instant = self.timetable.last_instant(entry, minute) if entry.stamp else None
-            known = self._journal.daemon_state.last_instant(entry.job) if instant else None
+            if not entry.stamp or opens_another_day(entry, minute):
+                continue
+            instant = self.timetable.last_instant(entry, minute)
+            known = self._journal.daemon_state.last_instant(entry.job)
             if instant is not None and (known is None or known < instant):
                 found.append(OutageAccount(entry, (instant,)))
         return found

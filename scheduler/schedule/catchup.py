@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from scheduler.entry import Catchup, Expression
 from scheduler.run import Reason
 from scheduler.schedule import backlog, counting, days
-from scheduler.schedule.misfire import is_too_late, own_start, window_opens
+from scheduler.schedule.misfire import is_too_late, opens_another_day, own_start, window_opens
 from scheduler.schedule.tick import DAY, MINUTE
 
 if TYPE_CHECKING:
@@ -249,6 +249,8 @@ def _latest(
     entry: Entry, first: datetime, newest: datetime, outage: Outage, instants: Instants
 ) -> OutageAccount:
     start = window_opens(entry, outage.current)
+    if entry.stamp and opens_another_day(entry, outage.current):  # when it is due by itself
+        return OutageAccount(entry, left_out=LeftOut(entry, first, newest, Reason.SUPERSEDED))
     if is_too_late(entry, own_start(entry, newest), start, made_up=True):
         return OutageAccount(entry, left_out=LeftOut(entry, first, newest, Reason.TOO_LATE))
     return OutageAccount(

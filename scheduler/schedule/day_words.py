@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scheduler.day_rules import HOLIDAYS, DaySet
-from scheduler.schedule import days, listed
+from scheduler.schedule import days, listed, periods
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from scheduler.day_rules import DayRules, MonthDay
+    from scheduler.day_rules import DayRules, MonthDay, Period
 
 
 def of_rules(rules: DayRules) -> str:
     """Return what is to be read behind a schedule's words: `, except on Saturday and Sunday`."""
     told = [] if rules.only is None else [f", only on {listed.joined(_parts(rules.only))}"]
     told += [] if rules.excepted is None else [_of_excepted(rules.excepted, rules.only)]
+    told += [] if rules.period is None else [_of_period(rules.period)]
     told += [] if rules.since is None else [f", from {rules.since}"]
     told += [] if rules.until is None else [f", until {rules.until}"]
     told += (
@@ -25,6 +26,14 @@ def of_rules(rules: DayRules) -> str:
         else [f"; what falls on such a day runs on the {rules.move} that is none"]
     )
     return "".join(told)
+
+
+def _of_period(period: Period) -> str:
+    if period.months:
+        often = "once a month" if period.months == 1 else "once a year"
+    else:
+        often = "each day" if period.days == 1 else f"once in {period.days} days"
+    return f", {often} from {period.first} on"
 
 
 def _of_excepted(excepted: DaySet, only: DaySet | None) -> str:
@@ -71,6 +80,8 @@ def why_not(rules: DayRules, day: date) -> str:
         return f"its first day is {rules.since} (CRON_FROM)"
     if rules.until is not None and day > rules.until:
         return f"its last day was {rules.until} (CRON_UNTIL)"
+    if rules.period is not None and not periods.has(rules.period, day):
+        return f"it is due{_of_period(rules.period)}, by its last run (its stamp of anacron's)"
     if not days.is_excluded(rules, day):
         return ""
     if rules.excepted is not None and days.has(rules.excepted, day):

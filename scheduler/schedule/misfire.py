@@ -80,6 +80,12 @@ def window_opens(entry: Entry, at: datetime) -> datetime:
     return opens.astimezone(at.tzinfo)
 
 
+def opens_another_day(entry: Entry, at: datetime) -> bool:
+    """Say whether a missed run has to wait for another day: START_HOURS_RANGE, in its zone."""
+    opens = window_opens(entry, at).astimezone(entry.zone)
+    return opens.date() != at.astimezone(entry.zone).date()
+
+
 def _closing(entry: Entry, at: datetime) -> datetime:
     """Return when, from `at` on, the hours in which a missed run may start are over."""
     end = entry.settings.start_hours[1] if entry.settings.start_hours else 0

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from scheduler.crontab import anacrontab
 from scheduler.crontab.anacrontab import AnacronFacts
 from scheduler.entry import Crontab, Entry, Expression, Pool, Severity
+from scheduler.schedule import day_words
+from scheduler.schedule.describe import explain
 from scheduler.schedule.search import following
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -140,6 +142,29 @@ def test_a_job_at_the_clock_change_is_due_once() -> None:
         found = following(entry.schedule, entry.zone, begin)
         coming = [next(found).at.astimezone(BERLIN) for _ in range(2)]
         assert " ".join(f"{at:%m-%d %H:%M%z}" for at in coming) == due
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        pytest.param("1 5 job x", "at 07:35 every day, each day from 2027-03-10 on", id="daily"),
+        pytest.param("7 5 job x", "at 07:35 every day, once in 7 days from 2027-03-10 on", id="7"),
+        pytest.param("@monthly 5 job x", "once a month from 2027-03-10 on", id="monthly"),
+        pytest.param("@yearly 5 job x", "once a year from 2027-03-10 on", id="yearly"),
+    ],
+)
+def test_when_it_is_due_is_said_in_words(line: str, words: str) -> None:
+    assert explain(one(f"{line}\n").schedule).endswith(words)
+
+
+def test_why_it_is_not_due_on_a_day_is_said_in_words() -> None:
+    rules = one("7 5 job x\n", job="2027-03-08").schedule.day_rules
+    assert rules is not None
+    why = day_words.why_not(rules, date(2027, 3, 12))
+    assert why == (
+        "it is due, once in 7 days from 2027-03-15 on, by its last run (its stamp of anacron's)"
+    )
+    assert day_words.why_not(rules, date(2027, 3, 15)) == ""
 
 
 def test_what_anacron_does_where_no_setting_says_more() -> None:

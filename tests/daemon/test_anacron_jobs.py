@@ -115,6 +115,23 @@ def test_a_job_that_is_adopted_in_the_middle_of_its_day(
     assert world.stamped("daily") == "20270301"
 
 
+@pytest.mark.parametrize("was_down", [False, True], ids=["adopted", "missed"])
+def test_what_is_overdue_waits_for_the_hours_in_which_jobs_start(
+    tmp_path: Path, *, was_down: bool
+) -> None:
+    text = f"START_HOURS_RANGE=3-22\n{DAILY}{WEEKLY}"
+    for job, day in [("daily", "20270228"), ("weekly", "20270222")]:
+        ran(tmp_path, job, day)
+    world = AnacronWorld(tmp_path, text, "02:00", {"daily": [Act(lasts=600)]})
+    if was_down:
+        world.runs_until("02:30")
+    world.clock.advance((when("23:00") - world.clock.now()).total_seconds())
+    world.runs_until("02T12:00")
+    assert world.starts("daily") == ["02T03:05:00"]  # at its own time, and once
+    assert world.starts("weekly") == ["02T03:15:00"]
+    assert world.stamped("weekly") == "20270302"
+
+
 def test_two_jobs_that_are_overdue_start_one_after_the_other(tmp_path: Path) -> None:
     world = AnacronWorld(tmp_path, DAILY + WEEKLY, "10:00", {"daily": [Act(lasts=600)]})
     world.runs_until("11:00")

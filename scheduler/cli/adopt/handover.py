@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scheduler.cli.adopt import crons_units, service_options
@@ -20,7 +20,7 @@ from scheduler.system import clock, cron_lock
 OPTIONS_FILE = Path("/etc/meridian/service.env")
 ADOPTED_FILE = Path("/etc/meridian/adopted.json")
 _LOCK_PATIENCE = 60.0  # seconds until the lock is another's
-_QUIET_SECONDS = (5, 40)  # seconds of a minute in which nobody starts jobs: the change takes some
+_QUIET_SECONDS = (5, 25)  # of a minute: no job starts then, and the change is over before the next
 _LOCK_LOOK = 0.1
 
 Tell = Callable[[str], None]
@@ -76,11 +76,11 @@ def take(tell: Tell) -> None:
         undo.callback(_set_options, service_options.without_system, tell)
         _wait_for_quiet(tell)
         _set_options(service_options.with_system, tell)
+        systemctl("enable", SERVICE)  # first: whatever ends this, one of them starts at boot
         if crons:
             tell(f"Stop {_names(crons)} and mask them, so that no upgrade starts them")
             systemctl("mask", "--now", *(unit.name for unit in crons))
         tell(f"Start {SERVICE} as the system daemon")
-        systemctl("enable", SERVICE)
         systemctl("restart", SERVICE)
         tell("Wait until it has cron's lock")
         _wait_for_lock(is_meridian=True)
@@ -120,10 +120,16 @@ def _release_unit(unit: CronUnit) -> None:
 
 
 def _keep_record(record: HandoverRecord, undo: ExitStack) -> None:
-    """Keep how it is now, unless an earlier `take` has kept how it was."""
-    if HandoverRecord.read() is None:
-        _write(ADOPTED_FILE, record.text())
+    """Keep how it is now; of what an earlier `take` has kept, how it was then."""
+    before = HandoverRecord.read()
+    if before is None:
         undo.callback(ADOPTED_FILE.unlink, missing_ok=True)
+    else:
+        undo.callback(_write, ADOPTED_FILE, before.text())
+        known = {unit.name for unit in before.crons}
+        new = tuple(unit for unit in record.crons if unit.name not in known)
+        record = replace(before, crons=(*before.crons, *new))
+    _write(ADOPTED_FILE, record.text())
 
 
 def _restore(service: CronUnit) -> None:
