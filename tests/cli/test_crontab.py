@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tables import TablesDaemon, account, machine
 
-from scheduler.cli import user_table
+from scheduler.cli import output, user_table
 from scheduler.cli.user_table import AskedTable, SpooledTable
 from scheduler.system import accounts, user_names
 
@@ -176,6 +177,33 @@ def test_a_removed_table_is_kept(alice: Person) -> None:
     assert said(alice, "-r") == (0, "", "")
     (kept,) = alice.home.rglob("versions/users/alice/*")
     assert kept.read_text() == JOB
+
+
+def test_a_table_of_another_steers_no_screen(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root looks at tables of others; a program gets each byte as it is."""
+    text = "# \x1b[2J\n"
+    said(alice, "-", stdin=text)
+    assert said(alice, "-l") == (0, text, "")
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    status, shown, _ = said(alice, "-l")
+    assert status == 0
+    assert "\x1b" not in shown
+    assert "[2J" in shown
+
+
+def test_nothing_typed_empties_no_table(person: Person) -> None:
+    """Debian's crontab waits for a table at the terminal; Ctrl-D, and it is gone."""
+    ours, theirs = pty.openpty()
+    try:
+        process = person.starts("crontab", stdin=theirs)
+        _, err = process.communicate(timeout=60)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert process.returncode == 2
+    assert b"say what to do: -l, -e, -r, or a file; - is what you type" in err
 
 
 # --- -e ------------------------------------------------------------------------------------------

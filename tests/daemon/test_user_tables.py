@@ -12,6 +12,7 @@ import pytest
 from tables import ALICE, BOB, GONE, NAMELESS, account, machine, of_tables
 
 from scheduler.crontab.spool_header import without_header
+from scheduler.daemon.user_tables import MOST_BYTES_OF_A_USER
 from scheduler.protocol import RemoveTable, SaveTable, Table, TableChanged, TableReply, TableRequest
 from scheduler.status import Status
 from scheduler.system.crontab_spool import fingerprint
@@ -98,6 +99,15 @@ def test_a_table_that_cannot_be_trusted_is_not_shown(tmp_path: Path) -> None:
     (reply,) = of_tables(tmp_path, Table())
     assert isinstance(reply, Refused)
     assert "it is a link" in reply.message
+
+
+def test_a_table_that_only_root_can_have_made_so_large_is_not_sent(tmp_path: Path) -> None:
+    of_tables(tmp_path, ONE)
+    with (tmp_path / "spool" / "alice").open("r+b") as file:
+        file.truncate(MOST_BYTES_OF_A_USER + 1)
+    (reply,) = of_tables(tmp_path, Table())
+    assert isinstance(reply, Refused)
+    assert reply.message.endswith("it is larger than 1 MiB; ask root for it")
 
 
 def test_a_change_stands_in_the_log_with_whose_it_is(tmp_path: Path) -> None:

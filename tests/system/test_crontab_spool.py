@@ -13,6 +13,7 @@ from scheduler.crontab.spool_header import without_header
 from scheduler.errors import SourceRefused
 from scheduler.system import crontab_spool
 from scheduler.system.accounts import Account
+from scheduler.system.crontab_files import MOST_BYTES
 from scheduler.system.crontab_spool import MOST_VERSIONS_OF_A_USER, Spool, fingerprint
 
 if TYPE_CHECKING:
@@ -165,6 +166,39 @@ def test_a_disk_that_is_full_leaves_the_table_as_it_was(
         spool.save(ME, b"# two\n", NOW)
     assert without_header(spool.read(ME) or b"") == b"# one\n"
     assert [each.name for each in spool.folder.iterdir()] == ["alice"]
+
+
+def test_an_old_text_that_cannot_be_kept_keeps_the_table(spool: Spool) -> None:
+    spool.save(ME, b"# one\n", NOW)
+    spool.versions.write_text("no folder")
+    for change in (lambda: spool.save(ME, b"# two\n", NOW), lambda: spool.remove(ME, NOW)):
+        with pytest.raises(SourceRefused, match=r"can't be kept in .*; it is as it was"):
+            change()
+    assert without_header(spool.read(ME) or b"") == b"# one\n"
+
+
+def test_a_table_larger_than_any_crontab_is_refused_and_stays(spool: Spool) -> None:
+    with (spool.folder / "alice").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    with pytest.raises(SourceRefused, match="larger than 16 MiB"):
+        spool.read(ME)
+    with pytest.raises(SourceRefused, match="larger than 16 MiB"):
+        spool.save(ME, b"", NOW)
+    assert (spool.folder / "alice").stat().st_size > MOST_BYTES
+
+
+def test_a_table_that_cannot_be_removed_is_said_to_be_there(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.save(ME, b"# one\n", NOW)
+
+    def refused(name: str, **_: object) -> None:
+        raise OSError(30, "Read-only file system", name)
+
+    monkeypatch.setattr(os, "unlink", refused)
+    with pytest.raises(SourceRefused, match="can't be removed: Read-only file system"):
+        spool.remove(ME, NOW)
+    assert spool.read(ME) is not None
 
 
 @pytest.mark.privileged

@@ -158,7 +158,9 @@ def _edit(table: UserTable) -> None:
 
 
 def _test(file: str, user: str | None) -> None:
-    _checked(_text(file), file, user or user_names.of_uid(os.geteuid()) or "", warns=True)
+    _checked(
+        _text(file), file, user or user_names.of_uid(os.geteuid()) or str(os.geteuid()), warns=True
+    )
     output.note("The syntax of the crontab file was successfully checked.")
 
 
