@@ -122,6 +122,8 @@ install:  ## meridian for this user: ~/.local/bin/meridian
 	@$(OURS) PYTHONPATH="$(INSTALLED)/tmp/backend" "$(INSTALLED)/bin/python" $(PIP) .
 	@rm -rf "$(INSTALLED)/tmp"
 	@$(OURS) mkdir -p "$(PREFIX)/bin" && ln -sf "$(INSTALLED)/bin/meridian" "$(PREFIX)/bin/meridian"
+	@$(OURS) mkdir -p "$(PREFIX)/share/man/man1"
+	@$(OURS) "$(INSTALLED)/bin/python" debian/man_page.py "$$(date +%F)" >"$(PREFIX)/share/man/man1/meridian.1"
 	@echo "Installed $(PREFIX)/bin/meridian"
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) exit;; esac; \
 	case "$${SHELL##*/}" in zsh) file=.zshrc;; bash) file=.bashrc;; *) file=.profile;; esac; \
@@ -129,7 +131,8 @@ install:  ## meridian for this user: ~/.local/bin/meridian
 	echo "  echo 'export PATH=\"$(PREFIX)/bin:\$$PATH\"' >> ~/$$file"
 
 uninstall:  ## take away what install made; crontabs and runs stay
-	@if [ "$$(readlink "$(PREFIX)/bin/meridian")" = "$(INSTALLED)/bin/meridian" ]; then rm -f "$(PREFIX)/bin/meridian"; fi
+	@if [ "$$(readlink "$(PREFIX)/bin/meridian")" = "$(INSTALLED)/bin/meridian" ]; then \
+	rm -f "$(PREFIX)/bin/meridian" "$(PREFIX)/share/man/man1/meridian.1"; fi
 	@if [ -d "$(INSTALLED)" ]; then rm -rf "$(INSTALLED)" && rmdir "$(dir $(INSTALLED))" 2>/dev/null; \
 	echo "Uninstalled $(PREFIX)/bin/meridian; crontabs, runs and their output stay."; \
 	else echo "Nothing is installed in $(PREFIX)"; fi

@@ -147,6 +147,7 @@ def test_make_install_runs_no_newer_package_and_leaves_no_backend(
     assert (done.returncode, done.stderr) == (0, "")
     version = subprocess.run([tmp_path / "p/bin/meridian", "--version"], capture_output=True, text=True, check=True)  # fmt: skip
     assert version.stdout.startswith("meridian ")
+    assert (tmp_path / "p/share/man/man1/meridian.1").read_text().startswith(".TH MERIDIAN 1")
     made = {path.name.split("-")[0] for path in (tmp_path / "p").rglob("*.dist-info")}
     wanted = {name.replace("-", "_").lower() for name in pins("install")}
     assert {name.lower() for name in made} - {"pip", "setuptools"} == wanted | {"meridian_cron"}
