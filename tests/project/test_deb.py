@@ -28,8 +28,8 @@ def test_its_version_is_the_one_of_the_command() -> None:
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return debian_package.build(tmp_path_factory.mktemp("package"))
+def package() -> Path:
+    return debian_package.built()
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import sources
 from programs import program
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+@cache
+def built() -> Path:
+    """The package, built once for all tests."""
+    folder = Path(tempfile.mkdtemp(prefix="meridian-package-"))
+    atexit.register(shutil.rmtree, folder)
+    return build(folder)
 
 
 def build(folder: Path, **environ: str) -> Path:

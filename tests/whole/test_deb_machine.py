@@ -34,10 +34,9 @@ CRON_NAME=working CRON_EXCEPT=holidays:DE 0 8 * * * root true
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemdMachine]:
-    package = debian_package.build(tmp_path_factory.mktemp("package"))
+def machine() -> Iterator[SystemdMachine]:
     with booted(with_meridian=False) as machine:
-        install(machine, package)
+        install(machine, debian_package.built())
         yield machine
 
 
@@ -120,6 +119,12 @@ def test_bash_completes_commands_and_jobs(machine: SystemdMachine) -> None:
         assert done.stdout.split() == [completed]
 
 
+def test_it_goes_by_the_name_of_crontab_too(machine: SystemdMachine) -> None:
+    machine.run("ln", "-s", "/usr/bin/meridian", "/usr/local/bin/crontab")
+    done = machine.run("/usr/local/bin/crontab", "-l", check=False)
+    assert (done.returncode, done.stderr) == (1, "no crontab for root\n")
+
+
 def test_a_user_can_have_a_daemon_of_his_own(machine: SystemdMachine) -> None:
     machine.add_user("erin")
     assert machine.run("meridian", "--version", user="erin").stdout.startswith("meridian ")
@@ -155,8 +160,20 @@ def test_a_job_may_be_the_upgrade(machine: SystemdMachine) -> None:
     assert machine.run("dpkg", "--audit").stdout == ""
 
 
-def test_when_it_is_removed_crontabs_and_runs_stay(machine: SystemdMachine) -> None:
+def test_service_leaves_the_units_to_the_package(machine: SystemdMachine) -> None:
+    machine.run("meridian", "service", "install")
+    assert machine.run("test", "-e", "/etc/systemd/system/meridian.service", check=False).returncode
+    assert machine.systemctl("is-active", "meridian") == "active"
+
+
+def test_when_it_is_removed_crontabs_and_runs_stay_and_cron_has_its_tables_again(
+    machine: SystemdMachine,
+) -> None:
+    machine.systemctl("enable", "--now", "cron")
+    machine.run("meridian", "adopt", "--take")
+    assert machine.systemctl("is-enabled", "cron", check=False) == "masked"
     machine.run("dpkg", "-r", "meridian-cron")
+    assert machine.systemctl("is-active", "cron") == "active"
     assert machine.systemctl("is-active", "meridian", check=False) in ("inactive", "unknown")
     gone = machine.run("test", "-e", "/usr/lib/meridian", check=False)
     assert gone.returncode == 1, machine.sh("find /usr/lib/meridian | head")
