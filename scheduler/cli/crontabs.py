@@ -63,6 +63,15 @@ def load(
     return _load(found, zone, system=system, keep_others=keep_others)
 
 
+def of_machine(zone: ZoneInfo) -> Loaded:
+    """Read all crontabs that a system daemon of this machine would read, whoever runs them now."""
+    paths = state_folder.here()
+    at = crontab_place.of_machine(paths.folder or paths.config)
+    files = tuple(place.file for place in at)
+    how = read_options(zone, named=False, system=True)
+    return crontab_loader.load(files, of_system(how, files))
+
+
 def known(state: Path | None) -> Loaded:
     """Return the crontabs in force, or the user's own; of no entries where there are none."""
     found = source(state)

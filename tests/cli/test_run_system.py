@@ -1,4 +1,4 @@
-"""Who may start a system daemon, and with what."""
+"""Who may start a system daemon, or check its crontabs, and with what."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         (1000, ("--system", "a.crontab"), 2, "name no file with it"),  # wrong whoever asks
     ],
 )
-def test_a_system_daemon_is_roots_and_reads_the_machines_own_crontabs(
+def test_a_system_daemon_and_its_check_are_roots_and_reads_the_machines_own_crontabs(
     person: Person,
     monkeypatch: pytest.MonkeyPatch,
     uid: int,
@@ -27,5 +27,6 @@ def test_a_system_daemon_is_roots_and_reads_the_machines_own_crontabs(
     said: str,
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: uid)
-    result = person.types("run", *words)
-    assert (result.exit_code, said in result.stderr) == (status, True), result.stderr
+    for command in ("run", "check"):
+        result = person.types(command, *words)
+        assert (result.exit_code, said in result.stderr) == (status, True), result.stderr

@@ -115,6 +115,14 @@ def test_a_table_that_another_may_have_written_is_refused_with_its_reason(
     assert any(reason in each["text"] for each in said), said
 
 
+def test_check_says_the_same_of_all_tables(daemon: SystemDaemon) -> None:
+    rows = [row for row in daemon.rows("check", "--system") if row["severity"] == "error"]
+    said = {row["file"]: row["message"] for row in rows}
+    for file, reason in ATTACKS.items():
+        assert reason in said[f"/{file}"]
+    assert daemon.rows("check") == daemon.rows("check", "--system")
+
+
 def test_none_of_them_runs(daemon: SystemDaemon) -> None:
     assert not [job for job in daemon.ended() if "evil" in job]
 
