@@ -31,6 +31,9 @@ cp -a "$root/etc" "$root/stage/etc"
 mount -t overlay overlay -o "lowerdir=/etc,upperdir=$root/stage/etc,workdir=$root/stage/work" /etc
 mount --bind "$root/run" /run
 mount --bind "$root/var/spool" /var/spool
+if [ -d "$root/usr/sbin" ]; then
+  mount -t overlay overlay -o "lowerdir=$root/usr/sbin:/usr/sbin" /usr/sbin
+fi
 exec "$@"
 """
 
