@@ -22,21 +22,30 @@ if TYPE_CHECKING:
 class EscapedProcesses:
     """Owns which children run as another user than this process's, for as long as that is asked.
 
-    The spawner calls it: `started` and `forget` once for each such child.
+    The spawner calls it: `started` and `ended` once for each such child.
     """
 
     def __init__(self, processes: Processes, limiter: Limiter) -> None:
         self._processes = processes
         self._limiter = limiter
         self._uids: dict[int, int] = {}
+        self._over: set[int] = set()
 
     def started(self, pid: int, uid: int) -> None:
         """Hear as whom a child runs."""
         self._uids[pid] = uid
 
-    def forget(self, pid: int) -> None:
-        """Let go of a child of which nothing is looked for any more."""
-        self._uids.pop(pid, None)
+    def ended(self, pid: int, *, was_signalled: bool) -> None:
+        """Hear that a child is gone; of one that was signalled more may be looked for."""
+        if pid in self._uids:
+            self._over.add(pid)
+        if not was_signalled:
+            self._forget({pid})
+
+    def _forget(self, pids: set[int]) -> None:
+        for pid in pids & self._over:
+            self._over.remove(pid)
+            del self._uids[pid]
 
     def of(self, ended: Mapping[Attempt, int]) -> dict[Attempt, list[Process]]:
         """Return what got away from these attempts, by the pid of each.
@@ -52,6 +61,7 @@ class EscapedProcesses:
             for process in self._in_cgroup(attempt, pid):
                 if process not in found.get(attempt, ()):
                     found.setdefault(attempt, []).append(process)
+        self._forget(self._over - {*ended.values()})
         return found
 
     def _own(self, ended: Mapping[Attempt, int]) -> Iterator[tuple[Process, Attempt]]:

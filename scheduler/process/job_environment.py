@@ -75,18 +75,10 @@ class Inheritance:
     """Owns what every job of a user inherits: the `own` variables, and who it is.
 
     The spawner calls it once for each start. Invariant: what `of` returned last is the one that it
-    keeps, and nobody changes that. `fixed` are the names that no crontab changes.
+    keeps, and nobody changes that.
     """
 
-    def __init__(
-        self,
-        own: Mapping[str, str],
-        home: str,
-        user: str,
-        *,
-        fixed: tuple[str, ...] = ("LOGNAME",),
-    ) -> None:
-        self._fixed = fixed
+    def __init__(self, own: Mapping[str, str], home: str, user: str) -> None:
         kept = {name: value for name, value in own.items() if name not in PRIVATE}
         self.inherited: Mapping[str, str] = {
             "HOME": home,
@@ -104,7 +96,7 @@ class Inheritance:
         return self._newest
 
     def _of(self, assignments: Environment) -> Surroundings:
-        own = {name: value for name, value in assignments if name not in self._fixed}
+        own = {name: value for name, value in assignments if name != "LOGNAME"}
         variables = {**self.inherited, **own}
         variables["PWD"] = variables["HOME"]  # a shell would set it
         encoded = {raw(name): raw(value) for name, value in variables.items()}

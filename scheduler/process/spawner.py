@@ -284,8 +284,7 @@ class RealSpawner:
         pid, cpu_s, peak = end.pid, end.cpu_s, end.memory_bytes
         seen = Exited(end.code) if end.code >= 0 else Signalled(-end.code)
         outcome, limit = self._limiter.ended(pid, seen, cpu_s=cpu_s, memory_bytes=peak)
-        if pid not in self._leaders:  # nobody has signalled it, so nobody looks for its processes
-            self._escaped.forget(pid)
+        self._escaped.ended(pid, was_signalled=pid in self._leaders)
         return Ended(pid, outcome, cpu_s, peak, limit, emptied=self.guard.ended(pid))
 
     def keep(self, pid: int, started: int) -> None:
@@ -303,8 +302,6 @@ class RealSpawner:
 
     def release(self, pid: int) -> None:
         self._leaders.drop(pid)
-        if pid not in self._children:
-            self._escaped.forget(pid)
 
     def started_at(self, pid: int) -> int | None:
         if self._is_own(pid) and pid in self._starts:

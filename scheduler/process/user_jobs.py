@@ -143,7 +143,7 @@ def give(descriptor: int, user: UserLaunch | None) -> None:
 def _job_user(account: Account, root: Path) -> JobUser:
     variables = {**user_variables.of_users(root), "PATH": _CRONS_PATH}
     home = account.home or text(_NO_HOME)
-    inheritance = Inheritance(variables, home, account.name, fixed=("LOGNAME", "USER"))
+    inheritance = Inheritance(variables, home, account.name)
     limits = user_limits.of_account(account, root / user_limits.SECURITY)
     return JobUser(account, inheritance, limits)
 

@@ -80,6 +80,11 @@ class UserStage(RealStage):
         self.end_process()
         return self.new()
 
+    def uids(self) -> dict[int, int]:
+        """Of which children the spawner knows as whom they run."""
+        assert isinstance(self.spawner, RealSpawner)
+        return self.spawner._escaped._uids
+
     @property
     def process(self) -> int:
         """The pid of what starts the jobs."""
