@@ -140,6 +140,18 @@ def test_a_file_can_be_checked_alone(person: Person, words: tuple[str, ...]) -> 
         assert result[2].endswith(end)
 
 
+@pytest.mark.parametrize("words", [("",), ("-T", ""), ("-n", "")])
+def test_a_variable_that_is_empty_is_no_file_and_never_standard_input(
+    alice: Person, words: tuple[str, ...]
+) -> None:
+    """As in `crontab "$FILE"`, of a script that reads its own standard input."""
+    said(alice, "-", stdin=JOB)
+    status, _, err = said(alice, *words, stdin="0 2 * * * b\n")
+    assert status == 1
+    assert "there is no such file" in err
+    assert said(alice, "-l") == (0, JOB, "")
+
+
 def test_what_a_users_table_may_not_have_is_refused_before_it_is_saved(person: Person) -> None:
     status, _, err = said(person, "-u", "nobody", "-T", person.file("CRON_NICE=-5\n" + JOB))
     assert status == 1

@@ -217,8 +217,10 @@ def test_what_variables_have_run_is_run_as_who_set_them(machine: SystemdMachine)
 
 
 def test_a_table_is_in_force_before_the_next_minute(machine: SystemdMachine) -> None:
-    machine.write("/tmp/minutely", "* * * * * id -un >/tmp/ran\n")
-    machine.sh("rm -f /tmp/ran")
+    machine.write("/tmp/minutely", "* * * * * echo $(id -un) $(date +\\%s) >>/tmp/ran\n")
+    machine.wait_for(lambda: 2 <= int(machine.sh("date +%-S")) < 50, 20, why="not at its end")
+    saved = int(machine.sh("date +%s"))
     typed(machine, OURS, "crontab /tmp/minutely")
     machine.wait_for(lambda: machine.sh("cat /tmp/ran || true"), 130, why="the job has run")
-    assert machine.read("/tmp/ran") == "alice\n"
+    user, at = machine.read("/tmp/ran").splitlines()[0].split()
+    assert (user, int(at) // 60) == ("alice", saved // 60 + 1)

@@ -73,10 +73,11 @@ def crontab(
     Its jobs are run by the machine's daemon: meridian run --system. Others than root ask it. The
     old text is kept in root's state folder.
     """
-    chosen = {_Deed.LIST: lists, _Deed.EDIT: edits, _Deed.REMOVE: removes, _Deed.TEST: bool(test)}
+    tests = test is not None  # "" too: it is a file that is not there
+    chosen = {_Deed.LIST: lists, _Deed.EDIT: edits, _Deed.REMOVE: removes, _Deed.TEST: tests}
     deed = _deed([each for each, is_wanted in chosen.items() if is_wanted], file, dry_run=dry_run)
     if deed is _Deed.TEST:
-        _test(test or file or options.STDIN, user)
+        _test(test if tests else file, user)
         return
     table = user_table.of(user, state)
     match deed:
@@ -147,7 +148,7 @@ def _edit(table: UserTable) -> None:
     base = fingerprint(data)
 
     def judge(text: bytes) -> bytes | None:
-        found = _problems(text, table.user, table.user)
+        found = _problems(text, "crontab", table.user)
         problems_view.show(found, err=True)
         return None if any(map(_blocks, found)) else text
 
@@ -157,10 +158,10 @@ def _edit(table: UserTable) -> None:
         output.note("No modification made")
 
 
-def _test(file: str, user: str | None) -> None:
-    _checked(
-        _text(file), file, user or user_names.of_uid(os.geteuid()) or str(os.geteuid()), warns=True
-    )
+def _test(file: str | None, user: str | None) -> None:
+    uid = os.geteuid()
+    whose = user or user_names.of_uid(uid) or str(uid)
+    _checked(_text(file), file or options.STDIN, whose, warns=True)
     output.note("The syntax of the crontab file was successfully checked.")
 
 
