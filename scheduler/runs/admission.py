@@ -212,7 +212,7 @@ class Admission:
             entry.settings.overlap,
             too_late=_is_too_late(start, now),
             busy=self._is_busy(start),
-            late=start.delays_others or now - start.due >= MINUTE,
+            late=not entry.stamp and (start.delays_others or now - start.due >= MINUTE),
             catching_up=self.is_catching_up(entry),
             queued=bool(self._table.queued(job)) or job in self._table.backlogs,
             planned=self._table.plans(job),
@@ -257,6 +257,8 @@ class Admission:
         With `replace` it takes the place of a single run that is late; it never does where all
         missed instants are wanted.
         """
+        if entry.stamp:  # one run of such a job makes up for all that it missed
+            return False
         job, backlog = entry.job, self._table.backlogs.get(entry.job)
         if backlog is not None and backlog.delays_others:
             return True

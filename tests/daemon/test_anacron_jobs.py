@@ -153,6 +153,15 @@ def test_a_laptop_that_slept_over_it_makes_up_for_it_once(
     assert world.stamped("weekly") == "20270304"
 
 
+def test_a_run_that_makes_up_for_a_day_is_that_of_the_next_where_it_lasts(tmp_path: Path) -> None:
+    ran(tmp_path, "daily", "20270228")
+    world = AnacronWorld(tmp_path, DAILY, "07:00", {"daily": [Act(lasts=3600)]})
+    world.sleep_at("07:10", "02T07:20")
+    world.runs_until("02T20:00")
+    assert world.starts("daily") == ["02T07:20:00"]  # and goes on at its own 07:35
+    assert world.stamped("daily") == "20270302"
+
+
 def test_a_daemon_that_starts_again_runs_nothing_twice(tmp_path: Path) -> None:
     world = AnacronWorld(tmp_path, DAILY, "07:30", {"daily": [Act(lasts=3600)]})
     world.crashes_at("07:50")  # while it runs; nobody has written a stamp
