@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import mac_programs
 import pytest
 
+from scheduler.cli.adopt import handover
 from scheduler.cli.commands import service
 from scheduler.system.service_files import LABEL
 
@@ -125,6 +126,20 @@ def test_a_dry_run_changes_nothing(linux: Here) -> None:
     linux.person.types("service", "remove", "--user", "--dry-run")
     assert linux.calls() == []
     assert len(linux.files()) == 1
+
+
+def test_a_service_that_runs_crons_tables_is_not_removed(linux: Here) -> None:
+    linux.is_asked_by("root")
+    linux.person.types("service", "install")
+    linux.patch.setattr(handover, "ADOPTED_FILE", linux.root / "adopted.json")
+    (linux.root / "adopted.json").touch()
+    done = linux.person.types("service", "remove")
+    assert done.exit_code == 1
+    assert "meridian adopt --give-back" in done.stderr
+    assert linux.files() == ["etc/systemd/system/meridian.service"]
+    (linux.root / "adopted.json").unlink()
+    assert linux.person.types("service", "remove").exit_code == 0
+    assert linux.files() == []
 
 
 def test_root_installs_it_for_the_machine(linux: Here) -> None:

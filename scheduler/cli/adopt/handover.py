@@ -107,6 +107,11 @@ def give_back(tell: Tell) -> None:
     ADOPTED_FILE.unlink(missing_ok=True)
 
 
+def is_taken() -> bool:
+    """Say whether cron's tables were taken over here, and are not given back."""
+    return ADOPTED_FILE.exists()
+
+
 def planned() -> list[str]:
     """Return the units that `take` would stop."""
     return [unit.name for unit in crons_units.of_crons() if not unit.is_masked]

@@ -15,6 +15,7 @@ import typer
 
 import scheduler
 from scheduler.cli import output
+from scheduler.cli.adopt import handover
 from scheduler.cli.option_parser import one_of
 from scheduler.cli.service_plan import (
     Call,
@@ -125,6 +126,9 @@ def _install(found: ServiceOf, *, dry_run: bool) -> None:
 
 def _remove(found: ServiceOf, *, dry_run: bool) -> None:
     _check_rights(found)
+    if not _is_users(found) and handover.is_taken():
+        way = "meridian adopt --give-back lets cron run them again; then remove the service"
+        raise ServiceTrouble(f"cron is stopped, and its tables are this service's: {way}")
     changes = found.remove()
     if not changes:
         output.say(f"There is no {found.where}: nothing to remove")
