@@ -5,16 +5,15 @@ For the commands that ask a running daemon to do something: nothing is done with
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import typer
 
 from scheduler import wire
-from scheduler.cli import output
+from scheduler.cli import output, which_daemon
 from scheduler.cli.client import as_refusal, ask
+from scheduler.cli.which_daemon import Where
 from scheduler.cli.which_run import NotOneRun
 from scheduler.codec import decode
 from scheduler.errors import NoAnswer, NoDaemon
@@ -29,7 +28,7 @@ Answered = TypeVar("Answered", RunReply, PauseReply, ResumeReply, Crontabs)
 def carry_out(
     request: Request | Callable[[], Request],
     kind: type[Answered],
-    state: Path | None,
+    where: Where,
     told: Callable[[Answered], str],
     *,
     json: bool,
@@ -40,7 +39,7 @@ def carry_out(
     A program gets the reply as it came, though it may make no sense here.
     """
     try:
-        reply = ask(request() if callable(request) else request, state, timeout)
+        reply = ask(request() if callable(request) else request, where, timeout)
     except (NoDaemon, NoAnswer, NotOneRun) as error:
         if not json:
             raise
@@ -63,10 +62,9 @@ def _refusal(error: NoDaemon | NoAnswer | NotOneRun) -> Refused:
     return as_refusal(error)
 
 
-def attempt_told(what: str, moved: RunReply, state: Path | None) -> str:
+def attempt_told(what: str, moved: RunReply, where: Where) -> str:
     """Return that an attempt has begun, or what it waits for; and what shows its output."""
-    where = "" if state is None else f" --state {shlex.quote(str(state))}"
-    return f"{what} {_begun(moved)}; see meridian logs {moved.run}{where}"
+    return f"{what} {_begun(moved)}; see meridian logs {moved.run}{which_daemon.option(where)}"
 
 
 def _begun(moved: RunReply) -> str:

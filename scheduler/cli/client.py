@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.cli import state_folder
+from scheduler.cli.which_daemon import Machine, Where, ask_machine
 from scheduler.codec import Json, decode
 from scheduler.errors import NoAnswer, NoDaemon
 from scheduler.status import Snapshot, Status
@@ -22,18 +23,20 @@ if TYPE_CHECKING:
 _MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
 
 
-def ask(request: Request, state: Path | None, timeout: float = REPLY_TIMEOUT) -> Received:
-    """Return what the daemon with this state folder replies.
+def ask(request: Request, where: Where, timeout: float = REPLY_TIMEOUT) -> Received:
+    """Return what the daemon with this state folder replies, or the machine's.
 
     Raises NoDaemon if there is none, saying so where one lives without a socket, and NoAnswer.
     """
-    paths = state_folder.here(state)
+    if isinstance(where, Machine):
+        return ask_machine(request, timeout)
+    paths = state_folder.here(where)
     try:
         return _ask(request, paths, timeout)
     except NoDaemon as error:
         pid = state_lock.holder(paths.state)
         if pid is None:
-            raise NoDaemon(_nobody(paths, is_named=state is not None)) from error
+            raise NoDaemon(_nobody(paths, is_named=where is not None)) from error
         lives = f"a daemon (pid {pid}) has the state folder {paths.state}"
         why = "its log says why, and it tries again before each minute"
         raise NoDaemon(f"{lives}, but has no control socket: {why}") from error
@@ -44,20 +47,18 @@ def _nobody(paths: Paths, *, is_named: bool) -> str:
     way = "meridian run starts one, or name another folder with --state"
     said = f"no daemon runs with the state folder {paths.state}; {way}"
     if not is_named and os.geteuid() and os.path.lexists(_MACHINES):
-        return f"{said}; the machine's own is asked by: sudo meridian status"
+        return f"{said}; root is told of the machine's own by: sudo meridian status"
     return said
 
 
-def snapshot(
-    state: Path | None, jobs: Iterable[str] = (), timeout: float = REPLY_TIMEOUT
-) -> Snapshot:
+def snapshot(where: Where, jobs: Iterable[str] = (), timeout: float = REPLY_TIMEOUT) -> Snapshot:
     """Return how the daemon does, and which of these jobs are in force; raises what `ask` does."""
-    return decode(Snapshot, status(state, jobs, timeout))
+    return decode(Snapshot, status(where, jobs, timeout))
 
 
-def status(state: Path | None, jobs: Iterable[str] = (), timeout: float = REPLY_TIMEOUT) -> Json:
+def status(where: Where, jobs: Iterable[str] = (), timeout: float = REPLY_TIMEOUT) -> Json:
     """Return the same as it came; NoAnswer for a refusal too, since it is refused to nobody."""
-    reply = ask(Status(tuple(jobs)), state, timeout)
+    reply = ask(Status(tuple(jobs)), where, timeout)
     if isinstance(reply, Refused):
         raise NoAnswer(reply.message)
     return reply

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from scheduler.cli import client, run_view
 from scheduler.cli.output import utc
+from scheduler.cli.which_daemon import Where
 from scheduler.journal.glance import Glance
 from scheduler.journal.rows import RunRow
 
@@ -34,20 +34,20 @@ class FailingJob:
 
 
 def of(
-    runs: Sequence[RunRow], journal: Glance, state: Path | None, now: datetime, timeout: float
+    runs: Sequence[RunRow], journal: Glance, where: Where, now: datetime, timeout: float
 ) -> list[FailingJob]:
     """Return of these newest runs, which failed, since when and how often their jobs have.
 
     As `in_force`.
     """
     found = []
-    for run in in_force(runs, state, timeout)[:MOST_JOBS]:
+    for run in in_force(runs, where, timeout)[:MOST_JOBS]:
         times, since = journal.failing_since(run.run.job, now)
         found.append(FailingJob(run, since or run.run.instant, max(1, times)))
     return found
 
 
-def in_force(runs: Sequence[RunRow], state: Path | None, timeout: float) -> list[RunRow]:
+def in_force(runs: Sequence[RunRow], where: Where, timeout: float) -> list[RunRow]:
     """Return the runs without those whose job no crontab has any more, by the daemon's word.
 
     Raises MeridianError where it gives none within `timeout` seconds.
@@ -55,7 +55,7 @@ def in_force(runs: Sequence[RunRow], state: Path | None, timeout: float) -> list
     jobs, gone = sorted({run.run.job for run in runs}), set[str]()
     for start in range(0, len(jobs), _ASKED_AT_ONCE):
         some = jobs[start : start + _ASKED_AT_ONCE]
-        found = client.snapshot(state, some, timeout).in_force
+        found = client.snapshot(where, some, timeout).in_force
         gone.update(set(some) - set(some if found is None else found))
     return [run for run in runs if run.run.job not in gone]
 

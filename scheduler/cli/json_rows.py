@@ -189,8 +189,9 @@ def _naive(wall: datetime) -> str:
 def of_run(run: RunRow) -> Row:
     """Return the row of `history --json`.
 
-    `until` is there where it stands for several, `by_hand` where its user started it, `set_back`
-    where its instant, or some of them, came again: when the clock was set back.
+    `user` is there where it is not the daemon's own; `until` where it stands for several, `by_hand`
+    where its user started it, `set_back` where its instant, or some of them, came again: when the
+    clock was set back.
     """
     row: Row = {
         "run": run.run.number,
@@ -201,6 +202,8 @@ def of_run(run: RunRow) -> Row:
         "took_s": _rounded(run_view.took(run)),
         "attempts": [of_attempt(attempt) for attempt in run.attempts],
     }
+    if run.run.user is not None:
+        row["user"] = run.run.user
     if run.until is not None:
         row["until"] = utc(run.until)
     if run.by_hand:

@@ -19,13 +19,24 @@ RUNS_HEADER = ("RUN", "JOB", "SCHEDULED", "ZONE", "STATE", "ATTEMPTS", "TOOK", "
 ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")
 
 
-def line(run: RunRow, now: datetime) -> tuple[Cell, ...]:
-    """Return the cells of a run in `history`, under RUNS_HEADER."""
+def has_users(runs: Iterable[RunRow]) -> bool:
+    """Say whether some of these runs are of other users than the daemon's own, or root."""
+    return any(run.run.user not in (None, "root") for run in runs)
+
+
+def runs_header(*, users: bool) -> tuple[str, ...]:
+    """Return the header of `history`; with `users`, whose the runs are is said, too."""
+    return RUNS_HEADER if not users else (*RUNS_HEADER[:2], "USER", *RUNS_HEADER[2:])
+
+
+def line(run: RunRow, now: datetime, *, users: bool = False) -> tuple[Cell, ...]:
+    """Return the cells of a run in `history`, under `runs_header`."""
     zone = named_or_utc(run.zone)
     until = None if run.until is None else run.until.astimezone(zone)
     return (
         str(run.run.number),
         run.run.job,
+        *((run.run.user or "",) if users else ()),
         When(run.run.instant.astimezone(zone), now, until),
         run.zone,
         tables.state(run.state.value),
@@ -39,6 +50,8 @@ def head(run: RunRow) -> Iterator[tuple[str, str]]:
     """Yield what there is to say of a run as a whole, each with its label."""
     reason = "" if run.reason is None else f": {run.reason.value}"
     yield f"Run {run.run.number}", f"of {run.run.job}, {run.state.value}{reason}"
+    if has_users((run,)):
+        yield "User", str(run.run.user)
     origin = "; started by hand" if run.by_hand else "; made up for" if run.made_up else ""
     yield "Scheduled", f"{scheduled(run)}{origin}"
     if run.until is not None:

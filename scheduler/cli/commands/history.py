@@ -12,15 +12,33 @@ from typing import Annotated, Self
 
 import typer
 
-from scheduler.cli import completion, json_rows, numbers, options, output, run_view, state_folder
+from scheduler.cli import (
+    client,
+    completion,
+    json_rows,
+    numbers,
+    options,
+    output,
+    run_view,
+    state_folder,
+    which_daemon,
+)
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import When
-from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
+from scheduler.cli.which_daemon import MACHINE, Machine, Where
+from scheduler.cli.which_run import (
+    NothingThere,
+    Past,
+    explain_absence,
+    machine_past,
+    nothing_kept,
+    run_number,
+)
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import RunRow
 from scheduler.schedule.tick import Jump
 from scheduler.system.clock import RealClock
-from scheduler.text import of_seconds
+from scheduler.text import of_seconds, shortened
 
 app = typer.Typer()
 
@@ -70,6 +88,7 @@ def history(
     failed: _Failed = False,
     jumps: _Jumps = False,
     state: state_folder.State = None,
+    system: which_daemon.System = False,
     json: options.Json = False,
 ) -> None:
     """Say what ran and what did not, and why: a run a line.
@@ -80,14 +99,49 @@ def history(
     """
     _check_usage(which, job, failed=failed, jumps=jumps)
     asked = _Selection.of(since, until, number, failed=failed, state=state, json=json)
+    where = which_daemon.chosen(state, system=system)
+    if isinstance(where, Machine):
+        _print_machines(which, job, asked, jumps=jumps, json=json)
+        return
     with closing(state_folder.journal(state, must_exist=True)) as journal:
         if jumps:
             _print_jumps(asked.jumps(journal), json=json)
-        elif which is not None and (run := _numbered(journal, which)) is not None:
+        elif which is not None and (run := _numbered(journal.queries, which)) is not None:
             asked.refuse_for_a_run()
-            _print_run(run, json=json)
+            _print_run(run, where, json=json)
         else:
             _print_runs(journal, which if job is None else job, asked, json=json)
+
+
+def _print_machines(
+    which: str | None, job: str | None, asked: _Selection, *, jumps: bool, json: bool
+) -> None:
+    """Print what the machine's daemon tells of one's own runs."""
+    if jumps:
+        raise typer.BadParameter(
+            "of the machine's clock root is told: sudo meridian history --jumps"
+        )
+    past = machine_past()
+    if which is not None and (run := _numbered(past, which)) is not None:
+        asked.refuse_for_a_run()
+        _print_run(run, MACHINE, json=json)
+        return
+    name = which if job is None else job
+    found = asked.runs(past, name)
+    if found or past.history(name, limit=1):
+        _print_found(found, _none_such(asked, name), json=json)
+    else:
+        _print_found((), _nothing_told(name), json=json)
+
+
+def _nothing_told(job: str | None) -> str:
+    """Return that no run of one's own is kept there; NothingThere for a job that is not one's."""
+    if job is None:
+        return "Nothing of yours has run yet, or its runs are no longer kept."
+    if job not in (client.snapshot(MACHINE, (job,)).in_force or ()):
+        where = "with the machine's daemon"
+        raise NothingThere(f"There is no job or run {shortened(job)} of yours {where}")
+    return f"Nothing is kept of {job}: it has not run yet, or its runs are no longer kept."
 
 
 def _check_usage(which: str | None, job: str | None, *, failed: bool, jumps: bool) -> None:
@@ -140,9 +194,9 @@ class _Selection:
         usual = None if self.is_of_a_time else USUAL_RUNS
         return usual if self.number is None else min(self.number, sys.maxsize)
 
-    def runs(self, journal: Journal, job: str | None) -> list[RunRow]:
+    def runs(self, past: Past, job: str | None) -> list[RunRow]:
         """Return the runs, the newest last."""
-        return journal.queries.history(
+        return past.history(
             job, since=self.since, before=self.before, failed=self.failed, limit=self.limit
         )
 
@@ -164,32 +218,37 @@ class _Selection:
             raise typer.BadParameter(why)
 
 
-def _numbered(journal: Journal, which: str) -> RunRow | None:
+def _numbered(past: Past, which: str) -> RunRow | None:
     """Return the run of this number; None for a job's name, NothingThere if it is neither."""
     number = run_number(which)
     if number is None:
         return None
-    run = journal.queries.run(number)
-    if run is None and not journal.queries.history(which, limit=1):
+    run = past.run(number)
+    if run is None and not past.history(which, limit=1):
         raise NothingThere(f"There is no run {which}; meridian history lists the runs")
     return run
 
 
 def _print_runs(journal: Journal, job: str | None, asked: _Selection, *, json: bool) -> None:
     """Print the runs of a job, or of all (None); for a person also why there are none."""
-    found = asked.runs(journal, job)
-    nothing = "" if found else _nothing(journal, job, asked)
+    found = asked.runs(journal.queries, job)
+    _print_found(found, "" if found else _nothing(journal, job, asked), json=json)
+
+
+def _print_found(found: Sequence[RunRow], nothing: str, *, json: bool) -> None:
+    """Print runs; for a person also why there are none."""
     if json:
         for each in found:
             output.row(json_rows.of_run(each))
     elif found:
-        now = RealClock().now()
-        output.table(run_view.RUNS_HEADER, [run_view.line(each, now) for each in found])
+        now, users = RealClock().now(), run_view.has_users(found)
+        lines = [run_view.line(each, now, users=users) for each in found]
+        output.table(run_view.runs_header(users=users), lines)
     else:
         output.note(nothing)
 
 
-def _print_run(run: RunRow, *, json: bool) -> None:
+def _print_run(run: RunRow, where: Where, *, json: bool) -> None:
     if json:
         output.row(json_rows.of_whole_run(run))
         return
@@ -199,8 +258,10 @@ def _print_run(run: RunRow, *, json: bool) -> None:
         output.say("")
         output.table(run_view.ATTEMPTS, list(run_view.attempts(run)))
         output.say("")
-        output.note(f"meridian logs {run.run.number} prints what it wrote")
-    output.note(f"meridian why {run.run.number} says why it ran, ran late or did not run")
+        option = which_daemon.option(where)
+        output.note(f"meridian logs {run.run.number}{option} prints what it wrote")
+    if not isinstance(where, Machine):  # of the machine's daemon root is told why
+        output.note(f"meridian why {run.run.number} says why it ran, ran late or did not run")
 
 
 def _nothing(journal: Journal, job: str | None, asked: _Selection) -> str:

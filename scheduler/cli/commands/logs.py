@@ -10,18 +10,24 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli import completion, numbers, output, state_folder
-from scheduler.cli.which_run import NothingThere, explain_absence, nothing_kept, run_number
+from scheduler.cli import completion, numbers, output, state_folder, which_daemon
+from scheduler.cli.output_source import JournalOutputs, MachineOutputs, OutputSource
+from scheduler.cli.which_daemon import Machine
+from scheduler.cli.which_run import (
+    NothingThere,
+    Past,
+    explain_absence,
+    nothing_kept,
+    run_number,
+)
 from scheduler.journal.journal import Journal
 from scheduler.journal.rows import AttemptRow, RunRow
 from scheduler.printable import OutputScreen
 from scheduler.process.output_files import Omitted, Reader
-from scheduler.process.procfs import PROC, Processes
 from scheduler.run import State
 from scheduler.runs.outcome_words import of_outcome
 from scheduler.schedule.zone_data import named_or_utc
-from scheduler.system import clock, state_files, state_lock
-from scheduler.system.boot import boot_id
+from scheduler.system import clock, state_files
 from scheduler.text import of_size
 
 app = typer.Typer()
@@ -58,26 +64,34 @@ def logs(
         typer.Option("--follow", "-f", help="Go on until the run is over, its retries with it."),
     ] = False,
     state: state_folder.State = None,
+    system: which_daemon.System = False,
 ) -> None:
     """Print what a run wrote.
 
     Into a pipe or file it is byte for byte; on a terminal it is safe to look at.
     If the middle of a long output was not kept, a note on standard error stands in its place.
     """
+    if isinstance(which_daemon.chosen(state, system=system), Machine):
+        source = MachineOutputs()
+        _show(source, _machines_run(source, which), number, follow=follow)
+        return
     with closing(state_folder.journal(state, must_exist=True)) as journal:
-        run = _run(journal, which, state)
-        attempt = _attempt(run, number)
-        folder = state_folder.here(state).state
+        run, folder = _run(journal, which, state), state_folder.here(state).state
         with state_files.looked_into(folder):
-            if follow:
-                _Follower(journal, folder, is_one=number is not None).print_to_the_end(run, attempt)
-            else:
-                _print(folder, run, attempt)
+            _show(JournalOutputs(journal, folder), run, number, follow=follow)
 
 
-def _print(folder: Path, run: RunRow, attempt: AttemptRow) -> None:
+def _show(source: OutputSource, run: RunRow, number: int | None, *, follow: bool) -> None:
+    attempt = _attempt(run, number)
+    if follow:
+        _Follower(source, is_one=number is not None).print_to_the_end(run, attempt)
+    else:
+        _print(source, run, attempt)
+
+
+def _print(source: OutputSource, run: RunRow, attempt: AttemptRow) -> None:
     output.note(_heading(run, attempt))
-    with closing(_opened(folder, attempt)) as reader:
+    with closing(source.opened(run, attempt)) as reader:
         if attempt.emptied:
             output.note(_EMPTIED)
         sink = _OutputPrinter()
@@ -85,13 +99,27 @@ def _print(folder: Path, run: RunRow, attempt: AttemptRow) -> None:
         sink.end()
 
 
-def _run(journal: Journal, which: str, state: Path | None) -> RunRow:
+def _found(past: Past, which: str) -> RunRow | None:
+    """Return the run of this number, or the newest of this job; None if there is none."""
     number = run_number(which)
-    if number is not None and (run := journal.queries.run(number)) is not None:
+    if number is not None and (run := past.run(number)) is not None:
         return run
-    run = journal.queries.latest(which, clock.RealClock().now())
+    return past.latest(which, clock.RealClock().now())
+
+
+def _machines_run(source: MachineOutputs, which: str) -> RunRow:
+    run = _found(source.past, which)
+    if run is None:
+        what = f"no run {which} of yours" if run_number(which) else "no run of yours of that job"
+        raise NothingThere(f"The machine's daemon tells of {what}; meridian history lists them")
+    return run
+
+
+def _run(journal: Journal, which: str, state: Path | None) -> RunRow:
+    run = _found(journal.queries, which)
     if run is not None:
         return run
+    number = run_number(which)
     if number is not None:
         raise NothingThere(f"There is no run {which}; meridian history lists the runs")
     explain_absence(journal, which, state)
@@ -117,17 +145,6 @@ def _heading(run: RunRow, attempt: AttemptRow) -> str:
     if attempt.outcome is not None:
         outcome = of_outcome(attempt.outcome, attempt.limit)
     return f"{run.run.job}, run {run.run.number} of {at}, attempt {attempt.number}: {outcome}"
-
-
-def _opened(folder: Path, attempt: AttemptRow) -> Reader:
-    path = folder / attempt.output
-    try:
-        return Reader(path)
-    except FileNotFoundError as error:
-        raise NothingThere(f"The output of that attempt is not kept any more: {path}") from error
-    except OSError as error:
-        why = f"can't be read: {error.strerror}: {path}"
-        raise NothingThere(f"The output of that attempt {why}") from error
 
 
 def _pour(reader: Reader, sink: _OutputPrinter) -> bool:
@@ -193,11 +210,9 @@ class _Follower:
     run's further ones; it ends itself where nobody runs them any more.
     """
 
-    journal: Journal
-    folder: Path
+    source: OutputSource
     is_one: bool  # of the run's attempts only the one that was asked for
     sink: _OutputPrinter = field(default_factory=_OutputPrinter)
-    processes: Processes = field(default_factory=lambda: Processes(PROC, boot_id()))
     gone_for: float = 0.0  # seconds of looking without the attempt's process
 
     def print_to_the_end(self, run: RunRow, attempt: AttemptRow) -> None:
@@ -224,7 +239,7 @@ class _Follower:
                 is_over = row.ended is not None or self._is_given_up(row, wait)
                 if reader is None:
                     with suppress(NothingThere):  # it has not begun yet
-                        reader = _opened(self.folder, row)
+                        reader = self.source.opened(run, row)
                 has_come = reader is not None and _pour(reader, self.sink)
                 if is_over:
                     return run, row
@@ -243,14 +258,14 @@ class _Follower:
             if run.state not in OPEN_STATES:
                 output.note(f"attempt {ended.number + 1} does not come: {run.reason}")
                 raise typer.Exit
-            if state_lock.holder(self.folder) is None:
+            if not self.source.is_served():
                 self._give_up("no daemon runs that would start it")
             clock.rest(LOOK_SELDOM)
             run = self._now(run)
         return run, last
 
     def _now(self, run: RunRow) -> RunRow:
-        now = self.journal.queries.run(run.run.number)
+        now = self.source.past.run(run.run.number)
         if now is None:
             raise NothingThere(f"The journal does not keep run {run.run.number} any more")
         return now
@@ -258,21 +273,11 @@ class _Follower:
     def _is_given_up(self, row: AttemptRow, passed: float) -> bool:
         """Say whether no process does this attempt any more, and no daemon will tell of its end."""
         if row.pid is not None:
-            if self._lives(row.pid, row.pid_started):
+            if self.source.lives(row):
                 self.gone_for = 0.0
                 return False
             self.gone_for += passed
-        return self.gone_for >= SILENCE_TIMEOUT or state_lock.holder(self.folder) is None
-
-    def _lives(self, pid: int, start: int | None) -> bool:
-        """Say whether a process lives, of this start or any (None); it does until that is told."""
-        try:
-            process = self.processes.find(pid)
-        except OSError:
-            return True
-        return process is not None and (
-            start is None or (process.start == start and not process.is_dead)
-        )
+        return self.gone_for >= SILENCE_TIMEOUT or not self.source.is_served()
 
     def _give_up(self, why: str) -> None:
         output.complain(f"not followed any further: {why}")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import by_hand, completion, options, output, state_folder
+from scheduler.cli import by_hand, completion, options, output, state_folder, which_daemon
 from scheduler.cli.own_zone import own_zone
 from scheduler.protocol import Pause, PauseReply
 from scheduler.system.clock import RealClock
@@ -33,6 +33,7 @@ def pause(
     ] = None,
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever looks.")] = "",
     state: state_folder.State = None,
+    system: which_daemon.System = False,
     json: options.JsonReply = False,
 ) -> None:
     """Start nothing of these jobs by their schedule; what runs goes on.
@@ -44,9 +45,11 @@ def pause(
         raise typer.BadParameter("--until and --for are two ends: give one")
     end = None if until is None else _future(until)
     end = end if length is None else _in(length)
-    by_hand.carry_out(
-        Pause(tuple(dict.fromkeys(jobs)), end, note), PauseReply, state, _paused, json=json
+    asked, where = (
+        Pause(tuple(dict.fromkeys(jobs)), end, note),
+        which_daemon.chosen(state, system=system),
     )
+    by_hand.carry_out(asked, PauseReply, where, _paused, json=json)
 
 
 def _future(text: str) -> datetime:

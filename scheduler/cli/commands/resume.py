@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import by_hand, completion, options, state_folder
+from scheduler.cli import by_hand, completion, options, state_folder, which_daemon
 from scheduler.protocol import Resume, ResumeReply
 
 app = typer.Typer()
@@ -12,7 +12,10 @@ app = typer.Typer()
 
 @app.command(epilog="Example:  meridian resume nightly-backup")
 def resume(
-    jobs: completion.Jobs, state: state_folder.State = None, json: options.JsonReply = False
+    jobs: completion.Jobs,
+    state: state_folder.State = None,
+    system: which_daemon.System = False,
+    json: options.JsonReply = False,
 ) -> None:
     """Let paused jobs go by their schedules again.
 
@@ -22,4 +25,10 @@ def resume(
     def told(done: ResumeReply) -> str:
         return f"Resumed: {', '.join(done.jobs)}"
 
-    by_hand.carry_out(Resume(tuple(dict.fromkeys(jobs))), ResumeReply, state, told, json=json)
+    by_hand.carry_out(
+        Resume(tuple(dict.fromkeys(jobs))),
+        ResumeReply,
+        which_daemon.chosen(state, system=system),
+        told,
+        json=json,
+    )

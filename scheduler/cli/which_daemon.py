@@ -1,0 +1,109 @@
+"""--state and --system in, which daemon a command is about out: one's own, or the machine's.
+
+Users who have neither a daemon nor a journal of their own mean the machine's, where there is one.
+Root's own daemon is the machine's.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scheduler.cli import state_folder
+from scheduler.errors import MeridianError, NoAnswer, NoDaemon
+from scheduler.system import control_client, paths, state_files, state_lock
+from scheduler.system.control_client import REPLY_TIMEOUT
+from scheduler.wire import Received
+
+if TYPE_CHECKING:
+    from scheduler.protocol import Request
+
+System = Annotated[
+    bool,
+    typer.Option(
+        "--system",
+        help="The machine's daemon (run --system), about your own jobs; "
+        "so it is where you have no daemon of your own.",
+    ),
+]
+
+
+class Machine(Enum):
+    """The machine's daemon, as who is not root asks it: by its socket alone."""
+
+    DAEMON = "the machine's daemon"
+
+
+MACHINE = Machine.DAEMON
+Where = Path | Machine | None  # a state folder, or one's usual one
+
+
+def chosen(state: Path | None, *, system: bool) -> Where:
+    """Return the daemon that is meant."""
+    if system and state is not None:
+        raise typer.BadParameter("--system and --state name two daemons: name one")
+    if state is not None or _is_root():
+        return state
+    return MACHINE if system or _has_none_of_own() else None
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _has_none_of_own() -> bool:
+    """Say whether this user has no daemon and no journal, and the machine has a daemon."""
+    if not os.path.lexists(socket()):
+        return False
+    try:
+        own = state_folder.here()
+    except state_folder.NotYours:
+        return False  # which is said, where it is used
+    except MeridianError:
+        return True  # without a home there is none
+    return not state_files.is_there(own.journal) and state_lock.holder(own.state) is None
+
+
+def socket() -> Path:
+    """Return where the machine's daemon hears everybody."""
+    return paths.paths(os.environ, 0).socket
+
+
+def option(where: Where) -> str:
+    """Return what has to be typed for another command to be about the same daemon, and a space."""
+    if isinstance(where, Machine):
+        return " --system"
+    return "" if where is None else f" --state {shlex.quote(str(where))}"
+
+
+def ask_machine(request: Request, timeout: float = REPLY_TIMEOUT) -> Received:
+    """Return what the machine's daemon replies; NoDaemon or NoAnswer where it does not."""
+    with _told():
+        return control_client.call(socket(), request, timeout)
+
+
+def ask_machine_for_file(
+    request: Request, timeout: float = REPLY_TIMEOUT
+) -> tuple[Received, int | None]:
+    """Return the file that came with the reply, too, which the caller closes; None for none."""
+    with _told():
+        return control_client.call_for_file(socket(), request, timeout)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say of which daemon there is no answer."""
+    try:
+        yield
+    except NoDaemon as error:
+        way = "root starts it: meridian run --system"
+        raise NoDaemon(f"the machine's daemon does not run: {error}; {way}") from error
+    except NoAnswer as error:
+        raise NoAnswer(f"the machine's daemon: {error}") from error
