@@ -206,7 +206,7 @@ def _of_day(known: MinuteFacts, entry: Entry) -> list[str]:
     if isinstance(entry.schedule, Expression):
         return misses(entry.schedule, entry.zone, known.at) if known.is_excluded else []
     rules, day = entry.schedule.day_rules, known.at.astimezone(entry.zone).date()
-    return [] if rules is None else list(filter(None, [day_words.why_not(rules, day)]))
+    return [] if rules is None else list(filter(None, [day_words.why_not(rules, day, entry.zone)]))
 
 
 # --- the journal does not know -------------------------------------------------------------------

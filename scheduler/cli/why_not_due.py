@@ -28,7 +28,7 @@ def misses(expression: Expression, zone: ZoneInfo, at: datetime) -> list[str]:
     if expression.day_rules is not None:
         plain = replace(expression, day_rules=None)
         named = [each.time.date() for each in shown_ones if applies(plain, each)]
-        told = [day_words.why_not(expression.day_rules, day) for day in named]
+        told = [day_words.why_not(expression.day_rules, day, zone) for day in named]
         return list(filter(None, told)) or misses(plain, zone, at)
     if applies(expression, Wall(wall.time)):
         return [

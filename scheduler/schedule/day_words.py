@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from scheduler.day_rules import HOLIDAYS, DaySet
 from scheduler.schedule import days, listed, periods
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, tzinfo
 
     from scheduler.day_rules import DayRules, MonthDay, Period
 
@@ -74,8 +75,11 @@ def _of_calendar(source: str) -> str:
     return f"the days in {source}" if code == source else f"holidays of {code}"
 
 
-def why_not(rules: DayRules, day: date) -> str:
-    """Return why nothing runs on a day that the schedule names; "" if something may."""
+def why_not(rules: DayRules, day: date, zone: tzinfo) -> str:
+    """Return why nothing runs on a day that the schedule names; "" if something may.
+
+    In a zone that left a date out, when it went over the date line, no run can be moved to that.
+    """
     if rules.since is not None and day < rules.since:
         return f"its first day is {rules.since} (CRON_FROM)"
     if rules.until is not None and day > rules.until:
@@ -91,7 +95,18 @@ def why_not(rules: DayRules, day: date) -> str:
         why = f"is none of its days (CRON_ONLY={only})"
     goes = days.target(rules, day)
     moved = "" if goes is None else f", and its run is moved to {_shown(goes)} (CRON_EXCEPT_MOVE)"
+    if goes is not None and not _is_in(zone, goes):
+        moved += f", a date that {zone} never had: it is not run"
     return f"{_shown(day)} {why}{moved}"
+
+
+def _is_in(zone: tzinfo, day: date) -> bool:
+    """Say whether the clocks of a zone ever showed a date."""
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=zone)
+    try:
+        return noon.astimezone(UTC).astimezone(zone).date() == day
+    except OverflowError:  # where the calendar ends
+        return True
 
 
 def _item(some: DaySet, day: date) -> str:

@@ -160,11 +160,11 @@ def test_when_it_is_due_is_said_in_words(line: str, words: str) -> None:
 def test_why_it_is_not_due_on_a_day_is_said_in_words() -> None:
     rules = one("7 5 job x\n", job="2027-03-08").schedule.day_rules
     assert rules is not None
-    why = day_words.why_not(rules, date(2027, 3, 12))
+    why = day_words.why_not(rules, date(2027, 3, 12), UTC)
     assert why == (
         "it is due, once in 7 days from 2027-03-15 on, by its last run (its stamp of anacron's)"
     )
-    assert day_words.why_not(rules, date(2027, 3, 15)) == ""
+    assert day_words.why_not(rules, date(2027, 3, 15), UTC) == ""
 
 
 def test_what_anacron_does_where_no_setting_says_more() -> None:

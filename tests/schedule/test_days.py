@@ -216,7 +216,34 @@ def test_of_a_day_that_nothing_takes_away_there_is_nothing_to_say() -> None:
         b"CRON_EXCEPT=12-31 0 9 * * * x\n", file="t", zone=ZoneInfo("UTC")
     ).entries
     assert entry.schedule.day_rules is not None
-    assert day_words.why_not(entry.schedule.day_rules, date(2027, 5, 1)) == ""
+    assert day_words.why_not(entry.schedule.day_rules, date(2027, 5, 1), UTC) == ""
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "said"),
+    [
+        ("Pacific/Apia", "2011-12-29", ", a date that Pacific/Apia never had: it is not run"),
+        ("Pacific/Fakaofo", "2011-12-29", ", a date that Pacific/Fakaofo never had: it is not run"),
+        ("Pacific/Apia", "2011-12-28", ""),  # the date after it was there
+        ("Europe/Berlin", "2011-12-29", ""),
+        ("Africa/Cairo", "2023-04-27", ""),  # its midnight was not, and the rest of the date was
+        ("Etc/GMT+12", "9999-12-30", ""),  # where the calendar ends
+    ],
+)
+def test_a_run_that_is_moved_to_a_date_that_never_was_is_told(
+    zone: str, day: str, said: str
+) -> None:
+    """Samoa went over the date line at the end of 29 December 2011: the 31st came next."""
+    line = f"CRON_EXCEPT={day} CRON_EXCEPT_MOVE=next 0 0,12 * * * x\n"
+    (entry,) = parser.parse(line.encode(), file="t", zone=ZoneInfo(zone)).entries
+    assert entry.schedule.day_rules is not None
+    why = day_words.why_not(entry.schedule.day_rules, date.fromisoformat(day), entry.zone)
+    assert why.endswith(f"(CRON_EXCEPT_MOVE){said}")
+    if said:
+        gone = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=entry.zone)
+        coming = Timetable((entry,), {}).next_instant(entry, gone - DAY)
+        assert coming is not None
+        assert coming.astimezone(entry.zone).isoformat()[:10] == "2011-12-31"  # its own
 
 
 def test_where_there_is_no_folder_a_calendar_is_refused() -> None:
