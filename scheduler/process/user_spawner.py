@@ -48,6 +48,7 @@ _BLOCKED = {
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP),
 }
+_reaped: dict[int, resource.struct_rusage] = {}  # where an end can't be told before it is reaped
 _OF_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # which it ignores, and a job must not
 
 
@@ -73,11 +74,13 @@ def main() -> None:
             if os.getppid() == daemon:
                 os.kill(daemon, signal.SIGCHLD)
         if channel.fileno() in ready:
-            _serve(channel)
+            _serve(channel, daemon)
 
 
-def _serve(channel: socket.socket) -> None:
+def _serve(channel: socket.socket, daemon: int) -> None:
     request, descriptors = _received(channel)
+    if os.getppid() != daemon:  # nobody knows of what would start now
+        sys.exit(0)
     try:
         answer = _answer(request, descriptors)
     finally:
@@ -132,8 +135,9 @@ def _used(pid: int) -> tuple[Any, ...] | None:
     None where it is not ours. 0 is a peak that says nothing: a child begins with what this process
     has, see getrusage(2).
     """
+    usage = _reaped.pop(pid, None)
     try:
-        usage = os.wait4(pid, os.WNOHANG)[2]
+        usage = usage or os.wait4(pid, os.WNOHANG)[2]
     except ChildProcessError:
         return None
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -144,12 +148,23 @@ def _used(pid: int) -> tuple[Any, ...] | None:
 def _ended() -> tuple[Any, ...] | None:
     """Return a child that has ended and its exit code, a signal as a negative number."""
     try:
+        if not hasattr(os, "waitid"):
+            return _ended_and_reaped()
         found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return None
     if found is None:
         return None
     return found.si_pid, found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+
+
+def _ended_and_reaped() -> tuple[Any, ...] | None:
+    """Do it for macOS, which can't tell of an end before it is reaped."""
+    pid, status, usage = os.wait4(-1, os.WNOHANG)
+    if not pid:
+        return None
+    _reaped[pid] = usage
+    return pid, os.waitstatus_to_exitcode(status)
 
 
 # --- in the child --------------------------------------------------------------------------------
@@ -164,7 +179,7 @@ def become(request: tuple[Any, ...], descriptors: list[int]) -> NoReturn:
     except _StepRefused as refused:
         _report(report, f"{REFUSED}{refused}")
     except BaseException as error:  # noqa: BLE001 (nobody else could tell of it)
-        why = getattr(error, "strerror", None) or repr(error)
+        why = getattr(error, "strerror", None) or f"{type(error).__name__} {error}"
         _report(report, f"{REFUSED}no new process: {why}")
     finally:
         os._exit(_STATUS)
@@ -235,8 +250,10 @@ def _change_user(uid: int, gid: int, groups: tuple[Any, ...]) -> None:
     os.setgroups(groups)
     os.setregid(gid, gid)
     os.setreuid(uid, uid)
-    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid):
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+    if uid:
+        with suppress(OSError):
+            os.setuid(0)
+            raise ValueError  # there was a way back
 
 
 def _entered(folders: tuple[Any, ...]) -> bytes | None:

@@ -13,7 +13,7 @@ import pytest
 from spawner_stages import FOR_EVER, begin, eventually, job
 from user_stage import UserStage, user_stage
 
-from scheduler.process import user_spawning
+from scheduler.process import user_spawner, user_spawning
 from scheduler.process.launch import Launch
 from scheduler.process.user_spawning import UserChild
 from scheduler.run import Exited, NotStarted, Signalled
@@ -66,6 +66,27 @@ def test_a_child_is_known_by_its_report(told: bytes, pid: int | None, why: str) 
     found = user_spawning._reported(report)
     assert found == (None if pid is None else UserChild(pid, report, told)), why
     os.close(report)
+
+
+@pytest.mark.parametrize("has_waitid", [True, False])
+def test_an_end_is_told_before_it_is_reaped_and_on_a_mac_at_once(
+    has_waitid: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_waitid:
+        monkeypatch.delattr(os, "waitid")
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 5"], {})
+    told: list[tuple[object, ...]] = []
+
+    def has_ended() -> bool:
+        found = user_spawner._ended()
+        told.extend([found] if found else [])
+        return bool(told)
+
+    eventually(has_ended)
+    assert told == [(pid, 5)]
+    used = user_spawner._used(pid)
+    assert used is not None
+    assert user_spawner._used(pid) is None
 
 
 @pytest.mark.privileged
