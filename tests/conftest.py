@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 from typer.testing import CliRunner
+from web_server import WebServer, web_server
 
+from scheduler.alerts.channel import Place
 from scheduler.cli import app
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from typer.testing import Result
@@ -104,3 +107,16 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
     for name in ("VISUAL", "EDITOR", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     return Person(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    """Yield a real HTTP server on loopback, which keeps what it was asked."""
+    with web_server() as one:
+        yield one
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Return where a channel finds outputs and addresses: one folder of the test's own."""
+    return Place(tmp_path, tmp_path, os.environ)

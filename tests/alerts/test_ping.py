@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -11,25 +10,11 @@ from notices import delivery, ping, wrote
 from web_server import WebServer, drop, hang, status, web_server
 
 from scheduler.alerts import ping as channel
-from scheduler.alerts.channel import Place
 from scheduler.notice import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    from scheduler.alerts.channel import Place
     from scheduler.notice import Delivery
-
-
-@pytest.fixture
-def server() -> Iterator[WebServer]:
-    with web_server() as one:
-        yield one
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, tmp_path, os.environ)
 
 
 def results(place: Place, *deliveries: Delivery) -> dict[int, Result]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import ssl
 import time
@@ -23,19 +22,7 @@ from scheduler.alerts.told_addresses import MOST_DELIVERIES, TOLD_FILE, ToldAddr
 from scheduler.notice import Delivery, Kind, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def server() -> Iterator[WebServer]:
-    with web_server() as one:
-        yield one
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, tmp_path, os.environ)
 
 
 def address(server: WebServer, scheme: str = "json", path: str = "/s3cretKEY") -> str:

@@ -17,14 +17,7 @@ from scheduler.alerts import web
 from scheduler.alerts.channel import NotSent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def server() -> Iterator[WebServer]:
-    with web_server() as one:
-        yield one
 
 
 def refused(url: str, seconds: float = 5.0) -> NotSent:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from real_daemon import Process, meridian, running, until
-from web_server import WebServer, hang, status, web_server
+from web_server import WebServer, hang, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +21,6 @@ pytestmark = pytest.mark.e2e
 SOON = 30.0
 GOOD = "CRON_NAME=good @reboot echo all copied\n"
 BAD = "CRON_NAME=bad CRON_RETRIES=0 @reboot echo disk full; exit 3\n"
-
-
-@pytest.fixture
-def server() -> Iterator[WebServer]:
-    with web_server() as one:
-        yield one
 
 
 @contextmanager
