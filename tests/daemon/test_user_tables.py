@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tables import ALICE, BOB, GONE, NAMELESS, account, machine, of_tables
+from tables import ALICE, BOB, FORMER, GONE, NAMELESS, account, machine, of_tables
 
 from scheduler.crontab.spool_header import without_header
 from scheduler.daemon.user_tables import MOST_BYTES_OF_A_USER
@@ -62,6 +62,7 @@ def test_nobody_sees_or_changes_the_table_of_another(tmp_path: Path) -> None:
     [
         pytest.param(NAMELESS, "no-account", id="a number that no user has"),
         pytest.param(GONE, "no-account", id="a user who was removed meanwhile"),
+        pytest.param(FORMER, "no-account", id="one whose name has become another's"),
         pytest.param(BOB, "not-allowed", id="one whom cron.allow does not list"),
     ],
 )

@@ -27,6 +27,7 @@ NOW = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
 ME = os.geteuid()  # files are this process's own, since only root gives them away
 ALICE, BOB = Peer(ME, "alice"), Peer(ME, "bob")
 NAMELESS, GONE = Peer(ME + 1), Peer(ME, "gone")
+FORMER = Peer(ME + 1, "alice")  # whose name is another user's by now
 
 
 def account(name: str) -> Account | None:
