@@ -207,6 +207,7 @@ def test_that_a_cron_runs_its_own_tables_is_told(person: Person, daemon: StandIn
     why = "a cron daemon (cron, pid 12) has /run/crond.pid"
     daemon.status = STATUS | {"reads": STATUS["reads"] | {"system": True, "without_cron": why}}
     assert f"Cron      its tables are not read: {why}" in person.types("status").stdout
+    assert f"cron's tables are not run: {why}" in checked(person)[0]
 
 
 def test_the_crontabs_are_named_with_the_entries_that_are_refused(
