@@ -115,11 +115,15 @@ def _warning(snapshot: Snapshot, trouble: Trouble, now: datetime) -> Iterator[st
         yield f"{counted(snapshot.crontabs.problems, 'problem')} in the crontabs"
     if refusing := [file for file in snapshot.files if not is_whole(file)]:
         yield _names([of_file(file) for file in refusing])
-    if snapshot.reads is not None and snapshot.reads.without_cron:
-        yield f"cron's tables are not run: {snapshot.reads.without_cron}"
     if snapshot.crontabs.kept:
         number = counted(snapshot.crontabs.kept, "unreadable entry")
         yield f"{number} kept in the last good version"
+    yield from _without_cron(snapshot)
+
+
+def _without_cron(snapshot: Snapshot) -> Iterator[str]:
+    if snapshot.reads is not None and snapshot.reads.without_cron:
+        yield f"cron's tables are not run: {snapshot.reads.without_cron}"
 
 
 def _facts(snapshot: Snapshot) -> Iterator[str]:

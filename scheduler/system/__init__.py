@@ -7,7 +7,7 @@
 | who runs cron's tables, cron or this daemon | `cron_lock` |
 | when jobs of anacron ran last; who runs them | `anacron_stamps` |
 | files in the state folder | `state_files` |
-| reading crontabs; all of them together | `crontab_files`, `crontab_loader` |
+| reading crontabs; all of them together | `crontab_files`, `crontab_loader`, `parsed_tables` |
 | which crontabs a system daemon reads, and in which form | `crontab_place` |
 | who else could have written a crontab | `safe_open`, `trusted_path`, `cron_checks` (cron's) |
 | a file with a secret in it | `private_file` |

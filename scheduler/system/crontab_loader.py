@@ -26,12 +26,14 @@ from scheduler.system.calendars import waiting_shelf
 from scheduler.system.clock import RealClock
 from scheduler.system.crontab_files import CrontabText
 from scheduler.system.crontab_place import CrontabPlace, Form
+from scheduler.system.parsed_tables import ParsedTables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
     from zoneinfo import ZoneInfo
 
+    from scheduler.crontab.day_values import Calendars
     from scheduler.entry import Entry
     from scheduler.system.calendars import CalendarShelf, CalendarSource
     from scheduler.system.crontab_files import Stamp
@@ -53,7 +55,7 @@ class ReadOptions:
     users other than `user` are errors; with `keep_others` they stay among the entries all the same.
     A system daemon runs those of `every_user`. Of the files that are in `at`, each is read in its
     own form; all others in the one that `system` says. `most` entries of one user's table are read,
-    and `last_run` of each job of anacron's is asked for.
+    and `last_run` of each job of anacron's is asked for. What is `parsed` need not be so again.
     """
 
     uid: int
@@ -68,6 +70,7 @@ class ReadOptions:
     at: Mapping[str, CrontabPlace] = field(default_factory=dict)
     most: int = MOST_ENTRIES
     last_run: Callable[[str], date | None] = _last_run
+    parsed: ParsedTables = field(default_factory=ParsedTables, compare=False)
 
     def place(self, file: str) -> CrontabPlace:
         """Return in which form a file is read, and whose it is."""
@@ -128,6 +131,7 @@ def load(
     calendars = calendars or waiting_shelf(partial(read_file, how=how))
     with trusted_path.remembered():
         read_ones = [_load_one(file, how, drafts, calendars) for file in files]
+    how.parsed.keep(frozenset(files))
     tables = unique([replace(each, user=how.place(each.file).user) for each, _ in read_ones])
     return Loaded(
         crontabs=tables,
@@ -210,15 +214,21 @@ def _parsed_in_form(
         return anacrontab.parse(
             data, file=file, zone=how.zone, facts=facts, salt=how.salt, calendars=found
         )
-    return parser.parse(
-        data,
-        file=file,
-        zone=how.zone,
-        system=place.form is Form.SYSTEM,
-        rules=_rules(place, how),
-        salt=how.salt,
-        calendars=found,
-    )
+    rules = _rules(place, how)
+
+    def parse(calendars: Calendars) -> Crontab:
+        is_system = place.form is Form.SYSTEM
+        return parser.parse(
+            data,
+            file=file,
+            zone=how.zone,
+            system=is_system,
+            rules=rules,
+            salt=how.salt,
+            calendars=calendars,
+        )
+
+    return how.parsed.crontab(file, (place, data, how.salt, rules), how.zone, found, parse)
 
 
 def _rules(place: CrontabPlace, how: ReadOptions) -> TableRules:
