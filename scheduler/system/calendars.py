@@ -111,9 +111,10 @@ class CalendarShelf:
         if user is None:
             folder = Path(crontab).parent
             return lambda name: self._calendar(name, CalendarSource(_place(name, folder)))
-        version = crontab_files.stamp(Path(crontab))
+        version, account = crontab_files.stamp(Path(crontab)), _account(user)
+        home = account.home if account else "/"
         return lambda name: self._calendar(
-            name, CalendarSource(_place_of_user(name, user), user, version)
+            name, CalendarSource(_place_at_home(name, home), user, version)
         )
 
     def _calendar(self, name: str, source: CalendarSource) -> Calendar:
@@ -139,10 +140,8 @@ class CalendarShelf:
             return CalendarReading(BadValue("bad-calendar", f"{source} can't be read: {what}"))
 
 
-def _place_of_user(source: str, user: str) -> str:
+def _place_at_home(source: str, home: str) -> str:
     """Return the path of a calendar's file in a user's table; BadValue where there is none."""
-    account = _account(user)
-    home = account.home if account else "/"
     own = re.sub(r"~(?=/|$)", lambda _: home, source, count=1) if source[:1] == "~" else source
     return _place(own, Path(home))
 
