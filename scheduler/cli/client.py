@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.cli import state_folder
+from scheduler.cli import state_folder, which_daemon
 from scheduler.cli.which_daemon import Machine, Where, ask_machine
 from scheduler.codec import Json, decode
 from scheduler.errors import NoAnswer, NoDaemon
@@ -46,6 +46,8 @@ def _nobody(paths: Paths, *, is_named: bool) -> str:
     """Return where no daemon runs, how to start one, and where else one may run."""
     way = "meridian run starts one, or name another folder with --state"
     said = f"no daemon runs with the state folder {paths.state}; {way}"
+    if not is_named and os.geteuid() and os.path.lexists(which_daemon.socket()):
+        return f"{said}; the machine's own is asked with --system"
     if not is_named and os.geteuid() and os.path.lexists(_MACHINES):
         return f"{said}; root is told of the machine's own by: sudo meridian status"
     return said

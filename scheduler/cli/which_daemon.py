@@ -54,6 +54,13 @@ def chosen(state: Path | None, *, system: bool) -> Where:
     return MACHINE if system or _has_none_of_own() else None
 
 
+def refuse_machines(command: str, state: Path | None) -> None:
+    """Raise MeridianError for a command that reads a journal, where that would be root's."""
+    if isinstance(chosen(state, system=False), Machine):
+        why = f"{command} reads the journal, and that of the machine's daemon is root's"
+        raise MeridianError(f"{why}: sudo meridian {command}")
+
+
 def _is_root() -> bool:
     return os.geteuid() == 0
 

@@ -212,6 +212,16 @@ def test_what_only_root_is_told_is_refused_with_the_way_to_it(
     assert machine.asked == []
 
 
+@pytest.mark.parametrize("words", [("why", "alice.backup"), ("alerts",)])
+def test_what_reads_the_journal_is_roots(
+    person: Person, machine: Machine, words: tuple[str, ...]
+) -> None:
+    refused = person.types(*words)
+    assert refused.exit_code == 1
+    assert refused.stderr.endswith(f"the machine's daemon is root's: sudo meridian {words[0]}\n")
+    assert machine.asked == []
+
+
 @pytest.mark.parametrize(
     ("words", "request_"),
     [

@@ -73,7 +73,7 @@ class Machine:
         """What a command says to a user."""
         return subprocess.run(
             as_user(uid, *CAN_READ, sys.executable, "-m", "scheduler", *words),
-            env=self.environ(self.folder / "home"),
+            env=self.environ(self.folder / f"home-{uid}"),
             cwd="/",
             capture_output=True,
             text=True,
@@ -126,7 +126,7 @@ class Machine:
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
     with new_folder(0) as folder:
-        for name in ("config/crontabs", "home"):
+        for name in ("config/crontabs", f"home-{GAMES}", f"home-{NOBODY}"):
             (folder / name).mkdir(parents=True)
         (folder / "run").mkdir(mode=0o700)
         (folder / "config/crontabs/crontab").write_text(CRONTAB)
@@ -254,7 +254,7 @@ def test_no_user_keeps_root_out(machine: Machine) -> None:
 def test_with_system_it_is_the_machines_daemon_though_there_is_one_of_ones_own(
     machine: Machine,
 ) -> None:
-    own = machine.folder / "home/.local/state/meridian"
+    own = machine.folder / f"home-{GAMES}/.local/state/meridian"
     own.mkdir(parents=True)
     os.chown(own, GAMES, GAMES)
     (own / "journal.db").touch()

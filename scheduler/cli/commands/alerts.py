@@ -10,7 +10,15 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli import json_rows, numbers, options, output, state_folder, tables
+from scheduler.cli import (
+    json_rows,
+    numbers,
+    options,
+    output,
+    state_folder,
+    tables,
+    which_daemon,
+)
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.tables import Cell, When
 from scheduler.journal.rows import NoticeRow, NoticeState
@@ -47,6 +55,7 @@ def alerts(
     """
     if failed and waiting:
         raise typer.BadParameter("--failed and --waiting exclude each other: ask for one")
+    which_daemon.refuse_machines("alerts", state)
     states = (NoticeState.FAILED,) if failed else _STILL_TO_SEND if waiting else ()
     with closing(state_folder.journal(state, must_exist=True)) as journal:
         found = journal.outbox.notices(*states, limit=min(number, sys.maxsize))

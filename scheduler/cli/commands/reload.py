@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scheduler.cli import by_hand, options, state_folder, status_view
+from scheduler.cli import by_hand, options, state_folder, status_view, which_daemon
 from scheduler.protocol import Reload
 from scheduler.status import Crontabs
 
@@ -19,7 +19,8 @@ def reload_(state: state_folder.State = None, json: options.JsonReply = False) -
 
     A file that was changed is read before the next minute anyway.
     """
-    found = by_hand.carry_out(Reload(), Crontabs, state, _reloaded, json=json, timeout=_PATIENCE)
+    where = which_daemon.chosen(state, system=False)  # the machine's says whose a reload is
+    found = by_hand.carry_out(Reload(), Crontabs, where, _reloaded, json=json, timeout=_PATIENCE)
     if found.problems:
         raise typer.Exit(1)
 

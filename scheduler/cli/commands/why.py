@@ -22,6 +22,7 @@ from scheduler.cli import (
     problems_view,
     run_view,
     state_folder,
+    which_daemon,
 )
 from scheduler.cli.own_zone import own_zone
 from scheduler.cli.which_run import (
@@ -83,6 +84,8 @@ def why(
 
     The journal answers, and where it has no record the rules do; no daemon has to run.
     """
+    if not files:  # from which the rules answer
+        which_daemon.refuse_machines("why", state)
     with closing(state_folder.journal(state)) as journal:
         run = _run(journal, which) if time is None else None
         job = which if run is None else run.run.job
