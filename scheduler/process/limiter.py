@@ -89,14 +89,9 @@ class Limiter:
         own_nice = os.getpriority(os.PRIO_PROCESS, 0)
         if settings.nice is not None and not _is_allowed(settings.nice, own_nice):
             return NotStarted(f"CRON_NICE={settings.nice}: not permitted")
-        try:
-            group = self._group(settings, attempt)
-        except OSError as error:
-            return NotStarted(
-                f"{resource_limits.memory_of(settings)}: its cgroup: {error.strerror}"
-            )
-        if settings.memory is not None and group is None and sys.platform != "linux":
-            return NotStarted(f"{resource_limits.memory_of(settings)}: only Linux has such a limit")
+        group = self._group(settings, attempt)
+        if isinstance(group, NotStarted):
+            return group
         procs = None if group is None else os.fsencode(group / "cgroup.procs")
         python, variables = _instead_of_shell(environment)
         words = resource_limits.words(settings, group=procs, own_nice=own_nice, python=python)
@@ -108,12 +103,9 @@ class Limiter:
 
         It reports, limits or not: what becomes of it on its way to the job is seen by that alone.
         """
-        try:
-            group = self._group(settings, attempt)
-        except OSError as error:
-            return NotStarted(
-                f"{resource_limits.memory_of(settings)}: its cgroup: {error.strerror}"
-            )
+        group = self._group(settings, attempt)
+        if isinstance(group, NotStarted):
+            return group
         return Limited(settings, (), group, reports=True, variables={})
 
     def started(
@@ -171,10 +163,20 @@ class Limiter:
             return None
         return self._groups.ran_out(limited.group)
 
-    def _group(self, settings: Settings, attempt: Attempt) -> Path | None:
-        if settings.memory is None or self._groups is None:
+    def _group(self, settings: Settings, attempt: Attempt) -> Path | NotStarted | None:
+        """Return what limits the memory of a whole attempt; None where nothing does, or has to."""
+        if settings.memory is None:
             return None
-        return self._groups.make(_name(attempt), settings.memory)
+        group = None
+        try:
+            if self._groups is not None:
+                group = self._groups.make(_name(attempt), settings.memory)
+        except OSError as error:
+            why = f"its cgroup: {error.strerror}"
+            return NotStarted(f"{resource_limits.memory_of(settings)}: {why}")
+        if group is None and sys.platform != "linux":
+            return NotStarted(f"{resource_limits.memory_of(settings)}: only Linux has such a limit")
+        return group
 
 
 def _name(attempt: Attempt) -> str:

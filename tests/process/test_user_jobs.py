@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -290,6 +290,38 @@ def test_a_job_is_limited_by_its_administrator_and_its_crontab(
 def test_a_crontab_s_limit_ends_a_job_and_is_told(users: UserStage) -> None:
     asked = entry("while :; do :; done", settings=Settings(cpu=1))
     assert users.run(asked)[0].limit is Limit.CPU
+
+
+@dataclass
+class OneGroup:
+    """A cgroup of root's, as far as who joins it can see."""
+
+    folder: Path
+
+    def make(self, _name: str, _memory: int) -> Path:
+        return self.folder
+
+    def ran_out(self, _group: Path) -> bool:
+        return False
+
+    def remove(self, _group: Path) -> None:
+        pass
+
+    def living(self, _name: str) -> list[int]:
+        return []
+
+
+def test_root_puts_a_job_into_its_cgroup_before_it_is_the_user_s(users: UserStage) -> None:
+    folder = folder_of_root(users)
+    asked = entry("id -u", settings=Settings(memory=1 << 26))
+    users.groups = OneGroup(folder)
+    users.spawner = users.new()
+    assert refusal(users, asked) == (
+        "CRON_MEMORY=64M: it could not join its cgroup: No such file or directory"
+    )
+    (folder / "cgroup.procs").touch(mode=0o600)
+    assert users.run(asked)[1] == f"{OWNER}\n".encode()
+    assert (folder / "cgroup.procs").read_text() == "0"
 
 
 def test_too_little_for_a_shell_is_said_so(users: UserStage) -> None:

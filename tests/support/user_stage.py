@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from scheduler.entry import Entry
     from scheduler.process.launch import Launch
+    from scheduler.process.limiter import MemoryGroups
     from scheduler.run import NotStarted
 
 SHARED = 60126  # a group that ann is in beside her own
@@ -35,6 +36,7 @@ class UserStage(RealStage):
 
     told: list[str] = field(default_factory=list)
     accounts: dict[str, Account] = field(default_factory=dict)
+    groups: MemoryGroups | None = None
 
     @property
     def root(self) -> Path:
@@ -60,7 +62,7 @@ class UserStage(RealStage):
     def new(self, environ: dict[str, str] | None = None) -> RealSpawner:
         self.users = UserJobs(self.told.append, Accounts(RealClock(), self.accounts.get), self.root)
         environ = self.environ if environ is None else environ
-        return RealSpawner(environ, str(self.folder), "root", users=self.users)
+        return RealSpawner(environ, str(self.folder), "root", users=self.users, groups=self.groups)
 
     def prepare(self, entry: Entry, _act: Act | None = None) -> Launch | NotStarted:
         self.users._accounts.forget()
