@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NAMED_JOBS = 3  # running jobs whose names are told
 _LONGEST_STATUS = 300  # characters
+_EXTENSION = 60.0  # seconds that are asked for while the daemon ends: TimeoutStopSec= may be over
+_EXTENDED_EACH = 20.0
 _SECONDS_APART = 1.0  # between two lines of status: what is true for less, nobody can read
 
 
@@ -37,6 +39,9 @@ class ServiceManager(Protocol):
 
     def stopping(self) -> None:
         """Hear that nothing new is started."""
+
+    def extend(self, seconds: float) -> None:
+        """Hear that the end takes so many seconds more at least."""
 
     def status(self, text: str) -> None:
         """Hear what runs and what is next."""
@@ -73,6 +78,9 @@ class NoManager:
     def stopping(self) -> None:
         """Hear nothing."""
 
+    def extend(self, seconds: float) -> None:
+        """Hear nothing."""
+
     def status(self, text: str) -> None:
         """Hear nothing."""
 
@@ -82,6 +90,9 @@ class NoManager:
 
 class ServiceReport:
     """Tells the service manager that the loop goes on, what runs and what is next.
+
+    While the daemon ends, it asks for the time that its jobs have by the daemon's own rules, of
+    which the manager knows nothing: a long grace, a drain.
 
     It owns what was told last, and when. The loop calls `step` at each turn, and wakes up at
     `next_wake`: so a loop that stands still says nothing, and no other thread says it instead.
@@ -107,12 +118,15 @@ class ServiceReport:
         self._alive_at: float | None = None  # on the monotonic clock, as below
         self._told, self._told_at = "", float("-inf")
         self._next: tuple[object, str] = (None, "")  # what it depends on, and the words
+        self._extended_at: float | None = None  # on the monotonic clock
         self._is_behind = False  # there is more to tell
 
     def step(self, *, is_calm: bool, is_stopping: bool) -> None:
         """Say that the loop goes on; where that delays no start, also how it does."""
         if self._interval is not None:
             self._say_alive(self._interval)
+        if is_stopping and self._manager.is_there():
+            self._extend()
         if is_calm and self._manager.is_there():
             self._tell(is_stopping=is_stopping)
 
@@ -121,6 +135,8 @@ class ServiceReport:
         times = []
         if self._interval is not None:
             times.append((self._alive_at or 0.0) + self._interval / 2)
+        if self._extended_at is not None:
+            times.append(self._extended_at + _EXTENDED_EACH)
         if self._is_behind:
             times.append(self._told_at + _SECONDS_APART)
         wait = min(times, default=None)
@@ -133,6 +149,12 @@ class ServiceReport:
         if self._alive_at is None or now - self._alive_at >= interval / 4:
             self._manager.alive()
             self._alive_at = now
+
+    def _extend(self) -> None:
+        now = self._clock.monotonic()
+        if self._extended_at is None or now - self._extended_at >= _EXTENDED_EACH:
+            self._manager.extend(_EXTENSION)
+            self._extended_at = now
 
     def _tell(self, *, is_stopping: bool) -> None:
         text, now = self._text(is_stopping=is_stopping), self._clock.monotonic()

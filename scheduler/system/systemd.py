@@ -85,6 +85,11 @@ def stopping(*, environ: Mapping[str, str] = os.environ) -> None:
     tell("STOPPING=1", environ=environ)
 
 
+def extend(seconds: float, *, environ: Mapping[str, str] = os.environ) -> None:
+    """Ask for so many seconds more from now on; what a unit allows anyway is not made shorter."""
+    tell(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", environ=environ)
+
+
 def is_there(*, environ: Mapping[str, str] = os.environ) -> bool:
     """Say whether anybody wants to hear of this daemon."""
     return bool(environ.get("NOTIFY_SOCKET"))

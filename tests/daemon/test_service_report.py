@@ -47,6 +47,9 @@ class Manager:
     def stopping(self) -> None:
         self._hears("stopping")
 
+    def extend(self, seconds: float) -> None:
+        self._hears(f"extend {seconds}")
+
     def status(self, text: str) -> None:
         self._hears(f"status: {text}")
 
@@ -80,9 +83,23 @@ def test_it_hears_of_a_whole_life() -> None:
         "12:00:59 ready: 3 entries in 1 zone",
         "12:00:59 status: 3 entries in 1 zone; 1 running: long; next 13:00 UTC: hourly",
         "12:01:10 stopping",
+        "12:01:10 extend 60.0",
         "12:01:10 status: stopping; 1 running: long",
         "12:01:20 status: stopping; nothing running",
     ]
+
+
+def test_a_drain_is_given_the_time_that_its_jobs_need() -> None:
+    """systemd would kill the daemon after TimeoutStopSec=, since it says that it is stopping."""
+    manager = Manager()
+    world = managed(line("long", "0 12 * * *"), manager, long=[Act(lasts=3600)])
+    world.drain_at("12:10:00")
+    world.run()
+    asked = [each.split()[0] for each in manager.heard if "extend" in each]
+    moments = [3600 * int(each[:2]) + 60 * int(each[3:5]) + float(each[6:]) for each in asked]
+    assert asked[0] == "12:10:00"
+    assert asked[-1] >= "12:59:30"
+    assert max(late - early for early, late in pairwise(moments)) < 60
 
 
 def test_a_crontab_with_problems_says_so_and_one_without_jobs_too() -> None:

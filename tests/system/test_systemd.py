@@ -42,12 +42,14 @@ def test_each_word_says_what_the_protocol_asks_for(listener: socket.socket) -> N
     systemd.status("nothing running", environ=where)
     systemd.alive(environ=where)
     systemd.stopping(environ=where)
-    assert [listener.recv(4096) for _ in range(5)] == [
+    systemd.extend(60.0, environ=where)
+    assert [listener.recv(4096) for _ in range(6)] == [
         b"READY=1\nSTATUS=12 entries",
         b"RELOADING=1\nMONOTONIC_USEC=12500000",
         b"STATUS=nothing running",
         b"WATCHDOG=1",
         b"STOPPING=1",
+        b"EXTEND_TIMEOUT_USEC=60000000",
     ]
 
 

@@ -30,6 +30,12 @@ CRON_NAME=daily  30 4 * * * root true
 CRON_NAME=long   0 5 * * *  root sleep 1000
 CRON_NAME=quick  0 5 * * *  root sleep 3; echo well done
 CRON_NAME=greedy CRON_MEMORY=64M 0 5 * * * root head -c 300000000 /dev/zero | tail
+CRON_NAME=mute   0 5 * * *  root /usr/bin/python3 /opt/mute.py
+"""
+MUTE = """
+import socket, time
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"WATCHDOG_USEC=0", "/run/systemd/notify")
+time.sleep(1)  # until systemd has seen whose word it is
 """
 BY_DROP_IN = "/etc/systemd/system/meridian.service.d/test.conf"
 
@@ -39,6 +45,7 @@ def machine() -> Iterator[SystemdMachine]:
     """A machine with a crontab, whose daemon runs."""
     with booted() as machine:
         machine.write(CRONTAB, JOBS, mode="600")
+        machine.write("/opt/mute.py", MUTE)
         machine.systemctl("start", "meridian")
         yield machine
 
@@ -79,7 +86,7 @@ def test_started_means_that_the_crontabs_are_read_and_the_status_says_what_is_ne
     machine: SystemdMachine,
 ) -> None:
     assert machine.property("ActiveState") == "active"
-    text = "5 entries in 1 zone; nothing running; next "
+    text = "6 entries in 1 zone; nothing running; next "
     machine.wait_for(lambda: machine.property("StatusText").startswith(text), why="a status text")
     started(machine, "long")
     machine.wait_for(lambda: "1 running: long" in machine.property("StatusText"), why="it runs")
@@ -98,7 +105,7 @@ def test_a_job_of_a_boot_has_run_once_whatever_became_of_the_daemon(
 def test_a_reload_takes_over_what_was_edited(machine: SystemdMachine) -> None:
     machine.write(CRONTAB, JOBS + "CRON_NAME=new 0 5 * * * root true\n", mode="600")
     machine.systemctl("reload", "meridian")
-    text = "6 entries in 1 zone"
+    text = "7 entries in 1 zone"
     machine.wait_for(lambda: machine.property("StatusText").startswith(text), 10, why="read again")
     assert machine.property("ActiveState") == "active"
 
@@ -114,6 +121,42 @@ def test_a_stop_gives_a_job_its_grace_and_then_ends_it(machine: SystemdMachine) 
     assert quick["attempts"][-1]["outcome"] == "exit 0"
     assert long["attempts"][-1]["outcome"] == "signal 15"
     assert machine.run("pgrep", "-f", "sleep 1000", check=False).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("grace", "ask"),
+    [
+        ("20s", ("stop", "meridian")),
+        ("1s", ("kill", "--kill-who=main", "--signal=USR1", "meridian")),
+    ],
+    ids=["a long grace", "a drain"],
+)
+def test_a_stop_takes_the_time_that_the_daemon_gives_its_jobs(
+    machine: SystemdMachine, grace: str, ask: tuple[str, ...]
+) -> None:
+    """Whatever TimeoutStopSec= says: systemd would kill a daemon that has not asked for more."""
+    more = f"TimeoutStopSec=1\nEnvironment=MERIDIAN_RUN=--grace\\x20{grace}"
+    drop_in(machine, f"[Service]\n{more}\n")
+    started(machine, "quick")
+    machine.systemctl(*ask)
+    machine.wait_for(lambda: machine.property("ActiveState") == "inactive", why="ended")
+    assert machine.property("Result") == "success"
+    machine.systemctl("start", "meridian")
+    assert runs(machine, "quick")[0]["attempts"][-1]["outcome"] == "exit 0"
+
+
+def test_a_daemon_that_repairs_its_journal_is_not_taken_for_one_that_stands_still(
+    machine: SystemdMachine,
+) -> None:
+    """It says so by WATCHDOG_USEC=0, which a process of its unit says here in its place."""
+    drop_in(machine, "[Service]\nWatchdogSec=4\nNotifyAccess=all\n")
+    machine.run("meridian", "trigger", "mute")
+    machine.wait_for(lambda: runs(machine, "mute")[0]["state"] == "succeeded", why="it is said")
+    first = pid(machine)
+    machine.run("kill", "-STOP", first)
+    machine.run("sleep", "8")
+    machine.run("kill", "-CONT", first)
+    assert pid(machine) == first
 
 
 def test_a_daemon_that_is_killed_is_started_again_and_finds_its_job(
@@ -217,7 +260,7 @@ def test_the_hardened_drop_in_of_the_docs_leaves_the_daemon_all_that_it_does(
     machine.wait_for(lambda: machine.property("ActiveState") == "active", why="ready again")
     assert runs(machine, "long")[0]["state"] == "running", "an earlier daemon's job is found"
     machine.run("meridian", "kill", "long")
-    assert machine.property("StatusText").startswith("5 entries")
+    assert machine.property("StatusText").startswith("6 entries")
 
 
 def test_the_units_are_verified_and_their_exposure_is_told(
