@@ -166,3 +166,29 @@ def test_a_line_that_would_not_run_stops_it(machine: SystemdMachine) -> None:
     assert refused.returncode == 1
     assert "/etc/cron.d/bad:1:3" in refused.stderr
     assert machine.property("ActiveState", "cron") == "active"
+
+
+def test_while_anacron_runs_its_jobs_nothing_is_taken(machine: SystemdMachine) -> None:
+    table = machine.read("/etc/anacrontab")
+    machine.write("/etc/anacrontab", f"{table}1 0 slow sleep 600\n")
+    try:
+        machine.systemctl("start", "anacron.service")
+        machine.wait_for(lambda: machine.run("pgrep", "-x", "sleep", check=False).stdout)
+        refused = machine.run("meridian", "adopt", "--take", check=False)
+    finally:
+        machine.write("/etc/anacrontab", table)
+        machine.run("pkill", "-x", "sleep")
+        machine.systemctl("stop", "anacron.service")
+    assert refused.returncode == 1
+    assert "anacron is running its jobs" in refused.stderr
+    assert machine.property("ActiveState", "cron") == "active"
+
+
+def test_what_was_removed_meanwhile_is_not_started(machine: SystemdMachine) -> None:
+    machine.run("meridian", "adopt", "--take")
+    machine.run("apt-get", "remove", "-y", "anacron")
+    assert (
+        "anacron.timer is not here any more"
+        in machine.run("meridian", "adopt", "--give-back").stdout
+    )
+    assert machine.property("ActiveState", "cron") == "active"

@@ -12,10 +12,11 @@ from scheduler.system import helper_program
 from scheduler.system.time_limit import TimeLimit
 
 SERVICE = "meridian.service"
+ANACRON_SERVICE = "anacron.service"  # a stop waits until its jobs have ended
 # Those that keep each other out by /run/crond.pid (Debian's cron, cronie), and anacron's.
 _LOCKED_CRONS = (
     *("cron.service", "crond.service", "cronie.service"),
-    *("anacron.service", "anacron.timer"),
+    *(ANACRON_SERVICE, "anacron.timer"),
 )
 # Those that take no such lock: nothing could keep them from running the same tables.
 _UNLOCKED_CRONS = (

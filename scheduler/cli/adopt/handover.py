@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scheduler.cli.adopt import crons_units, service_options
-from scheduler.cli.adopt.crons_units import SERVICE, CronUnit, systemctl
+from scheduler.cli.adopt.crons_units import ANACRON_SERVICE, SERVICE, CronUnit, systemctl
 from scheduler.errors import MeridianError
 from scheduler.system import clock, cron_lock
 
@@ -67,6 +67,9 @@ def take(tell: Tell) -> None:
         names = ", ".join(unit.name for unit in others)
         raise NotTaken(f"{names} runs here, which no lock keeps out: stop it first, for good")
     crons = tuple(unit for unit in crons_units.of_crons() if not unit.is_masked)
+    if any(unit.is_active and unit.name == ANACRON_SERVICE for unit in crons):
+        hint = f"try again when it has ended (systemctl status {ANACRON_SERVICE})"
+        raise NotTaken(f"anacron is running its jobs, or waits for their delays: {hint}")
     with ExitStack() as undo:  # the other way round: cron can start once Meridian has let go
         undo.callback(tell, "Undone: all is as it was")
         _keep_record(HandoverRecord(crons, service.is_active), undo)
@@ -103,7 +106,11 @@ def give_back(tell: Tell) -> None:
     if record.crons:
         tell(f"Unmask {_names(record.crons)}, and start what ran before")
     for unit in record.crons:
-        _release_unit(unit)
+        systemctl("unmask", unit.name)
+        if crons_units.unit(unit.name) is None:
+            tell(f"{unit.name} is not here any more")
+        elif unit.is_active:
+            systemctl("start", unit.name)
     ADOPTED_FILE.unlink(missing_ok=True)
 
 
