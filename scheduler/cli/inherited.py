@@ -8,9 +8,12 @@ from pathlib import Path
 
 from scheduler.cli import client, state_folder
 from scheduler.codec import decode
-from scheduler.errors import NoAnswer, NoDaemon
+from scheduler.entry import Entry
+from scheduler.errors import MeridianError, NoAnswer, NoDaemon
+from scheduler.process import user_jobs, user_spawner
 from scheduler.process.job_environment import Inheritance, text
 from scheduler.protocol import Inherited, InheritedEnvironment
+from scheduler.system import accounts
 from scheduler.wire import Refused
 
 _WAITS_FOR_DAEMON = 2.0  # seconds
@@ -45,6 +48,29 @@ def by_jobs(state: Path | None) -> JobSurroundings:
     user, home = (variables.get(name, "") for name in ("USER", "HOME"))
     inheritance = Inheritance(variables, home, user)
     return JobSurroundings(inheritance, umask, True, "As the running daemon has it for its jobs")
+
+
+def of_entry(entry: Entry, state: Path | None) -> JobSurroundings:
+    """Return what a job inherits: what cron gives to another user's, else what the daemon's do.
+
+    Raises MeridianError where there is no such user.
+    """
+    found = by_jobs(state)
+    inheritance = of_user(entry, found.inheritance)
+    if inheritance is None:
+        raise MeridianError(f"there is no user {entry.user}")
+    if inheritance is found.inheritance:
+        return found
+    said = f"As cron gives it to the jobs of {entry.user}"
+    return JobSurroundings(inheritance, user_spawner.UMASK, True, said)
+
+
+def of_user(entry: Entry, own: Inheritance) -> Inheritance | None:
+    """Return what a job's user gives it: its daemon's `own` user, or another; None if nobody."""
+    if entry.user is None or entry.user == own.inherited["LOGNAME"]:
+        return own
+    account = accounts.find(entry.user)
+    return None if account is None else user_jobs.job_user(account).inheritance
 
 
 def _of_this_shell(why: str) -> JobSurroundings:

@@ -78,7 +78,7 @@ class UserJobs:
             return NotStarted(f"the account of {name} has expired")
         kept = self._users.get(name)
         if kept is None or kept.account is not account:
-            kept = self._users[name] = _job_user(account, self._root)
+            kept = self._users[name] = job_user(account, self._root)
         if kept.limits.chroot:
             return NotStarted(f"limits.conf gives {name} a chroot, and Meridian makes none")
         return kept
@@ -140,7 +140,8 @@ def give(descriptor: int, user: UserLaunch | None) -> None:
         os.fchown(descriptor, user.uid, user.gid)
 
 
-def _job_user(account: Account, root: Path) -> JobUser:
+def job_user(account: Account, root: Path = Path("/")) -> JobUser:
+    """Return what jobs of this account inherit, and what limits them."""
     variables = {**user_variables.of_users(root), "PATH": _CRONS_PATH}
     home = account.home or text(_NO_HOME)
     inheritance = Inheritance(variables, home, account.name)

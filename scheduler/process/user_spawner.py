@@ -40,7 +40,7 @@ _INSTEAD = {  # of the words for a command, what execve(2) would not have
     errno.E2BIG: "its command or environment",
     errno.EAGAIN: "no new process for its user",  # more than RLIMIT_NPROC
 }
-_UMASK = 0o022
+UMASK = 0o022
 _DEFAULT_PATH = b"/usr/bin:/bin"
 # What a manager or a terminal sends to all processes of a service: this one ends with its daemon.
 # They are blocked, not ignored: of what is sent to a child nothing is lost until it can take it.
@@ -193,7 +193,7 @@ def _start(request: tuple[Any, ...], descriptors: list[int]) -> None:
     _, steps, user, folders, environment, commands = request
     stdin, output, report = descriptors
     os.setsid()
-    os.umask(_UMASK)
+    os.umask(UMASK)
     for number, descriptor in enumerate((stdin, output, output)):
         os.dup2(descriptor, number)
     for kind, values, why in steps:

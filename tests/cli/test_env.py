@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import pwd
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from commands import rows
 from real_daemon import running, until
 from standin import StandIn
 
+from scheduler.cli import inherited
+from scheduler.entry import Entry, Reboot
+from scheduler.errors import MeridianError
+from scheduler.process.job_environment import Inheritance
 from scheduler.protocol import Inherited, InheritedEnvironment, Variable
 from scheduler.wire import Refused
 
@@ -172,3 +179,19 @@ def test_a_broken_pipe_ends_it(person: Person) -> None:
     file = person.file("CRON_NAME=a 0 9 * * * true\n")
     words = f"{sys.executable} -m scheduler env a {file} 2>/dev/null | true"
     assert subprocess.run(("sh", "-c", words), check=False, timeout=30).returncode == 0
+
+
+def test_another_user_s_job_finds_what_cron_gives_it_and_not_the_daemon_s(tmp_path: Path) -> None:
+    own = Inheritance({"SECRET": "x"}, "/root", "me")
+    other = pwd.getpwuid(1)
+    entry = Entry("a", Reboot(), "@reboot", ZoneInfo("UTC"), "true", user=other.pw_name)
+    found = inherited.of_user(entry, own)
+    assert found is not None
+    variables = dict(found.inherited)
+    assert (variables["HOME"], variables["LOGNAME"]) == (other.pw_dir, other.pw_name)
+    assert (variables["PATH"], "SECRET" in variables) == ("/usr/bin:/bin", False)
+    assert inherited.of_user(replace(entry, user="me"), own) is own
+    assert inherited.of_user(replace(entry, user=None), own) is own
+    assert inherited.of_entry(entry, tmp_path).umask == 0o022
+    with pytest.raises(MeridianError, match="there is no user nobody-has-this"):
+        inherited.of_entry(replace(entry, user="nobody-has-this"), tmp_path)

@@ -42,7 +42,7 @@ def env(
     secret are shown as stars.
     """
     entry = job_line.of_job(job, files, system=system, state=state, json=json)
-    found = inherited.by_jobs(state)
+    found = inherited.of_entry(entry, state)
     base = found.inheritance.of(entry.environment)
     if not json:
         output.note(f"{found.said}; {_beside(entry, base.variables, found.umask)}")

@@ -11,10 +11,12 @@ from pathlib import Path
 from scheduler.cli import alert_targets
 from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem, warning
 from scheduler.cli.doctor.facts import MachineFacts
+from scheduler.cli.inherited import of_user
 from scheduler.crontab import diagnostics, program_name
 from scheduler.day_rules import HOLIDAYS
 from scheduler.entry import Entry, Severity
 from scheduler.process.direct_exec import SHELL_WORDS
+from scheduler.process.job_environment import Inheritance
 from scheduler.system.crontab_loader import Loaded
 from scheduler.text import counted
 
@@ -48,8 +50,12 @@ def programs(facts: MachineFacts) -> Iterator[Diagnosis]:
     """Yield which programs are not where a job would look for them."""
     found: list[Diagnosis] = []
     for entry in facts.loaded.entries:
-        variables = facts.surroundings.inheritance.of(entry.environment).variables
-        found += judged(entry, variables)
+        inheritance = of_user(entry, facts.surroundings.inheritance)
+        if inheritance is None:
+            what = f"{entry.job}: there is no user {entry.user}, so it can't start"
+            found.append(problem(what, "make that user, or name another one"))
+        else:
+            found += judged(entry, _begun(entry, inheritance))
     unique = list(dict.fromkeys(found))
     yield from unique[:_PROGRAMS_TOLD]
     if len(unique) > _PROGRAMS_TOLD:
@@ -57,6 +63,15 @@ def programs(facts: MachineFacts) -> Iterator[Diagnosis]:
     if not unique and facts.loaded.entries:
         number = counted(len(facts.loaded.entries), "job")
         yield fine(f"those of {number} are on the PATH that each will have")
+
+
+def _begun(entry: Entry, inheritance: Inheritance) -> Mapping[str, str]:
+    """Return the variables of a job as it begins: a user's without a home does in `/`."""
+    variables = inheritance.of(entry.environment).variables
+    is_assigned = any(name == "HOME" for name, _ in entry.environment)
+    if entry.user is None or is_assigned or Path(variables["HOME"]).exists():
+        return variables
+    return {**variables, "HOME": "/"}
 
 
 def judged(entry: Entry, variables: Mapping[str, str]) -> Iterator[Diagnosis]:
