@@ -5,6 +5,7 @@ Nothing is sent. Apprise takes a moment to load, so it is asked only where a tar
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -18,6 +19,7 @@ from scheduler.crontab import lexer
 from scheduler.crontab.lint import LintWarning, problem
 from scheduler.entry import Crontab, Entry, Problem
 from scheduler.notice import Channel, channel_of
+from scheduler.system import accounts
 
 ALERTS_EXTRA = "make install EXTRAS=alerts, or pip install 'meridian-cron[alerts]'"
 _SERVICES = "https://appriseit.com/services/ has the forms of addresses"
@@ -38,11 +40,20 @@ def has_apprise() -> bool:
 
 
 def pushed(entry: Entry) -> Iterator[str]:
-    """Yield the targets of an entry that are a file of addresses, or an address for Apprise."""
+    """Yield the targets of an entry that are a file of addresses, or an address for Apprise.
+
+    A file of addresses of another user's jobs is that user's, and nothing for us to look at.
+    """
     rule = entry.settings.alert
     for target in () if rule is None else rule.targets:
-        if channel_of(target) is Channel.PUSH:
+        is_theirs = target.startswith("@") and not is_own(entry)
+        if channel_of(target) is Channel.PUSH and not is_theirs:
             yield target
+
+
+def is_own(entry: Entry) -> bool:
+    """Say whether an entry's jobs are those of the user who asks, who then tells of them."""
+    return entry.user is None or accounts.uid_of(entry.user) == os.geteuid()
 
 
 def needs_apprise(target: str, config: Path) -> bool:

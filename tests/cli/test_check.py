@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from commands import rows
 
 from scheduler.cli import alert_targets
+from scheduler.cli.doctor import mail_way
+from scheduler.crontab import parser
 
 if TYPE_CHECKING:
     from conftest import Person
@@ -130,3 +134,15 @@ def test_without_apprise_an_address_for_it_is_a_warning(
     lines = person.types("check", file).stdout.splitlines()
     assert lines[0].startswith(f"{file}:1:12: missing-extra json://… reaches nobody: ")
     assert lines[3].startswith("    hint: make install EXTRAS=alerts")
+
+
+@pytest.mark.parametrize(("user", "looked_at"), [(None, True), ("nobody", False), ("gone", False)])
+def test_a_file_of_addresses_of_another_user_is_not_looked_at(
+    user: str | None, looked_at: bool
+) -> None:
+    """Who tells of their jobs is that user, by files of their own."""
+    text = b'CRON_ALERT="@team json://h/x mail"\n@daily true\n'
+    (entry,) = parser.parse(text, file="a", zone=ZoneInfo("UTC")).entries
+    entry = replace(entry, user=user)
+    assert list(alert_targets.pushed(entry)) == [*(["@team"] if looked_at else []), "json://h/x"]
+    assert mail_way.needs_mail(entry) is looked_at

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from scheduler.alerts import mail, mailto
 from scheduler.alerts.channel import NotSent, Place
+from scheduler.cli import alert_targets
 from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem, warning
 from scheduler.cli.doctor.facts import MachineFacts
 from scheduler.entry import Entry
@@ -38,7 +39,9 @@ def found(facts: MachineFacts) -> Iterator[Diagnosis]:
 
 
 def needs_mail(entry: Entry) -> bool:
-    """Say whether an entry has its output mailed, or alerts by mail."""
+    """Say whether an entry has its output mailed, or alerts by mail, by the user who asks."""
+    if not alert_targets.is_own(entry):
+        return False  # who mails it is its user
     rule = entry.settings.alert
     targets = () if rule is None else rule.targets
     is_mailed = mailto.target_of(entry) != "mail"  # MAILTO has somebody
