@@ -7,12 +7,15 @@ reads it: a line that is wrong harms its user alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.errors import SourceRefused
+from scheduler.errors import MeridianError, SourceRefused
 from scheduler.protocol import (
     RemoveTable,
     SaveTable,
@@ -39,16 +42,21 @@ if TYPE_CHECKING:
     from scheduler.system.log import Log
 
 MOST_BYTES_OF_A_USER = 1_048_576  # of a table that is shown at the socket
+MOST_AT_ONCE_OF_A_USER = 3
+_STILL_WAITING = Refused(
+    "waiting", "your last requests still wait for the disk or a directory of users; try again later"
+)
 _SAID = {SaveTable: "replaced", RemoveTable: "removed"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UserTables:
-    """Knows where users' tables are, and who may have one; what is in them is on disk alone.
+    """Owns how many requests of each user are being carried out; tables are on disk alone.
 
     The control socket's server calls `ask` on the loop's thread; the disk, and directories of users
     on the network, are waited for by a thread of each request. Invariant: a user other than root
-    reads and changes the table of their own name, and no other.
+    reads and changes the table of their own name, and no other; and nobody has more threads than
+    MOST_AT_ONCE_OF_A_USER, though all of them wait for ever.
     """
 
     spool: Spool
@@ -56,6 +64,7 @@ class UserTables:
     log: Log
     root: Path = Path("/")
     find: Callable[[str], Account | None] = accounts.find
+    _begun: Counter[int] = field(default_factory=Counter)
 
     def before(self, ask: Ask) -> Ask:
         """Return what answers requests about tables here, and all others as `ask` does."""
@@ -69,15 +78,32 @@ class UserTables:
 
     async def ask(self, request: TableRequest, peer: Peer) -> Reply:
         """Carry a peer's request about the peer's own table out; what is not done is told."""
-        work = partial(self._answer, request, peer, self.clock.now())
+        if self._begun[peer.uid] >= MOST_AT_ONCE_OF_A_USER:
+            return _STILL_WAITING
+        self._begun[peer.uid] += 1
+        loop, now = asyncio.get_running_loop(), self.clock.now()
+        work = partial(self._carried_out, request, peer, now, loop)
         try:
             reply = await awaited(work, "crontab")
         except SourceRefused as refused:
             return Refused("table", str(refused))
+        except MeridianError as no_thread:
+            self._begun[peer.uid] -= 1
+            return Refused("table", str(no_thread))
         if isinstance(reply, TableChanged):
             say = f"{reply.user} has {_SAID[type(request)]} their crontab"
             self.log.info("crontab", user=reply.user, say=say, text=say)
         return reply
+
+    def _carried_out(
+        self, request: TableRequest, peer: Peer, now: datetime, loop: asyncio.AbstractEventLoop
+    ) -> Reply:
+        """Do it, in a thread of its own; whoever asked may no longer wait for it."""
+        try:
+            return self._answer(request, peer, now)
+        finally:
+            with suppress(RuntimeError):  # the loop is over
+                loop.call_soon_threadsafe(self._begun.subtract, (peer.uid,))
 
     def _answer(self, request: TableRequest, peer: Peer, now: datetime) -> Reply:
         user = peer.user or user_names.of_uid(peer.uid)

@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tables import ALICE, BOB, FORMER, GONE, NAMELESS, account, machine, of_tables
+from control_ends import until
+from tables import ALICE, BOB, FORMER, GONE, ME, NAMELESS, account, machine, of_tables
 
 from scheduler.crontab.spool_header import without_header
 from scheduler.daemon.user_tables import MOST_BYTES_OF_A_USER
+from scheduler.peer import Peer
 from scheduler.protocol import RemoveTable, SaveTable, Table, TableChanged, TableReply, TableRequest
 from scheduler.status import Status
 from scheduler.system.crontab_spool import fingerprint
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from scheduler.peer import Peer
     from scheduler.protocol import Reply, Request
     from scheduler.system.accounts import Account
 
@@ -143,3 +144,40 @@ def test_a_directory_of_users_that_hangs_does_not_hang_the_loop(tmp_path: Path) 
         return await ask(Status(), BOB), await first
 
     assert asyncio.run(scene()) == ({"did": "Status"}, TableChanged("alice"))
+
+
+def test_a_machine_without_room_for_a_thread_says_so_and_counts_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread", self)
+
+    with monkeypatch.context() as context:
+        context.setattr(threading.Thread, "start", full)
+        replies = of_tables(tmp_path, *(Table() for _ in range(9)))
+    assert {code(each) for each in replies} == {"table"}
+
+
+def test_a_user_for_whom_nothing_goes_on_has_three_threads_and_others_are_answered(
+    tmp_path: Path,
+) -> None:
+    goes_on = threading.Event()
+
+    def slow(name: str) -> Account | None:
+        assert name != "alice" or goes_on.wait(60)
+        return account(name)
+
+    async def scene() -> None:
+        tables = replace(machine(tmp_path), find=slow)
+        waiting = [asyncio.ensure_future(tables.ask(Table(), ALICE)) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()  # who asked has gone; what it began has not
+        other = Peer(ME + 1, "bob")
+        assert code(await tables.ask(Table(), ALICE)) == "waiting"
+        assert code(await tables.ask(Table(), other)) == "no-account"
+        goes_on.set()
+        assert [code(each) for each in await asyncio.gather(*waiting[1:])] == ["no-table"] * 2
+        await until(lambda: not tables._begun[ALICE.uid])
+        assert await tables.ask(ONE, ALICE) == TableChanged("alice")
+
+    asyncio.run(scene())
