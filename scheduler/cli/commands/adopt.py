@@ -62,14 +62,21 @@ def adopt(
     _check_root()
     if not anyway:
         _check_running()
+    if take and not anyway:
+        _check_lines()
+    try:
+        _hand_over(give_back=give_back)
+    except OSError as error:
+        raise MeridianError(f"{error.filename}: {error.strerror}") from error
+
+
+def _hand_over(*, give_back: bool) -> None:
     if give_back:
         handover.give_back(output.say)
         output.say("cron has its tables again.")
-        return
-    if not anyway:
-        _check_lines()
-    handover.take(output.say)
-    output.say("Meridian runs cron's tables now; meridian adopt --give-back undoes it.")
+    else:
+        handover.take(output.say)
+        output.say("Meridian runs cron's tables now; meridian adopt --give-back undoes it.")
 
 
 def _check_root() -> None:
