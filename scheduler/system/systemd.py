@@ -15,6 +15,11 @@ from scheduler.errors import MeridianError
 from scheduler.system.background import start_apart
 
 _MOST_STATES = 8  # states that wait for a listener who does not read; of more the oldest go
+_NEWEST_ALONE = (
+    "STATUS=",
+    "WATCHDOG=",
+    "EXTEND_TIMEOUT_USEC=",
+)  # of these an older one says nothing
 
 
 class _Late:
@@ -33,11 +38,20 @@ class _Late:
         """Send it now, or once there is room and what came before it is sent."""
         with self._lock:
             if self._is_served or not _send(address, state, waits=False):
-                self._waiting.append((address, state))
+                self._add(address, state)
                 if not self._is_served:
                     with suppress(MeridianError):  # no room for a thread: the next state tries it
                         start_apart(self._serve, "sd_notify")
                         self._is_served = True
+
+    def _add(self, address: str, state: bytes) -> None:
+        """Let it wait, in place of an older one of its kind: READY must not be crowded out."""
+        for kind in map(str.encode, _NEWEST_ALONE):
+            if state.startswith(kind):
+                older = [each for each in self._waiting if each[1].startswith(kind)]
+                for each in older:
+                    self._waiting.remove(each)
+        self._waiting.append((address, state))
 
     def _serve(self) -> None:
         while True:

@@ -65,7 +65,18 @@ def _made(name: str, make: Callable[[Path], None]) -> Path:
             shutil.rmtree(unfinished, ignore_errors=True)
             make(unfinished)
             unfinished.rename(path)
+            os.utime(path)
+            _remove_unused(path)
+        os.utime(path)
     return path
+
+
+def _remove_unused(newest: Path) -> None:
+    """Remove what nobody has booted from for a month: each change of a lock makes another one."""
+    month_ago = newest.stat().st_mtime - 30 * 86400
+    for each in newest.parent.glob("bookworm-*/"):
+        if each.stat().st_mtime < month_ago:
+            shutil.rmtree(each)
 
 
 def _cache() -> Path:

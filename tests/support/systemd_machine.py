@@ -10,8 +10,8 @@
     machine.wait_for(lambda: "true" in machine.run("meridian", "history").stdout)
 
 One boot takes seconds, so all tests of a file share one. What is written there is in memory, and
-gone at the end. It has no network. A test file that does this is
-`privileged` and `e2e`, with a `timeout` of 900 s: the first run makes the Debian.
+gone at the end. It has no network. A test file that does this
+is `privileged` and `e2e`, with a `timeout` of 900 s: the first run makes the Debian.
 """
 
 from __future__ import annotations

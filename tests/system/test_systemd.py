@@ -133,12 +133,37 @@ def test_a_listener_that_does_not_read_is_not_waited_for_and_hears_the_last_stat
                 chatter.sendto(b"STATUS=busy", listener.getsockname())
                 busy += 1
     for n in range(100):  # it would hang here
-        systemd.tell(f"STATUS={n}", environ=environ(listener))
+        systemd.tell(f"READY=1\nSTATUS={n}", environ=environ(listener))
     assert {listener.recv(4096) for _ in range(busy)} == {b"STATUS=busy"}
     later = [listener.recv(4096) for _ in range(8)]
-    if later[0] != b"STATUS=92":  # the thread had an earlier one already when the last came
+    if (
+        later[0] != b"READY=1\nSTATUS=92"
+    ):  # the thread had an earlier one already when the last came
         later = [*later[1:], listener.recv(4096)]
-    assert later == [b"STATUS=%d" % n for n in range(92, 100)]
+    assert later == [b"READY=1\nSTATUS=%d" % n for n in range(92, 100)]
+
+
+def test_a_readiness_that_waits_is_not_crowded_out_by_what_comes_each_minute(
+    listener: socket.socket,
+) -> None:
+    where = environ(listener)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as chatter:
+        chatter.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                chatter.sendto(b"busy", listener.getsockname())
+    systemd.ready("12 entries", environ=where)
+    for n in range(100):
+        systemd.status(f"{n} running", environ=where)
+        systemd.alive(environ=where)
+        systemd.extend(60, environ=where)
+    heard: list[bytes] = []
+    while not heard or heard[-1] != b"EXTEND_TIMEOUT_USEC=60000000":
+        heard.append(listener.recv(4096))
+    left = [each for each in heard if each != b"busy"]
+    assert left[0] == b"READY=1\nSTATUS=12 entries"
+    assert left[-3:] == [b"STATUS=99 running", b"WATCHDOG=1", b"EXTEND_TIMEOUT_USEC=60000000"]
+    assert len(left) <= 4
 
 
 def test_the_daemon_s_own_environment_is_asked_by_default(

@@ -148,13 +148,13 @@ def test_a_stop_reaches_the_jobs_after_the_grace_time_and_ends_the_container(
         assert found.ends() == 0
         assert found.outcomes("well") == ["signal 15"]
         assert found.outcomes("stubborn") == ["signal 9"]
-        assert found.manager.recv(1000) == b"STOPPING=1"
+        until(lambda: found.manager.recv(1000) == b"STOPPING=1")  # after lines of status
 
 
 def test_a_drain_waits_for_the_jobs_whatever_the_grace_time(tmp_path: Path) -> None:
     with container(tmp_path, "short", grace="0") as found:
         os.kill(found.pid, signal.SIGUSR1)
-        assert found.manager.recv(1000) == b"STOPPING=1"
+        until(lambda: found.manager.recv(1000) == b"STOPPING=1")  # after lines of status
         assert found.ends() == 0
         assert found.outcomes("short") == ["exit 0"]
         assert [len(found.said(told)) for told in ("draining", "stopping")] == [1, 0]

@@ -13,10 +13,11 @@ import re
 import signal
 import socket
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,7 +108,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         stack.callback(journal.close)
         journal.bind(str(folder / "notify"))
-        journal.settimeout(10)
+        listens = Thread(target=listen, args=(journal, told.reports), daemon=True)
+        listens.start()
         demo = stack.enter_context(
             running(
                 *(
@@ -128,19 +130,23 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         first = stack.enter_context(
             running(*words, log=folder / "first.log", NOTIFY_SOCKET=str(folder / "notify"))
         )
-        told.reports.append(journal.recv(1000).decode())
+        until(lambda: told.reports)
         observe_first(told, first, file)
         collect(told, first, folder / "state")
         told.statuses["demo"] = demo.ends(signal.SIGINT)
         told.demo = first_minute(demo)
         kill_and_restart(told, first, words, folder, stack)
-        journal.settimeout(0)
-        with suppress(BlockingIOError):
-            while True:
-                told.reports.append(journal.recv(1000).decode())
+        journal.shutdown(socket.SHUT_RD)
+        listens.join(10)
     yield told
     for pid in (pid for pids in told.left.values() for pid in pids if is_alive(pid)):
         os.kill(pid, signal.SIGKILL)
+
+
+def listen(journal: socket.socket, reports: list[str]) -> None:
+    """Hear what systemd would, until nobody wants to know any more."""
+    while report := journal.recv(1000):
+        reports.append(report.decode())
 
 
 def observe_first(told: Told, daemon: Process, file: Path) -> None:
@@ -284,9 +290,12 @@ def test_after_kill_9_what_ran_is_lost_and_retried(told: Told) -> None:
 
 
 def test_systemd_hears_when_it_is_ready_and_when_it_stops(told: Told) -> None:
-    states = [report.split("\n")[0] for report in told.reports]
+    firsts = [report.split("\n")[0] for report in told.reports]
+    states = [each for each in firsts if each.startswith(("READY", "RELOADING", "STOPPING"))]
     assert states[0] == "READY=1"
     assert states[-1] == "STOPPING=1"
+    assert [each for each in states if each == "RELOADING=1"] == ["RELOADING=1"] * 2, "two edits"
+    assert any(each.startswith("STATUS=") and "next" in each for each in firsts)
 
 
 # --- what `make run` shows ----------------------------------------------------------------------
