@@ -247,7 +247,8 @@ def _least(*limits: int) -> int:
 
 def _change_user(uid: int, gid: int, groups: tuple[Any, ...]) -> None:
     """Become the user for good: no number of root's is left to go back to."""
-    os.setgroups(groups)
+    if {*os.getgroups()} != {*groups}:
+        os.setgroups(groups)
     os.setregid(gid, gid)
     os.setreuid(uid, uid)
     if uid:

@@ -52,9 +52,7 @@ def users() -> Iterator[UserStage]:
         yield stage
 
 
-@pytest.fixture(
-    params=["real", "fake", pytest.param("users", marks=pytest.mark.privileged)],
-)
+@pytest.fixture(params=["real", "fake", "users"])
 def stage(request: pytest.FixtureRequest) -> Stage:
     found: Stage = FakeStage()
     return found if request.param == "fake" else request.getfixturevalue(request.param)

@@ -89,7 +89,6 @@ def test_an_end_is_told_before_it_is_reaped_and_on_a_mac_at_once(
     assert user_spawner._used(pid) is None
 
 
-@pytest.mark.privileged
 def test_jobs_live_on_when_what_started_them_is_killed_and_each_end_is_told_once(
     users: UserStage,
 ) -> None:
@@ -106,7 +105,6 @@ def test_jobs_live_on_when_what_started_them_is_killed_and_each_end_is_told_once
     assert [(each.pid, each.outcome) for each in ends(users, 1)] == [(goes_on, Signalled(9))]
 
 
-@pytest.mark.privileged
 def test_an_end_that_was_told_of_but_not_reaped_is_not_lost(users: UserStage) -> None:
     pids = [begin(users, "exit 4", FOR_EVER[1]) for _ in range(3)]
     for pid in pids:
@@ -124,7 +122,6 @@ def test_an_end_that_was_told_of_but_not_reaped_is_not_lost(users: UserStage) ->
     assert {each.pid: each.outcome for each in ends(users, 3)} == dict.fromkeys(pids, Exited(4))
 
 
-@pytest.mark.privileged
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_start_succeeds_though_the_process_is_dead_or_hangs(
     users: UserStage, number: signal.Signals
@@ -138,7 +135,6 @@ def test_a_start_succeeds_though_the_process_is_dead_or_hangs(
     assert users.spawner.signal(first, 0)
 
 
-@pytest.mark.privileged
 def test_what_dies_again_and_again_is_left_alone_for_a_minute(users: UserStage) -> None:
     """So it holds the loop up for two seconds in all, whatever the number of starts."""
     waits = users.users._process._patience
@@ -157,7 +153,6 @@ def test_what_dies_again_and_again_is_left_alone_for_a_minute(users: UserStage) 
     assert users.run("echo well")[1] == b"well\n"
 
 
-@pytest.mark.privileged
 @pytest.mark.parametrize("whose", ["daemon", "process"])
 def test_a_start_without_descriptors_is_the_system_s_fault_and_the_next_one_works(
     users: UserStage, whose: str
@@ -180,7 +175,6 @@ def test_a_start_without_descriptors_is_the_system_s_fault_and_the_next_one_work
     assert users.told == []
 
 
-@pytest.mark.privileged
 def test_it_ends_with_its_daemon_and_ignores_what_managers_send(users: UserStage) -> None:
     users.run("true")
     process = users.process
@@ -194,7 +188,6 @@ def test_it_ends_with_its_daemon_and_ignores_what_managers_send(users: UserStage
     assert users.process != process
 
 
-@pytest.mark.privileged
 def test_a_large_environment_and_command_go_through(users: UserStage) -> None:
     large = tuple((f"X{n}", "x" * 100_000) for n in range(10))
     ended, output = users.run(job("printenv X9 | wc -c; : " + "y" * 100_000, assigned=large))

@@ -32,7 +32,10 @@ SHARED = 60126  # a group that ann is in beside her own
 
 @dataclass
 class UserStage(RealStage):
-    """The jobs of a test are ann's, where an entry names nobody else; bob is there too."""
+    """The jobs of a test are ann's, where an entry names nobody else; bob is there too.
+
+    Who is not root can become nobody: ann is the user of the test itself then, without a bob.
+    """
 
     told: list[str] = field(default_factory=list)
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -53,10 +56,16 @@ class UserStage(RealStage):
 
     def __post_init__(self) -> None:
         home = str(self.folder)
-        self.accounts = {
-            "ann": Account("ann", OWNER, OWNER, (OWNER, SHARED), home),
-            "bob": Account("bob", OTHER, OTHER, (OTHER,), home),
-        }
+        me, mine = os.getuid(), os.getgid()
+        own = {"ann": Account("ann", me, mine, tuple(os.getgroups()), home)}
+        self.accounts = (
+            own
+            if me
+            else {
+                "ann": Account("ann", OWNER, OWNER, (OWNER, SHARED), home),
+                "bob": Account("bob", OTHER, OTHER, (OTHER,), home),
+            }
+        )
         super().__post_init__()
 
     def new(self, environ: dict[str, str] | None = None) -> RealSpawner:
@@ -106,7 +115,7 @@ class UserStage(RealStage):
 @contextlib.contextmanager
 def user_stage() -> Iterator[UserStage]:
     """A stage for one test, after which nobody that it started is left."""
-    with new_folder() as folder:
+    with new_folder(OWNER if os.getuid() == 0 else os.getuid()) as folder:
         os.chmod(folder, 0o777)  # noqa: PTH101 (its jobs write into it)
         stage = UserStage(folder)
         whole = real_stage(folder, stage)
