@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 (the codec reads the types)
 from typing import NamedTuple, Self
 
-MOST_ON_A_PAGE = 100  # runs
+MOST_ON_A_PAGE = 50  # runs
 
 _PAGE = re.compile(r"([0-9]{1,18})\.(-?[0-9]{1,18})\.([0-9]{1,18})")
 

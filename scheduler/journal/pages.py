@@ -4,41 +4,65 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from scheduler.journal import run_decoding
-from scheduler.journal.columns import maybe, number, text, whole, whole_instant
+from scheduler.journal.columns import number, whole
 from scheduler.past import MOST_ON_A_PAGE, Page
 from scheduler.run import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from scheduler.journal.connection import Connection
     from scheduler.journal.rows import RunRow
     from scheduler.past import History
 
 KEYS_LOOKED_AT = 1000  # runs that a page is chosen from
-_BEFORE_ALL = Page(2**62, 2**62, 2**62)  # no run comes after it
+_FAR_OFF = 2**62  # seconds, or a number, that nothing comes to
+_BEFORE_ALL = Page(_FAR_OFF, _FAR_OFF, _FAR_OFF)  # all runs come before it
+
+
+class RunKey(NamedTuple):
+    """Where a run stands in the history, and what it is chosen by; times are Unix seconds."""
+
+    run: int
+    era: int
+    second: int  # of its instant
+    state: str
+    until: int | None
+    user: str | None
+
+    @property
+    def page(self) -> Page:
+        """The page that begins behind it."""
+        return Page(number(self.era), self.second, number(self.run, 1))
 
 
 @dataclass(frozen=True, slots=True)
-class RunKey:
-    """Where a run stands in the history, and what it is chosen by."""
+class ChosenRuns:
+    """Which runs are asked for: of a user (None: of all), of a time, failed ones alone."""
 
-    page: Page
-    state: State
-    instant: datetime
-    until: datetime | None
     user: str | None
+    since: int
+    before: int
+    failed: bool
 
-    def is_asked_for(self, asked: History) -> bool:
-        """Say whether it is of the time and the state that are asked for."""
+    def takes(self, key: RunKey) -> bool:
+        """Say whether this run is among them."""
         return (
-            (asked.since is None or (self.until or self.instant) >= asked.since)
-            and (asked.before is None or self.instant < asked.before)
-            and (not asked.failed or self.state is State.FAILED)
+            (self.user is None or key.user == self.user)
+            and (key.second if key.until is None else key.until) >= self.since
+            and key.second < self.before
+            and (not self.failed or key.state == State.FAILED)
+        )
+
+    @classmethod
+    def of(cls, asked: History, user: str | None) -> Self:
+        """Return what a request chooses."""
+        since = -_FAR_OFF if asked.since is None else whole(asked.since)
+        return cls(
+            user, since, _FAR_OFF if asked.before is None else whole(asked.before), asked.failed
         )
 
 
@@ -58,11 +82,11 @@ class Pages:
 
         They are those of this `user`, or of all (None). A page may be empty and have a next one.
         """
-        keys = self._keys(asked, user)
+        keys, chosen = self._keys(asked, user), ChosenRuns.of(asked, user)
         found: list[int] = []
         for key in keys:
-            if (user is None or key.user == user) and key.is_asked_for(asked):
-                found.append(key.page.run)
+            if chosen.takes(key):
+                found.append(key.run)
             if len(found) == MOST_ON_A_PAGE:
                 return self._rows(found), key.page
         more = keys[-1].page if len(keys) == KEYS_LOOKED_AT else None
@@ -89,12 +113,11 @@ class Pages:
 
 
 def _keys(rows: Iterable[tuple[Any, ...]]) -> list[RunKey]:
+    """Return keys that are only compared; what is shown of a run is read with all care."""
     return [_key(*row) for row in rows]
 
 
-def _key(
-    run: object, era: object, instant: object, state: Any, until: object, user: object
-) -> RunKey:
-    at = whole_instant(instant)
-    page = Page(number(era), whole(at), number(run, 1))
-    return RunKey(page, State(state), at, maybe(whole_instant, until), maybe(text, user))
+def _key(run: int, era: int, second: Any, state: str, until: Any, user: str | None) -> RunKey:
+    if not isinstance(second, int) or not isinstance(until, int | None):
+        raise ValueError(f"run {run} is of no time")  # noqa: TRY004 (as all that decodes)
+    return RunKey(run, era, second, state, until, user)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from journalled import MINUTE, NOON, finished
 
 from scheduler.codec import decode, encode
-from scheduler.errors import NoAnswer
+from scheduler.errors import JournalDamaged, NoAnswer
 from scheduler.journal import pages, past_runs
 from scheduler.journal.journal import Journal
 from scheduler.past import MOST_ON_A_PAGE, History, Page, PastRun
@@ -141,6 +141,14 @@ def test_a_page_costs_no_more_however_many_runs_there_are(
     for first in range(pages.KEYS_LOOKED_AT, 4 * pages.KEYS_LOOKED_AT, pages.KEYS_LOOKED_AT):
         more(first)
     assert steps() <= few * 1.01, "of the database's own machine"
+
+
+def test_a_run_without_a_time_is_damage(journal: Journal) -> None:
+    finished(journal, "a", NOON)
+    journal.connection._sqlite.execute("PRAGMA ignore_check_constraints = ON")
+    journal.connection._sqlite.execute("UPDATE run SET instant = 'noon'")
+    with pytest.raises(JournalDamaged, match="of no time"):
+        journal.pages.of(History(), None)
 
 
 def test_a_run_that_was_told_is_heard_as_it_is(journal: Journal) -> None:
