@@ -11,6 +11,7 @@
 | limits: how they are put on | `limiter`, `limit_exec` (a program of its own), `cgroup` |
 | output files: made, read, listed | `output_files` |
 | output files: kept to their cap | `output_trim`, `file_holes` |
+| output files: room that no user takes | `output_room` |
 | output files: who writes too fast | `output_throttle`, `stopped_writers`, `inotify` |
 | output files: a job that empties its own | `output_guard`, `truncation_sentinel` |
 | what lives on from an earlier daemon | `survivors` |

@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from scheduler.process import survivors
+from scheduler.process import output_room, survivors
 from scheduler.process.escaped_processes import EscapedProcesses
 from scheduler.process.job_environment import Inheritance, attempt_variables, text
 from scheduler.process.launch import (
@@ -174,6 +174,8 @@ class RealSpawner:
         user = user_of(entry, self._user, self._users)
         if isinstance(user, NotStarted):
             return user
+        if user is not None and (why := output_room.refusal(output)):
+            return NotStarted(why)
         base = (self.inheritance if user is None else user.inheritance).of(entry.environment)
         environment = base.encoded | attempt_variables(entry, attempt)
         try:
