@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,6 +112,8 @@ def user_of(entry: Entry, own: str, users: UserJobs | None) -> JobUser | NotStar
     """Return as whom a job is to run, or why it can't; None is the daemon's `own` user."""
     if entry.user is None or entry.user == own:
         return None
+    if sys.platform != "linux":  # if what starts them died, nobody would hear how they end
+        return NotStarted(f"only Linux has what it takes to run jobs as {entry.user}")
     if users is None:
         return NotStarted(f"only a daemon of root's runs jobs as {entry.user}")
     return users.user(entry.user)

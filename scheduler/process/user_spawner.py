@@ -48,7 +48,6 @@ _BLOCKED = {
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP),
 }
-_reaped: dict[int, resource.struct_rusage] = {}  # where an end can't be told before it is reaped
 _OF_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # which it ignores, and a job must not
 
 
@@ -135,9 +134,8 @@ def _used(pid: int) -> tuple[Any, ...] | None:
     None where it is not ours. 0 is a peak that says nothing: a child begins with what this process
     has, see getrusage(2).
     """
-    usage = _reaped.pop(pid, None)
     try:
-        usage = usage or os.wait4(pid, os.WNOHANG)[2]
+        usage = os.wait4(pid, os.WNOHANG)[2]
     except ChildProcessError:
         return None
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -148,23 +146,12 @@ def _used(pid: int) -> tuple[Any, ...] | None:
 def _ended() -> tuple[Any, ...] | None:
     """Return a child that has ended and its exit code, a signal as a negative number."""
     try:
-        if not hasattr(os, "waitid"):
-            return _ended_and_reaped()
         found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return None
     if found is None:
         return None
     return found.si_pid, found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
-
-
-def _ended_and_reaped() -> tuple[Any, ...] | None:
-    """Do it for macOS, which can't tell of an end before it is reaped."""
-    pid, status, usage = os.wait4(-1, os.WNOHANG)
-    if not pid:
-        return None
-    _reaped[pid] = usage
-    return pid, os.waitstatus_to_exitcode(status)
 
 
 # --- in the child --------------------------------------------------------------------------------

@@ -135,6 +135,14 @@ def test_an_account_that_is_over_runs_nothing(users: UserStage) -> None:
     assert users.prepare(job("id")) == NotStarted("the account of ann has expired")
 
 
+def test_a_system_without_subreapers_runs_no_jobs_of_others(
+    users: UserStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.process.user_jobs.sys.platform", "darwin")
+    why = "only Linux has what it takes to run jobs as ann"
+    assert users.prepare(job("id")) == NotStarted(why)
+
+
 def test_only_a_daemon_of_root_s_has_other_users(tmp_path: Path) -> None:
     spawner = RealSpawner({}, str(tmp_path), "ada")
     attempt = Attempt(Run(1, "job", START), 1)

@@ -68,12 +68,7 @@ def test_a_child_is_known_by_its_report(told: bytes, pid: int | None, why: str) 
     os.close(report)
 
 
-@pytest.mark.parametrize("has_waitid", [True, False])
-def test_an_end_is_told_before_it_is_reaped_and_on_a_mac_at_once(
-    has_waitid: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not has_waitid:
-        monkeypatch.delattr(os, "waitid")
+def test_an_end_is_told_before_it_is_reaped() -> None:
     pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 5"], {})
     told: list[tuple[object, ...]] = []
 
