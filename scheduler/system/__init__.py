@@ -20,7 +20,7 @@
 | the log, and who writes it out | `log`, `log_sink` |
 | the machine's time zone; its boot; its salt for `~` | `local_zone`, `boot`, `machine_salt` |
 | systemd | `systemd` |
-| users of the machine, and what they are | `accounts` |
+| users of the machine; becoming one for good | `accounts`, `become_user` |
 | what their jobs find; how they are limited | `user_variables`, `user_limits` |
 | whether the clock is kept right; a folder's disk | `clock_sync`, `disk` |
 | notifications: the door; the words | `desktop`, `notification` |
