@@ -105,7 +105,6 @@ WhereOutput = Annotated[
     OutputTo,
     typer.Option(
         "--output-to",
-        metavar="WHERE",
         help="Show what jobs write in the log, too, or in systemd's journal by their names.",
         parser=option_parser.one_of(OutputTo),
     ),
