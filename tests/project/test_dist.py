@@ -84,5 +84,7 @@ def test_the_wheel_has_the_package_with_its_data_and_nothing_else(
     with zipfile.ZipFile(io.BytesIO(built["whl"].read_bytes())) as packed:
         names = {name for name in packed.namelist() if ".dist-info/" not in name}
     package = source / "scheduler"
-    assert names == {str(path.relative_to(source)) for path in package.rglob("*") if path.is_file()}
+    files = {str(path.relative_to(source)) for path in package.rglob("*") if path.is_file()}
+    units = {f"scheduler/units/{path.name}" for path in (source / "systemd").iterdir()}
+    assert names == files | units
     assert any(name.endswith(".sql") for name in names)

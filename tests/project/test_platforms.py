@@ -24,9 +24,7 @@ FALLBACKS = {
     ("process/survivors.py", "getxattr"): "an output does not say whose it is",
     ("process/survivors.py", "setxattr"): "an output does not say whose it is",
     ("process/truncation_sentinel.py", "F_SETSIG"): "the sentinel stays",
-    ("process/user_spawner.py", "getresgid"): "none: no job of another user starts on a Mac",
-    ("process/user_spawner.py", "getresuid"): "none, the same: docs/mac.md says so",
-    ("process/user_spawner.py", "waitid"): "none, the same",
+    ("process/user_spawner.py", "waitid"): "none: no job of another user starts (docs/mac.md)",
 }
 
 
