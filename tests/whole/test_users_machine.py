@@ -137,6 +137,18 @@ def test_a_users_job_over_its_memory_is_ended_and_the_daemon_lives(machine: Syst
     assert machine.property("MainPID") == first
 
 
+def test_a_user_sees_her_own_jobs_of_the_machine_and_nobody_elses(machine: SystemdMachine) -> None:
+    ended(machine, "probe")
+    ended(machine, "own")
+    said = machine.run("meridian", "history", "--system", "--json", user="alice").stdout
+    jobs = {json.loads(line)["job"] for line in said.splitlines()}
+    assert "probe" in jobs
+    assert "own" not in jobs
+    assert "uids" in machine.run("meridian", "logs", "--system", "probe", user="alice").stdout
+    refused = machine.run("meridian", "logs", "--system", "own", user="alice", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+
+
 def test_the_hardened_drop_in_of_the_docs_leaves_users_their_jobs(machine: SystemdMachine) -> None:
     text = (CHECKOUT / "docs/service.md").read_text().partition("systemctl edit meridian`:\n")[2]
     machine.write(BY_DROP_IN, textwrap.dedent(text.strip("\n").partition("\n\n")[0] + "\n"))
