@@ -5,8 +5,8 @@ monitor's own. What stands here beside the commands, which have a folder:
 
     typed        command, help_page, wrong_usage, completion, options, option_parser, numbers,
                  human_time
-    meant        state_folder, own_zone, crontabs, misnamed, own_crontab, user_table, job_line,
-                 which_run
+    meant        state_folder, own_zone, crontabs, misnamed, own_crontab, user_table, machine_table,
+                 job_line, which_run
     edited       editor
     installed    service_plan (the daemon as a service)
     asked        client, by_hand, inherited (the daemon); journal_facts, intervals,

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import client, misnamed, options, output, state_folder
+from scheduler.cli import client, machine_table, misnamed, options, output, state_folder
+from scheduler.cli.machine_table import MachineTable
 from scheduler.errors import BadValue, MeridianError, NoAnswer, NoDaemon, SourceRefused
 from scheduler.schedule import zone_data
 from scheduler.status import Reads
@@ -50,17 +51,33 @@ def load(
 ) -> Loaded:
     """Read the named crontabs, or those in force, and say which on standard error.
 
-    As `_named_or_own`. A program is not told which they are: its rows name their files.
+    As `_named_or_own`; who has none but the table that the machine's daemon keeps means that. A
+    program is not told which they are: its rows name their files.
     """
     if files:
         loaded = _named_or_own(files, zone, system=system, keep_others=keep_others)
         return misnamed.explained(loaded, files, lambda: _jobs(state))
+    if (table := machine_table.found(state)) is not None:
+        return _of_machines(table, zone, json=json, keep_others=keep_others)
     found = source(state)
     if not json:
         output.note(found.said)
     if found.kept and not json:
         output.note(_of_kept(found.kept))
     return _load(found, zone, system=system, keep_others=keep_others)
+
+
+def _of_machines(table: MachineTable, zone: ZoneInfo, *, json: bool, keep_others: bool) -> Loaded:
+    """Read the user's table as the machine's daemon does, which shows it."""
+    reads, kept = table.snapshot.reads, table.snapshot.crontabs.kept
+    if not json:
+        output.note(table.said)
+    if kept and not json:
+        output.note(_of_kept(kept))
+    its = zone if reads is None else _zone(reads, zone)
+    how = read_options(its, named=False, system=False, keep_others=keep_others)
+    how = of_system(how, (table.file,), None if reads is None else reads.most_entries)
+    return crontab_loader.load((table.file,), how, drafts={table.file: table.text})
 
 
 def of_machine(zone: ZoneInfo) -> Loaded:

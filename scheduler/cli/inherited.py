@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.cli import client, state_folder
+from scheduler.cli import client, state_folder, which_daemon
 from scheduler.codec import decode
 from scheduler.entry import Entry
 from scheduler.errors import MeridianError, NoAnswer, NoDaemon
@@ -66,10 +66,14 @@ def of_entry(entry: Entry, state: Path | None) -> JobSurroundings:
 
 
 def of_user(entry: Entry, own: Inheritance) -> Inheritance | None:
-    """Return what a job's user gives it: its daemon's `own` user, or another; None if nobody."""
-    if entry.user is None or entry.user == own.inherited["LOGNAME"]:
+    """Return what a job's user gives it: its daemon's `own` user, or another; None if nobody.
+
+    The machine's daemon is another user's than who asks about their table.
+    """
+    is_own = entry.user is None or entry.user == own.inherited["LOGNAME"]
+    if is_own and not which_daemon.runs(entry):
         return own
-    account = accounts.find(entry.user)
+    account = accounts.find(str(entry.user))
     return None if account is None else user_jobs.job_user(account).inheritance
 
 

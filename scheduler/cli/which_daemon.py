@@ -18,11 +18,20 @@ import typer
 
 from scheduler.cli import state_folder
 from scheduler.errors import MeridianError, NoAnswer, NoDaemon
-from scheduler.system import control_client, paths, state_files, state_lock
+from scheduler.system import (
+    control_client,
+    crontab_files,
+    crontab_place,
+    paths,
+    state_files,
+    state_lock,
+)
 from scheduler.system.control_client import REPLY_TIMEOUT
+from scheduler.system.crontab_place import Form
 from scheduler.wire import Received
 
 if TYPE_CHECKING:
+    from scheduler.entry import Entry
     from scheduler.protocol import Request
 
 System = Annotated[
@@ -54,11 +63,40 @@ def chosen(state: Path | None, *, system: bool) -> Where:
     return MACHINE if system or _has_none_of_own() else None
 
 
+def keeps_crontab(state: Path | None) -> bool:
+    """Say whether one's crontab is the table that the machine's daemon keeps.
+
+    So it is for who has neither another crontab nor a daemon of their own.
+    """
+    if state is not None or _is_root() or not os.path.lexists(socket()):
+        return False
+    try:
+        own = state_folder.here()
+    except state_folder.NotYours:
+        return False
+    except MeridianError:
+        return True
+    is_there = any(crontab_files.is_there(Path(file)) for file in crontab_files.own_files(own))
+    return not is_there and state_lock.holder(own.state) is None
+
+
+def runs(entry: Entry) -> bool:
+    """Say whether the machine's daemon, another user's, runs an entry: of one's table there."""
+    return not _is_root() and crontab_place.of_file(entry.file).form is Form.SPOOL
+
+
 def refuse_machines(command: str, state: Path | None) -> None:
     """Raise MeridianError for a command that reads a journal, where that would be root's."""
     if isinstance(chosen(state, system=False), Machine):
+        raise RootsJournal(command)
+
+
+class RootsJournal(MeridianError):
+    """What is asked for stands in the journal of the machine's daemon."""
+
+    def __init__(self, command: str) -> None:
         why = f"{command} reads the journal, and that of the machine's daemon is root's"
-        raise MeridianError(f"{why}: sudo meridian {command}")
+        super().__init__(f"{why}: sudo meridian {command}")
 
 
 def _is_root() -> bool:

@@ -185,6 +185,24 @@ def test_a_status_is_of_own_jobs_and_says_what_fails(machine: Machine) -> None:
     assert [each["job"] for each in machine.rows(NOBODY, "status")[0]["running"]] == ["nobodys"]
 
 
+def test_a_saved_table_is_the_crontab_that_its_users_commands_read(machine: Machine) -> None:
+    text = "CRON_NAME=mine 30 2 * * * echo mine\n"
+    assert machine.asks(GAMES, do="save-table", text=text)["user"] == "games"
+    try:
+        for words in (("list",), ("next", "-n", "1"), ("check",), ("env", "games.mine")):
+            done = machine.types(GAMES, *words)
+            assert done.returncode == 0, done.stderr
+            assert "/var/spool/cron/crontabs/games" in done.stderr
+        (row,) = machine.rows(GAMES, "list")
+        assert (row["job"], row["user"]) == ("games.mine", "games")
+        assert "no crontab here yet" in machine.types(NOBODY, "list").stderr
+        assert "mine" not in machine.types(NOBODY, "list").stderr
+        own = machine.types(GAMES, "exec", "games.mine")
+        assert (own.returncode, own.stdout) == (0, "mine\n"), own.stderr
+    finally:
+        machine.asks(GAMES, do="remove-table")
+
+
 def test_an_output_is_watched_while_it_grows(machine: Machine) -> None:
     run = triggered(machine, "games.long")
     told = machine.types(GAMES, "logs", str(run), "--follow")

@@ -17,6 +17,7 @@ from scheduler.cli import (
     output,
     problems_view,
     state_folder,
+    which_daemon,
 )
 from scheduler.cli.own_zone import own_zone
 from scheduler.crontab import diagnostics, zone_changes
@@ -50,7 +51,8 @@ def check(
     else:
         loaded = crontabs.load(files, own_zone(), system=system, state=state, json=json)
     zones = {entry.zone.key for entry in loaded.entries}
-    ignored = () if files else _ignored(loaded, state_folder.here(state).folder)
+    is_users = which_daemon.keeps_crontab(state)  # the rest is root's
+    ignored = () if files or is_users else _ignored(loaded, state_folder.here(state).folder)
     conflicts = zone_changes.conflicts(zones, RealClock().now())
     config = state_folder.paths_of(state).config
     alerts = (each for table in loaded.crontabs for each in alert_targets.warnings(table, config))

@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from scheduler.cli import client, completion, inherited, job_line, options, output
+from scheduler.cli import client, completion, inherited, job_line, options, output, which_daemon
 from scheduler.cli.state_folder import State
 from scheduler.entry import Entry
 from scheduler.errors import NoAnswer, NoDaemon
@@ -41,6 +41,8 @@ def execute(
     """
     entry = job_line.of_job(job, files, system=system, state=state, json=False)
     found = inherited.by_jobs(state)
+    if which_daemon.runs(entry):
+        found = inherited.of_entry(entry, state)
     output.note(found.said)
     _warn_of_runs(entry, state)
     if found.umask is not None:

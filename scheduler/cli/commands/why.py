@@ -215,6 +215,8 @@ def _entries(
         loaded = crontabs.load(files, zone, system=system, state=state, json=json, keep_others=True)
     except SourceRefused:  # there is no crontab at all
         return ()
+    if any(entry.job == job and which_daemon.runs(entry) for entry in loaded.entries):
+        raise which_daemon.RootsJournal("why")
     if all(entry.job != job for entry in loaded.entries):
         problems_view.mention(loaded.problems)  # its line may be one that is refused
     return loaded.entries
