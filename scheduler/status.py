@@ -67,6 +67,7 @@ class RunningNow:
     pid: int | None
     started: datetime | None
     for_s: float | None
+    user: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class WaitingNow:
     attempt: int
     due: datetime | None
     reason: str
+    user: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,12 @@ class CatchingUp:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A job's next run."""
+    """A job's next run, and whose it is; `user` here and above: None is the daemon's own."""
 
     job: str
     at: datetime
     zone: str
+    user: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,7 @@ def of_coming(run: ComingRun) -> Row:
         "local": run.at.astimezone(entry.zone).isoformat(timespec="seconds"),
         "zone": entry.zone.key,
         "job": entry.job,
+        "user": entry.user,
         "file": entry.file,
         "line": entry.line,
         "note": run.note,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import journal_facts, json_rows, tables
+from scheduler.cli import journal_facts, json_rows, state_folder, tables
 from scheduler.cli.output import utc
 from scheduler.cli.tables import Cell, When
 from scheduler.entry import Entry, Reboot
@@ -78,6 +79,12 @@ def header(*, alerts: bool, users: bool) -> tuple[str, ...]:
     """Return the names of the columns; one with alerts, or users, is there if an entry has any."""
     also = (*(("ALERTS",) if alerts else ()), *(("USER",) if users else ()))
     return (*_JOBS_HEADER, *also, "COMMAND")
+
+
+def have_users(entries: Iterable[Entry]) -> bool:
+    """Say whether some of these entries are of other users than the one who asks."""
+    own = state_folder.account(os.geteuid())[0]
+    return any(entry.user not in (None, own) for entry in entries)
 
 
 def listed(loaded: Loaded, state: Path | None, now: datetime) -> Iterator[ListedEntry]:

@@ -21,7 +21,7 @@ ATTEMPTS = ("ATTEMPT", "STARTED", "WAITED", "TOOK", "CPU", "MEMORY", "HOW")
 
 def has_users(runs: Iterable[RunRow]) -> bool:
     """Say whether some of these runs are of other users than the daemon's own, or root."""
-    return any(run.run.user not in (None, "root") for run in runs)
+    return tables.are_others(run.run.user for run in runs)
 
 
 def runs_header(*, users: bool) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from scheduler.cli import health, output, sections
+from scheduler.cli import health, output, sections, tables
 from scheduler.cli.health import AlertTrouble
 from scheduler.cli.sections import Section
 from scheduler.cli.styled import Text
@@ -147,10 +147,12 @@ def _last_minute(snapshot: Snapshot, zone: ZoneInfo) -> _Styled:
 
 
 def _failing(snapshot: Snapshot, failing: Sequence[FailingJob]) -> Section:
+    users = [each.run.run.user for each in failing]
     rows = [
         (
             str(each.run.run.number),
             each.run.run.job,
+            *_user(each.run.run.user, users),
             _when(each.run.run.instant, each.run.zone, snapshot),
             each.run.zone,
             "" if each.times == 1 else _when(each.since, each.run.zone, snapshot),
@@ -159,17 +161,20 @@ def _failing(snapshot: Snapshot, failing: Sequence[FailingJob]) -> Section:
         )
         for each in failing
     ]
-    header = ("RUN", "JOB", "SCHEDULED", "ZONE", "SINCE", "FAILED", "HOW")
+    whose = _user("USER", users)
+    header = ("RUN", "JOB", *whose, "SCHEDULED", "ZONE", "SINCE", "FAILED", "HOW")
     return Section(f"{len(rows)} failing", header, rows, len(rows))
 
 
 def _running(snapshot: Snapshot) -> Section:
     most = "" if snapshot.max_running is None else f" of at most {snapshot.max_running}"
     title = f"{snapshot.counts.running} running{most}"
+    users = [run.user for run in snapshot.running]
     rows = [
         (
             str(run.run),
             run.job,
+            *_user(run.user, users),
             *_instant(run, snapshot),
             str(run.attempt),
             "" if run.pid is None else str(run.pid),
@@ -177,15 +182,17 @@ def _running(snapshot: Snapshot) -> Section:
         )
         for run in snapshot.running
     ]
-    header = ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "PID", "FOR")
+    header = ("RUN", "JOB", *_user("USER", users), "SCHEDULED", "ZONE", "ATTEMPT", "PID", "FOR")
     return Section(title, header, rows, snapshot.counts.running)
 
 
 def _waiting(snapshot: Snapshot) -> Section:
+    users = [run.user for run in snapshot.waiting]
     rows = [
         (
             str(run.run),
             run.job,
+            *_user(run.user, users),
             *_instant(run, snapshot),
             str(run.attempt),
             "" if run.due is None else _when(run.due, run.zone, snapshot, clock="%H:%M:%S"),
@@ -193,7 +200,7 @@ def _waiting(snapshot: Snapshot) -> Section:
         )
         for run in snapshot.waiting
     ]
-    header = ("RUN", "JOB", "SCHEDULED", "ZONE", "ATTEMPT", "DUE", "WHY")
+    header = ("RUN", "JOB", *_user("USER", users), "SCHEDULED", "ZONE", "ATTEMPT", "DUE", "WHY")
     return Section(f"{snapshot.counts.waiting} waiting", header, rows, snapshot.counts.waiting)
 
 
@@ -231,11 +238,22 @@ def _paused(snapshot: Snapshot, zone: ZoneInfo) -> Section:
 
 
 def _next(snapshot: Snapshot) -> Section:
+    users = [run.user for run in snapshot.coming]
     rows = [
-        (run.job, *_instant(run, snapshot), f"in {_ago(snapshot.now, run.at)}")
+        (
+            run.job,
+            *_user(run.user, users),
+            *_instant(run, snapshot),
+            f"in {_ago(snapshot.now, run.at)}",
+        )
         for run in snapshot.coming
     ]
-    return Section("Next", ("JOB", "AT", "ZONE", "IN"), rows, len(rows))
+    return Section("Next", ("JOB", *_user("USER", users), "AT", "ZONE", "IN"), rows, len(rows))
+
+
+def _user(cell: str | None, users: Sequence[str | None]) -> tuple[str, ...]:
+    """Return a cell that says whose a row is; none where all are root's or the daemon's own."""
+    return (cell or "",) if tables.are_others(users) else ()
 
 
 def _instant(run: RunningNow | WaitingNow | Coming, snapshot: Snapshot) -> tuple[Cell, Cell]:

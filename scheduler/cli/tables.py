@@ -6,7 +6,7 @@ and where that is not enough they stand below their row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -92,6 +92,11 @@ class When:
 
 
 Cell = str | Text | When
+
+
+def are_others(users: Iterable[str | None]) -> bool:
+    """Say whether rows need a column for these users: not for the daemon's own (None) and root."""
+    return any(user not in (None, "root") for user in users)
 
 
 def state(name: str) -> Text:

@@ -131,6 +131,7 @@ class Snapshots:
             attempt=live.attempt,
             due=live.due,
             reason=by_time if live.reason is None else live.reason.value,
+            user=live.run.user,
         )
 
     def _coming(self, timetable: Timetable, zones: int) -> Iterator[Coming]:
@@ -146,7 +147,7 @@ class Snapshots:
         for minute, entry in islice(due, _PASSED):
             if entry.job not in told and not self._runs.pauses.at(entry.job, minute):
                 told.add(entry.job)
-                yield Coming(job=entry.job, at=minute, zone=entry.zone.key)
+                yield Coming(job=entry.job, at=minute, zone=entry.zone.key, user=entry.user)
             if len(told) >= len(timetable.entries):
                 return
 
@@ -172,6 +173,7 @@ def _running(running: Running, until: float) -> RunningNow:
         pid=running.pid or None,
         started=running.started,
         for_s=None if took is None else round(took, 3),
+        user=run.user,
     )
 
 

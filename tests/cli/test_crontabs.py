@@ -132,9 +132,12 @@ def test_the_crontabs_of_a_system_daemon_are_read_each_in_its_form(
     ]
     assert found == [("www-data", "x"), ("www-data", "y")]
     assert "www-data's table has more than 1 entries" in result.stderr
-    (header, *rows) = person.types("list").stdout.splitlines()
-    assert "USER" in header
-    assert all("www-data" in row for row in rows)
+    for words in (("list",), ("next", "-n", "2")):
+        (header, *rows) = person.types(*words).stdout.splitlines()
+        assert "USER" in header, words
+        assert all("www-data" in row for row in rows), words
+    coming = person.types("next", "-n", "2", "--json").stdout.splitlines()
+    assert {json.loads(line)["user"] for line in coming} == {"www-data"}
 
 
 @pytest.mark.parametrize(

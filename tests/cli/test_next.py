@@ -93,6 +93,7 @@ def test_next_for_programs_has_both_times_and_says_what_a_clock_change_did(perso
         "local": "2027-03-28T03:00:00+02:00",
         "zone": "Europe/Berlin",
         "job": "night",
+        "user": None,
         "file": file,
         "line": 2,
     }

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records import values
+from standin import STATUS
 
 from scheduler.cli import health, status_view
 from scheduler.cli.health import Trouble
 from scheduler.cli.status_view import StateFolder
+from scheduler.codec import decode
 from scheduler.status import Snapshot
 
 NOW = datetime(2027, 3, 28, 1, 1, 30, tzinfo=UTC)
@@ -30,3 +33,26 @@ def test_whatever_the_codec_lets_through_can_be_shown(
 @given(values(Snapshot))
 def test_and_be_judged_without_measured_values(snapshot: Snapshot) -> None:
     assert "|" not in str(health.judge(snapshot, Trouble(), NOW))
+
+
+@pytest.mark.parametrize(
+    ("users", "columns", "why"),
+    [
+        (("alice", None), 3, "somebody has jobs of this daemon's"),
+        (("alice", "root"), 3, "so may root, who reads this"),
+        ((None, "root"), 0, "all are its own: root is whose daemon has jobs of users"),
+    ],
+)
+def test_rows_of_other_users_say_whose_they_are_within_80_columns(
+    users: tuple[str | None, ...], columns: int, why: str
+) -> None:
+    members = {
+        name: [row | {"user": user} for row in STATUS[name] for user in users]
+        for name in ("running", "waiting", "next")
+    }
+    snapshot = decode(Snapshot, STATUS | members)
+    berlin = ZoneInfo("Europe/Berlin")
+    shown = [line.plain for line in status_view.lines(snapshot, StateFolder(), berlin, 80)]
+    assert sum("USER" in line for line in shown) == columns, why
+    assert sum("alice" in line for line in shown) == columns, why
+    assert max(map(len, shown)) <= 80

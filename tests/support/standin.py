@@ -36,11 +36,11 @@ STATUS: dict[str, Any] = {
     "running": [
         {"run": 7, "job": "backup", "at": "2027-03-28T00:45:00Z", "zone": "Europe/Berlin",
          "attempt": 1, "pid": 123, "started": "2027-03-28T00:45:00Z",
-         "for_s": 990.0},
+         "for_s": 990.0, "user": None},
     ],
     "waiting": [
         {"run": 8, "job": "report", "at": "2027-03-28T01:00:00Z", "zone": "Asia/Tokyo",
-         "attempt": 2, "due": "2027-03-28T01:02:00Z", "reason": "retry"},
+         "attempt": 2, "due": "2027-03-28T01:02:00Z", "reason": "retry", "user": None},
     ],
     "paused": [
         {"job": "mirror", "since": "2027-03-27T12:00:00Z", "until": None, "note": "disk is full"},
@@ -49,7 +49,9 @@ STATUS: dict[str, Any] = {
         {"job": "import", "at": "2027-03-27T14:20:00Z", "until": "2027-03-28T01:00:00Z",
          "zone": "Europe/Berlin", "left": 65},
     ],
-    "next": [{"job": "mail", "at": "2027-03-28T01:05:00Z", "zone": "Europe/Berlin"}],
+    "next": [
+        {"job": "mail", "at": "2027-03-28T01:05:00Z", "zone": "Europe/Berlin", "user": None},
+    ],
     "files": [
         {"file": "/etc/meridian/crontabs/crontab", "entries": 12, "refused": 0, "lines": [],
          "reasons": [], "kept": 0, "readable": True, "user": None},

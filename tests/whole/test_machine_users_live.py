@@ -182,7 +182,9 @@ def test_a_status_is_of_own_jobs_and_says_what_fails(machine: Machine) -> None:
     assert "nobodys" not in shown
     checked = machine.types(GAMES, "status", "--check")
     assert (checked.returncode, "games.fails" in checked.stdout) == (2, True)
-    assert [each["job"] for each in machine.rows(NOBODY, "status")[0]["running"]] == ["nobodys"]
+    (running,) = machine.rows(NOBODY, "status")[0]["running"]
+    assert (running["job"], running["user"]) == ("nobodys", "nobody")
+    assert {each["user"] for each in told["next"]} <= {"games"}
 
 
 def test_a_saved_table_is_the_crontab_that_its_users_commands_read(machine: Machine) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import typer
 
 from scheduler.cli import crontabs, list_view, options, output, problems_view, state_folder
@@ -34,8 +32,7 @@ def list_entries(
             output.row(each.row())
     elif loaded.entries:
         alerts = any(entry.settings.alert is not None for entry in loaded.entries)
-        own = state_folder.account(os.geteuid())[0]
-        users = any(entry.user not in (None, own) for entry in loaded.entries)
+        users = list_view.have_users(loaded.entries)
         rows = [each.cells(zone, now, alerts=alerts, users=users) for each in found]
         output.table(list_view.header(alerts=alerts, users=users), rows)
     elif not problems_view.have_errors(loaded.problems):

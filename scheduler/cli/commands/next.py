@@ -15,6 +15,7 @@ from scheduler.cli import (
     crontabs,
     journal_facts,
     json_rows,
+    list_view,
     numbers,
     options,
     output,
@@ -101,15 +102,19 @@ def _print_runs(runs: Iterator[ComingRun], zone: ZoneInfo, *, json: bool) -> boo
             output.row(json_rows.of_coming(run))
         return True
     now = RealClock().now()
-    lines = [_coming(run, zone, now) for run in runs]
-    if lines:
-        output.table(("IN ITS ZONE", "ZONE", "HERE", "JOB", "NOTE"), lines)
-    return bool(lines)
+    shown = list(runs)
+    users = list_view.have_users(run.entry for run in shown)
+    if shown:
+        whose = ("USER",) if users else ()
+        lines = [_coming(run, zone, now, users=users) for run in shown]
+        output.table(("IN ITS ZONE", "ZONE", "HERE", "JOB", *whose, "NOTE"), lines)
+    return bool(shown)
 
 
-def _coming(run: ComingRun, zone: ZoneInfo, now: datetime) -> tuple[Cell, ...]:
+def _coming(run: ComingRun, zone: ZoneInfo, now: datetime, *, users: bool) -> tuple[Cell, ...]:
     local, here = (When(run.at.astimezone(each), now) for each in (run.entry.zone, zone))
-    return (local, run.entry.zone.key, here, run.entry.job, run.note)
+    whose = (run.entry.user or "",) if users else ()
+    return (local, run.entry.zone.key, here, run.entry.job, *whose, run.note)
 
 
 def _mention_reboot(entries: Sequence[Entry]) -> None:
