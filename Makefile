@@ -105,7 +105,7 @@ dist: $(STAMP)  ## dist/: a wheel and an sdist, the same bytes at each build
 	@$(OURS) $(BIN)/python -m hatchling build -d dist
 
 deb: dist  ## dist/: a package for Debian (needs debhelper and dh-python)
-	@debian/make_deb dist/meridian_cron-*.tar.gz dist
+	@.ci/debian/make_deb dist/meridian_cron-*.tar.gz dist
 
 install: export TMPDIR = $(INSTALLED)/tmp
 install:  ## meridian for this user: ~/.local/bin/meridian
@@ -123,7 +123,7 @@ install:  ## meridian for this user: ~/.local/bin/meridian
 	@rm -rf "$(INSTALLED)/tmp"
 	@$(OURS) mkdir -p "$(PREFIX)/bin" && ln -sf "$(INSTALLED)/bin/meridian" "$(PREFIX)/bin/meridian"
 	@$(OURS) mkdir -p "$(PREFIX)/share/man/man1"
-	@$(OURS) "$(INSTALLED)/bin/python" debian/man_page.py "$$(date +%F)" >"$(PREFIX)/share/man/man1/meridian.1"
+	@$(OURS) "$(INSTALLED)/bin/python" .ci/debian/man_page.py "$$(date +%F)" >"$(PREFIX)/share/man/man1/meridian.1"
 	@echo "Installed $(PREFIX)/bin/meridian"
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) exit;; esac; \
 	case "$${SHELL##*/}" in zsh) file=.zshrc;; bash) file=.bashrc;; *) file=.profile;; esac; \

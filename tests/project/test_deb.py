@@ -23,7 +23,7 @@ UNITS = {
 
 
 def test_its_version_is_the_one_of_the_command() -> None:
-    first = (sources.ROOT / "debian/changelog").read_text(encoding="utf-8").splitlines()[0]
+    first = (sources.ROOT / ".ci/debian/changelog").read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith(f"meridian-cron ({__version__}) ")
 
 

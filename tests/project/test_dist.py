@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+# Beside these, only files whose names begin with a dot.
+TOP = {"pyproject.toml", "README.md", "Makefile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"} | {"scheduler", "crontabs", "tests", "systemd", "docs"}  # fmt: skip
 LATER = 1_800_000_000  # 2027-01-15, in seconds since 1970
 
 
@@ -76,6 +78,10 @@ def test_the_sdist_has_all_that_the_checkout_has(source: Path, built: dict[str, 
     files = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
     assert inside.keys() == files | {"PKG-INFO"}
     assert inside[".ci/run"].mode & 0o111, "what is run stays a program"
+
+
+def test_nothing_is_at_the_top_but_what_everybody_looks_for(source: Path) -> None:
+    assert {path.name for path in source.iterdir() if not path.name.startswith(".")} <= TOP
 
 
 def test_the_wheel_has_the_package_with_its_data_and_nothing_else(

@@ -11,7 +11,7 @@ import sources
 from commands import COMMANDS, GROUP
 from programs import program
 
-MAN_PAGE = runpy.run_path(str(sources.ROOT / "debian/man_page.py"))
+MAN_PAGE = runpy.run_path(str(sources.ROOT / ".ci/debian/man_page.py"))
 
 
 @pytest.fixture(scope="module")

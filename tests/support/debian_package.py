@@ -27,7 +27,7 @@ def build(folder: Path, **environ: str) -> Path:
     program("dpkg-buildpackage")
     program("dh")
     sdist = sources.build(sources.copy(folder / "copy"), folder / "sdist", "-t", "sdist")["gz"]
-    words = (str(sources.ROOT / "debian/make_deb"), str(sdist), str(folder / "deb"))
+    words = (str(sources.ROOT / ".ci/debian/make_deb"), str(sdist), str(folder / "deb"))
     found = {**os.environ, "TMPDIR": str(folder), **environ}
     done = subprocess.run(words, env=found, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-5000:]
