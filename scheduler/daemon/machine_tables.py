@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from scheduler.entry import Problem, Severity
-from scheduler.system import accounts, anacron_stamps, crontab_files, crontab_place
+from scheduler.system import anacron_stamps, crontab_files, crontab_place
 from scheduler.system.anacron_stamps import AnacronStamps
 from scheduler.system.clock import RealClock
 from scheduler.system.cron_lock import CRON_PID, CronLock
 from scheduler.system.crontab_loader import TakenTables
+from scheduler.system.known_users import KnownAccounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -24,11 +25,16 @@ if TYPE_CHECKING:
     from scheduler.system.crontab_place import CrontabPlace
 
 
+def _nobody(_names: Collection[str]) -> None:
+    """Nobody else looks users up."""
+
+
 @dataclass(slots=True)
 class MachineTables:
     """Which crontabs a system daemon reads: its own folder's, and cron's where no cron runs them.
 
-    Owns the lock that keeps cron out, and anacron's stamps. The watched crontabs call `look`
+    Owns the lock that keeps cron out, anacron's stamps, and whose the entries are; these `users`,
+    and who else is to `know`, look them up ahead. The watched crontabs call `look`
     before each minute, `counted` after each reading, and `release` at the end. Invariant: no table
     of cron's counts unless the lock is this daemon's, and no job of anacron unless its stamp is.
     """
@@ -37,10 +43,13 @@ class MachineTables:
     root: Path = crontab_place.ROOT
     at: Mapping[str, CrontabPlace] = field(default_factory=dict)
     ignored: tuple[Problem, ...] = ()
+    users: KnownAccounts = field(default_factory=KnownAccounts)
+    know: Callable[[Collection[str]], object] = _nobody
     _lock: CronLock = field(init=False)
     anacron: AnacronStamps = field(init=False)
     _jobs: set[str] = field(default_factory=set)  # of anacron, by their stamps
     _crons: set[str] = field(default_factory=set)  # the tables that were read by now
+    _named: set[str] = field(default_factory=set)  # the users whose entries there are
 
     def __post_init__(self) -> None:
         self._lock = CronLock(self.root / CRON_PID.relative_to("/"))
@@ -72,11 +81,12 @@ class MachineTables:
         """
         folder = self.root / anacron_stamps.STAMPS
         users = {place.user for place in self.at.values() if place.user is not None}
+        self._ask(users | self._named)
         lost = {file: ("cron has it",) for file in self._crons if self.refusal}
         return {
             **lost,
             "cron": (self.refusal,),
-            "users": tuple((user, accounts.uid_of(user)) for user in sorted(users)),
+            "users": tuple((user, self._uid_of(user)) for user in sorted(users)),
             "anacron": tuple(
                 (job, crontab_files.stamp(folder / job), self.anacron.lock(job))
                 for job in sorted(self._jobs)
@@ -86,7 +96,7 @@ class MachineTables:
 
     def reading(self, how: ReadOptions) -> ReadOptions:
         """Return how the crontabs of the last look are read."""
-        return replace(how, at=self.at, last_run=self.anacron.last_run)
+        return replace(how, at=self.at, last_run=self.anacron.last_run, users=self.users)
 
     def counted(self, loaded: Loaded) -> Loaded:
         """Return what was read, without the jobs that anacron itself is running now."""
@@ -94,6 +104,8 @@ class MachineTables:
         taken = TakenTables(files, self._lock.was_crons, self._lock.has_rebooted)
         loaded = replace(loaded, taken=taken)
         self._jobs = {entry.stamp for entry in loaded.entries if entry.stamp}
+        self._named = {entry.user for entry in loaded.entries if entry.user is not None}
+        self._ask(self._named)
         self.anacron.keep(self._jobs)
         theirs = {job for job in self._jobs if not self.anacron.lock(job)}
         if not theirs:
@@ -128,6 +140,17 @@ class MachineTables:
         """Let go of cron's tables: the next cron daemon may have them."""
         self.anacron.release()
         self._lock.release()
+
+    def _ask(self, names: Collection[str]) -> None:
+        """Have users looked up whose jobs may start soon, so that nobody waits for it then."""
+        self.users.ask(names)
+        self.know(names)
+
+    def _uid_of(self, user: str) -> int | str | None:
+        try:
+            return self.users.uid_of(user)
+        except OSError:
+            return "not told"  # what is told later is read then
 
     def _of_theirs(self, entry: Entry) -> Problem:
         message = f"{entry.stamp} is left to anacron: {self.anacron.refused.get(entry.stamp, '')}"

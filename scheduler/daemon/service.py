@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scheduler.daemon.loop import Daemon
+    from scheduler.daemon.machine_tables import MachineTables
     from scheduler.daemon.watched_crontabs import WatchedCrontabs
     from scheduler.system.control_server import Ask
     from scheduler.system.log import Format, Log
@@ -104,7 +105,7 @@ def serve(
     signal.pthread_sigmask(signal.SIG_BLOCK, _EARLY)
     (user, home), boot = account, boot_id()
     paths, log = crontabs.paths, stream.log()
-    users = _users(log) if chosen.is_system else None
+    users = None if crontabs.machine is None else _users(log, crontabs.machine)
     groups = _groups(log)
     spawner = RealSpawner(os.environ, home, user, boot=boot, groups=groups, users=users)
     with (
@@ -301,12 +302,14 @@ def _watchdog(log: Log) -> Watchdog | None:
     return None
 
 
-def _users(log: Log) -> UserJobs:
+def _users(log: Log, machine: MachineTables) -> UserJobs:
     def tell(why: str) -> None:
         what = f"what starts the jobs of other users is gone ({why})"
         log.warning("users", why=why, say=f"{what}; another starts with the next, and jobs go on")
 
-    return UserJobs(tell)
+    users = UserJobs(tell)
+    machine.know = users.ask
+    return users
 
 
 def _groups(log: Log) -> Groups:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,12 @@ from scheduler.process import resource_limits
 from scheduler.process.job_environment import Inheritance, text
 from scheduler.process.user_spawning import SpawningProcess, UserLaunch
 from scheduler.run import NotStarted
-from scheduler.system import user_limits, user_variables
-from scheduler.system.accounts import Accounts
+from scheduler.system import accounts, user_limits, user_variables
 from scheduler.system.clock import RealClock
+from scheduler.system.known_users import KnownUsers, NotTold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from scheduler.entry import Entry
     from scheduler.process.launch import Launch
@@ -49,40 +50,41 @@ class JobUser:
 class UserJobs:
     """Owns what starts jobs as other users than this process's, and what is known of those users.
 
-    The spawner calls it. Invariant: no job starts for a user whom the system does not know then, or
-    whose account is over. `root` is where the files of the system are; `tell` hears when the
-    process that starts the jobs has died.
+    The spawner calls it, on the loop's thread, on which nobody is looked up: see KnownUsers.
+    Invariant: no job starts for a user whom the system does not know, or whose account is over.
+    `root` is where the files of the system are; `tell` hears when the process that starts the jobs
+    has died.
     """
 
     def __init__(
         self,
         tell: Callable[[str], object],
-        accounts: Accounts | None = None,
+        look: Callable[[str], Account | None] = accounts.find,
         root: Path = Path("/"),
     ) -> None:
         self._clock = RealClock()
-        self._accounts = accounts or Accounts(self._clock)
-        self._root = root
-        self._users: dict[str, JobUser] = {}
+        self._known = KnownUsers(partial(_look_up, look, root))
         self._process = SpawningProcess(tell)
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Have these users looked up by the time that jobs of theirs start."""
+        self._known.ask(names)
 
     def user(self, name: str) -> JobUser | NotStarted:
         """Return the user of this name, or why no job can start as that one."""
         try:
-            account = self._accounts.find(name)
+            found = self._known.find(name)
+        except NotTold as error:  # the jobs of all others start
+            return NotStarted(f"{error.strerror}")
         except OSError as error:
-            return NotStarted(f"user {quoted(name)}: {error.strerror}", by_system=True)
-        if account is None:
-            self._users.pop(name, None)
+            return NotStarted(f"user {quoted(name)}: {error.strerror}")
+        if found is None:
             return NotStarted(f"there is no user {name}")
-        if account.is_expired(self._clock.now()):
+        if found.account.is_expired(self._clock.now()):
             return NotStarted(f"the account of {name} has expired")
-        kept = self._users.get(name)
-        if kept is None or kept.account is not account:
-            kept = self._users[name] = job_user(account, self._root)
-        if kept.limits.chroot:
+        if found.limits.chroot:
             return NotStarted(f"limits.conf gives {name} a chroot, and Meridian makes none")
-        return kept
+        return found
 
     def begin(self) -> None:
         """Be ready before the minute; where that can't be yet, the start itself tries again."""
@@ -150,6 +152,12 @@ def job_user(account: Account, root: Path = Path("/")) -> JobUser:
     inheritance = Inheritance(variables, home, account.name)
     limits = user_limits.of_account(account, root / user_limits.SECURITY)
     return JobUser(account, inheritance, limits)
+
+
+def _look_up(look: Callable[[str], Account | None], root: Path, name: str) -> JobUser | None:
+    """Return a user as jobs start as that one; None if there is none. OSError as `look` has it."""
+    account = look(name)
+    return None if account is None else job_user(account, root)
 
 
 def _of_account(limits: UserLimits) -> Iterator[Step]:

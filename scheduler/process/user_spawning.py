@@ -19,16 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scheduler.process import user_spawner
-from scheduler.system.clock import RealClock, rest
-from scheduler.system.time_limit import TimeLimit
+from scheduler.system.clock import rest
+from scheduler.system.time_limit import Patience, TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SPAWNER_FILE = Path(__file__).with_name("user_spawner.py")
 _FIRST_WAIT = 1.0  # seconds that an answer may take; each late one halves that: 2 s in all
-_LEAST_WAIT = 0.02
-_FORGOTTEN_AFTER = 60.0  # seconds without trouble, after which all is as at first
+_LEAST_WAIT = 0.02  # a shorter one is none: nothing is asked until a minute is over
 _TO_DIE = 1.0  # seconds that a killed process has, until its children are ours
 _TO_SETTLE, _LOOK_AGAIN = 0.2, 0.0005  # seconds
 _REPORT_BYTES = 4096
@@ -116,13 +115,13 @@ class SpawningProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._living: set[int] = set()
-        self._patience = _Patience()
+        self._patience = Patience(_FIRST_WAIT)
 
     def begin(self) -> None:
         """Have the process ready, if it is not; raises OSError where there can't be one."""
         if self._channel is not None:
             return
-        if self._patience.is_over():
+        if self._patience.seconds < _LEAST_WAIT:
             raise _not_answering()
         own, other = socket.socketpair()
         try:
@@ -239,30 +238,6 @@ class SpawningProcess:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_TO_DIE)
         self._tell(why)
-
-
-class _Patience:
-    """Owns how long an answer is waited for: less each time that none came, for a minute."""
-
-    def __init__(self) -> None:
-        self._clock = RealClock()
-        self._seconds = _FIRST_WAIT
-        self._lost_at = -_FORGOTTEN_AFTER
-
-    @property
-    def seconds(self) -> float:
-        """How long the next answer may take."""
-        if self._clock.monotonic() - self._lost_at >= _FORGOTTEN_AFTER:
-            self._seconds = _FIRST_WAIT
-        return self._seconds
-
-    def is_over(self) -> bool:
-        """Say whether nothing is to be asked until a minute is over."""
-        return self.seconds < _LEAST_WAIT
-
-    def lose(self) -> None:
-        """Take note that an answer did not come."""
-        self._seconds, self._lost_at = self.seconds / 2, self._clock.monotonic()
 
 
 _UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss: getrusage(2)

@@ -21,6 +21,7 @@
 | the machine's time zone; its boot; its salt for `~` | `local_zone`, `boot`, `machine_salt` |
 | systemd | `systemd` |
 | users of the machine; becoming one for good | `accounts`, `become_user` |
+| who they are, while nobody waits for it | `known_users` |
 | what their jobs find; how they are limited | `user_variables`, `user_limits` |
 | whether the clock is kept right; a folder's disk | `clock_sync`, `disk` |
 | notifications: the door; the words | `desktop`, `notification` |

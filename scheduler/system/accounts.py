@@ -10,17 +10,13 @@ import pwd
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
-
-    from scheduler.system.clock import Clock, RealClock
 
 SHADOW = Path("/etc/shadow")
 _EXPIRY_AT = 7  # of the fields of shadow(5), counted from 0
-_KEPT_SECONDS = 5.0  # seconds that an answer counts: a minute's burst asks once for each user
 _DAY_SECONDS = 86_400
 
 
@@ -44,6 +40,16 @@ class Account:
         return self.expires is not None and now.timestamp() // _DAY_SECONDS >= self.expires
 
 
+class Users(Protocol):
+    """Who tells of users: this module, which waits for the system, or one who never does."""
+
+    def find(self, name: str) -> Account | None:
+        """Return the account of this name; None if there is none."""
+
+    def uid_of(self, name: str) -> int | None:
+        """Return the number of the user of this name; None if there is none."""
+
+
 def find(name: str, shadow: Path = SHADOW) -> Account | None:
     """Return the account of this name; OSError where the system does not tell now."""
     try:
@@ -56,11 +62,27 @@ def find(name: str, shadow: Path = SHADOW) -> Account | None:
 
 
 def uid_of(name: str) -> int | None:
-    """Return the number of the user of this name; None if there is none."""
+    """Return the number of the user of this name; None if there is none; OSError as `find`."""
     try:
         return pwd.getpwnam(name).pw_uid
     except (KeyError, ValueError):
         return None
+
+
+def is_root(name: str, users: Users) -> bool:
+    """Say whether it is root's name; whom nobody tells of now is not root."""
+    try:
+        return users.uid_of(name) == 0
+    except OSError:
+        return False
+
+
+def is_there(name: str, users: Users) -> bool:
+    """Say whether there is a user of this name, as far as anybody tells now."""
+    try:
+        return users.uid_of(name) is not None
+    except OSError:
+        return True
 
 
 def name_of(uid: int) -> str | None:
@@ -69,35 +91,6 @@ def name_of(uid: int) -> str | None:
         return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError):
         return None
-
-
-class Accounts:
-    """Owns the answers of the last seconds, for those who ask once for each job of a minute.
-
-    The spawner asks. Invariant: no answer is older than five seconds, so a user who is made,
-    changed or removed is so for jobs that start later than that.
-    """
-
-    def __init__(
-        self,
-        clock: Clock | RealClock,
-        look: Callable[[str], Account | None] = find,
-    ) -> None:
-        self._clock = clock
-        self._look = look
-        self._kept: dict[str, tuple[float, Account | None]] = {}
-
-    def find(self, name: str) -> Account | None:
-        """Return the account of this name; None if there is none; OSError as `find` has it."""
-        now = self._clock.monotonic()
-        kept = self._kept.get(name)
-        if kept is None or now - kept[0] >= _KEPT_SECONDS:
-            kept = self._kept[name] = now, self._look(name)
-        return kept[1]
-
-    def forget(self) -> None:
-        """Ask the system again for everybody, as at a reload."""
-        self._kept.clear()
 
 
 def _expiry(name: str, shadow: Path) -> int | None:

@@ -37,6 +37,7 @@ from scheduler.text import shortened
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scheduler.system.accounts import Users
     from scheduler.system.crontab_files import CrontabText, Stamp
 
 _CALENDAR_PROGRAM = Path(__file__).with_name("calendar_program.py")
@@ -103,15 +104,17 @@ class CalendarShelf:
         """What is doubtful of these files."""
         return tuple(doubt for reading in self.readings.values() for doubt in reading.doubts)
 
-    def of(self, crontab: str, user: str | None = None) -> Callable[[str], Calendar]:
+    def of(
+        self, crontab: str, user: str | None = None, users: Users = accounts
+    ) -> Callable[[str], Calendar]:
         """Return what finds the calendars of a crontab, whose folder paths are relative to.
 
-        In a `user`'s table they are relative to that user's home.
+        In a `user`'s table they are relative to that user's home, of which `users` tells.
         """
         if user is None:
             folder = Path(crontab).parent
             return lambda name: self._calendar(name, CalendarSource(_place(name, folder)))
-        version, account = crontab_files.stamp(Path(crontab)), _account(user)
+        version, account = crontab_files.stamp(Path(crontab)), _account(user, users)
         home = account.home if account else "/"
         return lambda name: self._calendar(
             name, CalendarSource(_place_at_home(name, home), user, version)
@@ -146,9 +149,9 @@ def _place_at_home(source: str, home: str) -> str:
     return _place(own, Path(home))
 
 
-def _account(user: str) -> Account | None:
+def _account(user: str, users: Users = accounts) -> Account | None:
     try:
-        return accounts.find(user)
+        return users.find(user)
     except OSError:
         return None
 

@@ -20,6 +20,7 @@ from scheduler.system import accounts, cron_checks, safe_open
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from scheduler.system.accounts import Users
     from scheduler.system.paths import Paths
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -152,15 +153,15 @@ def read_systems(file: str) -> CrontabText:
         raise _refusal(file, error) from error
 
 
-def read_users(file: str, user: str) -> CrontabText:
+def read_users(file: str, user: str, users: Users = accounts) -> CrontabText:
     """Return the bytes of a user's table in the spool. Raises SourceRefused.
 
-    See `cron_checks`; that of a user who is not there is kept until there is one.
+    See `cron_checks`; that of a user who is not there is kept until there is one. `users` tells.
     """
     try:
         descriptor = cron_checks.open_users(file)
         try:
-            uid = accounts.uid_of(user)
+            uid = users.uid_of(user)
             if uid is None:
                 hint = "it is read as soon as there is one; or remove it"
                 raise SourceRefused(file, "no-user", f"there is no user {user}", hint)

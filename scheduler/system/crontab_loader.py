@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from scheduler.crontab.day_values import Calendars
     from scheduler.entry import Entry
+    from scheduler.system.accounts import Users
     from scheduler.system.calendars import CalendarShelf, CalendarSource
     from scheduler.system.crontab_files import Stamp
 
@@ -54,8 +55,8 @@ class ReadOptions:
     somebody else could change are read only where it `trusts` them, with a warning. Entries for
     users other than `user` are errors; with `keep_others` they stay among the entries all the same.
     A system daemon runs those of `every_user`. Of the files that are in `at`, each is read in its
-    own form; all others in the one that `system` says. `most` entries of one user's table are read,
-    and `last_run` of each job of anacron's is asked for. What is `parsed` need not be so again.
+    own form; all others as `system` says. `most` entries of one user's table are read; `users` and
+    `last_run` tell of users and of anacron's jobs. What is `parsed` need not be so again.
     """
 
     uid: int
@@ -70,6 +71,7 @@ class ReadOptions:
     at: Mapping[str, CrontabPlace] = field(default_factory=dict)
     most: int = MOST_ENTRIES
     last_run: Callable[[str], date | None] = _last_run
+    users: Users = accounts
     parsed: ParsedTables = field(default_factory=ParsedTables, compare=False)
 
     def place(self, file: str) -> CrontabPlace:
@@ -155,7 +157,7 @@ def read_file(file: str, how: ReadOptions) -> CrontabText:
     """Return the text of a crontab, or of a calendar that one names. Raises SourceRefused."""
     place = how.place(file)
     if place.user is not None:
-        return crontab_files.read_users(file, place.user)
+        return crontab_files.read_users(file, place.user, how.users)
     if place.is_crons:
         return crontab_files.read_systems(file)
     return crontab_files.read(file, named=how.named, uid=how.uid, trusts=how.trusts)
@@ -207,8 +209,8 @@ def _parsed(file: str, text: CrontabText, how: ReadOptions, calendars: CalendarS
 def _parsed_in_form(
     place: CrontabPlace, data: bytes, how: ReadOptions, calendars: CalendarShelf
 ) -> Crontab:
-    file, user = place.file, place.user if _is_users(place) else None
-    found = calendars.of(file, user)
+    file, user = place.file, place.user if _is_users(place, how) else None
+    found = calendars.of(file, user, how.users)
     if place.form is Form.ANACRON:
         facts = AnacronFacts(how.last_run, RealClock().now().astimezone(how.zone).date())
         return anacrontab.parse(
@@ -217,12 +219,11 @@ def _parsed_in_form(
     rules = _rules(place, how)
 
     def parse(calendars: Calendars) -> Crontab:
-        is_system = place.form is Form.SYSTEM
         return parser.parse(
             data,
             file=file,
             zone=how.zone,
-            system=is_system,
+            system=place.form is Form.SYSTEM,
             rules=rules,
             salt=how.salt,
             calendars=calendars,
@@ -233,14 +234,14 @@ def _parsed_in_form(
 
 def _rules(place: CrontabPlace, how: ReadOptions) -> TableRules:
     """Return what holds for all lines of a crontab: that of a user may do less than root's."""
-    is_users = _is_users(place)
+    is_users = _is_users(place, how)
     is_roots = how.uid == 0 and not is_users
     return TableRules(place.user, is_roots, place.is_crons, how.most if is_users else None)
 
 
-def _is_users(place: CrontabPlace) -> bool:
+def _is_users(place: CrontabPlace, how: ReadOptions) -> bool:
     """Say whether it is the table of a user who is not root."""
-    return place.user is not None and accounts.uid_of(place.user) != 0
+    return place.user is not None and not accounts.is_root(place.user, how.users)
 
 
 def _of_users(table: Crontab, how: ReadOptions) -> Crontab:
@@ -251,7 +252,7 @@ def _of_users(table: Crontab, how: ReadOptions) -> Crontab:
     others = tuple(e for e in table.entries if e.user not in (None, how.user))
     if others and not how.every_user:
         return _without(table, others, partial(_other_user, how=how), keep=how.keep_others)
-    there = {user: accounts.uid_of(str(user)) is not None for user in {e.user for e in others}}
+    there = {user: accounts.is_there(str(user), how.users) for user in {e.user for e in others}}
     text = tuple(split(table.text)) if not all(there.values()) else ()
     unknown = (_unknown_user(e, text[e.line - 1]) for e in others if not there[e.user])
     return replace(table, problems=in_order((*table.problems, *unknown)))
@@ -336,7 +337,7 @@ def _user_column(entry: Entry, text: str) -> int:
 
 def _other_user(entry: Entry, text: str, *, how: ReadOptions) -> Problem:
     user = str(entry.user)
-    if accounts.uid_of(user) is not None:
+    if accounts.is_there(user, how.users):
         code, message = "other-user", f"jobs of other users ({user}) are a system daemon's"
         hint = f"this daemon runs as {how.user}; meridian run --system runs everybody's"
     else:

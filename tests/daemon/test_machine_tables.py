@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
 from made_machine import MadeMachine, another_locks
 from users import OWNER, new_folder
 
-from scheduler.system import accounts
+from scheduler.system import accounts, known_users
+from scheduler.system.accounts import Account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +26,14 @@ pytestmark = pytest.mark.privileged  # tables of root and of users
 def users(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     known = {"root": 0, "alice": OWNER}
     monkeypatch.setattr(accounts, "uid_of", known.get)
+    monkeypatch.setattr(accounts, "find", partial(account, known))
+    monkeypatch.setattr(known_users, "NEW_FOR", 0)  # as if each look were a minute later
     return known
+
+
+def account(known: dict[str, int], name: str) -> Account | None:
+    uid = known.get(name)
+    return None if uid is None else Account(name, uid, uid, (uid,), "/")
 
 
 @pytest.fixture
@@ -112,6 +122,45 @@ def test_what_cron_had_is_not_run_again(machine: MadeMachine, crontabs: WatchedC
         "etc/anacrontab",
         "var/spool/cron/crontabs/alice",
     }
+
+
+def test_a_user_whom_nobody_tells_of_keeps_no_other_table_from_being_read(
+    crontabs: WatchedCrontabs, monkeypatch: pytest.MonkeyPatch, users: dict[str, int]
+) -> None:
+    goes_on = Event()
+
+    def hangs(name: str) -> Account | None:
+        if name == "alice":
+            assert goes_on.wait(60)
+        return account(users, name)
+
+    monkeypatch.setattr(accounts, "find", hangs)
+    try:
+        before = crontabs.stamps()
+        loaded = crontabs.load()
+        assert [(each.command, each.user) for each in loaded.entries] == ALL[:4]
+        (problem,) = (each for each in loaded.problems if each.code == "unreadable")
+        assert problem.message.endswith("the system does not tell now who 'alice' is")
+    finally:
+        goes_on.set()
+    crontabs.load()  # by now it has told
+    assert crontabs.stamps() != before
+    assert read(crontabs) == ALL
+
+
+def test_who_is_to_know_them_hears_of_users_before_jobs_of_theirs_start(
+    machine: MadeMachine, users: dict[str, int]
+) -> None:
+    assert users
+    with closing(machine.crontabs()) as crontabs:
+        heard: list[set[str]] = []
+        assert crontabs.machine is not None
+        crontabs.machine.know = lambda names: heard.append(set(names))
+        crontabs.load()
+        assert heard[-1] == {"root", "alice"}
+        crontabs.stamps()
+        assert heard[-1] == {"root", "alice"}
+        assert len(heard) == 2
 
 
 def test_a_new_table_is_a_change(machine: MadeMachine, crontabs: WatchedCrontabs) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scheduler.entry import Entry, Environment
+    from scheduler.process.user_jobs import JobUser
 
 pytestmark = pytest.mark.privileged
 
@@ -133,6 +135,26 @@ def test_a_user_can_be_one_that_is_made_later(users: UserStage) -> None:
 def test_an_account_that_is_over_runs_nothing(users: UserStage) -> None:
     users.accounts["ann"] = replace(users.accounts["ann"], expires=1)
     assert users.prepare(job("id")) == NotStarted("the account of ann has expired")
+
+
+def test_a_user_whom_nobody_tells_of_holds_up_nobody_else(users: UserStage) -> None:
+    goes_on, look = Event(), users.users._known._look
+
+    def hangs(name: str) -> JobUser | None:
+        if name == "ann":
+            assert goes_on.wait(60)
+        return look(name)
+
+    users.users._known._look = hangs
+    try:
+        found = users.prepare(job("id"))
+        assert found == NotStarted("the system does not tell now who 'ann' is")
+        assert isinstance(found, NotStarted)
+        assert not found.by_system  # or the log would say that no job can start
+        assert said(users, "id -u", user="bob") == f"{OTHER}\n"
+    finally:
+        goes_on.set()
+    assert said(users, "id -u") == f"{OWNER}\n"
 
 
 def test_a_system_without_subreapers_runs_no_jobs_of_others(

@@ -17,6 +17,7 @@ from scheduler.process import user_spawner, user_spawning
 from scheduler.process.launch import Launch
 from scheduler.process.user_spawning import UserChild
 from scheduler.run import Exited, NotStarted, Signalled
+from scheduler.system import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +135,7 @@ def test_what_dies_again_and_again_is_left_alone_for_a_minute(users: UserStage) 
     """So it holds the loop up for two seconds in all, whatever the number of starts."""
     waits = users.users._process._patience
     lost = 0
-    while not waits.is_over():
+    while waits.seconds >= user_spawning._LEAST_WAIT:
         waits.lose()
         lost += 1
     assert sum(user_spawning._FIRST_WAIT / 2**n for n in range(lost)) < 2
@@ -144,7 +145,7 @@ def test_what_dies_again_and_again_is_left_alone_for_a_minute(users: UserStage) 
     assert isinstance(found, NotStarted)
     assert found.by_system
     assert found.why == "no new process: what starts the jobs of other users does not answer"
-    waits._lost_at -= user_spawning._FORGOTTEN_AFTER
+    waits._lost_at -= time_limit._FORGOTTEN_AFTER
     assert users.run("echo well")[1] == b"well\n"
 
 

@@ -13,8 +13,7 @@ from users import OTHER, OWNER, new_folder
 from scheduler.process.procfs import Processes
 from scheduler.process.spawner import RealSpawner
 from scheduler.process.user_jobs import UserJobs
-from scheduler.system.accounts import Account, Accounts
-from scheduler.system.clock import RealClock
+from scheduler.system.accounts import Account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +50,6 @@ class UserStage(RealStage):
         folder = self.root / "etc/security"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "limits.conf").write_text(text)
-        self.accounts = {name: replace(each) for name, each in self.accounts.items()}
-        self.users._accounts = Accounts(RealClock(), self.accounts.get)
 
     def __post_init__(self) -> None:
         home = str(self.folder)
@@ -69,12 +66,12 @@ class UserStage(RealStage):
         super().__post_init__()
 
     def new(self, environ: dict[str, str] | None = None) -> RealSpawner:
-        self.users = UserJobs(self.told.append, Accounts(RealClock(), self.accounts.get), self.root)
+        self.users = UserJobs(self.told.append, self.accounts.get, self.root)
         environ = self.environ if environ is None else environ
         return RealSpawner(environ, str(self.folder), "root", users=self.users, groups=self.groups)
 
     def prepare(self, entry: Entry, _act: Act | None = None) -> Launch | NotStarted:
-        self.users._accounts.forget()
+        self.users._known._look_ups.clear()
         return super().prepare(replace(entry, user=entry.user or "ann"))
 
     def wait(self, pid: int) -> None:

@@ -8,20 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes import FakeClock
 
 from scheduler.system import accounts
-from scheduler.system.accounts import Account, Accounts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MARCH_1 = 20513  # days from 1970-01-01 to 2026-03-01
-
-
-def account(expires: int | None = None) -> Account:
-    return Account("ann", 1001, 1001, (1001, 27), "/home/ann", expires)
 
 
 def test_an_account_is_the_one_that_the_system_tells() -> None:
@@ -74,20 +68,3 @@ def test_who_is_not_told_of_has_no_expiry(text: str | None, tmp_path: Path) -> N
     found = accounts.find(name, shadow)
     assert found is not None
     assert found.expires is None
-
-
-def test_an_answer_counts_for_a_burst_and_no_longer() -> None:
-    clock, asked = FakeClock(NOON), list[str]()
-
-    def look(name: str) -> Account | None:
-        asked.append(name)
-        return account() if len(asked) > 1 else None
-
-    kept = Accounts(clock, look)
-    assert [kept.find("ann") for _ in range(3)] == [None] * 3
-    assert asked == ["ann"]
-    clock.advance(5)
-    assert kept.find("ann") == account()
-    kept.forget()
-    assert kept.find("ann") == account()
-    assert len(asked) == 3

@@ -28,6 +28,7 @@ from scheduler.process.job_environment import PING_VARIABLE
 from scheduler.process.own_process import become_subreaper, default_signals
 from scheduler.runs.echo import OutputTo
 from scheduler.system import crontab_files
+from scheduler.system.known_users import KnownAccounts
 from scheduler.system.log import Format
 from scheduler.system.paths import Paths
 
@@ -224,6 +225,7 @@ def _crontabs(
     for file in named:
         if not crontab_files.is_there(Path(file)):
             raise SourceRefused(file, "missing", "there is no such file")
+    how = replace(how, users=KnownAccounts())
     return WatchedCrontabs(named, paths, how)
 
 
