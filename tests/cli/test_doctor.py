@@ -7,6 +7,7 @@ import signal
 import stat
 import threading
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from standin import STATUS, StandIn
 
 from scheduler.alerts import sendmail
 from scheduler.cli import alert_targets
-from scheduler.cli.doctor import examination, job_lines, shown_notification
+from scheduler.cli.doctor import examination, job_lines, mail_way, shown_notification
 from scheduler.cli.doctor.diagnosis import Diagnosis, DiagnosisLevel, fine
 from scheduler.cli.doctor.examination import Check
 from scheduler.entry import Entry, Every
@@ -27,7 +28,9 @@ from scheduler.journal.journal import Journal
 from scheduler.journal.rows import NoticeState
 from scheduler.notice import Facts, Kind, Notice, Recipient
 from scheduler.schedule.zone_data import UTC_ZONE
-from scheduler.system import calendars
+from scheduler.system import accounts, calendars, crontab_files, crontab_place
+from scheduler.system.accounts import Account
+from scheduler.system.crontab_files import CrontabText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -411,8 +414,8 @@ def no_mailer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "level", "words"),
     [
-        ("0 9 * * * :\n", "ok", "no job needs it"),
-        ("MAILTO=\n0 9 * * * :\n", "ok", "no job needs it"),
+        ("0 9 * * * :\n", "ok", "no job of yours needs it"),
+        ("MAILTO=\n0 9 * * * :\n", "ok", "no job of yours needs it"),
         (
             "MAILTO=me\nCRON_NAME=a 0 9 * * * :\n",
             "problem",
@@ -429,7 +432,7 @@ def no_mailer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             "problem",
             "a needs mail: there is no way to send mail: ",
         ),
-        ("CRON_ALERT=desktop\nCRON_NAME=a 0 9 * * * :\n", "ok", "no job needs it"),
+        ("CRON_ALERT=desktop\nCRON_NAME=a 0 9 * * * :\n", "ok", "no job of yours needs it"),
     ],
 )
 @pytest.mark.usefixtures("no_mailer")
@@ -439,6 +442,64 @@ def test_that_there_is_no_way_for_mail_is_a_problem_where_a_job_needs_one(
     (row,) = of(person.types("doctor", "--json", person.file(text)), "mail")
     assert (row["level"], words in row["message"]) == (level, True)
     assert (row["remedy"] is None) == (level == "ok")
+
+
+def job(name: str, user: str, mail_to: str | None = None, *, is_crons: bool = True) -> Entry:
+    mail = () if mail_to is None else (("MAILTO", mail_to),)
+    return replace(entry(":"), job=name, user=user, environment=mail, is_crons=is_crons)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "level", "words", "why"),
+    [
+        ([job("a", "bob")], WARNING, "what a writes is mailed to no user", "cron mails the user"),
+        ([job("a", "root")], WARNING, "what a writes is mailed to no user", "root, too"),
+        ([job("a", "bob"), job("b", "eve")], WARNING, "what 2 jobs (a, …) writes", "said once"),
+        ([job("a", "bob", "")], None, "", "nobody wants one"),
+        ([job("a", "bob", is_crons=False)], None, "", "nor without a MAILTO elsewhere"),
+        ([job("a", "bob", "x@y.org")], PROBLEM, "a needs mail of bob", "it was asked for"),
+        ([job("a", "eve", "x@y.org")], None, "", "eve has an account for it"),
+        ([job("a", "gone", "x@y.org")], None, "", "whose runs fail, which is told"),
+        ([job("a", "root", "x@y.org")], None, "", "as is root's own mail"),
+    ],
+)
+def test_users_mail_that_has_no_way_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    jobs: list[Entry],
+    level: DiagnosisLevel | None,
+    words: str,
+    why: str,
+) -> None:
+    folder = tmp_path / "eve" / ".config" / "meridian"
+    folder.mkdir(parents=True)
+    (folder / "mail.toml").touch()
+    users = {name: Account(name, 60001, 60001, (), str(tmp_path / name)) for name in ("bob", "eve")}
+    monkeypatch.setattr(accounts, "find", users.get)
+    monkeypatch.setattr(accounts, "uid_of", {"root": os.geteuid(), "bob": 60001, "eve": 60001}.get)
+    found = list(mail_way.of_users(jobs))
+    assert [each.level for each in found] == ([] if level is None else [level]), why
+    assert all(words in each.message and each.remedy for each in found), why
+
+
+@pytest.mark.usefixtures("no_mailer")
+def test_a_system_daemon_s_users_without_a_mailer_are_told_of(
+    person: Person, daemon: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = person.home / "crontabs"
+    spool.mkdir()
+    monkeypatch.setattr(crontab_place, "SPOOL", spool)
+    monkeypatch.setattr(crontab_files, "read_users", lambda *_: CrontabText(b"0 9 * * * :\n"))
+    why = "cron (pid 7) runs them"
+    reads = STATUS["reads"] | {"system": True, "without_cron": why}
+    files = [STATUS["files"][0] | {"file": str(spool / "games")}]
+    daemon.status = daemon.status | {"files": files, "reads": reads}
+    found = person.types("doctor", "--json")
+    row = of(found, "mail")[-1]
+    assert (row["level"], "games." in row["message"]) == ("warning", True)
+    row = of(found, "other crons")[0]
+    assert row["message"] == f"the daemon leaves cron's tables alone: {why}"
+    assert "meridian adopt" in row["remedy"]
 
 
 @pytest.mark.usefixtures("no_mailer")

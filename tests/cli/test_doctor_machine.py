@@ -67,6 +67,7 @@ def test_a_job_that_another_cron_has_too_runs_twice(
     assert found.level is level
     assert words in found.message or level is OK
     assert bool(found.remedy) == (level is not OK)
+    assert ("meridian adopt" in found.remedy) == (level is not OK)
 
 
 def process(proc: Path, pid: int, comm: str, *words: str, cwd: str = "/") -> None:

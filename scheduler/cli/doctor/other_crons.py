@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem
+from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem, warning
 from scheduler.cli.doctor.facts import MachineFacts
 from scheduler.crontab import parser
 from scheduler.entry import Entry
@@ -24,12 +24,17 @@ _CRON_PROGRAMS = frozenset(
 _SYSTEMS = (Path("/etc/crontab"), Path("/etc/cron.d"))
 _CRONTAB_LIMIT = 4.0  # that `crontab -l` may take
 _JOBS_NAMED = 3
+_ADOPT = "meridian adopt shows what changes if Meridian runs cron's tables in cron's place"
 
 Key = tuple[str, str]  # what a line does, and when
 
 
 def same_jobs(facts: MachineFacts, proc: Path = PROC) -> Iterator[Diagnosis]:
     """Yield which cron runs, and which of these jobs it has too."""
+    reads = None if facts.snapshot is None else facts.snapshot.reads
+    if reads is not None and reads.without_cron:
+        what = f"the daemon leaves cron's tables alone: {reads.without_cron}"
+        yield warning(what, f"{_ADOPT}, and --take does that")
     crons = list(running(proc))
     if not crons:
         yield fine("none that can be seen")
@@ -51,7 +56,8 @@ def judged(
             more = f" and {len(shared) - _JOBS_NAMED} more" if len(shared) > _JOBS_NAMED else ""
             what = f"{names} runs these from {where} too: {', '.join(shared[:_JOBS_NAMED])}{more}"
             way = "crontab -e" if where == "crontab -l" else f"edit {where}"
-            yield problem(what, f"take them out there ({way}): each runs twice")
+            once = f"or keep them in one of the two ({way}, or your own crontab)"
+            yield problem(what, f"each runs twice: {_ADOPT}; {once}")
     if not is_any:
         yield fine(f"{names} runs, and has none of these jobs")
 
