@@ -1,6 +1,7 @@
 """cron's tables from another cron to Meridian's daemon, and back: never with both, or with none.
 
-Each step is told before it is taken. One that fails has those before it undone.
+Each step is told before it is taken. One that fails has those before it undone: all is then as it
+was, by whoever's hand.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scheduler.cli.adopt import crons_units, service_options
 from scheduler.cli.adopt.crons_units import ANACRON_SERVICE, SERVICE, CronUnit, systemctl
+from scheduler.cli.adopt.undoing import Tell, all_or_none, heard
 from scheduler.errors import MeridianError
 from scheduler.system import clock, cron_lock
 
@@ -22,8 +24,6 @@ ADOPTED_FILE = Path("/etc/meridian/adopted.json")
 _LOCK_PATIENCE = 60.0  # seconds until the lock is another's
 _QUIET_SECONDS = (5, 25)  # of a minute: no job starts then, and the change is over before the next
 _LOCK_LOOK = 0.1
-
-Tell = Callable[[str], None]
 
 
 class NotTaken(MeridianError):
@@ -70,15 +70,16 @@ def take(tell: Tell) -> None:
     if any(unit.is_active and unit.name == ANACRON_SERVICE for unit in crons):
         hint = f"try again when it has ended (systemctl status {ANACRON_SERVICE})"
         raise NotTaken(f"anacron is running its jobs, or waits for their delays: {hint}")
-    with ExitStack() as undo:  # the other way round: cron can start once Meridian has let go
-        undo.callback(tell, "Undone: all is as it was")
+    tell = heard(tell)
+    with all_or_none(tell) as undo:
         _keep_record(HandoverRecord(crons, service.is_active), undo)
+        _wait_for_quiet(tell)
+        # Undone from below: cron has its lock again before Meridian, if told to by hand, tries to
+        _start_as_before(service, undo)
         for unit in crons:
             undo.callback(_release_unit, unit)
-        undo.callback(_restore, service)
-        undo.callback(_set_options, service_options.without_system, tell)
-        _wait_for_quiet(tell)
-        _set_options(service_options.with_system, tell)
+        undo.callback(systemctl, "stop", SERVICE)
+        _set_options(service_options.with_system, tell, undo)
         systemctl("enable", SERVICE)  # first: whatever ends this, one of them starts at boot
         if crons:
             tell(f"Stop {_names(crons)} and mask them, so that no upgrade starts them")
@@ -87,31 +88,45 @@ def take(tell: Tell) -> None:
         systemctl("restart", SERVICE)
         tell("Wait until it has cron's lock")
         _wait_for_lock(is_meridian=True)
-        undo.pop_all()
 
 
 def give_back(tell: Tell) -> None:
-    """Have the other crons run their tables again, as before `take`; NotTaken where it can't be."""
+    """Have the other crons run their tables again, as before `take`.
+
+    Raises NotTaken where it can't be; then all is as it was.
+    """
     record = HandoverRecord.read()
     if record is None:
         raise NotTaken(f"nothing was taken over here: there is no {ADOPTED_FILE}")
-    _wait_for_quiet(tell)
-    _set_options(service_options.without_system, tell)
-    tell(f"{'Restart' if record.was_active else 'Stop'} {SERVICE}, without cron's tables")
-    if record.was_active:
-        systemctl("restart", SERVICE)
-    else:
-        systemctl("disable", "--now", SERVICE)
-    _wait_for_lock(is_meridian=False)
-    if record.crons:
-        tell(f"Unmask {_names(record.crons)}, and start what ran before")
-    for unit in record.crons:
+    service = crons_units.unit(SERVICE)
+    tell = heard(tell)
+    with all_or_none(tell) as undo:
+        _wait_for_quiet(tell)
+        if service is not None:
+            _start_as_before(service, undo)
+        _set_options(service_options.without_system, tell, undo)
+        tell(f"{'Restart' if record.was_active else 'Stop'} {SERVICE}, without cron's tables")
+        if record.was_active:
+            systemctl("restart", SERVICE)
+        else:
+            systemctl("disable", "--now", SERVICE)
+        _wait_for_lock(is_meridian=False)
+        _start_crons(record.crons, tell, undo)
+        ADOPTED_FILE.unlink(missing_ok=True)
+
+
+def _start_crons(crons: tuple[CronUnit, ...], tell: Tell, undo: ExitStack) -> None:
+    if crons:
+        tell(f"Unmask {_names(crons)}, and start what ran before")
+    for unit in crons:
+        now = crons_units.unit(unit.name)
+        if now is not None and now.is_masked:
+            undo.callback(systemctl, "mask", "--now", unit.name)
         systemctl("unmask", unit.name)
         if crons_units.unit(unit.name) is None:
             tell(f"{unit.name} is not here any more")
         elif unit.is_active:
             systemctl("start", unit.name)
-    ADOPTED_FILE.unlink(missing_ok=True)
 
 
 def is_taken() -> bool:
@@ -144,23 +159,28 @@ def _keep_record(record: HandoverRecord, undo: ExitStack) -> None:
     _write(ADOPTED_FILE, record.text())
 
 
-def _restore(service: CronUnit) -> None:
-    with suppress(MeridianError):
-        if not service.is_enabled:
-            systemctl("disable", SERVICE)
-        systemctl("restart" if service.is_active else "stop", SERVICE)
+def _start_as_before(service: CronUnit, undo: ExitStack) -> None:
+    """Let Meridian's service run, and start at boot, as it did, if it comes to that."""
+    undo.callback(systemctl, "restart" if service.is_active else "stop", SERVICE)
+    undo.callback(systemctl, "enable" if service.is_enabled else "disable", SERVICE)
 
 
-def _set_options(change: Callable[[str], str], tell: Tell) -> None:
-    before = OPTIONS_FILE.read_text() if OPTIONS_FILE.exists() else ""
-    after = change(before)
-    if after == before:
+def _set_options(change: Callable[[str], str], tell: Tell, undo: ExitStack) -> None:
+    before = OPTIONS_FILE.read_text() if OPTIONS_FILE.exists() else None
+    after = change(before or "")
+    if after == (before or ""):
         return
     tell(f"Write {OPTIONS_FILE}")
-    if after:
-        _write(OPTIONS_FILE, after)
+    undo.callback(_put_options, before)
+    _put_options(after or None)
+
+
+def _put_options(text: str | None) -> None:
+    """Put a text in the place of the service's options; None is no file."""
+    if text is None:
+        OPTIONS_FILE.unlink(missing_ok=True)
     else:
-        OPTIONS_FILE.unlink()
+        _write(OPTIONS_FILE, text)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,195 @@
+"""cron's tables are handed over as a whole: a step that fails leaves all as it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scheduler.cli.adopt import crons_units, handover
+from scheduler.errors import MeridianError
+from scheduler.system import cron_lock
+from scheduler.system.cron_lock import CronHolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# systemctl(1), as far as it is used: a folder of files for each unit. At the call FAIL it does what
+# FAILING says.
+SYSTEMCTL = """#!/bin/sh
+cd "$UNITS" || exit
+is() { [ -e "$1/$2" ]; }
+if [ "$1" = show ]; then
+  [ -d "$3" ] || { echo LoadState=not-found; exit; }
+  echo "Id=$3"
+  is "$3" masked && echo LoadState=masked || echo LoadState=loaded
+  is "$3" active && echo ActiveState=active || echo ActiveState=inactive
+  is "$3" enabled && echo UnitFileState=enabled || echo UnitFileState=disabled
+  exit
+fi
+start() {
+  is "$1" masked && { echo "$1 is masked" >&2; exit 1; }
+  : >"$1/active"
+  case $1 in
+  cron.service) [ ! -e lock ] || { echo "Meridian has the lock" >&2; exit 1; } ;;
+  meridian.service)
+    rm -f lock
+    if grep -qs -e --system "$OPTIONS" && ! is cron.service active; then : >lock; fi ;;
+  esac
+}
+stop() { rm -f "$1/active"; [ "$1" != meridian.service ] || rm -f lock; }
+echo "$*" >>calls
+way=
+[ "$(wc -l <calls)" -ne "$FAIL" ] || way=$FAILING
+[ "$way" != before ] || { echo no >&2; exit 1; }
+verb=$1 now=
+shift
+[ "$1" != --now ] || { now=yes; shift; }
+for unit; do
+  case $verb in
+  start | stop) "$verb" "$unit" ;;
+  restart) stop "$unit"; start "$unit" ;;
+  mask) : >"$unit/masked"; [ -z "$now" ] || stop "$unit" ;;
+  unmask) rm -f "$unit/masked" ;;
+  enable) : >"$unit/enabled" ;;
+  disable) rm -f "$unit/enabled"; [ -z "$now" ] || stop "$unit" ;;
+  esac
+done
+case $way in
+after) echo no >&2; exit 1 ;;
+lock) if [ "$unit" != meridian.service ]; then :; elif [ -e lock ]; then rm lock; else : >lock; fi ;;
+HUP | INT | TERM) kill "-$way" "$PPID" ;;
+esac
+exit 0
+"""
+WAYS = [
+    pytest.param("before", id="and is not done"),
+    pytest.param("after", id="though it is done"),
+    pytest.param("lock", id="as the lock is not who ought to have it"),
+    pytest.param("INT", id="as Ctrl-C is pressed"),
+    pytest.param("TERM", id="as it is ended"),
+]
+CRONS = {"cron.service": {"active", "enabled"}, "anacron.timer": {"active"}}
+TAKEN = {"cron.service": {"masked", "enabled"}, "anacron.timer": {"masked"}}
+RECORD = '{"crons": {"cron.service": true, "anacron.timer": true}, "service_active": %s}\n'
+
+Files = dict[str, str]
+ON, OFF = {"active", "enabled"}, set[str]()
+FIRST = {**CRONS, "meridian.service": ON}
+SECOND = {**TAKEN, "meridian.service": ON}
+SYSTEM = "MERIDIAN_RUN=--system\n"
+OTHER = "# by hand\nMERIDIAN_RUN=--verbose\n"
+CASES = [
+    pytest.param(handover.take, FIRST, {}, id="taken"),
+    pytest.param(handover.take, FIRST, {"options": OTHER}, id="taken, with other options"),
+    pytest.param(handover.take, FIRST, {"options": SYSTEM}, id="taken, with --system by hand"),
+    pytest.param(handover.take, {**CRONS, "meridian.service": OFF}, {}, id="taken, service off"),
+    pytest.param(
+        handover.take, SECOND, {"options": SYSTEM, "adopted": RECORD % "true"}, id="taken again"
+    ),
+    pytest.param(
+        handover.give_back, SECOND, {"options": SYSTEM, "adopted": RECORD % "true"}, id="given back"
+    ),
+    pytest.param(
+        handover.give_back,
+        SECOND,
+        {"options": SYSTEM, "adopted": RECORD % "false"},
+        id="given back, and the service off",
+    ),
+]
+
+
+class Stage:
+    """A machine's units and files, in a folder of its own each time."""
+
+    def __init__(self, folder: Path, units: dict[str, set[str]], files: Files) -> None:
+        self.folder = folder
+        folder.mkdir()
+        (folder / "systemctl").write_text(SYSTEMCTL)
+        (folder / "systemctl").chmod(0o700)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        self.units = folder / "units"
+        for unit, states in units.items():
+            (self.units / unit).mkdir(parents=True)
+            for state in states:
+                (self.units / unit / state).touch()
+        if "masked" in units["cron.service"]:
+            (self.units / "lock").touch()
+
+    def seen(self) -> dict[str, str]:
+        """All there is, but what the stub has counted."""
+        found = (*self.units.rglob("*"), self.folder / "options", self.folder / "adopted")
+        files = {each for each in found if each.is_file() and each.name != "calls"}
+        return {str(each.relative_to(self.folder)): each.read_text() for each in sorted(files)}
+
+    def holder(self) -> CronHolder | None:
+        return CronHolder(1, "meridian", True) if (self.units / "lock").exists() else None
+
+    def hand_over(
+        self, change: Callable[[Callable[[str], None]], None], failing: str = "", fail: int = 0
+    ) -> Exception | None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", f"{self.folder}:{os.environ['PATH']}")
+            patch.setenv("UNITS", str(self.units))
+            patch.setenv("OPTIONS", str(self.folder / "options"))
+            patch.setenv("FAIL", str(fail))
+            patch.setenv("FAILING", failing)
+            patch.setattr(handover, "OPTIONS_FILE", self.folder / "options")
+            patch.setattr(handover, "ADOPTED_FILE", self.folder / "adopted")
+            patch.setattr(handover, "_QUIET_SECONDS", (0, 60))
+            patch.setattr(handover, "_LOCK_PATIENCE", 0.01)
+            patch.setattr(cron_lock, "holder", self.holder)
+            patch.setattr(crons_units, "_UNLOCKED_CRONS", ())
+            try:
+                change(self.tell)
+            except MeridianError as error:
+                return error
+        return None
+
+    def tell(self, _text: str) -> None:
+        """Hear it, as a terminal that is gone does."""
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("failing", WAYS)
+@pytest.mark.parametrize(("change", "units", "files"), CASES)
+def test_a_step_that_fails_leaves_all_as_it_was(
+    change: Callable[[Callable[[str], None]], None],
+    units: dict[str, set[str]],
+    files: Files,
+    failing: str,
+    tmp_path: Path,
+) -> None:
+    whole = Stage(tmp_path / "whole", units, files)
+    assert whole.hand_over(change) is None
+    done = whole.seen()
+    steps = len((whole.units / "calls").read_text().splitlines())
+    failed = 0
+    for step in range(1, steps + 1):
+        stage = Stage(tmp_path / str(step), units, files)
+        before = stage.seen()
+        if stage.hand_over(change, failing, step):
+            failed += 1
+            assert stage.seen() == before, step
+        else:
+            assert stage.seen() == done, step
+    assert failed == steps or (failing == "lock" and failed), "that was a test"
+
+
+@pytest.mark.parametrize(("change", "units", "files"), CASES)
+def test_a_terminal_that_goes_away_ends_no_handover(
+    change: Callable[[Callable[[str], None]], None],
+    units: dict[str, set[str]],
+    files: Files,
+    tmp_path: Path,
+) -> None:
+    whole, stage = Stage(tmp_path / "whole", units, files), Stage(tmp_path / "hup", units, files)
+    before = signal.getsignal(signal.SIGHUP)
+    assert whole.hand_over(change) is None
+    assert stage.hand_over(change, "HUP", 2) is None
+    assert stage.seen() == whole.seen()
+    assert signal.getsignal(signal.SIGHUP) == before
