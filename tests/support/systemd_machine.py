@@ -22,7 +22,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -33,6 +32,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import debian_root
+import sources
 from debian_root import CHECKOUT, ENVIRONMENT, FROM_WHEELS, PREFIX, VENV
 from programs import program
 
@@ -202,21 +202,8 @@ def wheel() -> Path:
     """The wheel of this checkout, built once; from a copy, since a build writes beside its source."""
     folder = Path(tempfile.mkdtemp(prefix="meridian-wheel-"))
     atexit.register(shutil.rmtree, folder)
-    source = checkout(folder / "source")
-    words = ("wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(folder))
-    subprocess.run([sys.executable, "-m", "pip", *words, str(source)], check=True)
-    shutil.rmtree(source)
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-def checkout(folder: Path) -> Path:
-    """A copy of what git would have of this checkout."""
-    left_out = shutil.ignore_patterns(
-        ".git", ".venv*", ".state", ".*_cache", "__pycache__", ".hypothesis"
-    )
-    shutil.copytree(CHECKOUT, folder, ignore=left_out, symlinks=True)
-    return folder
+    source = sources.copy(folder / "source")
+    return sources.build(source, folder / "dist", "-t", "wheel")["whl"]
 
 
 # --- how it comes up -----------------------------------------------------------------------------

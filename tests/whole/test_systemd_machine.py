@@ -8,8 +8,9 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sources
 from debian_root import CHECKOUT, FROM_WHEELS, VENV
-from systemd_machine import booted, checkout
+from systemd_machine import booted
 
 from scheduler import __version__
 
@@ -279,7 +280,7 @@ def test_the_readme_installs_it_for_the_whole_machine(
 ) -> None:
     """By its own words, but for the download: the locked wheels lie there."""
     words = next(line for line in README.splitlines() if "make install PREFIX=/usr/local" in line)
-    machine.copy_tree(checkout(tmp_path / "meridian"), "/root/meridian")
+    machine.copy_tree(sources.copy(tmp_path / "meridian"), "/root/meridian")
     command = words.strip().removeprefix("sudo ").split()
     machine.run("env", "-C", "/root/meridian", *command, env=FROM_WHEELS)
     machine.run("rm", "-rf", "/root/meridian")
