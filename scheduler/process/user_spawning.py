@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ _LEAST_WAIT = 0.02  # a shorter one is none: nothing is asked until a minute is 
 _TO_DIE = 1.0  # seconds that a killed process has, until its children are ours
 _TO_SETTLE, _LOOK_AGAIN = 0.2, 0.0005  # seconds
 _REPORT_BYTES = 4096
+_STDERR, _MOST_DESCRIPTORS = 2, 1 << 20  # fs.nr_open, which a limit may have been lowered from
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH",)  # of the daemon's variables: Python itself may need it
 
 Step = tuple[str, tuple[Any, ...], str]  # a kind, its values, and what to say if it can't be
@@ -90,10 +92,21 @@ def start_here(
         raise
     else:
         if not pid:
+            _close_others(stdin, output, end)
             user_spawner.become(_request(launch, environment), [stdin, output, end])
     finally:
         os.close(end)
     return UserChild(pid, report)
+
+
+def _close_others(*kept: int) -> None:
+    """Close what whoever called this command has left open: root's, and no user's.
+
+    A daemon's spawning process needs none of it: it was started with nothing open.
+    """
+    ends = sorted({each for each in kept if each > _STDERR})
+    for before, following in pairwise((_STDERR, *ends, _MOST_DESCRIPTORS)):
+        os.closerange(before + 1, following)
 
 
 def _request(launch: UserLaunch, environment: dict[bytes, bytes]) -> tuple[Any, ...]:

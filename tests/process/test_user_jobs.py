@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -291,6 +292,17 @@ def test_root_runs_another_s_job_in_the_foreground_as_that_user(
     finally:
         os.umask(before)
     assert (" ".join(ended.stdout.split()), ended.stderr) == (said, "")
+
+
+def test_a_job_in_the_foreground_has_nothing_of_what_root_has_open() -> None:
+    with Path("/etc/shadow").open() as low:
+        high = fcntl.fcntl(low, fcntl.F_DUPFD, 900)
+        opened = (low.fileno(), high)
+        command = "; ".join(f"test -e /proc/self/fd/{each} && echo open" for each in opened)
+        words = [sys.executable, "-c", IN_FRONT, "daemon", f"{command}; echo over", ""]
+        ended = subprocess.run(words, capture_output=True, text=True, pass_fds=opened, check=False)
+        os.close(high)
+    assert ended.stdout == "over\nexit 0\n"
 
 
 # --- limits --------------------------------------------------------------------------------------
