@@ -32,6 +32,7 @@ class RunKey(NamedTuple):
     state: str
     until: int | None
     user: str | None
+    job: str
 
     @property
     def page(self) -> Page:
@@ -41,9 +42,10 @@ class RunKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChosenRuns:
-    """Which runs are asked for: of a user (None: of all), of a time, failed ones alone."""
+    """Which runs are asked for: of a user (None: of all), of a job (if any), of a time, failed."""
 
     user: str | None
+    job: str
     since: int
     before: int
     failed: bool
@@ -52,6 +54,7 @@ class ChosenRuns:
         """Say whether this run is among them."""
         return (
             (self.user is None or key.user == self.user)
+            and (not self.job or key.job == self.job)
             and (key.second if key.until is None else key.until) >= self.since
             and key.second < self.before
             and (not self.failed or key.state == State.FAILED)
@@ -62,7 +65,11 @@ class ChosenRuns:
         """Return what a request chooses."""
         since = -_FAR_OFF if asked.since is None else whole(asked.since)
         return cls(
-            user, since, _FAR_OFF if asked.before is None else whole(asked.before), asked.failed
+            user,
+            asked.job,
+            since,
+            _FAR_OFF if asked.before is None else whole(asked.before),
+            asked.failed,
         )
 
 
@@ -71,7 +78,8 @@ class Pages:
 
     Owns: nothing but its way to the connection. Called by: the daemon, for those who ask at its
     socket. Invariant: it changes nothing, and a page costs no more than KEYS_LOOKED_AT keys and
-    the rows that are on it.
+    the rows that are on it. A user's page is chosen from their own runs alone: where
+    the next one begins tells of no run of another's.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -100,11 +108,11 @@ class Pages:
             "number": run,
             "most": KEYS_LOOKED_AT,
         }
+        if user is not None:
+            return self._connection.read(_keys, "keys_of_user", user=user, **values)
         if asked.job:
             return self._connection.read(_keys, "keys_of_job", job=asked.job, **values)
-        if user is None:
-            return self._connection.read(_keys, "keys_of_all", **values)
-        return self._connection.read(_keys, "keys_of_user", user=user, **values)
+        return self._connection.read(_keys, "keys_of_all", **values)
 
     def _rows(self, numbers: list[int]) -> list[RunRow]:
         if not numbers:
@@ -117,7 +125,9 @@ def _keys(rows: Iterable[tuple[Any, ...]]) -> list[RunKey]:
     return [_key(*row) for row in rows]
 
 
-def _key(run: int, era: int, second: Any, state: str, until: Any, user: str | None) -> RunKey:
+def _key(
+    run: int, era: int, second: Any, state: str, until: Any, user: str | None, job: str
+) -> RunKey:
     if not isinstance(second, int) or not isinstance(until, int | None):
         raise ValueError(f"run {run} is of no time")  # noqa: TRY004 (as all that decodes)
-    return RunKey(run, era, second, state, until, user)
+    return RunKey(run, era, second, state, until, user, job)

@@ -97,6 +97,18 @@ def test_the_pages_together_are_what_a_look_at_every_run_finds(
         patch.undo()
 
 
+@pytest.mark.parametrize("asked", [History(), History("shared"), History(failed=True)])
+def test_a_user_is_told_nothing_of_another_s_runs(
+    journal: Journal, asked: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "KEYS_LOOKED_AT", 2)
+    for minute in range(6):
+        claim(journal, minute, "bob" if minute else "alice", "shared", fails=True)
+    for user, number in (("alice", 1), ("nobody", 0)):
+        rows, more = journal.pages.of(asked, user)
+        assert (len(rows), more) == (number, None), "where the next page begins is a run of bob's"
+
+
 def test_what_ran_before_the_clock_was_set_back_comes_after(journal: Journal) -> None:
     finished(journal, "a", NOON + 9 * MINUTE)
     journal.daemon_state.begin_era(Era(1, NOON, NOON + 9 * MINUTE, NOON))

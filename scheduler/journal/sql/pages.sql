@@ -5,23 +5,23 @@
 
 -- name: keys_of_all
 -- The keys of runs that come before one, the newest first.
-SELECT number, era, instant, state, until, user FROM run
+SELECT number, era, instant, state, until, user, job FROM run
 WHERE (era, instant, number) < (:era, :second, :number)
 ORDER BY era DESC, instant DESC, number DESC LIMIT :most;
 
 -- name: keys_of_user
--- The same of one user's runs.
-SELECT number, era, instant, state, until, user FROM run INDEXED BY run_of_user
+-- The same of one user's runs, of whichever job: another user's are not even looked at.
+SELECT number, era, instant, state, until, user, job FROM run INDEXED BY run_of_user
 WHERE user = :user AND (era, instant, number) < (:era, :second, :number)
 ORDER BY era DESC, instant DESC, number DESC LIMIT :most;
 
 -- name: keys_of_job
 -- The same of one job's runs.
-SELECT number, era, instant, state, until, user FROM run INDEXED BY run_open
+SELECT number, era, instant, state, until, user, job FROM run INDEXED BY run_open
 WHERE job = :job AND state IN ('scheduled', 'running')
 AND (era, instant, number) < (:era, :second, :number)
 UNION ALL
-SELECT number, era, instant, state, until, user FROM run INDEXED BY run_over
+SELECT number, era, instant, state, until, user, job FROM run INDEXED BY run_over
 WHERE job = :job AND state IN ('succeeded', 'failed', 'skipped')
 AND (era, instant, number) < (:era, :second, :number)
 ORDER BY era DESC, instant DESC, number DESC LIMIT :most;
