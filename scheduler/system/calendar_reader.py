@@ -10,7 +10,13 @@ from scheduler.day_rules import Calendar
 from scheduler.errors import BadValue, MeridianError
 from scheduler.printable import clean
 from scheduler.system.background import start_apart
-from scheduler.system.calendars import CalendarReading, CalendarShelf, read_calendar, stamp_of
+from scheduler.system.calendars import (
+    CalendarReading,
+    CalendarShelf,
+    keep_only,
+    read_calendar,
+    stamp_of,
+)
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 USER_SECONDS = 10.0  # that the calendars of a user's table may take together
 
 _SIDE_BY_SIDE = 4  # so that one that hangs keeps few waiting, and many take no more memory
+_BAD_FOR = 600.0  # seconds until a user's bad calendar is read again, if its table stays as it is
 
 
 class CalendarReader:
@@ -30,7 +37,8 @@ class CalendarReader:
     Owns: what the calendars of the last whole reading of the crontabs came to, and what was read
     apart since. Called by: the watched crontabs, on the loop; its thread only adds what it has
     read. Invariant: a calendar is in no crontab's reading with a stamp from after it was read, so
-    that a change meanwhile is seen at the next look. What is bad is read again for each reload.
+    that a change meanwhile is seen at the next look. What is bad is read again for each reload, but
+    for users' calendars: one that hangs would keep everybody's reload waiting each time.
     """
 
     def __init__(self, read: Callable[[str], CrontabText]) -> None:
@@ -40,6 +48,7 @@ class CalendarReader:
         self._kept: dict[CalendarSource, CalendarReading] = {}
         self._apart: dict[CalendarSource, CalendarReading] = {}
         self._wanted: set[CalendarSource] = set()
+        self._bad_since: dict[CalendarSource, float] = {}  # of users
 
     def shelf(self) -> CalendarShelf:
         """Return a shelf of what is known."""
@@ -48,6 +57,10 @@ class CalendarReader:
     def keep(self, shelf: CalendarShelf) -> None:
         """Go by what is on the shelf of crontabs that have been read whole."""
         self._kept, self._apart = shelf.readings, {}
+        now = self._monotonic()
+        bad = [source for source, read in self._kept.items() if isinstance(read.found, BadValue)]
+        self._bad_since = {s: self._bad_since.get(s, now) for s in bad if s.user is not None}
+        keep_only({source.place for source in self._kept})
 
     @property
     def is_reading(self) -> bool:
@@ -56,10 +69,10 @@ class CalendarReader:
 
     def start(self, wanted: Iterable[CalendarSource]) -> None:
         """Have calendars read apart; where there is no room for that, they can't be read."""
-        sources = tuple(wanted)
-        self._wanted.update(sources)
-        for n in range(min(len(sources), _SIDE_BY_SIDE)):
-            some = sources[n::_SIDE_BY_SIDE]
+        lanes = _lanes(wanted)
+        for some in lanes:
+            self._wanted.update(some)
+        for some in lanes:
             try:
                 start_apart(partial(self._work, some), "calendars")
             except MeridianError as error:
@@ -72,8 +85,11 @@ class CalendarReader:
         if source in self._apart:
             return self._apart[source]
         kept = self._kept.get(source)
-        if kept is None or not isinstance(kept.found, Calendar):
+        if kept is None:
             return None
+        if not isinstance(kept.found, Calendar):
+            since = self._bad_since.get(source)
+            return kept if since is not None and self._monotonic() - since < _BAD_FOR else None
         return kept if kept.stamp == stamp_of(source) else None
 
     # --- on its thread -----------------------------------------------------------------------
@@ -98,3 +114,19 @@ class CalendarReader:
         except Exception as error:  # noqa: BLE001 (a bug must leave no reload undone)
             why = f"{type(error).__name__}: {clean(str(error))}"
             return CalendarReading(BadValue("bad-calendar", f"{source} can't be read: {why}"))
+
+
+def _lanes(wanted: Iterable[CalendarSource]) -> list[list[CalendarSource]]:
+    """Return what is read side by side: the daemon's own first, and each user's in one lane alone.
+
+    So the seconds of a user are counted in one place, and none of them is spent before an own one.
+    """
+    lanes: list[list[CalendarSource]] = [[] for _ in range(_SIDE_BY_SIDE)]
+    by_user: dict[str | None, list[CalendarSource]] = defaultdict(list)
+    for source in wanted:
+        by_user[source.user].append(source)
+    for n, source in enumerate(by_user.pop(None, ())):
+        lanes[n % _SIDE_BY_SIDE].append(source)
+    for theirs in by_user.values():
+        min(lanes, key=len).extend(theirs)
+    return [lane for lane in lanes if lane]

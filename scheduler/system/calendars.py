@@ -35,7 +35,7 @@ from scheduler.system.accounts import Account
 from scheduler.text import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from scheduler.system.accounts import Users
     from scheduler.system.crontab_files import CrontabText, Stamp
@@ -211,6 +211,12 @@ def _trusted(path: str, read: Callable[[str], CrontabText]) -> CrontabText:
 
 # Of each file its digest, and what it came to, and the holidays: nobody is asked for them twice.
 _CALENDARS_READ: dict[str, tuple[bytes, Calendar]] = {}
+
+
+def keep_only(places: Collection[str]) -> None:
+    """Forget what no crontab names any more: a user could name another file each minute."""
+    for place in _CALENDARS_READ.keys() - set(places):
+        del _CALENDARS_READ[place]
 
 
 def _users_file(path: str, user: str) -> bytes:

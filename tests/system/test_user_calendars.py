@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from scheduler.errors import BadValue
 from scheduler.system import accounts, calendar_reader, calendars, crontab_loader
 from scheduler.system.accounts import Account
 from scheduler.system.calendar_reader import CalendarReader
-from scheduler.system.calendars import CalendarSource
+from scheduler.system.calendars import CalendarReading, CalendarSource
 from scheduler.system.crontab_files import CrontabText
 from scheduler.system.crontab_loader import ReadOptions
 from scheduler.system.crontab_place import CrontabPlace, Form
@@ -152,7 +153,6 @@ def test_a_user_whose_calendars_take_long_keeps_others_waiting_for_a_moment(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calendar_reader, "USER_SECONDS", 0.0)
-    monkeypatch.setattr(calendar_reader, "_SIDE_BY_SIDE", 1)
     for name in ("a", "b"):
         save(home / f"{name}.txt", DAY)
     theirs = [CalendarSource(str(home / f"{name}.txt"), "bob", (1,)) for name in ("a", "b")]
@@ -166,3 +166,29 @@ def test_a_user_whose_calendars_take_long_keeps_others_waiting_for_a_moment(
     assert isinstance(second.found, BadValue)
     assert "bob's calendars take over 0 seconds together" in second.found.message
     assert isinstance(third.found, Calendar)
+
+
+def test_a_users_bad_calendar_is_read_again_when_the_table_is_saved_or_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bad = BadValue("bad-calendar", "it hangs")
+    monkeypatch.setattr(calendar_reader, "read_calendar", lambda *_: CalendarReading(bad))
+    theirs = CalendarSource("/home/bob/off.txt", "bob", (1,))
+    saved_again, own = replace(theirs, version=(2,)), CalendarSource("/etc/off.txt")
+    with read_apart(theirs, own) as reader:
+        shelf = reader.shelf()
+        shelf.readings.update(dict.fromkeys((theirs, own), CalendarReading(bad)))
+        reader.keep(shelf)
+        assert [reader._known(each) is not None for each in (theirs, own, saved_again)] == [
+            *(True, False, False)
+        ]
+        monkeypatch.setattr(calendar_reader, "_BAD_FOR", 0.0)
+        assert reader._known(theirs) is None
+
+
+def test_a_calendar_that_no_table_names_any_more_is_forgotten(home: Path) -> None:
+    save(home / "off.txt", DAY)
+    loaded(home, "off.txt")
+    assert str(home / "off.txt") in calendars._CALENDARS_READ
+    calendars.keep_only({"holidays:DE"})
+    assert str(home / "off.txt") not in calendars._CALENDARS_READ
