@@ -213,9 +213,9 @@ def _trusted(path: str, read: Callable[[str], CrontabText]) -> CrontabText:
 _CALENDARS_READ: dict[str, tuple[bytes, Calendar]] = {}
 
 
-def keep_only(places: Collection[str]) -> None:
+def keep_only(named: Collection[str]) -> None:
     """Forget what no crontab names any more: a user could name another file each minute."""
-    for place in _CALENDARS_READ.keys() - set(places):
+    for place in _CALENDARS_READ.keys() - set(named):
         del _CALENDARS_READ[place]
 
 
