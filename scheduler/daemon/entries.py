@@ -151,7 +151,7 @@ class EntriesInForce:
         self._stamps = {**self._stamps, **calendar_stamps(loaded.calendars)}
         self.zones = frozenset(entry.zone.key for entry in entries.values())
         self._crontabs, self._was_read = merged.crontabs, True
-        self._taken_over.read(loaded.taken, minute)
+        self._taken_over.read(loaded.taken)
         self.refused = sum(each.severity is Severity.ERROR for each in loaded.problems)
         self.kept = [entry for entry in merged.kept if entry.file not in self._spared]
         self.files = tuple(self._read_files(loaded))
@@ -210,16 +210,15 @@ class EntriesInForce:
         What is left of a job's `backlog` is missed with the rest.
         """
         timetable = self.timetable
-        instants = Walk(outage, timetable.due, timetable)
+        instants: Instants = Walk(outage, timetable.due, timetable)
         due = {entry.job for entry in timetable.due(outage.current)}
         found: list[OutageAccount] = []
-        for entry in self._taken_over.missing(timetable.entries, outage.last):
+        for entry, last in self._taken_over.missing(timetable.entries, outage.last):
             is_due, until = entry.job in due, pause(entry.job, outage.last)
-            if left := backlog(entry.job):
-                longer = Outage(left.next - MINUTE, outage.current)
-                found += self._accounts(entry, longer, timetable, is_due=is_due, until=until)
-            else:
-                found += self._accounts(entry, outage, instants, is_due=is_due, until=until)
+            missed, known = Outage(last, outage.current), instants
+            if last == outage.last and (left := backlog(entry.job)):
+                missed, known = Outage(left.next - MINUTE, outage.current), timetable
+            found += self._accounts(entry, missed, known, is_due=is_due, until=until)
         return found
 
     def _accounts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scheduler.schedule.tick import minute_of
 from scheduler.system.crontab_loader import TakenTables
 
 if TYPE_CHECKING:
@@ -24,19 +25,24 @@ class TakenOver:
         self.tables = TakenTables()
         self._until: datetime | None = None
 
-    def read(self, tables: TakenTables, minute: datetime) -> None:
-        """Go by what was read now."""
-        if tables.was_crons and not self.tables.files:
-            self._until = minute
+    def read(self, tables: TakenTables) -> None:
+        """Go by what was read now: calendars may have delayed that since the tables were taken."""
+        if tables.until is not None and not self.tables.files:
+            self._until = minute_of(tables.until)
         self.tables = tables
 
     def left(self, due: list[Entry], minute: datetime) -> list[Entry]:
         """Return what of these entries, due at a minute, the other has not run."""
         return due if self._until is None or minute > self._until else self._own(due)
 
-    def missing(self, entries: Iterable[Entry], last: datetime) -> Iterable[Entry]:
-        """Return the entries that may have missed something in minutes after `last`."""
-        return entries if self._until is None or last >= self._until else self._own(entries)
+    def missing(self, entries: Iterable[Entry], last: datetime) -> Iterable[tuple[Entry, datetime]]:
+        """Return the entries with the minutes after which each may have missed something.
+
+        That is `last`; of what the other ran, its own last minute, if that is later.
+        """
+        until = last if self._until is None else max(last, self._until)
+        for entry in entries:
+            yield entry, until if entry.file in self.tables.files else last
 
     def unbooted(self, entries: list[Entry]) -> list[Entry]:
         """Return what of these @reboot entries nobody has run since the machine booted."""

@@ -30,7 +30,7 @@ from scheduler.system.parsed_tables import ParsedTables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
     from scheduler.crontab.day_values import Calendars
@@ -84,12 +84,12 @@ class ReadOptions:
 class TakenTables:
     """The `files` that another cron would run here, and that this daemon has taken over.
 
-    `was_crons`: a cron ran them until now. `has_rebooted`: their @reboot jobs have been run since
-    the machine booted.
+    `until` when a cron ran them here; None if none did. `has_rebooted`: their @reboot jobs have
+    been run since the machine booted.
     """
 
     files: frozenset[str] = frozenset()
-    was_crons: bool = False
+    until: datetime | None = None
     has_rebooted: bool = False
 
 

@@ -20,23 +20,20 @@ class TwoTables(World):
         self.library.taken = taken
         self.new_daemon()
 
-    def crons(self, *, was_crons: bool = False, has_rebooted: bool = False) -> None:
-        self.library.taken = TakenTables(frozenset({FILE}), was_crons, has_rebooted)
 
-
-def taken(*, was_crons: bool = False, has_rebooted: bool = False) -> TakenTables:
-    return TakenTables(frozenset({FILE}), was_crons, has_rebooted)
+def taken(until: str | None = None, *, has_rebooted: bool = False) -> TakenTables:
+    return TakenTables(frozenset({FILE}), None if until is None else when(until), has_rebooted)
 
 
 @pytest.mark.parametrize(
-    ("was_crons", "noon"),
+    ("until", "noon"),
     [
-        pytest.param(True, [], id="cron ran it in the minute of the change"),
-        pytest.param(False, ["12:00:20"], id="no cron did: the machine has just booted"),
+        pytest.param("12:00:20", [], id="cron ran it in the minute of the change"),
+        pytest.param(None, ["12:00:20"], id="no cron did: the machine has just booted"),
     ],
 )
-def test_the_minute_of_the_change(noon: list[str], *, was_crons: bool) -> None:
-    world = TwoTables("12:00:20", taken(was_crons=was_crons))
+def test_the_minute_of_the_change(noon: list[str], until: str | None) -> None:
+    world = TwoTables("12:00:20", taken(until))
     world.runs_until("12:03:30")
     assert world.starts("noon") == noon
     assert world.starts("own") == ["12:00:20"]  # no cron has run that
@@ -48,16 +45,30 @@ def test_what_cron_ran_while_there_was_no_daemon_is_not_made_up_for() -> None:
     world.runs_until("11:30")
     world.clock.advance((when("13:00:20") - world.clock.now()).total_seconds())
     world.edit(CRONS)
-    world.library.taken = taken(was_crons=True)
+    world.library.taken = taken("13:00:20")
     world.runs_until("13:01:30")
     assert world.starts("noon") == []
     assert world.starts("own") == ["13:00:20"]  # it missed it, and makes up for it
     assert world.starts("minutes") == ["13:01:00"]
 
 
+def test_minutes_that_calendars_delay_the_first_reading_by_are_made_up_for() -> None:
+    """Cron has ended by then, so nobody else has run them."""
+    world = TwoTables("11:00", TakenTables(), "")
+    world.runs_until("11:30")
+    world.clock.advance((when("12:02:20") - world.clock.now()).total_seconds())
+    world.edit(CRONS + line("one", "1 12 * * *") + line("two", "2 12 * * *"))
+    world.library.taken = taken("12:00:50")
+    world.runs_until("12:03:30")
+    assert world.starts("noon") == []  # cron ran it
+    assert world.starts("one") == ["12:02:21"]
+    assert world.starts("two") == ["12:02:20"]  # its own minute, late
+    assert world.starts("minutes") == ["12:02:20", "12:03:00"]
+
+
 @pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
 def test_what_is_missed_once_the_tables_are_taken_is_made_up_for(*, is_killed: bool) -> None:
-    world = TwoTables("11:00:20", taken(was_crons=True))
+    world = TwoTables("11:00:20", taken("11:00:20"))
     _ = world.crashes_at("11:30") if is_killed else world.runs_until("11:30")
     world.clock.advance((when("13:00:20") - world.clock.now()).total_seconds())
     world.library.taken = taken()  # nobody had the lock meanwhile
@@ -70,7 +81,7 @@ def test_tables_that_a_running_daemon_can_take_are_due_from_the_next_minute_on()
 
     def take() -> None:
         world.edit(CRONS)
-        world.library.taken = taken(was_crons=True)
+        world.library.taken = taken("11:59:50")
 
     world.at("11:59:50", take)  # cron has ended
     world.runs_until("12:01:30")
