@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from scheduler.cli import crontabs, state_folder
+from scheduler.cli import client, crontabs, machine_table, state_folder, which_daemon
+from scheduler.cli.machine_past import MachinePast
+from scheduler.cli.which_daemon import MACHINE, Machine
 from scheduler.system import crontab_files, crontab_loader, local_zone
 
+_SHORT_TIMEOUT = 2.0  # seconds
+_RUNS_ASKED_FOR = 50  # runs of which the jobs are offered
 _LARGEST = 1 << 20  # bytes of crontabs that are read while somebody waits for a Tab
 
 
 def jobs(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the names that begin so, by the journal and the user's crontabs; never fails."""
+    """Return the names that begin so, by the journal and the user's crontabs; never fails.
+
+    Where the command is about the machine's daemon, by what that tells.
+    """
     names: set[str] = set()
     state = ctx.params.get("state")  # as typed: nothing is converted yet
-    for known in (_in_journal, _in_crontabs):
+    folder = None if state is None else Path(state)
+    for known in (_in_journal, _in_crontabs, partial(_of_machine, is_named=_names_machine(ctx))):
         with suppress(Exception):  # whatever is wrong, the command itself will say it
-            names.update(known(None if state is None else Path(state)))
+            names.update(known(folder))
     return sorted(name for name in names if name.startswith(incomplete))
 
 
@@ -42,6 +51,27 @@ def _in_crontabs(state: Path | None) -> list[str]:
         zone, named=False, system=paths.folder is not None, keep_others=True
     )
     return [entry.job for entry in crontab_loader.load(files, how).entries]
+
+
+def _names_machine(ctx: typer.Context) -> bool:
+    """Say whether --system was typed: by that name, some commands have an option for the form."""
+    named = any("--system" in option.opts for option in ctx.command.params)
+    return named and bool(ctx.params.get("system"))
+
+
+def _of_machine(state: Path | None, *, is_named: bool) -> list[str]:
+    """Return the jobs of one's own that the machine's daemon tells of, if it is the one meant."""
+    if not isinstance(which_daemon.chosen(state, system=is_named), Machine):
+        return []
+    snapshot = client.snapshot(MACHINE, timeout=_SHORT_TIMEOUT)
+    names = [run.job for run in snapshot.running] + [run.job for run in snapshot.waiting]
+    names += [paused.job for paused in snapshot.paused] + [run.job for run in snapshot.coming]
+    names += [row.run.job for row in MachinePast().history(limit=_RUNS_ASKED_FOR)]
+    table = machine_table.asked()
+    if table is not None and len(table.text) <= _LARGEST:
+        zone, _ = local_zone.machine_zone()
+        names += [entry.job for entry in crontabs.of_table(table, zone).entries]
+    return names
 
 
 Job = Annotated[

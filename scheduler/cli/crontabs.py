@@ -58,7 +58,9 @@ def load(
         loaded = _named_or_own(files, zone, system=system, keep_others=keep_others)
         return misnamed.explained(loaded, files, lambda: _jobs(state))
     if (table := machine_table.found(state)) is not None:
-        return _of_machines(table, zone, json=json, keep_others=keep_others)
+        if not json:
+            _tell(table)
+        return of_table(table, zone, keep_others=keep_others)
     found = source(state)
     if not json:
         output.note(found.said)
@@ -67,13 +69,15 @@ def load(
     return _load(found, zone, system=system, keep_others=keep_others)
 
 
-def _of_machines(table: MachineTable, zone: ZoneInfo, *, json: bool, keep_others: bool) -> Loaded:
-    """Read the user's table as the machine's daemon does, which shows it."""
-    reads, kept = table.snapshot.reads, table.snapshot.crontabs.kept
-    if not json:
-        output.note(table.said)
-    if kept and not json:
+def _tell(table: MachineTable) -> None:
+    output.note(table.said)
+    if kept := table.snapshot.crontabs.kept:
         output.note(_of_kept(kept))
+
+
+def of_table(table: MachineTable, zone: ZoneInfo, *, keep_others: bool = False) -> Loaded:
+    """Read a user's table as the machine's daemon does, which has shown it."""
+    reads = table.snapshot.reads
     its = zone if reads is None else _zone(reads, zone)
     how = read_options(its, named=False, system=False, keep_others=keep_others)
     how = of_system(how, (table.file,), None if reads is None else reads.most_entries)

@@ -45,26 +45,34 @@ class MachineTable:
 
 
 def found(state: Path | None) -> MachineTable | None:
-    """Ask the machine's daemon; None also where it keeps no table of this user, or is silent.
+    """Ask for one's crontab; None where that is another, or the daemon is silent.
 
     Raises MeridianError where it refuses to show the table.
     """
     if not which_daemon.keeps_crontab(state):
         return None
     try:
-        reply = ask_machine(Table(), _SHORT_TIMEOUT)
-        if isinstance(reply, Refused):
-            _check_no_table(reply)
-            return None
-        table = decode(TableReply, reply)
-        file = str(crontab_place.ROOT / crontab_place.SPOOL / table.user)
-        snapshot = client.snapshot(MACHINE, timeout=_SHORT_TIMEOUT)
-        return MachineTable(file, bytes_of(table.text), snapshot)
+        return asked()
     except NoDaemon:
         return None
     except NoAnswer as error:
         output.note(f"warning: {error}")
         return None
+
+
+def asked() -> MachineTable | None:
+    """Ask the machine's daemon for the user's table; None where it keeps none.
+
+    Raises NoDaemon, NoAnswer, and MeridianError where it refuses to show the table.
+    """
+    reply = ask_machine(Table(), _SHORT_TIMEOUT)
+    if isinstance(reply, Refused):
+        _check_no_table(reply)
+        return None
+    table = decode(TableReply, reply)
+    file = str(crontab_place.ROOT / crontab_place.SPOOL / table.user)
+    snapshot = client.snapshot(MACHINE, timeout=_SHORT_TIMEOUT)
+    return MachineTable(file, bytes_of(table.text), snapshot)
 
 
 def _check_no_table(refused: Refused) -> None:

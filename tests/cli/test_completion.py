@@ -9,9 +9,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import typer.main
+from commands import completed
 
-from scheduler.cli import app, completion
+from scheduler.cli import completion
 from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
 
 
 NOON = datetime(2027, 3, 28, 10, 0, tzinfo=UTC)  # in Berlin
-
-
-def completed(line: str) -> list[str]:
-    """What a shell is offered for a line that is not finished."""
-    _, name, *words, last = line.split(" ")
-    command = typer.main.get_command(app).get_command(None, name)  # type: ignore[attr-defined]  # a group
-    asking = command.make_context(name, words, resilient_parsing=True)
-    argument = next(each for each in command.params if each.param_type_name == "argument")
-    return [each.value for each in argument.shell_complete(asking, last)]
 
 
 def completed_by_bash(line: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
-from commands import rows
+from commands import completed, rows
 from standin import STATUS, StandIn
 
 from scheduler.cli import state_folder, which_daemon
@@ -343,6 +343,22 @@ def test_who_has_another_crontab_means_that(
         found = person.types("list")
     assert SPOOLED not in found.stdout + found.stderr, why
     assert ("own" in found.stdout) is (there == "crontab"), why
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "why"),
+    [
+        ("meridian trigger ", ["alice.backup", "alice.old", "mail", "mirror"], "what it tells of"),
+        ("meridian env alice.b", ["alice.backup"], "--system is no option there"),
+        ("meridian logs --system alice.o", ["alice.old"], "it may be named"),
+        ("meridian logs --state /nowhere alice.", [], "another is meant"),
+    ],
+)
+def test_a_shell_completes_what_the_machine_s_daemon_tells_of(
+    alice: Machine, line: str, names: list[str], why: str
+) -> None:
+    alice.runs = (told(1, "alice.old"),)
+    assert completed(line) == names, why
 
 
 def test_why_the_table_is_not_shown_is_told(person: Person, alice: Machine) -> None:

@@ -21,3 +21,12 @@ COMMANDS: dict[str, Any] = {
 def rows(result: Result) -> list[dict[str, Any]]:
     """Return the objects that a command has printed, one a line."""
     return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def completed(line: str) -> list[str]:
+    """What a shell is offered for a line that is not finished."""
+    _, name, *words, last = line.split(" ")
+    command = COMMANDS[name]
+    asking = command.make_context(name, words, resilient_parsing=True)
+    argument = next(each for each in command.params if each.param_type_name == "argument")
+    return [each.value for each in argument.shell_complete(asking, last)]
