@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from scheduler.printable import quoted
 from scheduler.process import resource_limits
 from scheduler.process.job_environment import Inheritance, text
+from scheduler.process.launch import not_started
 from scheduler.process.user_spawning import SpawningProcess, UserLaunch
 from scheduler.run import NotStarted
 from scheduler.system import accounts, user_limits, user_variables
@@ -77,7 +78,7 @@ class UserJobs:
         except NotTold as error:  # the jobs of all others start
             return NotStarted(f"{error.strerror}")
         except OSError as error:
-            return NotStarted(f"user {quoted(name)}: {error.strerror}")
+            return not_started(f"user {quoted(name)}", error)
         if found is None:
             return NotStarted(f"there is no user {name}")
         if found.account.is_expired(self._clock.now()):

@@ -52,9 +52,8 @@ class Users(Protocol):
 
 def find(name: str, shadow: Path = SHADOW) -> Account | None:
     """Return the account of this name; OSError where the system does not tell now."""
-    try:
-        found = pwd.getpwnam(name)
-    except (KeyError, ValueError):  # the latter for what no name can be, as one with a NUL
+    found = _entry(name)
+    if found is None:
         return None
     groups = tuple(os.getgrouplist(found.pw_name, found.pw_gid))
     expires = _expiry(found.pw_name, shadow)
@@ -63,10 +62,8 @@ def find(name: str, shadow: Path = SHADOW) -> Account | None:
 
 def uid_of(name: str) -> int | None:
     """Return the number of the user of this name; None if there is none; OSError as `find`."""
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except (KeyError, ValueError):
-        return None
+    found = _entry(name)
+    return None if found is None else found.pw_uid
 
 
 def is_root(name: str, users: Users) -> bool:
@@ -85,11 +82,13 @@ def is_there(name: str, users: Users) -> bool:
         return True
 
 
-def name_of(uid: int) -> str | None:
-    """Return the name of the user of this number; None if there is none."""
+def _entry(name: str) -> pwd.struct_passwd | None:
     try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
+        return pwd.getpwnam(name)
+    except ValueError:  # what no name can be, as one with a NUL
+        return None
+    except KeyError:  # said, too, where there is no descriptor to look with: OSError then
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         return None
 
 
