@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,16 +19,8 @@ import typer
 
 from scheduler.cli import state_folder
 from scheduler.errors import MeridianError, NoAnswer, NoDaemon
-from scheduler.system import (
-    control_client,
-    crontab_files,
-    crontab_place,
-    paths,
-    state_files,
-    state_lock,
-)
+from scheduler.system import control_client, paths, state_files, state_lock
 from scheduler.system.control_client import REPLY_TIMEOUT
-from scheduler.system.crontab_place import Form
 from scheduler.wire import Received
 
 if TYPE_CHECKING:
@@ -76,13 +69,15 @@ def keeps_crontab(state: Path | None) -> bool:
         return False
     except MeridianError:
         return True
+    crontab_files = import_module("scheduler.system.crontab_files")  # which a status has no need of
     is_there = any(crontab_files.is_there(Path(file)) for file in crontab_files.own_files(own))
     return not is_there and state_lock.holder(own.state) is None
 
 
 def runs(entry: Entry) -> bool:
     """Say whether the machine's daemon, another user's, runs an entry: of one's table there."""
-    return not _is_root() and crontab_place.of_file(entry.file).form is Form.SPOOL
+    crontab_place = import_module("scheduler.system.crontab_place")  # which a status has no need of
+    return not _is_root() and crontab_place.of_file(entry.file).form is crontab_place.Form.SPOOL
 
 
 def refuse_machines(command: str, state: Path | None) -> None:
