@@ -9,7 +9,7 @@ process that is that user reads the file, and one that is nobody asks the librar
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 import os
 import re
@@ -231,7 +231,7 @@ def _users_file(path: str, user: str) -> bytes:
     if error := answer.get("error"):
         hint = f"it is read as {user}"
         raise BadValue("bad-calendar", f"{path} can't be read: {error}", hint=hint)
-    return base64.b64decode(answer["data"])
+    return binascii.a2b_base64(answer["data"])
 
 
 def _of_bytes(path: str, data: bytes, *, by_nobody: bool = False) -> Calendar:
