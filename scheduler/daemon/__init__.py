@@ -15,6 +15,7 @@ crontab_log         problems in the crontabs; upcoming_log: what is due next
 log_once            trouble with the journal, told once
 taken_tables        what another cron has run of its tables, taken over from it
 machine_tables      which crontabs a system daemon reads now, and cron's lock
+system_parts        what a system daemon alone has, and loads
 stamp_writer        anacron's stamps, of its jobs that have run
 watchdog            a loop that is held up; own_ping: a service that hears that it goes on
 service             a daemon of this machine: its state folder, its log, the next one after a repair

@@ -18,6 +18,7 @@ import traceback
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Self
 
 from scheduler import own_secrets
@@ -27,8 +28,6 @@ from scheduler.alerts.recorder import AlertRecorder
 from scheduler.alerts.sender_start import Senders
 from scheduler.daemon import signals, wiring
 from scheduler.daemon.control_address import ControlAddress
-from scheduler.daemon.stamp_writer import StampWriter
-from scheduler.daemon.user_tables import UserTables
 from scheduler.daemon.watchdog import Watchdog
 from scheduler.daemon.wiring import Chosen, Parts
 from scheduler.errors import JournalDamaged, MeridianError
@@ -41,12 +40,10 @@ from scheduler.process.cgroup import Groups
 from scheduler.process.job_environment import DELEGATED
 from scheduler.process.output_throttle import OutputThrottle
 from scheduler.process.spawner import RealSpawner
-from scheduler.process.user_jobs import UserJobs
 from scheduler.redact import mask
 from scheduler.runs.echo import Echo, OutputTo
-from scheduler.system import control_server, crontab_spool, state_lock
+from scheduler.system import control_server, openssl, state_lock
 from scheduler.system.boot import boot_id
-from scheduler.system.job_journal import JobJournal
 from scheduler.system.log import open_log
 from scheduler.system.log_sink import MOST_UNREAD, take_stderr
 from scheduler.system.paths import entered, make_outputs
@@ -55,9 +52,9 @@ from scheduler.system.waiting import Alarm, WaitingClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
     from scheduler.daemon.loop import Daemon
-    from scheduler.daemon.machine_tables import MachineTables
     from scheduler.daemon.watched_crontabs import WatchedCrontabs
     from scheduler.system.control_server import Ask
     from scheduler.system.log import Format, Log
@@ -90,6 +87,12 @@ class LogStream:
         return open_log(self.format)
 
 
+def system_parts() -> ModuleType:
+    """Return what a system daemon alone has, which no other daemon is to have in memory."""
+    with openssl.left_out():
+        return import_module("scheduler.daemon.system_parts")
+
+
 def serve(
     crontabs: WatchedCrontabs,
     chosen: Chosen,
@@ -104,8 +107,8 @@ def serve(
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _EARLY)
     (user, home), boot = account, boot_id()
-    paths, log = crontabs.paths, stream.log()
-    users = None if crontabs.machine is None else _users(log, crontabs.machine)
+    paths, machine, log = crontabs.paths, crontabs.machine, stream.log()
+    users = None if machine is None else system_parts().users(machine, log)
     groups = _groups(log)
     spawner = RealSpawner(os.environ, home, user, boot=boot, groups=groups, users=users)
     with (
@@ -155,7 +158,7 @@ def _parts(
         unjournalled=state / unjournalled.ENDINGS_NAME,
         chosen=chosen,
         watchdog=_watchdog(log),
-        in_loop=() if machine is None else (StampWriter(machine.anacron, log),),
+        in_loop=() if machine is None else (system_parts().stamps(machine, log),),
     )
 
 
@@ -223,8 +226,9 @@ class Service:
         """Return what is asked at the socket; a system daemon has the tables of users."""
         if not self.parts.chosen.is_system:
             return daemon.ask
-        spool = crontab_spool.of_machine(self.crontabs.paths.versions)
-        return UserTables(spool, self.parts.clock, self.parts.log).before(daemon.ask)
+        paths, clock, log = self.crontabs.paths, self.parts.clock, self.parts.log
+        found: Ask = system_parts().ask(daemon.ask, paths, clock, log)
+        return found
 
 
 def _wake(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
@@ -262,7 +266,7 @@ def _echo(
         return None
     least = MOST_UNREAD // 2
     to_log = output_to is OutputTo.LOG
-    log = stream.log() if to_log else JobJournal()
+    log = stream.log() if to_log else import_module("scheduler.system.job_journal").JobJournal()
     room = stream.sink.room if to_log else lambda: least  # a journal is waited for
     secrets = _inherited_secrets(spawner)
     echo = Echo(paths.state, log, room, least=least, inherited=secrets)
@@ -300,16 +304,6 @@ def _watchdog(log: Log) -> Watchdog | None:
     with suppress(AttributeError, OSError):
         return Watchdog(log, Alarm())
     return None
-
-
-def _users(log: Log, machine: MachineTables) -> UserJobs:
-    def tell(why: str) -> None:
-        what = f"what starts the jobs of other users is gone ({why})"
-        log.warning("users", why=why, say=f"{what}; another starts with the next, and jobs go on")
-
-    users = UserJobs(tell)
-    machine.know = users.ask
-    return users
 
 
 def _groups(log: Log) -> Groups:

@@ -5,7 +5,8 @@
 | starting a job, signalling it, how it ended | `spawner`: `launch`, `process_groups`, `reaper` |
 | a job in the foreground, that nobody else hears of | `foreground` |
 | a job's variables; a command without a shell | `job_environment`, `direct_exec` |
-| starting a job as another user: who that is, by which process | `user_jobs`, `user_spawning` |
+| starting a job as another user: whether, who that is | `as_user`, `user_jobs` |
+| starting a job as another user: by which process | `user_spawning` |
 | that process, a program of its own | `user_spawner` |
 | limits of CPU, memory, niceness: the rules | `resource_limits` |
 | limits: how they are put on | `limiter`, `limit_exec` (a program of its own), `cgroup` |

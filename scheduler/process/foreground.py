@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from scheduler.process.as_user import give, user_of
 from scheduler.process.job_environment import attempt_variables
 from scheduler.process.launch import (
     launch_of,
@@ -23,7 +24,7 @@ from scheduler.process.launch import (
 from scheduler.process.limiter import Limiter
 from scheduler.process.own_process import default_signals
 from scheduler.process.reaper import peak_memory, reap
-from scheduler.process.user_jobs import UserJobs, give, launch_of_user, user_of
+from scheduler.process.user_jobs import UserJobs
 from scheduler.process.user_spawning import start_here
 from scheduler.run import Attempt, Exited, NotStarted, Run, Signalled
 
@@ -88,7 +89,7 @@ def _launch(
         if isinstance(of_user, NotStarted):
             return of_user
         launch = launch_of(entry, attempt, base, environment, of_user)
-        return replace(launch, user=launch_of_user(user, entry, launch, of_user))
+        return replace(launch, user=user.launch(entry, launch, of_user))
     limited = limiter.prepare(entry.settings, attempt, environment)
     if isinstance(limited, NotStarted):
         return limited

@@ -30,6 +30,16 @@ class Ended:
     emptied: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ChildEnd:
+    """A child that is gone; `code` is a signal as a negative number, None is not known."""
+
+    pid: int
+    code: int
+    cpu_s: float = 0.0
+    memory_bytes: int | None = None
+
+
 def reap(
     before: Callable[[int], object],
 ) -> tuple[int, int, resource.struct_rusage] | None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from scheduler.process import output_room, survivors
+from scheduler.process.as_user import give, user_of
 from scheduler.process.escaped_processes import EscapedProcesses
 from scheduler.process.job_environment import Inheritance, attempt_variables, text
 from scheduler.process.launch import (
@@ -27,10 +28,8 @@ from scheduler.process.output_files import open_output
 from scheduler.process.output_guard import Means, OutputGuard, pipe_to
 from scheduler.process.process_groups import Leaders, signal_one
 from scheduler.process.procfs import PROC, Processes
-from scheduler.process.reaper import Ended, peak_memory, reap
+from scheduler.process.reaper import ChildEnd, Ended, peak_memory, reap
 from scheduler.process.survivors import Survivors
-from scheduler.process.user_jobs import give, launch_of_user, user_of
-from scheduler.process.user_spawning import UserEnd
 from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system import state_files
 
@@ -166,7 +165,7 @@ class RealSpawner:
         self._limiter = Limiter(groups)
         self._escaped = EscapedProcesses(self._processes, self._limiter)
         self.guard = OutputGuard()
-        self._reaped: list[UserEnd] = []  # told when copied
+        self._reaped: list[ChildEnd] = []  # told when copied
         self._left_running: set[int] = set()  # those of them that an earlier daemon started
         self._null = os.open(os.devnull, os.O_RDONLY)
 
@@ -192,7 +191,7 @@ class RealSpawner:
         launch = launch_of(entry, attempt, base, environment, limited)
         if user is not None and limited is not None and self._users is not None:
             self._users.begin()
-            launch = replace(launch, user=launch_of_user(user, entry, launch, limited))
+            launch = replace(launch, user=user.launch(entry, launch, limited))
         means = self.guard.begin(entry, descriptor)
         return replace(launch, output=descriptor, path=output, means=means)
 
@@ -257,7 +256,7 @@ class RealSpawner:
             if self._users is not None:
                 self._users.reaped(pid)
             cpu_s, peak = usage.ru_utime + usage.ru_stime, peak_memory(usage.ru_maxrss)
-            self._saw_end(UserEnd(pid, code, cpu_s, peak))
+            self._saw_end(ChildEnd(pid, code, cpu_s, peak))
         if self._users is not None:
             for other in self._users.ended(self._leaders.before_reaping):
                 self._saw_end(other)
@@ -270,7 +269,7 @@ class RealSpawner:
                 found.append(self._ended(each))
         return found
 
-    def _saw_end(self, end: UserEnd) -> None:
+    def _saw_end(self, end: ChildEnd) -> None:
         """Take note that a process is gone; not of a copier, or of what a job has left behind."""
         self._starts.pop(end.pid, None)
         if end.pid in self._children:
@@ -282,7 +281,7 @@ class RealSpawner:
     def is_settling(self) -> bool:
         return bool(self._reaped)
 
-    def _ended(self, end: UserEnd) -> Ended:
+    def _ended(self, end: ChildEnd) -> Ended:
         pid, cpu_s, peak = end.pid, end.cpu_s, end.memory_bytes
         seen = Exited(end.code) if end.code >= 0 else Signalled(-end.code)
         outcome, limit = self._limiter.ended(pid, seen, cpu_s=cpu_s, memory_bytes=peak)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from scheduler.entry import Entry
     from scheduler.process.launch import Launch
     from scheduler.process.limiter import Limited
-    from scheduler.process.user_spawning import Step, UserChild, UserEnd
+    from scheduler.process.reaper import ChildEnd
+    from scheduler.process.user_spawning import Step, UserChild
     from scheduler.system.accounts import Account
     from scheduler.system.user_limits import UserLimits
 
@@ -46,6 +46,20 @@ class JobUser:
     account: Account
     inheritance: Inheritance
     limits: UserLimits
+
+    def launch(self, entry: Entry, launch: Launch, limited: Limited) -> UserLaunch:
+        """Return what starts this launch as the user."""
+        account = self.account
+        procs = None if limited.group is None else os.fsencode(limited.group / "cgroup.procs")
+        steps = (*_of_account(self.limits), *resource_limits.user_steps(entry.settings, procs))
+        return UserLaunch(
+            tuple(sorted(steps, key=lambda step: step[0] != "group")),
+            account.uid,
+            account.gid,
+            account.groups,
+            tuple(_folders(entry, launch.directory)),
+            tuple(_commands(self, launch)),
+        )
 
 
 class UserJobs:
@@ -102,48 +116,13 @@ class UserJobs:
         """Wait until a child that has just started can be signalled."""
         self._process.settle(pid)
 
-    def ended(self, before: Callable[[int], object]) -> list[UserEnd]:
+    def ended(self, before: Callable[[int], object]) -> list[ChildEnd]:
         """Return those of its children that have ended; see SpawningProcess."""
         return self._process.ended(before)
 
     def reaped(self, pid: int) -> None:
         """Hear that a child of this process is gone."""
         self._process.reaped(pid)
-
-
-def user_of(entry: Entry, own: str, users: UserJobs | None) -> JobUser | NotStarted | None:
-    """Return as whom a job is to run, or why it can't; None is the daemon's `own` user."""
-    if entry.user is None or entry.user == own:
-        return None
-    if sys.platform != "linux":  # if what starts them died, nobody would hear how they end
-        return NotStarted(f"only Linux has what it takes to run jobs as {entry.user}")
-    if users is None:
-        return NotStarted(f"only a daemon of root's runs jobs as {entry.user}")
-    return users.user(entry.user)
-
-
-def launch_of_user(user: JobUser, entry: Entry, launch: Launch, limited: Limited) -> UserLaunch:
-    """Return what starts this launch as a user."""
-    account = user.account
-    procs = None if limited.group is None else os.fsencode(limited.group / "cgroup.procs")
-    steps = (*_of_account(user.limits), *resource_limits.user_steps(entry.settings, procs))
-    return UserLaunch(
-        tuple(sorted(steps, key=lambda step: step[0] != "group")),
-        account.uid,
-        account.gid,
-        account.groups,
-        tuple(_folders(entry, launch.directory)),
-        tuple(_commands(user, launch)),
-    )
-
-
-def give(descriptor: int, user: UserLaunch | None) -> None:
-    """Let a user open by its name in /dev or /proc what a job of that user has open already.
-
-    It is a file or a pipe of this job alone, so nothing is given that the job does not have.
-    """
-    if user is not None:
-        os.fchown(descriptor, user.uid, user.gid)
 
 
 def job_user(account: Account, root: Path = Path("/")) -> JobUser:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scheduler.process import user_spawner
+from scheduler.process.reaper import ChildEnd
 from scheduler.system.clock import rest
 from scheduler.system.time_limit import Patience, TimeLimit
 
@@ -61,16 +62,6 @@ class UserChild:
     pid: int
     report: int
     told: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class UserEnd:
-    """A child that is gone; `code` is a signal as a negative number, None is not known."""
-
-    pid: int
-    code: int
-    cpu_s: float = 0.0
-    memory_bytes: int | None = None
 
 
 class _Gone(Exception):
@@ -193,12 +184,12 @@ class SpawningProcess:
             while pid in self._living and os.getpgid(pid) != pid and not limit.is_over():
                 rest(_LOOK_AGAIN)
 
-    def ended(self, before: Callable[[int], object]) -> list[UserEnd]:
+    def ended(self, before: Callable[[int], object]) -> list[ChildEnd]:
         """Return the children that have ended; `before` is told each while its number is its own.
 
         What has ended, but not by this, is told as any child of this process.
         """
-        found: list[UserEnd] = []
+        found: list[ChildEnd] = []
         known: tuple[int, int] | None = None
         while self._living and self._channel is not None:
             try:
@@ -209,7 +200,7 @@ class SpawningProcess:
                 break
             if known is not None:
                 cpu_s, peak = used or (0.0, 0)
-                found.append(UserEnd(*known, cpu_s, peak * _UNIT or None))
+                found.append(ChildEnd(*known, cpu_s, peak * _UNIT or None))
             if following is None:
                 break
             known = following
@@ -302,7 +293,7 @@ def _reported(report: int) -> UserChild | None:
     return UserChild(int(first), report, told) if first.isdigit() else None
 
 
-def _natively(pid: int, code: int) -> UserEnd:
+def _natively(pid: int, code: int) -> ChildEnd:
     """Return how a child ended of which the process has told, and then has ended itself.
 
     It is ours by now, unless it was reaped just then: then nobody knows any more what it used.
@@ -310,5 +301,5 @@ def _natively(pid: int, code: int) -> UserEnd:
     try:
         usage = os.wait4(pid, os.WNOHANG)[2]
     except ChildProcessError:
-        return UserEnd(pid, code)
-    return UserEnd(pid, code, usage.ru_utime + usage.ru_stime)
+        return ChildEnd(pid, code)
+    return ChildEnd(pid, code, usage.ru_utime + usage.ru_stime)

@@ -161,7 +161,7 @@ def test_a_user_whom_nobody_tells_of_holds_up_nobody_else(users: UserStage) -> N
 def test_a_system_without_subreapers_runs_no_jobs_of_others(
     users: UserStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scheduler.process.user_jobs.sys.platform", "darwin")
+    monkeypatch.setattr("scheduler.process.as_user.sys.platform", "darwin")
     why = "only Linux has what it takes to run jobs as ann"
     assert users.prepare(job("id")) == NotStarted(why)
 

@@ -50,6 +50,21 @@ PACKAGES = {"importlib.metadata", "importlib.resources", "email", "pydantic"}
 STATE = {"sqlite3", "socket", "zoneinfo", "scheduler.wire"}
 HELP = {"scheduler.cli.help_page", "scheduler.cli.wrong_usage", "scheduler.cli.option_parser"}
 RUNS = {"scheduler.journal.decoding", "scheduler.schedule.tick", "scheduler.run"}
+SYSTEM = {  # what a daemon for all users of the machine has
+    "scheduler.daemon.system_parts",
+    "scheduler.daemon.machine_tables",
+    "scheduler.daemon.stamp_writer",
+    "scheduler.daemon.user_tables",
+    "scheduler.process.user_jobs",
+    "scheduler.process.user_spawning",
+    "scheduler.system.cron_access",
+    "scheduler.system.cron_lock",
+    "scheduler.system.crontab_spool",
+    "scheduler.system.user_limits",
+    "scheduler.system.user_variables",
+    "secrets",
+}
+OTHERS = {"scheduler.system.job_journal", "base64"}  # what systemd's journal or a sender needs
 BUT_STATE = (
     LOOP | TIMES | SCREEN | CRONTABS | PACKAGES | HELP | RUNS | {"ctypes", "scheduler.protocol"}
 )
@@ -108,6 +123,33 @@ def test_the_daemon_loads_no_screen_no_tls_and_nothing_that_alerts_are_sent_by()
         "scheduler.crontab.parser",
         "scheduler.runs.launcher",
     }
+
+
+def test_a_daemon_that_runs_for_its_user_has_nothing_of_a_system_daemon(tmp_path: Path) -> None:
+    (crontab := tmp_path / "crontab").write_text("0 0 1 1 * true\n")
+    words = ["run", str(crontab), "--state", str(tmp_path / "state"), "--log-format", "human"]
+    with subprocess.Popen(
+        [sys.executable, "-c", LOADED, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as daemon:  # fmt: skip
+        log, printed = daemon.stderr, daemon.stdout
+        assert log is not None
+        assert printed is not None
+        assert any("1 entry" in line for line in log), "it runs now"
+        daemon.terminate()
+        found = set(printed.read().split())
+    assert found & (SYSTEM | OTHERS | SCREEN | SENDERS) == set()
+    assert "scheduler.runs.launcher" in found
+
+
+def test_a_system_daemon_has_all_that_it_needs_when_it_starts() -> None:
+    """The venv may be gone by the night, here as well; and it speaks no TLS either."""
+    code = (
+        LOADED + "from scheduler.daemon import service; service.system_parts(); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "run", "--help"], capture_output=True, text=True, check=True)  # fmt: skip
+    found = set(done.stdout.splitlines()[-1].split())
+    assert found >= SYSTEM
+    assert found & (SENDERS | {"_hashlib"}) == set()
 
 
 def test_what_was_left_out_for_the_daemon_is_there_for_who_asks_later() -> None:

@@ -18,7 +18,6 @@ from scheduler.cli.own_zone import own_zone
 from scheduler.crontab import setting_values
 from scheduler.crontab.table_rules import MOST_ENTRIES
 from scheduler.daemon import service
-from scheduler.daemon.machine_tables import MachineTables
 from scheduler.daemon.service import LogStream
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.daemon.wiring import Chosen
@@ -233,7 +232,8 @@ def _of_machine(paths: Paths, most: int) -> WatchedCrontabs:
     """Return the crontabs of a system daemon, of which `most` entries of one user are read."""
     how = crontabs.read_options(own_zone(), named=False, system=True)
     how = replace(how, every_user=True, trusts=False, most=most)
-    return WatchedCrontabs((), paths, how, MachineTables(paths.folder or paths.config))
+    found: WatchedCrontabs = service.system_parts().crontabs(paths, how)
+    return found
 
 
 def _format(wanted: LogFormat) -> Format:
