@@ -18,6 +18,7 @@ CRON_PID = Path("/run/crond.pid")
 _BOOT_MARKERS = ("crond.reboot", "cron.reboot")  # Debian's cron and cronie, beside their pid file
 _PID_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PID_DIGITS = 20
+_LOCK_TRIES = 3  # to lock the file before it is taken away, as a cron that ends may do
 _OWN_LINE = b"meridian\n"  # behind the pid: no cron writes a second line, or leaves one
 
 
@@ -54,6 +55,18 @@ class CronLock:
         if self._is_held():
             return True
         self.release()  # somebody has taken the file away: its lock keeps nobody out any more
+        for _ in range(_LOCK_TRIES):
+            if not self._locked():
+                return False
+            if self._is_held():
+                self.has_rebooted = any(os.path.lexists(path) for path in self._markers())
+                return True
+            self.release()  # taken away just before it was locked
+        self.refusal = f"{self._path} is taken away again and again"
+        return False
+
+    def _locked(self) -> bool:
+        """Have locked the file that had this name a moment ago; else say why not in `refusal`."""
         try:
             descriptor = os.open(self._path, _PID_FILE, 0o600)
         except OSError as error:
@@ -66,7 +79,6 @@ class CronLock:
             os.close(descriptor)
             return False
         self._open, self.refusal = descriptor, ""
-        self.has_rebooted = any(os.path.lexists(path) for path in self._markers())
         return True
 
     def rebooted(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -98,6 +99,27 @@ def test_a_lock_whose_file_is_gone_is_taken_anew(tmp_path: Path) -> None:
         assert not lock.take()
     assert lock.take()
     assert (tmp_path / "crond.pid").read_text() == f"{os.getpid()}\nmeridian\n"
+
+
+@pytest.mark.parametrize(("times", "is_taken"), [(1, True), (99, False)])
+def test_a_file_that_goes_before_it_is_locked_is_not_taken_for_the_lock(
+    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_taken: bool
+) -> None:
+    path, lock, left = tmp_path / "crond.pid", fcntl.flock, [None] * times
+
+    def late(descriptor: int, way: int) -> None:
+        if left:
+            left.pop()
+            path.unlink()  # a cron ends
+            path.touch()  # and the next one starts
+        lock(descriptor, way)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    taker = CronLock(path)
+    assert taker.take() is is_taken
+    assert bool(taker.refusal) is not is_taken
+    assert (holder(path) is not None) is is_taken
+    assert path.read_text() == (f"{os.getpid()}\nmeridian\n" if is_taken else "")
 
 
 def test_a_job_does_not_inherit_the_lock(tmp_path: Path) -> None:
