@@ -23,7 +23,7 @@ from scheduler.protocol import (
 )
 from scheduler.system import accounts, control_client, crontab_spool, user_names
 from scheduler.system.clock import RealClock
-from scheduler.system.paths import entered, paths
+from scheduler.system.paths import entered, machine_socket
 from scheduler.table_text import bytes_of, text_of
 from scheduler.wire import Refused, write
 
@@ -70,7 +70,7 @@ def of(user: str | None, state: Path | None) -> UserTable:
         raise TableRefused("crontab: your UID isn't in the passwd file.")
     if user not in (None, own):
         raise TableRefused("must be privileged to use -u")
-    return AskedTable(own, paths({}, 0, state=state).socket)  # to which every user may connect
+    return AskedTable(own, machine_socket(state))  # to which every user may connect
 
 
 def _account(user: str) -> Account:

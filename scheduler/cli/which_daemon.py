@@ -113,7 +113,7 @@ def _has_none_of_own() -> bool:
 
 def socket() -> Path:
     """Return where the machine's daemon hears everybody."""
-    return paths.paths(os.environ, 0).socket
+    return paths.machine_socket()
 
 
 def option(where: Where) -> str:

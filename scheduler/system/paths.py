@@ -69,6 +69,11 @@ class Paths:
         return self.state / _SOCKET
 
 
+def machine_socket(state: Path | None = None) -> Path:
+    """Return where the machine's daemon hears everybody: by no variable of who asks."""
+    return paths({}, 0, state=state).socket
+
+
 def paths(
     environ: Mapping[str, str],
     uid: int,

@@ -160,6 +160,15 @@ def test_which_daemon_is_meant(
     assert (found is MACHINE) is is_machines, why
 
 
+def test_the_machine_s_daemon_is_found_from_a_unit_with_folders_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = which_daemon.socket()
+    for name in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY", "XDG_RUNTIME_DIR", "HOME"):
+        monkeypatch.setenv(name, "/run/app")
+    assert which_daemon.socket() == before
+
+
 def test_system_and_state_are_two_daemons(person: Person) -> None:
     with pytest.raises(typer.BadParameter, match="name one"):
         which_daemon.chosen(person.state, system=True)
