@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.errors import MeridianError, SourceRefused
+from scheduler.errors import MeridianError
 from scheduler.protocol import (
     RemoveTable,
     SaveTable,
@@ -25,7 +25,7 @@ from scheduler.protocol import (
     TableRequest,
 )
 from scheduler.system import accounts, cron_access, user_names
-from scheduler.system.background import awaited
+from scheduler.system.background import NoThread, awaited
 from scheduler.table_text import bytes_of, text_of
 from scheduler.wire import Refused
 
@@ -85,11 +85,11 @@ class UserTables:
         work = partial(self._carried_out, request, peer, now, loop)
         try:
             reply = await awaited(work, "crontab")
-        except SourceRefused as refused:
-            return Refused("table", str(refused))
-        except MeridianError as no_thread:
+        except NoThread as refused:
             self._begun[peer.uid] -= 1
-            return Refused("table", str(no_thread))
+            return Refused("table", str(refused))
+        except MeridianError as refused:  # out of the work, which has counted down by itself
+            return Refused("table", str(refused))
         if isinstance(reply, TableChanged):
             say = f"{reply.user} has {_SAID[type(request)]} their crontab"
             self.log.info("crontab", user=reply.user, say=say, text=say)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class NoThread(MeridianError):
+    """There is no room for another thread: the work has not begun."""
+
+
 class NotInTime(MeridianError, TimeoutError):
     """What was asked for has not answered in time."""
 
@@ -81,13 +85,13 @@ def start_apart(work: Callable[[], None], name: str) -> None:
     """Start a thread that may wait for somebody outside; it ends with the process at the latest.
 
     It takes no signal: they are for the thread of the loop. With SIGTTOU blocked it may also write
-    to the terminal of a daemon in the background. Raises MeridianError where there is no room.
+    to the terminal of a daemon in the background. Raises NoThread where there is no room.
     """
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         Thread(target=work, name=name, daemon=True).start()
     except RuntimeError as error:
         why = of_memory() or "see `ulimit -u`, and TasksMax= of its unit"
-        raise MeridianError(f"the system has no room for a thread: {error}; {why}") from error
+        raise NoThread(f"the system has no room for a thread: {error}; {why}") from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

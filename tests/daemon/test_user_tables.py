@@ -14,6 +14,7 @@ from tables import ALICE, BOB, FORMER, GONE, ME, NAMELESS, account, machine, of_
 
 from scheduler.crontab.spool_header import without_header
 from scheduler.daemon.user_tables import MOST_BYTES_OF_A_USER
+from scheduler.errors import MeridianError
 from scheduler.peer import Peer
 from scheduler.protocol import RemoveTable, SaveTable, Table, TableChanged, TableReply, TableRequest
 from scheduler.status import Status
@@ -110,6 +111,20 @@ def test_a_table_that_only_root_can_have_made_so_large_is_not_sent(tmp_path: Pat
     (reply,) = of_tables(tmp_path, Table())
     assert isinstance(reply, Refused)
     assert reply.message.endswith("it is larger than 1 MiB; ask root for it")
+
+
+def test_work_that_fails_is_counted_down_once(tmp_path: Path) -> None:
+    def find(_name: str) -> Account | None:
+        raise MeridianError("no")
+
+    tables = replace(machine(tmp_path), find=find)
+
+    async def ask() -> None:
+        assert code(await tables.ask(Table(), ALICE)) == "table"
+        await asyncio.sleep(0)
+
+    asyncio.run(ask())
+    assert tables._begun[ALICE.uid] == 0
 
 
 def test_a_change_stands_in_the_log_with_whose_it_is(tmp_path: Path) -> None:
