@@ -257,7 +257,7 @@ class Daemon:
             self.runs.start()
 
     def _serve(self) -> None:
-        """Answered who has asked for something, and start what that brings about."""
+        """Answer who has asked for something, and start what that brings about."""
         was_asked = bool(self._asked)
         self._answer_reloads()
         while self._asked and not self.ticker.is_imminent():
@@ -276,7 +276,7 @@ class Daemon:
             self.runs.start()
 
     def _answer_reloads(self) -> None:
-        """Answered those whose reload had to wait for calendars, once it is done."""
+        """Answer those whose reload had to wait for calendars, once it is done."""
         while self._reloads and (reply := self.requests.answer_reload()) is not None:
             future = self._reloads.pop()
             if not future.done():
