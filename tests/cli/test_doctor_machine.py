@@ -70,6 +70,11 @@ def test_a_job_that_another_cron_has_too_runs_twice(
     assert ("meridian adopt" in found.remedy) == (level is not OK)
 
 
+def test_several_crons_are_told_as_several() -> None:
+    (found,) = other_crons.judged("cron (pid 7), anacron (pid 8)", ENTRIES, {})
+    assert found.message == "cron (pid 7), anacron (pid 8) run, and have none of these jobs"
+
+
 def process(proc: Path, pid: int, comm: str, *words: str, cwd: str = "/") -> None:
     folder = proc / str(pid)
     folder.mkdir(parents=True)

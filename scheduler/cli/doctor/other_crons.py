@@ -49,17 +49,18 @@ def judged(
 ) -> Iterator[Diagnosis]:
     """Yield what the other's tables, by where they are, have in common with these entries."""
     is_any = False
+    run, have = ("run", "have") if ", " in names else ("runs", "has")
     for where, keys in tables.items():
         shared = [entry.job for entry in entries if _key(entry) in keys]
         if shared:
             is_any = True
             more = f" and {len(shared) - _JOBS_NAMED} more" if len(shared) > _JOBS_NAMED else ""
-            what = f"{names} runs these from {where} too: {', '.join(shared[:_JOBS_NAMED])}{more}"
+            what = f"{names} {run} these from {where} too: {', '.join(shared[:_JOBS_NAMED])}{more}"
             way = "crontab -e" if where == "crontab -l" else f"edit {where}"
             once = f"or keep them in one of the two ({way}, or your own crontab)"
             yield problem(what, f"each runs twice: {_ADOPT}; {once}")
     if not is_any:
-        yield fine(f"{names} runs, and has none of these jobs")
+        yield fine(f"{names} {run}, and {have} none of these jobs")
 
 
 def running(proc: Path) -> Iterator[tuple[int, str]]:
