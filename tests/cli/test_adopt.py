@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
@@ -235,12 +236,18 @@ def test_wrong_usage(words: list[str], said: str) -> None:
     assert said in " ".join(result.stderr.split())
 
 
-@pytest.mark.parametrize("word", ["--take", "--give-back"])
-def test_only_root_takes_over(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        pytest.param("--take", "only root can stop cron", id="stops it"),
+        pytest.param("--give-back", "only root can start cron again", id="starts it"),
+    ],
+)
+def test_only_root_takes_over(word: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     result = CliRunner().invoke(app, ["adopt", word])
     assert result.exit_code == 1
-    assert "only root can stop cron" in result.stderr
+    assert f"{said}: sudo meridian adopt {word}" in " ".join(result.stderr.split())
 
 
 @pytest.fixture
@@ -248,6 +255,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Another root of the machine, for what is shown."""
     load = partial(crons_tables.load, root=tmp_path)
     monkeypatch.setattr(crons_tables, "load", load)
+    for name in ("facts", "plain_doubts", "hides_users"):
+        own = partial(getattr(crons_tables, name), root=tmp_path)
+        monkeypatch.setattr(crons_tables, name, own)
     monkeypatch.setattr(crons_tables, "scripts", partial(crons_tables.scripts, root=tmp_path))
     return tmp_path
 
@@ -285,6 +295,100 @@ def test_a_line_that_would_not_run_is_told(root: Path) -> None:
     result = CliRunner().invoke(app, ["adopt"])
     assert result.exit_code == 1
     assert "/etc/crontab:1:3: " in result.stderr
+
+
+def write(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+@pytest.fixture
+def changed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which way the tables went, on a machine of systemd's without a daemon."""
+    went: list[str] = []
+    monkeypatch.setattr("scheduler.cli.commands.adopt.crons_units.has_systemd", lambda: True)
+    monkeypatch.setattr("scheduler.cli.commands.adopt._check_running", lambda: None)
+    for way in ("take", "give_back"):
+        monkeypatch.setattr(handover, way, lambda _tell, way=way: went.append(way))
+    return went
+
+
+PLAIN = [
+    ("var/spool/cron/crontabs/root", "@every 1m b\n", "1:1: cron-refuses", "a nickname of ours"),
+    ("var/spool/cron/crontabs/root", "CRON_NICE=\n* * * * * c\n", "1:1: cron-refuses", "no value"),
+    ("etc/cron.d/x", "CRON_NAME=z * * * * * root c\n", "1:1: cron-otherwise", "settings in front"),
+    ("etc/cron.d/x", "* * * * * root c", "1:1: cron-refuses", "no newline at the end"),
+    ("etc/cron.d/x", "* * * * * nobody-of-us c\n", "1:11: cron-refuses", "an unknown user"),
+]
+
+
+@pytest.mark.privileged  # tables of root
+@pytest.mark.parametrize(
+    ("name", "text", "said"), [pytest.param(*row[:3], id=row[3]) for row in PLAIN]
+)
+def test_tables_that_cron_would_not_run_are_not_given_back_without_a_word(
+    root: Path, changed: list[str], name: str, text: str, said: str
+) -> None:
+    write(root, name, text)
+    result = CliRunner().invoke(app, ["adopt", "--give-back"])
+    assert result.exit_code == 1
+    assert f"/{name}:{said} Debian's cron " in result.stderr
+    assert "nothing is changed: 1 line would be refused" in " ".join(result.stderr.split())
+    assert not changed
+    result = CliRunner().invoke(app, ["adopt", "--give-back", "--anyway"])
+    assert result.exit_code == 0, result.output
+    assert f"/{name}:{said} Debian's cron " in result.stderr
+    assert changed == ["give_back"]
+
+
+@pytest.mark.privileged  # tables of root
+def test_anacrons_table_is_given_back_as_it_is(root: Path, changed: list[str]) -> None:
+    write(root, "etc/anacrontab", "START_HOURS_RANGE=\n7 10 weekly x\n")
+    result = CliRunner().invoke(app, ["adopt", "--give-back"])
+    assert result.exit_code == 0, result.output
+    assert changed == ["give_back"]
+
+
+@pytest.mark.privileged  # tables of root
+def test_a_table_that_is_refused_whole_is_a_problem(
+    root: Path, changed: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    of_another = tmp_path_factory.mktemp("another") / "table"
+    of_another.write_text("* * * * * root c\n")
+    os.chown(of_another, 65534, -1)
+    (root / "etc/cron.d").mkdir(parents=True)
+    (root / "etc/cron.d/linked").symlink_to(of_another)
+    result = CliRunner().invoke(app, ["adopt"])
+    assert result.exit_code == 1
+    assert "/etc/cron.d/linked: not read" in result.stdout
+    assert "/etc/cron.d/linked: " in result.stderr
+    result = CliRunner().invoke(app, ["adopt", "--take"])
+    assert result.exit_code == 1
+    assert "nothing is changed: 1 table of cron's would not run here" in result.stderr
+    assert not changed
+    assert CliRunner().invoke(app, ["adopt", "--take", "--anyway"]).exit_code == 0
+    assert changed == ["take"]
+
+
+@pytest.mark.privileged  # tables of root
+def test_a_table_that_cron_ignores_is_told_to_run_here(root: Path) -> None:
+    write(root, "etc/cron.d/open", "* * * * * root c")
+    result = CliRunner().invoke(app, ["adopt"])
+    assert result.exit_code == 0, result.output
+    shown = " ".join(result.stdout.split())
+    assert "table, of c-" in shown
+    assert "there: line 1: Debian's cron throws the whole table away: the last line has no" in shown
+
+
+def test_who_may_not_see_the_users_tables_is_told_so(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "var/spool/cron/crontabs").mkdir(parents=True)
+    assert "only root sees" not in CliRunner().invoke(app, ["adopt"]).stderr
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert "only root sees: sudo meridian adopt" in CliRunner().invoke(app, ["adopt"]).stderr
 
 
 TABLES = {

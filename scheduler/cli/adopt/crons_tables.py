@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 
 from scheduler.cli import crontabs
 from scheduler.cli.adopt.differences import CronFacts
-from scheduler.entry import Entry
+from scheduler.crontab import plain_cron
+from scheduler.entry import Crontab, Entry, Problem
 from scheduler.system import crontab_loader, crontab_place
 from scheduler.system.crontab_loader import Loaded
+from scheduler.system.crontab_place import Form
 
 _SCRIPTS = re.compile(r"(?<![\w./-])(/etc/cron\.(?:hourly|daily|weekly|monthly|yearly))(?![\w./-])")
 _RUN_PARTS_NAME = re.compile(r"[A-Za-z0-9_-]+")  # run-parts(8)
@@ -29,10 +31,42 @@ def load(zone: ZoneInfo, root: Path = crontab_place.ROOT) -> Loaded:
     return replace(loaded, problems=(*loaded.problems, *crontab_place.ignored(root)))
 
 
-def facts(zone: ZoneInfo, year: int, root: Path = crontab_place.ROOT) -> CronFacts:
-    """Return what is to be known of the machine beside its tables."""
+def facts(zone: ZoneInfo, year: int, loaded: Loaded, root: Path = crontab_place.ROOT) -> CronFacts:
+    """Return what is to be known of the machine and its tables beside their entries."""
     has_mail = any(os.access(root / path, os.X_OK) for path in _SENDMAIL)
-    return CronFacts(zone.key, year, has_mail)
+    doubts = (
+        each for each in plain_doubts(loaded, root=root) if each.code == plain_cron.CRON_REFUSES
+    )
+    first = {each.file: f"line {each.line}: {each.message}" for each in reversed([*doubts])}
+    return CronFacts(zone.key, year, has_mail, first)
+
+
+def plain_doubts(loaded: Loaded, root: Path = crontab_place.ROOT) -> tuple[Problem, ...]:
+    """Return what Debian's cron would refuse of the tables, or read otherwise.
+
+    anacron's table is none of cron's.
+    """
+    return tuple(
+        each
+        for table in loaded.crontabs
+        for each in _doubts(table, crontab_place.of_file(table.file, root).form)
+    )
+
+
+def _doubts(table: Crontab, form: Form) -> Iterator[Problem]:
+    if form is Form.ANACRON:
+        return
+    is_system = form is Form.SYSTEM
+    yield from plain_cron.doubts(table.text, file=table.file, system=is_system)
+    if is_system:
+        unknown = (each for each in table.problems if each.code == "no-user")
+        yield from map(plain_cron.of_unknown_user, unknown)
+
+
+def hides_users(root: Path = crontab_place.ROOT) -> bool:
+    """Say whether who asks may not see which users have tables."""
+    spool = root / crontab_place.SPOOL
+    return os.path.lexists(spool) and not os.access(spool, os.R_OK)
 
 
 def scripts(

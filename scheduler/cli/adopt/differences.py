@@ -5,8 +5,8 @@ The other is Debian's cron or cronie (cron(8), crontab(5)) or anacron (anacron(8
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from scheduler.entry import Catchup, Entry, Expression, Overlap
 from scheduler.schedule import catchup, dst_audit
@@ -26,12 +26,14 @@ class Difference:
 class CronFacts:
     """What the crontabs do not say: the machine's zone, and whether mail can be sent.
 
-    Clock changes are those of a `year`.
+    Clock changes are those of a `year`. Debian's cron runs nothing of `ignored` files, for what
+    each of these says.
     """
 
     zone: str
     year: int
     has_mail: bool = True
+    ignored: Mapping[str, str] = field(default_factory=dict)
 
 
 def of_entry(entry: Entry, facts: CronFacts) -> tuple[Difference, ...]:
@@ -51,6 +53,8 @@ def gathered(entries: Iterable[Entry], facts: CronFacts) -> dict[Difference, lis
 
 
 def _of_cron(entry: Entry, facts: CronFacts) -> Iterator[Difference]:
+    if why := facts.ignored.get(entry.file):
+        yield Difference("table", f"what is good in {entry.file} runs", why)
     if entry.zone.key != facts.zone:
         there = f"Debian's cron goes by the machine's zone, {facts.zone}; cronie goes by CRON_TZ"
         yield Difference("zone", f"it goes by CRON_TZ, {entry.zone.key}", there)

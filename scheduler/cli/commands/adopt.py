@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from scheduler.cli import client, json_rows, options, output, problems_view
 from scheduler.cli.adopt import crons_tables, crons_units, differences, handover
 from scheduler.cli.adopt.differences import CronFacts, Difference
 from scheduler.cli.own_zone import own_zone
-from scheduler.entry import Entry, Severity
+from scheduler.entry import Entry, Problem, Severity
 from scheduler.errors import MeridianError, NoAnswer, NoDaemon
 from scheduler.redact import mask_command
 from scheduler.system import cron_lock
@@ -23,18 +24,19 @@ from scheduler.text import counted
 app = typer.Typer()
 
 _TABLES_HEADER = ("LINE", "JOB", "USER", "SCHEDULE", "COMMAND")
+TAKE, GIVE_BACK = "--take", "--give-back"
 _JOBS_OF_MANY = 4  # jobs that are named of many
 
 Take = Annotated[
-    bool, typer.Option("--take", help="Stop the other crons for good, and run their tables.")
+    bool, typer.Option(TAKE, help="Stop the other crons for good, and run their tables.")
 ]
 GiveBack = Annotated[
-    bool, typer.Option("--give-back", help="Let the other crons run their tables again.")
+    bool, typer.Option(GIVE_BACK, help="Let the other crons run their tables again.")
 ]
 Anyway = Annotated[
     bool,
     typer.Option(
-        "--anyway", help="Take over though jobs run, which the restart ends, or lines are refused."
+        "--anyway", help="Go on though jobs run, which the restart ends, or lines are refused."
     ),
 ]
 
@@ -50,7 +52,7 @@ def adopt(
 
     Each table is shown, and what Meridian would do differently. Without an option nothing is
     changed. The tables stay where they are, and crontab(1) goes on to edit them. cron and Meridian
-    never run them at once.
+    never run them at once. While anacron runs, or waits for its delays, nothing is taken over.
     """
     if take and give_back:
         raise typer.BadParameter("--take and --give-back are two ways: give one")
@@ -59,10 +61,12 @@ def adopt(
     if not take and not give_back:
         _show(json=json)
         return
-    _check_root()
+    _check_root(GIVE_BACK if give_back else TAKE)
     if not anyway:
         _check_running()
-    if take and not anyway:
+    if give_back:
+        _check_plain(anyway=anyway)
+    elif not anyway:
         _check_lines()
     try:
         _hand_over(give_back=give_back)
@@ -79,9 +83,10 @@ def _hand_over(*, give_back: bool) -> None:
         output.say("Meridian runs cron's tables now; meridian adopt --give-back undoes it.")
 
 
-def _check_root() -> None:
+def _check_root(option: str) -> None:
     if os.geteuid() != 0:
-        raise MeridianError("only root can stop cron: sudo meridian adopt --take")
+        what = "stop cron" if option == TAKE else "start cron again"
+        raise MeridianError(f"only root can {what}: sudo meridian adopt {option}")
     if not crons_units.has_systemd():
         way = "stop cron and anacron for good, then start: meridian run --system"
         raise MeridianError(f"this machine is not run by systemd; {way}; docs/adopt.md says how")
@@ -102,27 +107,43 @@ def _check_running() -> None:
 def _check_lines() -> None:
     """Refuse to take over tables of which lines would not run."""
     loaded = crons_tables.load(own_zone())
-    if refused := [each for each in loaded.problems if _is_line(each.severity, each.line)]:
-        problems_view.show(refused, err=True)
-        hint = "mend them, or give --anyway"
-        message = f"{counted(len(refused), 'line')} of cron's would not run here; {hint}"
-        raise MeridianError(f"nothing is changed: {message}")
+    if refused := [each for each in loaded.problems if each.severity is Severity.ERROR]:
+        _refuse(refused, "of cron's would not run here")
 
 
-def _is_line(severity: Severity, line: int) -> bool:
-    return severity is Severity.ERROR and line > 0
+def _check_plain(*, anyway: bool) -> None:
+    """Tell of lines that cron would not run as Meridian does, and refuse to give back such ones.
+
+    What can't be read keeps nobody from giving back anyway.
+    """
+    with suppress(*((OSError, MeridianError) if anyway else ())):
+        found = crons_tables.plain_doubts(crons_tables.load(own_zone()))
+        if anyway:
+            problems_view.show(found, err=True)
+        elif found:
+            _refuse(found, "would be refused by Debian's cron, or read otherwise")
+
+
+def _refuse(found: Sequence[Problem], why: str) -> None:
+    problems_view.show(found, err=True)
+    tables = sum(each.line == 0 for each in found)
+    counts = ((tables, "table"), (len(found) - tables, "line"))
+    what = " and ".join(counted(number, noun) for number, noun in counts if number)
+    raise MeridianError(f"nothing is changed: {what} {why}; mend them, or give --anyway")
 
 
 def _show(*, json: bool) -> None:
     zone = own_zone()
     loaded = crons_tables.load(zone)
-    facts = crons_tables.facts(zone, RealClock().now().astimezone(zone).year)
+    facts = crons_tables.facts(zone, RealClock().now().astimezone(zone).year, loaded)
     if json:
         _print_rows(loaded, facts)
     else:
         _print(loaded, facts)
     problems_view.mention(loaded.problems)
-    problems_view.end(each for each in loaded.problems if each.line)
+    if crons_tables.hides_users():
+        output.note("which users have tables, you too, only root sees: sudo meridian adopt")
+    problems_view.end(loaded.problems)
 
 
 def _print_rows(loaded: Loaded, facts: CronFacts) -> None:
@@ -136,7 +157,8 @@ def _print_rows(loaded: Loaded, facts: CronFacts) -> None:
 
 def _print(loaded: Loaded, facts: CronFacts) -> None:
     for table in loaded.crontabs:
-        output.say(f"{table.file}: {counted(len(table.entries), 'job')}", style="bold")
+        what = "not read" if table.file in loaded.failed else counted(len(table.entries), "job")
+        output.say(f"{table.file}: {what}", style="bold")
         if table.entries:
             output.table(_TABLES_HEADER, [_cells(entry) for entry in table.entries])
         output.say("")
