@@ -14,7 +14,7 @@ from scheduler.crontab.settings import CRON_NAME, CRON_NICE, CRON_RETRIES
 from scheduler.errors import BadValue
 
 if TYPE_CHECKING:
-    from scheduler.entry import Settings
+    from scheduler.entry import Pool, Settings
 
 MOST_ENTRIES = 1000  # of one user's table, unless root says otherwise
 _LINES_FOR_EACH = 4  # lines that are no comment, for each of these entries
@@ -62,7 +62,8 @@ class TableRules:
 
     def of_table(self, chosen: Settings) -> Settings:
         """Return the settings of an entry with its pool in the name of the table's user."""
-        return chosen if self.user is None or chosen.pool is None else _pooled(chosen, self.prefix)
+        pool = chosen.pool
+        return chosen if self.user is None or pool is None else _pooled(chosen, pool, self.prefix)
 
 
 class TableLimit:
@@ -117,7 +118,5 @@ def _is_job(line: str, start: int) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _pooled(chosen: Settings, prefix: str) -> Settings:
-    if chosen.pool is None:
-        return chosen
-    return replace(chosen, pool=replace(chosen.pool, name=prefix + chosen.pool.name))
+def _pooled(chosen: Settings, pool: Pool, prefix: str) -> Settings:
+    return replace(chosen, pool=replace(pool, name=prefix + pool.name))

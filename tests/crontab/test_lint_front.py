@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.crontab import parser
+from scheduler.crontab import lint_front, parser
 
 if TYPE_CHECKING:
     from scheduler.entry import Crontab
@@ -149,3 +149,17 @@ def test_a_line_of_settings_is_an_entry_an_assignment_or_refused(name: str, word
     jobs = [entry for entry in table.entries if entry.line == 1]
     assert len(jobs) + (1 in table.refused) <= 1
     assert (1 in table.refused) <= any(each.line == 1 for each in table.problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "are_codes"),
+    [
+        ("CRON_SUCCESS", "0 3", True),
+        ("CRON_SUCCESS", "0 1000", False),  # no exit code is that large
+        ("CRON_RETRIES", "3", False),  # no list of codes
+    ],
+)
+def test_numbers_behind_a_setting_of_exit_codes_are_codes(
+    name: str, value: str, are_codes: bool
+) -> None:
+    assert lint_front._are_codes(name, value) is are_codes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 from random import Random
@@ -204,6 +205,7 @@ def test_where_the_calendar_ends_nothing_is_moved_or_searched() -> None:
     rules = moved.schedule.day_rules
     assert rules is not None
     assert days.target(rules, date.max) is None
+    assert days.target(replace(rules, until=date(2027, 12, 31)), date(2027, 12, 31)) is None
     assert days.target(rules, date(2027, 12, 31)) == date(2028, 1, 1)
     table = Timetable((interval, over), dict.fromkeys((interval.job, over.job), START))
     assert table.next_instant(interval, datetime(9999, 12, 30, tzinfo=UTC)) is None

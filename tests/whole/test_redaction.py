@@ -125,6 +125,9 @@ SILENT = {
     "edit": "it tells what `install` does, and the editor shows the file itself",
     "remove": "it takes a file away",
     "notify": "it shows what it is given",
+    "adopt": "it reads the machine's own tables alone, and shows commands as `list` does",
+    "crontab": "it gives users their own tables as they are",
+    "service": "it shows units and paths",
 }
 
 
