@@ -32,6 +32,7 @@ if [ "$1" = show ]; then
 fi
 start() {
   is "$1" masked && { echo "$1 is masked" >&2; exit 1; }
+  [ "$1" != anacron.timer ] || ! is anacron.service masked || { echo Job failed >&2; exit 1; }
   : >"$1/active"
   case $1 in
   cron.service) [ ! -e lock ] || { echo "Meridian has the lock" >&2; exit 1; } ;;
@@ -72,9 +73,18 @@ WAYS = [
     pytest.param("INT", id="as Ctrl-C is pressed"),
     pytest.param("TERM", id="as it is ended"),
 ]
-CRONS = {"cron.service": {"active", "enabled"}, "anacron.timer": {"active"}}
-TAKEN = {"cron.service": {"masked", "enabled"}, "anacron.timer": {"masked"}}
-RECORD = '{"crons": {"cron.service": true, "anacron.timer": true}, "service_active": %s}\n'
+CRONS = {
+    "cron.service": {"active", "enabled"},
+    "anacron.service": {"enabled"},
+    "anacron.timer": {"active"},
+}
+TAKEN = {
+    "cron.service": {"masked", "enabled"},
+    "anacron.service": {"masked", "enabled"},
+    "anacron.timer": {"masked"},
+}
+KEPT = '"cron.service": true, "anacron.service": false, "anacron.timer": true'
+RECORD = f'{{"crons": {{{KEPT}}}, "service_active": %s}}\n'
 
 Files = dict[str, str]
 ON, OFF = {"active", "enabled"}, set[str]()

@@ -76,8 +76,7 @@ def take(tell: Tell) -> None:
         _wait_for_quiet(tell)
         # Undone from below: cron has its lock again before Meridian, if told to by hand, tries to
         _start_as_before(service, undo)
-        for unit in crons:
-            undo.callback(_release_unit, unit)
+        _release(crons, undo)
         undo.callback(systemctl, "stop", SERVICE)
         _set_options(service_options.with_system, tell, undo)
         systemctl("enable", SERVICE)  # first: whatever ends this, one of them starts at boot
@@ -139,11 +138,13 @@ def planned() -> list[str]:
     return [unit.name for unit in crons_units.of_crons() if not unit.is_masked]
 
 
-def _release_unit(unit: CronUnit) -> None:
-    """Let a unit be as it was."""
-    systemctl("unmask", unit.name)
-    if unit.is_active:
-        systemctl("start", unit.name)
+def _release(crons: tuple[CronUnit, ...], undo: ExitStack) -> None:
+    """Let the crons be as they were, if it comes to that: a timer starts by no masked service."""
+    for unit in crons:
+        if unit.is_active:
+            undo.callback(systemctl, "start", unit.name)
+    if crons:
+        undo.callback(systemctl, "unmask", *(unit.name for unit in crons))
 
 
 def _keep_record(record: HandoverRecord, undo: ExitStack) -> None:
