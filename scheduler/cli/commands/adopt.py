@@ -64,9 +64,9 @@ def adopt(
     _check_root(GIVE_BACK if give_back else TAKE)
     if not anyway:
         _check_running()
-    if give_back:
+    if give_back and handover.is_taken():
         _check_plain(anyway=anyway)
-    elif not anyway:
+    if take and not anyway:
         _check_lines()
     try:
         _hand_over(give_back=give_back)
