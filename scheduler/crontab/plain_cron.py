@@ -191,6 +191,8 @@ def _command(line: str, end: int, *, system: bool) -> BadValue | None:
         return _otherwise("takes the CR at the end for a part of the command", at, hint)
     if letters := lexer.flags(text)[0]:
         return _otherwise(f"knows no -{letters}, and gives it to the shell", at, "leave it out")
+    if (pair := text.find("\\\\", 0, lexer.unescaped_percent(text))) >= 0:
+        return _otherwise("makes one backslash of two", at + pair, "use a script")
     return None
 
 

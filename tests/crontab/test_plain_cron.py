@@ -59,6 +59,8 @@ ROWS = [
     (f"* * * * * {'x' * 999}\n", REFUSED, "a longer one"),
     (f"A={'x' * 1100}\n", OTHERWISE, "a long variable is cut off"),
     ("* * * * * c\r\n", OTHERWISE, "a CR is a part of the command"),
+    ("* * * * * a\\\\b\n", OTHERWISE, "one backslash of two"),
+    ("* * * * * a\\b%\\\\\n", FINE, "two in its input stay"),
     ("\r\n", REFUSED, "a CR alone is a line"),
     ("\ufeff* * * * * c\n", REFUSED, "a byte order mark"),
     ("* * * * * c", REFUSED, "no newline at the end"),
