@@ -46,8 +46,8 @@ def _nobody(paths: Paths, *, is_named: bool) -> str:
     """Return where no daemon runs, how to start one, and where else one may run."""
     way = "meridian run starts one, or name another folder with --state"
     said = f"no daemon runs with the state folder {paths.state}; {way}"
-    if not is_named and os.geteuid() and os.path.lexists(which_daemon.socket()):
-        return f"{said}; the machine's own is asked with --system"
+    if not is_named and os.geteuid() and which_daemon.is_open():
+        return f"{said}; the machine's own tells: meridian status --system"
     if not is_named and os.geteuid() and os.path.lexists(_MACHINES):
         return f"{said}; root is told of the machine's own by: sudo meridian status"
     return said

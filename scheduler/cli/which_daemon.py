@@ -1,6 +1,7 @@
 """--state and --system in, which daemon a command is about out: one's own, or the machine's.
 
-Users who have neither a daemon nor a journal of their own mean the machine's, where there is one.
+Users who have neither a daemon, a journal nor a crontab of their own mean the machine's, where
+there is one that is open to them.
 Root's own daemon is the machine's.
 """
 
@@ -61,17 +62,7 @@ def keeps_crontab(state: Path | None) -> bool:
 
     So it is for who has neither another crontab nor a daemon of their own.
     """
-    if state is not None or _is_root() or not os.path.lexists(socket()):
-        return False
-    try:
-        own = state_folder.here()
-    except state_folder.NotYours:
-        return False
-    except MeridianError:
-        return True
-    crontab_files = import_module("scheduler.system.crontab_files")  # which a status has no need of
-    is_there = any(crontab_files.is_there(Path(file)) for file in crontab_files.own_files(own))
-    return not is_there and state_lock.holder(own.state) is None
+    return state is None and not _is_root() and _has_none_of_own(of_runs=False)
 
 
 def runs(entry: Entry) -> bool:
@@ -98,9 +89,12 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _has_none_of_own() -> bool:
-    """Say whether this user has no daemon and no journal, and the machine has a daemon."""
-    if not os.path.lexists(socket()):
+def _has_none_of_own(*, of_runs: bool = True) -> bool:
+    """Say whether this user has neither daemon nor crontab, and the machine has a daemon.
+
+    Nor a journal, if it is `of_runs`.
+    """
+    if not is_open():
         return False
     try:
         own = state_folder.here()
@@ -108,7 +102,15 @@ def _has_none_of_own() -> bool:
         return False  # which is said, where it is used
     except MeridianError:
         return True  # without a home there is none
-    return not state_files.is_there(own.journal) and state_lock.holder(own.state) is None
+    if state_lock.holder(own.state) is not None or (of_runs and state_files.is_there(own.journal)):
+        return False
+    crontab_files = import_module("scheduler.system.crontab_files")  # root's status needs none
+    return not any(crontab_files.is_there(Path(file)) for file in crontab_files.own_files(own))
+
+
+def is_open() -> bool:
+    """Say whether the machine has a daemon that hears who asks: one without --system is root's."""
+    return os.access(socket(), os.W_OK)
 
 
 def socket() -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ import pytest
 import typer
 from commands import completed, rows
 from standin import STATUS, StandIn
+from users import CAN_READ, OWNER, as_user, new_folder
 
 from scheduler.cli import state_folder, which_daemon
 from scheduler.cli.which_daemon import MACHINE
@@ -120,6 +123,7 @@ def machine(person: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
         (("machine",), False, True, "the machine's is all there is"),
         (("machine", "journal"), False, False, "what has run of one's own is one's own"),
         (("machine", "daemon"), False, False, "so is a daemon that runs"),
+        (("machine", "crontab"), False, False, "and a crontab, which nobody may run yet"),
         (("machine", "journal", "daemon"), True, True, "unless one says so"),
         ((), True, True, "also where none runs, which is said then"),
         (("machine", "root"), False, False, "root's own is the machine's"),
@@ -147,10 +151,11 @@ def test_which_daemon_is_meant(
     monkeypatch.setattr(which_daemon, "_is_root", lambda: "root" in there)
     person.state.mkdir()
     with ExitStack() as running:
-        if "machine" in there:
-            socket.touch()
-        if "journal" in there:
-            (person.state / "journal.db").touch()
+        journal = person.state / "journal.db"
+        files = {"machine": socket, "journal": journal, "crontab": person.crontab}
+        for name in files.keys() & set(there):
+            files[name].parent.mkdir(parents=True, exist_ok=True)
+            files[name].touch()
         if "daemon" in there:
             running.enter_context(state_lock.held(person.state))
         for kind, error in (("no home", MeridianError), ("astray", state_folder.NotYours)):
@@ -158,6 +163,23 @@ def test_which_daemon_is_meant(
                 monkeypatch.setattr(state_folder, "here", refuses(error))
         found = which_daemon.chosen(None, system=system)
     assert (found is MACHINE) is is_machines, why
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize(("mode", "meant"), [(0o600, "None"), (0o666, "Machine.DAEMON")])
+def test_a_daemon_that_hears_root_alone_is_not_meant(mode: int, meant: str) -> None:
+    with new_folder() as home:
+        socket = home / "machine.sock"
+        socket.touch()
+        socket.chmod(mode)
+        typed = (
+            "from pathlib import Path; from scheduler.cli import which_daemon as which;"
+            f"which.socket = lambda: Path({str(socket)!r}); print(which.chosen(None, system=False))"
+        )
+        asking = as_user(OWNER, *CAN_READ, sys.executable, "-c", typed)
+        environ = {"HOME": str(home), "PATH": os.environ["PATH"]}
+        done = subprocess.run(asking, env=environ, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == (meant, "")
 
 
 def test_the_machine_s_daemon_is_found_from_a_unit_with_folders_of_its_own(
