@@ -215,7 +215,20 @@ def test_nothing_typed_empties_no_table(person: Person) -> None:
         os.close(ours)
         os.close(theirs)
     assert process.returncode == 2
-    assert b"say what to do: -l, -e, -r, or a file; - is what you type" in err
+    assert b"say what to do: -l, -e, -r, or a file; - is standard input" in err
+
+
+@pytest.mark.parametrize("words", [("-i",), ("-u", "alice"), ("-i", "-u", "alice"), ("-u", "")])
+@pytest.mark.parametrize("stdin", ["", JOB])
+def test_who_forgets_what_to_do_has_the_old_table(
+    alice: Person, words: tuple[str, ...], stdin: str
+) -> None:
+    """`crontab -i` for `crontab -ri`, by a script: Debian's takes standard input from nobody here."""
+    said(alice, "-", stdin="# old\n")
+    status, _, err = said(alice, *words, stdin=stdin)
+    assert status == 2
+    assert "say what to do: -l, -e, -r, or a file" in err
+    assert said(alice, "-l") == (0, "# old\n", "")
 
 
 # --- -e ------------------------------------------------------------------------------------------

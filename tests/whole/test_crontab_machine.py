@@ -89,6 +89,8 @@ SAME = [
     pytest.param(STATUS, "alice", "crontab -x", id="no such option"),
     pytest.param(STATUS, "alice", "crontab -u", id="an option without its value"),
     pytest.param(STATUS, "alice", "crontab -l /tmp/good", id="too much"),
+    pytest.param(STATUS, "alice", "crontab /tmp/good; crontab -i </dev/null", id="nothing to ask about"),
+    pytest.param(STATUS, "root", "crontab -u bob </tmp/good", id="nothing to do for bob"),
     pytest.param(STATUS, "alice", "crontab /tmp/good; echo y | crontab -ri; crontab -l", id="yes"),
     pytest.param(STATUS, "alice", "crontab /tmp/good; echo n | crontab -ri; crontab -l", id="no"),
     pytest.param(ALL, "alice", "EDIT=add crontab -e; crontab -l | tail -n 1", id="a first edit"),

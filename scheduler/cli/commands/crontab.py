@@ -41,7 +41,9 @@ class _Deed(Enum):
 
 _File = Annotated[
     str | None,
-    typer.Argument(metavar="FILE", help="The new crontab; `-`, or nothing, is standard input."),
+    typer.Argument(
+        metavar="FILE", help="The new crontab; `-`, or no word at all, is standard input."
+    ),
 ]
 _List = Annotated[bool, typer.Option("-l", help="Print the crontab.")]
 _Edit = Annotated[bool, typer.Option("-e", help="Edit it with $VISUAL or $EDITOR.")]
@@ -75,7 +77,9 @@ def crontab(
     """
     tests = test is not None  # "" too: it is a file that is not there
     chosen = {_Deed.LIST: lists, _Deed.EDIT: edits, _Deed.REMOVE: removes, _Deed.TEST: tests}
-    deed = _deed([each for each, is_wanted in chosen.items() if is_wanted], file, dry_run=dry_run)
+    wanted = [each for each, is_wanted in chosen.items() if is_wanted]
+    may_read = dry_run or not (asks or user is not None or sys.stdin.isatty())
+    deed = _deed(wanted, file, dry_run=dry_run, may_read=may_read)
     if deed is _Deed.TEST:
         _test(test if tests else file, user)
         return
@@ -91,16 +95,20 @@ def crontab(
             table.save(_checked(_text(file), file or options.STDIN, table.user))
 
 
-def _deed(chosen: list[_Deed], file: str | None, *, dry_run: bool) -> _Deed:
-    """Return the one thing that is wanted; wrong usage for several."""
+def _deed(chosen: list[_Deed], file: str | None, *, dry_run: bool, may_read: bool) -> _Deed:
+    """Return the one thing that is wanted; wrong usage for several.
+
+    `may_read`: without a file, standard input is the new table. As on Debian it is not for who says
+    -i or -u and forgets the rest, since an empty one would empty the table.
+    """
     if len(chosen) > 1:
         raise typer.BadParameter("only one operation permitted: one of -l, -e, -r, -T and FILE")
     if chosen and file is not None:
         raise typer.BadParameter(f"no arguments permitted after {chosen[0].value}")
     if chosen and dry_run:
         raise typer.BadParameter(f"-n is for a new crontab, not for {chosen[0].value}")
-    if not chosen and file is None and sys.stdin.isatty():
-        raise typer.BadParameter("say what to do: -l, -e, -r, or a file; - is what you type")
+    if not chosen and file is None and not may_read:
+        raise typer.BadParameter("say what to do: -l, -e, -r, or a file; - is standard input")
     return chosen[0] if chosen else _Deed.TEST if dry_run else _Deed.REPLACE
 
 
