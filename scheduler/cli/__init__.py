@@ -141,7 +141,9 @@ def main() -> None:
 def _as_crontab() -> None:
     """Be the command of the name that this program was called by; as there, wrong usage is 1."""
     try:
-        app([CRONS_COMMAND, *sys.argv[1:]], prog_name="meridian")
+        app(
+            [CRONS_COMMAND, *sys.argv[1:]], prog_name=""
+        )  # it is called crontab, and by nothing more
     except SystemExit as end:
         sys.exit(1 if end.code == 2 else end.code)
 
