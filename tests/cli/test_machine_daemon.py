@@ -18,6 +18,7 @@ from standin import STATUS, StandIn
 from users import CAN_READ, OWNER, as_user, new_folder
 
 from scheduler.cli import state_folder, which_daemon
+from scheduler.cli.doctor import other_crons
 from scheduler.cli.which_daemon import MACHINE
 from scheduler.codec import encode
 from scheduler.errors import MeridianError
@@ -403,6 +404,31 @@ def test_a_table_that_is_left_to_cron_is_not_said_to_be_run(person: Person, alic
     alice.status |= {"reads": STATUS["reads"] | {"system": True, "without_cron": why}}
     told = person.types("list").stderr
     assert f"{SPOOLED}, which the machine's daemon (pid 4242) leaves alone: {why}\n" in told
+
+
+@pytest.mark.usefixtures("alice")
+def test_to_doctor_one_table_of_two_crons_runs_once(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {"crontab -l": other_crons.keys(TABLE.encode(), is_system=False)}
+    monkeypatch.setattr(other_crons, "running", lambda _: [(7, "cron")])
+    monkeypatch.setattr(other_crons, "_theirs", theirs.items)
+    found = [row for row in rows(person.types("doctor", "--json")) if row["check"] == "other crons"]
+    assert [(row["level"], "never by both" in row["message"]) for row in found] == [("ok", True)]
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("command", ["status", "doctor"])
+def test_how_the_machine_s_daemon_is_asked_goes_for_each_command(
+    person: Person, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    own = person.home / "config" / "crontab"  # where it is of who is not root
+    own.parent.mkdir()
+    own.write_text("0 9 * * * x\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 60001)
+    told = person.types(command)
+    words = " ".join((told.stdout + told.stderr).split())
+    assert "the machine's own tells: meridian status --system" in words
 
 
 def test_what_the_machine_s_daemon_knows_of_its_jobs_is_asked(

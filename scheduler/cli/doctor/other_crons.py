@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from scheduler.cli import which_daemon
 from scheduler.cli.doctor.diagnosis import Diagnosis, fine, problem, warning
 from scheduler.cli.doctor.facts import MachineFacts
 from scheduler.crontab import parser
@@ -40,8 +41,11 @@ def same_jobs(facts: MachineFacts, proc: Path = PROC) -> Iterator[Diagnosis]:
         yield fine("none that can be seen")
         return
     names = ", ".join(f"{name} (pid {pid})" for pid, name in crons)
-    tables = dict(_theirs())
-    yield from judged(names, facts.loaded.entries, tables)
+    entries = facts.loaded.entries
+    if entries and all(map(which_daemon.runs, entries)):
+        yield fine(f"{names}: your table is run by cron or by Meridian, never by both")
+        return
+    yield from judged(names, entries, dict(_theirs()))
 
 
 def judged(
