@@ -260,6 +260,7 @@ class EntriesInForce:
     def rewind(self, now: datetime) -> None:
         """Let every interval count from `now` at the latest: the clock had been wrong."""
         self.timetable = Timetable(self.entries.values(), self._anchors(self.entries, now))
+        self._taken_over.rewind(now)
 
     def tell_of_waiting(self) -> None:
         """Tell once for which calendars a daemon that starts is waiting."""

@@ -16,7 +16,6 @@ from scheduler.system.known_users import KnownAccounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
-    from datetime import datetime
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -41,6 +40,7 @@ class MachineTables:
     """
 
     own: Path
+    record: Path  # until when cron had its tables, for the next daemon
     root: Path = crontab_place.ROOT
     at: Mapping[str, CrontabPlace] = field(default_factory=dict)
     ignored: tuple[Problem, ...] = ()
@@ -50,11 +50,10 @@ class MachineTables:
     anacron: AnacronStamps = field(init=False)
     _jobs: set[str] = field(default_factory=set)  # of anacron, by their stamps
     _crons: set[str] = field(default_factory=set)  # the tables that were read by now
-    _taken_at: datetime | None = None  # when it was found that cron's are this daemon's
     _named: set[str] = field(default_factory=set)  # the users whose entries there are
 
     def __post_init__(self) -> None:
-        self._lock = CronLock(self.root / CRON_PID.relative_to("/"))
+        self._lock = CronLock(self.root / CRON_PID.relative_to("/"), self.record)
         self.anacron = AnacronStamps(self.root)
 
     @property
@@ -65,7 +64,6 @@ class MachineTables:
     def look(self) -> None:
         """Look which crontabs there are to read, and whose cron's are."""
         is_ours = self._lock.take()
-        self._taken_at = (self._taken_at or RealClock().now()) if is_ours else None
         with suppress(OSError):  # without a descriptor to look with, what was there is there
             found = crontab_place.of_machine(self.own, self.root)
             self.ignored = crontab_place.ignored(self.root)
@@ -104,8 +102,7 @@ class MachineTables:
     def counted(self, loaded: Loaded) -> Loaded:
         """Return what was read, without the jobs that anacron itself is running now."""
         files = frozenset(file for file, place in self.at.items() if place.is_crons)
-        until = self._taken_at if self._lock.was_crons else None
-        taken = TakenTables(files, until, self._lock.has_rebooted)
+        taken = TakenTables(files, self._lock.until, self._lock.has_rebooted)
         loaded = replace(loaded, taken=taken)
         self._jobs = {entry.stamp for entry in loaded.entries if entry.stamp}
         self._named = {entry.user for entry in loaded.entries if entry.user is not None}

@@ -13,6 +13,7 @@ from scheduler.daemon.user_tables import UserTables
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.process.user_jobs import UserJobs
 from scheduler.system import crontab_spool
+from scheduler.system.crons_record import CRONS_RECORD_NAME
 
 if TYPE_CHECKING:
     from scheduler.system.clock import Clock
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 def crontabs(paths: Paths, how: ReadOptions) -> WatchedCrontabs:
     """Return the crontabs of the machine, which are read as `how` says."""
-    return WatchedCrontabs((), paths, how, MachineTables(paths.folder or paths.config))
+    record = paths.state / CRONS_RECORD_NAME
+    return WatchedCrontabs((), paths, how, MachineTables(paths.folder or paths.config, record))
 
 
 def users(machine: MachineTables, log: Log) -> UserJobs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scheduler.schedule.tick import minute_of
+from scheduler.schedule.tick import MINUTE, minute_of
 from scheduler.system.crontab_loader import TakenTables
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ class TakenOver:
         if tables.until is not None and not self.tables.files:
             self._until = minute_of(tables.until)
         self.tables = tables
+
+    def rewind(self, minute: datetime) -> None:
+        """Let time come again from this minute on: the clock had been wrong."""
+        if self._until is not None and self._until >= minute:
+            self._until = minute - MINUTE
 
     def left(self, due: list[Entry], minute: datetime) -> list[Entry]:
         """Return what of these entries, due at a minute, the other has not run."""

@@ -4,7 +4,7 @@
 | --- | --- |
 | reading clocks, and waiting | `clock`, `waiting` |
 | where files live; who has the state folder | `paths`, `state_lock` |
-| who runs cron's tables, cron or this daemon | `cron_lock` |
+| who runs cron's tables, cron or this daemon; until when cron did | `cron_lock`, `crons_record` |
 | when jobs of anacron ran last; who runs them | `anacron_stamps` |
 | files in the state folder | `state_files` |
 | reading crontabs; all of them together | `crontab_files`, `crontab_loader`, `parsed_tables` |

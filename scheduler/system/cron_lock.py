@@ -13,6 +13,14 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scheduler.system import boot, crons_record
+from scheduler.system.clock import RealClock
+from scheduler.system.crons_record import CronUntil
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 CRON_PID = Path("/run/crond.pid")
 _BOOT_MARKERS = ("crond.reboot", "cron.reboot")  # Debian's cron and cronie, beside their pid file
@@ -39,15 +47,17 @@ class CronLock:
     `take` says yes, the file of that name is locked both ways by this process. An fcntl lock ends
     when the process closes *any* descriptor of the file, so nothing else in it may open this file.
 
-    `was_crons` says, once it is taken, that another cron daemon had it last: what was due by then
-    that cron has run. `has_rebooted` says that the `@reboot` jobs of this boot have been run.
+    `until` says, once it is taken, by when what was due is another cron's, whether that ran or not;
+    the `record` lets the next daemon know. `has_rebooted` says that the `@reboot` jobs of this boot
+    have been run.
     """
 
-    def __init__(self, path: Path = CRON_PID) -> None:
+    def __init__(self, path: Path = CRON_PID, record: Path | None = None) -> None:
         self._path = path
+        self._record = record
         self._open: int | None = None
         self.refusal = ""  # why the last `take` said no, for a message
-        self.was_crons = False
+        self.until: datetime | None = None
         self.has_rebooted = False
 
     def take(self) -> bool:
@@ -59,7 +69,7 @@ class CronLock:
             if not self._locked():
                 return False
             if self._is_held():
-                self.has_rebooted = any(os.path.lexists(path) for path in self._markers())
+                self.has_rebooted = self._was_booted()
                 return True
             self.release()  # taken away just before it was locked
         self.refusal = f"{self._path} is taken away again and again"
@@ -67,13 +77,14 @@ class CronLock:
 
     def _locked(self) -> bool:
         """Have locked the file that had this name a moment ago; else say why not in `refusal`."""
+        was_there = os.path.lexists(self._path)
         try:
             descriptor = os.open(self._path, _PID_FILE, 0o600)
         except OSError as error:
             self.refusal = f"can't open {self._path}: {error.strerror}"
             return False
         try:
-            self.was_crons = self._lock(descriptor)
+            self._lock(descriptor, was_there=was_there)
         except OSError as error:
             self.refusal = self._why(descriptor, error)
             os.close(descriptor)
@@ -108,19 +119,37 @@ class CronLock:
     def _markers(self) -> list[Path]:
         return [self._path.with_name(name) for name in _BOOT_MARKERS]
 
-    @staticmethod
-    def _lock(descriptor: int) -> bool:
-        """Take both locks and write the pid; OSError where one is another's.
-
-        Say whether the pid that was there is a cron daemon's, running or not.
-        """
+    def _lock(self, descriptor: int, *, was_there: bool) -> None:
+        """Take both locks and write the pid; OSError where one is another's."""
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         before = os.pread(descriptor, 2 * _PID_DIGITS, 0)
+        self._keep_until(before if was_there else None)  # first: a crash may come behind the pid
         os.fchmod(descriptor, 0o600)  # who can't open it can't lock it, and keep root's daemon out
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n%b" % (os.getpid(), _OWN_LINE), 0)
-        return bool(before) and not before.endswith(_OWN_LINE)
+
+    def _keep_until(self, before: bytes | None) -> None:
+        """Find by when the tables were another cron's, and let the next daemon know.
+
+        `before` is what was in the pid file: a system daemon leaves it empty, or its own line;
+        Debian's cron leaves its pid. There was none where cronie took it away; or where the machine
+        has booted: then no cron has left its mark of this boot.
+        """
+        now, this_boot = RealClock().now(), boot.boot_id()
+        kept = crons_record.read(self._record) if self._record else None
+        if kept is None:
+            is_ours = False  # for the first time
+        elif before is None:
+            is_ours = kept.boot != this_boot and not self._was_booted()
+        else:
+            is_ours = not before or before.endswith(_OWN_LINE)
+        self.until = min(kept.until, now) if kept and is_ours else now
+        if self._record:
+            crons_record.write(self._record, CronUntil(self.until, this_boot))
+
+    def _was_booted(self) -> bool:
+        return any(os.path.lexists(path) for path in self._markers())
 
     def _why(self, descriptor: int, error: OSError) -> str:
         if not isinstance(error, BlockingIOError | PermissionError):

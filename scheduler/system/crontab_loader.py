@@ -84,8 +84,8 @@ class ReadOptions:
 class TakenTables:
     """The `files` that another cron would run here, and that this daemon has taken over.
 
-    `until` when a cron ran them here; None if none did. `has_rebooted`: their @reboot jobs have
-    been run since the machine booted.
+    `until` when they were another cron's, whether that ran or not; None if never. `has_rebooted`:
+    their @reboot jobs have been run since the machine booted.
     """
 
     files: frozenset[str] = frozenset()

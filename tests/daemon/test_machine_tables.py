@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
@@ -111,11 +112,18 @@ def test_tables_that_a_cron_takes_are_let_go_of_at_once(
         assert read(crontabs) == OWN
 
 
-def test_what_cron_had_is_not_run_again(machine: MadeMachine, crontabs: WatchedCrontabs) -> None:
+@pytest.mark.parametrize("is_cronie", [False, True], ids=["Debian's cron", "cronie"])
+def test_what_cron_had_is_not_run_again(
+    machine: MadeMachine, crontabs: WatchedCrontabs, *, is_cronie: bool
+) -> None:
     with another_locks(machine.root / "run/crond.pid"):
         assert not crontabs.load().taken.files
+        now = datetime.now(UTC)
+    if is_cronie:
+        (machine.root / "run/crond.pid").unlink()
     taken = crontabs.load().taken
     assert taken.until is not None
+    assert taken.until >= now
     assert {machine.short(file) for file in taken.files} == {
         "etc/crontab",
         "etc/cron.d/php",

@@ -112,3 +112,11 @@ def test_reboot_jobs_of_its_own_run_whatever_cron_did() -> None:
     world.library.files[OWN] = line("own", "@reboot")
     world.runs_until("11:01")
     assert world.starts("own") == ["11:00:00"]
+
+
+def test_tables_taken_by_a_clock_that_was_ahead_run_once_it_is_right() -> None:
+    world = TwoTables("18:00:20", taken("18:00:20"))
+    world.runs_until("18:02:30")
+    world.clock.set(when("11:58:30"))
+    world.runs_until("12:01:30")
+    assert world.starts("noon") == ["12:00:00"]

@@ -35,7 +35,7 @@ class MadeMachine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for folder in ("etc/meridian/crontabs", "etc/cron.d", "run", "var/spool/anacron"):
+        for folder in ("etc/meridian/crontabs", "etc/cron.d", "run", "state", "var/spool/anacron"):
             (root / folder).mkdir(parents=True)
         self.spool = root / "var/spool/cron/crontabs"
         self.spool.mkdir(parents=True)
@@ -58,7 +58,9 @@ class MadeMachine:
         own = self.root / "etc/meridian/crontabs"
         paths = Paths(own / "crontab", own, self.root / "state", self.root / "run")
         how = ReadOptions(0, "root", ZoneInfo("UTC"), system=True, every_user=every_user)
-        return WatchedCrontabs((), paths, how, MachineTables(own, self.root))
+        return WatchedCrontabs(
+            (), paths, how, MachineTables(own, paths.state / "cron-until", self.root)
+        )
 
     def short(self, file: str) -> str:
         return file.removeprefix(f"{self.root}/")

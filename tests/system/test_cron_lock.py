@@ -7,11 +7,15 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from scheduler.system import crons_record
+from scheduler.system.boot import boot_id
 from scheduler.system.cron_lock import CronHolder, CronLock, holder
+from scheduler.system.crons_record import CronUntil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,34 +141,90 @@ def test_a_pid_file_left_by_the_dead_keeps_nobody_out(tmp_path: Path) -> None:
     assert CronLock(tmp_path / "crond.pid").take()
 
 
+OLD = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
-    ("text", "was_crons"),
+    ("text", "boot", "marker", "is_ours"),
     [
-        pytest.param(None, False, id="nobody, since the machine has booted"),
-        pytest.param("", False, id="a system daemon that ended"),
-        pytest.param("4711\nmeridian\n", False, id="a system daemon that was killed"),
-        pytest.param("4711\n", True, id="a cron daemon, which leaves its pid"),
+        pytest.param(None, "this", "", False, id="cronie, which takes its pid file away"),
+        pytest.param(None, "other", "", True, id="nobody, since the machine has booted"),
+        pytest.param(None, "other", "cron.reboot", False, id="cronie, since it has booted"),
+        pytest.param("", "this", "crond.reboot", True, id="a system daemon that ended"),
+        pytest.param("4711\nmeridian\n", "this", "crond.reboot", True, id="one that was killed"),
+        pytest.param("", "other", "crond.reboot", True, id="one of a container with a /run kept"),
+        pytest.param("4711\n", "this", "", False, id="Debian's cron, which leaves its pid"),
+        pytest.param("4711\n", "other", "", False, id="Debian's cron, since it has booted"),
+        pytest.param("", "none", "", False, id="who knows? nothing was kept"),
+        pytest.param(None, "none", "", False, id="nobody, or a cron: it has them the first time"),
+        pytest.param("", "damaged", "", False, id="who knows? what was kept makes no sense"),
     ],
 )
-def test_who_ran_the_tables_last(text: str | None, tmp_path: Path, *, was_crons: bool) -> None:
+def test_who_had_the_tables_last(
+    text: str | None, boot: str, marker: str, tmp_path: Path, *, is_ours: bool
+) -> None:
+    record = tmp_path / "cron-until"
     if text is not None:
         (tmp_path / "crond.pid").write_text(text)
-    lock = CronLock(tmp_path / "crond.pid")
+    if marker:
+        (tmp_path / marker).touch()
+    if boot == "damaged":
+        record.write_text('{"until": 1e99, "boot": null}')
+    elif boot != "none":
+        crons_record.write(record, CronUntil(OLD, boot_id() if boot == "this" else "other"))
+    now = datetime.now(UTC)
+    lock = CronLock(tmp_path / "crond.pid", record)
     assert lock.take()
-    assert lock.was_crons is was_crons
+    assert lock.until is not None
+    assert (lock.until == OLD) if is_ours else (lock.until >= now)
     lock.release()
+    first, lock = lock.until, CronLock(tmp_path / "crond.pid", record)
     assert lock.take()
-    assert not lock.was_crons
+    assert lock.until == first.replace(microsecond=0)  # nobody else had it meanwhile
+
+
+def test_a_crash_just_after_the_lock_is_taken_forgets_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tells of cron is the pid that was there: it is written over after all is kept."""
+    path, record = tmp_path / "crond.pid", tmp_path / "cron-until"
+    crons_record.write(record, CronUntil(OLD, boot_id()))
+    path.write_text("4711\n")
+
+    def crashes(*_: object) -> None:
+        kept = crons_record.read(record)
+        assert kept is not None
+        assert kept.until > OLD
+        raise MemoryError
+
+    with monkeypatch.context() as crash:
+        crash.setattr(os, "fchmod", crashes)
+        with pytest.raises(MemoryError):
+            CronLock(path, record).take()
+
+
+def test_a_clock_that_was_ahead_when_they_were_taken_delays_nothing(tmp_path: Path) -> None:
+    record, now = tmp_path / "cron-until", datetime.now(UTC)
+    crons_record.write(record, CronUntil(now + timedelta(days=900), boot_id()))
+    (tmp_path / "crond.pid").touch()
+    lock = CronLock(tmp_path / "crond.pid", record)
+    assert lock.take()
+    assert lock.until is not None
+    assert lock.until - now < timedelta(minutes=1)
 
 
 def test_a_cron_daemon_that_had_it_meanwhile_is_known(tmp_path: Path) -> None:
-    lock = CronLock(tmp_path / "crond.pid")
+    record = tmp_path / "cron-until"
+    crons_record.write(record, CronUntil(OLD, boot_id()))
+    (tmp_path / "crond.pid").touch()
+    lock = CronLock(tmp_path / "crond.pid", record)
     assert lock.take()
+    assert lock.until == OLD
     lock.release()
     with cron("flock", tmp_path / "crond.pid") as other:
         other.communicate("")
     assert lock.take()
-    assert lock.was_crons
+    assert lock.until != OLD
 
 
 @pytest.mark.parametrize("marker", ["crond.reboot", "cron.reboot"])
