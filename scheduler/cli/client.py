@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.cli import state_folder, which_daemon
@@ -19,8 +18,6 @@ from scheduler.wire import Received, Refused
 
 if TYPE_CHECKING:
     from scheduler.protocol import Request
-
-_MACHINES = Path("/var/lib/meridian")  # root's state folder, which others see but don't open
 
 
 def ask(request: Request, where: Where, timeout: float = REPLY_TIMEOUT) -> Received:
@@ -48,7 +45,7 @@ def _nobody(paths: Paths, *, is_named: bool) -> str:
     said = f"no daemon runs with the state folder {paths.state}; {way}"
     if not is_named and os.geteuid() and which_daemon.is_open():
         return f"{said}; the machine's own tells: meridian status --system"
-    if not is_named and os.geteuid() and os.path.lexists(_MACHINES):
+    if not is_named and os.geteuid() and os.path.lexists(which_daemon.folder()):
         return f"{said}; root is told of the machine's own by: sudo meridian status"
     return said
 

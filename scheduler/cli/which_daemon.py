@@ -26,6 +26,7 @@ from scheduler.wire import Received
 
 if TYPE_CHECKING:
     from scheduler.entry import Entry
+    from scheduler.journal.journal import Journal
     from scheduler.protocol import Request
 
 System = Annotated[
@@ -45,6 +46,7 @@ class Machine(Enum):
 
 
 MACHINE = Machine.DAEMON
+_WAY = "root starts it: systemctl start meridian, or meridian run --system"
 Where = Path | Machine | None  # a state folder, or one's usual one
 
 
@@ -113,6 +115,27 @@ def is_open() -> bool:
     return os.access(socket(), os.W_OK)
 
 
+def own_journal(state: Path | None) -> Journal:
+    """Return the journal that is meant, to be read; JournalError where there is none.
+
+    NoDaemon where the machine's daemon may have run one's jobs, but does not run.
+    """
+    is_own = state is not None or _is_root() or os.path.lexists(socket())
+    if not is_own and not _has_run() and os.path.lexists(folder()):
+        none = "there is no journal of your own, and the machine's daemon, which may have run"
+        raise NoDaemon(f"{none} your jobs, does not run: {_WAY}")
+    return state_folder.journal(state, must_exist=True)
+
+
+def _has_run() -> bool:
+    return state_files.is_there(state_folder.here().journal)
+
+
+def folder() -> Path:
+    """Return the state folder of the machine's daemon, which others see but don't open."""
+    return paths.paths({}, 0).state
+
+
 def socket() -> Path:
     """Return where the machine's daemon hears everybody."""
     return paths.machine_socket()
@@ -145,7 +168,6 @@ def _told() -> Iterator[None]:
     try:
         yield
     except NoDaemon as error:
-        way = "root starts it: meridian run --system"
-        raise NoDaemon(f"the machine's daemon does not run: {error}; {way}") from error
+        raise NoDaemon(f"the machine's daemon does not run: {error}; {_WAY}") from error
     except NoAnswer as error:
         raise NoAnswer(f"the machine's daemon: {error}") from error

@@ -305,6 +305,31 @@ def test_a_machine_without_a_daemon_is_said_to_be(
     assert "meridian run --system" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("there", "said", "why"),
+    [
+        (("folder",), "does not run: root starts it: systemctl start meridian", "it is stopped"),
+        ((), "nothing has run yet", "the machine has none"),
+        (("folder", "root"), "nothing has run yet", "root's own is the machine's"),
+    ],
+)
+@pytest.mark.parametrize("words", [("history",), ("logs", "alice.backup")])
+def test_what_a_stopped_daemon_of_the_machine_has_run_is_not_nothing(
+    person: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    there: tuple[str, ...],
+    said: str,
+    why: str,
+) -> None:
+    folder = person.home if "folder" in there else person.home / "none"
+    monkeypatch.setattr(which_daemon, "folder", lambda: folder)
+    monkeypatch.setattr(which_daemon, "socket", lambda: person.home / "none.sock")
+    monkeypatch.setattr(which_daemon, "_is_root", lambda: "root" in there)
+    refused = person.types(*words)
+    assert (refused.exit_code, said in refused.stderr) == (1, True), why
+
+
 # --- one's own crontab, where the machine's daemon keeps it --------------------------------------
 
 SPOOLED = "/var/spool/cron/crontabs/alice"

@@ -103,7 +103,7 @@ def history(
     if isinstance(where, Machine):
         _print_machines(which, job, asked, jumps=jumps, json=json)
         return
-    with closing(state_folder.journal(state, must_exist=True)) as journal:
+    with closing(which_daemon.own_journal(state)) as journal:
         if jumps:
             _print_jumps(asked.jumps(journal), json=json)
         elif which is not None and (run := _numbered(journal.queries, which)) is not None:

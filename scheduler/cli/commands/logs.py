@@ -75,7 +75,7 @@ def logs(
         source = MachineOutputs()
         _show(source, _machines_run(source, which), number, follow=follow)
         return
-    with closing(state_folder.journal(state, must_exist=True)) as journal:
+    with closing(which_daemon.own_journal(state)) as journal:
         run, folder = _run(journal, which, state), state_folder.here(state).state
         with state_files.looked_into(folder):
             _show(JournalOutputs(journal, folder), run, number, follow=follow)
