@@ -11,7 +11,6 @@ import asyncio
 import os
 import socket
 import traceback
-from collections import Counter
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,7 +34,9 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 32  # connections
 MOST_OF_OTHERS = 24  # of these, that others than root and the daemon's own user have
-MOST_OF_A_USER = 4  # of these, that one of them has
+MOST_OF_A_USER = 4  # of these, that one of them has, or all without a name together
+MOST_UNNAMED = 8  # of these, of users whose name is being looked up
+NAMELESS = -1  # stands for all uids without a name: one user may have 65,536 of them (subuid(5))
 REQUEST_TIMEOUT = 10.0  # seconds for a whole line to come, and for a reply to be read
 ANSWER_WITHIN = 30.0  # seconds for the daemon to get to a request
 GOODBYE = 0.5  # seconds for replies that are on their way when the daemon ends
@@ -77,10 +78,15 @@ async def serve(
 
 @dataclass(slots=True)
 class _Client:
-    """A connection, and whether a request of it is being answered; its own task changes that."""
+    """A connection, who it is, and whether a request of it is being answered.
+
+    One is unnamed as long as it is not known whether they have a name. Its own task, and what
+    makes room for it, change it.
+    """
 
     connection: socket.socket
     peer: Peer
+    is_unnamed: bool
     is_busy: bool = False
 
 
@@ -165,7 +171,7 @@ class Server:
         if isinstance(peer, Refused):
             _turn_away(connection, peer)
             return
-        client = _Client(connection, peer)
+        client = _Client(connection, peer, self._is_unnamed(peer))
         task = self._loop.create_task(self._attend(client))
         self._attended[task] = client
         task.add_done_callback(self._let_go)
@@ -191,14 +197,24 @@ class Server:
 
         The others leave room for root, and each user for every other one.
         """
-        others = Counter(
-            each.peer.uid for each in self._attended.values() if not each.peer.is_admin
-        )
-        if not peer.is_admin and others[peer.uid] >= MOST_OF_A_USER:
-            return f"{MOST_OF_A_USER} clients of user {peer.uid}"
-        if not peer.is_admin and others.total() >= MOST_OF_OTHERS:
-            return f"{MOST_OF_OTHERS} clients of users"
-        return f"{MOST_AT_ONCE} clients" if len(self._attended) >= MOST_AT_ONCE else ""
+        attended = self._attended.values()
+        if not peer.is_admin:
+            others = [each for each in attended if not each.peer.is_admin]
+            if sum(each.peer.uid == peer.uid for each in others) >= MOST_OF_A_USER:
+                return f"{MOST_OF_A_USER} clients of user {peer.uid}"
+            unnamed = sum(each.is_unnamed for each in others)
+            if self._is_unnamed(peer) and unnamed >= MOST_UNNAMED:
+                return f"{MOST_UNNAMED} clients of users whose name is looked up"
+            if len(others) >= MOST_OF_OTHERS:
+                return f"{MOST_OF_OTHERS} clients of users"
+        return f"{MOST_AT_ONCE} clients" if len(attended) >= MOST_AT_ONCE else ""
+
+    def _is_unnamed(self, peer: Peer) -> bool:
+        return not peer.is_admin and not self._names.has_named(peer.uid)
+
+    def _counted_as(self, peer: Peer) -> int:
+        """Return the uid that shares what one user has: all that have no name share one's."""
+        return NAMELESS if self._is_unnamed(peer) else peer.uid
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
         self._attended.pop(task).connection.close()
@@ -210,7 +226,6 @@ class Server:
             )
             try:
                 writer.transport.set_write_buffer_limits(high=0)  # drained means: all is sent
-                await self._name(client)
                 await self._converse(client, reader, writer)
             finally:
                 writer.transport.abort()  # what is not sent by now never will be
@@ -219,17 +234,32 @@ class Server:
         except Exception as error:  # noqa: BLE001 (a bug here must not reach the daemon)
             self._warn(*_traced(error))
 
-    async def _name(self, client: _Client) -> None:
-        """Find what another user is called: whose jobs are theirs goes by that."""
-        if not client.peer.is_admin:
-            user = await self._names.of(client.peer.uid)
-            client.peer = replace(client.peer, user=user)
+    async def _named(self, client: _Client) -> Refused | None:
+        """Find what another user is called: whose jobs are theirs goes by that.
+
+        One without a name is refused where others of that kind have all of their room.
+        """
+        if client.peer.is_admin:
+            return None
+        user = await self._names.of(client.peer.uid)
+        client.peer = replace(client.peer, user=user)
+        nameless = sum(
+            not each.is_unnamed and self._counted_as(each.peer) == NAMELESS
+            for each in self._attended.values()
+        )
+        is_nameless = self._counted_as(client.peer) == NAMELESS
+        if is_nameless and nameless >= MOST_OF_A_USER:
+            full = f"{MOST_OF_A_USER} clients of users without a name are connected already"
+            return Refused("busy", f"{full}; try again")
+        client.is_unnamed = False
+        return None
 
     async def _converse(
         self, client: _Client, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Answer line by line; one that is no request is answered too, and ends it."""
-        while found := await self._request(reader):
+        found = await self._named(client) or await self._request(reader)
+        while found:
             client.is_busy = True
             reply = found if isinstance(found, Refused) else await self._reply(found, client.peer)
             writer.write(self._sent(client, reply))
@@ -238,6 +268,7 @@ class Server:
             client.is_busy = False
             if isinstance(found, Refused):
                 return
+            found = await self._request(reader)
 
     async def _request(self, reader: asyncio.StreamReader) -> Request | Refused | None:
         """Return what the next line says; None when there is no other."""
@@ -253,7 +284,8 @@ class Server:
 
     async def _reply(self, request: Request, peer: Peer) -> Reply:
         """Answer a request when it is its user's turn: of one user only so many are in a second."""
-        if not peer.is_admin and (wait := self._pace.wait(peer.uid, self._loop.time())):
+        uid = self._counted_as(peer)
+        if not peer.is_admin and (wait := self._pace.wait(uid, self._loop.time())):
             turn = self._loop.create_future()
             self._loop.call_later(wait, _end, turn)
             await turn

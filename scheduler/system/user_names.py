@@ -30,15 +30,20 @@ def of_uid(uid: int) -> str | None:
 class UserNames:
     """Looks names up apart from the loop, since a directory of the network may be slow.
 
-    Owns which numbers are being looked up, and the names of the last seconds. The control socket's
-    server calls it, on the loop's thread. Invariant: one number is looked up by one
-    thread at a time, however many wait for it.
+    Owns which numbers are being looked up, the names of the last seconds, and which numbers ever
+    had a name. The control socket's server calls it, on the loop's thread. Invariant: one number
+    is looked up by one thread at a time, however many wait for it.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._wanted: dict[int, asyncio.Future[str | None]] = {}
         self._kept: dict[int, str] = {}
+        self._named: set[int] = set()
+
+    def has_named(self, uid: int) -> bool:
+        """Say whether this number was found to have a name: it is a user, not a number of one."""
+        return uid in self._named
 
     async def of(self, uid: int) -> str | None:
         """Return what `of_uid` does; None too where nobody says it in time."""
@@ -64,5 +69,6 @@ class UserNames:
     def _found(self, uid: int, name: str | None) -> None:
         self._wanted.pop(uid).set_result(name)
         if name is not None:
+            self._named.add(uid)
             self._kept[uid] = name
             self._loop.call_later(KEPT, self._kept.pop, uid)

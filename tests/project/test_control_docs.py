@@ -224,6 +224,7 @@ def test_the_limits_are_the_real_ones() -> None:
         f"read in {control_server.REQUEST_TIMEOUT:g} seconds",
         f"{control_server.MOST_AT_ONCE}\nconnections",
         f"have {control_server.MOST_OF_OTHERS}, and each of them {control_server.MOST_OF_A_USER};",
+        f"below; {control_server.MOST_UNNAMED} connections",
     ):
         assert words in limits
     for words in (

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from scheduler.system import (
     control_listener,
     control_server,
     control_socket,
+    user_names,
 )
 from scheduler.system.request_pace import RequestPace
 from scheduler.wire import Refused
@@ -388,6 +390,7 @@ def test_no_user_takes_the_room_of_another_nor_all_of_them_that_of_root(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uids = iter([*[1001] * 5, *[uid for uid in range(1002, 1012) for _ in range(4)]])
+    monkeypatch.setattr(user_names, "of_uid", lambda uid: f"user{uid}")
     monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, next(uids, 0)))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
@@ -408,6 +411,86 @@ def test_no_user_takes_the_room_of_another_nor_all_of_them_that_of_root(
                 assert await called(path) == {"did": "Status"}, "root is heard"
 
     play(scene())
+
+
+def test_all_uids_without_a_name_have_the_room_of_one_user(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One user has 65,536 of them where there is /etc/subuid."""
+    named = [1001, 1002, 1003, 1001]
+    uids = iter([*range(100_000, 100_040), *named])
+    monkeypatch.setattr(user_names, "of_uid", {1001: "a", 1002: "b", 1003: "c"}.get)
+    monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, next(uids)))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    async def scene() -> None:
+        async with Requests().open(path, is_open=True):
+            with ExitStack() as connected:
+                heard = []
+                for _ in range(40 + len(named)):
+                    client = connected.enter_context(socket.socket(socket.AF_UNIX))
+                    client.connect(str(path))
+                    heard.append(await asyncio.to_thread(first_reply, client))
+        assert not any("error" in reply for reply in heard[:4])
+        assert all("4 clients of users without a name are" in str(each) for each in heard[4:40])
+        assert not any("error" in reply for reply in heard[40:]), "who has a name is heard"
+
+    play(scene())
+
+
+def test_who_waits_for_a_name_leaves_room_for_those_who_have_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_answer = threading.Event()
+
+    def slow(uid: int) -> str | None:
+        return "a" if uid == 1001 else may_answer.wait(60) and None  # type: ignore[return-value]  # None it is
+
+    uids = iter([1001, *range(100_000, 100_020), 1001, 1001])
+    monkeypatch.setattr(user_names, "of_uid", slow)
+    monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, next(uids)))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    async def scene() -> None:
+        async with Requests().open(path, is_open=True):
+            await said(path, STATUS, end=True)  # it is known to have a name now
+            with ExitStack() as connected:
+                clients = [
+                    connected.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(20)
+                ]
+                for client in clients:
+                    client.connect(str(path))
+                for client in clients[control_server.MOST_UNNAMED :]:
+                    reply = await asyncio.to_thread(first_reply, client)
+                    assert "8 clients of users whose name is looked up are" in str(reply)
+                assert await said(path, STATUS, end=True) == [{"ok": True, "did": "Status"}]
+                may_answer.set()
+
+    play(scene())
+
+
+def test_all_uids_without_a_name_have_the_pace_of_one_user(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def wait(_: RequestPace, uid: int, __: float) -> float:
+        asked.append(uid)
+        return 0.0
+
+    monkeypatch.setattr(RequestPace, "wait", wait)
+    monkeypatch.setattr(user_names, "of_uid", lambda uid: "a" if uid == 1001 else None)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    uids = iter([100_000, 1001, 100_001])
+    monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, next(uids)))
+
+    async def scene() -> None:
+        async with Requests().open(path, is_open=True):
+            for _ in range(3):
+                await said(path, STATUS, end=True)
+
+    play(scene())
+    assert asked == [control_server.NAMELESS, 1001, control_server.NAMELESS]
 
 
 def test_whom_the_system_does_not_name_is_turned_away(
