@@ -196,8 +196,8 @@ class Service:
         """Let a daemon run; a signal that comes while it is renewed is for the next one."""
         loop = asyncio.get_running_loop()
         signals.listen(loop, daemon)
-        for each in (self.courier, self.crontabs):
-            each.wake_by(partial(_wake, loop, daemon))
+        self.courier.wake_by(partial(_call, loop, daemon.wake))
+        self.crontabs.wake_by(partial(_call, loop, daemon.reload))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         try:
             await self._answer(daemon)
@@ -231,9 +231,9 @@ class Service:
         return found
 
 
-def _wake(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
+def _call(loop: asyncio.AbstractEventLoop, note: Callable[[], object]) -> None:
     with suppress(RuntimeError):  # its daemon is over: the next one asks by itself
-        loop.call_soon_threadsafe(daemon.wake)
+        loop.call_soon_threadsafe(note)
 
 
 def _courier(paths: Paths, log: Log) -> SenderCourier:

@@ -14,6 +14,7 @@ from scheduler.schedule import zone_data
 from scheduler.status import Reads
 from scheduler.system import crontab_files, crontab_loader, local_zone
 from scheduler.system.calendar_reader import CalendarReader
+from scheduler.system.calendars import UNREAD
 from scheduler.system.clock import RealClock
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class WatchedCrontabs:
         self._reader = CalendarReader(partial(crontab_loader.read_file, how=self.how))
 
     def wake_by(self, wake: Callable[[], object]) -> None:
-        """Have this called, on another thread, when calendars have been read apart."""
+        """Have this called, on another thread, when the crontabs are to be read for calendars."""
         self._reader.wake = wake
 
     def stamps(self) -> Mapping[str, Stamp]:
@@ -64,6 +65,7 @@ class WatchedCrontabs:
             "the machine's zone": local_zone.zone_stamp(),
             "ignored files": tuple(problem.file for problem in self._ignored()),
             "who can write the folders": crontab_files.stamp_of_ways(files),
+            "calendars of users": self._reader.stamp(),
         }
         calendars = {file: crontab_files.stamp(Path(file)) for file in self.calendars}
         machine = self.machine.stamps(self.how.zone) if self.machine else {}
@@ -74,9 +76,11 @@ class WatchedCrontabs:
         before, about_zone = self.how, self._look_at_zone()
         shelf = self._reader.shelf()
         loaded = crontab_loader.load(self._paths(), self.how, calendars=shelf)
-        if loaded.unread:
+        if any(map(self._reader.waits_for, loaded.unread)):
             self.how = before  # so that it is told of the next time, too
             return loaded
+        self._reader.start(loaded.unread)
+        loaded = replace(loaded, unread=frozenset(), problems=_of_waiting(loaded.problems))
         if self.machine:
             loaded = self.machine.counted(loaded)
         self._reader.keep(shelf)
@@ -154,6 +158,14 @@ class WatchedCrontabs:
         with suppress(OSError):  # without a descriptor to look with, what was there is there
             self.known = self.named or crontab_files.own_files(self.paths)
         return self.known
+
+
+def _of_waiting(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Return these; that a user's entries wait for a calendar is no error."""
+    return tuple(
+        replace(each, severity=Severity.WARNING) if each.code == UNREAD else each
+        for each in problems
+    )
 
 
 def _kept_zone(zone: ZoneInfo, problem: str) -> Problem:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from scheduler.system.crontab_files import CrontabText, Stamp
 
 _CALENDAR_PROGRAM = Path(__file__).with_name("calendar_program.py")
+UNREAD = "unread-calendar"  # a problem's code
 _TIME_LIMIT = 10.0  # seconds; the libraries need a fraction of one
 _WITHOUT_RIGHTS = Account("nobody", 65534, 65534, (65534,), "/")
 _MOST_OF_ERROR = 200  # characters of what a library says
@@ -129,7 +130,7 @@ class CalendarShelf:
             else:
                 self.readings[source] = reading
         if source in self.unread:
-            raise BadValue("bad-calendar", f"{name} is not read yet")
+            raise BadValue(UNREAD, f"{name} is not read yet", hint="its entries wait for that")
         found = self.readings[source].found
         if isinstance(found, BadValue):  # another one each time: its offset is the crontab's
             raise BadValue(found.code, found.message, hint=found.hint)
@@ -216,7 +217,7 @@ _CALENDARS_READ: dict[str, tuple[bytes, Calendar]] = {}
 def keep_only(named: Collection[str]) -> None:
     """Forget what no crontab names any more: a user could name another file each minute."""
     for place in _CALENDARS_READ.keys() - set(named):
-        del _CALENDARS_READ[place]
+        _CALENDARS_READ.pop(place, None)
 
 
 def _users_file(path: str, user: str) -> bytes:
@@ -235,13 +236,11 @@ def _users_file(path: str, user: str) -> bytes:
 
 
 def _of_bytes(path: str, data: bytes, *, by_nobody: bool = False) -> Calendar:
-    digest = blake2b(data).digest()
-    if path not in _CALENDARS_READ or _CALENDARS_READ[path][0] != digest:
-        _CALENDARS_READ[path] = (
-            digest,
-            _taken_apart(path, data, _WITHOUT_RIGHTS if by_nobody else None),
-        )
-    return _CALENDARS_READ[path][1]
+    digest, read = blake2b(data).digest(), _CALENDARS_READ.get(path)
+    if read is None or read[0] != digest:  # another thread may put another user's there meanwhile
+        read = digest, _taken_apart(path, data, _WITHOUT_RIGHTS if by_nobody else None)
+        _CALENDARS_READ[path] = read
+    return read[1]
 
 
 def _taken_apart(path: str, data: bytes, by: Account | None) -> Calendar:
@@ -252,11 +251,12 @@ def _taken_apart(path: str, data: bytes, by: Account | None) -> Calendar:
 
 
 def _of_holidays(source: str, *, by_nobody: bool) -> Calendar:
-    if source not in _CALENDARS_READ:
+    read = _CALENDARS_READ.get(source)
+    if read is None:
         by, code = _WITHOUT_RIGHTS if by_nobody else None, source.removeprefix(HOLIDAYS)
         answer = _asked(source, by, kind="holidays", code=code)
-        _CALENDARS_READ[source] = b"", _of_answer(source, answer)
-    return _CALENDARS_READ[source][1]
+        _CALENDARS_READ[source] = read = b"", _of_answer(source, answer)
+    return read[1]
 
 
 def _of_answer(source: str, answer: dict[str, Any]) -> Calendar:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from excepted_days import error_of, excepted
+from spawner_stages import eventually
 from users import OTHER, OWNER, new_folder
 
 from scheduler.day_rules import Calendar
@@ -143,7 +144,7 @@ def read_apart(*sources: CalendarSource) -> Iterator[CalendarReader]:
     reader, woken = CalendarReader(lambda _: CrontabText(DAY.encode())), Event()
     reader.wake = woken.set
     reader.start(sources)
-    while reader.is_reading:
+    while reader._wanted:
         assert woken.wait(60)
         woken.clear()
     yield reader
@@ -168,7 +169,7 @@ def test_a_user_whose_calendars_take_long_keeps_others_waiting_for_a_moment(
     assert isinstance(third.found, Calendar)
 
 
-def test_a_users_bad_calendar_is_read_again_when_the_table_is_saved_or_after_a_while(
+def test_a_users_calendar_is_read_again_after_a_while_though_the_table_is_saved_each_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bad = BadValue("bad-calendar", "it hangs")
@@ -180,10 +181,34 @@ def test_a_users_bad_calendar_is_read_again_when_the_table_is_saved_or_after_a_w
         shelf.readings.update(dict.fromkeys((theirs, own), CalendarReading(bad)))
         reader.keep(shelf)
         assert [reader._known(each) is not None for each in (theirs, own, saved_again)] == [
-            *(True, False, False)
+            *(True, False, True)
         ]
+        assert reader.stamp() == ()
+        monkeypatch.setattr(calendar_reader, "_ANEW_AFTER", 0.0)
+        assert reader._known(saved_again) is None
+        reader.keep(shelf)
+        assert reader._known(theirs) is not None
         monkeypatch.setattr(calendar_reader, "_BAD_FOR", 0.0)
         assert reader._known(theirs) is None
+
+
+def test_of_a_users_calendars_one_reading_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on, asked = Event(), []
+
+    def hangs(source: CalendarSource, _read: object) -> CalendarReading:
+        asked.append(source.version)
+        assert goes_on.wait(60)
+        return CalendarReading(BadValue("bad-calendar", "it hangs"))
+
+    monkeypatch.setattr(calendar_reader, "read_calendar", hangs)
+    reader = CalendarReader(lambda _: CrontabText(b""))
+    for version in range(5):
+        reader.start([CalendarSource("off.txt", "bob", (version,))])
+    eventually(lambda: bool(asked))
+    assert len(reader._wanted) == 1
+    goes_on.set()
+    eventually(lambda: not reader._wanted)
+    assert asked == [(0,)]
 
 
 def test_a_calendar_that_no_table_names_any_more_is_forgotten(home: Path) -> None:
