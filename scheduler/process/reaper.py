@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scheduler.run import Exited, Limit, NotStarted, Signalled
+    from scheduler.system.time_limit import TimeLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,21 @@ def reap(
     except ChildProcessError:
         return None
     return (pid, os.waitstatus_to_exitcode(status), usage) if pid else None
+
+
+def reap_some(
+    before: Callable[[int], object], limit: TimeLimit
+) -> tuple[list[tuple[int, int, resource.struct_rusage]], bool]:
+    """Return the children that have ended, as `reap` does, and whether the time was too short.
+
+    A job can make children for this process as long as it likes: clone(2) with CLONE_PARENT.
+    """
+    found = []
+    while (one := reap(before)) is not None:
+        found.append(one)
+        if limit.is_over():
+            return found, True
+    return found, False
 
 
 def peak_memory(maxrss: int) -> int | None:

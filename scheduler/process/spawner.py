@@ -28,10 +28,12 @@ from scheduler.process.output_files import open_output
 from scheduler.process.output_guard import Means, OutputGuard, pipe_to
 from scheduler.process.process_groups import Leaders, signal_one
 from scheduler.process.procfs import PROC, Processes
-from scheduler.process.reaper import ChildEnd, Ended, peak_memory, reap
+from scheduler.process.reaper import ChildEnd, Ended, peak_memory, reap_some
 from scheduler.process.survivors import Survivors
+from scheduler.process.user_spawning import ONE_LOOK
 from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system import state_files
+from scheduler.system.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     import subprocess
@@ -62,7 +64,7 @@ class Spawner(Protocol):
         """Return the children that ended since the last call."""
 
     def is_settling(self) -> bool:
-        """Say whether `ended` is to be asked again soon: what a child wrote is being stored."""
+        """Say whether `ended` is to be asked again soon: output is on its way, or ends are."""
 
     def keep(self, pid: int, started: int) -> None:
         """Keep a process of this start, which an earlier daemon started, so as to signal it."""
@@ -166,6 +168,7 @@ class RealSpawner:
         self._escaped = EscapedProcesses(self._processes, self._limiter)
         self.guard = OutputGuard()
         self._reaped: list[ChildEnd] = []  # told when copied
+        self._is_behind = False  # more have ended, and wait for the next look
         self._left_running: set[int] = set()  # those of them that an earlier daemon started
         self._null = os.open(os.devnull, os.O_RDONLY)
 
@@ -250,8 +253,8 @@ class RealSpawner:
 
     def ended(self) -> list[Ended]:
         self._limiter.look()
-        while (one := reap(self._leaders.before_reaping)) is not None:
-            pid, code, usage = one
+        found, self._is_behind = reap_some(self._leaders.before_reaping, TimeLimit(ONE_LOOK))
+        for pid, code, usage in found:
             self.guard.reaped(pid)
             if self._users is not None:
                 self._users.reaped(pid)
@@ -260,14 +263,15 @@ class RealSpawner:
         if self._users is not None:
             for other in self._users.ended(self._leaders.before_reaping):
                 self._saw_end(other)
+            self._is_behind |= self._users.is_behind()
         reaped, self._reaped = self._reaped, []
-        found: list[Ended] = []
+        told: list[Ended] = []
         for each in reaped:
             if self.guard.is_copying(each.pid):
                 self._reaped.append(each)
             else:
-                found.append(self._ended(each))
-        return found
+                told.append(self._ended(each))
+        return told
 
     def _saw_end(self, end: ChildEnd) -> None:
         """Take note that a process is gone; not of a copier, or of what a job has left behind."""
@@ -279,7 +283,7 @@ class RealSpawner:
             self._reaped.append(end)
 
     def is_settling(self) -> bool:
-        return bool(self._reaped)
+        return self._is_behind or bool(self._reaped)
 
     def _ended(self, end: ChildEnd) -> Ended:
         pid, cpu_s, peak = end.pid, end.cpu_s, end.memory_bytes

@@ -120,6 +120,10 @@ class UserJobs:
         """Return those of its children that have ended; see SpawningProcess."""
         return self._process.ended(before)
 
+    def is_behind(self) -> bool:
+        """Say whether some are left that `ended` is to tell of when it is asked again."""
+        return self._process.is_behind
+
     def reaped(self, pid: int) -> None:
         """Hear that a child of this process is gone."""
         self._process.reaped(pid)

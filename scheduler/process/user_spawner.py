@@ -8,7 +8,8 @@ it has become that user for good: a child of its does all that, and need not be 
 A request is a tuple, TO_REAP or TO_START first, its answer another, both behind their length.
 Invariant:
 what has ended is told before it is reaped, so its number is its own until the daemon asks for more.
-It owns its children; when the daemon ends, or this process, they live on.
+It owns its children; when the daemon ends, or this process, they live on. Who is its child but was
+not forked by it was made so by a job, clone(2) with CLONE_PARENT: of that nobody is told.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _INSTEAD = {  # of the words for a command, what execve(2) would not have
     errno.EAGAIN: "no new process for its user",  # more than RLIMIT_NPROC
 }
 UMASK = 0o022
+_forked = set[int]()  # the children that have not been reaped
 _DEFAULT_PATH = b"/usr/bin:/bin"
 # What a manager or a terminal sends to all processes of a service: this one ends with its daemon.
 # They are blocked, not ignored: of what is sent to a child nothing is lost until it can take it.
@@ -48,6 +50,7 @@ _BLOCKED = {
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM),
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP),
 }
+_MOST_REAPED = 200  # of others' children, before requests have their turn
 _OF_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # which it ignores, and a job must not
 
 
@@ -70,7 +73,7 @@ def main() -> None:
         ready = {descriptor for descriptor, _ in poll.poll()}
         if woken in ready:
             os.read(woken, 4096)
-            if os.getppid() == daemon:
+            if _ended() is not None and os.getppid() == daemon:
                 os.kill(daemon, signal.SIGCHLD)
         if channel.fileno() in ready:
             _serve(channel, daemon)
@@ -115,8 +118,9 @@ def _received(channel: socket.socket) -> tuple[tuple[Any, ...], list[int]]:
 
 def _answer(request: tuple[Any, ...], descriptors: list[int]) -> tuple[Any, ...]:
     if request[0] == TO_REAP:
-        used = None if request[1] is None else _used(request[1])
-        return used, _ended()
+        _, pid, goes_on = request
+        used = None if pid is None else _used(pid)
+        return used, _ended() if goes_on else None
     if len(descriptors) != _DESCRIPTORS:
         return None, errno.EMFILE
     try:
@@ -125,6 +129,7 @@ def _answer(request: tuple[Any, ...], descriptors: list[int]) -> tuple[Any, ...]
         return None, error.errno
     if not pid:
         become(request, descriptors)
+    _forked.add(pid)
     return pid, None
 
 
@@ -134,6 +139,7 @@ def _used(pid: int) -> tuple[Any, ...] | None:
     None where it is not ours. 0 is a peak that says nothing: a child begins with what this process
     has, see getrusage(2).
     """
+    _forked.discard(pid)
     try:
         usage = os.wait4(pid, os.WNOHANG)[2]
     except ChildProcessError:
@@ -144,14 +150,23 @@ def _used(pid: int) -> tuple[Any, ...] | None:
 
 
 def _ended() -> tuple[Any, ...] | None:
-    """Return a child that has ended and its exit code, a signal as a negative number."""
-    try:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return None
-    if found is None:
-        return None
-    return found.si_pid, found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+    """Return a child that has ended and its exit code, a signal as a negative number.
+
+    Children that jobs have made are reaped on the way: so many, and then this process wakes itself.
+    """
+    for _ in range(_MOST_REAPED):
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return None
+        if found is None:
+            return None
+        pid, status = found.si_pid, found.si_status
+        if pid in _forked:
+            return pid, status if found.si_code == os.CLD_EXITED else -status
+        os.waitpid(pid, os.WNOHANG)
+    signal.raise_signal(signal.SIGCHLD)
+    return None
 
 
 # --- in the child --------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ _FIRST_WAIT = 1.0  # seconds that an answer may take; each late one halves that:
 _LEAST_WAIT = 0.02  # a shorter one is none: nothing is asked until a minute is over
 _TO_DIE = 1.0  # seconds that a killed process has, until its children are ours
 _TO_SETTLE, _LOOK_AGAIN = 0.2, 0.0005  # seconds
+ONE_LOOK = 0.05  # seconds that a look for who has ended may take, before others have their turn
 _REPORT_BYTES = 4096
 _STDERR, _MOST_DESCRIPTORS = 2, 1 << 20  # fs.nr_open, which a limit may have been lowered from
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH",)  # of the daemon's variables: Python itself may need it
@@ -119,6 +120,7 @@ class SpawningProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._living: set[int] = set()
+        self.is_behind = False  # some that have ended are left for the next look
         self._patience = Patience(_FIRST_WAIT)
 
     def begin(self) -> None:
@@ -187,13 +189,17 @@ class SpawningProcess:
     def ended(self, before: Callable[[int], object]) -> list[ChildEnd]:
         """Return the children that have ended; `before` is told each while its number is its own.
 
-        What has ended, but not by this, is told as any child of this process.
+        What has ended, but not by this, is told as any child of this process. It takes a moment
+        at most: then `is_behind` says so.
         """
+        limit, self.is_behind = TimeLimit(ONE_LOOK), False
         found: list[ChildEnd] = []
         known: tuple[int, int] | None = None
-        while self._living and self._channel is not None:
+        while self._living and self._channel is not None and not self.is_behind:
+            self.is_behind = known is not None and limit.is_over()
+            request = user_spawner.TO_REAP, known and known[0], not self.is_behind
             try:
-                used, following = self._asked((user_spawner.TO_REAP, known and known[0]))
+                used, following = self._asked(request)
             except _Gone:
                 if known is not None:
                     found.append(_natively(*known))

@@ -32,6 +32,7 @@ from spawner_stages import (
 )
 from user_stage import UserStage, user_stage
 
+from scheduler.process import spawner
 from scheduler.process.launch import Launch
 from scheduler.process.output_files import open_output
 from scheduler.process.spawner import RealSpawner
@@ -348,3 +349,18 @@ def test_a_start_is_read_whatever_the_process_calls_itself(real: RealStage) -> N
     started = real.spawner.started_at(pid)
     assert started is not None
     assert 0 < started <= ticks + 2
+
+
+def test_one_look_reaps_so_many_children_and_the_rest_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job can make children for the daemon as long as it likes: clone(2) with CLONE_PARENT."""
+    monkeypatch.setattr(spawner, "ONE_LOOK", 0.0)
+    for stage in real_stage(tmp_path):
+        pids = [begin(stage, "exit 4", FOR_EVER[1]) for _ in range(3)]
+        for pid in pids:
+            stage.wait(pid)
+        looks = list[list[int]]()
+        while not looks or stage.spawner.is_settling():
+            looks.append([each.pid for each in stage.spawner.ended()])
+        assert looks[:3] == [[pid] for pid in pids]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,14 +17,13 @@ from user_stage import UserStage, user_stage
 
 from scheduler.process import user_spawner, user_spawning
 from scheduler.process.launch import Launch
+from scheduler.process.reaper import ChildEnd, Ended
 from scheduler.process.user_spawning import UserChild
 from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from scheduler.process.reaper import Ended
 
 
 @pytest.fixture
@@ -71,6 +72,7 @@ def test_a_child_is_known_by_its_report(told: bytes, pid: int | None, why: str) 
 
 def test_an_end_is_told_before_it_is_reaped() -> None:
     pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 5"], {})
+    user_spawner._forked.add(pid)
     told: list[tuple[object, ...]] = []
 
     def has_ended() -> bool:
@@ -83,6 +85,56 @@ def test_an_end_is_told_before_it_is_reaped() -> None:
     used = user_spawner._used(pid)
     assert used is not None
     assert user_spawner._used(pid) is None
+
+
+CLONES = """
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None)
+end = time.monotonic() + float(sys.argv[1])
+number = 0
+while time.monotonic() < end:
+    pid = libc.syscall(56, 0x8000 | 17, 0, 0, 0, 0)  # clone(CLONE_PARENT | SIGCHLD) of x86_64
+    if pid == 0:
+        os._exit(0)
+    number += pid > 0
+print(number)
+"""
+on_x86_64 = pytest.mark.skipif(platform.machine() != "x86_64", reason="its number of clone(2)")
+
+
+@on_x86_64
+@pytest.mark.privileged
+def test_children_that_a_job_makes_for_root_s_process_delay_nobody(users: UserStage) -> None:
+    """They are reaped, no end of one is told, and no look for ends takes long."""
+    users.limits("ann - nproc 300")
+    script = users.folder / "clones.py"
+    script.write_text(CLONES)
+    pid = begin(users, f"exec /usr/bin/python3 {script} 3", FOR_EVER[1])
+    longest, seen, found = 0.0, list[int](), list[ChildEnd]()
+    while not found:
+        before = time.monotonic()
+        found = users.users.ended(seen.append)
+        longest = max(longest, time.monotonic() - before)
+    assert (seen, [(each.pid, each.code) for each in found]) == ([pid], [(pid, 0)])
+    assert int(users.output().read_text()) > 300
+    assert longest < 1
+    assert users.told == []
+    children = Path(f"/proc/{users.process}/task/{users.process}/children")
+    eventually(lambda: children.read_text() == "")
+
+
+def test_one_look_tells_of_so_many_ends_and_of_the_rest_the_next(
+    users: UserStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = [begin(users, "exit 4", FOR_EVER[1]) for _ in range(3)]
+    for pid in pids:
+        users.wait(pid)
+    monkeypatch.setattr(user_spawning, "ONE_LOOK", 0.0)
+    looks = [users.spawner.ended()]
+    while users.spawner.is_settling():
+        looks.append(users.spawner.ended())
+    assert [len(each) for each in looks[:3]] == [1, 1, 1]
+    assert sorted(each.pid for look in looks for each in look) == sorted(pids)
 
 
 def test_jobs_live_on_when_what_started_them_is_killed_and_each_end_is_told_once(
