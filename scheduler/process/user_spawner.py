@@ -76,7 +76,10 @@ def main() -> None:
             if _ended() is not None and os.getppid() == daemon:
                 os.kill(daemon, signal.SIGCHLD)
         if channel.fileno() in ready:
-            _serve(channel, daemon)
+            try:
+                _serve(channel, daemon)
+            except ConnectionError:  # the daemon was killed before it had read an answer
+                return
 
 
 def _serve(channel: socket.socket, daemon: int) -> None:

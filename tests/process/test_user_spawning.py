@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import platform
 import resource
 import signal
+import socket
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -234,6 +238,19 @@ def test_it_ends_with_its_daemon_and_ignores_what_managers_send(users: UserStage
     users.end_process()
     assert users.run("echo well")[1] == b"well\n"
     assert users.process != process
+
+
+def test_it_says_nothing_when_its_daemon_is_killed_before_it_has_read_an_answer() -> None:
+    own, other = socket.socketpair()
+    words = [sys.executable, "-I", "-S", str(user_spawning._SPAWNER_FILE)]
+    process = subprocess.Popen(words, stdin=other.fileno(), stderr=subprocess.PIPE)
+    other.close()
+    request = marshal.dumps((user_spawner.TO_REAP, None, True))
+    message = len(request).to_bytes(user_spawner.HEAD_BYTES, "big") + request
+    own.sendall(message)
+    assert own.recv(1)
+    own.close()  # with the rest unread, which is a reset
+    assert (process.communicate(timeout=10)[1], process.returncode) == (b"", 0)
 
 
 def test_a_large_environment_and_command_go_through(users: UserStage) -> None:
