@@ -3,7 +3,7 @@
 | to find | look in |
 | --- | --- |
 | starting a job, signalling it, how it ended | `spawner`: `launch`, `process_groups`, `reaper` |
-| a job in the foreground, that nobody else hears of | `foreground` |
+| a job in the foreground, that nobody else hears of | `foreground`, `output_copy` |
 | a job's variables; a command without a shell | `job_environment`, `direct_exec` |
 | starting a job as another user: whether, who that is | `as_user`, `user_jobs` |
 | starting a job as another user: by which process | `user_spawning` |

@@ -1,6 +1,7 @@
 """A job in the foreground: an entry and what it inherits in, its end out; nobody else hears of it.
 
-It starts as any attempt of the daemon does, by the same parts, but on this process's own output.
+It starts as any attempt of the daemon does, by the same parts, but on this process's own output;
+another user's on a pipe, which is copied there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from scheduler.process.launch import (
     start_child,
 )
 from scheduler.process.limiter import Limiter
+from scheduler.process.output_copy import OutputCopy
 from scheduler.process.own_process import default_signals
 from scheduler.process.reaper import peak_memory, reap
 from scheduler.process.user_jobs import UserJobs
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from scheduler.process.launch import Launch
     from scheduler.run import Limit
     from scheduler.system.clock import RealClock
+
+    Notes = Callable[[float | None, OutputCopy | None], list[int]]
 
 NO_RUN = 0  # as CRON_RUN: those of the journal count from 1
 
@@ -64,11 +68,28 @@ def run(entry: Entry, inheritance: Inheritance, clock: RealClock) -> ForegroundE
     launch = _launch(entry, attempt, inheritance, limiter)
     if isinstance(launch, NotStarted):
         return ForegroundEnd(launch)
-    with _noted_signals() as notes:
-        pid = _start(launch, limiter)
+    with _noted_signals() as notes, _output_of(launch) as (output, copy):
+        pid = _start(replace(launch, output=output), limiter)
+        if output != launch.output:
+            os.close(output)  # so that its end is seen
         if isinstance(pid, NotStarted):
             return ForegroundEnd(pid)
-        return _Foreground(entry, pid, limiter, clock).wait(notes)
+        return _Foreground(entry, pid, limiter, clock, copy).wait(notes)
+
+
+@contextmanager
+def _output_of(launch: Launch) -> Iterator[tuple[int, OutputCopy | None]]:
+    """Yield what the job writes into, and what copies that; None where it is our own output."""
+    if launch.user is None:
+        yield launch.output, None
+        return
+    reader, writer = os.pipe()
+    give(writer, launch.user)
+    copy = OutputCopy(reader)
+    try:
+        yield writer, copy
+    finally:
+        copy.close()
 
 
 def _launch(
@@ -123,24 +144,36 @@ class _Foreground:
     may be another's then.
     """
 
-    def __init__(self, entry: Entry, pid: int, limiter: Limiter, clock: RealClock) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        pid: int,
+        limiter: Limiter,
+        clock: RealClock,
+        copy: OutputCopy | None,
+    ) -> None:
         self._settings = entry.settings
         self._pid = pid
         self._limiter = limiter
         self._clock = clock
+        self._copy = copy
         timeout = entry.settings.timeout
         self._signal_at = None if timeout is None else clock.monotonic() + timeout
         self._next = signal.SIGTERM
         self._timed_out = False
 
-    def wait(self, notes: Callable[[float | None], list[int]]) -> ForegroundEnd:
+    def wait(self, notes: Notes) -> ForegroundEnd:
         """Pass on what comes until it has ended."""
         while (ended := reap(self._before_reaping)) is None or ended[0] != self._pid:
-            if ended is None:
-                self._limiter.look()
-                for number in notes(self._left()):
-                    self._pass_on(number)
-                self._enforce_timeout()
+            self._limiter.look()
+            # One that has ended may be the first of many, which all else would wait for.
+            for number in notes(self._left() if ended is None else 0.0, self._copy):
+                self._pass_on(number)
+            if self._copy is not None:
+                self._copy.step()
+            self._enforce_timeout()
+        if self._copy is not None:
+            _finish(self._copy, notes)
         return self._ended(*ended[1:])
 
     def _left(self) -> float | None:
@@ -185,10 +218,18 @@ class _Foreground:
         return ForegroundEnd(outcome, limit, self._timed_out)
 
 
+def _finish(copy: OutputCopy, notes: Notes) -> None:
+    """Copy what a job that is over has written, unless a signal says that this is to end now."""
+    copy.job_ended()
+    while not copy.is_done() and not {*_PASSED_ON}.intersection(notes(None, copy)):
+        copy.step()
+
+
 @contextmanager
-def _noted_signals() -> Iterator[Callable[[float | None], list[int]]]:
+def _noted_signals() -> Iterator[Notes]:
     """Yield what waits, for some seconds at most, and returns the signals that came.
 
+    It waits no longer than until there is something to copy.
     Handlers leave a note and no more; a child has the default disposition of each. Of what was
     ignored, as under nohup(1), there is no note.
     """
@@ -200,8 +241,9 @@ def _noted_signals() -> Iterator[Callable[[float | None], list[int]]]:
     before = {each: signal.signal(each, lambda *_: None) for each in wanted}
     old = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
-    def notes(seconds: float | None) -> list[int]:
-        if not select.select([reader], [], [], seconds)[0]:
+    def notes(seconds: float | None, copy: OutputCopy | None) -> list[int]:
+        reads, writes = ([], []) if copy is None else copy.waits_for()
+        if reader not in select.select([reader, *reads], writes, [], seconds)[0]:
             return []
         return [each for each in os.read(reader, 1024) if each not in ignored]
 

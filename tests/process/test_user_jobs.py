@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pty
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -303,6 +305,52 @@ def test_a_job_in_the_foreground_has_nothing_of_what_root_has_open() -> None:
         ended = subprocess.run(words, capture_output=True, text=True, pass_fds=opened, check=False)
         os.close(high)
     assert ended.stdout == "over\nexit 0\n"
+
+
+def test_a_job_in_the_foreground_gets_no_terminal_of_root_s_and_steers_none() -> None:
+    command = r"tty <&1; test -t 2 || echo none; printf '\033]0;x\007\033[2J\303'; printf '\244'"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, (sys.executable, "-c", IN_FRONT, "daemon", command, ""))
+    seen = b""
+    with suppress(OSError):  # EIO at its end
+        while piece := os.read(terminal, 1024):
+            seen += piece
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    text = "not a tty\r\nnone\r\n\\x1b]0;x\\x07\\x1b[2Jäexit 0\r\n"
+    assert seen.decode() == text
+
+
+LEFT_BEHIND = [
+    ("sleep 60 & echo over", "over\n", "it holds the pipe open"),
+    ("echo over; exec >/dev/null; sleep 60 &", "over\n", "it does not"),
+    ("head -c 1000000 /dev/zero | tr '\\0' x", "x" * 1_000_000, "more than a pipe holds"),
+]
+
+
+@pytest.mark.parametrize(("command", "said", "why"), LEFT_BEHIND)
+def test_what_a_job_in_the_foreground_wrote_comes_whole_and_what_it_left_is_not_waited_for(
+    command: str, said: str, why: str
+) -> None:
+    words = [sys.executable, "-c", IN_FRONT, "daemon", command, ""]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.stdout == f"{said}exit 0\n", why
+
+
+def test_what_a_job_in_the_foreground_left_behind_may_write_for_ever() -> None:
+    words = [sys.executable, "-c", IN_FRONT, "daemon", "yes & sleep 0.2", ""]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.stdout.endswith("exit 0\n")
+
+
+def test_a_job_in_the_foreground_ends_when_nobody_takes_what_it_writes() -> None:
+    words = [sys.executable, "-c", IN_FRONT, "daemon", "exec yes", ""]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    assert process.stdout.read(2) == b"y\n"
+    process.stdout.close()
+    process.wait(30)
 
 
 # --- limits --------------------------------------------------------------------------------------
