@@ -27,9 +27,14 @@ def jobs(ctx: typer.Context, incomplete: str) -> list[str]:
     names: set[str] = set()
     state = ctx.params.get("state")  # as typed: nothing is converted yet
     folder = None if state is None else Path(state)
-    for known in (_in_journal, _in_crontabs, partial(_of_machine, is_named=_names_machine(ctx))):
+    machines = (_known_to_machine, _ran_by_machine, _in_machine_table)
+    for known in (
+        partial(_in_journal, folder),
+        partial(_in_crontabs, folder),
+        *(machines if _is_machines(ctx, folder) else ()),
+    ):
         with suppress(Exception):  # whatever is wrong, the command itself will say it
-            names.update(known(folder))
+            names.update(known())
     return sorted(name for name in names if name.startswith(incomplete))
 
 
@@ -53,25 +58,35 @@ def _in_crontabs(state: Path | None) -> list[str]:
     return [entry.job for entry in crontab_loader.load(files, how).entries]
 
 
-def _names_machine(ctx: typer.Context) -> bool:
-    """Say whether --system was typed: by that name, some commands have an option for the form."""
+def _is_machines(ctx: typer.Context, state: Path | None) -> bool:
+    """Say whether the command is about the machine's daemon.
+
+    Whether --system was typed, too: by that name, some commands have an option for the form.
+    """
     named = any("--system" in option.opts for option in ctx.command.params)
-    return named and bool(ctx.params.get("system"))
+    with suppress(Exception):  # as above
+        meant = which_daemon.chosen(state, system=named and bool(ctx.params.get("system")))
+        return isinstance(meant, Machine)
+    return False
 
 
-def _of_machine(state: Path | None, *, is_named: bool) -> list[str]:
-    """Return the jobs of one's own that the machine's daemon tells of, if it is the one meant."""
-    if not isinstance(which_daemon.chosen(state, system=is_named), Machine):
-        return []
+def _known_to_machine() -> list[str]:
+    """Return the jobs of one's own that the machine's daemon tells of."""
     snapshot = client.snapshot(MACHINE, timeout=_SHORT_TIMEOUT)
     names = [run.job for run in snapshot.running] + [run.job for run in snapshot.waiting]
-    names += [paused.job for paused in snapshot.paused] + [run.job for run in snapshot.coming]
-    names += [row.run.job for row in MachinePast().history(limit=_RUNS_ASKED_FOR)]
+    return names + [paused.job for paused in snapshot.paused] + [run.job for run in snapshot.coming]
+
+
+def _ran_by_machine() -> list[str]:
+    return [row.run.job for row in MachinePast().history(limit=_RUNS_ASKED_FOR)]
+
+
+def _in_machine_table() -> list[str]:
     table = machine_table.asked()
-    if table is not None and len(table.text) <= _LARGEST:
-        zone, _ = local_zone.machine_zone()
-        names += [entry.job for entry in crontabs.of_table(table, zone).entries]
-    return names
+    if table is None or len(table.text) > _LARGEST:
+        return []
+    zone, _ = local_zone.machine_zone()
+    return [entry.job for entry in crontabs.of_table(table, zone).entries]
 
 
 Job = Annotated[

@@ -22,6 +22,10 @@ class Parser:
     what: str
     choices: tuple[str, ...] = ()
 
+    def offered(self, incomplete: str) -> list[str]:
+        """Return the choices that begin so, which a shell offers."""
+        return [choice for choice in self.choices if choice.startswith(incomplete)]
+
     def __call__(self, typed: object) -> Any:
         """Return the value; ValueError, of which the library makes wrong usage, if it is none."""
         try:

@@ -9,9 +9,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from commands import completed
+from commands import COMMANDS, completed
 
 from scheduler.cli import completion
+from scheduler.cli.option_parser import parser_of
 from scheduler.journal.journal import Journal
 
 if TYPE_CHECKING:
@@ -76,3 +77,16 @@ def test_a_large_crontab_keeps_nobody_waiting(
     assert completion._in_crontabs(None) == ["fine"]
     monkeypatch.setattr(completion, "_LARGEST", 10)
     assert completion._in_crontabs(None) == []
+
+
+def test_a_shell_offers_each_word_of_an_option_that_takes_one_of_some() -> None:
+    found = {}
+    for name, command in COMMANDS.items():
+        asking = command.make_context(name, [], resilient_parsing=True)
+        for each in command.params:
+            if (parser := parser_of(each)) is not None and parser.choices:
+                offered = [word.value for word in each.shell_complete(asking, "")]
+                found[f"{name} {each.name}"] = offered == list(parser.choices)
+    assert {"service action", "run output_to"} <= found.keys()
+    assert all(found.values()), found
+    assert completed("meridian service in") == ["install"]

@@ -26,6 +26,7 @@ from scheduler.journal.journal import Journal
 from scheduler.past import History, HistoryReply, PastAttempt, PastRun
 from scheduler.pause import Paused
 from scheduler.protocol import Kill, Retry, Table, TableReply, Trigger
+from scheduler.status import Status
 from scheduler.system import accounts, state_lock
 from scheduler.system.accounts import Account
 from scheduler.system.clock import RealClock
@@ -416,6 +417,15 @@ def test_a_shell_completes_what_the_machine_s_daemon_tells_of(
 ) -> None:
     alice.runs = (told(1, "alice.old"),)
     assert completed(line) == names, why
+
+
+@pytest.mark.parametrize("refused", [Table, Status])
+def test_a_shell_completes_what_is_told_where_the_rest_is_not(
+    alice: Machine, refused: type[Request]
+) -> None:
+    alice.runs = (told(1, "alice.old"),)
+    alice.replies[refused] = Refused("not-allowed", "You (alice) are not allowed")
+    assert completed("meridian logs alice.o") == ["alice.old"]
 
 
 def test_why_the_table_is_not_shown_is_told(person: Person, alice: Machine) -> None:

@@ -57,7 +57,12 @@ _Replace = Annotated[
     ),
 ]
 _UrgencyOption = Annotated[
-    Urgency, typer.Option(help="How much it may disturb.", parser=one_of(Urgency))
+    Urgency,
+    typer.Option(
+        help="How much it may disturb.",
+        parser=one_of(Urgency),
+        autocompletion=one_of(Urgency).offered,
+    ),
 ]
 _Expire = Annotated[
     str | None,

@@ -79,6 +79,7 @@ ForWhom = Annotated[
     typer.Option(
         help="For a person, for systemd's journal, for machines; auto finds out.",
         parser=option_parser.one_of(LogFormat),
+        autocompletion=option_parser.one_of(LogFormat).offered,
     ),
 ]
 Grace = Annotated[
@@ -107,6 +108,7 @@ WhereOutput = Annotated[
         "--output-to",
         help="Show what jobs write in the log, too, or in systemd's journal by their names.",
         parser=option_parser.one_of(OutputTo),
+        autocompletion=option_parser.one_of(OutputTo).offered,
     ),
 ]
 OwnPing = Annotated[

@@ -78,7 +78,10 @@ def service(
     action: Annotated[
         ServiceAction,
         typer.Argument(
-            metavar="ACTION", help="install, remove or status.", parser=one_of(ServiceAction)
+            metavar="ACTION",
+            help="install, remove or status.",
+            parser=one_of(ServiceAction),
+            autocompletion=one_of(ServiceAction).offered,
         ),
     ],
     user: Annotated[
