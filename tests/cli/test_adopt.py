@@ -312,7 +312,7 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("scheduler.cli.commands.adopt._check_running", lambda: None)
     monkeypatch.setattr(handover, "is_taken", lambda: True)
     for way in ("take", "give_back"):
-        monkeypatch.setattr(handover, way, lambda _tell, way=way: went.append(way))
+        monkeypatch.setattr(handover, way, lambda *_, way=way, **__: went.append(way))
     return went
 
 

@@ -24,6 +24,7 @@ cd "$UNITS" || exit
 is() { [ -e "$1/$2" ]; }
 if [ "$1" = show ]; then
   [ -d "$3" ] || { echo LoadState=not-found; exit; }
+  if is "$3" removed && ! is "$3" masked; then echo LoadState=not-found; exit; fi
   echo "Id=$3"
   is "$3" masked && echo LoadState=masked || echo LoadState=loaded
   is "$3" active && echo ActiveState=active || echo ActiveState=inactive
@@ -203,3 +204,61 @@ def test_a_terminal_that_goes_away_ends_no_handover(
     assert stage.hand_over(change, "HUP", 2) is None
     assert stage.seen() == whole.seen()
     assert signal.getsignal(signal.SIGHUP) == before
+
+
+@pytest.mark.parametrize(("change", "units", "files"), CASES)
+def test_what_is_against_it_is_looked_for_once_no_minute_is_about_to_begin(
+    change: Callable[..., None],
+    units: dict[str, set[str]],
+    files: Files,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A job that starts while that is waited for would be ended by the restart."""
+    waited: list[str] = []
+    monkeypatch.setattr(handover, "_wait_for_quiet", lambda _tell: waited.append("waited"))
+
+    def check() -> None:
+        assert waited == ["waited"]
+        raise MeridianError("a job runs")
+
+    stage = Stage(tmp_path / "stage", units, files)
+    before = stage.seen()
+    assert str(stage.hand_over(lambda tell: change(tell, check))) == "a job runs"
+    assert stage.seen() == before
+    assert not (stage.units / "calls").exists()
+
+
+def test_tables_are_not_given_back_to_a_cron_that_is_not_here(tmp_path: Path) -> None:
+    """A mask outlives the package: until it is taken away, the unit looks as if it were there."""
+    files = {"options": SYSTEM, "adopted": RECORD % "true"}
+    stage = Stage(tmp_path / "refused", SECOND, files)
+    (stage.units / "cron.service" / "removed").touch()
+    before = stage.seen()
+    refused = str(stage.hand_over(handover.give_back))
+    assert refused.startswith("not here any more: cron.service; nobody would run the tables")
+    assert stage.seen() == before
+    assert "meridian.service" not in (stage.units / "calls").read_text()
+    stage = Stage(tmp_path / "anyway", SECOND, files)
+    (stage.units / "cron.service" / "removed").touch()
+    assert stage.hand_over(lambda tell: handover.give_back(tell, anyway=True)) is None
+    assert not (stage.folder / "adopted").exists()
+
+
+def test_a_slow_stop_costs_cron_no_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute between its stop and the lock would be run by nobody."""
+    stage = Stage(tmp_path / "stage", FIRST, {})
+    calls = stage.units / "calls"
+    seen: list[list[str]] = []
+    monkeypatch.setattr(
+        handover,
+        "_wait_for_quiet",
+        lambda _tell: seen.append(calls.read_text().splitlines() if calls.exists() else []),
+    )
+    assert stage.hand_over(handover.take) is None
+    assert seen == [[], ["enable meridian.service", "stop meridian.service"]]
+    later = calls.read_text().splitlines()[2:]
+    assert later == [
+        "mask --now cron.service anacron.service anacron.timer",
+        "restart meridian.service",
+    ]

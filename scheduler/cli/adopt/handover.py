@@ -55,10 +55,15 @@ class HandoverRecord:
             raise NotTaken(f"{ADOPTED_FILE} can't be read: {error}") from error
 
 
-def take(tell: Tell) -> None:
+def nothing() -> None:
+    """Find nothing that is against it."""
+
+
+def take(tell: Tell, check: Callable[[], None] = nothing) -> None:
     """Stop the other crons for good, and have Meridian's daemon run their tables.
 
-    Raises NotTaken where it can't be; then all is as it was.
+    Raises NotTaken where it can't be, and what `check` raises once no minute is about to begin;
+    then all is as it was.
     """
     service = crons_units.unit(SERVICE)
     if service is None:
@@ -74,12 +79,17 @@ def take(tell: Tell) -> None:
     with all_or_none(tell) as undo:
         _keep_record(HandoverRecord(crons, service.is_active), undo)
         _wait_for_quiet(tell)
+        check()
         # Undone from below: cron has its lock again before Meridian, if told to by hand, tries to
         _start_as_before(service, undo)
         _release(crons, undo)
         undo.callback(systemctl, "stop", SERVICE)
         _set_options(service_options.with_system, tell, undo)
         systemctl("enable", SERVICE)  # first: whatever ends this, one of them starts at boot
+        if crons and service.is_active:
+            tell(f"Stop {SERVICE}")  # first: if that takes long, cron runs its tables meanwhile
+            systemctl("stop", SERVICE)
+            _wait_for_quiet(tell)
         if crons:
             tell(f"Stop {_names(crons)} and mask them, so that no upgrade starts them")
             systemctl("mask", "--now", *(unit.name for unit in crons))
@@ -89,10 +99,11 @@ def take(tell: Tell) -> None:
         _wait_for_lock(is_meridian=True)
 
 
-def give_back(tell: Tell) -> None:
+def give_back(tell: Tell, check: Callable[[], None] = nothing, *, anyway: bool = False) -> None:
     """Have the other crons run their tables again, as before `take`.
 
-    Raises NotTaken where it can't be; then all is as it was.
+    Raises NotTaken where it can't be, and what `check` raises: as `take`. `anyway`: though one of
+    the crons is not here any more.
     """
     record = HandoverRecord.read()
     if record is None:
@@ -101,6 +112,8 @@ def give_back(tell: Tell) -> None:
     tell = heard(tell)
     with all_or_none(tell) as undo:
         _wait_for_quiet(tell)
+        check()
+        here = _unmask(record.crons, tell, undo, anyway=anyway)
         if service is not None:
             _start_as_before(service, undo)
         _set_options(service_options.without_system, tell, undo)
@@ -110,22 +123,40 @@ def give_back(tell: Tell) -> None:
         else:
             systemctl("disable", "--now", SERVICE)
         _wait_for_lock(is_meridian=False)
-        _start_crons(record.crons, tell, undo)
+        _start_crons(here, tell, undo)
         ADOPTED_FILE.unlink(missing_ok=True)
 
 
-def _start_crons(crons: tuple[CronUnit, ...], tell: Tell, undo: ExitStack) -> None:
+def _unmask(
+    crons: tuple[CronUnit, ...], tell: Tell, undo: ExitStack, *, anyway: bool
+) -> list[CronUnit]:
+    """Let the crons start again, and return those that are here: of a masked one nobody can tell.
+
+    While Meridian has the lock none of them runs the tables.
+    """
     if crons:
-        tell(f"Unmask {_names(crons)}, and start what ran before")
+        tell(f"Unmask {_names(crons)}")
     for unit in crons:
         now = crons_units.unit(unit.name)
         if now is not None and now.is_masked:
-            undo.callback(systemctl, "mask", "--now", unit.name)
+            undo.callback(systemctl, "mask", unit.name)
         systemctl("unmask", unit.name)
-        if crons_units.unit(unit.name) is None:
-            tell(f"{unit.name} is not here any more")
-        elif unit.is_active:
-            systemctl("start", unit.name)
+    here = [unit for unit in crons if crons_units.unit(unit.name) is not None]
+    if gone := tuple(unit for unit in crons if unit not in here):
+        missing = f"not here any more: {_names(gone)}"
+        tell(missing)
+        if not anyway and any(unit.is_active for unit in gone):
+            hint = "install it again, or give --anyway"
+            raise NotTaken(f"{missing}; nobody would run the tables that it ran; {hint}")
+    return here
+
+
+def _start_crons(crons: list[CronUnit], tell: Tell, undo: ExitStack) -> None:
+    if running := tuple(unit for unit in crons if unit.is_active):
+        tell(f"Start {_names(running)}")
+    for unit in running:
+        undo.callback(systemctl, "stop", unit.name)
+        systemctl("start", unit.name)
 
 
 def is_taken() -> bool:

@@ -69,17 +69,18 @@ def adopt(
     if take and not anyway:
         _check_lines()
     try:
-        _hand_over(give_back=give_back)
+        _hand_over(give_back=give_back, anyway=anyway)
     except OSError as error:
         raise MeridianError(f"{error.filename}: {error.strerror}") from error
 
 
-def _hand_over(*, give_back: bool) -> None:
+def _hand_over(*, give_back: bool, anyway: bool) -> None:
+    check = handover.nothing if anyway else _check_running  # again: a job may start meanwhile
     if give_back:
-        handover.give_back(output.say)
+        handover.give_back(output.say, check, anyway=anyway)
         output.say("cron has its tables again.")
     else:
-        handover.take(output.say)
+        handover.take(output.say, check)
         output.say("Meridian runs cron's tables now; meridian adopt --give-back undoes it.")
 
 
