@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from scheduler.run import Attempt, Reason
 from scheduler.schedule.zone_data import UTC_ZONE
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from scheduler.journal.rows import OpenRun
     from scheduler.run import Run
 
@@ -33,7 +34,6 @@ WAITING = frozenset((Phase.WAIT_TIME, Phase.WAIT_RUN, Phase.WAIT_SLOT))
 # Reasons to end a process, each on disk before its signal. A timeout or a stop of the daemon is
 # none: the supervisor alone knows of it, and the run's phase is still RUNNING.
 BEING_ENDED = frozenset((Reason.KILLED, Reason.REPLACED))
-_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class LiveRun:
 
     It is to start at `due`. One that is `made_up` was missed, and is late by then; a `late` one
     came a few minutes after its time, and runs as if in time. `first_start` is that of its first
-    attempt, or when its user tried it again, and `ended` when its last attempt did, or then; None
-    where there is none. `reason` is what it waits
-    for if that is no time, `ticket` its place in line.
+    attempt, or when its user tried it again, and `ended` when its last attempt did, never before
+    `first_start`, however the clock is set; None where there is none. `reason` is what it waits for
+    if that is no time, `ticket` its place in line.
     """
 
     run: Run
@@ -94,15 +94,15 @@ class LiveRun:
         due = row.due or now
         if not row.attempts:
             waits = cls(row.run, entry, Phase.WAIT_TIME, due, made_up=row.made_up)
-            return replace(waits, reason=row.reason)
+            return replace(waits, reason=row.reason, first_start=row.reopened)
         first, last = row.attempts[0], row.attempts[-1]
-        since = row.reopened or _EVER  # what was before its user tried it again does not count
-        first_start = max(first.started or first.ended or now, since)
+        # What was before its user tried it again does not count, even if the clock was ahead then.
+        first_start = row.reopened or first.started or first.ended or now
         if last.ended is None:
             phase = Phase.STOPPING if row.reason in BEING_ENDED else Phase.RUNNING
             return cls(row.run, entry, phase, due, last.number, first_start=first_start)
         retry = cls(row.run, entry, Phase.WAIT_TIME, due, last.number + 1, reason=row.reason)
-        return replace(retry, first_start=first_start, ended=max(last.ended, since))
+        return replace(retry, first_start=first_start, ended=max(last.ended, first_start))
 
     def takes_place_of(self, run: Run) -> bool:
         """Say whether it takes the place of an earlier run's retries: not if it is made up for."""

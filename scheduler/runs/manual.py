@@ -209,9 +209,8 @@ class Manual:
         if entry.settings.overlap is not Overlap.ALLOW and self._table.is_under_way(entry.job):
             return _busy(entry.job)
         now, number = self._clock.now(), len(row.attempts) + 1
-        again = LiveRun(row.run, entry, Phase.WAIT_TIME, now, number)
-        if number > 1:
-            again = replace(again, first_start=now, ended=now)
+        ended = max(now, row.attempts[-1].ended or now) if row.attempts else None
+        again = LiveRun(row.run, entry, Phase.WAIT_TIME, now, number, first_start=now, ended=ended)
         with self._transaction.commit():
             self._transaction.reopen(row.run, now)
             self._begin_again(again, now)

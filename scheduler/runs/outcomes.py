@@ -140,7 +140,7 @@ class Outcomes:
                 decision.at,
                 running.attempt.number + 1,
                 first_start=running.first_start,
-                ended=ending.ended,
+                ended=max(ending.ended, running.first_start),
             )
             self._transaction.put(live)
 

@@ -233,6 +233,30 @@ def test_the_time_for_retries_counts_from_when_it_was_tried_again(is_killed: boo
     assert world.history("job")[0].startswith("12:00 succeeded")
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_was_before_a_retry_by_hand_counts_no_more_if_the_clock_was_ahead(
+    is_killed: bool,
+) -> None:
+    settings = {"retries": 9, "retry_delay": "30s", "retry_factor": 1, "retry_within": "45s"}
+    acts = {"job": [FAILS, FAILS, FAILS, FAILS, Act()]}
+    world = Asked(line("job", "0 6 * * *", **settings), acts=acts)
+    world.ask_at("12:50:10", Trigger("job"))
+
+    def sets_back() -> None:
+        world.clock.set(when("12:30:10"))
+        world.ask_at("12:30:20", Retry(1))
+        (world.crash_at if is_killed else world.stop_at)("12:30:25")
+
+    world.at("12:51:10", sets_back)
+    if is_killed:
+        world.crashes()
+    else:
+        world.run()
+    world.runs_until("12:45")
+    assert world.starts("job") == ["12:50:10", "12:50:40", "12:30:20", "12:30:50"]
+    assert world.history("job")[0].startswith("12:50:10 failed (retry window over)")
+
+
 def test_a_skipped_run_is_run_after_all() -> None:
     text = line("job", "0-1 12 * * *")
     world, reply = asked(text, "12:10", Retry(2), acts={"job": [Act(lasts=90)]})
