@@ -22,6 +22,7 @@ CRON_TZ = "CRON_TZ"
 CRON_OVERLAP = "CRON_OVERLAP"
 CRON_RETRIES = "CRON_RETRIES"
 CRON_NICE = "CRON_NICE"
+CRON_RETRY_DELAY = "CRON_RETRY_DELAY"
 PREFIX = "CRON_"
 
 # The daemon sets these for each run; an assignment would only pretend to.
@@ -43,7 +44,7 @@ TABLE: dict[str, Setting] = {
     CRON_TZ: Setting(setting_values.zone),
     CRON_NAME: Setting(job_names.check),
     CRON_RETRIES: Setting(setting_values.whole(0, 1_000_000), "retry.retries"),
-    "CRON_RETRY_DELAY": Setting(setting_values.seconds, "retry.delay"),
+    CRON_RETRY_DELAY: Setting(setting_values.seconds, "retry.delay"),
     "CRON_RETRY_FACTOR": Setting(setting_values.number(1, 1000), "retry.factor"),
     "CRON_RETRY_MAX_DELAY": Setting(setting_values.seconds, "retry.max_delay"),
     "CRON_RETRY_JITTER": Setting(setting_values.number(0, 1), "retry.jitter"),
@@ -91,7 +92,7 @@ _OTHER_NAMES = {
     "CRON_MEM": "CRON_MEMORY",
     "CRON_CONCURRENCY": CRON_OVERLAP,
     "CRON_MISFIRE": "CRON_WITHIN",
-    "CRON_DELAY": "CRON_RETRY_DELAY",
+    "CRON_DELAY": CRON_RETRY_DELAY,
     "CRON_START": day_values.FROM,
     "CRON_END": day_values.UNTIL,
     "CRON_HOLIDAYS": day_values.EXCEPT,

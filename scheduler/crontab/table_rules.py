@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from scheduler.crontab import job_names, lexer
-from scheduler.crontab.settings import CRON_NAME, CRON_NICE, CRON_RETRIES
+from scheduler.crontab.settings import CRON_NAME, CRON_NICE, CRON_RETRIES, CRON_RETRY_DELAY
 from scheduler.errors import BadValue
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ MOST_ENTRIES = 1000  # of one user's table, unless root says otherwise
 _LINES_FOR_EACH = 4  # lines that are no comment, for each of these entries
 _RAISED = "root may raise the number with meridian run --max-entries"
 _MOST_ERRORS = 200  # in one user's table; who reads them mends the first ones first
+_LEAST_RETRY_DELAY = 1.0  # seconds, in a user's table: what fails at once is no crowd of starts
 _NOT_SET: dict[str, Any] = {}
 _ONCE = {CRON_RETRIES: 0}
 
@@ -49,12 +50,14 @@ class TableRules:
         return "" if self.user is None else job_names.prefix(self.user)
 
     def check(self, name: str, value: Any) -> Any:
-        """Return the value of a setting if it may be set here; BadValue otherwise."""
+        """Return the value of a setting as it counts here; BadValue if it may not be set."""
         if self.user is None:
             return value
         if name == CRON_NICE and value < 0 and not self.is_roots:
             message = f"{value} puts these jobs before those of others, which is for root to say"
             raise BadValue("only-root", message, hint="a number from 0 to 19")
+        if name == CRON_RETRY_DELAY and not self.is_roots:
+            return max(value, _LEAST_RETRY_DELAY)
         if name == CRON_NAME and len(full := self.prefix + value) > job_names.LONGEST:
             message = f"{full} has more than {job_names.LONGEST} letters, with the user's name"
             raise BadValue("bad-job-name", message, hint="write a shorter one")

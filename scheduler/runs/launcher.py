@@ -32,6 +32,7 @@ _MOST_PREPARED = 200  # before the minute: each of them has a descriptor until i
 _CALM = 90.0  # seconds without a refused start after which the next one ends the trouble
 _EVER = datetime.min.replace(tzinfo=UTC)
 _STARTS_TIME = 1.0  # seconds of starting without a look at anything else
+_OTHERS_TIME = 0.25  # the same, where all that is left is of other users than the daemon's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +70,19 @@ class Launcher:
     def begin(self) -> Iterator[Started]:
         """Start who is to start, for one slice of time; what is left waits for the next call.
 
-        So does what would start before its own instant, since the clock was set back meanwhile.
+        So does what would start before its own instant, since the clock was set back meanwhile. A
+        slice ends where the minute comes that others are planned for.
         """
-        until = self._clock.monotonic() + _STARTS_TIME
+        since, minute = self._clock.monotonic(), self._table.next_planned()
         for live in self._table.starting():
             if _earliest_start(live) > self._clock.now():
                 continue
             launch = self._prepared.pop(live.run.number, None) or self._prepare(live)
             result = launch if isinstance(launch, NotStarted) else self._spawner.start(launch)
-            yield Started(live, self._clock.now(), result)
-            if self._clock.monotonic() >= until:
+            at = self._clock.now()
+            yield Started(live, at, result)
+            most = _STARTS_TIME if live.entry.user is None else _OTHERS_TIME
+            if self._clock.monotonic() - since >= most or (minute is not None and at >= minute):
                 return
 
     def next_start(self) -> datetime | None:

@@ -16,6 +16,7 @@ is to start and who runs already, since a start is journalled after its burst; w
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from dataclasses import replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, TypeVar
@@ -193,12 +194,17 @@ class RunTable:
         return any(number in self._planned for number in self._jobs.get(job, ()))
 
     def starting(self) -> list[LiveRun]:
-        """Return those whose process starts now, in the order in which they came."""
-        return [self._runs[number] for number in _in_order(self._starting)]
+        """Return those whose process starts now, in fair order of their users."""
+        return _in_fair_order([self._runs[number] for number in _in_order(self._starting)])
 
     def planned(self) -> list[LiveRun]:
         """Return those that are claimed for a minute that has not come, in the same order."""
-        return [self._runs[number] for number in _in_order(self._planned)]
+        return _in_fair_order([self._runs[number] for number in _in_order(self._planned)])
+
+    def next_planned(self) -> datetime | None:
+        """Return the minute that they are claimed for; None if there are none."""
+        number = next(iter(self._planned), None)
+        return None if number is None else self._runs[number].run.instant
 
     def has_starting(self) -> bool:
         """Say whether there is one whose process starts now."""
@@ -284,6 +290,22 @@ class RunTable:
 
 def _in_order(starts: dict[int, int]) -> list[int]:
     return sorted(starts, key=starts.__getitem__)
+
+
+def _in_fair_order(starts: list[LiveRun]) -> list[LiveRun]:
+    """Return who is to start: the daemon's own user's, then one of each other user at a time.
+
+    So one user's crowd delays nobody else. Those of one user stay in the order in which they came.
+    """
+    if all(each.entry.user is None for each in starts):
+        return starts
+    had: Counter[str | None] = Counter()
+    rounds: dict[int, int] = {}
+    for each in starts:
+        user = each.entry.user
+        had[user] += user is not None
+        rounds[each.run.number] = had[user]
+    return sorted(starts, key=lambda each: rounds[each.run.number])
 
 
 # What takes something out bears that it is not there: it may be what has failed half-way.

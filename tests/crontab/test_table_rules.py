@@ -53,6 +53,22 @@ def test_jobs_of_crons_tables_are_not_retried_unless_they_ask(
     assert entry.settings.retry.retries == retries
 
 
+@pytest.mark.parametrize(
+    ("text", "rules", "delay"),
+    [
+        ("CRON_RETRY_DELAY=0 0 5 * * * false", ALICE, 1),  # a thousand of these are no burst
+        ("CRON_RETRY_DELAY=2s 0 5 * * * false", ALICE, 2),
+        ("CRON_RETRY_DELAY=0 0 5 * * * false", ROOTS, 0),
+        ("CRON_RETRY_DELAY=0 0 5 * * * false", TableRules(), 0),
+    ],
+)
+def test_a_users_job_is_tried_again_after_a_second_at_the_earliest(
+    text: str, rules: TableRules, delay: float
+) -> None:
+    (entry,) = parsed(text, rules).entries
+    assert entry.settings.retry.delay == delay
+
+
 # --- whose jobs, whose names ----------------------------------------------------------------------
 
 

@@ -21,8 +21,8 @@ NOON = utc(2027, 1, 1, 12)
 STATE = Path("/state")
 
 
-def start(number: int = 1, job: str = "job") -> LiveRun:
-    entry = Entry(job, Reboot(), "@reboot", ZoneInfo("UTC"), "true")
+def start(number: int = 1, job: str = "job", user: str | None = None) -> LiveRun:
+    entry = Entry(job, Reboot(), "@reboot", ZoneInfo("UTC"), "true", user=user)
     return LiveRun(Run(number, job, NOON), entry, Phase.STARTING, NOON)
 
 
@@ -116,6 +116,36 @@ def test_a_burst_is_cut_into_slices_of_at_least_one_start() -> None:
     assert len(burst.begin()) == 2
     slow = stage(start(1), start(2), spawner=spawner(start_takes=60))
     assert [len(slow.begin()) for _ in range(3)] == [1, 1, 0]
+
+
+def test_one_users_crowd_delays_nobody_else() -> None:
+    """The daemon's own user's first, then one of each other user in turn."""
+    crowd = [start(number, user="alice") for number in range(1, 5)]
+    others = [
+        start(5, user="bob"),
+        start(6),
+        start(7, user="bob"),
+        start(8, user="carol"),
+        start(9),
+    ]
+    burst = stage(*crowd, *others, spawner=spawner())
+    assert [each.live.run.number for each in burst.begin()] == [6, 9, 1, 5, 8, 2, 7, 3, 4]
+
+
+def test_a_burst_of_users_leaves_time_for_others() -> None:
+    crowd = [start(number, user="alice") for number in range(1, 9)]
+    burst = stage(*crowd, start(9), spawner=spawner(start_takes=0.1))
+    assert [each.live.run.number for each in burst.begin()] == [9, 1, 2], "a quarter of a second"
+
+
+def test_a_burst_of_users_ends_when_a_planned_minute_comes() -> None:
+    minute = NOON + timedelta(seconds=0.1)
+    planned = replace(start(9), run=Run(9, "job", minute), phase=Phase.PLANNED)
+    crowd = [start(number, user="alice") for number in range(1, 9)]
+    burst = stage(planned, spawner=spawner(start_takes=0.05))
+    for each in crowd:
+        burst.table.put(each)
+    assert [each.live.run.number for each in burst.begin()] == [1, 2]
 
 
 def test_who_would_start_before_its_instant_is_left_where_it_is() -> None:
