@@ -34,7 +34,8 @@ class WatchedCrontabs:
 
     The entries in force call it before each minute. It keeps what it saw last: `known` are the
     files that were there, `ignored` those left out for their names, `calendars` those that entries
-    name, `compared` the zones whose data were compared; `how` has the machine's zone, for lines
+    name, `compared` the zones whose data were compared, `seen` the files that once were there and
+    `gone` those of them that were removed; `how` has the machine's zone, for lines
     without one, which may change as files may. Where nobody can look now (no descriptor is free),
     what was there last is there. A system daemon's are those of the `machine`.
     """
@@ -47,6 +48,8 @@ class WatchedCrontabs:
     ignored: tuple[Problem, ...] = ()
     compared: set[str] = field(default_factory=set)
     calendars: tuple[str, ...] = ()
+    seen: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
     _reader: CalendarReader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +64,7 @@ class WatchedCrontabs:
         files = self._paths()
         found = {file: crontab_files.stamp(Path(file)) for file in files}
         there = {file: stamp for file, stamp in found.items() if stamp is not None}
-        others = {
+        others: dict[str, Stamp] = {
             "the machine's zone": local_zone.zone_stamp(),
             "ignored files": tuple(problem.file for problem in self._ignored()),
             "who can write the folders": crontab_files.stamp_of_ways(files),
@@ -69,7 +72,20 @@ class WatchedCrontabs:
         }
         calendars = {file: crontab_files.stamp(Path(file)) for file in self.calendars}
         machine = self.machine.stamps(self.how.zone) if self.machine else {}
-        return {**there, **machine, **others, **crontab_loader.calendar_stamps(calendars)}
+        others |= crontab_loader.calendar_stamps(calendars)
+        return {**there, **self._gone(there), **machine, **others}
+
+    def _gone(self, there: Collection[str]) -> Mapping[str, Stamp]:
+        """Return a stamp of each file that was removed: no second look is taken for it."""
+        if self.named:  # these are kept, however long they stay away
+            return {}
+        self.seen |= set(there)
+        now = RealClock().now().timestamp()
+        away = self.seen.difference(there)
+        self.gone = {
+            file for file in away if file in self.gone or crontab_files.is_gone(Path(file), now)
+        }
+        return dict.fromkeys(self.gone, ("gone",))
 
     def load(self) -> Loaded:
         """See `Library`."""

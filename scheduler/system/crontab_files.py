@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from scheduler.system.accounts import Users
     from scheduler.system.paths import Paths
 
+_MOMENT = 1.0  # seconds
 MOST_BYTES = 16 * 1024 * 1024
 MOST_USERS_BYTES = 1024 * 1024  # of one user's table, which keeps nobody else waiting
 
@@ -90,6 +92,21 @@ def is_there(path: Path) -> bool:
     except OSError:
         return True
     return True
+
+
+def is_gone(path: Path, now: float) -> bool:
+    """Say whether a file is away for good: nobody has touched its folder for a second.
+
+    An editor that saves by renaming is without it for a moment. `now` is in seconds since 1970.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        with suppress(OSError):
+            return now - path.parent.stat().st_mtime > _MOMENT
+    except OSError:
+        pass
+    return False
 
 
 def stamp(path: Path) -> Stamp | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import socket
-from contextlib import contextmanager
+import time
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -13,9 +16,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.crontab import diagnostics
+from scheduler.daemon.entries import EntriesInForce
 from scheduler.daemon.watched_crontabs import WatchedCrontabs
 from scheduler.entry import Severity
 from scheduler.errors import SourceRefused
+from scheduler.journal.journal import Journal
 from scheduler.system import crontab_files
 from scheduler.system.crontab_files import (
     ignored,
@@ -27,6 +32,7 @@ from scheduler.system.crontab_files import (
     within,
 )
 from scheduler.system.crontab_loader import ReadOptions
+from scheduler.system.log import Log
 from scheduler.system.paths import Paths
 
 if TYPE_CHECKING:
@@ -328,3 +334,32 @@ def test_without_descriptors_the_crontabs_of_the_last_look_are_there(crontab: Pa
     assert set(before) == {str(crontab)} | others
     crontab.unlink()
     assert set(files.stamps()) == others
+
+
+@pytest.mark.parametrize(
+    ("ago", "left"),
+    [
+        (0, ["echo 1"]),  # an editor may be saving it
+        (10, []),  # its minute would be one too many
+    ],
+)
+def test_a_crontab_that_was_removed_runs_no_more(tmp_path: Path, ago: int, left: list[str]) -> None:
+    folder = tmp_path / "crontabs"
+    folder.mkdir()
+    tables = [folder / "a", folder / "b"]
+    for number, table in enumerate(tables):
+        table.write_text(f"0 {number} * * * echo {number}\n")
+        table.chmod(0o600)
+    files = WatchedCrontabs((), Paths(tables[0], folder, tmp_path, tmp_path), HOW)
+    with closing(Journal.in_memory()) as journal:
+        in_force = EntriesInForce(files, journal, Log(logging.getLogger("gone")), None)
+        now = datetime(2027, 5, 1, tzinfo=UTC)
+        assert in_force.read(now)
+        assert not in_force.changed()
+        tables[1].unlink()
+        changed = time.time() - ago
+        os.utime(folder, (changed, changed))
+        assert in_force.changed() is not bool(left)
+        assert in_force.read(now)
+        assert [each.command for each in in_force.entries.values()] == ["echo 0", *left]
+        assert in_force.changed() is bool(left), "at the second look it is gone in any case"
