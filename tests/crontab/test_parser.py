@@ -128,6 +128,7 @@ MEGABYTE = 1024 * 1024
         (b"0 9 * * * " + b"x" * MEGABYTE, "too-long", "the kernel takes 128 KiB in one argument"),
         (b"0 9 * * * " + b"\xc3\xa9" * 70_000, "too-long", "of bytes, not of characters"),
         (b"A=" + b"x" * MEGABYTE, "too-long", "or in one variable"),
+        (b"0," * 1_200 + b"0 9 * * * x", "too-long", "no schedule is that long"),
         (b"0 9 * * * cat%" + b"x" * MEGABYTE, None, "input has no such limit"),
         (b"0 9 * * * " + b" " * MEGABYTE, "missing-command", "blanks are no command"),
         (b"x" * MEGABYTE, "too-few-fields", "one word"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.crontab import plain_cron
+from scheduler.entry import Problem, Severity
 
 JOB = "* * * * * c\n"
 FINE, REFUSED, OTHERWISE = "", plain_cron.CRON_REFUSES, plain_cron.CRON_READS_OTHERWISE
@@ -90,3 +91,12 @@ def test_in_the_system_form_a_user_stands_before_the_command() -> None:
 def test_no_bytes_make_it_fail() -> None:
     for text in (b"\xff\xfe* * * * * c\n", b"@\n", b"=\n", b"'\n", b'"=', b"\0\n", b"* * * * *\n"):
         plain_cron.doubts(text, file="crontab", system=True)
+
+
+def test_of_a_user_that_is_not_there_it_is_told_as_of_a_line_that_cron_refuses() -> None:
+    ours = Problem(
+        "crontab", 3, 11, Severity.WARNING, "bad-user", "there is no user bob", "make it"
+    )
+    found = plain_cron.of_unknown_user(ours)
+    assert (found.line, found.column, found.hint) == (3, 11, "make it")
+    assert (found.severity, found.code) == (Severity.ERROR, plain_cron.CRON_REFUSES)
