@@ -30,3 +30,8 @@ def test_a_system_daemon_and_its_check_are_roots_and_reads_the_machines_own_cron
     for command in ("run", "check"):
         result = person.types(command, *words)
         assert (result.exit_code, said in result.stderr) == (status, True), result.stderr
+
+
+def test_a_limit_of_users_tables_is_of_a_system_daemon(person: Person) -> None:
+    result = person.types("run", "--max-entries", "1000", person.file("0 9 * * * x\n"))
+    assert (result.exit_code, "--system alone reads" in result.stderr) == (2, True), result.stderr

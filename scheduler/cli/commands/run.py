@@ -124,6 +124,7 @@ OwnPing = Annotated[
 
 @app.command(epilog="Example:  meridian run crontabs/demo.crontab --state .state")
 def run(
+    ctx: typer.Context,
     files: options.Files = None,
     state: state_folder.State = None,
     system_format: options.SystemForm = False,
@@ -147,6 +148,7 @@ def run(
     has. SIGHUP reads the crontabs again; so does a changed file, before the next minute.
     """
     _check(files, is_system=system)
+    _check_most(ctx, is_system=system)
     chosen = Chosen(
         grace=_grace(grace),
         most=most,
@@ -185,6 +187,13 @@ def _check(files: Sequence[str] | None, *, is_system: bool) -> None:
     if is_system and os.geteuid() != 0:
         hint = "start it as root, or leave --system out for your own crontab"
         raise MeridianError(f"--system needs root, who alone runs jobs of other users; {hint}")
+
+
+def _check_most(ctx: typer.Context, *, is_system: bool) -> None:
+    """Raise for a limit that was typed where it would limit nothing."""
+    source = ctx.get_parameter_source("max_entries")
+    if not is_system and source is not None and source.name == "COMMANDLINE":
+        raise typer.BadParameter("--max-entries is of users' tables, which --system alone reads")
 
 
 def _output_to(wanted: OutputTo, *, echo: bool) -> OutputTo:
