@@ -20,6 +20,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun if number == 1 else plural}"
 
 
+def of_entries(entries: int, zones: int) -> str:
+    """Return in a few words what there is to run: `2 entries in 1 zone`, or `no entries`."""
+    return counted(entries, "entry") + (f" in {counted(zones, 'zone')}" if entries else "")
+
+
+def of_owner(owner: int, uid: int | None) -> str:
+    """Return that something is another user's than `uid`, if there is one, or root."""
+    whose = f"user {uid} or root" if uid else "root"
+    return f"belongs to user {owner}, not to {whose}"
+
+
 def of_seconds(amount: float) -> str:
     """Return a length of time as a person says it: 20 ms, 3.1 s, 5 min 20 s, 3 h 12 min."""
     if amount < 0.9995:

@@ -24,7 +24,7 @@ from scheduler.status import (
     WaitingNow,
     ZoneData,
 )
-from scheduler.text import counted, of_seconds
+from scheduler.text import counted, of_entries, of_seconds
 
 if TYPE_CHECKING:
     from scheduler.cli.failing_jobs import FailingJob
@@ -110,7 +110,7 @@ def damage(files: Sequence[str]) -> _Styled:
 
 def crontabs(found: Crontabs) -> str:
     """Return in a sentence what there is in the crontabs, and what is wrong with them."""
-    said = f"{counted(found.entries, 'entry')} in {counted(found.zones, 'zone')}"
+    said = of_entries(found.entries, found.zones)
     if found.problems:
         said += f"; {counted(found.problems, 'problem')}, which meridian check shows"
     if found.kept:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 from scheduler.crontab import job_names, last_good, lint, zone_changes
 from scheduler.daemon.taken_tables import TakenOver
 from scheduler.entry import Crontab, Entry, Every, Severity
-from scheduler.runs import messages
 from scheduler.runs.events import CrontabLoaded
 from scheduler.schedule import zone_data
 from scheduler.schedule.catchup import Outage, OutageAccount, Walk, accounts, excluded
@@ -20,7 +19,7 @@ from scheduler.schedule.tick import MINUTE, minute_of
 from scheduler.schedule.timetable import Timetable
 from scheduler.status import CrontabFile
 from scheduler.system.crontab_loader import calendar_stamps
-from scheduler.text import counted
+from scheduler.text import counted, of_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -271,7 +270,7 @@ class EntriesInForce:
 
     def summary(self) -> str:
         """Return in a few words what there is."""
-        return messages.of_entries(len(self.entries), len(self.zones))
+        return of_entries(len(self.entries), len(self.zones))
 
     def _read_apart(self, calendars: Collection[CalendarSource]) -> None:
         self._library.read_apart(calendars)

@@ -9,7 +9,7 @@ from scheduler.run import Decision, Done, GiveUp, Reason, RetryAt
 from scheduler.runs.outcome_words import of_left_behind, of_outcome
 from scheduler.schedule import misfire
 from scheduler.schedule.tick import Jump, JumpKind, Verdict
-from scheduler.text import counted, of_seconds
+from scheduler.text import counted, of_entries, of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -223,11 +223,6 @@ def crontab_facts(loaded: CrontabLoaded) -> Facts:
     news = "" if loaded.is_first else f"; {new} new, {gone} gone"
     say = of_entries(entries, loaded.zones) + news
     return {"entries": entries, "new": new, "gone": gone, "say": say}
-
-
-def of_entries(entries: int, zones: int) -> str:
-    """Return in a few words what there is to run."""
-    return f"{counted(entries, 'entry')} in {counted(zones, 'zone')}"
 
 
 def utc(at: datetime, precision: str = "seconds") -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.errors import MeridianError
 from scheduler.system import state_files, trusted_path
+from scheduler.text import of_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,7 +156,7 @@ def _opened(folder: Path, uid: int, kind: str) -> int:
 
 def _check(folder: Path, status: os.stat_result, uid: int, kind: str) -> None:
     if status.st_uid not in (0, uid):
-        why = f"belongs to user {status.st_uid}, not to user {uid} or root"
+        why = of_owner(status.st_uid, uid)
         raise MeridianError(f"the {kind} folder {folder} {why}; name another with --state")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         advice = f"name one of Meridian's own with --state, or chmod go-w {folder}"

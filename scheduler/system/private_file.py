@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.errors import SourceRefused
 from scheduler.system import safe_open
+from scheduler.text import of_owner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def read(path: Path, uid: int, *, kept_by_systemd: bool = False) -> str:
 def _judge(file: str, status: os.stat_result, uid: int, *, kept_by_systemd: bool) -> None:
     safe_open.check_kind(file, status.st_mode)
     if status.st_uid not in (0, uid):
-        whose = f"it belongs to user {status.st_uid}, not to user {uid} or root"
+        whose = f"it {of_owner(status.st_uid, uid)}"
         raise SourceRefused(file, "not-trusted", whose, f"chown {uid} {file}")
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO) and not kept_by_systemd:
         why = "others can read it, and it has a secret"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.errors import NotRoots, SourceRefused
 from scheduler.system import state_files, trusted_path
+from scheduler.text import of_owner
 
 if TYPE_CHECKING:
     from scheduler.system.trusted_path import FolderWalk
@@ -82,7 +83,7 @@ def _target(file: str, name: str, at: int, uid: int) -> str | None:
     if (status.st_ino, status.st_ctime_ns) != (again.st_ino, again.st_ctime_ns):
         raise SourceRefused(file, "not-trusted", "it is a link that was just replaced", "try again")
     if status.st_uid not in (0, uid):
-        whose = f"it is a link that belongs to user {status.st_uid}, not to user {uid} or root"
+        whose = f"it is a link that {of_owner(status.st_uid, uid)}"
         raise SourceRefused(file, "not-trusted", whose, "put the file itself there")
     return target
 
@@ -108,7 +109,7 @@ def judge(
     if group:
         raise SourceRefused(file, "not-trusted", "its group can write it", f"chmod g-w {file}")
     if status.st_uid not in (0, uid):
-        owner = f"it belongs to user {status.st_uid}, not to user {uid} or root"
+        owner = f"it {of_owner(status.st_uid, uid)}"
         raise SourceRefused(file, "not-trusted", owner, f"chown {uid} {file}")
     return ()
 

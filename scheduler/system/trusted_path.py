@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from scheduler.errors import MeridianError
+from scheduler.text import of_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -162,7 +163,7 @@ class FolderWalk:
 
     def _judge_owner(self, path: str, owner: int) -> None:
         if owner not in self._trusted:
-            raise Untrusted(path, f"it belongs to user {owner}, not to user {self._uid} or root")
+            raise Untrusted(path, f"it {of_owner(owner, self._uid)}")
 
     def _target(self, name: str) -> list[str] | None:
         """Return the names that a link of this name stands for; None if it is no link."""

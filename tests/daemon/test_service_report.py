@@ -106,7 +106,7 @@ def test_a_crontab_with_problems_says_so_and_one_without_jobs_too() -> None:
     manager = Manager()
     managed("0 25 * * * never\n", manager).runs_until("12:00:30")
     assert manager.heard[1] == (
-        "11:59:30 status: no entries in no zones, 1 refused; nothing running; nothing due within a day"
+        "11:59:30 status: no entries, 1 refused; nothing running; nothing due within a day"
     )
 
 

@@ -13,6 +13,7 @@ from scheduler.system.crontab_files import (
     read,
 )
 from scheduler.system.trusted_path import FolderWalk
+from scheduler.text import of_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,7 @@ def test_a_link_of_somebody_else_is_refused_though_it_leads_to_ones_own(
     link = crontab.parent / "link"
     link.symlink_to("folder/crontab")
     os.chown(crontab.parent / given_away, OTHER, -1, follow_symlinks=False)
-    said = f"it is a link that belongs to user {OTHER}, not to user {ME} or root"
+    said = f"it is a link that {of_owner(OTHER, ME)}"
     with pytest.raises(SourceRefused, match=said):
         read(str(link), named=False, uid=ME)
     assert read(str(link), named=True, uid=OTHER).data
