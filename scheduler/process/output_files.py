@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from scheduler.run import Attempt
 
+_SECTOR = 512  # bytes: what stat(2) counts a file's blocks in
 _PIECE = 65536
 # A start takes three descriptors for itself: two of a pipe, one of its standard input. One of them
 # is that of the folder in which the file was opened, which is free again.
@@ -42,7 +43,10 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An output file that is there; `changed` in Unix seconds."""
+    """An output file that is there; `changed` in Unix seconds.
+
+    `size` is its size, or the room that it takes where that is more: in bytes.
+    """
 
     path: Path
     run: int
@@ -192,7 +196,8 @@ def of(folder: Path) -> Iterator[Found]:
         with suppress(FileNotFoundError):
             if name is not None:
                 status = file.stat(follow_symlinks=False)
-                path, size, changed = folder / file.name, status.st_size, status.st_mtime
+                size = max(status.st_size, status.st_blocks * _SECTOR)
+                path, changed = folder / file.name, status.st_mtime
                 yield Found(path, int(name[1]), int(name[2]), size, changed)
     tidy(folder)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from output_pieces import K, linux, numbered, read, room
 
-from scheduler.process import file_holes, output_trim
+from scheduler.process import file_holes, output_files, output_trim
 from scheduler.process.output_files import Omitted
 from scheduler.process.output_trim import Trimmed
 
@@ -93,6 +93,55 @@ def test_what_the_disk_refuses_is_told(path: Path, monkeypatch: pytest.MonkeyPat
         output_trim.trim(path, 64 * K)
 
 
+# --- room beyond the end: FALLOC_FL_KEEP_SIZE in fallocate(2) -------------------------------------
+
+
+def with_room_behind(path: Path, text: bytes) -> None:
+    """A file whose job has taken 64 MiB beyond its end, in two pieces."""
+    path.write_bytes(text)
+    with path.open("r+b") as job:
+        for start in (0, 1 << 30):
+            file_holes.allocate(job.fileno(), file_holes.KEEP_SIZE, start, 32 << 20)
+
+
+@linux
+@pytest.mark.parametrize(
+    ("lines", "most", "why"),
+    [
+        (1, 64 * K, "within its cap by its size"),
+        (64 * K, 64 * K, "too large by its size too"),
+        (64 * K, 2 * K * K, "within its cap"),
+    ],
+)
+@pytest.mark.parametrize("has_holes", [True, False])
+def test_room_beyond_the_end_of_a_file_is_taken_away(
+    path: Path, monkeypatch: pytest.MonkeyPatch, lines: int, most: int, why: str, has_holes: bool
+) -> None:
+    text = numbered(lines)
+    with_room_behind(path, text)
+    assert room(path) >= 64 * K * K
+    if not has_holes:
+        monkeypatch.setattr(file_holes, "_fallocate", lambda: None)
+    with path.open("ab") as job:
+        output_trim.trim(path, most)
+        assert room(path) <= most + 2 * K * K, why
+        job.write(b"and on\n")
+    whole = path.read_bytes()
+    assert whole.startswith(text[: most // 2])
+    assert whole.endswith(b"and on\n")
+    if len(text) <= most:
+        assert whole == text + b"and on\n"
+
+
+@linux
+def test_a_file_that_takes_more_room_than_its_size_is_found_by_the_next_daemon(
+    path: Path,
+) -> None:
+    with_room_behind(path, b"line\n")
+    (found,) = output_files.of(path.parent)
+    assert found.size >= 64 * K * K
+
+
 @contextmanager
 def mounted(kind: str, folder: Path) -> Iterator[Path]:
     folder.mkdir()
@@ -101,6 +150,15 @@ def mounted(kind: str, folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.privileged
+@linux
+def test_room_beyond_the_end_is_taken_away_in_memory_too(tmp_path: Path) -> None:
+    with mounted("tmpfs", tmp_path / "tmpfs") as folder:
+        with_room_behind(folder / "1.1.log", b"line\n")
+        output_trim.trim(folder / "1.1.log", 64 * K)
+        assert room(folder / "1.1.log") <= 64 * K + 2 * K * K
 
 
 @pytest.mark.privileged
