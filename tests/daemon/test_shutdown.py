@@ -548,6 +548,21 @@ def test_a_burst_in_which_the_daemon_is_killed_starts_nobody_beside_itself(numbe
     assert sorted(each.entry.job for each in world.spawner.launched) == sorted(jobs)
 
 
+def test_a_run_that_was_claimed_and_never_began_is_lost_where_nothing_is_retried() -> None:
+    """It may have begun: it is claimed before its start, so that it is never started twice."""
+    jobs = [f"job{n}" for n in range(4)]
+    text = "".join(line(job, NOON, retries=0) for job in jobs)
+    world = World(text, acts={job: [Act(lasts=60)] for job in jobs})
+    world.spawner.then = lambda: world.kill() if len(world.spawner.launched) == 1 else None
+    world.crashes()
+    world.runs_until("12:03")
+    (began,) = {each.entry.job for each in world.spawner.launched}
+    for job in jobs:
+        assert world.starts(job) == (["12:00:00"] if job == began else [])
+        assert world.history(job) == ["12:00 failed (no attempts left): lost"]
+    assert len(world.said("adopted")) == 1
+
+
 def test_nobody_looks_for_processes_when_all_of_them_are_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
