@@ -1,11 +1,12 @@
 """The package of Debian, installed on a Debian that systemd has booted: from apt's side and a user's.
 
-The tests go in this order: installed, used, upgraded, removed, purged.
+It is removed and purged in a machine of its own: the other tests want it there, in any order.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import debian_package
@@ -35,6 +36,13 @@ CRON_NAME=working CRON_EXCEPT=holidays:DE 0 8 * * * root true
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[SystemdMachine]:
+    with installed() as machine:
+        yield machine
+
+
+@contextmanager
+def installed() -> Iterator[SystemdMachine]:
+    """A machine with the package, whose daemon runs."""
     with booted(with_meridian=False) as machine:
         install(machine, debian_package.built())
         yield machine
@@ -137,6 +145,7 @@ def test_a_user_can_have_a_daemon_of_his_own(machine: SystemdMachine) -> None:
 
 
 def test_an_upgrade_starts_the_daemon_anew_where_no_job_runs(machine: SystemdMachine) -> None:
+    assert ends(machine, "short") == "succeeded"
     before = machine.property("MainPID")
     machine.run("dpkg", "-i", DEB)
     assert machine.property("ActiveState") == "active"
@@ -153,6 +162,7 @@ def test_an_upgrade_ends_no_job_that_runs(machine: SystemdMachine) -> None:
     assert machine.property("MainPID") == before
     assert newest(machine, "long")["state"] == "running"
     machine.run("meridian", "kill", "long")
+    machine.wait_for(lambda: newest(machine, "long")["state"] == "failed", why="it is ended")
 
 
 def test_a_job_may_be_the_upgrade(machine: SystemdMachine) -> None:
@@ -166,24 +176,22 @@ def test_service_leaves_the_units_to_the_package(machine: SystemdMachine) -> Non
     assert machine.systemctl("is-active", "meridian") == "active"
 
 
-def test_when_it_is_removed_crontabs_and_runs_stay_and_cron_has_its_tables_again(
-    machine: SystemdMachine,
-) -> None:
-    machine.systemctl("enable", "--now", "cron")
-    machine.run("meridian", "adopt", "--take")
-    assert machine.systemctl("is-enabled", "cron", check=False) == "masked"
-    machine.run("dpkg", "-r", "meridian-cron")
-    assert machine.systemctl("is-active", "cron") == "active"
-    assert machine.systemctl("is-active", "meridian", check=False) in ("inactive", "unknown")
-    gone = machine.run("test", "-e", "/usr/lib/meridian", check=False)
-    assert gone.returncode == 1, machine.sh("find /usr/lib/meridian | head")
-    machine.run("test", "-s", "/etc/meridian/crontabs/crontab")
-    machine.run("test", "-s", "/var/lib/meridian/journal.db")
+def test_when_it_is_removed_crontabs_and_runs_stay_until_it_is_purged() -> None:
+    """And cron has its tables again."""
+    with installed() as machine:
+        machine.systemctl("enable", "--now", "cron")
+        machine.run("meridian", "adopt", "--take")
+        assert machine.systemctl("is-enabled", "cron", check=False) == "masked"
+        machine.run("dpkg", "-r", "meridian-cron")
+        assert machine.systemctl("is-active", "cron") == "active"
+        assert machine.systemctl("is-active", "meridian", check=False) in ("inactive", "unknown")
+        gone = machine.run("test", "-e", "/usr/lib/meridian", check=False)
+        assert gone.returncode == 1, machine.sh("find /usr/lib/meridian | head")
+        machine.run("test", "-s", "/etc/meridian/crontabs/crontab")
+        machine.run("test", "-s", "/var/lib/meridian/journal.db")
 
-
-def test_when_it_is_purged_the_runs_go_and_crontabs_stay(machine: SystemdMachine) -> None:
-    machine.run("dpkg", "-P", "meridian-cron")
-    machine.run("test", "-s", "/etc/meridian/crontabs/crontab")
-    assert machine.run("test", "-e", "/var/lib/meridian", check=False).returncode == 1
-    left = machine.sh("find /etc/systemd /var/lib/systemd -name '*meridian*'").split()
-    assert left == []
+        machine.run("dpkg", "-P", "meridian-cron")  # crontabs stay, runs go
+        machine.run("test", "-s", "/etc/meridian/crontabs/crontab")
+        assert machine.run("test", "-e", "/var/lib/meridian", check=False).returncode == 1
+        left = machine.sh("find /etc/systemd /var/lib/systemd -name '*meridian*'").split()
+        assert left == []
