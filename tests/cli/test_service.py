@@ -154,10 +154,37 @@ def test_root_installs_it_for_the_machine(linux: Here) -> None:
     assert done.stderr == "", "the machine's service needs no login"
 
 
-def test_who_lingers_is_told_nothing_of_it(linux: Here) -> None:
+def test_who_lingers_has_it_at_boot_and_is_told_nothing_of_lingering(linux: Here) -> None:
     (linux.root / "var/lib/systemd/linger").mkdir(parents=True)
     (linux.root / "var/lib/systemd/linger/alice").touch()
-    assert linux.person.types("service", "install", "--user").stderr == ""
+    done = linux.person.types("service", "install", "--user")
+    assert done.stderr == ""
+    assert "Meridian is started now and at each boot; " in done.stdout
+
+
+NO_BUS = "Failed to connect to bus: No medium found"
+
+
+def test_who_has_no_bus_is_told_how_to_get_one(linux: Here) -> None:
+    """By `su` or `sudo -u`, which log nobody in; a dry run asks nobody."""
+    linux.has("systemctl", f'echo "{NO_BUS}" >&2; exit 1')
+    dry = linux.person.types("service", "install", "--user", "--dry-run")
+    assert (dry.exit_code, len(dry.stdout.splitlines()), dry.stderr) == (0, 3, "")
+    for action in ("install", "status"):
+        done = linux.person.types("service", action, "--user")
+        assert done.exit_code == 1
+        ways = "log in as alice (su is no login), or sudo loginctl enable-linger alice"
+        assert done.stderr.endswith(f"{NO_BUS}; systemd runs nothing for you yet: {ways}\n")
+    assert linux.files() == []
+
+
+@pytest.mark.parametrize("action", ["install", "remove"])
+def test_only_a_status_is_json(linux: Here, action: str) -> None:
+    done = linux.person.types("service", action, "--user", "--json")
+    assert done.exit_code == 2
+    assert f"--json is for status, not for {action}" in done.stderr
+    assert linux.files() == []
+    assert linux.calls() == []
 
 
 @pytest.mark.parametrize(

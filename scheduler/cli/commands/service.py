@@ -47,6 +47,7 @@ _PROPERTIES = (
     "NeedDaemonReload",
 )
 _UP = {"active", "reloading"}
+_NO_MANAGER = "Failed to connect"  # what systemctl says without a bus; no language changes it
 
 
 class ServiceAction(StrEnum):
@@ -98,6 +99,8 @@ def service(
     undoes that, and leaves crontabs, runs and their output. status says how it does; exit status 1
     if it is not running.
     """
+    if json and action is not ServiceAction.STATUS:
+        raise typer.BadParameter(f"--json is for status, not for {action}")
     found = _service(user=user)
     match action:
         case ServiceAction.INSTALL:
@@ -116,10 +119,11 @@ def _install(found: ServiceOf, *, dry_run: bool) -> None:
     if not _is_users(found):
         _check_program()
     changes = found.install()
-    is_stale = any(isinstance(each, WriteFile) for each in changes) and _health(found).is_up
-    _carry_out(changes, dry_run=dry_run)
     if dry_run:
+        _carry_out(changes, dry_run=True)
         return
+    is_stale = any(isinstance(each, WriteFile) for each in changes) and _health(found).is_up
+    _carry_out(changes, dry_run=False)
     if is_stale and isinstance(found, SystemdService):
         restart = found.call("restart", SERVICE_NAME)
         output.say(f"The daemon that runs goes by the old file until you {restart}")
@@ -237,7 +241,7 @@ def _is_users(found: ServiceOf) -> bool:
 
 
 def _when(found: ServiceOf) -> str:
-    return "when you log in" if _is_users(found) else "at each boot"
+    return "when you log in" if _is_users(found) and not _lingers(found) else "at each boot"
 
 
 def _typed(found: ServiceOf, action: str) -> str:
@@ -279,8 +283,17 @@ def _do(change: ServiceChange) -> None:
         case Call(words, may_fail):
             ended = _called(words)
             if ended.code and not may_fail:
-                said = " ".join((ended.err or ended.out).split()) or f"it ended with {ended.code}"
-                raise ServiceTrouble(f"{change}: {said}")
+                raise _refusal(change, ended)
+
+
+def _refusal(call: Call, ended: HelperEnded) -> ServiceTrouble:
+    """Return what was said against a call, and what helps where a user has no manager."""
+    said = " ".join((ended.err or ended.out).split()) or f"it ended with {ended.code}"
+    if "--user" in call.words and _NO_MANAGER in said:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        ways = f"log in as {user} (su is no login), or sudo loginctl enable-linger {user}"
+        said = f"{said}; systemd runs nothing for you yet: {ways}"
+    return ServiceTrouble(f"{call}: {said}")
 
 
 def _write(file: ServiceFile) -> None:
@@ -310,7 +323,7 @@ def _health(found: ServiceOf) -> Health:
     shown = found.call("show", "--property", ",".join(_PROPERTIES), SERVICE_NAME)
     ended = _called(shown.words)
     if ended.code:
-        raise ServiceTrouble(f"{shown}: {ended.err.strip()}")
+        raise _refusal(shown, ended)
     facts = dict(line.split("=", 1) for line in ended.out.splitlines() if "=" in line)
     state = facts.get("ActiveState", "unknown")
     return Health(
