@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,6 +138,9 @@ class Stage:
         files = {each for each in found if each.is_file() and each.name != "calls"}
         return {str(each.relative_to(self.folder)): each.read_text() for each in sorted(files)}
 
+    def mode(self) -> int:
+        return stat.S_IMODE((self.folder / "options").stat().st_mode)
+
     def holder(self) -> CronHolder | None:
         return CronHolder(1, "meridian", True) if (self.units / "lock").exists() else None
 
@@ -262,3 +266,42 @@ def test_a_slow_stop_costs_cron_no_minute(tmp_path: Path, monkeypatch: pytest.Mo
         "mask --now cron.service anacron.service anacron.timer",
         "restart meridian.service",
     ]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+@pytest.mark.parametrize(
+    ("change", "units", "files"),
+    [
+        pytest.param(handover.take, FIRST, {"options": OTHER}, id="taken"),
+        pytest.param(
+            handover.give_back,
+            SECOND,
+            {"options": OTHER + SYSTEM, "adopted": RECORD % "true"},
+            id="given back",
+        ),
+        pytest.param(
+            handover.give_back,
+            SECOND,
+            {"options": SYSTEM, "adopted": RECORD % "true"},
+            id="given back, and no options left",
+        ),
+    ],
+)
+def test_who_may_read_the_options_is_as_before(
+    change: Callable[[Callable[[str], None]], None],
+    units: dict[str, set[str]],
+    files: Files,
+    mode: int,
+    tmp_path: Path,
+) -> None:
+    """They are an environment file, where a secret may stand."""
+    whole = Stage(tmp_path / "whole", units, files)
+    (whole.folder / "options").chmod(mode)
+    assert whole.hand_over(change) is None
+    if (whole.folder / "options").exists():
+        assert whole.mode() == mode
+    steps = len((whole.units / "calls").read_text().splitlines())
+    undone = Stage(tmp_path / "undone", units, files)
+    (undone.folder / "options").chmod(mode)
+    assert undone.hand_over(change, "before", steps) is not None
+    assert undone.mode() == mode

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -203,23 +204,31 @@ def _set_options(change: Callable[[str], str], tell: Tell, undo: ExitStack) -> N
     if after == (before or ""):
         return
     tell(f"Write {OPTIONS_FILE}")
-    undo.callback(_put_options, before)
-    _put_options(after or None)
+    mode = None if before is None else stat.S_IMODE(OPTIONS_FILE.stat().st_mode)
+    undo.callback(_put_options, before, mode)
+    _put_options(after or None, mode)
 
 
-def _put_options(text: str | None) -> None:
+def _put_options(text: str | None, mode: int | None) -> None:
     """Put a text in the place of the service's options; None is no file."""
     if text is None:
         OPTIONS_FILE.unlink(missing_ok=True)
     else:
-        _write(OPTIONS_FILE, text)
+        _write(OPTIONS_FILE, text, mode)
 
 
-def _write(path: Path, text: str) -> None:
-    """Put a text in the place of a file of root's, whole or not at all."""
+def _write(path: Path, text: str, mode: int | None = None) -> None:
+    """Put a text in the place of a file of root's, whole or not at all.
+
+    `mode` is the file's own, as it was: there may be a secret in it.
+    """
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o644 if mode is None else mode & 0o600)
     with draft.open("w") as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
