@@ -95,7 +95,7 @@ def history(
 
     A run's number tells that run in full: its attempts, what each waited for and used, how it
     ended. Times without an offset are times of this machine's zone, and look back. It reads the
-    journal alone, so it works while the daemon runs and when it does not.
+    journal, so no daemon need run; of the machine's, users ask its daemon for their own runs.
     """
     _check_usage(which, job, failed=failed, jumps=jumps)
     asked = _Selection.of(since, until, number, failed=failed, state=state, json=json)
