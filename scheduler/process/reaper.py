@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from scheduler.system.time_limit import TimeLimit
 
 
+ONE_LOOK = 0.05  # seconds that a look for who has ended may take, before others have their turn
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A child that is gone, which limit ended it, and whether it emptied its output.

@@ -28,9 +28,8 @@ from scheduler.process.output_files import open_output
 from scheduler.process.output_guard import Means, OutputGuard, pipe_to
 from scheduler.process.process_groups import Leaders, signal_one
 from scheduler.process.procfs import PROC, Processes
-from scheduler.process.reaper import ChildEnd, Ended, peak_memory, reap_some
+from scheduler.process.reaper import ONE_LOOK, ChildEnd, Ended, peak_memory, reap_some
 from scheduler.process.survivors import Survivors
-from scheduler.process.user_spawning import ONE_LOOK
 from scheduler.run import Exited, NotStarted, Signalled
 from scheduler.system import state_files
 from scheduler.system.time_limit import TimeLimit

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scheduler.process import user_spawner
-from scheduler.process.reaper import ChildEnd
+from scheduler.process.reaper import ONE_LOOK, ChildEnd
 from scheduler.system.clock import rest
 from scheduler.system.time_limit import Patience, TimeLimit
 
@@ -32,7 +32,6 @@ _FIRST_WAIT = 1.0  # seconds that an answer may take; each late one halves that:
 _LEAST_WAIT = 0.02  # a shorter one is none: nothing is asked until a minute is over
 _TO_DIE = 1.0  # seconds that a killed process has, until its children are ours
 _TO_SETTLE, _LOOK_AGAIN = 0.2, 0.0005  # seconds
-ONE_LOOK = 0.05  # seconds that a look for who has ended may take, before others have their turn
 _REPORT_BYTES = 4096
 _STDERR, _MOST_DESCRIPTORS = 2, 1 << 20  # fs.nr_open, which a limit may have been lowered from
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH",)  # of the daemon's variables: Python itself may need it
