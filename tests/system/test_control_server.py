@@ -368,6 +368,7 @@ def test_an_open_socket_says_who_asks(
     path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, peer: Peer, why: str
 ) -> None:
     monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, uid))
+    monkeypatch.setattr(control_client, "_check_peer", lambda *_: None)  # it is all one process
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
     async def scene() -> None:
@@ -392,6 +393,7 @@ def test_no_user_takes_the_room_of_another_nor_all_of_them_that_of_root(
     uids = iter([*[1001] * 5, *[uid for uid in range(1002, 1012) for _ in range(4)]])
     monkeypatch.setattr(user_names, "of_uid", lambda uid: f"user{uid}")
     monkeypatch.setattr(control_socket, "peer_of", lambda _: (None, next(uids, 0)))
+    monkeypatch.setattr(control_client, "_check_peer", lambda *_: None)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
     async def scene() -> None:

@@ -35,7 +35,8 @@ CRON_NAME=roots 0 0 1 1 * root echo roots-secret
 """
 # A machine without cron's tables, whatever this one has: the daemon's mounts are its own.
 ALONE = "mount -t tmpfs tmpfs /etc/cron.d; mkdir -p /var/spool/cron; "
-ALONE += 'mount -t tmpfs tmpfs /var/spool/cron; mount -t tmpfs tmpfs /run; exec "$@"'
+ALONE += "mount -t tmpfs tmpfs /var/spool/cron; mount -t tmpfs tmpfs /run; mkdir /run/meridian; "
+ALONE += 'mount --bind "$RUNTIME_DIRECTORY" /run/meridian; exec "$@"'
 
 
 ASKING = """\
@@ -71,8 +72,9 @@ class Machine:
 
     def types(self, uid: int, *words: str) -> subprocess.CompletedProcess[str]:
         """What a command says to a user."""
+        there = ("nsenter", "--target", str(self.process.pid), "--mount", "--wd=/")
         return subprocess.run(
-            as_user(uid, *CAN_READ, sys.executable, "-m", "scheduler", *words),
+            (*there, *as_user(uid, *CAN_READ, sys.executable, "-m", "scheduler", *words)),
             env=self.environ(self.folder / f"home-{uid}"),
             cwd="/",
             capture_output=True,
