@@ -192,6 +192,10 @@ def test_what_was_removed_meanwhile_is_not_started() -> None:
         machine.systemctl("enable", "--now", "cron.service", "anacron.timer")
         machine.run("meridian", "adopt", "--take")
         machine.run("apt-get", "remove", "-y", "anacron")
-        said = machine.run("meridian", "adopt", "--give-back").stdout
-        assert "anacron.timer is not here any more" in said
+        refused = machine.run("meridian", "adopt", "--give-back", check=False)
+        assert refused.returncode == 1
+        assert "nobody would run the tables that it ran" in refused.stderr
+        assert machine.property("ActiveState", "cron") == "inactive", "all is as it was"
+        said = machine.run("meridian", "adopt", "--give-back", "--anyway").stdout
+        assert "not here any more: anacron.service, anacron.timer" in said
         assert machine.property("ActiveState", "cron") == "active"
