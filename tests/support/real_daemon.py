@@ -34,7 +34,9 @@ class Process:
 
     def lines(self) -> list[dict[str, Any]]:
         """What it has logged as JSON by now."""
-        whole = self.log.read_text().rpartition("\n")[0].splitlines()
+        # One that a signal like SIGBUS ends leaves a trace, which faulthandler writes at the end.
+        text = self.log.read_text().partition("Fatal Python error")[0]
+        whole = text.rpartition("\n")[0].splitlines()
         plain = [line for line in whole if not line.startswith("{")]
         assert plain == [], "what a daemon says that can't go on"
         return [json.loads(line) for line in whole]
