@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,8 +157,12 @@ def running(
     paths = {"ROOT": str(image.root), "STATE": str(state), "CRONTAB": str(table)}
     with (folder / "log").open("ab") as log, output.open("ab") as out:
         popen = subprocess.Popen(command, env={**os.environ, **paths}, stdout=out, stderr=log)
+    container = Container(image, Process(popen, folder / "log", now()), words, output)
     try:
-        yield Container(image, Process(popen, folder / "log", now()), words, output)
+        yield container
     finally:
+        # --kill-child is forgotten when its user changes: prctl(2), PR_SET_PDEATHSIG.
+        with suppress(OSError, IndexError):
+            os.kill(container.first, signal.SIGKILL)
         popen.kill()
         popen.wait()
