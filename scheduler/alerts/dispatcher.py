@@ -197,7 +197,7 @@ class Dispatcher:
         self._under_way[lane] = taken
         try:
             courier.send(lane, deliveries)
-        except Exception as error:
+        except Exception as error:  # whatever it is: nothing was sent, and it is raised on
             why = f"no sender could be started: {error}"
             self._answers += [Unanswered(each.number, why, is_unsure=False) for each in deliveries]
             raise
